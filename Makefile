@@ -1,0 +1,76 @@
+# Everything that these targets create stands inside this folder; `make clean` takes it away.
+
+AIRFLOW ?= 3.3.2
+PYTHON ?= python3
+AIRFLOWS := 3.3.2 3.0.6
+PYTEST_ARGS ?= -n 2
+
+VENV := .venv/airflow-$(AIRFLOW)
+BIN := $(VENV)/bin
+UV := .venv/tools/bin/uv
+INSTALLED := $(VENV)/.installed
+
+export UV_CACHE_DIR := $(CURDIR)/.cache/uv
+export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+export TMPDIR := $(CURDIR)/.cache/tmp
+export UV_PYTHON_DOWNLOADS := never
+# Every process of a suite that starts many would compile Airflow anew.
+export PYTHONDONTWRITEBYTECODE :=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export AIRFLOW_HOME ?= $(CURDIR)/.cache/airflow-$(AIRFLOW)
+
+.PHONY: help demo test unit integration lint format types check env constraints clean
+
+help: ## Show this list.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+demo: $(INSTALLED) ## Turn the example pictures into videos through a real, local Airflow.
+	$(BIN)/python scripts/demo.py
+
+test: unit integration ## Run the whole suite (AIRFLOW=3.0.6 for another Airflow).
+
+unit: $(INSTALLED)
+	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+
+integration: $(INSTALLED)
+	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
+
+lint: $(INSTALLED) ## ruff, with the Airflow rules.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED) ## Let ruff mend what it can.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(INSTALLED) ## mypy --strict on the package.
+	$(BIN)/mypy
+
+check: lint types test ## All of it.
+
+env: $(INSTALLED) ## Only create the environment in .venv.
+
+$(UV): constraints/tools.txt
+	@mkdir -p $(TMPDIR)
+	$(PYTHON) -m venv .venv/tools
+	.venv/tools/bin/python -m pip install --quiet -r constraints/tools.txt
+	@touch $@
+
+$(INSTALLED): $(UV) pyproject.toml constraints/airflow-$(AIRFLOW).txt
+	@mkdir -p $(TMPDIR)
+	$(UV) venv --quiet --clear --python "$$($(PYTHON) scripts/suitable_python.py $(AIRFLOW))" $(VENV)
+	$(UV) pip install --quiet --compile-bytecode --python $(VENV) -c constraints/airflow-$(AIRFLOW).txt \
+		"apache-airflow==$(AIRFLOW)" -e ".[test,lint]"
+	@touch $@
+
+constraints: $(UV) ## Write the tested versions anew.
+	for version in $(AIRFLOWS); do \
+		$(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --extra test --extra lint \
+			-c constraints/airflow-$$version.in --no-emit-index-url --no-header --no-annotate pyproject.toml \
+			-o constraints/airflow-$$version.txt || exit 1; \
+	done
+
+clean: ## Remove everything that the other targets have created.
+	rm -rf .venv .cache .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+An account: where Vidu is, with which key, at which paths. Read from the fields of an Airflow connection.
+
+Pure, so that the hook, the triggerer and the tests read a connection by the same rules.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_vidu.api.errors import ViduConfigurationError
+
+DEFAULT_BASE_URL = "https://api.vidu.com"
+#: The hosts that take ``Token``; every relay that copies the API takes ``Bearer``.
+VIDU_HOSTS = frozenset({"api.vidu.com", "api.vidu.cn"})
+DEFAULT_API_PREFIX = "/ent/v2"
+#: Seconds for one request. A create with a large image in it has been seen to take most of a minute.
+DEFAULT_TIMEOUT = 60.0
+#: Seconds after which a submission that was accepted is taken to be visible in the task list.
+DEFAULT_SETTLE_SECONDS = 60.0
+
+# Paths below the prefix, by the extra field that overrides them.
+_PATHS = {
+    "create_path": "{endpoint}",
+    "task_path": "tasks/{task_id}/creations",
+    "cancel_path": "tasks/{task_id}/cancel",
+    "list_path": "tasks",
+    "credits_path": "credits",
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """
+    Where and as whom to talk to Vidu.
+
+    :param base_url: scheme, host and port, perhaps a path; no slash at the end.
+    :param api_key: the key; in no representation of this object.
+    :param auth_scheme: the word before the key in ``Authorization``; empty = the raw key.
+    :param create_path: path of the create call, ``{endpoint}`` in it is replaced.
+    :param task_path: path of the query, ``{task_id}`` in it is replaced; so in ``cancel_path``.
+    :param cancel_path: None = this host has no cancel.
+    :param list_path: None = this host has no list.
+    :param credits_path: None = this host does not tell the balance.
+    :param timeout: seconds for one request, connect included.
+    :param settle_seconds: see ``DEFAULT_SETTLE_SECONDS``.
+    :param poll_interval: seconds between looks at a task, for whoever does not choose his own; None = the schedule
+        decides. For emulators, which are faster than the schedule expects.
+    :param verify: check TLS certificates; or the path of a CA bundle.
+    :param proxy: URL of an HTTP proxy; None = what the environment says.
+    """
+
+    base_url: str = DEFAULT_BASE_URL
+    api_key: str = field(default="", repr=False)
+    auth_scheme: str = "Token"
+    create_path: str = f"{DEFAULT_API_PREFIX}/{_PATHS['create_path']}"
+    task_path: str = f"{DEFAULT_API_PREFIX}/{_PATHS['task_path']}"
+    cancel_path: str | None = f"{DEFAULT_API_PREFIX}/{_PATHS['cancel_path']}"
+    list_path: str | None = f"{DEFAULT_API_PREFIX}/{_PATHS['list_path']}"
+    credits_path: str | None = f"{DEFAULT_API_PREFIX}/{_PATHS['credits_path']}"
+    timeout: float = DEFAULT_TIMEOUT
+    settle_seconds: float = DEFAULT_SETTLE_SECONDS
+    poll_interval: float | None = None
+    verify: bool | str = True
+    proxy: str | None = field(default=None, repr=False)
+
+    @property
+    def identity(self) -> str:
+        """A short hash of host and key: tells whether a task id still belongs to this account."""
+        return hashlib.sha256(f"{self.base_url}\n{self.api_key}".encode()).hexdigest()[:16]
+
+    @property
+    def authorization(self) -> str:
+        """The value of the ``Authorization`` header."""
+        return f"{self.auth_scheme} {self.api_key}" if self.auth_scheme else self.api_key
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the host is this machine (the emulator, or a proxy beside it)."""
+        return is_loopback(urlsplit(self.base_url).hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """
+    Tell whether a host name or address is this machine's own.
+
+    :param host: without port; IPv6 without brackets.
+    """
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def account_from_fields(
+    *,
+    host: str | None = None,
+    schema: str | None = None,
+    port: int | None = None,
+    password: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+    conn_id: str = "vidu_default",
+) -> Account:
+    """
+    Read an account from the fields of an Airflow connection.
+
+    A path in ``extra`` that begins with a slash stands at the root of the host; without one, below
+    ``api_prefix``. ``null`` says that this host lacks the endpoint.
+
+    :param host: with or without scheme, port and path; empty = ``https://api.vidu.com``.
+    :param schema: ``http`` or ``https``, where ``host`` does not say.
+    :param port: where ``host`` does not say.
+    :param password: the API key.
+    :param extra: the connection's extra, decoded.
+    :param conn_id: for messages.
+    :return: the account.
+    :raises ViduConfigurationError: no key, a host that is not one, plain http to another machine without
+        ``allow_http``, or a number that is not one.
+    """
+    where = f"The connection {conn_id!r}"
+    if extra is not None and not isinstance(extra, Mapping):
+        raise ViduConfigurationError(f"{where} has an extra that is not a JSON object.")
+    extra = dict(extra or {})
+    key = (password or "").strip()
+    if not key:
+        raise ViduConfigurationError(f"{where} has no API key: put it into the password field.")
+    if not _fits_a_header(key):
+        raise ViduConfigurationError(f"{where} has a character in its API key that no header carries (a line break?).")
+    base_url = _base_url(host, schema, port, where)
+    parts = urlsplit(base_url)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not _flag(extra.get("allow_http")):
+        raise ViduConfigurationError(
+            f"{where} would send its API key to {parts.hostname} over plain http.",
+            advice='Use https, or set "allow_http": true in the extra if you must.',
+        )
+    prefix = str(_given(extra, "api_prefix", DEFAULT_API_PREFIX)).strip("/")
+    if prefix:
+        # Copied from Vidu's page with the prefix on it, as in https://api.vidu.com/ent/v2.
+        base_url = base_url.removesuffix(f"/{prefix}")
+    scheme = extra.get("auth_scheme")
+    if scheme is None:
+        scheme = "Token" if parts.hostname in VIDU_HOSTS else "Bearer"
+    scheme = str(scheme).strip()
+    if not _fits_a_header(scheme):
+        raise ViduConfigurationError(f"{where}: auth_scheme has a character that no header carries.")
+    paths = {name: _path(extra.get(name, default), default, prefix) for name, default in _PATHS.items()}
+    for needed in ("create_path", "task_path"):
+        if paths[needed] is None:
+            raise ViduConfigurationError(f"{where}: {needed} cannot be null: without it nothing works.")
+    for name in ("task_path", "cancel_path"):
+        if "{task_id}" not in (paths[name] or "{task_id}"):
+            raise ViduConfigurationError(f"{where}: {name} needs {{task_id}} in it, else it asks for no task.")
+    settle = _seconds(extra, "settle_seconds", where, zero=True)
+    return Account(
+        base_url=base_url,
+        api_key=key,
+        auth_scheme=scheme,
+        timeout=_seconds(extra, "timeout", where) or DEFAULT_TIMEOUT,
+        settle_seconds=DEFAULT_SETTLE_SECONDS if settle is None else settle,
+        poll_interval=_seconds(extra, "poll_interval", where),
+        verify=_verify(extra.get("verify")),
+        proxy=_proxy(extra.get("proxy"), where),
+        **paths,  # type: ignore[arg-type]
+    )
+
+
+def _base_url(host: str | None, schema: str | None, port: int | None, where: str) -> str:
+    text = (host or "").strip()
+    if not text:
+        return DEFAULT_BASE_URL
+    try:
+        if "://" not in text:
+            name = urlsplit(f"//{text}").hostname or ""
+            scheme = (schema or "").strip().lower() or ("http" if is_loopback(name) else "https")
+            text = f"{scheme}://{text}"
+        parts = urlsplit(text)
+        number = parts.port or (int(port) if port else None)
+    except ValueError as error:
+        raise ViduConfigurationError(f"{where} has a host or port that is not one: {error}.") from None
+    if "@" in parts.netloc:
+        raise ViduConfigurationError(f"{where} has a user or key in its host: the key belongs into the password field.")
+    beyond = parts.query or parts.fragment or any(character.isspace() for character in text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or beyond:
+        raise ViduConfigurationError(f"{where} needs a host such as https://api.vidu.com, not {host!r}.")
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{name}{f':{number}' if number else ''}{parts.path.rstrip('/')}"
+
+
+def _proxy(value: Any, where: str) -> str | None:
+    if value is None or value == "":
+        return None
+    text = str(value).strip()
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        # Not quoted: it may hold a password.
+        raise ViduConfigurationError(f"{where}: proxy must be a URL such as http://proxy.example:3128.")
+    return text
+
+
+def _fits_a_header(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
+def _path(value: Any, default: str, prefix: str) -> str | None:
+    if value is None:
+        return None
+    text = str(value).strip() or default
+    if text.startswith("/"):
+        return text
+    return f"/{prefix}/{text}" if prefix else f"/{text}"
+
+
+def _given(extra: Mapping[str, Any], name: str, default: Any) -> Any:
+    value = extra.get(name)
+    return default if value is None else value
+
+
+def _flag(value: Any) -> bool:
+    return value if isinstance(value, bool) else str(value or "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def _verify(value: Any) -> bool | str:
+    if value is None or value == "":
+        return True
+    if isinstance(value, str) and value.strip().lower() not in {"true", "false", "1", "0", "yes", "no"}:
+        return value
+    return _flag(value)
+
+
+def _seconds(extra: Mapping[str, Any], name: str, where: str, *, zero: bool = False) -> float | None:
+    value = extra.get(name)
+    if value is None or value == "":
+        return None
+    try:
+        seconds = -1.0 if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if not (0 <= seconds < float("inf")) or (seconds == 0 and not zero):
+        raise ViduConfigurationError(f"{where}: {name} must be a number of seconds, not {json.dumps(value)}.")
+    return seconds

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+The models of Vidu's image-to-video endpoint: what each accepts, what it ignores, how long it takes, what it costs.
+
+Sources, and which of them is followed where they contradict each other:
+
+* Durations, resolutions and defaults are those of Vidu's image-to-video page of 2026. Older copies of that page
+  give 2-8 s or 1-8 s for the q2 family; the newest (1-10 s) is followed.
+* ``viduq2`` stands in the table because some relays document it for this endpoint. Vidu's own page does not list
+  it; its row is the relays' one.
+* Off-peak and audio: older pages exclude off-peak for every task with audio. The newest says that the q3 family
+  takes off-peak *only* with audio and every other model only without; that is followed.
+* Prices: see ``PRICES_AS_OF``. The ``credits`` of a create answer is always the authority.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from math import ceil
+
+#: The day on which the price rows below were read. They are estimates: Vidu changes prices without notice.
+PRICES_AS_OF = date(2026, 9, 1)
+
+#: What the recommended prompt (``is_rec``) costs on top of every task, in credits.
+RECOMMENDED_PROMPT_CREDITS = 10
+
+
+@dataclass(frozen=True)
+class Row:
+    """
+    One line of a model's table: these durations come in these resolutions.
+
+    :param durations: the durations, in whole seconds.
+    :param resolutions: the resolutions that Vidu renders at these durations.
+    :param default_resolution: what Vidu renders when the request names none.
+    """
+
+    durations: tuple[int, ...]
+    resolutions: tuple[str, ...]
+    default_resolution: str
+
+
+@dataclass(frozen=True)
+class Price:
+    """
+    Credits of a resolution: ``first`` for the first second and ``more`` for each further one.
+
+    :param first: credits for a video of one second.
+    :param more: credits for each second beyond the first; where ``second`` is given, beyond the second.
+    :param second: credits for a video of two seconds, where the step from one to two seconds differs.
+    """
+
+    first: int
+    more: int
+    second: int | None = None
+
+    def of(self, duration: int) -> int:
+        """
+        Return the credits of one video.
+
+        :param duration: whole seconds, at least 1.
+        """
+        if self.second is not None and duration >= 2:
+            return self.second + self.more * (duration - 2)
+        return self.first + self.more * (duration - 1)
+
+
+@dataclass(frozen=True)
+class Model:
+    """
+    What is known of one model on the image-to-video endpoint.
+
+    :param name: the ``model`` value of the API.
+    :param rows: the combinations of duration and resolution; the first row holds the default duration.
+    :param default_duration: seconds, when the request names none.
+    :param audio_default: what ``audio`` is when the request does not say.
+    :param off_peak_audio: the value of ``audio`` that off-peak needs with this model.
+    :param no_effect: fields that Vidu accepts but does not honour with this model.
+    :param earliest: seconds after the start of processing before which no video has been seen, for waiting.
+    :param typical: seconds that a short video usually takes, for waiting and for progress lines.
+    :param prices: credits by resolution, or by (duration, resolution) where Vidu prices a fixed duration.
+    """
+
+    name: str
+    rows: tuple[Row, ...]
+    default_duration: int = 5
+    audio_default: bool = False
+    off_peak_audio: bool = False
+    no_effect: frozenset[str] = frozenset()
+    earliest: float = 10.0
+    typical: float = 60.0
+    prices: dict[str | tuple[int, str], Price | int] = field(default_factory=dict, hash=False)
+
+    @property
+    def durations(self) -> tuple[int, ...]:
+        """Every duration that this model accepts, in seconds, ascending."""
+        return tuple(sorted(duration for row in self.rows for duration in row.durations))
+
+    def row(self, duration: int) -> Row | None:
+        """
+        Return the row of a duration.
+
+        :param duration: seconds.
+        :return: the row, or None where the model has no such duration.
+        """
+        return next((row for row in self.rows if duration in row.durations), None)
+
+    def ignores(self, name: str, duration: int) -> bool:
+        """
+        Tell whether Vidu accepts a field but does nothing with it.
+
+        :param name: the field's API name.
+        :param duration: seconds; the q2 family ignores ``bgm`` at 9 and 10 s only.
+        """
+        if name == "bgm" and self.name.startswith("viduq2") and duration in {9, 10}:
+            return True
+        return name in self.no_effect
+
+
+_SECONDS_1_16 = tuple(range(1, 17))
+_SECONDS_1_10 = tuple(range(1, 11))
+_Q3_NO_EFFECT = frozenset({"movement_amplitude", "bgm", "voice_id"})
+_Q2_NO_EFFECT = frozenset({"movement_amplitude"})
+_THREE = ("540p", "720p", "1080p")
+_TWO = ("720p", "1080p")
+
+
+def _q3(name: str, resolutions: tuple[str, ...], typical: float, prices: tuple[int, ...]) -> Model:
+    return Model(
+        name=name,
+        rows=(Row(_SECONDS_1_16, resolutions, "720p"),),
+        audio_default=True,
+        off_peak_audio=True,
+        no_effect=_Q3_NO_EFFECT,
+        earliest=15.0,
+        typical=typical,
+        prices={resolution: Price(price, price) for resolution, price in zip(resolutions, prices, strict=True)},
+    )
+
+
+def _q2(
+    name: str, resolutions: tuple[str, ...], typical: float, prices: dict[str | tuple[int, str], Price | int]
+) -> Model:
+    return Model(
+        name=name,
+        rows=(Row(_SECONDS_1_10, resolutions, "720p"),),
+        no_effect=_Q2_NO_EFFECT,
+        typical=typical,
+        prices=prices,
+    )
+
+
+def _q1(name: str) -> Model:
+    return Model(name=name, rows=(Row((5,), ("1080p",), "1080p"),), typical=90.0, prices={(5, "1080p"): 80})
+
+
+_Q2_PRO_PRICES: dict[str | tuple[int, str], Price | int] = {
+    "540p": Price(8, 5, second=10),
+    "720p": Price(15, 10),
+    "1080p": Price(55, 15),
+}
+_Q2_TURBO_PRICES: dict[str | tuple[int, str], Price | int] = {
+    "540p": Price(6, 2),
+    "720p": Price(8, 10, second=10),
+    "1080p": Price(35, 10),
+}
+
+#: The models by name. The q3 prices are the figures of September 2026; the live samples of April were higher.
+MODELS: dict[str, Model] = {
+    model.name: model
+    for model in (
+        _q3("viduq3-pro", _THREE, 180.0, (9, 20, 24)),
+        _q3("viduq3-turbo", _THREE, 120.0, (7, 12, 13)),
+        _q3("viduq3-pro-fast", _TWO, 90.0, (12, 15)),
+        _q2("viduq2", _THREE, 60.0, {}),
+        _q2("viduq2-pro", _THREE, 60.0, _Q2_PRO_PRICES),
+        _q2("viduq2-turbo", _THREE, 45.0, _Q2_TURBO_PRICES),
+        _q2("viduq2-pro-fast", _TWO, 30.0, {}),
+        _q1("viduq1"),
+        _q1("viduq1-classic"),
+        Model(
+            name="vidu2.0",
+            rows=(Row((4,), ("360p", "720p", "1080p"), "360p"), Row((8,), ("720p",), "720p")),
+            default_duration=4,
+            typical=60.0,
+            prices={(4, "360p"): 20, (4, "720p"): 40, (4, "1080p"): 100, (8, "720p"): 100},
+        ),
+    )
+}
+
+
+def estimate_credits(
+    model: str, duration: int | None, resolution: str | None, *, off_peak: bool = False, is_rec: bool = False
+) -> int | None:
+    """
+    Estimate what a generation costs, from the dated price rows of this catalogue.
+
+    :param model: the model's name.
+    :param duration: seconds; None = the model's default.
+    :param resolution: for example ``720p``; None = the model's default at that duration.
+    :param off_peak: off-peak costs half, rounded up.
+    :param is_rec: the recommended prompt costs 10 credits more.
+    :return: credits, or None where this catalogue does not know: it never guesses.
+    """
+    known = MODELS.get(model)
+    if known is None:
+        return None
+    seconds = known.default_duration if duration is None else duration
+    row = known.row(seconds)
+    if row is None:
+        return None
+    rendered = resolution or row.default_resolution
+    price = known.prices.get((seconds, rendered), known.prices.get(rendered))
+    if price is None:
+        return None
+    credits = price.of(seconds) if isinstance(price, Price) else price
+    if off_peak:
+        credits = ceil(credits / 2)
+    return credits + (RECOMMENDED_PROMPT_CREDITS if is_rec else 0)

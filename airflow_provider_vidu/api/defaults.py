@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+The defaults that DAG files need at parse time. Every DAG parse loads this module: constants, and nothing else.
+"""
+
+from __future__ import annotations
+
+#: The model that is used where the author of a DAG names none: the fastest of the current family.
+DEFAULT_MODEL = "viduq3-turbo"
+
+#: How long an operator waits for one task, in seconds, where its author does not say.
+DEFAULT_TIMEOUT = 24 * 3600.0
+#: The same for off-peak: Vidu renders those within 48 hours, or cancels and refunds them.
+DEFAULT_OFF_PEAK_TIMEOUT = 49 * 3600.0

@@ -1,0 +1,476 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Vidu's endpoints as pure functions: a request out of arguments, a model or an error out of an answer.
+
+Both transports call these and nothing else, so that a rule about the API stands once, here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from pydantic import ValidationError
+
+from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.errors import (
+    ViduConfigurationError,
+    ViduError,
+    ViduInputError,
+    ViduNotFoundError,
+    ViduSubmissionInDoubtError,
+    ViduUnavailableError,
+    request_error,
+)
+from airflow_provider_vidu.api.images import MAX_BODY_BYTES, MEBIBYTE
+from airflow_provider_vidu.api.tasks import Credits, ViduTask
+
+#: Vidu's largest page of the task list.
+MAX_PAGE_SIZE = 100
+#: Answers above this are not read: a list row echoes its ``images``, which may be megabytes of base64.
+MAX_ANSWER_BYTES = 8 * MEBIBYTE
+
+# Of an answer's own words this much goes into an error text, and of an image in them nothing.
+_MAX_QUOTED = 500
+_IMAGE = re.compile(
+    r"(data:[\w/+.-]*;base64,[\w+/=-]*|[\w+/=-]{100,})((\s|\\[nr])+[\w+/=-]{20,})*", re.IGNORECASE | re.ASCII
+)
+
+# What leaves a submission in doubt, beside a reply that never came: the request may have been acted on.
+_IN_DOUBT_STATUSES = frozenset({408, 409, 499})
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """
+    One request, ready to be sent byte for byte.
+
+    :param method: ``GET`` or ``POST``.
+    :param url: complete, query included.
+    :param headers: the key is in here; no representation of this object shows it.
+    :param body: JSON bytes, or None.
+    :param submits: whether it creates something that is billed, so that a lost reply leaves it in doubt.
+    :param task_id: the task it is about, for messages.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    submits: bool = False
+    task_id: str | None = None
+
+
+@dataclass(frozen=True)
+class TaskPage:
+    """
+    One page of the task list.
+
+    :param tasks: the readable rows.
+    :param next_page_token: token of the next page; None on the last one.
+    :param row_count: rows on the page, unreadable ones included.
+    """
+
+    tasks: tuple[ViduTask, ...]
+    next_page_token: str | None
+    row_count: int
+
+
+class Paging:
+    """
+    Walks a task list page by page: which page is next, and whether the list was seen to its end.
+
+    :ivar token: token of the next page; None for the first one.
+    :ivar ended: there is no further page to ask for.
+    :ivar complete: the end was really reached, and no page repeated a row of an earlier one.
+    """
+
+    def __init__(self) -> None:
+        self.token: str | None = None
+        self.ended = False
+        self.complete = False
+        self._repeated = False
+        self._seen: set[str] = set()
+
+    def take(self, page: TaskPage) -> list[ViduTask]:
+        """
+        Note a page and return its tasks that no page before had.
+
+        :param page: the answer to the request with :attr:`token`.
+        """
+        new: list[ViduTask] = []
+        for task in page.tasks:
+            if task.task_id not in self._seen:
+                new.append(task)
+                self._seen.add(task.task_id)
+        # A list that repeats itself has moved while it was read, and may have skipped rows as well.
+        self._repeated = self._repeated or len(new) < len(page.tasks)
+        last = not page.next_page_token or page.row_count == 0
+        # A host that ignores paging repeats its first page for ever.
+        self.ended = last or not new or page.next_page_token == self.token
+        self.complete = last and not self._repeated
+        self.token = page.next_page_token
+        return new
+
+
+def prepare_create(account: Account, endpoint: str, wire: Mapping[str, Any]) -> HttpRequest:
+    """
+    Prepare the call that creates a task, and is billed.
+
+    :param account: where and as whom.
+    :param endpoint: the last part of the path, for example ``img2video``.
+    :param wire: the request's JSON object.
+    :raises ViduInputError: the encoded body is above 20 MB, or a value is no JSON.
+    """
+    body = json_body(wire)
+    if len(body) > MAX_BODY_BYTES:
+        raise ViduInputError(
+            f"images: the request has {len(body) / MEBIBYTE:.1f} MB with the image encoded in it; Vidu takes at most "
+            f"20 MB. Pass the image as a URL (up to 50 MB), or as a smaller JPEG."
+        )
+    url = account.base_url + account.create_path.replace("{endpoint}", endpoint)
+    return HttpRequest("POST", url, _headers(account, body), body, submits=True)
+
+
+def json_body(wire: Mapping[str, Any]) -> bytes:
+    """
+    Encode a request's JSON object.
+
+    :param wire: what ``extra_params`` brought may hold anything.
+    :raises ViduInputError: a value that JSON cannot carry, with its field's name.
+    """
+    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+    try:
+        return encode(wire).encode()
+    except (TypeError, ValueError, RecursionError):
+        pass
+    for name, value in wire.items():
+        try:
+            encode(value).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            cause = "not UTF-8" if isinstance(error, UnicodeError) else str(error)
+            raise ViduInputError(f"{name}: cannot be sent as JSON ({cause}).") from None
+    raise ViduInputError("The request cannot be sent as JSON: its fields need names of plain text.")
+
+
+def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTask:
+    """
+    Read the answer to a create call.
+
+    :param status: HTTP status.
+    :param headers: answer headers.
+    :param body: answer bytes.
+    :return: the created task.
+    :raises ViduSubmissionInDoubtError: 5xx, 408, 409, 499, or a 2xx without a task id: it may have been created.
+    :raises ViduError: any other 4xx created nothing; see :func:`airflow_provider_vidu.api.errors.request_error`.
+    """
+    if 200 <= status < 300:
+        answer = _json(body)
+        if isinstance(answer, dict) and not answer.get("task_id"):
+            # Beside a relay's envelope an id may be that of the request.
+            inner = answer.get("data")
+            if isinstance(inner, dict) and (inner.get("task_id") or inner.get("id")):
+                answer = inner
+        try:
+            return ViduTask.model_validate(answer)
+        except ValidationError:
+            raise ViduSubmissionInDoubtError(
+                f"Vidu answered the submission with HTTP {status} but without a task id: {_excerpt(body)}",
+                http_status=status,
+            ) from None
+    error = parse_error(status, headers, body)
+    if status == 404:
+        error.advice = "This host creates nothing at this path: check api_prefix and create_path. Nothing was created."
+    if status >= 500 or status in _IN_DOUBT_STATUSES:
+        raise ViduSubmissionInDoubtError(
+            f"The submission was answered with HTTP {status}. {error.message}",
+            reason=error.reason,
+            trace_id=error.trace_id,
+            http_status=status,
+        )
+    raise error
+
+
+def prepare_task(account: Account, task_id: str) -> HttpRequest:
+    """
+    Prepare the query of one task.
+
+    :param account: where and as whom.
+    :param task_id: Vidu's id.
+    """
+    return HttpRequest("GET", _task_url(account, account.task_path, task_id), _headers(account), task_id=task_id)
+
+
+def parse_task(status: int, headers: Mapping[str, str], body: bytes, task_id: str) -> ViduTask:
+    """
+    Read the answer to a query.
+
+    :param task_id: the id that was asked for: Vidu's own answer does not always repeat it.
+    :return: the task, under the asked id (relays answer with ids of their own).
+    :raises ViduError: what the answer says instead.
+    """
+    answer = _answer(status, headers, body, task_id)
+    if not isinstance(answer, dict):
+        raise ViduUnavailableError(f"Vidu answered a query with {_excerpt(body)}.", task_id=task_id)
+    inner = answer.get("data")
+    # A relay's envelope has a status of its own: that of the request.
+    if isinstance(inner, dict) and ("state" in inner or "status" in inner):
+        answer = inner
+    try:
+        return ViduTask.model_validate({**answer, "task_id": task_id})
+    except ValidationError as error:
+        raise ViduUnavailableError(
+            f"Vidu's answer to a query cannot be read ({error.error_count()} fields).", task_id=task_id
+        ) from None
+
+
+def prepare_list(
+    account: Account,
+    *,
+    task_ids: Sequence[str] = (),
+    states: Sequence[str] = (),
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
+    page_size: int = MAX_PAGE_SIZE,
+    page_token: str | None = None,
+) -> HttpRequest:
+    """
+    Prepare one page of the task list.
+
+    Vidu's page spells the page size ``paper.pagesz``, clients in the wild send ``pager.pagesz``: both are sent.
+
+    :param account: where and as whom.
+    :param task_ids: only these, at most 100.
+    :param states: only tasks in these states; empty = all.
+    :param created_after: Vidu's default window is the last seven days.
+    :param created_before: see ``created_after``.
+    :param page_size: rows a page, 1 to 100.
+    :param page_token: of the page before.
+    :raises ViduConfigurationError: this host has no list.
+    """
+    if account.list_path is None:
+        raise ViduConfigurationError("This host has no task list.", advice="The connection says so (list_path).")
+    query: list[tuple[str, str]] = [("task_ids", task_id) for task_id in task_ids]
+    query += [("states", state) for state in states]
+    query += [
+        (name, moment.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"))
+        for name, moment in (("created_at.from", created_after), ("created_at.to", created_before))
+        if moment is not None
+    ]
+    query += [("pager.pagesz", str(page_size)), ("paper.pagesz", str(page_size))]
+    if page_token:
+        query.append(("pager.page_token", page_token))
+    return HttpRequest("GET", f"{account.base_url}{account.list_path}?{urlencode(query)}", _headers(account))
+
+
+def parse_list(status: int, headers: Mapping[str, str], body: bytes) -> TaskPage:
+    """
+    Read one page of the task list.
+
+    :return: the page; rows that cannot be read are counted and left out: a list answer is a hint.
+    :raises ViduError: what the answer says instead.
+    """
+    answer = _answer(status, headers, body)
+    rows: Any = answer
+    token: Any = None
+    if isinstance(answer, dict):
+        inner = answer.get("data")
+        holder = inner if isinstance(inner, dict) and "tasks" not in answer else answer
+        rows = holder.get("tasks", inner if isinstance(inner, list) else None)
+        token = holder.get("next_page_token")
+    if rows is None:
+        rows = []
+    if not isinstance(rows, list):
+        raise ViduUnavailableError(f"Vidu answered the task list with {_excerpt(body)}.")
+    return TaskPage(tuple(_readable(rows)), str(token) if token else None, len(rows))
+
+
+def prepare_cancel(account: Account, task_id: str) -> HttpRequest:
+    """
+    Prepare the cancelling of a task. Vidu's page wants the id in the body too.
+
+    :raises ViduConfigurationError: this host has no cancel.
+    """
+    if account.cancel_path is None:
+        raise ViduConfigurationError("This host has no cancel.", task_id=task_id, advice="The task goes on.")
+    body = json.dumps({"id": task_id}).encode()
+    return HttpRequest(
+        "POST",
+        _task_url(account, account.cancel_path, task_id),
+        _headers(account, body),
+        body,
+        task_id=task_id,
+    )
+
+
+def parse_cancel(status: int, headers: Mapping[str, str], body: bytes, task_id: str) -> None:
+    """
+    Read the answer to a cancel: ``{}``, ``null`` and an empty body all mean yes.
+
+    :raises ViduRequestError: refused; Vidu refuses once a task is scheduled.
+    """
+    if not 200 <= status < 300:
+        raise parse_error(status, headers, body, task_id)
+
+
+def prepare_credits(account: Account) -> HttpRequest:
+    """
+    Prepare the question for the balance: free, and the cheapest check of a key.
+
+    :raises ViduConfigurationError: this host does not tell it.
+    """
+    if account.credits_path is None:
+        raise ViduConfigurationError("This host does not tell the balance.", advice="")
+    return HttpRequest("GET", f"{account.base_url}{account.credits_path}?show_detail=false", _headers(account))
+
+
+def parse_credits(status: int, headers: Mapping[str, str], body: bytes) -> Credits:
+    """
+    Read the balance.
+
+    :raises ViduError: what the answer says instead.
+    """
+    answer = _answer(status, headers, body)
+    try:
+        return Credits.model_validate(answer)
+    except ValidationError:
+        raise ViduUnavailableError(f"Vidu's answer to the balance cannot be read: {_excerpt(body)}.") from None
+
+
+def parse_error(status: int, headers: Mapping[str, str], body: bytes, task_id: str | None = None) -> ViduError:
+    """
+    Turn any answer that is not a 2xx into an error.
+
+    Reads Vidu's body ``{code, reason, message, metadata.trace_id}`` and those of relays: ``{error: {message}}``,
+    and a body of Vidu's as a string inside ``message``.
+
+    :param status: HTTP status.
+    :param headers: answer headers (``Retry-After``, ``Location``).
+    :param body: answer bytes.
+    :param task_id: the task that was asked about.
+    """
+    if 300 <= status < 400:
+        return ViduConfigurationError(
+            f"The host redirects (HTTP {status} to {_without_query(_header(headers, 'location') or '?')}); the API "
+            f"key follows no redirect.",
+            advice="Put the host that answers itself into the connection. Nothing was created.",
+            http_status=status,
+            task_id=task_id,
+        )
+    told = _json(body)
+    fields = told if isinstance(told, dict) else {}
+    if isinstance(fields.get("error"), dict):
+        fields = fields["error"]
+    nested = _json(str(fields.get("message") or ""))
+    if isinstance(nested, dict) and (nested.get("message") or nested.get("reason")):
+        fields = nested
+    code = fields.get("code")
+    reason = fields.get("reason") or fields.get("err_code") or (code if isinstance(code, str) else None)
+    metadata = fields.get("metadata")
+    return request_error(
+        status,
+        _quoted(str(reason)) if reason else None,
+        _quoted(str(fields.get("message") or "")) or _excerpt(body),
+        trace_id=_quoted(str(metadata.get("trace_id") or "")) or None if isinstance(metadata, dict) else None,
+        retry_after=retry_after(headers),
+        task_id=task_id,
+    )
+
+
+def is_missing_endpoint(error: ViduError) -> bool:
+    """
+    Tell whether an error to the list or the balance means that this host has no such endpoint.
+
+    Relays answer 404, 405 or 501 to paths that they do not pass through.
+    """
+    return isinstance(error, ViduNotFoundError) or error.http_status in {405, 501}
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """
+    Read ``Retry-After``: seconds, or a date.
+
+    :param headers: answer headers, any case.
+    :param now: the time to count from; None = the clock's.
+    :return: seconds, at least 0; None where there is none or it cannot be read.
+    """
+    text = _header(headers, "retry-after")
+    if text is None:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return max(0.0, (moment - (now or datetime.now(timezone.utc))).total_seconds())
+
+
+def _headers(account: Account, body: bytes | None = None) -> dict[str, str]:
+    headers = {"Authorization": account.authorization, "Accept": "application/json"}
+    return headers if body is None else {**headers, "Content-Type": "application/json"}
+
+
+def _task_url(account: Account, path: str, task_id: str) -> str:
+    # An id that came from outside must not reach another path of the host: HTTP libraries resolve dots.
+    if not task_id.strip("."):
+        raise ViduInputError(f"{task_id!r} is not a task id.")
+    return account.base_url + path.replace("{task_id}", quote(task_id, safe=""))
+
+
+def _answer(status: int, headers: Mapping[str, str], body: bytes, task_id: str | None = None) -> Any:
+    if not 200 <= status < 300:
+        raise parse_error(status, headers, body, task_id)
+    answer = _json(body)
+    if answer is None:
+        raise ViduUnavailableError(
+            f"Vidu answered HTTP {status} with something that is not JSON: {_excerpt(body)}",
+            task_id=task_id,
+            http_status=status,
+        )
+    return answer
+
+
+def _readable(rows: Iterable[Any]) -> Iterable[ViduTask]:
+    for row in rows:
+        try:
+            yield ViduTask.model_validate(row)
+        except ValidationError:
+            continue
+
+
+def _json(body: bytes | str) -> Any:
+    try:
+        return json.loads(body) if body else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _excerpt(body: bytes) -> str:
+    text = _quoted(" ".join(body[:_MAX_QUOTED].decode("utf-8", "replace").split()), 200)
+    return repr(text) if text else "an empty body"
+
+
+def _quoted(text: str, limit: int = _MAX_QUOTED) -> str:
+    # A host may echo the request, image and all; and JSON can hold characters that no log can.
+    told = _IMAGE.sub("(an image)", text[: 2 * limit]).encode("utf-8", "replace").decode()
+    return told if len(told) <= limit else f"{told[:limit]}…"
+
+
+def _header(headers: Mapping[str, str], name: str) -> str | None:
+    return next((value for key, value in headers.items() if key.lower() == name), None)
+
+
+def _without_query(url: str) -> str:
+    return url.partition("?")[0]

@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+What can go wrong with Vidu, as one small tree of exceptions, and what each means for the money and the video.
+
+Every error knows its :class:`Fate`; which Airflow exception a fate becomes is the business of
+``airflow_provider_vidu.exceptions`` alone. The reasons are those of Vidu's error-code page (HTTP errors and the
+``err_code`` of failed tasks share them); a reason that is in no table is taken as permanent, with its message.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Fate(str, Enum):
+    """What an error means for the next attempt at the same thing."""
+
+    #: The same request will fail again: do not burn retries on it.
+    PERMANENT = "permanent"
+    #: Nothing was created, or what was created has failed unbilled: trying again later may work.
+    RETRYABLE = "retryable"
+    #: Vidu may or may not have accepted (and will bill) the request: look it up, never repeat it blindly.
+    IN_DOUBT = "in doubt"
+
+
+class ViduError(Exception):
+    """
+    The base of everything this package raises about Vidu.
+
+    Its text is one paragraph for the person on call: what happened, what is known of the task, what to do.
+
+    :param message: what happened, one sentence.
+    :param fate: what it means for the next attempt; None = the class's default.
+    :param advice: what to do now; None = the class's default.
+    :param task_id: Vidu's id of the task, where one is known.
+    :param state: the state in which the task was last seen.
+    :param reason: Vidu's ``reason`` of an HTTP error, or the ``err_code`` of a failed task.
+    :param trace_id: Vidu's trace id, which its support asks for.
+    :param credits: credits of the task, where known.
+    :param http_status: the HTTP status of the answer, where there was one.
+    :param retry_after: seconds that the server asked us to wait, where it did.
+    """
+
+    default_fate = Fate.PERMANENT
+    default_advice = ""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        fate: Fate | None = None,
+        advice: str | None = None,
+        task_id: str | None = None,
+        state: str | None = None,
+        reason: str | None = None,
+        trace_id: str | None = None,
+        credits: int | None = None,
+        http_status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.message = message
+        self.fate = fate or self.default_fate
+        self.advice = self.default_advice if advice is None else advice
+        self.task_id = task_id
+        self.state = state
+        self.reason = reason
+        self.trace_id = trace_id
+        self.credits = credits
+        self.http_status = http_status
+        self.retry_after = retry_after
+        super().__init__(message)
+
+    def without(self, secret: str) -> ViduError:
+        """
+        Take a secret out of everything that this error quotes: a host may repeat the key that it refuses.
+
+        :param secret: the API key.
+        :return: this error.
+        """
+        for name in ("message", "reason", "trace_id"):
+            quoted = getattr(self, name)
+            if secret and quoted:
+                setattr(self, name, quoted.replace(secret, "***"))
+        self.args = (self.message,)
+        return self
+
+    def __str__(self) -> str:
+        known = {
+            "Vidu task": self.task_id,
+            "state": self.state,
+            "reason": self.reason,
+            "HTTP": self.http_status,
+            "credits": self.credits,
+            "trace id": self.trace_id,
+        }
+        facts = ", ".join(f"{name} {value}" for name, value in known.items() if value not in {None, ""})
+        return " ".join(part for part in (self.message, f"[{facts}]" if facts else "", self.advice) if part)
+
+
+class ViduInputError(ViduError, ValueError):
+    """A field of the request is outside what Vidu accepts. Found before the POST: nothing was sent or paid."""
+
+    default_advice = "Nothing was sent to Vidu and nothing is billed."
+
+
+class ViduConfigurationError(ViduError):
+    """The connection cannot work as it is (redirecting host, plain http, missing key, an endpoint it lacks)."""
+
+    default_advice = "Correct the Airflow connection."
+
+
+class ViduRequestError(ViduError):
+    """Vidu refused a request (4xx) and says that the same request would be refused again."""
+
+    default_advice = "Nothing was created or billed by this request."
+
+
+class ViduAuthError(ViduRequestError):
+    """401 or 403: the key is wrong, suspended, or belongs to another region's host."""
+
+    default_advice = (
+        "Check the API key (the connection's password) and the host: keys of api.vidu.cn do not work on "
+        "api.vidu.com, and the other way round."
+    )
+
+
+class ViduCreditError(ViduRequestError):
+    """The account has too few credits. Vidu answers this with HTTP 400, before it looks at any field."""
+
+    default_advice = "Top the account up, then clear this task. Nothing was created or billed."
+
+
+class ViduModerationError(ViduRequestError):
+    """Vidu's content checks refused the prompt, the image or the result. Failed tasks are not billed."""
+
+    default_advice = "Change the prompt or the image; the same input would be refused again. It is not billed."
+
+
+class ViduNotFoundError(ViduRequestError):
+    """404: this account has no such task (a wrong id, another account's key, or a task past its retention)."""
+
+    default_advice = "Check the task id and that the connection's key and host are those that created it."
+
+
+class ViduRateLimitError(ViduRequestError):
+    """429: too many requests, or no free slot in the account's queue. Nothing was created."""
+
+    default_fate = Fate.RETRYABLE
+    default_advice = "Nothing was created. Try again later, or lower the concurrency with an Airflow pool."
+
+
+class ViduUnavailableError(ViduError):
+    """Vidu could not be reached, or answered with something that is not an answer (5xx, broken body)."""
+
+    default_fate = Fate.RETRYABLE
+    default_advice = "Running tasks go on at Vidu; nothing is lost."
+
+
+class ViduSubmissionInDoubtError(ViduError):
+    """A submission's reply was lost: the task may exist and be billed, and a repetition may be billed again."""
+
+    default_fate = Fate.IN_DOUBT
+    default_advice = "It must be looked up in the account's task list before anything is submitted again."
+
+
+class ViduTaskFailedError(ViduError):
+    """The remote task ended in ``failed``. Vidu does not bill failed tasks."""
+
+    default_advice = "Vidu does not bill failed tasks."
+
+
+class ViduNoCreationError(ViduError):
+    """The remote task says ``success`` but has no creation, even when looked at again."""
+
+    default_advice = "The task may have been billed: contact Vidu's support with the task id."
+
+
+class ViduStillRunningError(ViduError):
+    """Our deadline passed while the remote task was still running. It goes on, and a retry waits on for it."""
+
+    default_fate = Fate.RETRYABLE
+    default_advice = "It was left running; a retry of this Airflow task re-attaches to it and submits nothing."
+
+
+class ViduLandingError(ViduError):
+    """The video is made and paid for, but could not be brought to its destination."""
+
+    default_fate = Fate.RETRYABLE
+    default_advice = (
+        "The video is safe at Vidu (its links are signed anew at every look): a retry lands it and submits nothing."
+    )
+
+
+_MODERATION = "moderation"
+_INPUT = "input"
+_CREDITS = "credits"
+_LATER = "later"
+_LIMIT = "limit"
+_OTHER = "other"
+
+#: What each reason of Vidu's error-code page is about. Vidu documents no retry advice; ``later`` and ``limit``
+#: follow the meaning of the names. ``UserCancelled`` is permanent: somebody wanted it to end.
+REASONS: dict[str, str] = {
+    "BadRequest": _INPUT,
+    "FieldLacking": _INPUT,
+    "FieldUnwanted": _INPUT,
+    "FieldInvalid": _INPUT,
+    "FieldItemCountOutOfRange": _INPUT,
+    "PageSizeOutOfRange": _INPUT,
+    "ImageFormatInvalid": _INPUT,
+    "ImageSizeInvalid": _INPUT,
+    "ImageCheckBodyJointsFailed": _INPUT,
+    "ImageCheckFaceFailed": _INPUT,
+    "ImageObjectsUndetected": _INPUT,
+    "TaskPromptPolicyViolation": _MODERATION,
+    "AuditSubmitIllegal": _MODERATION,
+    "CreationPolicyViolation": _MODERATION,
+    "PhotoAuditNotPass": _MODERATION,
+    "AuditFailed": _MODERATION,
+    "CreditInsufficient": _CREDITS,
+    "ImageDownloadFailure": _LATER,
+    "OperationInProcess": _LATER,
+    "InternalServiceFailure": _LATER,
+    "Conflict": _LATER,
+    "Canceled": _LATER,
+    "QuotaExceeded": _LIMIT,
+    "TooManyRequests": _LIMIT,
+    "SystemThrottling": _LIMIT,
+    "ModelUnavailable": _OTHER,
+    "UserCancelled": _OTHER,
+    "Unauthorized": _OTHER,
+    "Forbidden": _OTHER,
+    "TaskNotFound": _OTHER,
+    "CreationNotFound": _OTHER,
+    "NotFound": _OTHER,
+}
+
+
+def fate_of_reason(reason: str | None) -> Fate:
+    """
+    Return what a reason means for the next attempt.
+
+    :param reason: Vidu's ``reason`` or ``err_code``; a new or missing one counts as permanent.
+    """
+    return Fate.RETRYABLE if REASONS.get(reason or "") in {_LATER, _LIMIT} else Fate.PERMANENT
+
+
+def request_error(
+    status: int,
+    reason: str | None,
+    message: str,
+    *,
+    trace_id: str | None = None,
+    retry_after: float | None = None,
+    task_id: str | None = None,
+) -> ViduError:
+    """
+    Turn an HTTP error answer into an exception.
+
+    What a lost or refused *submission* means beyond this is decided where it is parsed: a 5xx to a GET only says
+    that Vidu is unavailable, a 5xx to a submission leaves it in doubt.
+
+    :param status: the HTTP status, 400 to 599.
+    :param reason: Vidu's reason, where the body has one.
+    :param message: the body's message, or a part of the body.
+    :param trace_id: Vidu's trace id, where the body has one.
+    :param retry_after: seconds from the ``Retry-After`` header.
+    :param task_id: the task that was asked about, where there is one.
+    """
+    kind = REASONS.get(reason or "")
+    text = f"Vidu answered: {message}" if message else f"Vidu answered HTTP {status} without a message."
+    error: type[ViduError] = ViduRequestError
+    fate = fate_of_reason(reason)
+    if status == 429 or kind == _LIMIT:
+        error, fate = ViduRateLimitError, Fate.RETRYABLE
+    elif status >= 500 or status == 408:
+        error, fate = ViduUnavailableError, Fate.RETRYABLE
+    elif kind == _CREDITS or status == 402:
+        error = ViduCreditError
+    elif kind == _MODERATION:
+        error = ViduModerationError
+    elif status in {401, 403}:
+        error = ViduAuthError
+    elif status == 404:
+        error = ViduNotFoundError
+    return error(
+        text,
+        fate=fate,
+        reason=reason,
+        trace_id=trace_id,
+        retry_after=retry_after,
+        http_status=status,
+        task_id=task_id,
+    )
+
+
+def task_error(task_id: str, err_code: str | None, *, state: str = "failed", credits: int | None = None) -> ViduError:
+    """
+    Turn a failed remote task into an exception.
+
+    :param task_id: Vidu's id.
+    :param err_code: the task's ``err_code``; Vidu uses the reasons of its error-code page here too.
+    :param state: the state in which it was seen.
+    :param credits: credits of the task as the query told them.
+    """
+    moderated = REASONS.get(err_code or "") == _MODERATION
+    what = "was refused by Vidu's content checks" if moderated else "failed at Vidu"
+    error: type[ViduError] = ViduModerationError if moderated else ViduTaskFailedError
+    fate = fate_of_reason(err_code)
+    advice = None
+    if err_code == "UserCancelled":
+        what, advice = "was cancelled at Vidu", "It is not billed. Clear this task to submit it anew."
+    elif not moderated:
+        again = "a retry submits it anew" if fate is Fate.RETRYABLE else "the same input would fail again"
+        advice = f"Vidu does not bill failed tasks; {again}."
+    return error(
+        f"The video {what}.",
+        fate=fate,
+        advice=advice,
+        task_id=task_id,
+        state=state,
+        reason=err_code,
+        credits=credits,
+    )

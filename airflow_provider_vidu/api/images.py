@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Image bytes to type, size, ratio and data URI, with every limit that Vidu documents for an input image.
+
+The type is read from the bytes, never from a file's name or a declared content type: a PNG called ``.jpg`` is a
+PNG, and Vidu would refuse it under the wrong label after it had been uploaded. Pillow does the reading and is
+imported when the first image is looked at.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import warnings
+from dataclasses import dataclass
+
+from airflow_provider_vidu.api.errors import ViduInputError
+
+MEBIBYTE = 1024 * 1024
+#: Vidu's limit for one image, in bytes.
+MAX_IMAGE_BYTES = 50 * MEBIBYTE
+#: Vidu's limit for the body of a POST, in bytes. Base64 makes an image a third larger, so that about 15 MB of
+#: image fit; a larger one has to be passed as a URL.
+MAX_BODY_BYTES = 20 * MEBIBYTE
+#: The longer side may be at most this many times the shorter one.
+MAX_RATIO = 4.0
+
+# Pillow's names. An MPO is a JPEG with further pictures behind the first: phones write them as .jpg.
+_MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "WEBP": "image/webp"}
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """
+    What the bytes say of an image.
+
+    :param media_type: ``image/png``, ``image/jpeg`` or ``image/webp``.
+    :param width: pixels.
+    :param height: pixels.
+    """
+
+    media_type: str
+    width: int
+    height: int
+
+
+def check_image_size(size: int, name: str) -> None:
+    """
+    Refuse a size that Vidu would refuse, before anything is read.
+
+    :param size: bytes.
+    :param name: how the image is called in the message.
+    :raises ViduInputError: empty, or above 50 MB.
+    """
+    if size == 0:
+        raise ViduInputError(f"images: {name} is empty.")
+    if size > MAX_IMAGE_BYTES:
+        raise ViduInputError(f"images: {name} has {size / MEBIBYTE:.1f} MB; Vidu takes at most 50 MB an image.")
+
+
+def inspect_image(data: bytes, name: str = "the image") -> ImageFacts:
+    """
+    Read the facts of an image and refuse what Vidu would refuse.
+
+    The picture is decoded once: a file that was cut off in an upload has a perfect header and would be paid for.
+
+    :param data: the file's bytes.
+    :param name: how the image is called in messages (a path or URL; never its content).
+    :return: type and size.
+    :raises ViduInputError: empty, above 50 MB, not an image, not PNG, JPEG or WebP, damaged, or narrower than 1:4.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    check_image_size(len(data), name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        raise ViduInputError(f"images: {name} is not an image; Vidu takes PNG, JPEG and WebP.") from None
+    except Exception as error:
+        raise ViduInputError(f"images: {name} cannot be read as an image ({error}).") from error
+    media_type = _MEDIA_TYPES.get(image.format or "")
+    if media_type is None:
+        raise ViduInputError(f"images: {name} is a {image.format}; Vidu takes PNG, JPEG and WebP.")
+    width, height = image.size
+    if max(width, height) > MAX_RATIO * min(width, height):
+        raise ViduInputError(
+            f"images: {name} measures {width}x{height}; its sides must be between 1:4 and 4:1 of each other."
+        )
+    try:
+        image.load()
+    except Exception as error:
+        raise ViduInputError(f"images: {name} is a damaged {image.format} file ({error}).") from error
+    return ImageFacts(media_type, width, height)
+
+
+def data_uri(data: bytes, name: str = "the image") -> str:
+    """
+    Return the data URI by which an image travels in a request.
+
+    :param data: the file's bytes.
+    :param name: how the image is called in messages.
+    :raises ViduInputError: see :func:`inspect_image`; also where the encoded image alone exceeds the body limit.
+    """
+    facts = inspect_image(data, name)
+    if len(data) * 4 / 3 > MAX_BODY_BYTES:
+        raise ViduInputError(
+            f"images: {name} has {len(data) / MEBIBYTE:.1f} MB, which base64 makes larger than the 20 MB that Vidu "
+            f"takes in one request. Pass it as a URL (up to 50 MB), or as a smaller JPEG."
+        )
+    return f"data:{facts.media_type};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def decode_data_uri(uri: str) -> bytes:
+    """
+    Return the bytes of a base64 data URI.
+
+    :param uri: ``data:<type>;base64,<content>``; line breaks and spaces in the content are passed over.
+    :raises ViduInputError: not base64, or not a data URI at all. No part of the content is in the message.
+    """
+    head, comma, content = uri.partition(",")
+    if not comma or not head.lower().startswith("data:") or not head.lower().endswith(";base64"):
+        raise ViduInputError("images: a data URI must begin with data:image/png;base64 (or jpeg, webp) and a comma.")
+    try:
+        return base64.b64decode("".join(content.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise ViduInputError("images: the content of the data URI is not valid base64.") from None
+
+
+def checked_data_uri(uri: str) -> str:
+    """
+    Return a data URI of the author's with its content checked and its media type put right.
+
+    :param uri: see :func:`decode_data_uri`.
+    :raises ViduInputError: see :func:`decode_data_uri` and :func:`inspect_image`.
+    """
+    return data_uri(decode_data_uri(uri), "the data URI")

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+When to look at a remote task again, and when to stop looking: pure functions of what was seen and the time.
+
+Sensor, operator and triggerer all ask here, so that they wait alike. Times are epoch seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vidu.api.catalog import MODELS
+from airflow_provider_vidu.api.defaults import DEFAULT_OFF_PEAK_TIMEOUT, DEFAULT_TIMEOUT
+from airflow_provider_vidu.api.errors import (
+    ViduAuthError,
+    ViduError,
+    ViduNotFoundError,
+    ViduRateLimitError,
+    ViduUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
+
+#: The shortest time between two looks that a user may ask for, in seconds.
+MIN_POLL_INTERVAL = 0.1
+
+#: A task that cannot be found this long after its submission is not on its way any more.
+NOT_FOUND_GRACE = 120.0
+#: Refusals (401, 403, 404) in a row after which a wait gives up: one alone can be a hiccup of a gateway.
+REFUSALS = 3
+#: Seconds between looks during an outage at the most.
+MAX_OUTAGE_GAP = 60.0
+
+# No video of an unknown model has been seen; this is what the fastest known one takes.
+_EARLIEST_UNKNOWN = 10.0
+
+
+@dataclass(frozen=True)
+class Hints:
+    """
+    What is known of a task when its wait begins; travels with a trigger as plain JSON.
+
+    :param submitted_at: when it was submitted, epoch seconds; None = unknown (a sensor given a bare id).
+    :param model: the model's name.
+    :param duration: seconds of video.
+    :param resolution: for example ``720p``.
+    :param off_peak: whether it may take 48 hours.
+    """
+
+    submitted_at: float | None = None
+    model: str | None = None
+    duration: float | None = None
+    resolution: str | None = None
+    off_peak: bool = False
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any] | None) -> Hints:
+        """
+        Read hints back, passing over what a newer release may have put in.
+
+        :param value: of :meth:`to_json`, or None.
+        """
+        names = {field.name for field in fields(cls)}
+        return cls(**{name: item for name, item in (value or {}).items() if name in names})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is known, as JSON primitives."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, False)}
+
+    @property
+    def earliest(self) -> float:
+        """Seconds after submission before which no video of this kind has been seen."""
+        model = MODELS.get(self.model or "")
+        return model.earliest if model else _EARLIEST_UNKNOWN
+
+    @property
+    def typical(self) -> float | None:
+        """Seconds that a video of this kind usually takes; None for an unknown model and for off-peak."""
+        model = MODELS.get(self.model or "")
+        return model.typical if model and not self.off_peak else None
+
+
+def default_timeout(*, off_peak: bool) -> float:
+    """
+    Return how long to wait where the author does not say.
+
+    :param off_peak: whether the task may take 48 hours.
+    :return: seconds.
+    """
+    return DEFAULT_OFF_PEAK_TIMEOUT if off_peak else DEFAULT_TIMEOUT
+
+
+def next_look(now: float, hints: Hints, poll_interval: float | None = None) -> float:
+    """
+    Return when to look at a running task again.
+
+    Nothing before the earliest plausible end, then a gap of a twentieth of the wait so far, between 3 seconds and
+    a minute (off-peak: 10 seconds and ten minutes): the detection is never late by more than that twentieth. A
+    gap that grows exponentially would be dense while nothing can end and sparse when it does.
+
+    :param now: epoch seconds.
+    :param hints: of the task.
+    :param poll_interval: seconds between looks, fixed by the user; None = the rule above.
+    :return: epoch seconds, after ``now``.
+    """
+    if poll_interval is not None:
+        return now + max(MIN_POLL_INTERVAL, poll_interval)
+    least, most = (10.0, 600.0) if hints.off_peak else (3.0, 60.0)
+    # A task of unknown age is taken to be about to end.
+    age = 0.0 if hints.submitted_at is None else max(0.0, now - hints.submitted_at)
+    look = now + min(max(age / 20, least), most)
+    if hints.submitted_at is not None:
+        # A submission in the future is a clock that is wrong, and no reason to look away.
+        look = max(look, min(hints.submitted_at, now) + hints.earliest)
+    return look
+
+
+class Patience:
+    """
+    How one wait bears the errors of its looks: outages for ever, refusals only so often.
+
+    An outage (5xx, 429, a broken body, a dropped connection) never ends a wait before its deadline: the remote
+    task goes on regardless. A refusal (401, 403, 404) may be a hiccup, but not for ever.
+    """
+
+    def __init__(self) -> None:
+        self.outages = 0
+        self.refusals = 0
+
+    def answered(self) -> None:
+        """Note a look that was answered."""
+        self.outages = self.refusals = 0
+
+    def failed(self, error: ViduError, now: float, hints: Hints, poll_interval: float | None = None) -> float | None:
+        """
+        Note a look that failed.
+
+        :param error: what came instead of the task.
+        :param now: epoch seconds.
+        :param hints: of the task.
+        :param poll_interval: as in :func:`next_look`.
+        :return: when to look again (epoch seconds), or None: give up with this error.
+        """
+        gap = next_look(now, hints, poll_interval) - now
+        if isinstance(error, (ViduUnavailableError, ViduRateLimitError)):
+            self.outages += 1
+            # The server's own wish, or twice as long each time.
+            backoff = error.retry_after if error.retry_after is not None else gap * 2.0 ** min(self.outages - 1, 6)
+            return now + min(max(gap, backoff), max(MAX_OUTAGE_GAP, gap))
+        if isinstance(error, ViduNotFoundError):
+            age = 0.0 if hints.submitted_at is None else now - hints.submitted_at
+            if hints.submitted_at is not None and age < NOT_FOUND_GRACE:
+                return now + gap
+        elif not isinstance(error, ViduAuthError):
+            return None
+        self.refusals += 1
+        return None if self.refusals >= REFUSALS else now + min(gap, 5.0)
+
+
+class Verdict(str, Enum):
+    """What a wait does after a look."""
+
+    #: Look again at :attr:`Wait.look_at`.
+    WAIT = "wait"
+    #: The remote task has ended, well or badly.
+    ENDED = "ended"
+    #: The deadline has passed; this look was the last one.
+    TIMED_OUT = "timed out"
+    #: The looks fail in a way that waiting does not mend.
+    GIVEN_UP = "given up"
+
+
+class Wait:
+    """
+    One wait for one remote task: fed with what each look shows, it tells when to look again.
+
+    No I/O and no clock of its own: the blocking wait and the triggerer's both drive it, so that they cannot drift.
+
+    :param hints: of the task.
+    :param end_time: the deadline, epoch seconds; at it there is one last look.
+    :param poll_interval: seconds between looks, fixed by the user; None = the schedule decides.
+    :param now: epoch seconds.
+    """
+
+    def __init__(self, hints: Hints, end_time: float, poll_interval: float | None, now: float) -> None:
+        self.hints = hints
+        self.end_time = end_time
+        self.poll_interval = poll_interval
+        self.look_at = min(next_look(now, hints, poll_interval), max(end_time, now))
+        self._patience = Patience()
+
+    def saw(self, task: ViduTask, now: float) -> Verdict:
+        """
+        Note what a look has shown. A state that this release does not know is waited out.
+
+        :param task: as queried.
+        :param now: epoch seconds.
+        """
+        self._patience.answered()
+        return Verdict.ENDED if task.is_final else self._again(next_look(now, self.hints, self.poll_interval), now)
+
+    def failed(self, error: ViduError, now: float) -> Verdict:
+        """
+        Note a look that failed.
+
+        :param error: what came instead of the task.
+        :param now: epoch seconds.
+        """
+        again = self._patience.failed(error, now, self.hints, self.poll_interval)
+        return Verdict.GIVEN_UP if again is None else self._again(again, now)
+
+    def _again(self, look_at: float, now: float) -> Verdict:
+        self.look_at = min(look_at, self.end_time)
+        return Verdict.TIMED_OUT if now >= self.end_time else Verdict.WAIT

@@ -1,0 +1,446 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+The two transports: ``requests`` for workers, ``aiohttp`` for the triggerer and async tasks.
+
+They move bytes and nothing else: what to send and what an answer means stands in ``airflow_provider_vidu.api``.
+Neither follows a redirect with the key, neither repeats a POST, both bound every request in time and size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import ssl
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import tenacity
+
+from airflow_provider_vidu import __version__
+from airflow_provider_vidu.api import endpoints, img2video
+from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.errors import (
+    ViduConfigurationError,
+    ViduError,
+    ViduRateLimitError,
+    ViduSubmissionInDoubtError,
+    ViduUnavailableError,
+)
+from airflow_provider_vidu.api.tasks import Credits, ViduTask
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    import aiohttp
+    import requests
+
+Answer = tuple[int, Mapping[str, str], bytes]
+Result = TypeVar("Result")
+
+#: Seconds for the TCP and TLS connect alone.
+CONNECT_TIMEOUT = 10.0
+USER_AGENT = f"airflow-provider-vidu/{__version__}"
+
+#: A GET is tried this often, within this time; what lasts longer is the business of whoever waits.
+GET_ATTEMPTS = 4
+GET_SECONDS = 30.0
+
+_CHUNK = 64 * 1024
+
+
+def _retry_arguments() -> dict[str, Any]:
+    backoff = tenacity.wait_random_exponential(multiplier=0.5, max=8)
+
+    def wait(state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, ViduError) else None
+        return backoff(state) if asked is None else min(asked, GET_SECONDS)
+
+    return {
+        "retry": tenacity.retry_if_exception_type((ViduUnavailableError, ViduRateLimitError)),
+        "stop": tenacity.stop_after_attempt(GET_ATTEMPTS) | tenacity.stop_before_delay(GET_SECONDS),
+        "wait": wait,
+        "reraise": True,
+    }
+
+
+class _Body(io.BytesIO):
+    """
+    A request's body that knows whether any of it has left: nobody acts on a POST of which only the head arrived.
+
+    What libraries tell instead is not enough: a TLS or proxy error can come before the request and after it.
+    """
+
+    def __init__(self, content: bytes, end: float = float("inf")) -> None:
+        super().__init__(content)
+        self.begun = False
+        self._end = end
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if time.monotonic() > self._end:
+            raise TimeoutError("sending took too long")
+        self.begun = True
+        return super().read(size)
+
+
+def _verify_error(error: OSError) -> ViduError:
+    return ViduConfigurationError(
+        f"TLS certificates cannot be verified: {error}.",
+        advice="Correct `verify` in the connection's extra, or the environment's CA bundle. Nothing was sent.",
+    )
+
+
+def _transport_error(request: endpoints.HttpRequest, error: BaseException, *, sent: bool) -> ViduError:
+    # The texts of transport errors hold addresses, never headers; the class is what tells the cause apart.
+    cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    # A proxy's URL may hold a password.
+    cause = re.sub(r"//[^/@\s'\"]+@", "//***@", cause)
+    host = urlsplit(request.url).netloc
+    if request.submits and sent:
+        return ViduSubmissionInDoubtError(f"The reply to the submission to {host} was lost ({cause}).")
+    unsent = " Nothing was sent." if not sent else ""
+    return ViduUnavailableError(f"{host} could not be reached ({cause}).{unsent}", task_id=request.task_id)
+
+
+def _too_large(request: endpoints.HttpRequest) -> ViduError:
+    text = f"The answer is larger than {_limit(request) // (1024 * 1024)} MB."
+    if request.submits:
+        return ViduSubmissionInDoubtError(text)
+    return ViduUnavailableError(text, task_id=request.task_id)
+
+
+def _limit(request: endpoints.HttpRequest) -> int:
+    # A create answer echoes the image, so that it may be as large as the request.
+    return endpoints.MAX_ANSWER_BYTES + len(request.body or b"")
+
+
+def _list_query(
+    task_ids: Sequence[str] | None,
+    states: Sequence[str] | None,
+    created_after: datetime | None,
+    created_before: datetime | None,
+) -> dict[str, Any]:
+    return {
+        "task_ids": task_ids or (),
+        "states": states or (),
+        "created_after": created_after,
+        "created_before": created_before,
+    }
+
+
+def proxy_for(account: Account) -> str | None:
+    """
+    Return the proxy for an account's host: the connection's own, else the environment's, none for loopback.
+
+    :param account: where to.
+    """
+    if account.proxy or account.is_loopback:
+        return account.proxy
+    parts = urlsplit(account.base_url)
+    if not parts.hostname or proxy_bypass(parts.hostname):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+def _without_key(status: int, body: bytes, account: Account) -> bytes:
+    # A refusal may repeat the key, and half of one that was cut for a message would not be recognised afterwards.
+    # What is shorter than any key could be a word of the answer.
+    key = account.api_key.encode()
+    return body.replace(key, b"***") if status >= 300 and len(key) >= 8 else body
+
+
+def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    # An auth of our own stops requests from replacing the key with an entry of ~/.netrc.
+    return request
+
+
+class ViduClient:
+    """
+    A blocking client over ``requests``, for workers. Close it, or use it as a context manager.
+
+    :param account: where and as whom.
+    :param sleep: how to wait between retries, seconds; injected by tests.
+    """
+
+    def __init__(self, account: Account, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        import requests
+
+        self.account = account
+        self._session = requests.Session()
+        self._session.auth = _keep_headers
+        self._session.headers["User-Agent"] = USER_AGENT
+        proxy = proxy_for(account)
+        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._session.trust_env = not account.is_loopback
+        self._retrying = tenacity.Retrying(sleep=sleep, **_retry_arguments())
+
+    def __enter__(self) -> ViduClient:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the session and its connections."""
+        self._session.close()
+
+    def submit(self, wire: Mapping[str, Any], *, endpoint: str = img2video.ENDPOINT) -> ViduTask:
+        """
+        Create a task, **once and unprotected**: a caller that dies before it has noted the id pays again.
+
+        :param wire: the request's JSON object.
+        :param endpoint: the last part of the create path.
+        :return: the created task.
+        :raises ViduSubmissionInDoubtError: the reply was lost; it may have been created.
+        :raises ViduError: it was not created.
+        """
+        request = endpoints.prepare_create(self.account, endpoint, wire)
+        return self._ask(request, endpoints.parse_create)
+
+    def get_task(self, task_id: str) -> ViduTask:
+        """
+        Query a task; its URLs are signed anew at every query.
+
+        :param task_id: Vidu's id.
+        :raises ViduNotFoundError: this account has no such task.
+        :raises ViduUnavailableError: Vidu cannot be reached, after retries.
+        """
+        request = endpoints.prepare_task(self.account, task_id)
+        return self._retrying(lambda: self._ask(request, endpoints.parse_task, task_id))
+
+    def list_page(self, **query: Any) -> endpoints.TaskPage:
+        """
+        Read one page of the task list.
+
+        :param query: see :func:`airflow_provider_vidu.api.endpoints.prepare_list`.
+        """
+        request = endpoints.prepare_list(self.account, **query)
+        return self._retrying(lambda: self._ask(request, endpoints.parse_list))
+
+    def list_tasks(
+        self,
+        task_ids: Sequence[str] | None = None,
+        states: Sequence[str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> Iterator[ViduTask]:
+        """
+        Iterate over the task list, page by page. A list answer is a hint: it may lag behind and omit rows.
+
+        :param task_ids: only these, at most 100.
+        :param states: only tasks in these states.
+        :param created_after: None = Vidu's window of seven days.
+        :param created_before: see ``created_after``.
+        :raises ViduConfigurationError: this host has no list.
+        """
+        query = _list_query(task_ids, states, created_after, created_before)
+        paging = endpoints.Paging()
+        while not paging.ended:
+            yield from paging.take(self.list_page(**query, page_token=paging.token))
+
+    def cancel_task(self, task_id: str) -> None:
+        """
+        Cancel a task that has not begun; Vidu refunds it. Not repeated when its reply is lost.
+
+        :param task_id: Vidu's id.
+        :raises ViduRequestError: refused: it is scheduled, processing or over.
+        """
+        request = endpoints.prepare_cancel(self.account, task_id)
+        self._ask(request, endpoints.parse_cancel, task_id)
+
+    def get_credits(self) -> Credits:
+        """
+        Read the account's balance.
+
+        :raises ViduConfigurationError: this host does not tell it.
+        """
+        request = endpoints.prepare_credits(self.account)
+        return self._retrying(lambda: self._ask(request, endpoints.parse_credits))
+
+    def _ask(self, request: endpoints.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
+        try:
+            status, headers, body = self._send(request)
+            return parse(status, headers, _without_key(status, body, self.account), *more)
+        except ViduError as error:
+            raise error.without(self.account.api_key) from None
+
+    def _send(self, request: endpoints.HttpRequest) -> Answer:
+        import requests
+        import urllib3
+
+        seconds = self.account.timeout
+        end = time.monotonic() + seconds
+        # In all, upload and connect included: how long a POST can last is what its look-up waits out. requests takes
+        # urllib3's own object, though its types do not say so.
+        limit = urllib3.Timeout(connect=min(CONNECT_TIMEOUT, seconds), read=seconds, total=seconds)
+        outgoing = None if request.body is None else _Body(request.body, end)
+        try:
+            prepared = self._session.prepare_request(
+                requests.Request(request.method, request.url, headers=dict(request.headers), data=outgoing)
+            )
+            # Given here and not to the session: what a session has gives way to the environment.
+            settings = self._session.merge_environment_settings(
+                request.url, dict(self._proxies), True, self.account.verify, None
+            )
+            with self._session.send(
+                prepared,
+                timeout=cast("Any", limit),
+                allow_redirects=False,
+                **settings,
+            ) as response:
+                body = bytearray()
+                # The socket's timeout starts anew with every byte: the whole answer has to be bounded too, and a
+                # plain read would only return with a full chunk.
+                read = getattr(response.raw, "read1", response.raw.read)
+                while chunk := read(_CHUNK, decode_content=True):
+                    body += chunk
+                    if len(body) > _limit(request):
+                        raise _too_large(request)
+                    if time.monotonic() > end:
+                        raise _transport_error(request, TimeoutError("the answer took too long"), sent=True)
+                return response.status_code, response.headers, bytes(body)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise _transport_error(request, error, sent=outgoing is None or outgoing.begun) from None
+        except OSError as error:
+            # requests checks the path of a CA bundle with an error of its own kind.
+            if outgoing is not None and outgoing.begun:
+                raise _transport_error(request, error, sent=True) from None
+            raise _verify_error(error) from None
+
+
+class AsyncViduClient:
+    """
+    The same over ``aiohttp``: one session, for the triggerer and async tasks. Close it, or use ``async with``.
+
+    :param account: where and as whom.
+    :param retry: retry GETs within the call; a poller that paces itself says no.
+    :param sleep: how to wait between retries, seconds; injected by tests.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        retry: bool = True,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.account = account
+        self._session: aiohttp.ClientSession | None = None
+        self._tls: ssl.SSLContext | bool = True
+        self._proxy = proxy_for(account)
+        arguments = _retry_arguments()
+        if not retry:
+            arguments["stop"] = tenacity.stop_after_attempt(1)
+        self._retrying = tenacity.AsyncRetrying(sleep=sleep, **arguments)
+
+    async def __aenter__(self) -> AsyncViduClient:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the session and its connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def submit(self, wire: Mapping[str, Any], *, endpoint: str = img2video.ENDPOINT) -> ViduTask:
+        """See :meth:`ViduClient.submit`."""
+        request = endpoints.prepare_create(self.account, endpoint, wire)
+        return await self._ask(request, endpoints.parse_create)
+
+    async def get_task(self, task_id: str) -> ViduTask:
+        """See :meth:`ViduClient.get_task`."""
+        request = endpoints.prepare_task(self.account, task_id)
+        return await self._retrying(self._ask, request, endpoints.parse_task, task_id)
+
+    async def list_page(self, **query: Any) -> endpoints.TaskPage:
+        """See :meth:`ViduClient.list_page`."""
+        request = endpoints.prepare_list(self.account, **query)
+        return await self._retrying(self._ask, request, endpoints.parse_list)
+
+    async def list_tasks(
+        self,
+        task_ids: Sequence[str] | None = None,
+        states: Sequence[str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> AsyncIterator[ViduTask]:
+        """See :meth:`ViduClient.list_tasks`."""
+        query = _list_query(task_ids, states, created_after, created_before)
+        paging = endpoints.Paging()
+        while not paging.ended:
+            for task in paging.take(await self.list_page(**query, page_token=paging.token)):
+                yield task
+
+    async def cancel_task(self, task_id: str) -> None:
+        """See :meth:`ViduClient.cancel_task`."""
+        request = endpoints.prepare_cancel(self.account, task_id)
+        await self._ask(request, endpoints.parse_cancel, task_id)
+
+    async def get_credits(self) -> Credits:
+        """See :meth:`ViduClient.get_credits`."""
+        request = endpoints.prepare_credits(self.account)
+        return await self._retrying(self._ask, request, endpoints.parse_credits)
+
+    async def _ask(self, request: endpoints.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
+        try:
+            status, headers, body = await self._send(request)
+            return parse(status, headers, _without_key(status, body, self.account), *more)
+        except ViduError as error:
+            raise error.without(self.account.api_key) from None
+
+    async def _send(self, request: endpoints.HttpRequest) -> Answer:
+        import aiohttp
+        from yarl import URL
+
+        session = await self._opened()
+        outgoing = None if request.body is None else _Body(request.body)
+        try:
+            async with session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=dict(request.headers),
+                data=outgoing,
+                allow_redirects=False,
+                proxy=self._proxy,
+                ssl=self._tls,
+            ) as response:
+                body = bytearray()
+                async for chunk in response.content.iter_chunked(_CHUNK):
+                    body += chunk
+                    if len(body) > _limit(request):
+                        raise _too_large(request)
+                return response.status, response.headers, bytes(body)
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+            # A ValueError comes from a host name that is none.
+            raise _transport_error(request, error, sent=outgoing is None or outgoing.begun) from None
+
+    async def _opened(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        if self._session is None:
+            verify = self.account.verify
+            if isinstance(verify, str):
+                # Reading a CA bundle takes tens of milliseconds: not on the triggerer's loop.
+                try:
+                    self._tls = await asyncio.to_thread(ssl.create_default_context, cafile=verify)
+                except OSError as error:
+                    raise _verify_error(OSError(f"{verify}: {error}")) from None
+            else:
+                self._tls = verify
+        # Looked at again: others have been let in while the bundle was read.
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                headers={"User-Agent": USER_AGENT},
+                timeout=aiohttp.ClientTimeout(total=self.account.timeout, sock_connect=CONNECT_TIMEOUT),
+            )
+        return self._session

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What Vidu answers instead: the reasons of its error-code page with their HTTP status, text and body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Every other reason of the page comes with 400, CreditInsufficient included.
+_STATUSES = {
+    "Unauthorized": 401,
+    "Forbidden": 403,
+    "TaskNotFound": 404,
+    "CreationNotFound": 404,
+    "NotFound": 404,
+    "Conflict": 409,
+    "QuotaExceeded": 429,
+    "TooManyRequests": 429,
+    "SystemThrottling": 429,
+    "Canceled": 499,
+    "InternalServiceFailure": 500,
+}
+
+# The page's texts. Where it has none, the emulator says the reason in plain words.
+_MESSAGES = {
+    "FieldLacking": "field is missing or empty",
+    "FieldUnwanted": "unwanted field",
+    "FieldInvalid": "invalid field",
+    "ImageFormatInvalid": "invalid image format",
+    "PageSizeOutOfRange": "page size out of range",
+    "OperationInProcess": "operation in process, please retry later",
+    "TaskPromptPolicyViolation": "prompt policy violation",
+    "AuditSubmitIllegal": "submit is illegal",
+    "CreditInsufficient": "insufficient credits",
+    "SystemThrottling": "system is throttling",
+    "Canceled": "request canceled by client",
+}
+
+# Which reason a bare status is told with, when a fault names none.
+_REASONS = {
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    409: "Conflict",
+    429: "TooManyRequests",
+    499: "Canceled",
+}
+
+
+class Refusal(Exception):
+    """
+    An answer that is not a 2xx.
+
+    :param reason: of Vidu's error-code page.
+    :param message: the text; None = the page's.
+    :param status: the HTTP status; None = the page's.
+    """
+
+    def __init__(self, reason: str, message: str | None = None, *, status: int | None = None) -> None:
+        self.reason = reason
+        self.message = message_of(reason) if message is None else message
+        self.status = _STATUSES.get(reason, 400) if status is None else status
+        super().__init__(f"{self.status} {reason}: {self.message}")
+
+    def body(self, trace_id: str) -> dict[str, Any]:
+        """
+        Return the JSON object that is answered.
+
+        :param trace_id: 32 hexadecimal digits.
+        """
+        return {
+            "code": self.status,
+            "reason": self.reason,
+            "message": self.message,
+            "metadata": {"trace_id": trace_id},
+        }
+
+
+def about_fields(reason: str, *names: str, detail: str = "") -> Refusal:
+    """
+    Return a refusal that names fields, as the page's templates do.
+
+    :param reason: for example ``FieldInvalid``.
+    :param names: the fields.
+    :param detail: what is wrong with them; Vidu says less than the emulator does.
+    """
+    text = f"{message_of(reason)}: {', '.join(names)}"
+    return Refusal(reason, f"{text} ({detail})" if detail else text)
+
+
+def message_of(reason: str) -> str:
+    """
+    Return the page's text for a reason, without its fields.
+
+    :param reason: ``AuditSubmitIllegal`` gives ``submit is illegal``; one without a text is spelled out.
+    """
+    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in reason)
+    return _MESSAGES.get(reason, words.strip())
+
+
+def reason_of(status: int) -> str:
+    """
+    Return the reason that goes with a bare HTTP status.
+
+    :param status: 400 to 599.
+    """
+    return _REASONS.get(status, "InternalServiceFailure" if status >= 500 else "BadRequest")

@@ -1,0 +1,399 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""The Vidu connection: from an Airflow connection to a client, in workers, in async tasks and in the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_vidu import compat
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_provider_vidu.api.account import Account
+    from airflow_provider_vidu.api.img2video import Img2VideoRequest
+    from airflow_provider_vidu.api.tasks import Credits, ViduTask
+    from airflow_provider_vidu.client import AsyncViduClient, ViduClient
+    from airflow_provider_vidu.submission import Submission
+
+
+class ViduHook(BaseHook):
+    """
+    Talks to Vidu as an Airflow connection says.
+
+    The connection (type ``vidu``): ``password`` = API key; ``host`` = base URL, with or without scheme and port,
+    empty = ``https://api.vidu.com`` (mainland keys need ``https://api.vidu.cn``); ``schema`` and ``port`` are
+    honoured. Extra, all optional: ``auth_scheme`` (``Token`` for Vidu's own hosts, ``Bearer`` for others; empty =
+    the raw key), ``api_prefix`` (``/ent/v2``), ``create_path``, ``task_path``, ``cancel_path``, ``list_path``,
+    ``credits_path`` (with ``{endpoint}`` / ``{task_id}``; with a leading slash they stand at the host's root,
+    without one below the prefix; ``null`` = this relay lacks it), ``timeout`` (seconds a request, 60),
+    ``settle_seconds`` (60), ``poll_interval`` (seconds between looks at a task; else the schedule decides), ``verify``
+    (true, false, or a CA bundle's path), ``proxy``, ``allow_http``.
+
+    Nothing is looked up before it is needed: a hook may be made at parse time.
+
+    :param vidu_conn_id: the connection's id.
+    """
+
+    conn_name_attr = "vidu_conn_id"
+    default_conn_name = "vidu_default"
+    conn_type = "vidu"
+    hook_name = "Vidu"
+
+    def __init__(self, vidu_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.vidu_conn_id = vidu_conn_id
+        self._account: Account | None = None
+        self._client: ViduClient | None = None
+        self._submissions: dict[str, Submission] = {}
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return the form's labels for Airflow 3.0 and 3.1; newer ones read them from the provider's metadata."""
+        from airflow_provider_vidu.provider_info import UI_FIELD_BEHAVIOUR
+
+        return {
+            "hidden_fields": UI_FIELD_BEHAVIOUR["hidden-fields"],
+            "relabeling": UI_FIELD_BEHAVIOUR["relabeling"],
+            "placeholders": UI_FIELD_BEHAVIOUR["placeholders"],
+        }
+
+    @property
+    def account(self) -> Account:
+        """
+        Where and as whom this hook talks; looked up once.
+
+        :raises ViduConfigurationError: the connection cannot work as it is.
+        """
+        if self._account is None:
+            self._account = self._look_up()
+        return self._account
+
+    def _look_up(self) -> Account:
+        from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+        from airflow_provider_vidu.api.errors import ViduConfigurationError
+
+        try:
+            connection = self.get_connection(self.vidu_conn_id)
+        except AirflowNotFoundException as error:
+            raise ViduConfigurationError(
+                f"There is no connection {self.vidu_conn_id!r}.",
+                advice=f"Add it: airflow connections add {self.vidu_conn_id} --conn-type vidu --conn-password KEY.",
+            ) from error
+        return _account(connection, connection.extra_dejson, self.vidu_conn_id)
+
+    async def aget_account(self) -> Account:
+        """Look the connection up on an event loop, anew at every call; see :attr:`account`."""
+        from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+        try:
+            connection = await compat.get_async_connection(self.vidu_conn_id, hook=self)
+        except AirflowNotFoundException:
+            # The inline trigger of `airflow dags test` finds no connection of the database this way.
+            self._account = await asyncio.to_thread(self._look_up)
+        else:
+            extra = await compat.get_async_extra(connection)
+            self._account = _account(connection, extra, self.vidu_conn_id)
+        return self._account
+
+    def get_conn(self) -> ViduClient:
+        """Return the blocking client of this connection, made once."""
+        from airflow_provider_vidu.client import ViduClient
+
+        if self._client is None:
+            self._client = ViduClient(self.account)
+        return self._client
+
+    async def aget_conn(self) -> AsyncViduClient:
+        """Return a new client for an event loop; close it, or use it with ``async with``."""
+        from airflow_provider_vidu.client import AsyncViduClient
+
+        return AsyncViduClient(await self.aget_account())
+
+    def submit(
+        self, request: Img2VideoRequest | Mapping[str, Any], *, extra_params: Mapping[str, Any] | None = None
+    ) -> ViduTask:
+        """
+        Submit, **unprotected**: whoever loses the returned id, or calls this again on a retry, pays again.
+
+        Inside a task use :meth:`submit_once`.
+
+        :param request: a request, or its fields by their API names (``images`` may be a path or an
+            ``ObjectStoragePath`` URL).
+        :param extra_params: merged into the request last, unchecked.
+        :return: the created task.
+        :raises ViduInputError: a field is outside what Vidu accepts; nothing was sent.
+        :raises ViduSubmissionInDoubtError: the reply was lost; it may have been created.
+        """
+        return self.get_conn().submit(_wire(request, extra_params, self.log))
+
+    async def asubmit(
+        self, request: Img2VideoRequest | Mapping[str, Any], *, extra_params: Mapping[str, Any] | None = None
+    ) -> ViduTask:
+        """See :meth:`submit`."""
+        wire = await asyncio.to_thread(_wire, request, extra_params, self.log)
+        async with await self.aget_conn() as client:
+            return await client.submit(wire)
+
+    def submit_once(
+        self,
+        context: Any,
+        request: Img2VideoRequest | Mapping[str, Any],
+        *,
+        extra_params: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        on_unknown: str = "fail",
+        on_input_change: str = "fail",
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> ViduTask:
+        """
+        Submit once per intended run of a task instance, whatever dies: for TaskFlow.
+
+        A retry finds the task that an earlier try submitted. A clear submits anew once the video was delivered, that
+        is after :meth:`download` has landed it or :meth:`note_returned` was called; before that it hands out the
+        finished video that was paid for, and cancels one that still waits. See ``airflow_provider_vidu.submission``.
+
+        :param context: of the running task (``get_current_context()``).
+        :param request: as in :meth:`submit`.
+        :param extra_params: merged into the request last, unchecked.
+        :param key: where the record is kept; a task that submits several times needs one key for each.
+        :param on_unknown: ``fail`` or ``resubmit``, when nobody can tell whether an earlier attempt was accepted.
+        :param on_input_change: ``fail`` or ``resubmit``, when a retry asks for something else.
+        :param clock: epoch seconds; injected by tests.
+        :param sleep: seconds; injected by tests.
+        :return: the task, running or ended.
+        :raises AirflowFailException: for what a retry cannot mend; else the :class:`ViduError` itself.
+        """
+        from airflow_provider_vidu.api.errors import ViduError
+        from airflow_provider_vidu.exceptions import raise_for_airflow
+        from airflow_provider_vidu.submission import Policies, Submission
+        from airflow_provider_vidu.submission_rules import STORE_KEY
+
+        try:
+            submission = Submission.of(
+                context,
+                self.get_conn(),
+                Policies(on_unknown=on_unknown, on_input_change=on_input_change),
+                key=key or STORE_KEY,
+                clock=clock,
+                sleep=sleep,
+                log=self.log,
+            )
+            task = submission.submit(lambda: _wire(request, extra_params, self.log))
+        except ViduError as error:
+            raise_for_airflow(error)
+        self._submissions[task.task_id] = submission
+        return task
+
+    def note_returned(self, task: ViduTask | str) -> None:
+        """
+        Note that a video of :meth:`submit_once` has been delivered: a clear after this means a new generation.
+
+        :meth:`download` does so by itself; call it where you deliver in another way.
+
+        :param task: what ``submit_once`` of this hook returned, or its id.
+        """
+        submission = self._submissions.get(task if isinstance(task, str) else task.task_id)
+        if submission is not None:
+            submission.note_returned()
+
+    async def asubmit_once(
+        self, context: Any, request: Img2VideoRequest | Mapping[str, Any], **options: Any
+    ) -> ViduTask:
+        """See :meth:`submit_once`; runs in a thread, since the state store has no asynchronous form."""
+        return await asyncio.to_thread(self.submit_once, context, request, **options)
+
+    def wait_for_task(
+        self, task: ViduTask | str, *, timeout: float | None = None, poll_interval: float | None = None
+    ) -> ViduTask:
+        """
+        Wait in this process until a task has its video.
+
+        :param task: of :meth:`submit_once`, or an id.
+        :param timeout: seconds; None = 24 hours, off-peak 49.
+        :param poll_interval: seconds between looks; None = the schedule decides.
+        :return: the task with its creations, their links freshly signed.
+        :raises ViduError: it failed, has no video, or is still running at the deadline.
+        """
+        from airflow_provider_vidu.api.schedule import default_timeout
+        from airflow_provider_vidu.api.tasks import ViduTask
+        from airflow_provider_vidu.waiting import hints_of, video_of, wait_for_end
+
+        client = self.get_conn()
+        known = ViduTask(task_id=task) if isinstance(task, str) else task
+        seconds = default_timeout(off_peak=bool(known.off_peak)) if timeout is None else timeout
+        now = time.time()
+        ended = wait_for_end(
+            client,
+            known,
+            hints=hints_of(known, submitted_at=now if known.state == "created" else None),
+            end_time=now + seconds,
+            poll_interval=poll_interval,
+            log=self.log,
+        )
+        return video_of(client, ended)
+
+    def get_task(self, task_id: str) -> ViduTask:
+        """
+        Query a task; its links are signed anew at every query.
+
+        :param task_id: Vidu's id.
+        """
+        return self.get_conn().get_task(str(task_id))
+
+    async def aget_task(self, task_id: str) -> ViduTask:
+        """See :meth:`get_task`."""
+        async with await self.aget_conn() as client:
+            return await client.get_task(str(task_id))
+
+    def list_tasks(
+        self,
+        task_ids: Sequence[str] | None = None,
+        states: Sequence[str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> Iterator[ViduTask]:
+        """
+        Iterate over the account's tasks.
+
+        :param task_ids: only these, at most 100.
+        :param states: only tasks in these states.
+        :param created_after: None = the last seven days.
+        :param created_before: see ``created_after``.
+        """
+        return self.get_conn().list_tasks(task_ids, states, created_after, created_before)
+
+    async def alist_tasks(
+        self,
+        task_ids: Sequence[str] | None = None,
+        states: Sequence[str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> AsyncIterator[ViduTask]:
+        """See :meth:`list_tasks`; the list is read whole before the first task comes."""
+        async with await self.aget_conn() as client:
+            listed = client.list_tasks(task_ids, states, created_after, created_before)
+            tasks = [task async for task in listed]
+        for task in tasks:
+            yield task
+
+    def cancel_task(self, task_id: str) -> None:
+        """
+        Cancel a task that has not begun; Vidu refunds it and refuses once it is scheduled.
+
+        :param task_id: Vidu's id.
+        :raises ViduRequestError: refused.
+        """
+        self.get_conn().cancel_task(str(task_id))
+
+    async def acancel_task(self, task_id: str) -> None:
+        """See :meth:`cancel_task`."""
+        async with await self.aget_conn() as client:
+            await client.cancel_task(str(task_id))
+
+    def get_credits(self) -> Credits:
+        """Read the account's balance."""
+        return self.get_conn().get_credits()
+
+    async def aget_credits(self) -> Credits:
+        """See :meth:`get_credits`."""
+        async with await self.aget_conn() as client:
+            return await client.get_credits()
+
+    def download(self, task_or_url: ViduTask | Mapping[str, Any] | str, destination: str) -> dict[str, Any]:
+        """
+        Bring a video to a file.
+
+        :param task_or_url: a task, a task record, a task id, or a URL of a creation. A URL dies within 24 hours; a
+            task is asked for a fresh one.
+        :param destination: a file name or a folder; a local path or any ``ObjectStoragePath`` URL.
+        :return: ``{"path", "bytes", "sha256"}``.
+        :raises ViduLandingError: it could not be fetched or put.
+        """
+        from airflow_provider_vidu.api.tasks import Creation, ViduTask
+        from airflow_provider_vidu.landing import land
+        from airflow_provider_vidu.waiting import video_of
+
+        if isinstance(task_or_url, str) and task_or_url.startswith(("http://", "https://")):
+            # A task that is nobody's: its link cannot be read anew.
+            link = ViduTask(task_id="video", state="success", creations=(Creation(url=task_or_url),))
+            return land(self.get_conn(), link, destination, log=self.log, look=lambda: link)
+        named = task_or_url["task_id"] if isinstance(task_or_url, Mapping) else task_or_url
+        known = named if isinstance(named, ViduTask) else ViduTask(task_id=str(named))
+        task = video_of(self.get_conn(), known)
+        landed = land(self.get_conn(), task, destination, log=self.log)
+        self.note_returned(task)
+        return landed
+
+    async def adownload(self, task_or_url: ViduTask | Mapping[str, Any] | str, destination: str) -> dict[str, Any]:
+        """See :meth:`download`; runs in a thread."""
+        return await asyncio.to_thread(self.download, task_or_url, destination)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """
+        Check key and host by what costs nothing: the balance, else the list, else a task that cannot exist.
+
+        :return: whether it works, and a sentence.
+        """
+        from airflow_provider_vidu.api.endpoints import is_missing_endpoint
+        from airflow_provider_vidu.api.errors import (
+            ViduAuthError,
+            ViduConfigurationError,
+            ViduError,
+            ViduNotFoundError,
+            ViduRequestError,
+        )
+
+        try:
+            client = self.get_conn()
+            try:
+                credits = client.get_credits()
+                return True, f"{client.account.base_url} accepts this key; {credits.total} credits left."
+            except ViduError as error:
+                if not (isinstance(error, ViduConfigurationError) or is_missing_endpoint(error)):
+                    raise
+                if error.http_status is not None and 300 <= error.http_status < 400:
+                    raise
+            try:
+                client.get_task("0")
+            except ViduAuthError:
+                raise
+            except ViduRequestError as error:
+                # A refused task id shows that the key passed; a path that is not there shows nothing.
+                if isinstance(error, ViduNotFoundError) and error.reason in {None, "NotFound"}:
+                    return False, f"{client.account.base_url} has no task query at this path: check api_prefix."
+            return True, f"{client.account.base_url} accepts this key; it does not tell the balance."
+        except ViduError as error:
+            return False, str(error)
+        except Exception as error:
+            # The form shows the sentence; a traceback would help nobody there.
+            return False, f"{type(error).__name__}: {error}"
+
+
+def _account(connection: Any, extra: Mapping[str, Any], conn_id: str) -> Account:
+    from airflow_provider_vidu.api.account import account_from_fields
+
+    return account_from_fields(
+        host=connection.host,
+        schema=connection.schema,
+        port=connection.port,
+        password=connection.password,
+        extra=extra,
+        conn_id=conn_id,
+    )
+
+
+def _wire(
+    request: Img2VideoRequest | Mapping[str, Any], extra_params: Mapping[str, Any] | None, log: Any
+) -> dict[str, Any]:
+    from airflow_provider_vidu.images import wire_of
+
+    return wire_of(request if isinstance(request, Mapping) else request.wire(), extra_params, log)

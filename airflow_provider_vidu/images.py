@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Reads the images of a request: paths and object-store URLs become data URIs, what Vidu can read itself stays.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from airflow_provider_vidu.api.endpoints import json_body
+from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.images import check_image_size, data_uri, decode_data_uri
+from airflow_provider_vidu.api.img2video import REMOTE_PREFIXES, build_request
+
+# What somebody passes who has left away the head of a data URI.
+_BARE_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|UklGR|R0lGOD)[\w+/=\s-]*", re.ASCII)
+# Errors of a path that no later try will find otherwise; others may be those of a store that is down.
+_NO_PATH = frozenset({errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EINVAL})
+
+
+def is_remote(image: str) -> bool:
+    """
+    Tell whether Vidu reads an image itself, so that we neither fetch nor check it.
+
+    :param image: as the DAG author gave it.
+    """
+    return image.strip().lower().startswith(REMOTE_PREFIXES)
+
+
+def readable(image: Any) -> str:
+    """
+    Return an image in the form in which a request takes it.
+
+    :param image: an http(s) URL or ``ssupload:`` URI (returned as it is), a data URI (checked with the request), a
+        local path (also ``file://``, ``~`` and ``os.PathLike``), any URL that ``ObjectStoragePath`` opens
+        (``s3://conn_id@bucket/key``), or an ``ObjectStoragePath``.
+    :return: a URL or a data URI.
+    :raises ViduInputError: missing, unreadable, or not an image that Vidu takes.
+    """
+    if hasattr(image, "storage_options"):
+        # An ObjectStoragePath. Only its URL names the connection; some releases of it have a __fspath__ as well.
+        image = str(image)
+    elif hasattr(image, "__fspath__"):
+        image = image.__fspath__()
+    if not isinstance(image, str):
+        raise ViduInputError(f"images: an image must be a path or a URL, got {type(image).__name__}.")
+    if not image.strip():
+        raise ViduInputError(
+            "images: an image must be a path or a URL; this one is empty after rendering: check its template."
+        )
+    text = image.strip()
+    if is_remote(text) or text.lower().startswith("data:"):
+        return text
+    if _BARE_BASE64.fullmatch(text) and not os.path.exists(text):
+        raise ViduInputError(
+            f"images: {text[:20]}… is no file. Base64 needs its head: data:image/png;base64 (or jpeg, webp), comma."
+        )
+    return data_uri(_read(text), _named(text))
+
+
+def readable_images(images: Any) -> list[str]:
+    """
+    Return the images of a request in the form in which it takes them.
+
+    :param images: one image, or a list of one.
+    :raises ViduInputError: see :func:`readable`; also for a list that does not hold exactly one.
+    """
+    given = list(images) if isinstance(images, (list, tuple)) else [images]
+    # Counted before any is read: two large files are not worth reading for an error.
+    if len(given) != 1 or given[0] is None:
+        raise ViduInputError(f"images: takes exactly one image, got {len([i for i in given if i is not None])}.")
+    return [readable(given[0])]
+
+
+def wire_of(fields: Mapping[str, Any], extra_params: Mapping[str, Any] | None, log: Any) -> dict[str, Any]:
+    """
+    Turn rendered fields into the JSON object of a request: images read, everything checked, warnings logged.
+
+    :param fields: by their API names; None and empty strings count as not given.
+    :param extra_params: merged in last, unchecked.
+    :param log: where to warn of what is legal but has no effect.
+    :raises ViduInputError: a field is outside what Vidu accepts, or ``extra_params`` is no JSON.
+    """
+    request = build_request({**fields, "images": readable_images(fields.get("images"))})
+    for warning in request.warnings():
+        log.warning("%s", warning)
+    if extra_params:
+        json_body(extra_params)
+    return {**request.wire(), **(extra_params or {})}
+
+
+def content_identity(image: str) -> str:
+    """
+    Return what makes an image the same image: its bytes, or its URL without the query.
+
+    Presigned URLs differ at every rendering, and they are the same picture.
+
+    :param image: of :func:`readable`.
+    :return: a hash for bytes, the shortened URL otherwise.
+    """
+    if image.lower().startswith("data:"):
+        return hashlib.sha256(decode_data_uri(image)).hexdigest()
+    return without_query(image)
+
+
+def without_query(url: str) -> str:
+    """
+    Return a URL without query and fragment; an ``ssupload:`` URI is all query and stays whole.
+
+    :param url: any URL.
+    """
+    if not url.lower().startswith(("http://", "https://")):
+        return url
+    return urlunsplit((*urlsplit(url)[:3], "", ""))
+
+
+def local_path(path: str) -> Path | None:
+    """
+    Return the local file that a path or URL means.
+
+    :param path: a path (``~`` is expanded), a ``file://`` URL, or the URL of an object store.
+    :return: None for an object store.
+    """
+    if path.startswith("file://"):
+        return Path(path.removeprefix("file://"))
+    return None if "://" in path else Path(path).expanduser()
+
+
+def _read(path: str) -> bytes:
+    name = _named(path)
+    try:
+        source: Any = local_path(path)
+        if source is None:
+            from airflow.sdk import ObjectStoragePath
+
+            source = ObjectStoragePath(path)
+        if source.is_dir():
+            raise ViduInputError(f"images: {name} is a folder. Map over its files: .expand(images=[…]).")
+        # The size first: a film put in by mistake must not be read into memory.
+        check_image_size(source.stat().st_size, name)
+        content: bytes = source.read_bytes()
+        return content
+    except ViduInputError:
+        raise
+    except FileNotFoundError:
+        raise ViduInputError(f"images: {name} does not exist, seen from the machine that runs the task.") from None
+    except PermissionError as error:
+        raise ViduInputError(f"images: {name} may not be read by this worker ({error}).") from None
+    except OSError as error:
+        if error.errno not in _NO_PATH:
+            raise
+        raise ViduInputError(f"images: {name} is not the path of a file ({error.strerror}).") from None
+    except (ImportError, ValueError) as error:
+        raise ViduInputError(
+            f"images: {name} cannot be opened ({error}). Its file system needs the Airflow provider that brings it."
+        ) from error
+    except RuntimeError as error:
+        raise ViduInputError(f"images: {name} is not the path of a file ({error}).") from None
+
+
+def _named(path: str) -> str:
+    return path if len(path) <= 300 else f"{path[:100]}…"

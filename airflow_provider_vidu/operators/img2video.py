@@ -1,0 +1,414 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""The operator that turns an image into a video."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import BaseOperator, conf
+
+from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_vidu.api.errors import ViduError
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.client import ViduClient
+    from airflow_provider_vidu.submission import Submission
+
+#: The request's fields by their API names.
+REQUEST_FIELDS = (
+    "images",
+    "prompt",
+    "model",
+    "duration",
+    "seed",
+    "resolution",
+    "movement_amplitude",
+    "audio",
+    "audio_type",
+    "voice_id",
+    "is_rec",
+    "bgm",
+    "off_peak",
+    "watermark",
+    "wm_position",
+    "wm_url",
+    "meta_data",
+    "payload",
+    "callback_url",
+)
+
+#: Seconds by which our deadline in a worker lies before Airflow's execution timeout.
+EXECUTION_TIMEOUT_MARGIN = 5.0
+
+
+class Img2VideoOperator(BaseOperator):
+    """
+    Generates a video from an image with Vidu.
+
+    Submits once per intended run, whatever dies: a retry re-attaches to the task that an earlier try submitted, a
+    clear submits anew (see ``docs/reliability.md``). Waits in the triggerer (``deferrable=True``), in the worker, or
+    not at all (``wait_for_completion=False``: then a :class:`ViduTaskSensor` takes the result).
+
+    Every field of the request is templated and checked after rendering, before anything is sent; an empty string
+    counts as not given.
+
+    .. seealso:: Vidu's image-to-video page, ``POST /ent/v2/img2video``.
+
+    :param images: one image (a string, or a list of one): a URL that Vidu can reach, a path on the worker, any
+        ``ObjectStoragePath`` URL (``s3://conn_id@bucket/key``), or a data URI (it then stands in the rendered
+        field; a path does not put the image there). PNG, JPEG or WebP; sides between 1:4 and 4:1; at most 50 MB by
+        URL, about 15 MB otherwise (a request takes 20 MB).
+    :param prompt: what happens in the video, at most 5000 characters.
+    :param model: for example ``viduq3-pro``; one newer than this release passes through with a warning.
+    :param duration: whole seconds, within the model's range; None = the model's default.
+    :param seed: 0 or None = random.
+    :param resolution: ``360p``, ``540p``, ``720p`` or ``1080p``, as the model has it; None = its default.
+    :param movement_amplitude: ``auto``, ``small``, ``medium`` or ``large``; no effect with q2 and q3 models.
+    :param audio: sound in the video; None = the model's default (on for q3).
+    :param audio_type: ``all``, ``speech_only`` or ``sound_effect_only``.
+    :param voice_id: a voice of Vidu's list; needs ``audio``.
+    :param is_rec: Vidu writes the prompt, for 10 credits more.
+    :param bgm: background music.
+    :param off_peak: half the price, within 48 hours.
+    :param watermark: render a watermarked copy too.
+    :param wm_position: 1 top left, 2 top right, 3 bottom right, 4 bottom left.
+    :param wm_url: URL of the watermark's picture.
+    :param meta_data: provenance labels, a dict or a string that holds a JSON object.
+    :param payload: echoed by Vidu. Unless given, it carries the marker by which a lost submission is found again; a
+        literal ``{marker}`` in a payload of yours is replaced by it, one without cannot be found again.
+    :param callback_url: where Vidu reports state changes to.
+    :param extra_params: merged into the request last, unchecked: for what is newer than this release.
+    :param vidu_conn_id: the connection's id.
+    :param wait_for_completion: False = return right after submitting.
+    :param deferrable: wait in the triggerer, without a worker slot.
+    :param poll_interval: seconds (or a timedelta) between looks; None = the schedule decides.
+    :param timeout: seconds (or a timedelta) to wait, from the begin of each try; None = 24 hours, off-peak 49.
+        ``execution_timeout`` bounds it too, also while deferred. At the deadline the remote task is left running and
+        the next try re-attaches to it.
+    :param durable: keep a record of the submission in Airflow's task state store (3.3+), or find it by its marker in
+        the account's list (3.0 to 3.2). False = every try submits.
+    :param on_unknown: when nobody can tell whether an earlier attempt was accepted: ``fail``, or ``resubmit``,
+        which may pay twice.
+    :param on_input_change: when a retry asks for something else than the first try: ``fail`` or ``resubmit``.
+    :param cancel_on_kill: cancel the remote task when a user ends this one for good. Vidu refuses once it is
+        processing.
+    :param cancel_on_timeout: cancel the remote task at the deadline instead of leaving it running.
+    :param output_path: where to land the video: a file name or a folder, a local path or any ``ObjectStoragePath``
+        URL; None = nowhere, the record's links die within 24 hours. Mapped instances need a folder, or a name each.
+    :return: the task record ``{task_id, state, model, credits, err_code, payload, created_at, creations, files}``.
+    """
+
+    template_fields: Sequence[str] = (*REQUEST_FIELDS, "extra_params", "vidu_conn_id", "output_path")
+    template_fields_renderers = {"prompt": "md", "meta_data": "json", "extra_params": "json"}
+    ui_color = "#e4dcff"
+
+    def __init__(
+        self,
+        *,
+        images: str | Sequence[str],
+        prompt: str = "",
+        model: str = DEFAULT_MODEL,
+        duration: int | str | None = None,
+        seed: int | str | None = None,
+        resolution: str | None = None,
+        movement_amplitude: str | None = None,
+        audio: bool | str | None = None,
+        audio_type: str | None = None,
+        voice_id: str | None = None,
+        is_rec: bool | str | None = None,
+        bgm: bool | str | None = None,
+        off_peak: bool | str | None = None,
+        watermark: bool | str | None = None,
+        wm_position: int | str | None = None,
+        wm_url: str | None = None,
+        meta_data: Mapping[str, Any] | str | None = None,
+        payload: str | None = None,
+        callback_url: str | None = None,
+        extra_params: Mapping[str, Any] | str | None = None,
+        vidu_conn_id: str = "vidu_default",
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: timedelta | float | None = None,
+        timeout: timedelta | float | None = None,
+        durable: bool = True,
+        on_unknown: str = "fail",
+        on_input_change: str = "fail",
+        cancel_on_kill: bool = True,
+        cancel_on_timeout: bool = False,
+        output_path: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.images = images
+        self.prompt = prompt
+        self.model = model
+        self.duration = duration
+        self.seed = seed
+        self.resolution = resolution
+        self.movement_amplitude = movement_amplitude
+        self.audio = audio
+        self.audio_type = audio_type
+        self.voice_id = voice_id
+        self.is_rec = is_rec
+        self.bgm = bgm
+        self.off_peak = off_peak
+        self.watermark = watermark
+        self.wm_position = wm_position
+        self.wm_url = wm_url
+        self.meta_data = meta_data
+        self.payload = payload
+        self.callback_url = callback_url
+        self.extra_params: Any = extra_params
+        self.vidu_conn_id = vidu_conn_id
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval: Any = poll_interval
+        self.timeout: Any = timeout
+        self.durable = durable
+        self.on_unknown = on_unknown
+        self.on_input_change = on_input_change
+        self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_timeout = cancel_on_timeout
+        self.output_path = output_path
+        self._killed = False
+        for name, policy in (("on_unknown", on_unknown), ("on_input_change", on_input_change)):
+            if policy not in {"fail", "resubmit"}:
+                raise ValueError(f"{name} must be 'fail' or 'resubmit', got {policy!r}.")
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """
+        Submit or re-attach, then wait as asked.
+
+        :param context: Airflow's.
+        :return: the task record.
+        """
+        from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
+        from airflow_provider_vidu.exceptions import raise_for_airflow
+        from airflow_provider_vidu.waiting import hints_of, wait_for_end
+
+        began = time.time()
+        try:
+            self._check_settings()
+            with self._client() as client:
+                submission = self._submission(context, client)
+                task = submission.submit(self._wire)
+                if not self.wait_for_completion:
+                    submission.note_returned()
+                    return task.record()
+                hints = hints_of(task, submitted_at=submission.record.attempted_at if submission.record else began)
+                end_time = began + self._seconds(off_peak=hints.off_peak)
+                if not self.deferrable or task.is_final:
+                    try:
+                        task = wait_for_end(
+                            client,
+                            task,
+                            hints=hints,
+                            end_time=end_time,
+                            poll_interval=self.poll_interval,
+                            log=self.log,
+                            stop=lambda: self._stop_if_killed(context, client, task.task_id),
+                        )
+                    except ViduStillRunningError as error:
+                        raise error if self._killed else self._at_the_deadline(client, submission, error) from None
+                    except ViduError:
+                        # The looks failed for good, not the task: whoever mends the cause wants to wait on for it.
+                        submission.note_left_running()
+                        raise
+                    return self._finish(client, submission, task)
+        except ViduError as error:
+            raise_for_airflow(error)
+        return self._defer(task.task_id, task.record(), hints.to_json(), end_time)
+
+    def execute_complete(
+        self,
+        context: Context,
+        event: Mapping[str, Any] | None = None,
+        task_id: str | None = None,
+        known: Mapping[str, Any] | None = None,
+        hints: Mapping[str, Any] | None = None,
+        end_time: float | None = None,
+    ) -> dict[str, Any]:
+        """
+        Take the result on a worker, once the trigger has seen the end. Safe to run twice with the same event.
+
+        :param context: Airflow's.
+        :param event: of the trigger; a hint only, the task is queried again.
+        :param task_id: Vidu's id, as it was when the wait began.
+        :param known: the task record as it was when the wait began.
+        :param hints: for a wait that has to go on.
+        :param end_time: the deadline, epoch seconds.
+        :return: the task record.
+        """
+        from airflow_provider_vidu.api.errors import (
+            ViduError,
+            ViduRateLimitError,
+            ViduStillRunningError,
+            ViduUnavailableError,
+        )
+        from airflow_provider_vidu.api.tasks import ViduTask
+        from airflow_provider_vidu.exceptions import raise_for_airflow
+        from airflow_provider_vidu.waiting import Next, after_resuming, waited
+
+        event = event if isinstance(event, Mapping) else {}
+        try:
+            with self._client() as client:
+                submission = self._submission(context, client)
+                record = submission.load()
+                # dag.test() drops the arguments of defer(): the record has the id too, and the event at the worst.
+                task_id = task_id or (record.task_id if record else None) or event.get("task_id")
+                if task_id is None:
+                    raise ViduError("The task was resumed without a Vidu task id.", advice="Clear this task.")
+                self._check_settings()
+                known_task = ViduTask.model_validate({"model": self.model, **(known or {}), "task_id": task_id})
+                if record is not None and record.task_id == task_id:
+                    known_task = known_task.filled_from(record.as_task())
+                submission.note_submitted(known_task)
+                try:
+                    task = waited(client, known_task, event)
+                except (ViduStillRunningError, ViduUnavailableError, ViduRateLimitError) as error:
+                    then = after_resuming(event, task_id, end_time, time.time())
+                    if then is Next.GIVE_UP:
+                        submission.note_left_running()
+                        raise
+                    if then is Next.WAIT_ON and end_time is not None:
+                        self.log.warning("Waiting on for Vidu task %s: %s", task_id, error.message)
+                        self._defer(task_id, known_task.record(), hints or {}, end_time)
+                    if isinstance(error, ViduStillRunningError):
+                        raise self._at_the_deadline(client, submission, error) from None
+                    raise
+                return self._finish(client, submission, task)
+        except ViduError as error:
+            raise_for_airflow(error)
+
+    def on_kill(self) -> None:
+        """Note that the worker is to stop. Airflow calls this for timeouts and shutdowns too; the wait decides."""
+        self._killed = True
+
+    # -- steps ------------------------------------------------------------------------------------------------
+
+    def _client(self) -> ViduClient:
+        from airflow_provider_vidu.hooks.vidu import ViduHook
+
+        return ViduHook(self.vidu_conn_id).get_conn()
+
+    def _submission(self, context: Context, client: ViduClient) -> Submission:
+        from airflow_provider_vidu.submission import Policies, Submission
+
+        policies = Policies(
+            on_unknown=self.on_unknown,
+            on_input_change=self.on_input_change,
+            durable=self.durable,
+            timeout=self._seconds(off_peak=False),
+        )
+        return Submission.of(context, client, policies, log=self.log)
+
+    def _wire(self) -> dict[str, Any]:
+        from airflow_provider_vidu.images import wire_of
+
+        fields = {name: getattr(self, name) for name in REQUEST_FIELDS}
+        return wire_of(fields, self.extra_params, self.log)
+
+    def _check_settings(self) -> None:
+        """What is no field of the request has to be right before anything is paid for, too."""
+        from airflow_provider_vidu.api.errors import ViduInputError
+        from airflow_provider_vidu.landing import check_destination
+
+        for name in ("timeout", "poll_interval"):
+            value = getattr(self, name)
+            if isinstance(value, timedelta):
+                value = value.total_seconds()
+            try:
+                seconds = None if value is None or value == "" else float(value)
+            except (TypeError, ValueError):
+                seconds = -1.0
+            if seconds is not None and not seconds > 0:
+                raise ViduInputError(f"{name} must be a number of seconds above 0, got {getattr(self, name)!r}.")
+            setattr(self, name, seconds)
+        if isinstance(self.extra_params, str):
+            try:
+                self.extra_params = json.loads(self.extra_params or "null")
+            except ValueError:
+                raise ViduInputError("extra_params must be a dict, or a string that holds a JSON object.") from None
+        if self.extra_params is not None and not isinstance(self.extra_params, Mapping):
+            raise ViduInputError(f"extra_params must be a dict, got {type(self.extra_params).__name__}.")
+        if self.output_path == "":
+            self.log.warning("output_path is empty after rendering: nothing is landed, and links die within 24 hours.")
+            self.output_path = None
+        if self.output_path is not None and self.wait_for_completion:
+            check_destination(self.output_path)
+
+    def _seconds(self, *, off_peak: bool) -> float:
+        from airflow_provider_vidu.api.schedule import default_timeout
+
+        seconds = default_timeout(off_peak=off_peak) if self.timeout is None else float(self.timeout)
+        if self.execution_timeout is None:
+            return seconds
+        # Airflow 3 does not apply execution_timeout while a task is deferred. In a worker it does, with an exception
+        # that ends everything: our deadline has to come first.
+        margin = 0.0 if self.deferrable else EXECUTION_TIMEOUT_MARGIN
+        return min(seconds, max(0.0, self.execution_timeout.total_seconds() - margin))
+
+    def _defer(self, task_id: str, known: dict[str, Any], hints: Mapping[str, Any], end_time: float) -> NoReturn:
+        from airflow_provider_vidu.triggers.task import wait_in_triggerer
+
+        wait_in_triggerer(
+            self,
+            task_id,
+            vidu_conn_id=self.vidu_conn_id,
+            end_time=end_time,
+            poll_interval=self.poll_interval,
+            cancel_on_kill=self.cancel_on_kill,
+            hints=hints,
+            known=known,
+        )
+
+    def _finish(self, client: ViduClient, submission: Submission, task: ViduTask) -> dict[str, Any]:
+        from airflow_provider_vidu.landing import land
+        from airflow_provider_vidu.waiting import video_of
+
+        task = video_of(client, task)
+        files = [land(client, task, self.output_path, log=self.log)] if self.output_path else []
+        submission.note_returned()
+        credits = "an unknown number of" if task.credits is None else task.credits
+        self.log.info("Vidu task %s has its video, for %s credits.", task.task_id, credits)
+        return task.record(files)
+
+    def _at_the_deadline(self, client: ViduClient, submission: Submission, error: ViduError) -> ViduError:
+        from airflow_provider_vidu.api.errors import ViduError
+
+        if self.cancel_on_timeout and error.task_id:
+            try:
+                client.cancel_task(error.task_id)
+            except ViduError as refusal:
+                self.log.warning("Vidu task %s was not cancelled at the deadline: %s", error.task_id, refusal)
+            else:
+                submission.note_cancelled()
+                error.advice = "It was cancelled at Vidu (cancel_on_timeout) and is not billed; a retry submits anew."
+                return error
+        submission.note_left_running()
+        return error
+
+    def _stop_if_killed(self, context: Context, client: ViduClient, task_id: str) -> None:
+        if not self._killed:
+            return
+        from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
+        from airflow_provider_vidu.kill_guard import ended_by_user
+
+        outcome = "It was left running; a retry re-attaches to it."
+        try:
+            if self.cancel_on_kill and ended_by_user(context["ti"]):
+                client.cancel_task(task_id)
+                outcome = "It was cancelled at Vidu, since a user has ended this task."
+        except ViduError as error:
+            outcome = f"It was not cancelled and goes on: {error}"
+        except Exception as error:
+            outcome = f"It was left running, since Airflow does not tell why this task ends ({error})."
+        raise ViduStillRunningError("The task was told to stop while it waited.", task_id=task_id, advice=outcome)

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""The sensor that waits for a task somebody else has submitted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue, conf
+
+from airflow_provider_vidu.api.defaults import DEFAULT_OFF_PEAK_TIMEOUT
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.client import ViduClient
+
+#: Seconds between pokes of a worker, and between reschedules, where the author does not say.
+DEFAULT_POKE_INTERVAL = 15.0
+
+
+class ViduTaskSensor(BaseSensorOperator):
+    """
+    Waits until a Vidu task has its video.
+
+    Retrying it never submits, killing or clearing it never cancels: the remote task belongs to whoever submitted it.
+    When that task failed, the error says which Vidu task, and the submitting task is the one to clear.
+
+    :param vidu_task: the task's id (a string or a number), or a task record: ``submit.output``, also with
+        ``.expand(vidu_task=submit.output)``.
+    :param vidu_conn_id: the connection's id; it must name the account that submitted.
+    :param deferrable: wait in the triggerer, without a worker slot.
+    :param poke_interval: seconds between looks; None = 15 in a worker, and the schedule's choice when deferrable.
+    :param timeout: seconds until ``AirflowSensorTimeout``; None = 49 hours, within which Vidu renders or cancels an
+        off-peak task. Counted from the first poke over all reschedules, and from each try's begin when deferrable.
+        ``execution_timeout`` bounds a deferrable wait too.
+    :param soft_fail: skip instead of failing.
+    :return: the task record, its links freshly signed.
+    """
+
+    template_fields: Sequence[str] = ("vidu_task", "vidu_conn_id")
+    ui_color = "#d9f0e6"
+
+    def __init__(
+        self,
+        *,
+        vidu_task: Any,
+        vidu_conn_id: str = "vidu_default",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poke_interval: timedelta | float | None = None,
+        timeout: timedelta | float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # The base class refuses None, and its default of 60 s would rule every deferrable wait.
+        super().__init__(
+            poke_interval=DEFAULT_POKE_INTERVAL if poke_interval is None else poke_interval,
+            timeout=timedelta(seconds=DEFAULT_OFF_PEAK_TIMEOUT) if timeout is None else timeout,
+            **kwargs,
+        )
+        self.vidu_task = vidu_task
+        self.vidu_conn_id = vidu_conn_id
+        self.deferrable = deferrable
+        self.fixed_interval = None if poke_interval is None else self.poke_interval
+
+    def execute(self, context: Context) -> Any:
+        """
+        Wait in the chosen way.
+
+        :param context: Airflow's.
+        :return: the task record.
+        """
+        if not self.deferrable:
+            if self.fixed_interval is None:
+                self.poke_interval = self._account_interval() or self.poke_interval
+            return super().execute(context)
+        from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException
+
+        from airflow_provider_vidu.waiting import hints_of
+
+        began = time.time()
+        try:
+            record = self._look(context)
+        except AirflowException as error:
+            # The base class applies these to pokes and to resumed waits, but not to what is raised here.
+            if self.soft_fail or getattr(self, "never_fail", False):
+                raise AirflowSkipException(str(error)) from error
+            raise
+        if record is not None:
+            # A task that has ended already is not worth a triggerer.
+            return record
+        known = self._known()
+        seconds = float(self.timeout)
+        if self.execution_timeout is not None:
+            seconds = min(seconds, self.execution_timeout.total_seconds())
+        return self._defer(known, hints_of(known).to_json(), began + seconds)
+
+    def poke(self, context: Context) -> bool | PokeReturnValue:
+        """
+        Look once.
+
+        :param context: Airflow's.
+        :return: True with the task record once there is a video.
+        """
+        record = self._look(context)
+        return False if record is None else PokeReturnValue(is_done=True, xcom_value=record)
+
+    def execute_complete(
+        self,
+        context: Context,
+        event: Mapping[str, Any] | None = None,
+        task_id: str | None = None,
+        known: Mapping[str, Any] | None = None,
+        hints: Mapping[str, Any] | None = None,
+        end_time: float | None = None,
+    ) -> dict[str, Any]:
+        """
+        Take the result on a worker, once the trigger has seen the end. Safe to run twice with the same event.
+
+        :param context: Airflow's.
+        :param event: of the trigger; a hint only, the task is queried again.
+        :param task_id: Vidu's id, as it was when the wait began.
+        :param known: the task record as it was when the wait began.
+        :param hints: for a wait that has to go on.
+        :param end_time: the deadline, epoch seconds.
+        :return: the task record.
+        """
+        from airflow_provider_vidu.api.errors import (
+            ViduError,
+            ViduRateLimitError,
+            ViduStillRunningError,
+            ViduUnavailableError,
+        )
+        from airflow_provider_vidu.exceptions import raise_for_airflow
+        from airflow_provider_vidu.waiting import Next, after_resuming, waited
+
+        event = event if isinstance(event, Mapping) else {}
+        task = self._known(known or task_id)
+        try:
+            with self._client() as client:
+                return waited(client, task, event).record()
+        except (ViduStillRunningError, ViduUnavailableError, ViduRateLimitError) as error:
+            then = after_resuming(event, task.task_id, end_time, time.time())
+            if then is Next.GIVE_UP:
+                # A retry looks on: neither the task nor the time is at its end.
+                error = ViduUnavailableError(error.message, task_id=task.task_id, state=error.state)
+            elif then is Next.WAIT_ON and end_time is not None:
+                self.log.warning("Waiting on for Vidu task %s: %s", task.task_id, error.message)
+                self._defer(task, hints or {}, end_time)
+            raise_for_airflow(error, sensor=True)
+        except ViduError as error:
+            raise_for_airflow(self._for_sensor(error), sensor=True)
+
+    # -- steps ------------------------------------------------------------------------------------------------
+
+    def _client(self) -> ViduClient:
+        from airflow_provider_vidu.hooks.vidu import ViduHook
+
+        return ViduHook(self.vidu_conn_id).get_conn()
+
+    def _account_interval(self) -> float | None:
+        from airflow_provider_vidu.api.errors import ViduError
+
+        try:
+            with self._client() as client:
+                return client.account.poll_interval
+        except ViduError:
+            # The first look says what is wrong, where soft_fail sees it.
+            return None
+
+    def _known(self, record: Mapping[str, Any] | str | None = None) -> ViduTask:
+        from airflow_provider_vidu.api.errors import ViduInputError
+        from airflow_provider_vidu.api.tasks import ViduTask
+        from airflow_provider_vidu.exceptions import raise_for_airflow
+
+        given = record or self.vidu_task
+        if isinstance(given, ViduTask):
+            return given
+        fields = dict(given) if isinstance(given, Mapping) else {"task_id": given}
+        try:
+            return ViduTask.model_validate(fields)
+        except ValueError:
+            raise_for_airflow(
+                ViduInputError(
+                    f"vidu_task must be a Vidu task id or a task record, got {given!r}.",
+                    advice="Pass the submitting task's output. Waiting costs nothing.",
+                ),
+                sensor=True,
+            )
+
+    def _look(self, context: Context) -> dict[str, Any] | None:
+        """Look once: the record, None while it runs or Vidu cannot be reached, an exception for everything else."""
+        from airflow_provider_vidu.api.errors import (
+            Fate,
+            ViduAuthError,
+            ViduError,
+            ViduNotFoundError,
+            ViduRateLimitError,
+            ViduStillRunningError,
+            ViduUnavailableError,
+        )
+        from airflow_provider_vidu.api.schedule import REFUSALS
+        from airflow_provider_vidu.exceptions import raise_for_airflow
+        from airflow_provider_vidu.waiting import video_of
+
+        known = self._known()
+        try:
+            with self._client() as client:
+                record = video_of(client, known).record()
+        except ViduStillRunningError as error:
+            self._refusals = 0
+            self.log.info("Vidu task %s: %s.", known.task_id, error.state or "no state")
+        except (ViduUnavailableError, ViduRateLimitError) as error:
+            # An outage says nothing of the task: its wait ends at its own deadline.
+            self.log.warning("%s", error)
+        except (ViduAuthError, ViduNotFoundError) as error:
+            # One alone can be a hiccup. A deferrable sensor leaves the counting to its trigger; a rescheduled one
+            # forgets it, so that there a retry has to bear it.
+            self._refusals = getattr(self, "_refusals", 0) + 1
+            if self.reschedule and not self.deferrable:
+                error.fate = Fate.RETRYABLE
+                raise_for_airflow(error, sensor=True)
+            if self._refusals >= REFUSALS:
+                raise_for_airflow(error, sensor=True)
+            self.log.warning("%s", error)
+        except ViduError as error:
+            raise_for_airflow(self._for_sensor(error), sensor=True)
+        else:
+            return record
+        return None
+
+    def _defer(self, task: ViduTask, hints: Mapping[str, Any], end_time: float) -> NoReturn:
+        from airflow_provider_vidu.triggers.task import wait_in_triggerer
+
+        wait_in_triggerer(
+            self,
+            task.task_id,
+            vidu_conn_id=self.vidu_conn_id,
+            end_time=end_time,
+            poll_interval=self.fixed_interval,
+            cancel_on_kill=False,
+            hints=hints,
+            known=task.record(),
+        )
+
+    def _for_sensor(self, error: Any) -> Any:
+        from airflow_provider_vidu.api.errors import Fate, ViduModerationError, ViduTaskFailedError
+
+        if isinstance(error, (ViduTaskFailedError, ViduModerationError)):
+            # Looking again cannot help: whoever submitted has to submit anew.
+            error.fate = Fate.PERMANENT
+            error.advice = f"{error.advice} Clear the task that submitted it, not this sensor."
+        return error

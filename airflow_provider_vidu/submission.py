@@ -1,0 +1,492 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Durable submission: carries out what ``submission_rules`` decides. The only module that may cause a bill.
+
+::
+
+    record read (before any image is)  ->  decide
+    intent written                         before the POST; if that fails there is no POST
+    POST                                   its payload carries the intent's marker
+    id written                             at once; if that fails the task goes on and the log has the id
+    wait, land
+    "returned" written                     last; nothing is deleted, since a try can still die after it
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vidu.api import img2video
+from airflow_provider_vidu.api.errors import (
+    Fate,
+    ViduError,
+    ViduInputError,
+    ViduNotFoundError,
+    ViduRateLimitError,
+    ViduSubmissionInDoubtError,
+    ViduUnavailableError,
+)
+from airflow_provider_vidu.compat import StateStore, state_store
+from airflow_provider_vidu.submission_errors import failure_of
+from airflow_provider_vidu.submission_rules import (
+    MARKER_PREFIX,
+    STORE_KEY,
+    Action,
+    Known,
+    Phase,
+    Remote,
+    SubmissionRecord,
+    decide,
+    derived_marker,
+    fingerprint,
+    remote_of,
+    with_marker,
+)
+from airflow_provider_vidu.submission_search import look_up
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.client import ViduClient
+
+#: An intent that is older than this when it stands in the store is written again, in seconds.
+MAX_INTENT_AGE = 10.0
+#: What cannot be written after a submission is tried this often, a second and two apart.
+STORE_ATTEMPTS = 3
+#: How long ago a Dag run may have begun of which that is not known, in seconds: Vidu's own window of the list.
+UNKNOWN_RUN_AGE = 7 * 24 * 3600.0
+#: A try submits again after a search that came back empty, but not for ever.
+MAX_ATTEMPTS = 3
+#: Seconds between two attempts at a full queue (429) at the most.
+MAX_QUEUE_GAP = 60.0
+
+# What a step is called in the log.
+_WORDS = {
+    Action.SUBMIT: "Submitting anew",
+    Action.LOOK_UP: "Searching the account's list for an earlier submission",
+    Action.READ: "Looking at the earlier submission",
+    Action.CANCEL: "Cancelling the earlier submission",
+    Action.ATTACH: "Re-attaching, submitting nothing",
+    Action.FAIL: "Stopping",
+}
+
+
+@dataclass(frozen=True)
+class Policies:
+    """
+    What the DAG author has chosen.
+
+    :param on_unknown: what to do when nobody can tell whether an earlier attempt was accepted: ``fail`` (default)
+        or ``resubmit``, which may pay twice.
+    :param on_input_change: what to do when a retry asks for something else than the first try: ``fail`` (default)
+        or ``resubmit``.
+    :param durable: keep the record; without it every try submits.
+    :param timeout: seconds from the try's begin, within which a full queue is waited out.
+    """
+
+    on_unknown: str = "fail"
+    on_input_change: str = "fail"
+    durable: bool = True
+    timeout: float = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Try:
+    """
+    Which try of which task instance this is.
+
+    :param name: ``dag.task[map index] run``, for messages.
+    :param max_tries: of the task instance: a clear sets it anew.
+    :param try_number: 1 for the first.
+    :param marker_parts: what a marker is derived from where nothing outlives a try.
+    :param run_began: when the Dag run began, epoch seconds; None = unknown.
+    :param first_try: number of the first try since the task was last cleared.
+    """
+
+    name: str = "a task"
+    max_tries: int = 0
+    try_number: int = 1
+    marker_parts: tuple[object, ...] = ()
+    run_began: float | None = None
+    first_try: int = 1
+
+    @classmethod
+    def of(cls, context: Any) -> Try:
+        """
+        Read the try from the context of a running task.
+
+        :param context: Airflow's.
+        """
+        instance = context["ti"]
+        max_tries = getattr(instance, "max_tries", 0) or 0
+        map_index = getattr(instance, "map_index", -1)
+        run = context.get("dag_run")
+        started = getattr(run, "start_date", None) or getattr(run, "run_after", None)
+        mapped = f"[{map_index}]" if map_index is not None and map_index >= 0 else ""
+        return cls(
+            name=f"{instance.dag_id}.{instance.task_id}{mapped} of {instance.run_id}",
+            max_tries=max_tries,
+            try_number=getattr(instance, "try_number", 1) or 1,
+            marker_parts=(instance.dag_id, instance.run_id, instance.task_id, map_index, max_tries, started),
+            run_began=started.timestamp() if isinstance(started, datetime) else None,
+            # Airflow's own reckoning: a clear sets max_tries to the try's number plus the retries.
+            first_try=max_tries - (getattr(getattr(instance, "task", None), "retries", None) or 0) + 1,
+        )
+
+
+class Submission:
+    """
+    One submission of one task instance, over all its tries.
+
+    :param client: where to submit.
+    :param this_try: which try asks.
+    :param store: what outlives a try; None = nothing does (Airflow below 3.3): the marker is derived then, and a
+        later try searches the account's list before it submits.
+    :param policies: what the DAG author has chosen.
+    :param key: of the record in the store.
+    :param clock: epoch seconds; injected by tests.
+    :param sleep: seconds; injected by tests.
+    :param log: where to tell what is done and why.
+    """
+
+    def __init__(
+        self,
+        client: ViduClient,
+        this_try: Try,
+        store: StateStore | None,
+        policies: Policies,
+        *,
+        key: str = STORE_KEY,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        log: logging.Logger | Any = None,
+    ) -> None:
+        self.client = client
+        self.this_try = this_try
+        self.policies = policies
+        self.key = key
+        self._store = store if policies.durable else None
+        self._clock = clock
+        self._sleep = sleep
+        self._log = log or logging.getLogger(__name__)
+        self._began = clock()
+        self._record: SubmissionRecord | None = None
+
+    @classmethod
+    def of(cls, context: Any, client: ViduClient, policies: Policies, **options: Any) -> Submission:
+        """
+        Return the submission of a running task.
+
+        :param context: Airflow's.
+        :param client: where to submit.
+        :param policies: what the DAG author has chosen.
+        :param options: key, clock, sleep, log of the constructor.
+        """
+        return cls(client, Try.of(context), state_store(context), policies, **options)
+
+    @property
+    def record(self) -> SubmissionRecord | None:
+        """What is remembered now."""
+        return self._record
+
+    def load(self) -> SubmissionRecord | None:
+        """
+        Read the record; what a resumed worker does first.
+
+        :raises ViduError: the store cannot be read, or the record in it. Nothing is submitted then.
+        """
+        if self._store is None:
+            return None
+        try:
+            self._record = SubmissionRecord.from_json(self._store.get(self.key))
+        except Exception as error:
+            raise ViduUnavailableError(
+                f"The task state store cannot be read ({error}).",
+                advice="Nothing was submitted by this try. A retry looks again.",
+            ) from error
+        return self._record
+
+    def submit(self, build: Callable[[], Mapping[str, Any]], *, endpoint: str = img2video.ENDPOINT) -> ViduTask:
+        """
+        Submit, or find what an earlier try has submitted.
+
+        :param build: makes the request's JSON object; called after the record was read, since it reads images.
+        :param endpoint: the last part of the create path.
+        :return: the task, running or final; what only the create answer tells is filled in.
+        :raises ViduInputError: the request cannot be built, and no earlier try has submitted.
+        :raises ViduError: see :func:`submission_rules.decide`; the text says what is known and what to do.
+        """
+        record = self.load()
+        wire, input_error = self._built(build, needed=record is None)
+        if record is None and wire is not None:
+            record = self._assumed_record(wire)
+        self._record = record
+        known = Known(
+            record=record,
+            max_tries=self.this_try.max_tries,
+            account=self.client.account.identity,
+            fingerprint=fingerprint(wire) if wire is not None else None,
+            has_list=self.client.account.list_path is not None,
+            on_unknown=self.policies.on_unknown,
+            on_input_change=self.policies.on_input_change,
+        )
+        task: ViduTask | None = None
+        candidates: tuple[str, ...] = ()
+        attempts = 0
+        while True:
+            decision = decide(known)
+            if record is not None or attempts:
+                about = f"Vidu task {known.record.task_id}: " if known.record and known.record.task_id else ""
+                self._log.info("%s%s, since %s.", about, _WORDS[decision.action], decision.reason)
+            if decision.action is Action.SUBMIT:
+                if wire is None:
+                    raise input_error or ViduInputError("images: the image cannot be read.")
+                if attempts == MAX_ATTEMPTS:
+                    raise ViduUnavailableError(
+                        f"Vidu has created nothing in {attempts} attempts.",
+                        advice="Nothing is billed; a retry looks again before it submits.",
+                    )
+                attempts += 1
+                self._say_what_is_left_behind(known)
+                outcome = self._attempt(wire, endpoint)
+                if outcome is not None:
+                    return outcome
+                # What this try has put in doubt itself is only sent again where the list shows that it is absent.
+                known = replace(
+                    known,
+                    record=self._record,
+                    remote=None,
+                    look_up=None,
+                    cancelled=None,
+                    has_list=True,
+                    on_unknown="fail",
+                )
+            elif decision.action is Action.LOOK_UP:
+                known, task, candidates = self._looked_up(known)
+            elif decision.action is Action.READ:
+                remote, task = self._read(known)
+                known = replace(known, remote=remote)
+            elif decision.action is Action.CANCEL:
+                known = replace(known, cancelled=self._cancel(known))
+            elif decision.action is Action.ATTACH:
+                return self._attached(known, task)
+            else:
+                failure = failure_of(
+                    known,
+                    task,
+                    decision.reason,
+                    name=self.this_try.name,
+                    key=self.key if self._store is not None else None,
+                    candidates=candidates,
+                )
+                if failure.fate is Fate.IN_DOUBT and self.policies.on_unknown == "resubmit":
+                    failure.fate = Fate.RETRYABLE
+                raise failure
+
+    def note_returned(self) -> None:
+        """Note that ``execute`` is about to hand the result over: a clear after this means a new generation."""
+        if self._record is not None and self._record.phase is Phase.SUBMITTED:
+            self._write(replace(self._record, phase=Phase.RETURNED), needed=False)
+
+    def note_submitted(self, task: ViduTask) -> None:
+        """
+        Mend a record whose id could not be written when it became known.
+
+        :param task: whose id has travelled another way.
+        """
+        if self._record is not None and self._record.phase is Phase.INTENT:
+            self._write(self._record.with_task(task), needed=False)
+
+    def note_cancelled(self) -> None:
+        """Note that the task was cancelled on our side, unbilled: the next try submits anew."""
+        if self._record is not None and self._record.phase is Phase.SUBMITTED:
+            self._write(replace(self._record, phase=Phase.REFUSED), needed=False)
+
+    def note_left_running(self) -> None:
+        """Note that this try's deadline has passed: the next one re-attaches, even after a clear."""
+        if self._record is not None and self._record.phase is Phase.SUBMITTED:
+            self._write(replace(self._record, resume=True), needed=False)
+
+    # -- steps ------------------------------------------------------------------------------------------------
+
+    def _built(
+        self, build: Callable[[], Mapping[str, Any]], *, needed: bool
+    ) -> tuple[dict[str, Any] | None, Exception | None]:
+        try:
+            return dict(build()), None
+        except Exception as error:
+            if needed:
+                raise
+            # The video of an image that has gone, or cannot be read now, is paid for all the same.
+            self._log.warning("The request cannot be built now (%s); looking at the earlier submission first.", error)
+            return None, error
+
+    def _derived_marker(self) -> str:
+        return derived_marker(*self.this_try.marker_parts, self.key)
+
+    def _assumed_record(self, wire: Mapping[str, Any]) -> SubmissionRecord | None:
+        # Without a store a later try cannot know whether an earlier one submitted: it has to look. The first try
+        # after a clear has a marker that nobody has used yet.
+        if self._store is not None or not self.policies.durable or self.this_try.try_number <= self.this_try.first_try:
+            return None
+        return SubmissionRecord(
+            phase=Phase.INTENT,
+            max_tries=self.this_try.max_tries,
+            account=self.client.account.identity,
+            fingerprint={},
+            attempted_at=self._began,
+            marker=with_marker(wire, self._derived_marker())[1],
+            search_from=self.this_try.run_began or self._began - UNKNOWN_RUN_AGE,
+        )
+
+    def _attempt(self, wire: Mapping[str, Any], endpoint: str) -> ViduTask | None:
+        """Send once. Returns the task, or None where the reply was lost and the caller has to decide anew."""
+        refused = 0
+        while True:
+            derived = self._store is None and self.policies.durable
+            marker = self._derived_marker() if derived else MARKER_PREFIX + uuid.uuid4().hex
+            sent, travelling = with_marker(wire, marker)
+            intent = self._intent(wire, travelling)
+            try:
+                task = self.client.submit(sent, endpoint=endpoint)
+            except ViduSubmissionInDoubtError as error:
+                if not self.policies.durable:
+                    raise
+                self._log.warning("%s", error)
+                ended = self._clock()
+                if error.http_status is None:
+                    # Nobody saw a reply: what was sent may be on its way for as long as a POST can last.
+                    ended = max(ended, intent.attempted_at + self.client.account.timeout)
+                self._record = replace(intent, ended_at=ended)
+                return None
+            except ViduRateLimitError as error:
+                self._write(replace(intent, phase=Phase.REFUSED), needed=False)
+                refused += 1
+                # The server's own wish, though not for ever at once, or twice as long each time.
+                asked = 2.0**refused if error.retry_after is None else max(error.retry_after, 0.05 * 2.0**refused)
+                pause = min(asked, MAX_QUEUE_GAP)
+                if self._clock() + pause > self._began + self.policies.timeout:
+                    raise
+                self._log.info("Vidu takes no submission now (%s); next attempt in %.0f s.", error.message, pause)
+                self._sleep(pause)
+            except ViduError:
+                self._write(replace(intent, phase=Phase.REFUSED), needed=False)
+                raise
+            else:
+                self._note_task(task)
+                credits = "unknown" if task.credits is None else task.credits
+                self._log.info("Submitted: Vidu task %s, %s credits.", task.task_id, credits)
+                return task
+
+    def _intent(self, wire: Mapping[str, Any], marker: str | None) -> SubmissionRecord:
+        """Write the intent, and again if the store took so long that its time would be wrong."""
+        while True:
+            intent = SubmissionRecord(
+                phase=Phase.INTENT,
+                max_tries=self.this_try.max_tries,
+                account=self.client.account.identity,
+                fingerprint=fingerprint(wire),
+                attempted_at=self._clock(),
+                marker=marker,
+            )
+            self._write(intent, needed=True)
+            if self._clock() - intent.attempted_at <= MAX_INTENT_AGE:
+                return intent
+            if self._clock() > self._began + self.policies.timeout:
+                raise ViduUnavailableError(
+                    "The task state store takes too long to write.",
+                    advice="Nothing was submitted; a retry tries again.",
+                )
+
+    def _looked_up(self, known: Known) -> tuple[Known, ViduTask | None, tuple[str, ...]]:
+        if known.record is None:
+            raise RuntimeError("a look-up without an intent")
+        found = look_up(self.client, known.record, clock=self._clock, sleep=self._sleep, log=self._log)
+        if found.task is None:
+            return replace(known, look_up=found.look_up), None, found.candidates
+        self._note_task(found.task)
+        return replace(known, record=self._record, remote=remote_of(found.task)), found.task, ()
+
+    def _read(self, known: Known) -> tuple[Remote, ViduTask | None]:
+        record = known.record
+        if record is None or record.task_id is None:
+            return Remote.MISSING, None
+        try:
+            task = self.client.get_task(record.task_id).filled_from(record.as_task())
+        except ViduNotFoundError:
+            return Remote.MISSING, None
+        except ViduError as error:
+            if error.fate is not Fate.RETRYABLE:
+                raise
+            self._log.warning("The earlier task %s cannot be looked at now: %s", record.task_id, error)
+            return Remote.UNREACHABLE, None
+        return remote_of(task), task
+
+    def _cancel(self, known: Known) -> bool:
+        record = known.record
+        if record is None or record.task_id is None:
+            return False
+        try:
+            self.client.cancel_task(record.task_id)
+        except ViduError as error:
+            self._log.info("Vidu task %s was not cancelled: %s", record.task_id, error)
+            return False
+        self._log.info("Vidu task %s has been cancelled.", record.task_id)
+        return True
+
+    def _attached(self, known: Known, task: ViduTask | None) -> ViduTask:
+        record = known.record
+        if record is None or record.task_id is None:
+            raise RuntimeError("attached to a task without an id")
+        if record.max_tries != known.max_tries or record.resume:
+            # From here on a retry of this try is a plain retry again.
+            record = replace(record, max_tries=known.max_tries, resume=False)
+            self._write(record, needed=False)
+        self._record = record
+        return task if task is not None else record.as_task()
+
+    def _note_task(self, task: ViduTask) -> None:
+        if self._record is None:
+            raise RuntimeError("a task without an intent")
+        self._write(self._record.with_task(task), needed=False)
+
+    def _write(self, record: SubmissionRecord, *, needed: bool) -> None:
+        self._record = record
+        if self._store is None:
+            return
+        attempts = 1 if needed else STORE_ATTEMPTS
+        for attempt in range(1, attempts + 1):
+            try:
+                self._store.set(self.key, record.to_json())
+            except Exception as error:
+                if needed:
+                    raise ViduUnavailableError(
+                        f"The task state store cannot be written ({error}).",
+                        advice="So nothing was submitted and nothing is billed; a retry tries again.",
+                    ) from error
+                self._log.error(
+                    "The task state store cannot be written (%s). Keep this: %s is at phase %r with Vidu task %s.",
+                    error,
+                    self.this_try.name,
+                    record.phase.value,
+                    record.task_id,
+                )
+                if attempt < attempts:
+                    self._sleep(attempt)
+            else:
+                return
+
+    def _say_what_is_left_behind(self, known: Known) -> None:
+        record = known.record
+        if record is not None and record.task_id is not None and known.remote is Remote.SUCCESS:
+            self._log.warning(
+                "Vidu task %s has succeeded for the earlier request and is paid for; its video stays at Vidu for "
+                "as long as Vidu keeps it.",
+                record.task_id,
+            )

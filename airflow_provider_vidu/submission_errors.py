@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+What a try says when it stops without submitting: to which task, whether it is paid, and what to do now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from airflow_provider_vidu.api.errors import (
+    ViduError,
+    ViduSubmissionInDoubtError,
+    ViduUnavailableError,
+    task_error,
+)
+from airflow_provider_vidu.submission_rules import Known, Phase, Remote, changed_fields
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
+
+
+def failure_of(
+    known: Known, task: ViduTask | None, reason: str, *, name: str, key: str | None, candidates: Sequence[str] = ()
+) -> ViduError:
+    """
+    Return the error of a try that was told to stop.
+
+    :param known: what its decision rested on.
+    :param task: the recorded task, where it was queried.
+    :param reason: of the decision, one clause.
+    :param name: of the task instance.
+    :param key: of the record in the task state store; None where this Airflow has none.
+    :param candidates: ids of tasks that may be the lost submission.
+    """
+    record = known.record
+    task_id = record.task_id if record else None
+    if task is not None and known.remote is Remote.FAILED_PERMANENT:
+        return task_error(task.task_id, task.err_code, credits=task.credits)
+    if known.remote is Remote.UNREACHABLE:
+        return ViduUnavailableError(
+            f"The task was to run again, but {reason}.",
+            task_id=task_id,
+            advice="Nothing was submitted; a retry looks again.",
+        )
+    if record is not None and record.phase is Phase.INTENT:
+        listed = f" Vidu tasks that may be it: {', '.join(candidates[:20])}." if candidates else ""
+        if key is None:
+            return ViduSubmissionInDoubtError(
+                f"This is a retry of {name}, and {reason}.{listed}",
+                advice=(
+                    "Nothing was submitted by this try. Look at the account's tasks: if none is this one, clear this "
+                    "task to submit it."
+                ),
+            )
+        return ViduSubmissionInDoubtError(
+            f"An attempt to submit for {name} was made at {_clock_text(record.attempted_at)}, and {reason}.{listed}",
+            advice=(
+                f"Nothing was submitted by this try. Look at the account's tasks of that minute. If one is it, put its "
+                f"id into the task state store, key {key!r} (phase 'submitted', task_id), and clear this task; if none "
+                f"is, set on_unknown='resubmit' for one run."
+            ),
+        )
+    changed = changed_fields(record.fingerprint, known.fingerprint) if record else []
+    if changed and record is not None and record.account == known.account:
+        return ViduError(
+            f"This try asks for something else than the try that submitted Vidu task {task_id}: "
+            f"{', '.join(changed)} changed.",
+            task_id=task_id,
+            advice=(
+                "Nothing was submitted by this try. Clear the task to submit the new request, or set "
+                "on_input_change='resubmit'. A field that renders anew at every try (a time, a random value) causes "
+                "this; so does a second submit_once in one task without a key of its own."
+            ),
+        )
+    return ViduError(
+        f"An earlier try has submitted a Vidu task, and {reason}.",
+        task_id=task_id,
+        advice=(
+            "It may be billed; nothing was submitted by this try. Restore the connection that submitted it, or fetch "
+            f"its video with ViduHook().download('{task_id}', path); clear this task with on_unknown='resubmit' to "
+            "submit anew."
+        ),
+    )
+
+
+def _clock_text(moment: float) -> str:
+    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+The rules of durable submission, pure: what is remembered of a submission, and what a new try does about it.
+
+Vidu's API has no idempotency key. Instead each task instance keeps a record in Airflow's task state store: an
+intent before the POST, the id right after it, "returned" at the end. :func:`decide` reads that record and tells
+the next step; ``airflow_provider_vidu.submission`` carries it out and is the only module that may cause a bill.
+
+A user's clear sets ``max_tries`` of the task instance anew and a plain retry does not (Airflow,
+``clear_task_instances``): a record with another ``max_tries`` than the running try's was cleared in between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from enum import Enum
+from typing import Any
+
+from airflow_provider_vidu.api.errors import Fate, task_error
+from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.images import content_identity, without_query
+
+#: The key of the record in the task state store.
+STORE_KEY = "vidu_submission"
+#: What every marker begins with, in the ``payload`` of a task at Vidu.
+MARKER_PREFIX = "avp1:"
+#: Stands in a user's payload where the marker is to be put.
+MARKER_PLACEHOLDER = "{marker}"
+
+# What may differ between two renderings of the same request.
+_NOT_IN_FINGERPRINT = frozenset({"payload", "callback_url"})
+
+
+class Phase(str, Enum):
+    """How far a submission got."""
+
+    #: About to be sent: it may or may not have been.
+    INTENT = "intent"
+    #: Vidu refused it, or it was never sent: nothing was created.
+    REFUSED = "refused"
+    #: Created, its id is known.
+    SUBMITTED = "submitted"
+    #: Its result was handed over by ``execute``.
+    RETURNED = "returned"
+
+
+@dataclass(frozen=True)
+class SubmissionRecord:
+    """
+    What is remembered of a task instance's submission, as JSON in the task state store.
+
+    :param phase: how far it got.
+    :param max_tries: of the task instance when it was written: tells a retry from a clear.
+    :param account: identity of host and key.
+    :param fingerprint: a short hash by field of what was asked for, so that a changed field can be named.
+    :param attempted_at: when the POST was (about to be) sent, epoch seconds.
+    :param marker: what the task's payload holds at Vidu; None where the user's payload has no place for it.
+    :param task_id: Vidu's id, once known.
+    :param resume: an earlier try ran into its deadline and left the task running on purpose.
+    :param ended_at: when the POST's reply was seen, epoch seconds; None where nobody saw one.
+    :param answer: what only the create answer tells (model, credits, created_at …).
+    :param search_from: where a look-up begins to search, epoch seconds; None = at the attempt.
+    """
+
+    phase: Phase
+    max_tries: int
+    account: str
+    fingerprint: Mapping[str, str]
+    attempted_at: float
+    marker: str | None = None
+    task_id: str | None = None
+    resume: bool = False
+    ended_at: float | None = None
+    answer: Mapping[str, Any] | None = None
+    search_from: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON primitives."""
+        return {**asdict(self), "phase": self.phase.value}
+
+    @classmethod
+    def from_json(cls, value: Any) -> SubmissionRecord | None:
+        """
+        Read a record back, passing over what a newer release put in.
+
+        :param value: of the store.
+        :return: None where there is none.
+        :raises ValueError: there is one that cannot be read; it must not be taken for none.
+        """
+        if value is None:
+            return None
+        names = {field.name for field in fields(cls)}
+        try:
+            known = {name: item for name, item in value.items() if name in names}
+            return cls(**{**known, "phase": Phase(known["phase"])})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"the record {STORE_KEY!r} in the task state store cannot be read: {error!r}") from error
+
+    def with_task(self, task: ViduTask) -> SubmissionRecord:
+        """
+        Return the record once Vidu's id is known.
+
+        :param task: the create answer, or the row that a look-up found.
+        """
+        kept = ("model", "credits", "created_at", "duration", "resolution", "off_peak")
+        answer = {name: value for name in kept if (value := getattr(task, name)) is not None}
+        return replace(self, phase=Phase.SUBMITTED, task_id=task.task_id, answer=answer)
+
+    def as_task(self) -> ViduTask:
+        """Return what the record knows of its task, as far as the create answer told."""
+        return ViduTask.model_validate({**(self.answer or {}), "task_id": self.task_id})
+
+
+class Remote(str, Enum):
+    """How the recorded task stands at Vidu."""
+
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED_RETRYABLE = "failed, retryable"
+    FAILED_PERMANENT = "failed, permanent"
+    MISSING = "missing"
+    UNREACHABLE = "unreachable"
+
+
+def remote_of(task: ViduTask) -> Remote:
+    """
+    Classify a task as the decision needs it; a state this release does not know counts as running.
+
+    :param task: as just queried.
+    """
+    if not task.is_final:
+        return Remote.RUNNING
+    if task.succeeded:
+        return Remote.SUCCESS
+    retryable = task_error(task.task_id, task.err_code).fate is Fate.RETRYABLE
+    return Remote.FAILED_RETRYABLE if retryable else Remote.FAILED_PERMANENT
+
+
+class LookUp(str, Enum):
+    """What the search for a submission whose id nobody noted has shown."""
+
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+class Action(str, Enum):
+    """The next step of a try."""
+
+    #: Submit, with a new intent and a new marker.
+    SUBMIT = "submit"
+    #: Search the account's list for the intent's marker.
+    LOOK_UP = "look up"
+    #: Query the recorded task.
+    READ = "read"
+    #: Try to cancel the recorded task.
+    CANCEL = "cancel"
+    #: Wait on for the recorded task, or return its result.
+    ATTACH = "attach"
+    #: Stop here.
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Known:
+    """
+    All that a decision rests on; what is None has not been found out yet.
+
+    :param record: of the store; None = no earlier try came as far as an intent.
+    :param max_tries: of the running try.
+    :param account: identity of the running try's host and key.
+    :param fingerprint: of the running try's request; None = it cannot be built (its image is gone).
+    :param remote: how the recorded task stands.
+    :param look_up: what the search showed (a found one has become the record's id).
+    :param cancelled: whether Vidu accepted our cancel.
+    :param has_list: whether this host has a task list.
+    :param on_unknown: ``fail`` or ``resubmit``.
+    :param on_input_change: ``fail`` or ``resubmit``.
+    """
+
+    record: SubmissionRecord | None
+    max_tries: int
+    account: str
+    fingerprint: Mapping[str, str] | None = None
+    remote: Remote | None = None
+    look_up: LookUp | None = None
+    cancelled: bool | None = None
+    has_list: bool = True
+    on_unknown: str = "fail"
+    on_input_change: str = "fail"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """
+    What to do next, and why, for the log.
+
+    :param action: the step.
+    :param reason: one clause.
+    """
+
+    action: Action
+    reason: str
+
+
+def decide(known: Known) -> Decision:
+    """
+    Tell the next step of a try. Called again with what that step has found out, until it submits, attaches or fails.
+
+    :param known: all that is known so far.
+    """
+    record = known.record
+    if record is None:
+        return Decision(Action.SUBMIT, "no earlier try has submitted")
+    if record.phase is Phase.REFUSED:
+        return Decision(Action.SUBMIT, "the earlier attempt created nothing")
+    cleared = record.max_tries != known.max_tries
+    if record.phase is Phase.INTENT:
+        return _decide_intent(known, record, cleared=cleared)
+    if cleared and record.phase is Phase.RETURNED:
+        return Decision(Action.SUBMIT, "the earlier video was delivered, and the task has been cleared to run again")
+    if record.account != known.account:
+        if cleared and known.on_unknown == "resubmit":
+            return Decision(Action.SUBMIT, "the connection's host or key has changed, and on_unknown is resubmit")
+        return Decision(Action.FAIL, "the connection's host or key has changed since it was submitted")
+    if changed_fields(record.fingerprint, known.fingerprint):
+        return _decide_changed(known, cleared=cleared)
+    return _decide_submitted(known, record, cleared=cleared)
+
+
+def _decide_intent(known: Known, record: SubmissionRecord, *, cleared: bool) -> Decision:
+    look_up = known.look_up
+    if record.account != known.account or record.marker is None:
+        look_up = LookUp.UNKNOWN
+    if look_up is None:
+        return Decision(Action.LOOK_UP, "an earlier attempt may have been accepted")
+    if look_up is LookUp.ABSENT:
+        return Decision(Action.SUBMIT, "the account's list shows that the earlier attempt created nothing")
+    if known.on_unknown == "resubmit":
+        return Decision(Action.SUBMIT, "the earlier attempt's fate cannot be told, and on_unknown is resubmit")
+    if cleared and not known.has_list and record.account == known.account:
+        return Decision(Action.SUBMIT, "this host has no list to look in, and the task has been cleared to run again")
+    return Decision(Action.FAIL, "whether an earlier attempt was accepted cannot be told")
+
+
+def _decide_changed(known: Known, *, cleared: bool) -> Decision:
+    if not cleared and known.on_input_change != "resubmit":
+        return Decision(Action.FAIL, "the request has changed since it was submitted")
+    if known.remote is None:
+        return Decision(Action.READ, "the request has changed since it was submitted")
+    if known.remote is Remote.UNREACHABLE:
+        return Decision(Action.FAIL, "the earlier task cannot be looked at now")
+    if known.remote is Remote.RUNNING and known.cancelled is None:
+        return Decision(Action.CANCEL, "the request has changed since it was submitted")
+    return Decision(Action.SUBMIT, "the request has changed since it was submitted")
+
+
+def _decide_submitted(known: Known, record: SubmissionRecord, *, cleared: bool) -> Decision:
+    remote = known.remote
+    if remote is None:
+        return Decision(Action.READ, "an earlier try has submitted it")
+    if remote is Remote.MISSING:
+        if cleared and known.on_unknown == "resubmit":
+            return Decision(Action.SUBMIT, "Vidu does not know the earlier task, and on_unknown is resubmit")
+        return Decision(Action.FAIL, "Vidu does not know the earlier task")
+    if remote is Remote.SUCCESS:
+        return Decision(Action.ATTACH, "the earlier task has succeeded and its video is paid for")
+    if remote is Remote.FAILED_RETRYABLE:
+        return Decision(Action.SUBMIT, "the earlier task has failed and was not billed")
+    if remote is Remote.FAILED_PERMANENT:
+        if cleared:
+            return Decision(Action.SUBMIT, "the earlier task has failed, and this one has been cleared to run again")
+        return Decision(Action.FAIL, "the earlier task has failed, and the same input would fail again")
+    if not cleared:
+        return Decision(Action.ATTACH, "the earlier task is still running")
+    if record.resume:
+        return Decision(Action.ATTACH, "the earlier try ran into its deadline and left the task running")
+    if remote is Remote.UNREACHABLE:
+        return Decision(Action.FAIL, "the earlier task cannot be looked at now")
+    if known.cancelled is None:
+        return Decision(Action.CANCEL, "the task has been cleared to run again")
+    if known.cancelled:
+        return Decision(Action.SUBMIT, "the earlier task has been cancelled")
+    return Decision(Action.ATTACH, "Vidu does not cancel the earlier task any more")
+
+
+def fingerprint(wire: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Return what makes a request the same request, a short hash a field.
+
+    Images count by their content; the query of a URL does not count, since presigned links differ at every
+    rendering; neither do payload and callback_url.
+
+    :param wire: the request's JSON object, ``extra_params`` included.
+    """
+    identity = {name: value for name, value in wire.items() if name not in _NOT_IN_FINGERPRINT}
+    if isinstance(identity.get("images"), list):
+        identity["images"] = [content_identity(str(image)) for image in identity["images"]]
+    if isinstance(identity.get("wm_url"), str):
+        identity["wm_url"] = without_query(identity["wm_url"])
+    return {name: _short_hash(json.dumps(value, sort_keys=True)) for name, value in sorted(identity.items())}
+
+
+def changed_fields(earlier: Mapping[str, str], now: Mapping[str, str] | None) -> list[str]:
+    """
+    Name the fields in which two requests differ.
+
+    :param earlier: the record's fingerprint; an empty one (no store on this Airflow) compares equal to all.
+    :param now: of the running try; None (it cannot be built) compares equal to all.
+    """
+    if now is None or not earlier:
+        return []
+    return sorted(name for name in {*earlier, *now} if earlier.get(name) != now.get(name))
+
+
+def with_marker(wire: Mapping[str, Any], marker: str) -> tuple[dict[str, Any], str | None]:
+    """
+    Put the marker into a request.
+
+    :param wire: the request's JSON object.
+    :param marker: the submission's marker.
+    :return: the request to send, and the marker where it travels: a payload of the user's without
+        ``{marker}`` is left alone, and its submission cannot be found again.
+    """
+    payload = wire.get("payload")
+    if not payload:
+        return {**wire, "payload": marker}, marker
+    if isinstance(payload, str) and MARKER_PLACEHOLDER in payload:
+        return {**wire, "payload": payload.replace(MARKER_PLACEHOLDER, marker)}, marker
+    return dict(wire), None
+
+
+def derived_marker(*parts: object) -> str:
+    """
+    Return a marker that a later try computes again, for Airflow below 3.3, where nothing outlives a try.
+
+    :param parts: dag id, run id, task id, map index, max_tries, the Dag run's start, the record's key.
+    """
+    return MARKER_PREFIX + hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:32]
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

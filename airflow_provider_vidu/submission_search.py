@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Searches the account's task list for a submission whose id nobody noted.
+
+*Absent* is only said of a list that was seen to its end, with a payload in every row, and late enough after the POST
+can have ended; everything else is *unknown*, and nothing is submitted on it unless the user has chosen so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vidu.api import endpoints
+from airflow_provider_vidu.api.errors import Fate, ViduError, ViduNotFoundError
+from airflow_provider_vidu.submission_rules import LookUp, SubmissionRecord
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.client import ViduClient
+
+#: How far before the attempt the list is searched: clocks differ.
+MARGIN = timedelta(minutes=15)
+#: Seconds between two searches while a submission may still become visible.
+GAP = 10.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """
+    What a look-up has shown.
+
+    :param task: the submission's task; None = not found.
+    :param look_up: what it means that it was not found.
+    :param candidates: ids of tasks that may be it, where they cannot be told apart.
+    """
+
+    task: ViduTask | None = None
+    look_up: LookUp | None = None
+    candidates: tuple[str, ...] = ()
+
+
+def look_up(
+    client: ViduClient,
+    record: SubmissionRecord,
+    *,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+    log: Any,
+) -> Found:
+    """
+    Search until the submission is found, or can be said to be absent, or cannot be told.
+
+    :param client: whose list.
+    :param record: with the intent's marker and the time of the attempt.
+    :param clock: epoch seconds.
+    :param sleep: seconds.
+    :param log: where the wait is told.
+    :raises ViduUnavailableError: the list cannot be read now; the intent stays, a retry looks again.
+    """
+    if record.marker is None:
+        return Found(look_up=LookUp.UNKNOWN)
+    account = client.account
+    ended = record.ended_at if record.ended_at is not None else record.attempted_at + account.timeout
+    settled = ended + account.settle_seconds
+    while True:
+        looked_at = clock()
+        found = _search(client, record, record.marker, log)
+        if found.task is not None:
+            log.info("The earlier attempt was accepted: it is Vidu task %s.", found.task.task_id)
+        if found.look_up is not LookUp.ABSENT or looked_at >= settled:
+            return found
+        left = settled - looked_at
+        log.info("The earlier attempt is not in the account's list yet; it counts as absent in %.0f s.", left)
+        sleep(min(GAP, left))
+
+
+def _search(client: ViduClient, record: SubmissionRecord, marker: str, log: Any) -> Found:
+    begin = record.attempted_at if record.search_from is None else record.search_from
+    since = datetime.fromtimestamp(begin, timezone.utc) - MARGIN
+    paging = endpoints.Paging()
+    readable = True
+    rows: list[ViduTask] = []
+    try:
+        while not paging.ended:
+            page = client.list_page(created_after=since, page_token=paging.token)
+            readable = readable and page.row_count == len(page.tasks)
+            rows += paging.take(page)
+    except ViduError as error:
+        if error.fate is Fate.RETRYABLE and not endpoints.is_missing_endpoint(error):
+            raise
+        log.warning(
+            "The account's task list cannot be searched: %s A relay without one should say so in the connection's "
+            "extra (list_path: null).",
+            error.message,
+        )
+        return Found(look_up=LookUp.UNKNOWN)
+    found: list[ViduTask] = []
+    candidates: list[str] = []
+    for row in rows:
+        payload = row.payload if row.payload is not None else _payload_of(client, row)
+        if payload is None:
+            candidates.append(row.task_id)
+        elif marker in payload:
+            found.append(row)
+    if found:
+        # Below Airflow 3.3 one marker serves all retries: what succeeded or runs outranks what failed.
+        return Found(max(found, key=lambda row: (row.succeeded, not row.is_final, row.created_at or "")))
+    seen_whole = paging.complete and readable and not candidates
+    return Found(look_up=LookUp.ABSENT if seen_whole else LookUp.UNKNOWN, candidates=tuple(candidates))
+
+
+def _payload_of(client: ViduClient, row: ViduTask) -> str | None:
+    try:
+        return client.get_task(row.task_id).payload
+    except ViduNotFoundError:
+        return None

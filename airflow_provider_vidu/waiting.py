@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Waiting in a worker, and the last look at a task that has ended: shared by operator, sensor and hook.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from datetime import datetime, timezone
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vidu.api.errors import (
+    ViduAuthError,
+    ViduError,
+    ViduNoCreationError,
+    ViduNotFoundError,
+    ViduStillRunningError,
+    task_error,
+)
+from airflow_provider_vidu.api.schedule import Hints, Verdict, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.client import ViduClient
+
+#: A wait in a worker wakes this often to see whether it is to stop, in seconds.
+SLICE = 0.5
+#: A success without a creation is looked at again this often …
+EMPTY_LOOKS = 4
+#: … with this many seconds in between.
+EMPTY_GAP = 2.0
+#: A wait says that it still waits at least this often, in seconds.
+SAY_EVERY = 60.0
+
+
+class Progress:
+    """
+    Tells a wait in the log: a line a state change, and one a minute between.
+
+    :param log: where to.
+    :param hints: of the task.
+    :param began: epoch seconds; what elapsed times count from where the submission's time is unknown.
+    """
+
+    def __init__(self, log: Any, hints: Hints, began: float) -> None:
+        self._log = log
+        self._hints = hints
+        self._began = began if hints.submitted_at is None else hints.submitted_at
+        self._state: str | None = None
+        self._said_at = 0.0
+
+    def saw(self, task: ViduTask, now: float) -> None:
+        """
+        Note a look.
+
+        :param task: as queried.
+        :param now: epoch seconds.
+        """
+        if task.state == self._state and now - self._said_at < SAY_EVERY:
+            return
+        self._state, self._said_at = task.state, now
+        usually = ""
+        if self._hints.typical and not task.is_final:
+            usually = f"; {self._hints.model} usually takes about {self._hints.typical:.0f} s once it is processing"
+        elapsed = now - self._began
+        self._log.info("Vidu task %s: %s after %.0f s%s.", task.task_id, task.state or "no state", elapsed, usually)
+
+    def failed(self, error: ViduError, now: float) -> None:
+        """
+        Note a look that failed.
+
+        :param error: what came instead of the task.
+        :param now: epoch seconds.
+        """
+        self._log.warning("The look at the Vidu task failed %.0f s into the wait: %s", now - self._began, error)
+
+
+def hints_of(task: ViduTask, *, submitted_at: float | None = None) -> Hints:
+    """
+    Return what a task tells about how long it may take.
+
+    :param task: ideally the create answer.
+    :param submitted_at: epoch seconds; None = what the task tells of its creation.
+    """
+    if submitted_at is None and task.created_at:
+        with suppress(ValueError):
+            # Whole seconds: up to nine fractional digits and the Z are more than Python 3.10 reads.
+            created = datetime.fromisoformat(task.created_at[:19]).replace(tzinfo=timezone.utc)
+            submitted_at = created.timestamp()
+    return Hints(
+        submitted_at=submitted_at,
+        model=task.model,
+        duration=task.duration,
+        resolution=task.resolution,
+        off_peak=bool(task.off_peak),
+    )
+
+
+def wait_for_end(
+    client: ViduClient,
+    task: ViduTask,
+    *,
+    hints: Hints,
+    end_time: float,
+    poll_interval: float | None = None,
+    log: Any,
+    stop: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> ViduTask:
+    """
+    Wait in this process until a task ends.
+
+    :param client: whom to ask.
+    :param task: as last seen.
+    :param hints: for the schedule.
+    :param end_time: deadline, epoch seconds.
+    :param poll_interval: seconds; None = the account's, or else the schedule decides.
+    :param log: where progress is told.
+    :param stop: called at least every half second; raises to end the wait.
+    :param clock: epoch seconds; injected by tests.
+    :param sleep: seconds; injected by tests.
+    :return: the ended task, successful or not, as last seen.
+    :raises ViduStillRunningError: the deadline has passed.
+    :raises ViduError: looking fails in a way that waiting does not mend; the remote task may go on.
+    """
+    if task.is_final:
+        return task
+    progress = Progress(log, hints, clock())
+    if poll_interval is None:
+        poll_interval = client.account.poll_interval
+    wait = Wait(hints, end_time, poll_interval, clock())
+    while True:
+        while (left := wait.look_at - clock()) > 0:
+            stop()
+            sleep(min(SLICE, left))
+        stop()
+        try:
+            task = client.get_task(task.task_id).filled_from(task)
+        except ViduError as error:
+            progress.failed(error, clock())
+            verdict = wait.failed(error, clock())
+            if verdict is Verdict.GIVEN_UP:
+                raise given_up(error, task.task_id) from error
+        else:
+            progress.saw(task, clock())
+            verdict = wait.saw(task, clock())
+        if verdict is Verdict.ENDED:
+            return task
+        if verdict is Verdict.TIMED_OUT:
+            raise still_running(task)
+
+
+def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], None] = time.sleep) -> ViduTask:
+    """
+    Take the last look at an ended task: its links are signed anew, and a success without a video gets a second chance.
+
+    :param client: whom to ask.
+    :param task: as last seen; what only an earlier answer told is kept.
+    :param sleep: seconds; injected by tests.
+    :return: the task in ``success``, with at least one creation that has a URL.
+    :raises ViduTaskFailedError: it failed; ViduModerationError where Vidu's content checks refused it.
+    :raises ViduNoCreationError: ``success`` without a creation, even when looked at again.
+    :raises ViduStillRunningError: it has not ended after all.
+    """
+    for look in range(EMPTY_LOOKS):
+        if look:
+            sleep(EMPTY_GAP)
+        task = client.get_task(task.task_id).filled_from(task)
+        if not task.is_final:
+            raise still_running(task)
+        if not task.succeeded:
+            raise task_error(task.task_id, task.err_code, credits=task.credits)
+        if task.video_url:
+            return task
+    raise ViduNoCreationError(
+        "The task has succeeded but has no video.", task_id=task.task_id, state=task.state, credits=task.credits
+    )
+
+
+def waited(client: ViduClient, task: ViduTask, event: Mapping[str, Any]) -> ViduTask:
+    """
+    Take the result after a trigger's event. The event is a hint: the task's own answer decides.
+
+    :param client: whom to ask.
+    :param task: as known when the wait began.
+    :param event: of the trigger.
+    :return: see :func:`video_of`.
+    :raises ViduError: see :func:`video_of`; what made the trigger give up, where the task has not ended.
+    """
+    try:
+        return video_of(client, task)
+    except ViduStillRunningError as error:
+        if event.get("status") != "error":
+            raise
+        raise ViduStillRunningError(
+            str(event.get("message") or "The wait was given up."), task_id=task.task_id, state=error.state, advice=""
+        ) from error
+
+
+class Next(str, Enum):
+    """What a resumed worker does about a task that has not ended, or cannot be looked at."""
+
+    #: The trigger gave up: its looks failed, not the task and not the time.
+    GIVE_UP = "give up"
+    #: Go on waiting in the triggerer.
+    WAIT_ON = "wait on"
+    #: The deadline has passed.
+    DEADLINE = "deadline"
+
+
+def after_resuming(event: Mapping[str, Any], task_id: str, end_time: float | None, now: float) -> Next:
+    """
+    Decide what an event means whose task has not ended. Shared by operator and sensor.
+
+    An event may be another task's (SQLite reuses trigger ids), and Vidu may be out of reach at the very last look:
+    neither is a deadline.
+
+    :param event: of the trigger.
+    :param task_id: whom the resumed task waits for.
+    :param end_time: its deadline, epoch seconds; None = not known (dag.test() drops it).
+    :param now: epoch seconds.
+    """
+    told = event.get("status") if event.get("task_id") in {None, task_id} else None
+    if told == "error":
+        return Next.GIVE_UP
+    if told != "timeout" and end_time is not None and now < end_time:
+        return Next.WAIT_ON
+    return Next.DEADLINE
+
+
+def still_running(task: ViduTask) -> ViduStillRunningError:
+    """
+    Return the error of a wait whose deadline has passed.
+
+    :param task: as last seen.
+    """
+    return ViduStillRunningError(
+        "The wait has reached its deadline and the task has not ended.",
+        task_id=task.task_id,
+        state=task.state,
+        credits=task.credits,
+    )
+
+
+def given_up(error: ViduError, task_id: str) -> ViduError:
+    """
+    Return the error of a wait that cannot look any more; it keeps the task id and says where the money is.
+
+    :param error: of the last look.
+    :param task_id: whom it was about.
+    """
+    hint = (
+        "The remote task goes on and may be billed; nothing is lost. Mend this, then retry or clear this task: it "
+        "re-attaches."
+    )
+    known = isinstance(error, (ViduAuthError, ViduNotFoundError))
+    return type(error)(
+        f"The wait for the task cannot go on. {error.message}",
+        fate=error.fate,
+        advice=f"{error.advice} {hint}" if known else hint,
+        task_id=task_id,
+        reason=error.reason,
+        trace_id=error.trace_id,
+        http_status=error.http_status,
+    )

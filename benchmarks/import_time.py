@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+What a DAG file pays for importing operator, sensor and trigger: medians of many cold processes.
+
+``python benchmarks/import_time.py [--runs 21] [MODULE …]`` measures each named set of modules on top of
+``airflow.sdk``; sets are comma-separated. Without any it measures this provider's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+
+OURS = (
+    "airflow_provider_vidu.operators.img2video,airflow_provider_vidu.sensors.task,airflow_provider_vidu.triggers.task"
+)
+
+PROBE = """
+import sys, time
+from airflow.sdk import DAG, BaseOperator, BaseSensorOperator, task
+began = time.perf_counter()
+for name in sys.argv[1].split(","):
+    __import__(name)
+print((time.perf_counter() - began) * 1000)
+"""
+
+
+def measure(modules: str) -> float:
+    """
+    Import modules in a fresh process.
+
+    :param modules: comma-separated.
+    :return: milliseconds on top of ``airflow.sdk``.
+    """
+    told = subprocess.run([sys.executable, "-c", PROBE, modules], capture_output=True, text=True, check=True)
+    return float(told.stdout.strip().splitlines()[-1])
+
+
+def main() -> None:
+    """Measure the sets in turn, so that a drift of the machine meets all of them, and print a line each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=21)
+    parser.add_argument("modules", nargs="*", default=[])
+    arguments = parser.parse_args()
+    sets = [OURS, *arguments.modules]
+    taken: dict[str, list[float]] = {modules: [] for modules in sets}
+    for _ in range(arguments.runs):
+        for modules in sets:
+            taken[modules].append(measure(modules))
+    for modules, times in taken.items():
+        print(f"{statistics.median(times):7.1f} ms median, {min(times):6.1f} to {max(times):6.1f}  {modules}")
+
+
+if __name__ == "__main__":
+    main()

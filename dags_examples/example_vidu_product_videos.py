@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+A media team's daily run: a manifest of products in, a video for each, a summary with the bill out.
+
+The manifest is a JSON list at any ``ObjectStoragePath``: ``[{"sku", "image", "prompt", …}]``, images relative to it.
+A product whose video fails does not stop the others; the summary names it, and the next run may be cleared for it
+alone. The SKU travels in the task's payload beside the marker by which a lost submission is found again.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from airflow.sdk import DAG, ObjectStoragePath, task
+
+from airflow_provider_vidu.operators.img2video import Img2VideoOperator
+
+HERE = Path(__file__).parent
+
+with DAG(
+    dag_id="example_vidu_product_videos",
+    schedule="@daily",
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
+    max_active_runs=1,
+    params={"manifest": f"file://{HERE / 'products.json'}", "output_path": f"file://{Path.cwd() / 'vidu-videos'}"},
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    tags=["example", "vidu"],
+    doc_md=__doc__,
+) as dag:
+
+    @task
+    def products(params: dict | None = None) -> list[dict]:
+        """
+        Read the manifest and turn each product into the arguments of one mapped task.
+
+        :param params: of the Dag run.
+        """
+        manifest = ObjectStoragePath((params or {})["manifest"])
+        listed = json.loads(manifest.read_text())
+        return [
+            {
+                "images": str(manifest.parent / product["image"]),
+                "prompt": product["prompt"],
+                "duration": product.get("duration", 4),
+                # {marker} is replaced when the task is submitted; the SKU comes back in the record's payload.
+                "payload": f"{product['sku']} {{marker}}",
+            }
+            for product in listed
+        ]
+
+    asked = products()
+    videos = Img2VideoOperator.partial(
+        task_id="video",
+        model="viduq3-turbo",
+        resolution="540p",
+        watermark=True,
+        deferrable=True,
+        # The day in the path: tomorrow's run leaves today's videos alone.
+        output_path="{{ params.output_path }}/{{ ds }}/",
+        map_index_template="{{ task.payload.split()[0] }}",
+        max_active_tis_per_dag=16,
+    ).expand_kwargs(asked)
+
+    @task(trigger_rule="all_done", multiple_outputs=False)
+    def summary(asked: list[dict], made: list[dict], params: dict | None = None, ds: str | None = None) -> dict:
+        """
+        Write what was made and what it cost.
+
+        :param asked: the products.
+        :param made: the task records of those that succeeded.
+        :param params: of the Dag run.
+        :param ds: the day.
+        """
+        by_sku = {(record["payload"] or "").split(" ")[0]: record for record in made}
+        wanted = [product["payload"].split(" ")[0] for product in asked]
+        told = {
+            "videos": {sku: by_sku[sku]["files"][0]["path"] for sku in wanted if sku in by_sku},
+            "failed": [sku for sku in wanted if sku not in by_sku],
+            "credits": sum(record["credits"] or 0 for record in made),
+        }
+        target = ObjectStoragePath(f"{(params or {})['output_path']}/{ds}/summary.json")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(told, indent=2))
+        print(json.dumps(told, indent=2))
+        return told
+
+    summary(asked, videos.output)

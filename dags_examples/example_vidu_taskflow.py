@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+The hook in TaskFlow: for logic that no operator has, with the same protection.
+
+``submit_once`` keeps a record of the task instance: a retry of ``animate`` finds what it has submitted before.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.sdk import DAG, get_current_context, task
+
+from airflow_provider_vidu.hooks.vidu import ViduHook
+
+IMAGES = Path(__file__).parent / "images"
+
+with DAG(
+    dag_id="example_vidu_taskflow",
+    schedule=None,
+    catchup=False,
+    params={"image": str(IMAGES / "ceramic_mug.png"), "output_path": "vidu-videos/"},
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    tags=["example", "vidu"],
+    doc_md=__doc__,
+) as dag:
+
+    @task
+    def enough_credits() -> int:
+        """Stop before anything is submitted when the account runs low."""
+        credits = ViduHook().get_credits().total
+        if credits < 100:
+            raise RuntimeError(f"Only {credits} credits left.")
+        return credits
+
+    @task(multiple_outputs=False)
+    def animate(credits_left: int, params: dict | None = None) -> dict:
+        """
+        Submit once, wait in this worker, land the video.
+
+        :param credits_left: of the account.
+        :param params: of the Dag run.
+        """
+        params = params or {}
+        hook = ViduHook()
+        submitted = hook.submit_once(
+            get_current_context(),
+            {
+                "images": params["image"],
+                "prompt": "Steam rises from the mug, morning light wanders over the table",
+                "model": "viduq3-pro" if credits_left > 1000 else "viduq3-turbo",
+                "duration": 3,
+                "resolution": "540p",
+            },
+        )
+        video = hook.wait_for_task(submitted, poll_interval=2)
+        landed = hook.download(video, params["output_path"])
+        return video.record([landed])
+
+    animate(enough_credits())

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+A whole Airflow on this machine: API server, scheduler, DAG processor and triggerers, on free ports, in one folder.
+
+For the demo, and for tests that need real processes. Everything it writes stands in ``home``; every process runs in a
+group of its own, and exactly those are ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+
+#: Seconds within which Airflow has to answer after its start.
+START_TIMEOUT = 180.0
+
+_LEAVE = 20.0
+
+
+class AirflowDidNotStart(RuntimeError):
+    """Airflow did not come up; the text tells where its logs are."""
+
+
+@dataclass
+class LocalAirflow:
+    """
+    One Airflow installation of the running Python's environment.
+
+    :param home: its ``AIRFLOW_HOME``; created where missing.
+    :param dags: the folder with the DAG files.
+    :param environment: further variables for all processes, for example ``AIRFLOW_CONN_…``.
+    :param triggerers: how many triggerers to start.
+    :param parallelism: task processes at once.
+    """
+
+    home: Path
+    dags: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    triggerers: int = 1
+    parallelism: int = 8
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.home = self.home.resolve()
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._session = requests.Session()
+        self._session.trust_env = False
+        (self.home / "logs").mkdir(parents=True, exist_ok=True)
+        self._base = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
+            "AIRFLOW_HOME": str(self.home),
+            "HOME": str(self.home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags.resolve()),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": str(self.parallelism),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__WORKERS": "1",
+            # The default is no text, which newer releases of PyJWT refuse on Airflow 3.0.
+            "AIRFLOW__API_AUTH__JWT_ISSUER": "local-airflow",
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
+            "AIRFLOW__CORE__FERNET_KEY": _fernet_key(),
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(_free_port()),
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.home / "logs"),
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+            **self.environment,
+        }
+
+    def __enter__(self) -> LocalAirflow:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """
+        Migrate the database, start every process, and wait until the API answers and all report healthy.
+
+        :raises AirflowDidNotStart: not within ``START_TIMEOUT``, or a process has died.
+        """
+        try:
+            subprocess.run(
+                [self._airflow, "db", "migrate"],
+                env=self._base,
+                stdout=(self.home / "logs" / "migrate.out").open("wb"),
+                stderr=subprocess.STDOUT,
+                check=True,
+            )
+            self.start_process("api-server", "api-server")
+            self.start_process("dag-processor", "dag-processor")
+            # Their log servers listen on every address; on one machine the API server reads the files itself.
+            self.start_process("scheduler", "scheduler", "--skip-serve-logs")
+            for number in range(self.triggerers):
+                self.start_process(f"triggerer-{number}", "triggerer", "--skip-serve-logs")
+            self._wait_until_healthy()
+        except BaseException:
+            self.stop()
+            raise
+
+    def start_process(self, name: str, command: str, *options: str) -> None:
+        """
+        Start one Airflow process in a process group of its own.
+
+        :param name: how it is called in :attr:`processes` and its log file.
+        :param command: the ``airflow`` sub-command.
+        :param options: its options.
+        """
+        with (self.home / "logs" / f"{name}.out").open("ab") as out:
+            self.processes[name] = subprocess.Popen(
+                [self._airflow, command, *options],
+                env=self._base,
+                cwd=self.home,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def stop(self) -> None:
+        """End every process that was started, and wait until they are gone."""
+        for process in self.processes.values():
+            _signal_group(process, signal.SIGTERM)
+        end = time.monotonic() + _LEAVE
+        for process in self.processes.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.1, end - time.monotonic()))
+        for process in self.processes.values():
+            # What a killed parent left behind is still in its group.
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
+        self.processes.clear()
+
+    def get(self, path: str, **query: Any) -> Any:
+        """
+        Read from the public REST API.
+
+        :param path: below ``/api/v2``.
+        :param query: query parameters.
+        :return: the decoded answer.
+        """
+        answer = self._session.get(f"{self.url}/api/v2/{path}", params=query, headers=self._headers(), timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def send(self, method: str, path: str, body: Any) -> Any:
+        """
+        Write through the public REST API.
+
+        :param method: for example ``POST``.
+        :param path: below ``/api/v2``.
+        :param body: JSON.
+        :return: the decoded answer, or None.
+        """
+        url = f"{self.url}/api/v2/{path}"
+        answer = self._session.request(method, url, json=body, headers=self._headers(), timeout=30)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
+        """
+        Start a Dag run, as soon as the DAG is there.
+
+        :param dag_id: the DAG.
+        :param conf: overrides of its params.
+        :return: the run's id.
+        """
+        end = time.monotonic() + START_TIMEOUT
+        while True:
+            try:
+                self.send("PATCH", f"dags/{dag_id}", {"is_paused": False})
+                break
+            except requests.HTTPError as error:
+                if error.response.status_code != 404 or time.monotonic() > end:
+                    raise
+                time.sleep(0.5)
+        run = self.send("POST", f"dags/{dag_id}/dagRuns", {"conf": conf or {}, "logical_date": None})
+        return str(run["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """
+        Return the state of a Dag run.
+
+        :param dag_id: the DAG.
+        :param run_id: the run.
+        """
+        return str(self.get(f"dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """
+        Return the task instances of a run, mapped ones included.
+
+        :param dag_id: the DAG.
+        :param run_id: the run.
+        """
+        told = self.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=1000)
+        return list(told["task_instances"])
+
+    @property
+    def _airflow(self) -> str:
+        return str(Path(sys.executable).parent / "airflow")
+
+    def _headers(self) -> dict[str, str]:
+        if not hasattr(self, "_token"):
+            answer = self._session.get(f"{self.url}/auth/token", timeout=30)
+            answer.raise_for_status()
+            self._token = answer.json()["access_token"]
+        return {"Authorization": f"Bearer {self._token}"}
+
+    def _wait_until_healthy(self) -> None:
+        end = time.monotonic() + START_TIMEOUT
+        missing: Any = "the API server"
+        while time.monotonic() < end:
+            dead = [name for name, process in self.processes.items() if process.poll() is not None]
+            if dead:
+                raise AirflowDidNotStart(f"{', '.join(dead)} ended at once; see {self.home / 'logs'}.")
+            with contextlib.suppress(requests.RequestException, KeyError):
+                health = self.get("monitor/health")
+                parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+                missing = [part for part in parts if health[part]["status"] != "healthy"]
+                if not missing:
+                    return
+            time.sleep(0.5)
+        raise AirflowDidNotStart(f"{missing} did not come up in {START_TIMEOUT:.0f} s; see {self.home / 'logs'}.")
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _fernet_key() -> str:
+    from cryptography.fernet import Fernet
+
+    return Fernet.generate_key().decode()

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Every example runs, through Airflow, and its videos are what was asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageChops, ImageStat
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "dags_examples"
+IMAGES = EXAMPLES / "images"
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    """Mean difference a channel, 0 to 255."""
+    other = other.convert("RGB").resize(one.size)
+    return sum(ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other)).mean) / 3
+
+
+def shows(frame: Image.Image, picture: Path) -> bool:
+    """Whether a frame is this picture rather than any of the other examples."""
+    found = {path: difference(frame, Image.open(path)) for path in IMAGES.iterdir() if path.is_file()}
+    return min(found, key=lambda path: found[path]) == picture and found[picture] < 20
+
+
+def test_one_step(run_dag, vidu_emulator, decoded_video, tmp_path):
+    run = run_dag("example_vidu_one_step", {"output_path": f"{tmp_path}/"})
+    assert run.state == "success"
+    record = run.xcom("animate")
+    assert record["state"] == "success"
+    assert record["model"] == "viduq3-turbo"
+    assert record["credits"] == 60
+    (landed,) = record["files"]
+    video = decoded_video(landed["path"])
+    assert (video["codec"], video["width"], video["height"]) == ("h264", 1280, 720)
+    assert video["duration"] == pytest.approx(5, abs=0.1)
+    assert video["audio"] == 1
+    assert shows(video["frames"][0], IMAGES / "mountain_dawn.jpg")
+    assert Path(landed["path"]).stat().st_size == landed["bytes"]
+    assert list(tmp_path.iterdir()) == [Path(landed["path"])]
+    assert vidu_emulator.counters.submissions == 1
+    assert vidu_emulator.counters.leaked_keys == 0
+
+
+def test_submit_and_wait(run_dag, vidu_emulator):
+    run = run_dag("example_vidu_submit_and_wait")
+    assert run.state == "success"
+    submitted, waited = run.xcom("submit"), run.xcom("wait")
+    assert submitted["task_id"] == waited["task_id"]
+    assert submitted["creations"] == []
+    assert waited["creations"][0]["url"].startswith(vidu_emulator.url)
+    assert waited["model"] == submitted["model"] == "viduq2-turbo"
+    assert run.xcom("announce") == waited["creations"][0]["id"]
+    assert vidu_emulator.counters.submissions == 1
+
+
+def test_folder(run_dag, vidu_emulator, decoded_video, tmp_path):
+    run = run_dag("example_vidu_folder", {"output_path": f"{tmp_path}/", "duration": 2, "resolution": "540p"})
+    assert run.state == "success"
+    pictures = sorted(path for path in IMAGES.iterdir() if path.is_file())
+    records = run.xcom("animate")
+    assert len(records) == len(pictures) == vidu_emulator.counters.submissions
+    for picture, record in zip(pictures, records, strict=True):
+        video = decoded_video(record["files"][0]["path"])
+        assert video["duration"] == pytest.approx(2, abs=0.1)
+        assert min(video["width"], video["height"]) == 540
+        assert shows(video["frames"][0], picture)
+
+
+def test_taskflow(run_dag, vidu_emulator, decoded_video, tmp_path):
+    run = run_dag("example_vidu_taskflow", {"output_path": f"{tmp_path}/mug.mp4"})
+    assert run.state == "success"
+    record = run.xcom("animate")
+    assert record["files"][0]["path"] == f"{tmp_path}/mug.mp4"
+    assert decoded_video(tmp_path / "mug.mp4")["duration"] == pytest.approx(3, abs=0.1)
+    assert vidu_emulator.counters.submissions == 1
+
+
+def test_product_videos(run_dag, vidu_emulator, tmp_path):
+    run = run_dag("example_vidu_product_videos", {"output_path": f"file://{tmp_path}"})
+    assert run.state == "success"
+    told = run.xcom("summary")
+    products = json.loads((EXAMPLES / "products.json").read_text())
+    assert list(told["videos"]) == [product["sku"] for product in products]
+    assert told["failed"] == []
+    assert told["credits"] == vidu_emulator.ledger.charged
+    for path in told["videos"].values():
+        assert Path(path.removeprefix("file://")).read_bytes()[4:8] == b"ftyp"
+    (summary,) = tmp_path.glob("*/summary.json")
+    assert json.loads(summary.read_text()) == told
+
+
+def test_a_product_that_fails_does_not_stop_the_others(run_dag, vidu_emulator, tmp_path):
+    products = json.loads((EXAMPLES / "products.json").read_text())
+    for product in products:
+        product["image"] = str(EXAMPLES / product["image"])
+    products[1]["prompt"] += " [emulator:fail=CreationPolicyViolation]"
+    manifest = tmp_path / "products.json"
+    manifest.write_text(json.dumps(products))
+    run = run_dag(
+        "example_vidu_product_videos", {"manifest": f"file://{manifest}", "output_path": f"file://{tmp_path}/out"}
+    )
+    told = run.xcom("summary")
+    assert told["failed"] == [products[1]["sku"]]
+    assert len(told["videos"]) == 2
+    assert run.states()["video", 1] == "failed"
+    # Moderation is permanent: no retry was burnt on it.
+    assert run.tries()["video", 1] == 1
+    assert vidu_emulator.counters.submissions == 3

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Parsing a DAG file costs next to nothing, and touches nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+MODULES = (
+    "airflow_provider_vidu.operators.img2video",
+    "airflow_provider_vidu.sensors.task",
+    "airflow_provider_vidu.triggers.task",
+)
+
+# What the three modules may add to what `airflow.sdk` has loaded: themselves, and light modules of Airflow's.
+OURS = {
+    "airflow_provider_vidu.api",
+    "airflow_provider_vidu.api.defaults",
+    "airflow_provider_vidu.operators",
+    "airflow_provider_vidu.operators.img2video",
+    "airflow_provider_vidu.sensors",
+    "airflow_provider_vidu.sensors.task",
+    "airflow_provider_vidu.triggers",
+    "airflow_provider_vidu.triggers.task",
+}
+HEAVY = ("aiohttp", "requests", "PIL", "fsspec", "upath", "av", "numpy", "tenacity", "httpx", "yarl", "certifi")
+
+PROBE = """
+import json, sys
+from airflow.sdk import DAG, BaseOperator, BaseSensorOperator, task
+from pydantic import BaseModel
+import airflow.triggers.base
+def models(cls): return {cls, *(m for sub in cls.__subclasses__() for m in models(sub))}
+modules, built = set(sys.modules), models(BaseModel)
+for name in sys.argv[1:]:
+    __import__(name)
+new = sorted(set(sys.modules) - modules)
+print(json.dumps([new, sorted(m.__module__ for m in models(BaseModel) - built)]))
+"""
+
+
+def test_operator_sensor_and_trigger_load_nothing_heavy():
+    told = subprocess.run([sys.executable, "-c", PROBE, *MODULES], capture_output=True, text=True, check=True)
+    added, models = json.loads(told.stdout.strip().splitlines()[-1])
+    # The package itself may have come with Airflow's discovery of providers.
+    assert {name for name in added if name.startswith("airflow_provider_vidu.")} == OURS
+    assert [name for name in added if name.split(".")[0] in HEAVY] == []
+    assert models == []
+    # Nothing but Airflow's own lazy import line comes with them.
+    foreign = [
+        name for name in added if not name.startswith(("airflow_provider_vidu", "airflow.providers.common.compat"))
+    ]
+    assert [name for name in foreign if not name.startswith("airflow.")] == []
+
+
+def test_the_provider_metadata_loads_nothing():
+    code = (
+        "import sys, typing; before = set(sys.modules);"
+        "import airflow_provider_vidu.provider_info as p; p.get_provider_info();"
+        "print(sorted(set(sys.modules) - before - {'__future__'}))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "['airflow_provider_vidu', 'airflow_provider_vidu.provider_info']"
+
+
+def test_no_module_of_the_package_reaches_up():
+    """The rooms of the house, from the top down; an import never points to a room above."""
+    import ast
+
+    import airflow_provider_vidu
+
+    root = Path(airflow_provider_vidu.__file__).parent
+    floors = [
+        ("api.defaults", "api.errors", "api.catalog"),
+        ("api.images", "api.tasks", "api.account", "api.callbacks"),
+        ("api.img2video", "api.endpoints", "api.schedule"),
+        ("compat", "client", "images"),
+        ("waiting", "landing", "submission_rules", "exceptions", "kill_guard"),
+        ("submission_search", "submission_errors"),
+        ("submission",),
+        ("hooks.vidu",),
+        ("watcher",),
+        ("triggers.task",),
+        ("operators.img2video", "sensors.task"),
+    ]
+    floor_of = {name: number for number, names in enumerate(floors) for name in names}
+    # The hook offers the protocol and the landing to TaskFlow, and the catalogue's errors are Vidu's own words.
+    wrong = []
+    for name, floor in floor_of.items():
+        tree = ast.parse((root / f"{name.replace('.', '/')}.py").read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("airflow_provider_vidu."):
+                target = (node.module or "").removeprefix("airflow_provider_vidu.")
+                if target in floor_of and floor_of[target] > floor:
+                    wrong.append(f"{name} imports {target}")
+    assert wrong == []
+
+
+def test_the_api_layer_is_pure():
+    """No Airflow import and no I/O below api/: it loads where no Airflow is installed."""
+    code = (
+        "import sys\n"
+        "class NoAirflow:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in {'airflow', 'requests', 'aiohttp', 'fsspec'}:\n"
+        "            raise ImportError(name)\n"
+        "sys.meta_path.insert(0, NoAirflow())\n"
+        "import pkgutil, importlib, airflow_provider_vidu.api as api\n"
+        "for module in pkgutil.iter_modules(api.__path__):\n"
+        "    importlib.import_module(f'airflow_provider_vidu.api.{module.name}')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_airflow_shows_the_provider():
+    """What a user sees after installing: ``airflow providers get`` and ``airflow providers hooks`` know it."""
+    airflow = Path(sys.executable).parent / "airflow"
+    told = subprocess.run(
+        [airflow, "providers", "get", "airflow-provider-vidu"], capture_output=True, text=True, check=True
+    )
+    assert "airflow-provider-vidu" in told.stdout
+    hooks = subprocess.run([airflow, "providers", "hooks", "-o", "plain"], capture_output=True, text=True, check=True)
+    assert "vidu" in hooks.stdout

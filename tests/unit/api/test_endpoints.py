@@ -1,0 +1,593 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Requests out of arguments and models or errors out of answers; whatever a host answers, it is one of our errors."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_vidu.api import endpoints
+from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.endpoints import (
+    Paging,
+    TaskPage,
+    is_missing_endpoint,
+    parse_cancel,
+    parse_create,
+    parse_credits,
+    parse_error,
+    parse_list,
+    parse_task,
+    prepare_cancel,
+    prepare_create,
+    prepare_credits,
+    prepare_list,
+    prepare_task,
+    retry_after,
+)
+from airflow_provider_vidu.api.errors import (
+    Fate,
+    ViduAuthError,
+    ViduConfigurationError,
+    ViduCreditError,
+    ViduError,
+    ViduInputError,
+    ViduNotFoundError,
+    ViduRateLimitError,
+    ViduRequestError,
+    ViduSubmissionInDoubtError,
+    ViduUnavailableError,
+)
+from airflow_provider_vidu.api.tasks import ViduTask
+
+KEY = "vda_secret_0123456789"
+ACCOUNT = Account(api_key=KEY)
+TASK_ID = "911045603801182208"
+CANCEL_REFUSED = {
+    "code": 400,
+    "reason": "BadRequest",
+    "message": "task state is scheduled, can not cancel",
+    "metadata": {"trace_id": "04e5c2fe159ff7c574acd0424e78c35f"},
+}
+FUZZ = settings(max_examples=100, deadline=None, database=None)
+
+
+def body(value):
+    return json.dumps(value).encode()
+
+
+# Requests
+
+
+def test_a_create_call_is_json_in_utf8_with_the_key_in_its_header_alone():
+    request = prepare_create(ACCOUNT, "img2video", {"prompt": "镜头", "seed": 1, "audio": False})
+    assert (request.method, request.url) == ("POST", "https://api.vidu.com/ent/v2/img2video")
+    assert request.headers == {
+        "Authorization": f"Token {KEY}",
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+    }
+    assert request.body == '{"prompt":"镜头","seed":1,"audio":false}'.encode()
+    assert request.submits
+    assert KEY not in repr(request)
+    assert KEY not in request.url
+
+
+def test_only_a_create_call_submits():
+    for request in (prepare_task(ACCOUNT, "1"), prepare_cancel(ACCOUNT, "1"), prepare_list(ACCOUNT)):
+        assert not request.submits
+        assert KEY not in repr(request)
+
+
+def test_a_body_above_twenty_megabytes_never_reaches_the_api(monkeypatch):
+    frame = len('{"images":[""]}')
+    fits = {"images": ["x" * (endpoints.MAX_BODY_BYTES - frame)]}
+    assert len(prepare_create(ACCOUNT, "img2video", fits).body) == 20 * 1024 * 1024
+    with pytest.raises(ViduInputError, match=r"images: .*20\.0 MB.*at most 20 MB") as caught:
+        prepare_create(ACCOUNT, "img2video", {"images": [fits["images"][0] + "x"]})
+    assert "xxx" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [datetime(2026, 1, 1), float("nan"), float("inf"), "\ud800", b"bytes", {1, 2}],
+    ids=lambda v: type(v).__name__,
+)
+def test_what_is_no_json_never_reaches_the_api_and_is_named(value):
+    with pytest.raises(ViduInputError, match="tomorrows_field"):
+        prepare_create(ACCOUNT, "img2video", {"prompt": "p", "tomorrows_field": value})
+
+
+def test_a_query_and_a_cancel_carry_the_id():
+    assert prepare_task(ACCOUNT, TASK_ID).url == f"https://api.vidu.com/ent/v2/tasks/{TASK_ID}/creations"
+    request = prepare_cancel(ACCOUNT, TASK_ID)
+    assert (request.method, request.url) == ("POST", f"https://api.vidu.com/ent/v2/tasks/{TASK_ID}/cancel")
+    assert json.loads(request.body) == {"id": TASK_ID}
+
+
+@pytest.mark.parametrize(
+    ("task_id", "quoted"),
+    [
+        ("a/b", "a%2Fb"),
+        ("../../credits", "..%2F..%2Fcredits"),
+        ("a?b=c#d", "a%3Fb%3Dc%23d"),
+        ("a b", "a%20b"),
+        ("é", "%C3%A9"),
+    ],
+)
+def test_an_id_from_outside_stays_one_segment_of_the_path(task_id, quoted):
+    assert prepare_task(ACCOUNT, task_id).url.endswith(f"/tasks/{quoted}/creations")
+
+
+@pytest.mark.parametrize("task_id", ["", ".", "..", "..."])
+@pytest.mark.parametrize("prepare", [prepare_task, prepare_cancel])
+def test_an_id_that_would_walk_to_another_path_is_refused(prepare, task_id):
+    with pytest.raises(ViduInputError, match="task id"):
+        prepare(ACCOUNT, task_id)
+
+
+def test_a_list_call_sends_what_was_asked_for():
+    after = datetime(2026, 1, 20, 5, 0, 30, 123456, tzinfo=timezone(timedelta(hours=1)))
+    url = prepare_list(
+        ACCOUNT,
+        task_ids=["1", "2"],
+        states=["success"],
+        created_after=after,
+        created_before=after + timedelta(hours=1),
+        page_size=50,
+        page_token="a/b=",
+    ).url
+    assert urlsplit(url).path == "/ent/v2/tasks"
+    assert parse_qsl(urlsplit(url).query) == [
+        ("task_ids", "1"),
+        ("task_ids", "2"),
+        ("states", "success"),
+        ("created_at.from", "2026-01-20T04:00:30Z"),
+        ("created_at.to", "2026-01-20T05:00:30Z"),
+        ("pager.pagesz", "50"),
+        ("paper.pagesz", "50"),
+        ("pager.page_token", "a/b="),
+    ]
+
+
+def test_a_list_call_asks_for_vidus_largest_page():
+    assert "pagesz=100" in prepare_list(ACCOUNT).url
+    assert "page_token" not in prepare_list(ACCOUNT).url
+
+
+@pytest.mark.parametrize(
+    ("prepare", "lacking"),
+    [
+        (prepare_list, {"list_path": None}),
+        (prepare_credits, {"credits_path": None}),
+        (lambda account: prepare_cancel(account, "1"), {"cancel_path": None}),
+    ],
+)
+def test_an_endpoint_that_a_host_lacks_is_not_called(prepare, lacking):
+    with pytest.raises(ViduConfigurationError, match=r"host (has no|does not)"):
+        prepare(Account(api_key=KEY, **lacking))
+
+
+def test_relays_paths_are_used_as_they_were_told():
+    account = Account(
+        base_url="https://r.example/x", create_path="/{endpoint}/go", task_path="/status?task_id={task_id}"
+    )
+    assert prepare_create(account, "img2video", {}).url == "https://r.example/x/img2video/go"
+    assert prepare_task(account, "a&b").url == "https://r.example/x/status?task_id=a%26b"
+
+
+# Answers to a create call
+
+
+def test_a_created_task_is_read():
+    task = parse_create(200, {}, body({"task_id": TASK_ID, "state": "created", "credits": 80}))
+    assert (task.task_id, task.state, task.credits) == (TASK_ID, "created", 80)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"task_id": TASK_ID},
+        {"id": TASK_ID, "status": "pending"},
+        {"id": int(TASK_ID)},
+        {"code": "success", "data": {"task_id": TASK_ID}},
+        {"id": "request-1", "data": {"task_id": TASK_ID}},
+        {"id": TASK_ID, "data": None},
+        {"id": TASK_ID, "data": {}},
+        {"task_id": TASK_ID, "data": {"task_id": "another"}},
+        {"task_id": TASK_ID, "payload": 5, "creations": ["?"], "created_at": 1e300, "credits": {}},
+    ],
+)
+def test_an_id_is_found_in_every_shape_of_answer(answer):
+    assert parse_create(200, {}, body(answer)).task_id == TASK_ID
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"null", b"{}", b"[]", b"OK", b"\xff\xfe", b'{"task_id":""}', b"[" * 100_000, b"<html>"]
+)
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_a_success_without_an_id_is_in_doubt(status, answer):
+    with pytest.raises(ViduSubmissionInDoubtError, match="without a task id") as caught:
+        parse_create(status, {}, answer)
+    assert caught.value.fate is Fate.IN_DOUBT
+    assert caught.value.http_status == status
+
+
+@pytest.mark.parametrize("status", [408, 409, 499, 500, 502, 503, 504, 520, 599])
+def test_a_submission_that_may_have_been_acted_on_is_in_doubt(status):
+    answer = body({"reason": "SystemThrottling", "message": "oops", "metadata": {"trace_id": "t1"}})
+    with pytest.raises(ViduSubmissionInDoubtError) as caught:
+        parse_create(status, {}, answer)
+    error = caught.value
+    assert (error.http_status, error.reason, error.trace_id) == (status, "SystemThrottling", "t1")
+    assert "oops" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "kind"),
+    [
+        (400, "FieldInvalid", ViduRequestError),
+        (400, "CreditInsufficient", ViduCreditError),
+        (400, "OperationInProcess", ViduRequestError),
+        (401, "Unauthorized", ViduAuthError),
+        (404, None, ViduNotFoundError),
+        (413, None, ViduRequestError),
+        (429, "QuotaExceeded", ViduRateLimitError),
+    ],
+)
+def test_a_refused_submission_created_nothing(status, reason, kind):
+    with pytest.raises(kind) as caught:
+        parse_create(status, {}, body({"reason": reason, "message": "no"}))
+    assert caught.value.fate is not Fate.IN_DOUBT
+
+
+# Answers to a query
+
+
+def test_a_query_answer_stands_under_the_asked_id():
+    made = parse_task(200, {}, body({"id": "of-the-relay", "state": "processing"}), TASK_ID)
+    assert (made.task_id, made.state) == (TASK_ID, "processing")
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ({"state": "success", "creations": []}, "success"),
+        ({"status": "completed", "video_url": "https://a"}, "success"),
+        ({"code": "success", "message": "", "data": {"task_id": "1", "status": "IN_PROGRESS"}}, "processing"),
+        ({"status": "success", "data": {"state": "processing"}}, "processing"),
+        ({"state": "processing", "data": {"note": "no state in here"}}, "processing"),
+        ({"state": "processing", "data": None}, "processing"),
+        ({}, None),
+    ],
+)
+def test_a_query_answer_is_read_inside_a_relays_envelope(answer, state):
+    assert parse_task(200, {}, body(answer), TASK_ID).state == state
+
+
+@pytest.mark.parametrize("answer", [b"", b"null", b"[]", b"5", b"OK", b"<html>", b"\xff", b'{"state":', b"[" * 100_000])
+def test_a_broken_query_answer_is_an_outage_and_never_the_end_of_a_task(answer):
+    with pytest.raises(ViduUnavailableError) as caught:
+        parse_task(200, {}, answer, TASK_ID)
+    assert caught.value.task_id == TASK_ID
+    assert caught.value.fate is Fate.RETRYABLE
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(404, ViduNotFoundError), (401, ViduAuthError), (500, ViduUnavailableError)]
+)
+def test_a_refused_query_names_the_task(status, kind):
+    with pytest.raises(kind) as caught:
+        parse_task(status, {}, b"", TASK_ID)
+    assert caught.value.task_id == TASK_ID
+
+
+# Answers to a list call
+
+ROWS = [{"id": "1", "state": "success", "payload": "m"}, {"task_id": "2", "status": "failed"}]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"tasks": ROWS, "next_page_token": "t"},
+        {"data": {"tasks": ROWS, "next_page_token": "t"}},
+        {"data": ROWS, "next_page_token": "t"},
+    ],
+)
+def test_a_page_is_read_in_every_shape_that_was_seen(answer):
+    page = parse_list(200, {}, body(answer))
+    assert [(task.task_id, task.state, task.payload) for task in page.tasks] == [
+        ("1", "success", "m"),
+        ("2", "failed", None),
+    ]
+    assert (page.next_page_token, page.row_count) == ("t", 2)
+
+
+def test_a_bare_list_is_a_page_without_a_successor():
+    page = parse_list(200, {}, body(ROWS))
+    assert (len(page.tasks), page.next_page_token) == (2, None)
+
+
+@pytest.mark.parametrize("answer", [{}, {"tasks": None}, {"tasks": [], "next_page_token": ""}, []])
+def test_an_empty_page_is_empty(answer):
+    assert parse_list(200, {}, body(answer)) == TaskPage((), None, 0)
+
+
+def test_an_unreadable_row_is_counted_and_costs_that_row_alone():
+    page = parse_list(200, {}, body({"tasks": [None, {"state": "success"}, {"id": "1", "created_at": 1e300}, "x"]}))
+    assert [task.task_id for task in page.tasks] == ["1"]
+    assert page.row_count == 4
+
+
+@pytest.mark.parametrize("answer", [b"", b"OK", b"5", b'{"tasks": 5}', b'{"tasks": {"id": "1"}}'])
+def test_a_broken_list_answer_is_an_outage(answer):
+    with pytest.raises(ViduUnavailableError):
+        parse_list(200, {}, answer)
+
+
+# Paging
+
+
+def page(*ids, token=None, rows=None):
+    return TaskPage(tuple(ViduTask(task_id=task_id) for task_id in ids), token, len(ids) if rows is None else rows)
+
+
+def walk(*pages):
+    paging, seen = Paging(), []
+    for one in pages:
+        assert not paging.ended
+        seen += [task.task_id for task in paging.take(one)]
+    return paging, seen
+
+
+@pytest.mark.parametrize(
+    ("pages", "complete", "seen"),
+    [
+        ([page("1", "2")], True, ["1", "2"]),
+        ([page()], True, []),
+        ([page("1", token="a"), page("2")], True, ["1", "2"]),
+        ([page("1", token="a"), page(token="b")], True, ["1"]),
+        # A host that ignores the token and repeats itself.
+        ([page("1", token="a"), page("1", token="b")], False, ["1"]),
+        ([page("1", token="a"), page("1")], False, ["1"]),
+        ([page("1", token="a"), page("2", token="a")], False, ["1", "2"]),
+        # A list that moves while it is read, in the middle or at the end.
+        ([page("1", "2", token="a"), page("2", "3", token="b"), page("4")], False, ["1", "2", "3", "4"]),
+        ([page("1", "2", token="a"), page("2", "3")], False, ["1", "2", "3"]),
+        # Rows, but none that can be read.
+        ([page(token="a", rows=5)], False, []),
+    ],
+)
+def test_a_list_counts_as_seen_whole_only_if_its_end_was_reached_without_a_repetition(pages, complete, seen):
+    paging, got = walk(*pages)
+    assert paging.ended
+    assert paging.complete is complete
+    assert got == seen
+
+
+def test_a_row_that_one_page_holds_twice_is_given_once():
+    paging, seen = walk(page("1", "1", "2"))
+    assert seen == ["1", "2"]
+    assert not paging.complete
+
+
+IDS = [str(number) for number in range(12)]
+PAGES = st.builds(
+    lambda rows, token, more: page(*rows, token=token, rows=len(rows) + more),
+    st.lists(st.sampled_from(IDS), max_size=4),
+    st.sampled_from([None, "a", "b", "c", *(f"token-{number}" for number in range(20))]),
+    st.integers(0, 2),
+)
+
+
+@FUZZ
+@given(st.lists(PAGES, min_size=len(IDS) + 1, max_size=len(IDS) + 1))
+def test_paging_always_terminates_whatever_the_host_makes_up(pages):
+    paging, seen = Paging(), []
+    for one in pages:
+        new = [task.task_id for task in paging.take(one)]
+        assert not set(new) & set(seen)
+        seen += new
+        if paging.ended:
+            break
+    assert paging.ended
+    assert len(seen) == len(set(seen))
+
+
+# Answers to a cancel and to the balance
+
+
+@pytest.mark.parametrize("answer", [b"{}", b"null", b"", b"OK"])
+def test_every_form_of_yes_is_a_cancel(answer):
+    assert parse_cancel(200, {}, answer, TASK_ID) is None
+
+
+def test_a_refused_cancel_says_why():
+    with pytest.raises(ViduRequestError, match="task state is scheduled, can not cancel") as caught:
+        parse_cancel(400, {}, body(CANCEL_REFUSED), TASK_ID)
+    assert (caught.value.reason, caught.value.task_id) == ("BadRequest", TASK_ID)
+    assert caught.value.trace_id == "04e5c2fe159ff7c574acd0424e78c35f"
+
+
+def test_the_balance_is_read():
+    answer = {"remains": [{"type": "metered", "credit_remain": 100, "concurrency_limit": 5}]}
+    assert parse_credits(200, {}, body(answer)).total == 100
+    assert prepare_credits(ACCOUNT).url == "https://api.vidu.com/ent/v2/credits?show_detail=false"
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"OK", b"[]", b"5", b'{"remains":"x"}', b'{"remains":[{"credit_remain":"x"}]}']
+)
+def test_a_broken_balance_is_an_outage(answer):
+    with pytest.raises(ViduUnavailableError):
+        parse_credits(200, {}, answer)
+
+
+# Error answers
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "message"),
+    [
+        (CANCEL_REFUSED, "BadRequest", "task state is scheduled"),
+        ({"code": "insufficient_user_quota", "message": "m"}, "insufficient_user_quota", "m"),
+        ({"err_code": "FieldInvalid", "message": "m"}, "FieldInvalid", "m"),
+        ({"error": {"message": "m", "type": "new_api_error", "code": ""}}, None, "m"),
+        ({"error": {"message": "m", "code": "invalid_request"}}, "invalid_request", "m"),
+        (
+            {"code": "fail_to_fetch_task", "message": json.dumps(CANCEL_REFUSED), "data": None},
+            "BadRequest",
+            "scheduled",
+        ),
+        ({"message": 5}, None, "5"),
+        ({"message": None, "detail": "d"}, None, '"detail": "d"'),
+        ({"message": '{"a": 1}'}, None, '{"a": 1}'),
+        ({"message": "[1]"}, None, "[1]"),
+        ({"reason": ["a"], "message": "m"}, "['a']", "m"),
+        ({"metadata": "x", "message": "m"}, None, "m"),
+        ({"metadata": {"trace_id": 7}, "message": "m"}, None, "m"),
+        ([1], None, "[1]"),
+        ("text", None, "text"),
+        ({"message": "lone \ud800 surrogate"}, None, "lone"),
+    ],
+)
+def test_an_error_body_is_read_in_vidus_form_and_in_those_of_relays(answer, reason, message):
+    error = parse_error(400, {}, body(answer))
+    assert error.reason == reason
+    assert message in str(error)
+    str(error).encode()
+
+
+def test_a_body_that_is_no_json_is_quoted_shortly():
+    text = str(parse_error(502, {}, b"<html>" + b"<p>no</p>" * 1_000))
+    assert "<html><p>no</p>" in text
+    assert len(text) < 500
+    assert "an empty body" in str(parse_error(502, {}, b""))
+
+
+def test_what_a_host_says_around_an_image_is_kept():
+    answer = body({"message": "data:image/png;base64,iVBORw0KGgo= is too large for field images"})
+    assert "Vidu answered: (an image) is too large for field images" in str(parse_error(400, {}, answer))
+
+
+def test_an_error_that_echoes_the_request_puts_no_image_into_the_log():
+    echo = "invalid field: images: data:image/png;base64," + "iVBORw0KGgo" * 50_000
+    bare = "iVBORw0KGgo" * 50_000
+    wrapped = echo[:45] + "\n".join(["iVBORw0KGgo" * 6] * 5000)
+    for answer in (
+        body({"code": 400, "reason": "FieldInvalid", "message": echo}),
+        echo.encode(),
+        body({"images": [echo]}),
+        body({"message": f"cannot decode {bare}"}),
+        body({"images": [bare]}),
+        body({"message": wrapped}),
+    ):
+        for status in (200, 400, 500):
+            with pytest.raises(ViduError) as caught:
+                parse_create(status, {}, answer)
+            text = str(caught.value)
+            assert "iVBORw0KGgoiVBORw0KGgo" not in text
+            assert "base64," not in text
+            assert len(text) < 1500
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 300, 304])
+@pytest.mark.parametrize(
+    "read", [parse_create, lambda *answer: parse_task(*answer, TASK_ID), parse_list, parse_credits]
+)
+def test_a_redirect_is_a_configuration_error(read, status):
+    with pytest.raises(ViduConfigurationError, match="follows no redirect") as caught:
+        read(status, {"location": f"https://evil.example/?key={KEY}"}, b"")
+    assert "https://evil.example/" in str(caught.value)
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7),
+        ("0.5", 0.5),
+        ("-3", 0),
+        ("Tue, 06 May 2025 12:10:42 GMT", 60),
+        ("Tue, 06 May 2025 12:00:00 GMT", 0),
+        ("Tue, 06 May 2025 12:10:42 -0000", 60),
+        ("soon", None),
+        ("", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Tue, 06 May 2025 12:09:42 +99999999999999999999", None),
+        ("nan", 0),
+    ],
+)
+def test_retry_after_is_read_as_seconds_and_as_a_date(value, seconds):
+    now = datetime(2025, 5, 6, 12, 9, 42, tzinfo=timezone.utc)
+    for name in ("Retry-After", "retry-after", "RETRY-AFTER"):
+        assert retry_after({name: value}, now) == seconds
+
+
+def test_no_retry_after_is_none():
+    assert retry_after({}) is None
+    assert parse_error(429, {"Retry-After": "9"}, b"").retry_after == 9
+
+
+@pytest.mark.parametrize(
+    ("status", "missing"), [(404, True), (405, True), (501, True), (400, False), (401, False), (500, False)]
+)
+def test_a_relay_that_lacks_an_endpoint_is_told_from_one_that_refuses(status, missing):
+    assert is_missing_endpoint(parse_error(status, {}, b"")) is missing
+
+
+# Anything at all
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["task_id", "id", "state", "data", "tasks", "error", "message", "metadata", "remains", "creations"]
+            )
+            | st.text(max_size=4),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=10,
+)
+BODIES = st.binary(max_size=40) | JSON.map(body) | JSON.map(lambda value: body({"message": json.dumps(value)}))
+
+
+@FUZZ
+@given(
+    status=st.integers(100, 599) | st.sampled_from([200, 400, 429, 500]),
+    headers=st.dictionaries(st.sampled_from(["Retry-After", "Location", "X"]), st.text(max_size=30), max_size=3),
+    answer=BODIES,
+)
+@example(status=200, headers={}, answer=b'{"task_id":"1","created_at":Infinity}')
+@example(status=400, headers={}, answer=b'{"message":"\\ud800"}')
+@example(status=200, headers={}, answer=b'{"a":' * 50_000)
+def test_no_answer_raises_anything_but_our_own_error(status, headers, answer):
+    for read, kind in (
+        (parse_create, ViduTask),
+        (lambda *parts: parse_task(*parts, TASK_ID), ViduTask),
+        (parse_list, TaskPage),
+        (parse_credits, object),
+        (lambda *parts: parse_cancel(*parts, TASK_ID), type(None)),
+    ):
+        try:
+            made = read(status, headers, answer)
+        except ViduError as error:
+            made = error
+        if isinstance(made, ViduError):
+            assert str(made).encode()
+            if read is parse_create and (status >= 500 or 200 <= status < 300):
+                assert made.fate is Fate.IN_DOUBT
+        else:
+            assert isinstance(made, kind)
+            assert 200 <= status < 300

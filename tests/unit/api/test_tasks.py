@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""A task that has been paid for is never lost to a field of another shape."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from airflow_provider_vidu.api.tasks import Credits, TaskState, ViduTask
+
+TASK_ID = "911045603801182208"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def task(**fields):
+    return ViduTask.model_validate({"task_id": TASK_ID, **fields})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"task_id": TASK_ID},
+        {"id": TASK_ID},
+        {"id": int(TASK_ID)},
+        {"task_id": TASK_ID, "id": "another"},
+        {"task_id": "", "id": TASK_ID},
+        {"task_id": None, "id": TASK_ID},
+    ],
+)
+def test_the_id_is_read_under_both_names_and_kept_as_text(body):
+    assert ViduTask.model_validate(body).task_id == TASK_ID
+
+
+@pytest.mark.parametrize("body", [{}, {"task_id": ""}, {"task_id": None}, {"id": []}, {"id": True}, [], "x", None])
+def test_a_body_without_an_id_is_no_task(body):
+    with pytest.raises(ValidationError):
+        ViduTask.model_validate(body)
+
+
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        ({"state": "created"}, "created"),
+        ({"state": "queueing"}, "queueing"),
+        ({"state": "processing"}, "processing"),
+        ({"state": "success"}, "success"),
+        ({"state": "failed"}, "failed"),
+        ({"status": "success"}, "success"),
+        ({"state": "processing", "status": "success"}, "processing"),
+        ({"state": "", "status": "success"}, "success"),
+        ({"state": None, "status": "success"}, "success"),
+        ({"status": "completed"}, "success"),
+        ({"status": "SUCCEEDED"}, "success"),
+        ({"status": "FAILURE"}, "failed"),
+        ({"status": "IN_PROGRESS"}, "processing"),
+        ({"status": "NOT_START"}, "created"),
+        ({"status": "QUEUED"}, "queueing"),
+        ({"state": "StateOfTomorrow"}, "stateoftomorrow"),
+        ({"state": 3}, None),
+        ({}, None),
+    ],
+)
+def test_the_state_is_read_in_vidus_words_and_in_those_of_relays(fields, state):
+    assert task(**fields).state == state
+
+
+@pytest.mark.parametrize("state", [*TaskState, "stateoftomorrow", None])
+def test_only_success_and_failed_are_final(state):
+    assert task(state=state).is_final is (state in {"success", "failed"})
+    assert task(state=state).succeeded is (state == "success")
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("2026-01-20T04:01:53.504648743Z", "2026-01-20T04:01:53.504648743Z"),
+        (1768881713, "2026-01-20T04:01:53Z"),
+        (1768881713504, "2026-01-20T04:01:53.504000Z"),
+        (0, "1970-01-01T00:00:00Z"),
+        ("", None),
+        (None, None),
+        (True, None),
+        (float("nan"), None),
+        (float("inf"), None),
+        (1e30, None),
+        (-1e18, None),
+        ([1], None),
+        ({}, None),
+    ],
+)
+def test_a_creation_time_is_read_and_never_costs_the_task(value, read):
+    assert task(created_at=value).created_at == read
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "read"),
+    [
+        ("credits", 80, 80),
+        ("credits", "80", 80),
+        ("credits", 80.5, None),
+        ("credits", "many", None),
+        ("duration", 5, 5.0),
+        ("duration", "five", None),
+        ("duration", float("nan"), None),
+        ("duration", float("inf"), None),
+        ("duration", 10**400, None),
+        ("credits", 10**400, 10**400),
+        ("credits", float("inf"), None),
+        ("off_peak", True, True),
+        ("off_peak", "perhaps", None),
+        ("model", "viduq1", "viduq1"),
+        ("model", {"name": "viduq1"}, None),
+        ("wm_position", "unspecified", "unspecified"),
+        ("wm_position", 1, 1),
+        ("wm_position", [], None),
+        ("err_code", "", None),
+        ("err_code", None, None),
+        ("err_code", "UserCancelled", "UserCancelled"),
+        ("err_code", 7, "7"),
+        ("payload", "mine", "mine"),
+        ("payload", "", ""),
+        ("payload", None, None),
+        ("payload", 5, "5"),
+        ("payload", {"order": "é"}, '{"order": "é"}'),
+    ],
+)
+def test_a_field_of_another_shape_costs_that_field_alone(field, value, read):
+    made = task(state="processing", **{field: value})
+    assert getattr(made, field) == read
+    assert made.state == "processing"
+
+
+@pytest.mark.parametrize(
+    ("creations", "urls"),
+    [
+        ([{"id": "c", "url": "https://a", "cover_url": "https://b", "watermarked_url": ""}], ["https://a"]),
+        ([{"id": 5, "url": "https://a"}], ["https://a"]),
+        ([{"video_url": "https://a"}], ["https://a"]),
+        ({"id": "c", "url": "https://a"}, ["https://a"]),
+        ([{"url": "https://a"}, {"url": "https://b"}], ["https://a", "https://b"]),
+        ([{"url": ""}], [None]),
+        ([{"url": {"a": 1}}, {"url": "https://b"}], [None, "https://b"]),
+        ([{"id": 1.5, "url": "https://a"}], ["https://a"]),
+        ([{"url": "https://a", "video": {"fps": 24}, "moderation_url": []}], ["https://a"]),
+        ([None, {"url": "https://a"}], ["https://a"]),
+        (["https://a"], ["https://a"]),
+        ([], []),
+        (None, []),
+        (5, []),
+        ("", []),
+    ],
+)
+def test_creations_are_read_in_every_shape_that_was_seen(creations, urls):
+    made = task(state="success", creations=creations)
+    assert [creation.url for creation in made.creations] == urls
+    assert made.video_url == next((url for url in urls if url), None)
+
+
+def test_a_relays_flat_video_url_is_a_creation():
+    assert task(status="completed", video_url="https://a").video_url == "https://a"
+    assert task(status="completed", video_url="https://a", creations=[{"url": "https://b"}]).video_url == "https://b"
+
+
+def test_a_signed_url_is_kept_byte_for_byte():
+    url = "https://s.example/v.mp4?X-Amz-Signature=a%2Fb+c%20d&response=%E5%9B%BE&empty=#%23"
+    assert task(creations=[{"url": url}]).video_url == url
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(
+    st.dictionaries(
+        st.sampled_from([*ViduTask.model_fields, "status", "id", "video_url", "progress"]),
+        JSON | st.sampled_from([float("inf"), -1e300, 10**40]),
+        max_size=6,
+    )
+)
+def test_whatever_else_stands_beside_the_id_the_task_is_read(fields):
+    made = ViduTask.model_validate({**fields, "task_id": TASK_ID})
+    assert made.task_id == TASK_ID
+    assert json.loads(json.dumps(made.record(), allow_nan=False)) == made.record()
+
+
+SAMPLE = {
+    "task_id": TASK_ID,
+    "type": "img2video",
+    "state": "created",
+    "model": "viduq1",
+    "style": "general",
+    "prompt": "镜头缓慢推进，展现画面中的细节，背景逐渐虚化",
+    "images": ["https://storage.example/images/1768223244152.png"],
+    "duration": 5,
+    "seed": 12345,
+    "aspect_ratio": "",
+    "resolution": "1080p",
+    "movement_amplitude": "auto",
+    "created_at": "2026-01-20T04:01:53.504648743Z",
+    "credits": 80,
+    "payload": "custom-tracking-id-123",
+    "cus_priority": 0,
+    "off_peak": False,
+    "watermark": False,
+    "is_rec": False,
+    "wm_position": "unspecified",
+    "wm_url": "",
+    "meta_data": "",
+    "client_request_id": "",
+}
+
+
+def test_the_pages_sample_answer_is_read_whole():
+    made = ViduTask.model_validate(SAMPLE)
+    assert (made.task_id, made.state, made.model, made.credits) == (TASK_ID, "created", "viduq1", 80)
+    assert (made.duration, made.resolution, made.off_peak) == (5, "1080p", False)
+    assert (made.payload, made.wm_position) == ("custom-tracking-id-123", "unspecified")
+    assert made.created_at == "2026-01-20T04:01:53.504648743Z"
+    assert made.creations == ()
+    assert made.err_code is None
+
+
+def test_a_record_is_the_one_json_shape():
+    made = task(
+        state="success",
+        credits=4,
+        payload="",
+        creations=[{"id": "c", "url": "https://a", "cover_url": "https://b", "watermarked_url": "", "extra": 1}],
+    )
+    assert made.record() == {
+        "task_id": TASK_ID,
+        "state": "success",
+        "model": None,
+        "credits": 4,
+        "err_code": None,
+        "payload": "",
+        "created_at": None,
+        "creations": [{"id": "c", "url": "https://a", "cover_url": "https://b", "watermarked_url": None}],
+        "files": [],
+    }
+    assert made.record([{"path": "x"}])["files"] == [{"path": "x"}]
+
+
+def test_what_the_query_does_not_tell_comes_from_the_create_answer():
+    created = ViduTask.model_validate(SAMPLE)
+    queried = task(state="success", credits=0, payload="echo").filled_from(created)
+    assert (queried.model, queried.created_at, queried.duration) == ("viduq1", created.created_at, 5)
+    assert (queried.state, queried.credits, queried.payload) == ("success", 0, "echo")
+
+
+def test_nothing_is_filled_in_from_another_task():
+    other = ViduTask.model_validate({**SAMPLE, "task_id": "2"})
+    assert task(state="success").filled_from(other).model is None
+    assert task(state="success").filled_from(None).model is None
+
+
+def test_a_representation_holds_no_url_and_no_payload():
+    text = repr(task(payload="secret", creations=[{"url": "https://signed"}]))
+    assert "secret" not in text
+    assert "signed" not in text
+
+
+ROW = {"type": "metered", "credit_remain": 100, "concurrency_limit": 5, "current_concurrency": 2, "queue_count": 3}
+
+
+@pytest.mark.parametrize(
+    ("body", "total", "limit", "queued"),
+    [
+        ({"remains": [ROW]}, 100, 5, 3),
+        ({"remaining_credits": [ROW]}, 100, 5, 3),
+        ({"remains": [ROW, {**ROW, "type": "test", "credit_remain": 7, "concurrency_limit": 8}]}, 107, 8, 3),
+        ({"remains": [ROW], "general_remains": [ROW], "exclusive_remains": [ROW]}, 100, 5, 3),
+        ({"remains": [{"credit_remain": 1}], "queue_count": 9}, 1, None, 9),
+        ({"remains": [ROW], "packages": [{"id": "p", "credit_remain": 100}]}, 100, 5, 3),
+        ({"remains": 42}, 42, None, None),
+        ({"remains": []}, 0, None, None),
+        ({"remains": None}, 0, None, None),
+        ({}, 0, None, None),
+    ],
+)
+def test_a_balance_is_read_under_both_names_and_never_added_twice(body, total, limit, queued):
+    credits = Credits.model_validate(body)
+    assert (credits.total, credits.concurrency_limit, credits.queued) == (total, limit, queued)
+
+
+@pytest.mark.parametrize("word", ["cancelled", "canceled", "FAILURE"])
+def test_a_relays_word_for_a_task_that_has_ended_badly_is_not_waited_out(word):
+    assert ViduTask.model_validate({"id": "1", "status": word}).state == "failed"

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What the unit tests of the protocol share: a clock that does not wait, a store, and a Vidu of a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.endpoints import TaskPage
+from airflow_provider_vidu.api.errors import ViduNotFoundError, ViduRequestError
+from airflow_provider_vidu.api.tasks import ViduTask
+
+
+class Clock:
+    """Time that only passes when somebody sleeps."""
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self.now = now
+        self.slept = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept += seconds
+
+
+class Store:
+    """A task state store; ``fail_on`` makes its n-th write fail."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.writes: list[dict[str, Any]] = []
+        self.fail_on: set[int] = set()
+        self.fail_reads = False
+
+    def get(self, key: str) -> Any:
+        if self.fail_reads:
+            raise RuntimeError("store is down")
+        return self.values.get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        self.writes.append(value)
+        if len(self.writes) in self.fail_on:
+            raise RuntimeError("store is down")
+        self.values[key] = value
+
+
+@dataclass
+class Vidu:
+    """An account at Vidu as the blocking client sees it, with a script of replies to submissions."""
+
+    clock: Clock
+    account: Account = field(default_factory=lambda: Account(api_key="key", timeout=60, settle_seconds=60))
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Raised by the next submissions, in order; ("accepted", error) creates the task first.
+    replies: list[Any] = field(default_factory=list)
+    submissions: list[dict[str, Any]] = field(default_factory=list)
+    cancels: list[str] = field(default_factory=list)
+    cancellable: bool = True
+    list_error: Exception | None = None
+    list_payload: bool = True
+    #: Rows that the list has and nobody can read.
+    unreadable_rows: int = 0
+    #: The payload is told nowhere, not even by a query.
+    hides_payload: bool = False
+    next_page_token: str | None = None
+    list_lag: float = 0.0
+    outage: Exception | None = None
+
+    def submit(self, wire: dict[str, Any], *, endpoint: str = "img2video") -> ViduTask:
+        self.submissions.append(dict(wire))
+        reply = self.replies.pop(0) if self.replies else None
+        accepted = reply is None or isinstance(reply, tuple)
+        if accepted:
+            task_id = str(900_000 + len(self.submissions))
+            self.tasks[task_id] = {
+                "task_id": task_id,
+                "state": "created",
+                "model": wire.get("model", "viduq3-turbo"),
+                "credits": 60,
+                "payload": wire.get("payload"),
+                "visible_at": self.clock() + self.list_lag,
+                "created": self.clock(),
+            }
+        if isinstance(reply, tuple):
+            raise reply[1]
+        if reply is not None:
+            raise reply
+        return ViduTask.model_validate(self.tasks[task_id])
+
+    def get_task(self, task_id: str) -> ViduTask:
+        if self.outage is not None:
+            raise self.outage
+        if task_id not in self.tasks:
+            raise ViduNotFoundError("Vidu answered: no such task", task_id=task_id, http_status=404)
+        hidden = {"model", "payload"} if self.hides_payload else {"model"}
+        return ViduTask.model_validate(
+            {name: value for name, value in self.tasks[task_id].items() if name not in hidden}
+        )
+
+    def list_page(self, **query: Any) -> TaskPage:
+        if self.list_error is not None:
+            raise self.list_error
+        since = query["created_after"].timestamp()
+        rows = [row for row in self.tasks.values() if row["visible_at"] <= self.clock() and row["created"] >= since]
+        hidden = set() if self.list_payload else {"payload"}
+        return TaskPage(
+            tuple(
+                ViduTask.model_validate({name: value for name, value in row.items() if name not in hidden})
+                for row in rows
+            ),
+            self.next_page_token,
+            len(rows) + self.unreadable_rows,
+        )
+
+    def cancel_task(self, task_id: str) -> None:
+        self.cancels.append(task_id)
+        if not self.cancellable:
+            raise ViduRequestError("Vidu answered: task state is scheduled, can not cancel", http_status=400)
+        self.tasks[task_id].update(state="failed", err_code="UserCancelled")
+
+    def finish(self, task_id: str, state: str = "success", **more: Any) -> None:
+        creations = [{"id": "c1", "url": "https://storage.example/video.mp4"}] if state == "success" else []
+        self.tasks[task_id].update(state=state, creations=creations, **more)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def vidu(clock: Clock) -> Vidu:
+    return Vidu(clock)
+
+
+@pytest.fixture
+def runtime_context() -> Any:
+    """Make a context of a running task, as far as this provider reads it."""
+
+    def make(store: Store | None = None, **instance: Any) -> dict[str, Any]:
+        facts = {
+            "dag_id": "d",
+            "task_id": "t",
+            "run_id": "r",
+            "map_index": -1,
+            "try_number": 1,
+            "max_tries": 2,
+            **instance,
+        }
+        context: dict[str, Any] = {"ti": SimpleNamespace(**facts), "dag_run": SimpleNamespace(start_date="2026-01-01")}
+        if store is not None:
+            context["task_state_store"] = SimpleNamespace(
+                get=store.get, set=lambda key, value, retention=None: store.set(key, value)
+            )
+        return context
+
+    return make

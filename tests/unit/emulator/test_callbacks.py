@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Callbacks: sent when something happens, signed so that the provider's own check accepts them."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_vidu.api.callbacks import sign, verify
+from airflow_provider_vidu.emulator import ViduEmulator
+
+GOOD = {"model": "viduq3-turbo", "images": ["https://example.com/cat.png"], "duration": 1, "resolution": "540p"}
+
+
+@dataclass
+class Call:
+    """One callback as it arrived."""
+
+    target: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+class Receiver:
+    """A web server on this machine that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.answers: list[int] = []
+        self.delays: list[float] = []
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                time.sleep(receiver.delays.pop(0) if receiver.delays else 0)
+                receiver.calls.append(Call(self.path, dict(self.headers), body))
+                self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
+                self.end_headers()
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    receiver.thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()
+    receiver.thread.join()
+
+
+@pytest.fixture
+def vidu() -> Iterator[ViduEmulator]:
+    # At this speed the gap between attempts is 5 ms.
+    with ViduEmulator(speed=1000, video=b"video") as vidu:
+        yield vidu
+
+
+def submit(vidu: ViduEmulator, **fields: Any) -> str:
+    answer = requests.post(
+        f"{vidu.url}/ent/v2/img2video",
+        json={**GOOD, **fields},
+        headers={"Authorization": f"Token {vidu.api_key}"},
+        timeout=10,
+    )
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["task_id"])
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 5
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return condition()
+
+
+def test_processing_and_success_are_told_in_order_with_the_body_of_a_query(
+    vidu: ViduEmulator, receiver: Receiver
+) -> None:
+    task_id = submit(vidu, payload="p", callback_url=f"{receiver.url}/vidu/callback?name=james&age=36")
+    assert eventually(lambda: vidu.counters.callbacks_delivered == 2)
+    running, done = (call.body for call in receiver.calls)
+    assert [body["state"] for body in (running, done)] == ["processing", "success"]
+    assert running["creations"] == []
+    assert set(done) == {"id", "state", "err_code", "credits", "payload", "bgm", "off_peak", "creations"}
+    assert (done["id"], done["payload"], done["credits"]) == (task_id, "p", 7)
+    assert requests.head(done["creations"][0]["url"], timeout=30).status_code == 200
+
+
+@pytest.mark.parametrize("target", ["/vidu/callback?name=james&age=36", "/vidu/callback", "/a%2fb?x=%7E~", ""])
+def test_a_callback_is_signed_with_the_key_that_created_the_task(
+    vidu: ViduEmulator, receiver: Receiver, target: str
+) -> None:
+    submit(vidu, callback_url=receiver.url + target)
+    assert eventually(lambda: vidu.counters.callbacks_delivered == 2)
+    nonces = set()
+    for call in receiver.calls:
+        assert call.target == (target or "/")
+        path, _, query = call.target.partition("?")
+        assert verify(vidu.api_key, path=path, query=query, headers=call.headers)
+        assert not verify("another key", path=path, query=query, headers=call.headers)
+        assert not verify(vidu.api_key, path=path, query=f"{query}x", headers=call.headers)
+        assert call.headers["X-HMAC-SIGNED-HEADERS"] == "Date;x-request-nonce"
+        assert call.headers["Content-Type"].startswith("application/json")
+        nonces.add(call.headers["x-request-nonce"])
+    assert len(nonces) == 2
+
+
+def test_failure_and_cancelling_are_told(vidu: ViduEmulator, receiver: Receiver) -> None:
+    submit(vidu, callback_url=receiver.url, prompt="[emulator:fail=CreationPolicyViolation]")
+    assert eventually(lambda: vidu.counters.callbacks_delivered == 2)
+    off_peak = submit(vidu, callback_url=receiver.url, off_peak=True)
+    requests.post(
+        f"{vidu.url}/ent/v2/tasks/{off_peak}/cancel", headers={"Authorization": vidu.api_key}, timeout=10
+    ).raise_for_status()
+    assert eventually(lambda: vidu.counters.callbacks_delivered == 3)
+    assert [(call.body["state"], call.body["err_code"]) for call in receiver.calls] == [
+        ("processing", ""),
+        ("failed", "CreationPolicyViolation"),
+        ("failed", "UserCancelled"),
+    ]
+
+
+def test_a_slow_receiver_is_told_in_order_all_the_same(vidu: ViduEmulator, receiver: Receiver) -> None:
+    receiver.delays = [0.3]
+    submit(vidu, callback_url=receiver.url)
+    assert eventually(lambda: vidu.counters.callbacks_delivered == 2)
+    assert [call.body["state"] for call in receiver.calls] == ["processing", "success"]
+
+
+def test_a_final_callback_is_tried_three_times_and_processing_once(vidu: ViduEmulator, receiver: Receiver) -> None:
+    receiver.answers = [500] * 4
+    submit(vidu, callback_url=receiver.url)
+    assert eventually(lambda: vidu.counters.callbacks_failed == 2)
+    assert [call.body["state"] for call in receiver.calls] == ["processing", "success", "success", "success"]
+
+
+def test_a_callback_is_not_repeated_once_it_was_accepted(vidu: ViduEmulator, receiver: Receiver) -> None:
+    receiver.answers = [204, 302, 201]
+    submit(vidu, callback_url=receiver.url)
+    assert eventually(lambda: vidu.counters.callbacks_delivered == 2)
+    assert [call.body["state"] for call in receiver.calls] == ["processing", "success", "success"]
+
+
+def test_nobody_listening_is_a_failed_callback_and_harms_nothing(vidu: ViduEmulator) -> None:
+    submit(vidu, callback_url="http://127.0.0.1:1/")
+    assert eventually(lambda: vidu.counters.callbacks_failed == 2)
+    assert eventually(lambda: str(vidu.tasks[0].state) == "success")
+
+
+def test_another_machine_is_not_called_unless_it_is_allowed(vidu: ViduEmulator) -> None:
+    submit(vidu, callback_url="https://example.invalid/callback")
+    assert eventually(lambda: vidu.counters.callbacks_withheld == 2)
+    with ViduEmulator(speed=1000, allow_remote_callbacks=True) as open_minded:
+        submit(open_minded, callback_url="https://example.invalid/callback")
+        assert eventually(lambda: open_minded.counters.callbacks_failed >= 1)
+
+
+def test_a_missing_creation_is_not_used_up_by_callbacks(vidu: ViduEmulator, receiver: Receiver) -> None:
+    task_id = submit(vidu, callback_url=receiver.url, prompt="[emulator:no-creation]")
+    assert eventually(lambda: vidu.counters.callbacks_delivered == 2)
+    query = requests.get(
+        f"{vidu.url}/ent/v2/tasks/{task_id}/creations", headers={"Authorization": vidu.api_key}, timeout=10
+    )
+    assert (query.json()["state"], query.json()["creations"]) == ("success", [])
+
+
+VECTORS = [
+    ("vda_test_0123456789", "/vidu/callback", "name=james&age=36", "ENfBR6NTJgAaiitdmt3YptgT297dEb/GhH6ps19Gx0s="),
+    ("test-secret", "/vidu/callback", "name=james&age=36", "j5PqAvWXa6OnegZaBR9I0Gw5K+qmyDCNElqvJoJ0my8="),
+    ("vda_test_0123456789", "/vidu/callback", "", "yRyYXuOA02KF1UJovrIRLAo0xSCghCjyrwgY0zM2y20="),
+    ("vda_test_0123456789", "/", "", "VPcZ0NR2tTp9k1VEgPAbAFXEQOFWyjEoEKe6lvqnwog="),
+    ("vda_test_0123456789", "", "", "VPcZ0NR2tTp9k1VEgPAbAFXEQOFWyjEoEKe6lvqnwog="),
+]
+
+
+@pytest.mark.parametrize(("key", "path", "query", "signature"), VECTORS)
+def test_signatures_are_those_of_vidus_form(key: str, path: str, query: str, signature: str) -> None:
+    date = "Tue, 06 May 2025 12:09:42 GMT"
+    signed = {"Date": date, "x-request-nonce": "123e4567-e89b-12d3-a456-426614174000"}
+    assert sign(key, path=path, query=query, date=date, signed_headers=signed) == signature
+
+
+def test_the_signature_is_that_of_other_handlers_of_vidus_callbacks() -> None:
+    date = "Tue, 06 May 2025 12:00:00 GMT"
+    signature = sign(
+        "test-vidu-callback-secret",
+        path="/api/effects/callback",
+        query="",
+        date=date,
+        signed_headers={"Date": date, "x-request-nonce": "nonce-123"},
+    )
+    assert signature == "P8bC7FPIAoqp+g/xxxezWyI4HtQKG7gwdaZslBv1gLg="
+
+
+def test_the_signature_is_that_of_the_gateway_whose_format_it_is() -> None:
+    signature = sign(
+        "my-secret-key",
+        method="GET",
+        path="/index.html",
+        query="age=36&name=james",
+        access_key="user-key",
+        date="Tue, 19 Jan 2021 11:33:20 GMT",
+        signed_headers={"User-Agent": "curl/7.29.0", "x-custom-a": "test"},
+    )
+    assert signature == "8XV1GB7Tq23OJcoz6wjqTs4ZLxr9DiLoY4PxzScWGYg="

@@ -1,0 +1,947 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Both transports against a real server on 127.0.0.1 that misbehaves on request.
+
+Every test runs over ``requests`` and over ``aiohttp``: what one of them does, the other does too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import gzip
+import inspect
+import json
+import socket
+import ssl
+import struct
+import threading
+import time
+import traceback
+import warnings
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from airflow_provider_vidu import client as client_module
+from airflow_provider_vidu.api import endpoints
+from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.errors import (
+    Fate,
+    ViduAuthError,
+    ViduConfigurationError,
+    ViduError,
+    ViduInputError,
+    ViduNotFoundError,
+    ViduRateLimitError,
+    ViduRequestError,
+    ViduSubmissionInDoubtError,
+    ViduUnavailableError,
+)
+from airflow_provider_vidu.client import GET_ATTEMPTS, AsyncViduClient, ViduClient, proxy_for
+
+KEY = "vda_secret_0123456789"
+TASK_ID = "911045603801182208"
+RUNNING = {"state": "processing"}
+CREATED = {"task_id": TASK_ID, "state": "created"}
+WIRE = {"model": "viduq1", "images": ["https://a.example/b.png"]}
+#: Seconds that one request may take in the tests of time limits, and how long such a test may take in all.
+SHORT, PATIENCE = 0.1, 1.5
+
+
+# The server
+
+
+@dataclass
+class Received:
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Server:
+    """Answers each connection with the next reply of its script, and the last one for ever."""
+
+    tls: ssl.SSLContext | None = None
+    received: list[Received] = field(default_factory=list)
+    replies: list[Any] = field(default_factory=list)
+    #: Set when a client has closed a connection that could have gone on.
+    left: threading.Event = field(default_factory=threading.Event)
+    #: Seconds between two pieces of a request's body.
+    reading_pause: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        self._open: list[socket.socket] = []
+        self._closed = threading.Event()
+        self.port = self._socket.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    def script(self, *replies: Any) -> None:
+        self.replies = list(replies)
+
+    def wait(self, seconds: float) -> None:
+        if seconds:
+            self._closed.wait(seconds)
+
+    def close(self) -> None:
+        self._closed.set()
+        for one in (self._socket, *self._open):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                self._open.append(connection)
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, raw: socket.socket) -> None:
+        with suppress(OSError, ValueError):
+            connection = self.tls.wrap_socket(raw, server_side=True) if self.tls else raw
+            with connection, connection.makefile("rb") as stream:
+                method, target, _ = stream.readline().decode().split(" ", 2)
+                headers = {}
+                while (line := stream.readline().decode("latin-1").strip()) != "":
+                    name, _, value = line.partition(":")
+                    headers[name.lower()] = value.strip()
+                body, length = b"", int(headers.get("content-length", 0))
+                while piece := stream.read(min(65536, length - len(body))):
+                    body += piece
+                    self.wait(self.reading_pause)
+                self.received.append(Received(method, target, headers, body))
+                reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+                reply(self, connection)
+
+
+def answer(status=200, body=b"", **headers):
+    """Reply with one whole answer."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    def reply(server, connection):
+        named = {"Content-Length": str(len(data)), "Connection": "close", **headers}
+        lines = [f"HTTP/1.1 {status} X", *(f"{name.replace('_', '-')}: {value}" for name, value in named.items())]
+        connection.sendall("\r\n".join([*lines, "", ""]).encode() + data)
+
+    return reply
+
+
+def silence(server, connection):
+    """Accept, read, and never answer: a half-open server."""
+    server.wait(5)
+
+
+def hang_up(server, connection):
+    """Read the request and close without a word."""
+
+
+def reset(server, connection):
+    """Read the request and reset the connection."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def cut_off(server, connection):
+    """Promise a longer body than is sent."""
+    connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n" + json.dumps(CREATED).encode())
+
+
+def cut_off_chunked(server, connection):
+    connection.sendall(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{}")
+
+
+def no_http(server, connection):
+    connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+
+def drip(server, connection):
+    """Send the body byte by byte, each well within the time limit of one read."""
+    connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 100000\r\n\r\n")
+    for _ in range(150):
+        connection.sendall(b" ")
+        server.wait(0.02)
+
+
+def drip_chunked(server, connection):
+    connection.sendall(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(150):
+        connection.sendall(b"1\r\n \r\n")
+        server.wait(0.02)
+
+
+def endless(server, connection):
+    """Send a body without an end as fast as it is taken."""
+    connection.sendall(b"HTTP/1.1 200 X\r\nConnection: close\r\n\r\n")
+    for _ in range(4096):
+        connection.sendall(bytes(65536))
+
+
+def echo(status):
+    """Reply with the key in the body, as a talkative relay does."""
+
+    def reply(server, connection):
+        key = server.received[-1].headers["authorization"]
+        told = {"reason": f"No {key}", "message": f"invalid token {key}", "metadata": {"trace_id": key}}
+        answer(status, told)(server, connection)
+
+    return reply
+
+
+def until_closed(server, connection):
+    """Answer, keep the connection open, and note when the other side closes it."""
+    data = json.dumps(RUNNING).encode()
+    connection.sendall(f"HTTP/1.1 200 X\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
+    if connection.recv(1) == b"":
+        server.left.set()
+
+
+@pytest.fixture
+def server():
+    one = Server()
+    yield one
+    one.close()
+
+
+# The transports
+
+
+class Transport:
+    """One of the two clients behind one blocking interface; what it sleeps is noted instead."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.slept: list[float] = []
+        #: The last client, so that it is not the garbage collector that closes it.
+        self.client: Any = None
+
+    def call(self, account: Account, method: str, *arguments: Any, **named: Any) -> Any:
+        if self.name == "requests":
+            with ViduClient(account, sleep=self.slept.append) as client:
+                self.client = client
+                made = getattr(client, method)(*arguments, **named)
+                return list(made) if inspect.isgenerator(made) else made
+        return asyncio.run(self._call(account, method, *arguments, **named))
+
+    async def _call(self, account: Account, method: str, *arguments: Any, **named: Any) -> Any:
+        async def sleep(seconds: float) -> None:
+            self.slept.append(seconds)
+            await asyncio.sleep(0)
+
+        async with AsyncViduClient(account, sleep=sleep) as client:
+            self.client = client
+            made = getattr(client, method)(*arguments, **named)
+            return [task async for task in made] if inspect.isasyncgen(made) else await made
+
+    def fails(self, kind: type[ViduError], account: Account, method: str, *arguments: Any, **named: Any) -> Any:
+        with pytest.raises(ViduError) as caught:
+            self.call(account, method, *arguments, **named)
+        error = caught.value
+        assert type(error) is kind, error
+        for text in (str(error), repr(error), repr(vars(error)), "".join(traceback.format_exception(error))):
+            assert KEY not in text
+        return error
+
+
+@pytest.fixture(params=["requests", "aiohttp"])
+def transport(request):
+    return Transport(request.param)
+
+
+def account(server=None, **fields):
+    return Account(**{"base_url": server.url if server else "", "api_key": KEY, "timeout": 5.0, **fields})
+
+
+@contextmanager
+def within(seconds):
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        took = time.monotonic() - began
+    assert took < seconds
+
+
+# What travels
+
+
+def test_a_submission_travels_once_whole_and_with_the_key(server, transport):
+    server.script(answer(200, CREATED))
+    wire = {**WIRE, "prompt": "镜头", "images": ["data:image/png;base64," + "A" * 1_200_000]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        task = transport.call(account(server), "submit", wire)
+    assert (task.task_id, task.state) == (TASK_ID, "created")
+    (received,) = server.received
+    assert (received.method, received.target) == ("POST", "/ent/v2/img2video")
+    assert json.loads(received.body) == wire
+    assert received.headers["authorization"] == f"Token {KEY}"
+    assert received.headers["content-type"] == "application/json"
+    assert received.headers["content-length"] == str(len(received.body))
+    assert received.headers["user-agent"].startswith("airflow-provider-vidu/")
+    assert "transfer-encoding" not in received.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "body", "line"),
+    [
+        ("get_task", (TASK_ID,), RUNNING, f"GET /ent/v2/tasks/{TASK_ID}/creations"),
+        ("get_task", ("a/b ~é%",), RUNNING, "GET /ent/v2/tasks/a%2Fb%20~%C3%A9%25/creations"),
+        ("cancel_task", (TASK_ID,), {}, f"POST /ent/v2/tasks/{TASK_ID}/cancel"),
+        ("get_credits", (), {"remains": []}, "GET /ent/v2/credits?show_detail=false"),
+        (
+            "list_tasks",
+            (["1", "2"], ["success"], datetime(2026, 1, 20, 4, 0, 30, tzinfo=timezone.utc)),
+            {"tasks": [{"id": "1"}]},
+            "GET /ent/v2/tasks?task_ids=1&task_ids=2&states=success&created_at.from=2026-01-20T04%3A00%3A30Z"
+            "&pager.pagesz=100&paper.pagesz=100",
+        ),
+    ],
+)
+def test_a_url_is_kept_byte_for_byte(server, transport, method, arguments, body, line):
+    server.script(answer(200, body))
+    transport.call(account(server), method, *arguments)
+    (received,) = server.received
+    assert f"{received.method} {received.target}" == line
+    assert received.headers["authorization"] == f"Token {KEY}"
+
+
+def test_a_list_is_walked_page_by_page(server, transport):
+    server.script(
+        answer(200, {"tasks": [{"id": "1"}, {"id": "2"}], "next_page_token": "a/b="}),
+        answer(200, {"tasks": [{"id": "2"}, {"id": "3"}]}),
+    )
+    assert [task.task_id for task in transport.call(account(server), "list_tasks")] == ["1", "2", "3"]
+    assert "pager.page_token" not in server.received[0].target
+    assert server.received[1].target.endswith("&pager.page_token=a%2Fb%3D")
+
+
+def test_a_compressed_answer_is_read(server, transport):
+    server.script(answer(200, gzip.compress(json.dumps({"state": "success"}).encode()), Content_Encoding="gzip"))
+    assert transport.call(account(server), "get_task", TASK_ID).succeeded
+
+
+@pytest.mark.parametrize("body", [b"{}", b"null", b""])
+def test_every_form_of_yes_is_a_cancel(server, transport, body):
+    server.script(answer(200, body))
+    assert transport.call(account(server), "cancel_task", TASK_ID) is None
+
+
+def test_an_id_that_would_walk_to_another_path_is_never_sent(server, transport):
+    server.script(answer(200, RUNNING))
+    transport.fails(ViduInputError, account(server), "get_task", "..")
+    assert not server.received
+
+
+# Billing: a POST leaves at most once, and what is not known is said to be in doubt
+
+LOST = {
+    "no reply": silence,
+    "hang-up": hang_up,
+    "reset": reset,
+    "cut off": cut_off,
+    "cut off, chunked": cut_off_chunked,
+    "no HTTP": no_http,
+    "slow drip": drip,
+    "slow drip, chunked": drip_chunked,
+    "HTTP 500": answer(500, b"oops"),
+    "HTTP 502": answer(502, b"<html>bad gateway</html>"),
+    "HTTP 503": answer(503, b"", Retry_After="1"),
+    "HTTP 504": answer(504),
+    "HTTP 408": answer(408),
+    "HTTP 409": answer(409, {"reason": "Conflict"}),
+    "HTTP 499": answer(499, {"reason": "Canceled"}),
+    "200 without an id": answer(200, {}),
+    "200 without JSON": answer(200, b"OK"),
+    "204": answer(204),
+    "wrong encoding": answer(200, b"no gzip", Content_Encoding="gzip"),
+}
+
+
+@pytest.mark.parametrize("reply", LOST.values(), ids=LOST)
+def test_a_lost_reply_leaves_the_submission_in_doubt_and_it_is_never_repeated(server, transport, reply):
+    server.script(reply)
+    with within(PATIENCE):
+        error = transport.fails(ViduSubmissionInDoubtError, account(server, timeout=SHORT), "submit", WIRE)
+    assert error.fate is Fate.IN_DOUBT
+    assert "Nothing was sent" not in str(error)
+    assert len(server.received) == 1
+    assert transport.slept == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "fate"),
+    [
+        (answer(400, {"reason": "FieldInvalid", "message": "invalid field: x"}), ViduRequestError, Fate.PERMANENT),
+        (answer(401), ViduAuthError, Fate.PERMANENT),
+        (answer(404), ViduNotFoundError, Fate.PERMANENT),
+        (answer(429, {"reason": "QuotaExceeded"}, Retry_After="1"), ViduRateLimitError, Fate.RETRYABLE),
+    ],
+)
+def test_a_refused_submission_is_not_repeated_either(server, transport, reply, kind, fate):
+    server.script(reply)
+    assert transport.fails(kind, account(server), "submit", WIRE).fate is fate
+    assert len(server.received) == 1
+    assert transport.slept == []
+
+
+@pytest.mark.parametrize("reply", [silence, hang_up, answer(500), answer(429)])
+def test_a_cancel_is_not_repeated_either(server, transport, reply):
+    server.script(reply)
+    with within(PATIENCE):
+        error = transport.fails(
+            ViduRateLimitError
+            if transport and "429" in repr(inspect.getclosurevars(reply).nonlocals)
+            else ViduUnavailableError,
+            account(server, timeout=SHORT),
+            "cancel_task",
+            TASK_ID,
+        )
+    assert error.task_id == TASK_ID
+    assert len(server.received) == 1
+    assert transport.slept == []
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return one.getsockname()[1]
+
+
+def unsent(error):
+    assert error.fate is Fate.RETRYABLE
+    assert "Nothing was sent." in str(error)
+
+
+def test_a_refused_connection_sent_nothing(transport):
+    unsent(transport.fails(ViduUnavailableError, account(base_url=f"http://127.0.0.1:{free_port()}"), "submit", WIRE))
+
+
+def test_an_unknown_host_sent_nothing(transport, monkeypatch):
+    def no_such_name(*arguments, **named):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
+    unsent(transport.fails(ViduUnavailableError, account(base_url="http://vidu.invalid"), "submit", WIRE))
+
+
+@pytest.mark.parametrize("base_url", ["http://two words", f"http://{'a' * 64}.example", "http://a..b.example"])
+def test_a_host_that_cannot_be_one_sent_nothing(transport, base_url):
+    unsent(transport.fails(ViduUnavailableError, account(base_url=base_url), "submit", WIRE))
+
+
+def test_a_connection_that_never_comes_about_sent_nothing(transport):
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = []
+        for _ in range(3):
+            one = socket.socket()
+            one.setblocking(False)
+            with suppress(BlockingIOError):
+                one.connect(full.getsockname())
+            waiting.append(one)
+        url = f"http://127.0.0.1:{full.getsockname()[1]}"
+        with within(PATIENCE):
+            unsent(transport.fails(ViduUnavailableError, account(base_url=url, timeout=SHORT), "submit", WIRE))
+        for one in waiting:
+            one.close()
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """Make a certificate of our own for 127.0.0.1: returns the paths of certificate and key."""
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("tls")
+    pem, private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    (folder / "certificate.pem").write_bytes(made.public_bytes(pem))
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, private, serialization.NoEncryption()))
+    return folder / "certificate.pem", folder / "key.pem"
+
+
+@pytest.fixture
+def tls_server(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    one = Server(tls=context)
+    yield one
+    one.close()
+
+
+def test_a_certificate_of_nobodys_is_refused_before_anything_is_sent(tls_server, transport):
+    tls_server.script(answer(200, CREATED))
+    unsent(transport.fails(ViduUnavailableError, account(tls_server), "submit", WIRE))
+    assert not tls_server.received
+
+
+def test_https_to_a_plain_port_sent_nothing(server, transport):
+    server.script(answer(200, CREATED))
+    url = server.url.replace("http", "https")
+    unsent(transport.fails(ViduUnavailableError, account(base_url=url, timeout=1), "submit", WIRE))
+
+
+@pytest.mark.parametrize("verify", ["bundle", False])
+def test_a_ca_bundle_or_no_verification_lets_a_host_of_ones_own_pass(tls_server, transport, certificate, verify):
+    tls_server.script(answer(200, CREATED))
+    made = account(tls_server, verify=str(certificate[0]) if verify == "bundle" else verify)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert transport.call(made, "submit", WIRE).task_id == TASK_ID
+
+
+def test_a_ca_bundle_that_is_missing_is_a_configuration_error(tls_server, transport):
+    tls_server.script(answer(200, CREATED))
+    error = transport.fails(ViduConfigurationError, account(tls_server, verify="/no/such/bundle.pem"), "submit", WIRE)
+    assert "/no/such/bundle.pem" in str(error)
+    assert not tls_server.received
+
+
+def test_tls_that_breaks_after_the_request_leaves_it_in_doubt(tls_server, transport):
+    def garbage(server, connection):
+        raw = socket.socket(fileno=connection.detach())
+        raw.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
+        server.wait(0.1)
+        raw.close()
+
+    tls_server.script(garbage)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = account(tls_server, verify=False, timeout=1)
+        transport.fails(ViduSubmissionInDoubtError, made, "submit", WIRE)
+    assert len(tls_server.received) == 1
+
+
+# GETs are retried
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        answer(500),
+        answer(502),
+        answer(503),
+        answer(504),
+        answer(429),
+        answer(200, b"OK"),
+        hang_up,
+        reset,
+        cut_off,
+        no_http,
+    ],
+    ids=["500", "502", "503", "504", "429", "no JSON", "hang-up", "reset", "cut off", "no HTTP"],
+)
+def test_a_get_survives_what_passes(server, transport, fault):
+    server.script(fault, fault, answer(200, RUNNING))
+    assert transport.call(account(server), "get_task", TASK_ID).state == "processing"
+    assert len(server.received) == 3
+    # aiohttp repeats a GET whose connection was dropped once of its own.
+    assert 1 <= len(transport.slept) <= 2
+    assert all(0 <= pause <= 8 for pause in transport.slept)
+
+
+@pytest.mark.parametrize("method", ["get_task", "get_credits", "list_tasks", "list_page"])
+def test_a_get_is_not_repeated_for_ever(server, transport, method):
+    server.script(answer(503, {"message": "down"}))
+    error = transport.fails(ViduUnavailableError, account(server), method, *([TASK_ID] if method == "get_task" else []))
+    assert "down" in str(error)
+    assert len(server.received) == GET_ATTEMPTS
+    assert len(transport.slept) == GET_ATTEMPTS - 1
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, ViduRequestError), (401, ViduAuthError), (403, ViduAuthError), (404, ViduNotFoundError)],
+)
+def test_a_get_that_was_refused_is_not_repeated(server, transport, status, kind):
+    server.script(answer(status))
+    transport.fails(kind, account(server), "get_task", TASK_ID)
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_honoured(server, transport, status):
+    server.script(answer(status, Retry_After="7"), answer(status, Retry_After="0"), answer(200, RUNNING))
+    transport.call(account(server), "get_task", TASK_ID)
+    assert transport.slept == [7, 0]
+
+
+def test_retry_after_as_a_date_is_honoured(server, transport):
+    at = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=20), usegmt=True)
+    server.script(answer(429, Retry_After=at), answer(200, RUNNING))
+    transport.call(account(server), "get_task", TASK_ID)
+    assert 17 < transport.slept[0] <= 20
+
+
+@pytest.mark.parametrize("asked", ["30", "3600", "inf"])
+def test_a_long_retry_after_is_left_to_whoever_waits(server, transport, asked):
+    server.script(answer(429, Retry_After=asked))
+    with within(PATIENCE):
+        error = transport.fails(ViduRateLimitError, account(server), "get_task", TASK_ID)
+    assert str(error.retry_after) == str(float(asked))
+    assert len(server.received) == 1
+    assert transport.slept == []
+
+
+def test_a_poller_that_paces_itself_repeats_nothing(server):
+    server.script(answer(503))
+
+    async def look():
+        async with AsyncViduClient(account(server), retry=False) as client:
+            await client.get_task(TASK_ID)
+
+    with pytest.raises(ViduUnavailableError):
+        asyncio.run(look())
+    assert len(server.received) == 1
+
+
+def test_many_looks_over_one_client_do_not_disturb_each_others_retries(server):
+    server.script(*[answer(503)] * 12, answer(200, RUNNING))
+
+    async def sleep(seconds):
+        await asyncio.sleep(0)
+
+    async def look():
+        async with AsyncViduClient(account(server), sleep=sleep) as client:
+            return await asyncio.gather(*(client.get_task(str(n)) for n in range(1, 13)), return_exceptions=True)
+
+    made = asyncio.run(look())
+    seen = {}
+    for received in server.received:
+        seen[received.target] = seen.get(received.target, 0) + 1
+    assert len(seen) == 12
+    assert sum(seen.values()) == 24
+    for number, one in enumerate(made, 1):
+        if isinstance(one, ViduError):
+            assert seen[f"/ent/v2/tasks/{number}/creations"] == GET_ATTEMPTS
+        else:
+            assert one.task_id == str(number)
+
+
+# Time and size
+
+
+@pytest.mark.parametrize("reply", [silence, drip, drip_chunked], ids=["half-open", "slow drip", "slow drip, chunked"])
+def test_every_look_is_bounded_in_time(server, transport, reply, monkeypatch):
+    monkeypatch.setattr(client_module, "GET_ATTEMPTS", 2)
+    server.script(reply)
+    with within(PATIENCE):
+        error = transport.fails(ViduUnavailableError, account(server, timeout=SHORT), "get_task", TASK_ID)
+    assert error.task_id == TASK_ID
+    assert len(server.received) == 2
+
+
+def test_sending_is_bounded_in_time(server, transport):
+    server.script(answer(200, CREATED))
+    server.reading_pause = 0.03
+    with within(PATIENCE):
+        made = account(server, timeout=SHORT)
+        transport.fails(ViduSubmissionInDoubtError, made, "submit", {"images": ["x" * 12_000_000]})
+    with warnings.catch_warnings():
+        # What aiohttp had still to write goes with its event loop, which ends here.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+def test_an_answer_may_be_large_but_not_boundless(server, transport, monkeypatch):
+    monkeypatch.setattr(endpoints, "MAX_ANSWER_BYTES", 300_000)
+    fits = {**RUNNING, "note": "x" * 290_000}
+    server.script(answer(200, fits))
+    assert transport.call(account(server), "get_task", TASK_ID).state == "processing"
+    server.script(answer(200, {**fits, "more": "x" * 20_000}))
+    assert "larger than" in str(transport.fails(ViduUnavailableError, account(server), "get_task", TASK_ID))
+
+
+def test_an_endless_answer_is_left(server, transport, monkeypatch):
+    monkeypatch.setattr(endpoints, "MAX_ANSWER_BYTES", 300_000)
+    server.script(endless)
+    with within(PATIENCE):
+        transport.fails(ViduUnavailableError, account(server), "get_task", TASK_ID)
+
+
+def test_an_answer_that_unpacks_beyond_the_limit_is_left(server, transport, monkeypatch):
+    monkeypatch.setattr(endpoints, "MAX_ANSWER_BYTES", 300_000)
+    server.script(answer(200, gzip.compress(bytes(8_000_000)), Content_Encoding="gzip"))
+    transport.fails(ViduUnavailableError, account(server), "get_task", TASK_ID)
+
+
+def test_the_echo_of_a_large_image_does_not_cost_the_id(server, transport, monkeypatch):
+    monkeypatch.setattr(endpoints, "MAX_ANSWER_BYTES", 1000)
+    wire = {"images": ["x" * 50_000]}
+    server.script(answer(200, {**CREATED, **wire}))
+    assert transport.call(account(server), "submit", wire).task_id == TASK_ID
+    server.script(answer(200, {**CREATED, "images": ["x" * 60_000]}))
+    transport.fails(ViduSubmissionInDoubtError, account(server), "submit", wire)
+
+
+# The key
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(("method", "arguments"), [("get_task", (TASK_ID,)), ("submit", (WIRE,)), ("get_credits", ())])
+def test_the_key_follows_no_redirect(server, transport, status, method, arguments):
+    target = Server()
+    target.script(answer(200, CREATED))
+    server.script(answer(status, Location=f"{target.url}/elsewhere?key={KEY}"))
+    error = transport.fails(ViduConfigurationError, account(server), method, *arguments)
+    target.close()
+    assert f"{target.url}/elsewhere" in str(error)
+    assert not target.received
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("status", [200, 401, 400, 500, 302])
+@pytest.mark.parametrize(
+    ("method", "arguments"), [("get_task", (TASK_ID,)), ("submit", (WIRE,)), ("cancel_task", ("1",))]
+)
+def test_a_host_that_repeats_the_key_does_not_bring_it_into_an_error(server, transport, status, method, arguments):
+    server.script(echo(status))
+    if status == 200 and method != "submit":
+        transport.call(account(server), method, *arguments)
+    else:
+        with pytest.raises(ViduError) as caught:
+            transport.call(account(server), method, *arguments)
+        assert KEY not in "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+        assert KEY not in repr(vars(caught.value))
+
+
+@pytest.mark.parametrize("scheme", ["Token", "Bearer", ""])
+def test_netrc_never_replaces_the_key(server, transport, monkeypatch, tmp_path, scheme):
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("default login thief password stolen\nmachine 127.0.0.1 login thief password stolen\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(netrc))
+    server.script(answer(200, RUNNING))
+    # The second one is reached through a proxy, where a host that is not loopback trusts its environment.
+    near = account(server, auth_scheme=scheme)
+    far = account(base_url="http://vidu.example", proxy=server.url, auth_scheme=scheme)
+    for made in (near, far):
+        transport.call(made, "get_task", TASK_ID)
+    for received in server.received:
+        assert received.headers["authorization"] == f"{scheme} {KEY}".strip()
+        assert "proxy-authorization" not in received.headers
+    assert server.received[1].target.startswith("http://vidu.example/")
+
+
+def test_no_representation_holds_the_key(server):
+    for client in (ViduClient(account(server)), AsyncViduClient(account(server))):
+        assert KEY not in repr(client)
+        assert KEY not in str(client)
+        assert KEY not in repr(client.account)
+
+
+# Proxies
+
+
+@pytest.fixture
+def proxy():
+    one = Server()
+    one.script(answer(200, RUNNING))
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    def set_variables(**variables):
+        for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+            for spelled in (name, name.upper()):
+                monkeypatch.delenv(spelled, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return set_variables
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+def test_the_environments_proxy_is_not_asked_for_this_machine(server, transport, proxy, environment, variable):
+    if variable == "HTTP_PROXY":
+        environment(http_proxy=proxy.url)
+    else:
+        environment(**{variable: proxy.url})
+    server.script(answer(200, RUNNING))
+    transport.call(account(server), "get_task", TASK_ID)
+    assert not proxy.received
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
+def test_the_environments_proxy_is_used_for_another_machine(transport, proxy, environment, variable):
+    environment(**{variable: proxy.url})
+    transport.call(account(base_url="http://vidu.example"), "get_task", TASK_ID)
+    assert proxy.received[0].target == f"http://vidu.example/ent/v2/tasks/{TASK_ID}/creations"
+
+
+def test_no_proxy_is_obeyed(server, transport, proxy, environment, monkeypatch):
+    environment(http_proxy=proxy.url, no_proxy="vidu.example")
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda *arguments, **named: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))],
+    )
+    server.script(answer(200, RUNNING))
+    transport.call(account(base_url=f"http://vidu.example:{server.port}"), "get_task", TASK_ID)
+    assert not proxy.received
+    assert len(server.received) == 1
+
+
+def test_the_connections_own_proxy_goes_before_the_environments(server, transport, proxy, environment):
+    environment(http_proxy=server.url, all_proxy=server.url)
+    transport.call(account(base_url="http://vidu.example", proxy=proxy.url), "get_task", TASK_ID)
+    assert len(proxy.received) == 1
+    assert not server.received
+
+
+def test_the_connections_own_proxy_is_used_for_this_machine_too(server, transport, proxy):
+    transport.call(account(server, proxy=proxy.url), "get_task", TASK_ID)
+    assert proxy.received[0].target == f"{server.url}/ent/v2/tasks/{TASK_ID}/creations"
+    assert not server.received
+
+
+def test_a_proxy_that_is_down_sent_nothing(transport):
+    made = account(base_url="http://vidu.example", proxy=f"http://user:hush@127.0.0.1:{free_port()}")
+    error = transport.fails(ViduUnavailableError, made, "submit", WIRE)
+    unsent(error)
+    assert "hush" not in str(error)
+
+
+@pytest.mark.parametrize("reply", [hang_up, reset, silence])
+def test_a_proxy_that_loses_the_reply_leaves_the_submission_in_doubt(transport, proxy, reply):
+    proxy.script(reply)
+    made = account(base_url="http://vidu.example", proxy=proxy.url, timeout=SHORT)
+    transport.fails(ViduSubmissionInDoubtError, made, "submit", WIRE)
+    assert len(proxy.received) == 1
+
+
+def test_a_proxy_that_refuses_a_tunnel_sent_nothing(transport, proxy):
+    proxy.script(answer(407))
+    made = account(base_url="https://vidu.example", proxy=proxy.url, timeout=1)
+    unsent(transport.fails(ViduUnavailableError, made, "submit", WIRE))
+    assert proxy.received[0].method == "CONNECT"
+    assert KEY not in repr(proxy.received)
+
+
+def test_the_same_proxy_is_chosen_for_both_transports(environment):
+    environment(https_proxy="http://corporate.example:3128", no_proxy="direct.example")
+    assert proxy_for(Account()) == "http://corporate.example:3128"
+    assert proxy_for(Account(proxy="http://own.example")) == "http://own.example"
+    assert proxy_for(Account(base_url="https://direct.example")) is None
+    assert proxy_for(Account(base_url="http://127.0.0.1:1")) is None
+    assert proxy_for(Account(base_url="http://localhost:1", proxy="http://own.example")) == "http://own.example"
+
+
+@pytest.mark.parametrize("verify", [False, "/etc/ssl/relay.pem"])
+def test_the_connections_verify_goes_before_the_environments_bundle(monkeypatch, tmp_path, verify):
+    import requests
+
+    asked = []
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def send(self, request, **settings):
+            asked.append(settings["verify"])
+            raise requests.exceptions.ConnectTimeout("noted")
+
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+    with ViduClient(Account(api_key=KEY, verify=verify), sleep=lambda seconds: None) as client:
+        client._session.mount("https://", Adapter())
+        with pytest.raises(ViduUnavailableError):
+            client.get_credits()
+    assert set(asked) == {verify}
+
+
+# Housekeeping
+
+
+def test_a_closed_client_leaves_no_connection_behind(server, transport):
+    server.script(until_closed)
+    transport.call(account(server), "get_task", TASK_ID)
+    assert server.left.wait(1)
+
+
+def test_an_async_client_closes_its_session_and_opens_a_new_one_when_asked_again(server):
+    server.script(answer(200, RUNNING))
+
+    async def look():
+        client = AsyncViduClient(account(server))
+        sessions = []
+        for _ in range(2):
+            async with client:
+                await client.get_task(TASK_ID)
+                sessions.append(client._session)
+                await client.get_task(TASK_ID)
+                assert client._session is sessions[-1]
+            assert client._session is None
+        return sessions
+
+    first, second = asyncio.run(look())
+    assert first.closed
+    assert second.closed
+    assert first is not second
+
+
+def test_a_client_that_was_never_used_opens_and_closes_nothing():
+    async def nothing():
+        async with AsyncViduClient(Account(api_key=KEY)) as client:
+            assert client._session is None
+
+    asyncio.run(nothing())
+    with ViduClient(Account(api_key=KEY)):
+        pass
+
+
+def test_a_cancelled_look_stays_cancelled(server):
+    server.script(silence)
+
+    async def look():
+        async with AsyncViduClient(account(server)) as client:
+            await asyncio.wait_for(client.get_task(TASK_ID), 0.1)
+
+    with pytest.raises((asyncio.TimeoutError, TimeoutError)):
+        asyncio.run(look())
+    assert len(server.received) == 1
+
+
+def test_both_transports_offer_the_same(transport):
+    def offer(kind):
+        return {
+            name: inspect.signature(getattr(kind, name)).parameters.keys()
+            for name, member in inspect.getmembers(kind, inspect.isfunction)
+            if not name.startswith("_")
+        }
+
+    assert offer(ViduClient) == offer(AsyncViduClient)
+    assert client_module.CONNECT_TIMEOUT <= 10

@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""The protocol carried out: whatever dies between two steps, at most one generation is billed."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from airflow_provider_vidu.api.errors import (
+    Fate,
+    ViduCreditError,
+    ViduError,
+    ViduInputError,
+    ViduNotFoundError,
+    ViduRateLimitError,
+    ViduSubmissionInDoubtError,
+    ViduTaskFailedError,
+    ViduUnavailableError,
+)
+from airflow_provider_vidu.submission import Policies, Submission, Try
+
+WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p"}
+LOST = ("accepted", ViduSubmissionInDoubtError("The reply was lost."))
+NEVER_ARRIVED = ViduSubmissionInDoubtError("The reply was lost.")
+
+
+class WorkerDied(BaseException):
+    """SIGKILL: nothing may catch it."""
+
+
+@pytest.fixture
+def make(vidu, store, clock):
+    run_began = clock()
+
+    def make(try_number=1, max_tries=2, *, with_store=True, key="vidu_submission", first_try=1, **policies):
+        parts = ("d", "r", "t", -1, max_tries, "start")
+        this_try = Try("d.t of r", max_tries, try_number, parts, run_began=run_began, first_try=first_try)
+        held = store if with_store else None
+        return Submission(vidu, this_try, held, Policies(**policies), key=key, clock=clock, sleep=clock.sleep)
+
+    return make
+
+
+def test_the_intent_stands_before_the_post_and_the_id_right_after_it(make, store, vidu):
+    task = make().submit(lambda: WIRE)
+    assert [write["phase"] for write in store.writes] == ["intent", "submitted"]
+    assert store.writes[1]["task_id"] == task.task_id
+    assert vidu.submissions[0]["payload"] == store.writes[0]["marker"]
+
+
+def test_a_retry_attaches_and_keeps_what_only_the_create_answer_told(make, vidu):
+    first = make().submit(lambda: WIRE)
+    again = make(try_number=2).submit(lambda: WIRE)
+    assert again.task_id == first.task_id
+    assert again.model == "viduq3-turbo"
+    assert len(vidu.submissions) == 1
+
+
+def test_a_reply_lost_after_acceptance_is_found_by_its_marker(make, vidu):
+    vidu.replies = [LOST]
+    task = make().submit(lambda: WIRE)
+    assert task.task_id in vidu.tasks
+    assert len(vidu.submissions) == 1
+
+
+def test_a_lost_submission_that_shows_late_in_the_list_is_still_found(make, vidu, clock):
+    vidu.replies, vidu.list_lag = [LOST], 45.0
+    make().submit(lambda: WIRE)
+    assert len(vidu.tasks) == 1
+    assert clock.slept >= 45
+
+
+def test_a_submission_that_never_arrived_is_sent_again_only_once_the_list_has_settled(make, vidu, clock):
+    vidu.replies = [NEVER_ARRIVED]
+    make().submit(lambda: WIRE)
+    assert len(vidu.tasks) == 1
+    assert clock.slept >= vidu.account.timeout + vidu.account.settle_seconds
+
+
+def test_a_seen_reply_settles_sooner(make, vidu, clock):
+    vidu.replies = [ViduSubmissionInDoubtError("HTTP 503", http_status=503)]
+    make().submit(lambda: WIRE)
+    assert vidu.account.settle_seconds <= clock.slept < vidu.account.timeout + vidu.account.settle_seconds
+
+
+def test_a_host_that_keeps_losing_submissions_ends_a_try_without_failing_it_for_good(make, vidu):
+    vidu.replies = [NEVER_ARRIVED] * 10
+    with pytest.raises(ViduUnavailableError, match="created nothing in 3 attempts"):
+        make().submit(lambda: WIRE)
+
+
+def test_a_worker_that_died_in_the_post_leaves_an_intent_and_the_next_try_looks(make, vidu, store):
+    vidu.replies = [("accepted", WorkerDied())]
+    with pytest.raises(WorkerDied):
+        make().submit(lambda: WIRE)
+    assert store.values["vidu_submission"]["phase"] == "intent"
+    task = make(try_number=2).submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+    assert task.task_id in vidu.tasks
+
+
+def test_without_a_list_a_lost_reply_fails_safe_and_says_so(make, vidu):
+    vidu.replies, vidu.list_error = [LOST], ViduNotFoundError("no list", http_status=404)
+    with pytest.raises(ViduSubmissionInDoubtError, match="on_unknown='resubmit'"):
+        make().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+
+
+def test_resubmit_is_the_users_choice(make, vidu):
+    vidu.replies, vidu.list_error = [NEVER_ARRIVED], ViduNotFoundError("no list", http_status=404)
+    with pytest.raises(ViduSubmissionInDoubtError) as raised:
+        make(on_unknown="resubmit").submit(lambda: WIRE)
+    # Not at once, three times over: the next try does, and only if there is one.
+    assert len(vidu.submissions) == 1
+    assert raised.value.fate is Fate.RETRYABLE
+    make(try_number=2, on_unknown="resubmit").submit(lambda: WIRE)
+    assert len(vidu.submissions) == 2
+
+
+def test_a_list_without_payload_is_completed_by_single_queries(make, vidu):
+    vidu.replies, vidu.list_payload = [LOST], False
+    make().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+
+
+@pytest.mark.parametrize(
+    "quirk",
+    [
+        {"unreadable_rows": 1},
+        {"list_payload": False, "hides_payload": True},
+        {"next_page_token": "the same page again"},
+    ],
+    ids=lambda quirk: next(iter(quirk)),
+)
+def test_what_a_list_does_not_show_wholly_is_never_called_absent(make, vidu, quirk):
+    make(key="a sibling").submit(lambda: WIRE)
+    for name, value in quirk.items():
+        setattr(vidu, name, value)
+    vidu.replies = [NEVER_ARRIVED]
+    with pytest.raises(ViduSubmissionInDoubtError) as raised:
+        make().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 2
+    # Whom it cannot be told from is named.
+    assert ("900001" in str(raised.value)) is ("hides_payload" in quirk)
+
+
+def test_an_outage_of_the_list_is_a_retry_not_a_submission(make, vidu):
+    vidu.replies, vidu.list_error = [LOST], ViduUnavailableError("HTTP 503")
+    with pytest.raises(ViduUnavailableError):
+        make().submit(lambda: WIRE)
+    vidu.list_error = None
+    make(try_number=2).submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+
+
+def test_no_intent_no_post(make, vidu, store):
+    store.fail_on = {1}
+    with pytest.raises(ViduUnavailableError, match="nothing was submitted"):
+        make().submit(lambda: WIRE)
+    assert vidu.submissions == []
+
+
+def test_an_unreadable_store_submits_nothing(make, vidu, store):
+    store.fail_reads = True
+    with pytest.raises(ViduUnavailableError):
+        make().submit(lambda: WIRE)
+    assert vidu.submissions == []
+
+
+def test_an_id_that_cannot_be_written_is_in_the_log_and_the_task_goes_on(make, store, caplog):
+    store.fail_on = {2}
+    with caplog.at_level(logging.ERROR):
+        task = make().submit(lambda: WIRE)
+    assert task.task_id in caplog.text
+    # It was tried again, so that not even a death right after would have to search.
+    assert store.values["vidu_submission"]["task_id"] == task.task_id
+
+
+def test_an_id_that_could_never_be_written_is_found_by_the_marker(make, store):
+    store.fail_on = {2, 3, 4}
+    task = make().submit(lambda: WIRE)
+    assert store.values["vidu_submission"]["phase"] == "intent"
+    assert make(try_number=2).submit(lambda: WIRE).task_id == task.task_id
+
+
+def test_a_resumed_worker_mends_a_record_that_never_got_its_id(make, store, vidu):
+    store.fail_on = {2, 3, 4}
+    task = make().submit(lambda: WIRE)
+    resumed = make()
+    resumed.load()
+    resumed.note_submitted(task)
+    resumed.note_returned()
+    assert store.values["vidu_submission"]["phase"] == "returned"
+    assert store.values["vidu_submission"]["task_id"] == task.task_id
+
+
+def test_a_store_that_takes_long_does_not_make_a_fresh_post_look_settled(make, store, vidu, clock):
+    real = store.set
+    store.set = lambda key, value: (real(key, value), clock.sleep(300 if len(store.writes) == 1 else 0))
+    vidu.replies = [("accepted", WorkerDied())]
+    with pytest.raises(WorkerDied):
+        make().submit(lambda: WIRE)
+    assert clock() - store.values["vidu_submission"]["attempted_at"] < 10
+
+
+def test_a_clear_cancels_what_can_be_cancelled_and_submits_anew(make, vidu):
+    first = make().submit(lambda: WIRE)
+    second = make(try_number=2, max_tries=3).submit(lambda: WIRE)
+    assert vidu.cancels == [first.task_id]
+    assert second.task_id != first.task_id
+
+
+def test_a_clear_of_a_task_that_cannot_be_cancelled_attaches_and_a_retry_of_it_is_a_retry(make, vidu):
+    vidu.cancellable = False
+    first = make().submit(lambda: WIRE)
+    assert make(try_number=2, max_tries=3).submit(lambda: WIRE).task_id == first.task_id
+    assert make(try_number=3, max_tries=3).submit(lambda: WIRE).task_id == first.task_id
+    assert vidu.cancels == [first.task_id]
+    assert len(vidu.submissions) == 1
+
+
+def test_a_clear_after_delivery_is_a_new_generation_and_a_retry_is_not(make, vidu):
+    submission = make()
+    first = submission.submit(lambda: WIRE)
+    vidu.finish(first.task_id)
+    submission.note_returned()
+    assert make(try_number=2).submit(lambda: WIRE).task_id == first.task_id
+    assert make(try_number=3, max_tries=4).submit(lambda: WIRE).task_id != first.task_id
+
+
+def test_a_video_that_was_never_delivered_is_delivered_after_a_clear(make, vidu):
+    first = make().submit(lambda: WIRE)
+    vidu.finish(first.task_id)
+    assert make(try_number=2, max_tries=3).submit(lambda: WIRE).task_id == first.task_id
+    assert len(vidu.submissions) == 1
+
+
+def test_after_a_deadline_even_a_clear_attaches(make, vidu):
+    submission = make()
+    first = submission.submit(lambda: WIRE)
+    submission.note_left_running()
+    assert make(try_number=2, max_tries=3).submit(lambda: WIRE).task_id == first.task_id
+    assert vidu.cancels == []
+
+
+def test_a_retry_that_asks_for_something_else_names_what_changed(make, vidu):
+    first = make().submit(lambda: WIRE)
+    with pytest.raises(ViduError, match="prompt changed") as raised:
+        make(try_number=2).submit(lambda: {**WIRE, "prompt": "other"})
+    assert first.task_id in str(raised.value)
+    assert len(vidu.submissions) == 1
+
+
+def test_an_image_that_has_gone_does_not_lose_the_paid_video(make, vidu):
+    first = make().submit(lambda: WIRE)
+
+    def gone():
+        raise ViduInputError("images: /in/cat.png does not exist.")
+
+    assert make(try_number=2).submit(gone).task_id == first.task_id
+
+
+def test_an_image_that_has_gone_does_not_hide_a_lost_submission(make, vidu):
+    vidu.replies = [("accepted", WorkerDied())]
+    with pytest.raises(WorkerDied):
+        make().submit(lambda: WIRE)
+
+    def gone():
+        raise ViduInputError("images: /in/cat.png does not exist.")
+
+    assert make(try_number=2).submit(gone).task_id in vidu.tasks
+
+
+def test_bad_input_is_told_before_anything_is_noted_or_sent(make, vidu, store):
+    def bad():
+        raise ViduInputError("duration of viduq1 must be 5 s, got 4.")
+
+    with pytest.raises(ViduInputError):
+        make().submit(bad)
+    assert store.writes == []
+    assert vidu.submissions == []
+
+
+def test_a_refusal_is_noted_so_that_the_next_try_does_not_look_it_up(make, vidu, store, clock):
+    vidu.replies = [ViduCreditError("Vidu answered: insufficient credits", http_status=400)]
+    with pytest.raises(ViduCreditError):
+        make().submit(lambda: WIRE)
+    assert store.values["vidu_submission"]["phase"] == "refused"
+    make(try_number=2).submit(lambda: WIRE)
+    assert clock.slept == 0
+
+
+def test_a_full_queue_is_waited_out_in_place(make, vidu, clock):
+    vidu.replies = [ViduRateLimitError("QuotaExceeded", retry_after=7.0), ViduRateLimitError("QuotaExceeded")]
+    make().submit(lambda: WIRE)
+    assert len(vidu.tasks) == 1
+    assert clock.slept >= 7
+
+
+def test_a_full_queue_is_not_waited_out_beyond_the_timeout(make, vidu, clock):
+    vidu.replies = [ViduRateLimitError("QuotaExceeded")] * 100
+    with pytest.raises(ViduRateLimitError):
+        make(timeout=120).submit(lambda: WIRE)
+    assert clock.slept <= 120
+
+
+def test_a_failed_task_that_may_succeed_is_submitted_anew_and_a_moderated_one_is_not(make, vidu):
+    first = make().submit(lambda: WIRE)
+    vidu.finish(first.task_id, "failed", err_code="InternalServiceFailure")
+    second = make(try_number=2).submit(lambda: WIRE)
+    assert second.task_id != first.task_id
+    vidu.finish(second.task_id, "failed", err_code="UserCancelled")
+    with pytest.raises(ViduTaskFailedError, match="cancelled"):
+        make(try_number=3).submit(lambda: WIRE)
+
+
+def test_without_a_store_a_later_try_looks_before_it_submits(make, vidu):
+    first = make(with_store=False).submit(lambda: WIRE)
+    assert make(try_number=2, with_store=False).submit(lambda: WIRE).task_id == first.task_id
+    assert len(vidu.submissions) == 1
+
+
+def test_without_a_store_a_task_of_hours_ago_is_found(make, vidu, clock):
+    first = make(with_store=False).submit(lambda: WIRE)
+    clock.sleep(6 * 3600)
+    assert make(try_number=2, with_store=False).submit(lambda: WIRE).task_id == first.task_id
+    assert len(vidu.submissions) == 1
+
+
+def test_without_a_store_a_payload_of_the_users_fails_safe(make, vidu):
+    wire = {**WIRE, "payload": "order-17"}
+    make(with_store=False).submit(lambda: wire)
+    with pytest.raises(ViduSubmissionInDoubtError):
+        make(try_number=2, with_store=False).submit(lambda: wire)
+    assert len(vidu.submissions) == 1
+
+
+def test_without_a_store_two_submissions_of_one_task_keep_their_own_videos(make, vidu):
+    tasks = [make(with_store=False, key=key).submit(lambda: WIRE).task_id for key in ("a", "b")]
+    again = [make(try_number=2, with_store=False, key=key).submit(lambda: WIRE).task_id for key in ("a", "b")]
+    assert again == tasks
+    assert len(set(tasks)) == 2
+
+
+def test_without_a_store_and_a_list_a_clear_submits_and_a_retry_fails_safe(make, vidu):
+    vidu.list_error = ViduNotFoundError("no list", http_status=404)
+    make(with_store=False).submit(lambda: WIRE)
+    with pytest.raises(ViduSubmissionInDoubtError) as raised:
+        make(try_number=2, with_store=False).submit(lambda: WIRE)
+    assert "state store" not in str(raised.value)
+    make(try_number=3, max_tries=4, first_try=3, with_store=False).submit(lambda: WIRE)
+    assert len(vidu.submissions) == 2
+
+
+def test_without_a_store_an_earlier_try_that_sent_nothing_costs_a_delay_only(make, vidu, clock):
+    make(try_number=2, with_store=False).submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+    assert clock.slept >= vidu.account.settle_seconds
+
+
+def test_without_a_store_a_clear_is_a_new_generation(make, vidu):
+    first = make(with_store=False).submit(lambda: WIRE)
+    vidu.finish(first.task_id)
+    assert make(try_number=2, max_tries=3, with_store=False).submit(lambda: WIRE).task_id != first.task_id
+
+
+def test_without_durability_every_try_submits(make, vidu, store):
+    make(durable=False).submit(lambda: WIRE)
+    make(try_number=2, durable=False).submit(lambda: WIRE)
+    assert len(vidu.submissions) == 2
+    assert store.writes == []
+
+
+def test_another_key_or_host_never_submits_for_an_old_record(make, vidu):
+    from airflow_provider_vidu.api.account import Account
+
+    make().submit(lambda: WIRE)
+    vidu.account = Account(api_key="another key")
+    with pytest.raises(ViduError, match="host or key has changed"):
+        make(try_number=2).submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+
+
+def test_an_unreachable_vidu_does_not_end_a_retry(make, vidu):
+    first = make().submit(lambda: WIRE)
+    vidu.outage = ViduUnavailableError("HTTP 503")
+    assert make(try_number=2).submit(lambda: WIRE).task_id == first.task_id
+
+
+@pytest.mark.parametrize("broken", [OSError(5, "Input/output error"), RuntimeError("no such connection")])
+def test_an_image_store_that_is_down_does_not_lose_the_paid_video(make, broken):
+    first = make().submit(lambda: WIRE)
+
+    def build():
+        raise broken
+
+    assert make(try_number=2).submit(build).task_id == first.task_id
+    with pytest.raises(type(broken)):
+        make(key="another").submit(build)
