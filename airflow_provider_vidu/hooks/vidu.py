@@ -174,8 +174,9 @@ class ViduHook(BaseHook):
         """
         from airflow_provider_vidu.api.errors import ViduError
         from airflow_provider_vidu.exceptions import raise_for_airflow
-        from airflow_provider_vidu.submission import Policies, Submission
+        from airflow_provider_vidu.submission import Submission
         from airflow_provider_vidu.submission_rules import STORE_KEY
+        from airflow_provider_vidu.submission_try import Policies
 
         try:
             submission = Submission.of(

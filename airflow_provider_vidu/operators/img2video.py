@@ -300,7 +300,8 @@ class Img2VideoOperator(BaseOperator):
         return ViduHook(self.vidu_conn_id).get_conn()
 
     def _submission(self, context: Context, client: ViduClient) -> Submission:
-        from airflow_provider_vidu.submission import Policies, Submission
+        from airflow_provider_vidu.submission import Submission
+        from airflow_provider_vidu.submission_try import Policies
 
         policies = Policies(
             on_unknown=self.on_unknown,

@@ -19,7 +19,8 @@ from airflow_provider_vidu.api.errors import (
     ViduTaskFailedError,
     ViduUnavailableError,
 )
-from airflow_provider_vidu.submission import Policies, Submission, Try
+from airflow_provider_vidu.submission import Submission
+from airflow_provider_vidu.submission_try import Policies, Try
 
 WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p"}
 LOST = ("accepted", ViduSubmissionInDoubtError("The reply was lost."))
