@@ -15,6 +15,7 @@ import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -77,13 +78,15 @@ class _Body(io.BytesIO):
     What libraries tell instead is not enough: a TLS or proxy error can come before the request and after it.
     """
 
-    def __init__(self, content: bytes, end: float = float("inf")) -> None:
+    def __init__(self, content: bytes, end: float = float("inf"), not_after: float = float("inf")) -> None:
         super().__init__(content)
         self.begun = False
         self._end = end
+        self._not_after = not_after
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if time.monotonic() > self._end:
+        # Asked here, at the last moment: a process that was frozen in between does not know it.
+        if time.monotonic() > self._end or time.time() > self._not_after:
             raise TimeoutError("sending took too long")
         self.begun = True
         return super().read(size)
@@ -191,17 +194,21 @@ class ViduClient:
         """Close the session and its connections."""
         self._session.close()
 
-    def submit(self, wire: Mapping[str, Any], *, endpoint: str = img2video.ENDPOINT) -> ViduTask:
+    def submit(
+        self, wire: Mapping[str, Any], *, endpoint: str = img2video.ENDPOINT, not_after: float = float("inf")
+    ) -> ViduTask:
         """
         Create a task, **once and unprotected**: a caller that dies before it has noted the id pays again.
 
         :param wire: the request's JSON object.
         :param endpoint: the last part of the create path.
+        :param not_after: epoch seconds after which nothing is sent any more, whatever froze this process meanwhile:
+            somebody else may have begun to look for what it sends.
         :return: the created task.
         :raises ViduSubmissionInDoubtError: the reply was lost; it may have been created.
         :raises ViduError: it was not created.
         """
-        request = endpoints.prepare_create(self.account, endpoint, wire)
+        request = replace(endpoints.prepare_create(self.account, endpoint, wire), not_after=not_after)
         return self._ask(request, endpoints.parse_create)
 
     def get_task(self, task_id: str) -> ViduTask:
@@ -275,12 +282,12 @@ class ViduClient:
         import requests
         import urllib3
 
-        seconds = self.account.timeout
+        seconds = max(0.001, min(self.account.timeout, request.not_after - time.time()))
         end = time.monotonic() + seconds
         # In all, upload and connect included: how long a POST can last is what its look-up waits out. requests takes
         # urllib3's own object, though its types do not say so.
         limit = urllib3.Timeout(connect=min(CONNECT_TIMEOUT, seconds), read=seconds, total=seconds)
-        outgoing = None if request.body is None else _Body(request.body, end)
+        outgoing = None if request.body is None else _Body(request.body, end, request.not_after)
         try:
             prepared = self._session.prepare_request(
                 requests.Request(request.method, request.url, headers=dict(request.headers), data=outgoing)
@@ -352,9 +359,11 @@ class AsyncViduClient:
         if session is not None:
             await session.close()
 
-    async def submit(self, wire: Mapping[str, Any], *, endpoint: str = img2video.ENDPOINT) -> ViduTask:
+    async def submit(
+        self, wire: Mapping[str, Any], *, endpoint: str = img2video.ENDPOINT, not_after: float = float("inf")
+    ) -> ViduTask:
         """See :meth:`ViduClient.submit`."""
-        request = endpoints.prepare_create(self.account, endpoint, wire)
+        request = replace(endpoints.prepare_create(self.account, endpoint, wire), not_after=not_after)
         return await self._ask(request, endpoints.parse_create)
 
     async def get_task(self, task_id: str) -> ViduTask:
@@ -403,7 +412,7 @@ class AsyncViduClient:
         from yarl import URL
 
         session = await self._opened()
-        outgoing = None if request.body is None else _Body(request.body)
+        outgoing = None if request.body is None else _Body(request.body, not_after=request.not_after)
         try:
             async with session.request(
                 request.method,

@@ -6,6 +6,9 @@ What this Airflow has, detected once; every difference between 3.0 and the newes
 
 from __future__ import annotations
 
+import json
+import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -76,3 +79,69 @@ async def get_async_extra(connection: Connection) -> dict[str, Any]:
     from airflow.providers.common.compat.connection import get_async_extra_dejson
 
     return dict(await get_async_extra_dejson(connection))
+
+
+def base_url() -> str:
+    """Return where this Airflow's API is reached, for commands in messages; a shell variable where it is not set."""
+    from airflow.providers.common.compat.sdk import conf
+
+    return str(conf.get("api", "base_url", fallback="") or "$AIRFLOW_URL").rstrip("/")
+
+
+def sealed(parts: Sequence[str | int]) -> str:
+    """
+    Encrypt a few words with this Airflow's Fernet key, which is the proof that they are its own.
+
+    :param parts: JSON primitives.
+    :return: URL-safe text; empty where there is no key, or none that works: nothing may fail for want of it.
+    """
+    try:
+        cipher = _cipher()
+        return "" if cipher is None else str(cipher.encrypt(json.dumps(list(parts)).encode()).decode())
+    except Exception as error:
+        logging.getLogger(__name__).debug("Nothing can be sealed here: %r", error)
+        return ""
+
+
+def opened(text: str) -> list[Any] | None:
+    """
+    Decrypt what :func:`sealed` returned, here or in another process of the same Airflow.
+
+    :param text: what may be such a text.
+    :return: the words; None = not this Airflow's.
+    """
+    try:
+        cipher = _cipher()
+        found = None if cipher is None else json.loads(cipher.decrypt(text.encode()))
+    except Exception:
+        # Another installation's, or somebody's text: there is no difference that matters.
+        return None
+    return found if isinstance(found, list) else None
+
+
+def _cipher() -> Any:
+    from airflow.providers.common.compat.sdk import conf
+
+    if not conf.get("core", "fernet_key", fallback=""):
+        # Asked first: Airflow warns of it in the task's log otherwise.
+        return None
+    try:
+        from airflow.sdk.crypto import get_fernet
+    except ImportError:
+        from airflow.models.crypto import get_fernet
+    return get_fernet()
+
+
+def run_is_active(dag_id: str, run_id: str) -> bool | None:
+    """
+    Ask Airflow, from inside a task, whether a Dag run may still want its results.
+
+    :param dag_id: the DAG.
+    :param run_id: the run.
+    :return: True = queued or running, False = over, None = there is no such run (any more).
+    """
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    if RuntimeTaskInstance.get_dr_count(dag_id=dag_id, run_ids=[run_id], states=["queued", "running"]):
+        return True
+    return False if RuntimeTaskInstance.get_dr_count(dag_id=dag_id, run_ids=[run_id]) else None

@@ -32,6 +32,7 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.schedule import next_submission
 from airflow_provider_vidu.compat import StateStore, state_store
 from airflow_provider_vidu.submission_errors import failure_of
 from airflow_provider_vidu.submission_rules import (
@@ -49,7 +50,8 @@ from airflow_provider_vidu.submission_rules import (
     with_marker,
 )
 from airflow_provider_vidu.submission_search import look_up
-from airflow_provider_vidu.submission_try import Policies, Try
+from airflow_provider_vidu.submission_try import Policies, Resumed, Try
+from airflow_provider_vidu.waiting import cancelled
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -63,8 +65,10 @@ STORE_ATTEMPTS = 3
 UNKNOWN_RUN_AGE = 7 * 24 * 3600.0
 #: A try submits again after a search that came back empty, but not for ever.
 MAX_ATTEMPTS = 3
-#: Seconds between two attempts at a full queue (429) at the most.
-MAX_QUEUE_GAP = 60.0
+#: Seconds that a try waits in the worker before it leaves it, where it can come back.
+IN_PLACE_SECONDS = 30.0
+#: A try that leaves the worker stays away for at least this long, in seconds.
+MIN_ABSENCE = 10.0
 
 # What a step is called in the log.
 _WORDS = {
@@ -77,6 +81,20 @@ _WORDS = {
 }
 
 
+class SubmitLater(Exception):
+    """
+    Nothing can be submitted or told now: leave the worker, and call :meth:`Submission.submit` again later.
+
+    :param seconds: how much later.
+    :param resumed: what to come back with.
+    """
+
+    def __init__(self, seconds: float, resumed: Resumed) -> None:
+        super().__init__(f"to be submitted in {seconds:.0f} s")
+        self.seconds = seconds
+        self.resumed = resumed
+
+
 class Submission:
     """
     One submission of one task instance, over all its tries.
@@ -87,8 +105,9 @@ class Submission:
         later try searches the account's list before it submits.
     :param policies: what the DAG author has chosen.
     :param key: of the record in the store.
+    :param resumed: what the try took with it when it left the worker; None = it has not.
     :param clock: epoch seconds; injected by tests.
-    :param sleep: seconds; injected by tests.
+    :param sleep: seconds; it may raise, to end the try.
     :param log: where to tell what is done and why.
     """
 
@@ -100,6 +119,7 @@ class Submission:
         policies: Policies,
         *,
         key: str = STORE_KEY,
+        resumed: Resumed | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         log: logging.Logger | Any = None,
@@ -112,7 +132,10 @@ class Submission:
         self._clock = clock
         self._sleep = sleep
         self._log = log or logging.getLogger(__name__)
-        self._began = clock()
+        self._began = clock() if resumed is None else resumed.began
+        self._refusals = 0 if resumed is None else resumed.refusals
+        # Whoever has left the worker once does not sit in it again.
+        self._waited = 0.0 if resumed is None else IN_PLACE_SECONDS
         self._record: SubmissionRecord | None = None
 
     @classmethod
@@ -123,7 +146,7 @@ class Submission:
         :param context: Airflow's.
         :param client: where to submit.
         :param policies: what the DAG author has chosen.
-        :param options: key, clock, sleep, log of the constructor.
+        :param options: key, resumed, clock, sleep, log of the constructor.
         """
         return cls(client, Try.of(context), state_store(context), policies, **options)
 
@@ -158,6 +181,7 @@ class Submission:
         :return: the task, running or final; what only the create answer tells is filled in.
         :raises ViduInputError: the request cannot be built, and no earlier try has submitted.
         :raises ViduError: see :func:`submission_rules.decide`; the text says what is known and what to do.
+        :raises SubmitLater: only where the policies have ``may_leave``.
         """
         record = self.load()
         wire, input_error = self._built(build, needed=record is None)
@@ -218,7 +242,7 @@ class Submission:
                     known,
                     task,
                     decision.reason,
-                    name=self.this_try.name,
+                    this_try=self.this_try,
                     key=self.key if self._store is not None else None,
                     candidates=candidates,
                 )
@@ -284,14 +308,16 @@ class Submission:
 
     def _attempt(self, wire: Mapping[str, Any], endpoint: str) -> ViduTask | None:
         """Send once. Returns the task, or None where the reply was lost and the caller has to decide anew."""
-        refused = 0
         while True:
             derived = self._store is None and self.policies.durable
             marker = self._derived_marker() if derived else MARKER_PREFIX + uuid.uuid4().hex
-            sent, travelling = with_marker(wire, marker)
+            seal = self.this_try.seal()
+            sent, travelling = with_marker(wire, f"{marker}.{seal}" if seal else marker)
             intent = self._intent(wire, travelling)
+            # The next try waits this out before it takes a submission for absent: nothing may be sent later.
+            not_after = intent.attempted_at + self.client.account.timeout
             try:
-                task = self.client.submit(sent, endpoint=endpoint)
+                task = self.client.submit(sent, endpoint=endpoint, not_after=not_after)
             except ViduSubmissionInDoubtError as error:
                 if not self.policies.durable:
                     raise
@@ -304,14 +330,12 @@ class Submission:
                 return None
             except ViduRateLimitError as error:
                 self._write(replace(intent, phase=Phase.REFUSED), needed=False)
-                refused += 1
-                # The server's own wish, though not for ever at once, or twice as long each time.
-                asked = 2.0**refused if error.retry_after is None else max(error.retry_after, 0.05 * 2.0**refused)
-                pause = min(asked, MAX_QUEUE_GAP)
+                self._refusals += 1
+                pause = next_submission(self._refusals, error.retry_after, self.this_try.spread)
                 if self._clock() + pause > self._began + self.policies.timeout:
                     raise
                 self._log.info("Vidu takes no submission now (%s); next attempt in %.0f s.", error.message, pause)
-                self._sleep(pause)
+                self._pause(pause, pause)
             except ViduError:
                 self._write(replace(intent, phase=Phase.REFUSED), needed=False)
                 raise
@@ -344,7 +368,9 @@ class Submission:
     def _looked_up(self, known: Known) -> tuple[Known, ViduTask | None, tuple[str, ...]]:
         if known.record is None:
             raise RuntimeError("a look-up without an intent")
-        found = look_up(self.client, known.record, clock=self._clock, sleep=self._sleep, log=self._log)
+        # Without a store nothing tells the one who comes back that there is something to look for.
+        pause = self._pause if self._store is not None else lambda seconds, _: self._sleep(seconds)
+        found = look_up(self.client, known.record, clock=self._clock, pause=pause, log=self._log)
         if found.task is None:
             return replace(known, look_up=found.look_up), None, found.candidates
         self._note_task(found.task)
@@ -367,26 +393,25 @@ class Submission:
 
     def _cancel(self, known: Known) -> bool:
         record = known.record
-        if record is None or record.task_id is None:
-            return False
-        try:
-            self.client.cancel_task(record.task_id)
-        except ViduError as error:
-            self._log.info("Vidu task %s was not cancelled: %s", record.task_id, error)
-            return False
-        self._log.info("Vidu task %s has been cancelled.", record.task_id)
-        return True
+        return record is not None and record.task_id is not None and cancelled(self.client, record.task_id, self._log)
 
     def _attached(self, known: Known, task: ViduTask | None) -> ViduTask:
         record = known.record
         if record is None or record.task_id is None:
             raise RuntimeError("attached to a task without an id")
-        if record.max_tries != known.max_tries or record.resume:
-            # From here on a retry of this try is a plain retry again.
-            record = replace(record, max_tries=known.max_tries, resume=False)
+        if record.max_tries != known.max_tries or record.resume or not record.account:
+            # From here on a retry of this try is a plain retry again, also where a person wrote the record.
+            record = replace(record, max_tries=known.max_tries, resume=False, account=known.account)
             self._write(record, needed=False)
         self._record = record
         return task if task is not None else record.as_task()
+
+    def _pause(self, seconds: float, of: float) -> None:
+        """Wait here, or leave the worker if all of it would take long."""
+        if self.policies.may_leave and self._waited + of > IN_PLACE_SECONDS:
+            raise SubmitLater(max(of, MIN_ABSENCE), Resumed(self._began, self._refusals))
+        self._waited += seconds
+        self._sleep(seconds)
 
     def _note_task(self, task: ViduTask) -> None:
         if self._record is None:

@@ -16,14 +16,24 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
     task_error,
 )
-from airflow_provider_vidu.submission_rules import Known, Phase, Remote, changed_fields
+from airflow_provider_vidu.submission_rules import Known, Phase, Remote, SubmissionRecord, changed_fields
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.submission_try import Try
+
+#: Ids that a message names at the most.
+MAX_CANDIDATES = 20
 
 
 def failure_of(
-    known: Known, task: ViduTask | None, reason: str, *, name: str, key: str | None, candidates: Sequence[str] = ()
+    known: Known,
+    task: ViduTask | None,
+    reason: str,
+    *,
+    this_try: Try,
+    key: str | None,
+    candidates: Sequence[str] = (),
 ) -> ViduError:
     """
     Return the error of a try that was told to stop.
@@ -31,7 +41,7 @@ def failure_of(
     :param known: what its decision rested on.
     :param task: the recorded task, where it was queried.
     :param reason: of the decision, one clause.
-    :param name: of the task instance.
+    :param this_try: who was told to.
     :param key: of the record in the task state store; None where this Airflow has none.
     :param candidates: ids of tasks that may be the lost submission.
     """
@@ -46,23 +56,7 @@ def failure_of(
             advice="Nothing was submitted; a retry looks again.",
         )
     if record is not None and record.phase is Phase.INTENT:
-        listed = f" Vidu tasks that may be it: {', '.join(candidates[:20])}." if candidates else ""
-        if key is None:
-            return ViduSubmissionInDoubtError(
-                f"This is a retry of {name}, and {reason}.{listed}",
-                advice=(
-                    "Nothing was submitted by this try. Look at the account's tasks: if none is this one, clear this "
-                    "task to submit it."
-                ),
-            )
-        return ViduSubmissionInDoubtError(
-            f"An attempt to submit for {name} was made at {_clock_text(record.attempted_at)}, and {reason}.{listed}",
-            advice=(
-                f"Nothing was submitted by this try. Look at the account's tasks of that minute. If one is it, put its "
-                f"id into the task state store, key {key!r} (phase 'submitted', task_id), and clear this task; if none "
-                f"is, set on_unknown='resubmit' for one run."
-            ),
-        )
+        return _in_doubt(record, reason, this_try, key, candidates)
     changed = changed_fields(record.fingerprint, known.fingerprint) if record else []
     if changed and record is not None and record.account == known.account:
         return ViduError(
@@ -82,6 +76,32 @@ def failure_of(
             "It may be billed; nothing was submitted by this try. Restore the connection that submitted it, or fetch "
             f"its video with ViduHook().download('{task_id}', path); clear this task with on_unknown='resubmit' to "
             "submit anew."
+        ),
+    )
+
+
+def _in_doubt(
+    record: SubmissionRecord, reason: str, this_try: Try, key: str | None, candidates: Sequence[str]
+) -> ViduError:
+    shown = ", ".join(candidates[:MAX_CANDIDATES]) + (" …" if len(candidates) > MAX_CANDIDATES else "")
+    listed = f" Vidu tasks that may be it: {shown}." if candidates else ""
+    one = candidates[0] if len(candidates) == 1 else "THE-VIDU-TASK-ID"
+    if key is None:
+        return ViduSubmissionInDoubtError(
+            f"This is a retry of {this_try.name}, and {reason}.{listed}",
+            advice=(
+                "Nothing was submitted by this try. Look at the account's tasks: if one is it, fetch its video "
+                f"(ViduHook(…).download('{one}', path)) and mark this task as a success; if none is, clear this task "
+                "to submit it."
+            ),
+        )
+    return ViduSubmissionInDoubtError(
+        f"An attempt to submit for {this_try.name} was made at {_clock_text(record.attempted_at)}, and "
+        f"{reason}.{listed}",
+        advice=(
+            "Nothing was submitted by this try. Look at the account's tasks of that minute. If one is it, adopt it and "
+            f"clear this task: {this_try.adopt_command(key, one)} (AIRFLOW_URL and AIRFLOW_TOKEN: Airflow's API). If none "
+            "is, set on_unknown='resubmit' for one run."
         ),
     )
 

@@ -55,7 +55,7 @@ class SubmissionRecord:
 
     :param phase: how far it got.
     :param max_tries: of the task instance when it was written: tells a retry from a clear.
-    :param account: identity of host and key.
+    :param account: identity of host and key; empty in a record written by hand: the present one.
     :param fingerprint: a short hash by field of what was asked for, so that a changed field can be named.
     :param attempted_at: when the POST was (about to be) sent, epoch seconds.
     :param marker: what the task's payload holds at Vidu; None where the user's payload has no place for it.
@@ -87,12 +87,25 @@ class SubmissionRecord:
         """
         Read a record back, passing over what a newer release put in.
 
+        One that holds nothing but ``task_id`` was written by a person, who adopts a task that no look-up could tell.
+
         :param value: of the store.
         :return: None where there is none.
         :raises ValueError: there is one that cannot be read; it must not be taken for none.
         """
         if value is None:
             return None
+        if isinstance(value, Mapping) and set(value) == {"task_id"} and str(value["task_id"]).isdecimal():
+            return cls(
+                phase=Phase.SUBMITTED,
+                max_tries=0,
+                account="",
+                fingerprint={},
+                attempted_at=0.0,
+                task_id=str(value["task_id"]),
+                # Whoever adopts a task wants its video: the clear that follows must not cancel it.
+                resume=True,
+            )
         names = {field.name for field in fields(cls)}
         try:
             known = {name: item for name, item in value.items() if name in names}
@@ -222,7 +235,7 @@ def decide(known: Known) -> Decision:
         return _decide_intent(known, record, cleared=cleared)
     if cleared and record.phase is Phase.RETURNED:
         return Decision(Action.SUBMIT, "the earlier video was delivered, and the task has been cleared to run again")
-    if record.account != known.account:
+    if record.account not in {"", known.account}:
         if cleared and known.on_unknown == "resubmit":
             return Decision(Action.SUBMIT, "the connection's host or key has changed, and on_unknown is resubmit")
         return Decision(Action.FAIL, "the connection's host or key has changed since it was submitted")
@@ -232,9 +245,7 @@ def decide(known: Known) -> Decision:
 
 
 def _decide_intent(known: Known, record: SubmissionRecord, *, cleared: bool) -> Decision:
-    look_up = known.look_up
-    if record.account != known.account or record.marker is None:
-        look_up = LookUp.UNKNOWN
+    look_up = known.look_up if record.account == known.account else LookUp.UNKNOWN
     if look_up is None:
         return Decision(Action.LOOK_UP, "an earlier attempt may have been accepted")
     if look_up is LookUp.ABSENT:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: How far before the attempt the list is searched: clocks differ.
 MARGIN = timedelta(minutes=15)
+#: How far Vidu's clock may be behind ours where the time alone tells what may be a submission, in seconds.
+CLOCKS_DIFFER = 60.0
 #: Seconds between two searches while a submission may still become visible.
 GAP = 10.0
 
@@ -48,7 +50,7 @@ def look_up(
     record: SubmissionRecord,
     *,
     clock: Callable[[], float],
-    sleep: Callable[[float], None],
+    pause: Callable[[float, float], None],
     log: Any,
 ) -> Found:
     """
@@ -57,28 +59,27 @@ def look_up(
     :param client: whose list.
     :param record: with the intent's marker and the time of the attempt.
     :param clock: epoch seconds.
-    :param sleep: seconds.
+    :param pause: waits before the next search: for so many seconds, of so many until the answer is certain. It may
+        raise instead, where that is long and the caller can come back.
     :param log: where the wait is told.
     :raises ViduUnavailableError: the list cannot be read now; the intent stays, a retry looks again.
     """
-    if record.marker is None:
-        return Found(look_up=LookUp.UNKNOWN)
     account = client.account
     ended = record.ended_at if record.ended_at is not None else record.attempted_at + account.timeout
     settled = ended + account.settle_seconds
     while True:
         looked_at = clock()
-        found = _search(client, record, record.marker, log)
+        found = _search(client, record, settled, log)
         if found.task is not None:
             log.info("The earlier attempt was accepted: it is Vidu task %s.", found.task.task_id)
         if found.look_up is not LookUp.ABSENT or looked_at >= settled:
             return found
         left = settled - looked_at
         log.info("The earlier attempt is not in the account's list yet; it counts as absent in %.0f s.", left)
-        sleep(min(GAP, left))
+        pause(min(GAP, left), left)
 
 
-def _search(client: ViduClient, record: SubmissionRecord, marker: str, log: Any) -> Found:
+def _search(client: ViduClient, record: SubmissionRecord, settled: float, log: Any) -> Found:
     begin = record.attempted_at if record.search_from is None else record.search_from
     since = datetime.fromtimestamp(begin, timezone.utc) - MARGIN
     paging = endpoints.Paging()
@@ -98,19 +99,27 @@ def _search(client: ViduClient, record: SubmissionRecord, marker: str, log: Any)
             error.message,
         )
         return Found(look_up=LookUp.UNKNOWN)
+    if record.marker is None:
+        # The user's payload has no place for it, so that only the time tells which they may be.
+        near = tuple(row.task_id for row in rows if _created_within(row, record.attempted_at, settled))
+        return Found(look_up=LookUp.UNKNOWN, candidates=near)
     found: list[ViduTask] = []
     candidates: list[str] = []
     for row in rows:
         payload = row.payload if row.payload is not None else _payload_of(client, row)
         if payload is None:
             candidates.append(row.task_id)
-        elif marker in payload:
+        elif record.marker in payload:
             found.append(row)
     if found:
         # Below Airflow 3.3 one marker serves all retries: what succeeded or runs outranks what failed.
         return Found(max(found, key=lambda row: (row.succeeded, not row.is_final, row.created_at or "")))
     seen_whole = paging.complete and readable and not candidates
     return Found(look_up=LookUp.ABSENT if seen_whole else LookUp.UNKNOWN, candidates=tuple(candidates))
+
+
+def _created_within(row: ViduTask, begin: float, end: float) -> bool:
+    return row.created is None or begin - CLOCKS_DIFFER <= row.created <= end
 
 
 def _payload_of(client: ViduClient, row: ViduTask) -> str | None:

@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
+
+from airflow_provider_vidu import compat
 
 
 @dataclass(frozen=True)
@@ -20,12 +24,27 @@ class Policies:
         or ``resubmit``.
     :param durable: keep the record; without it every try submits.
     :param timeout: seconds from the try's begin, within which a full queue is waited out.
+    :param may_leave: whoever submits can leave the worker and come back, so that nothing long is waited out in it.
     """
 
     on_unknown: str = "fail"
     on_input_change: str = "fail"
     durable: bool = True
     timeout: float = 24 * 3600.0
+    may_leave: bool = False
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """
+    What a try took with it when it left the worker to submit later; travels as plain JSON.
+
+    :param began: when the try began, epoch seconds.
+    :param refusals: how often a full queue has refused it.
+    """
+
+    began: float
+    refusals: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,6 +58,7 @@ class Try:
     :param marker_parts: what a marker is derived from where nothing outlives a try.
     :param run_began: when the Dag run began, epoch seconds; None = unknown.
     :param first_try: number of the first try since the task was last cleared.
+    :param identity: dag id, run id, task id and map index; None = unknown.
     """
 
     name: str = "a task"
@@ -47,6 +67,7 @@ class Try:
     marker_parts: tuple[object, ...] = ()
     run_began: float | None = None
     first_try: int = 1
+    identity: tuple[str, str, str, int] | None = None
 
     @classmethod
     def of(cls, context: Any) -> Try:
@@ -69,4 +90,37 @@ class Try:
             run_began=started.timestamp() if isinstance(started, datetime) else None,
             # Airflow's own reckoning: a clear sets max_tries to the try's number plus the retries.
             first_try=max_tries - (getattr(getattr(instance, "task", None), "retries", None) or 0) + 1,
+            identity=(instance.dag_id, instance.run_id, instance.task_id, -1 if map_index is None else map_index),
+        )
+
+    @property
+    def spread(self) -> float:
+        """A number from 0 to 1 of this task instance's own, so that siblings do not come back together."""
+        return int(hashlib.sha256(self.name.encode()).hexdigest()[:8], 16) / 2**32
+
+    def seal(self) -> str:
+        """
+        Return who submits, for this Airflow's eyes only, to travel in the marker; empty where it has no key.
+
+        Without it a lost task could not be told from that of another Airflow on the same account.
+        """
+        return compat.sealed(self.identity) if self.identity else ""
+
+    def adopt_command(self, key: str, task_id: str) -> str:
+        """
+        Return the shell command that puts a Vidu task's id into the record, through Airflow's public API.
+
+        :param key: of the record.
+        :param task_id: Vidu's id.
+        """
+        if self.identity is None:
+            return f'(put {{"task_id": "{task_id}"}} into the task state store, key {key!r})'
+        dag_id, run_id, airflow_task_id, map_index = (quote(str(part), safe="") for part in self.identity)
+        url = (
+            f"{compat.base_url()}/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{airflow_task_id}"
+            f"/state-store/{quote(key, safe='')}?map_index={map_index}"
+        )
+        return (
+            f'curl -X PUT "{url}" -H "Authorization: Bearer $AIRFLOW_TOKEN" -H "Content-Type: application/json" '
+            f'-d \'{{"value": {{"task_id": "{task_id}"}}, "expires_at": null}}\''
         )

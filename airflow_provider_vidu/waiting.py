@@ -7,8 +7,6 @@ Waiting in a worker, and the last look at a task that has ended: shared by opera
 from __future__ import annotations
 
 import time
-from contextlib import suppress
-from datetime import datetime, timezone
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -87,13 +85,8 @@ def hints_of(task: ViduTask, *, submitted_at: float | None = None) -> Hints:
     :param task: ideally the create answer.
     :param submitted_at: epoch seconds; None = what the task tells of its creation.
     """
-    if submitted_at is None and task.created_at:
-        with suppress(ValueError):
-            # Whole seconds: up to nine fractional digits and the Z are more than Python 3.10 reads.
-            created = datetime.fromisoformat(task.created_at[:19]).replace(tzinfo=timezone.utc)
-            submitted_at = created.timestamp()
     return Hints(
-        submitted_at=submitted_at,
+        submitted_at=task.created if submitted_at is None else submitted_at,
         model=task.model,
         duration=task.duration,
         resolution=task.resolution,
@@ -154,6 +147,30 @@ def wait_for_end(
             return task
         if verdict is Verdict.TIMED_OUT:
             raise still_running(task)
+
+
+def cancelled(client: ViduClient, task_id: str, log: Any) -> bool:
+    """
+    Cancel a task, and tell whether it will be neither rendered nor billed.
+
+    A reply that is lost or an error says nothing of that: the task itself is asked then.
+
+    :param client: where.
+    :param task_id: Vidu's id.
+    :param log: where to tell what came of it.
+    """
+    try:
+        client.cancel_task(task_id)
+    except ViduError as error:
+        try:
+            task = client.get_task(task_id)
+        except ViduError:
+            task = None
+        if task is None or not task.is_final or task.succeeded:
+            log.info("Vidu task %s was not cancelled and goes on: %s", task_id, error)
+            return False
+    log.info("Vidu task %s has been cancelled and is not billed.", task_id)
+    return True
 
 
 def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], None] = time.sleep) -> ViduTask:

@@ -58,6 +58,7 @@ class HttpRequest:
     :param body: JSON bytes, or None.
     :param submits: whether it creates something that is billed, so that a lost reply leaves it in doubt.
     :param task_id: the task it is about, for messages.
+    :param not_after: epoch seconds after which none of the body is sent any more.
     """
 
     method: str
@@ -66,6 +67,7 @@ class HttpRequest:
     body: bytes | None = field(default=None, repr=False)
     submits: bool = False
     task_id: str | None = None
+    not_after: float = float("inf")
 
 
 @dataclass(frozen=True)

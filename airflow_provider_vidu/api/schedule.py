@@ -35,6 +35,8 @@ NOT_FOUND_GRACE = 120.0
 REFUSALS = 3
 #: Seconds between looks during an outage at the most.
 MAX_OUTAGE_GAP = 60.0
+#: Seconds between two submissions to a full queue (429) at the most.
+MAX_QUEUE_GAP = 300.0
 
 # No video of an unknown model has been seen; this is what the fastest known one takes.
 _EARLIEST_UNKNOWN = 10.0
@@ -118,6 +120,24 @@ def next_look(now: float, hints: Hints, poll_interval: float | None = None) -> f
         # A submission in the future is a clock that is wrong, and no reason to look away.
         look = max(look, min(hints.submitted_at, now) + hints.earliest)
     return look
+
+
+def next_submission(refusals: int, retry_after: float | None = None, spread: float = 0.0) -> float:
+    """
+    Return how long to wait before submitting again after a 429.
+
+    The server's own wish, though not for ever at once; or twice as long each time. A quota can last as long as the
+    queue behind it, and a thousand tasks may wait for the same one: up to a half is added, so that they do not come
+    back together.
+
+    :param refusals: how many there were, this one included.
+    :param retry_after: seconds that the answer asked for; None = it did not.
+    :param spread: 0 to 1, of the task's own.
+    :return: seconds.
+    """
+    doubled = 2.0 ** min(refusals, 10)
+    asked = doubled if retry_after is None else max(retry_after, doubled / 20)
+    return min(asked * (1 + spread / 2), MAX_QUEUE_GAP)
 
 
 class Patience:

@@ -183,6 +183,15 @@ class ViduTask(BaseModel):
         return self.state == TaskState.SUCCESS
 
     @property
+    def created(self) -> float | None:
+        """When the task was created, epoch seconds, cut to whole ones; None where nobody told."""
+        try:
+            # Whole seconds: up to nine fractional digits and the Z are more than Python 3.10 reads.
+            return datetime.fromisoformat((self.created_at or "")[:19]).replace(tzinfo=timezone.utc).timestamp()
+        except ValueError:
+            return None
+
+    @property
     def video_url(self) -> str | None:
         """The URL of the first creation that has one."""
         return next((creation.url for creation in self.creations if creation.url), None)

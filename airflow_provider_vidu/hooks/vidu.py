@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.img2video import Img2VideoRequest
     from airflow_provider_vidu.api.tasks import Credits, ViduTask
     from airflow_provider_vidu.client import AsyncViduClient, ViduClient
+    from airflow_provider_vidu.orphans import Orphan
     from airflow_provider_vidu.submission import Submission
 
 
@@ -285,6 +286,33 @@ class ViduHook(BaseHook):
             tasks = [task async for task in listed]
         for task in tasks:
             yield task
+
+    def find_orphans(self, created_after: datetime | None = None) -> list[Orphan]:
+        """
+        Find this Airflow's running tasks whose Dag run is over or deleted; call it from inside a task.
+
+        They hold a slot of the account and are billed when they succeed. Nothing is cancelled: pass the ids that you
+        have looked at to :meth:`cancel_task`. A task counts as this Airflow's only if the marker in its payload was
+        sealed with this Airflow's Fernet key: without one (``[core] fernet_key``), or with a payload of your own
+        that has no ``{marker}``, it is never reported. So are tasks of a development Airflow on the same account.
+
+        :param created_after: None = the last seven days.
+        :return: one ``Orphan(vidu_task, dag_id, run_id, task_id, map_index, run_is_gone)`` each.
+        :raises ViduConfigurationError: this host has no list.
+        """
+        from airflow_provider_vidu.orphans import find_orphans
+
+        found = find_orphans(
+            self.get_conn(),
+            opened=compat.opened,
+            run_is_active=compat.run_is_active,
+            created_after=created_after,
+        )
+        return list(found)
+
+    async def afind_orphans(self, created_after: datetime | None = None) -> list[Orphan]:
+        """See :meth:`find_orphans`; runs in a thread."""
+        return await asyncio.to_thread(self.find_orphans, created_after)
 
     def cancel_task(self, task_id: str) -> None:
         """

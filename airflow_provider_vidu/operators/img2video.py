@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.errors import ViduError
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
-    from airflow_provider_vidu.submission import Submission
+    from airflow_provider_vidu.submission import Submission, SubmitLater
+    from airflow_provider_vidu.submission_try import Resumed
 
 #: The request's fields by their API names.
 REQUEST_FIELDS = (
@@ -190,16 +191,46 @@ class Img2VideoOperator(BaseOperator):
         :param context: Airflow's.
         :return: the task record.
         """
+        return self._run(context, None)
+
+    def execute_again(
+        self,
+        context: Context,
+        event: Any = None,
+        began: float | None = None,
+        refusals: int = 0,
+        try_number: int | None = None,
+    ) -> dict[str, Any]:
+        """
+        Go on where :meth:`execute` has left the worker, because Vidu's queue was full or its list not yet settled.
+
+        :param context: Airflow's.
+        :param event: of the timer; of no interest.
+        :param began: when the try began, epoch seconds.
+        :param refusals: how often the queue was full.
+        :param try_number: of the try that has left.
+        :return: the task record.
+        """
+        from airflow_provider_vidu.submission_try import Resumed
+
+        if not self._is_still(try_number, context):
+            return self.execute(context)
+        # dag.test() drops the arguments of defer().
+        return self._run(context, Resumed(time.time() if began is None else began, refusals))
+
+    def _run(self, context: Context, resumed: Resumed | None) -> dict[str, Any]:
         from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
         from airflow_provider_vidu.exceptions import raise_for_airflow
+        from airflow_provider_vidu.submission import SubmitLater
         from airflow_provider_vidu.waiting import hints_of, wait_for_end
 
-        began = time.time()
+        began = time.time() if resumed is None else resumed.began
         try:
             self._check_settings()
             with self._client() as client:
-                submission = self._submission(context, client)
+                submission = self._submission(context, client, resumed)
                 task = submission.submit(self._wire)
+                self._stop_if_killed(context, client, task.task_id)
                 if not self.wait_for_completion:
                     submission.note_returned()
                     return task.record()
@@ -223,9 +254,11 @@ class Img2VideoOperator(BaseOperator):
                         submission.note_left_running()
                         raise
                     return self._finish(client, submission, task)
+        except SubmitLater as later:
+            self._defer_submission(context, later)
         except ViduError as error:
             raise_for_airflow(error)
-        return self._defer(task.task_id, task.record(), hints.to_json(), end_time)
+        return self._defer(context, task.task_id, task.record(), hints.to_json(), end_time)
 
     def execute_complete(
         self,
@@ -235,6 +268,7 @@ class Img2VideoOperator(BaseOperator):
         known: Mapping[str, Any] | None = None,
         hints: Mapping[str, Any] | None = None,
         end_time: float | None = None,
+        try_number: int | None = None,
     ) -> dict[str, Any]:
         """
         Take the result on a worker, once the trigger has seen the end. Safe to run twice with the same event.
@@ -245,8 +279,12 @@ class Img2VideoOperator(BaseOperator):
         :param known: the task record as it was when the wait began.
         :param hints: for a wait that has to go on.
         :param end_time: the deadline, epoch seconds.
+        :param try_number: of the try that has deferred.
         :return: the task record.
         """
+        if not self._is_still(try_number, context):
+            # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
+            return self.execute(context)
         from airflow_provider_vidu.api.errors import (
             ViduError,
             ViduRateLimitError,
@@ -280,7 +318,7 @@ class Img2VideoOperator(BaseOperator):
                         raise
                     if then is Next.WAIT_ON and end_time is not None:
                         self.log.warning("Waiting on for Vidu task %s: %s", task_id, error.message)
-                        self._defer(task_id, known_task.record(), hints or {}, end_time)
+                        self._defer(context, task_id, known_task.record(), hints or {}, end_time)
                     if isinstance(error, ViduStillRunningError):
                         raise self._at_the_deadline(client, submission, error) from None
                     raise
@@ -299,7 +337,10 @@ class Img2VideoOperator(BaseOperator):
 
         return ViduHook(self.vidu_conn_id).get_conn()
 
-    def _submission(self, context: Context, client: ViduClient) -> Submission:
+    def _is_still(self, try_number: int | None, context: Context) -> bool:
+        return try_number is None or try_number == context["ti"].try_number
+
+    def _submission(self, context: Context, client: ViduClient, resumed: Resumed | None = None) -> Submission:
         from airflow_provider_vidu.submission import Submission
         from airflow_provider_vidu.submission_try import Policies
 
@@ -308,8 +349,9 @@ class Img2VideoOperator(BaseOperator):
             on_input_change=self.on_input_change,
             durable=self.durable,
             timeout=self._seconds(off_peak=False),
+            may_leave=self.deferrable,
         )
-        return Submission.of(context, client, policies, log=self.log)
+        return Submission.of(context, client, policies, resumed=resumed, sleep=self._sleep_unless_killed, log=self.log)
 
     def _wire(self) -> dict[str, Any]:
         from airflow_provider_vidu.images import wire_of
@@ -357,7 +399,24 @@ class Img2VideoOperator(BaseOperator):
         margin = 0.0 if self.deferrable else EXECUTION_TIMEOUT_MARGIN
         return min(seconds, max(0.0, self.execution_timeout.total_seconds() - margin))
 
-    def _defer(self, task_id: str, known: dict[str, Any], hints: Mapping[str, Any], end_time: float) -> NoReturn:
+    def _defer_submission(self, context: Context, later: SubmitLater) -> NoReturn:
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        self.log.info("Leaving the worker; submitting again in %.0f s. No Airflow retry is spent.", later.seconds)
+        self.defer(
+            trigger=DateTimeTrigger(moment=datetime.now(timezone.utc) + timedelta(seconds=later.seconds)),
+            method_name="execute_again",
+            kwargs={
+                "began": later.resumed.began,
+                "refusals": later.resumed.refusals,
+                "try_number": context["ti"].try_number,
+            },
+        )
+        raise AssertionError("defer always raises")
+
+    def _defer(
+        self, context: Context, task_id: str, known: dict[str, Any], hints: Mapping[str, Any], end_time: float
+    ) -> NoReturn:
         from airflow_provider_vidu.triggers.task import wait_in_triggerer
 
         wait_in_triggerer(
@@ -369,6 +428,7 @@ class Img2VideoOperator(BaseOperator):
             cancel_on_kill=self.cancel_on_kill,
             hints=hints,
             known=known,
+            try_number=context["ti"].try_number,
         )
 
     def _finish(self, client: ViduClient, submission: Submission, task: ViduTask) -> dict[str, Any]:
@@ -383,33 +443,40 @@ class Img2VideoOperator(BaseOperator):
         return task.record(files)
 
     def _at_the_deadline(self, client: ViduClient, submission: Submission, error: ViduError) -> ViduError:
-        from airflow_provider_vidu.api.errors import ViduError
+        from airflow_provider_vidu.waiting import cancelled
 
-        if self.cancel_on_timeout and error.task_id:
-            try:
-                client.cancel_task(error.task_id)
-            except ViduError as refusal:
-                self.log.warning("Vidu task %s was not cancelled at the deadline: %s", error.task_id, refusal)
-            else:
-                submission.note_cancelled()
-                error.advice = "It was cancelled at Vidu (cancel_on_timeout) and is not billed; a retry submits anew."
-                return error
+        if self.cancel_on_timeout and error.task_id and cancelled(client, error.task_id, self.log):
+            submission.note_cancelled()
+            error.advice = "It was cancelled at Vidu (cancel_on_timeout) and is not billed; a retry submits anew."
+            return error
         submission.note_left_running()
         return error
+
+    def _sleep_unless_killed(self, seconds: float) -> None:
+        from airflow_provider_vidu.api.errors import ViduUnavailableError
+        from airflow_provider_vidu.waiting import SLICE
+
+        end = time.time() + seconds
+        while not self._killed and (left := end - time.time()) > 0:
+            time.sleep(min(SLICE, left))
+        if self._killed:
+            raise ViduUnavailableError(
+                "The task was told to stop before it had submitted.",
+                advice="A retry looks whether anything was accepted before it submits.",
+            )
 
     def _stop_if_killed(self, context: Context, client: ViduClient, task_id: str) -> None:
         if not self._killed:
             return
-        from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
+        from airflow_provider_vidu.api.errors import ViduStillRunningError
         from airflow_provider_vidu.kill_guard import ended_by_user
+        from airflow_provider_vidu.waiting import cancelled
 
         outcome = "It was left running; a retry re-attaches to it."
         try:
             if self.cancel_on_kill and ended_by_user(context["ti"]):
-                client.cancel_task(task_id)
-                outcome = "It was cancelled at Vidu, since a user has ended this task."
-        except ViduError as error:
-            outcome = f"It was not cancelled and goes on: {error}"
+                done = cancelled(client, task_id, self.log)
+                outcome = f"A user has ended this task: it was {'cancelled' if done else 'not cancelled'} at Vidu."
         except Exception as error:
             outcome = f"It was left running, since Airflow does not tell why this task ends ({error})."
         raise ViduStillRunningError("The task was told to stop while it waited.", task_id=task_id, advice=outcome)

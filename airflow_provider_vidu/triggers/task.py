@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 #: Seconds by which Airflow's own trigger timeout lies behind our deadline: a backstop only.
 BACKSTOP = 600.0
 
+#: Seconds after its defer before which no event leaves. An earlier one can meet a worker that has not quite ended:
+#: its executor then reports a success of a task that is queued again, which Airflow takes for a failure.
+EVENT_HOLD = 6.0
+
 #: Seconds that a kill may take to cancel the remote tasks.
 KILL_TIMEOUT = 10.0
 
@@ -41,6 +45,7 @@ class ViduTaskTrigger(BaseTrigger):
     :param poll_interval: seconds between looks; None = the schedule decides.
     :param cancel_on_kill: cancel unfinished remote tasks when a user ends the Airflow task for good (Airflow 3.3+).
     :param hints: what is known of the tasks, see ``airflow_provider_vidu.api.schedule.Hints``.
+    :param not_before: epoch seconds before which no event is yielded; None = at once.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class ViduTaskTrigger(BaseTrigger):
         poll_interval: float | None = None,
         cancel_on_kill: bool = True,
         hints: Mapping[str, Any] | None = None,
+        not_before: float | None = None,
     ) -> None:
         super().__init__()
         self.vidu_conn_id = vidu_conn_id
@@ -59,6 +65,7 @@ class ViduTaskTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.cancel_on_kill = cancel_on_kill
         self.hints = dict(hints or {})
+        self.not_before = not_before
         self._yielded = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -72,6 +79,7 @@ class ViduTaskTrigger(BaseTrigger):
                 "poll_interval": self.poll_interval,
                 "cancel_on_kill": self.cancel_on_kill,
                 "hints": self.hints,
+                "not_before": self.not_before,
             },
         )
 
@@ -96,6 +104,9 @@ class ViduTaskTrigger(BaseTrigger):
                     for task_id in self.vidu_task_ids
                 )
             )
+        if self.not_before is not None and self.task_instance is not None:
+            # Without a task instance nobody else is there: dag.test() runs the trigger itself.
+            await asyncio.sleep(self.not_before - time.time())
         self._yielded = True
         yield TriggerEvent(event_of(outcomes))
 
@@ -148,6 +159,7 @@ def wait_in_triggerer(
     cancel_on_kill: bool,
     hints: Mapping[str, Any],
     known: Mapping[str, Any],
+    try_number: int | None = None,
 ) -> NoReturn:
     """
     Defer an operator or sensor until a remote task has ended; it resumes in ``execute_complete``.
@@ -161,7 +173,9 @@ def wait_in_triggerer(
     :param hints: for the schedule.
     :param known: the task record so far. A task that waits has no links yet; what only the create answer told must
         survive, and travels in the arguments.
+    :param try_number: of the try that defers, where its resumption must know that it is still that one.
     """
+    now = time.time()
     operator.defer(
         trigger=ViduTaskTrigger(
             vidu_conn_id=vidu_conn_id,
@@ -170,6 +184,7 @@ def wait_in_triggerer(
             poll_interval=poll_interval,
             cancel_on_kill=cancel_on_kill,
             hints=hints,
+            not_before=now + EVENT_HOLD,
         ),
         method_name="execute_complete",
         kwargs={
@@ -177,8 +192,9 @@ def wait_in_triggerer(
             "known": {**known, "creations": [], "files": []},
             "hints": dict(hints),
             "end_time": end_time,
+            **({} if try_number is None else {"try_number": try_number}),
         },
-        timeout=timedelta(seconds=max(0.0, end_time - time.time()) + BACKSTOP),
+        timeout=timedelta(seconds=max(0.0, end_time - now) + BACKSTOP),
     )
     raise AssertionError("defer always raises")
 

@@ -14,6 +14,8 @@ from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.endpoints import TaskPage
 from airflow_provider_vidu.api.errors import ViduNotFoundError, ViduRequestError
 from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.submission import Submission
+from airflow_provider_vidu.submission_try import Policies, Resumed, Try
 
 
 class Clock:
@@ -74,7 +76,7 @@ class Vidu:
     list_lag: float = 0.0
     outage: Exception | None = None
 
-    def submit(self, wire: dict[str, Any], *, endpoint: str = "img2video") -> ViduTask:
+    def submit(self, wire: dict[str, Any], *, endpoint: str = "img2video", not_after: float = float("inf")) -> ViduTask:
         self.submissions.append(dict(wire))
         reply = self.replies.pop(0) if self.replies else None
         accepted = reply is None or isinstance(reply, tuple)
@@ -144,6 +146,40 @@ def store() -> Store:
 @pytest.fixture
 def vidu(clock: Clock) -> Vidu:
     return Vidu(clock)
+
+
+@pytest.fixture
+def make(vidu: Vidu, store: Store, clock: Clock) -> Any:
+    """Make the submission of one try of one task instance."""
+    run_began = clock()
+
+    def make(
+        try_number: int = 1,
+        max_tries: int = 2,
+        *,
+        with_store: bool = True,
+        key: str = "vidu_submission",
+        first_try: int = 1,
+        resumed: Resumed | None = None,
+        sleep: Any = None,
+        **policies: Any,
+    ) -> Submission:
+        this_try = Try(
+            "d.t of r",
+            max_tries,
+            try_number,
+            ("d", "r", "t", -1, max_tries, "start"),
+            run_began=run_began,
+            first_try=first_try,
+            identity=("d", "r", "t", -1),
+        )
+        held = store if with_store else None
+        sleep = sleep or clock.sleep
+        return Submission(
+            vidu, this_try, held, Policies(**policies), key=key, resumed=resumed, clock=clock, sleep=sleep
+        )
+
+    return make
 
 
 @pytest.fixture

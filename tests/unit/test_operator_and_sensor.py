@@ -114,7 +114,9 @@ def test_an_event_about_another_task_is_not_believed(vidu_emulator, runtime_cont
     deferred = deferral(operator(**settings), runtime_context(store))
     with pytest.raises(TaskDeferred) as raised:
         resumed(deferred, operator(**settings), runtime_context(store), {"status": "success", "task_id": "1"})
-    assert raised.value.trigger.serialize() == deferred.trigger.serialize()
+    again, first = raised.value.trigger, deferred.trigger
+    # But for the hold of its event, which counts from each defer.
+    assert {**again.serialize()[1], "not_before": 0} == {**first.serialize()[1], "not_before": 0}
 
 
 def test_at_the_deadline_the_task_is_left_running_and_even_a_clear_waits_on(vidu_emulator, runtime_context, store):

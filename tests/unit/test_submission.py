@@ -19,8 +19,6 @@ from airflow_provider_vidu.api.errors import (
     ViduTaskFailedError,
     ViduUnavailableError,
 )
-from airflow_provider_vidu.submission import Submission
-from airflow_provider_vidu.submission_try import Policies, Try
 
 WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p"}
 LOST = ("accepted", ViduSubmissionInDoubtError("The reply was lost."))
@@ -29,19 +27,6 @@ NEVER_ARRIVED = ViduSubmissionInDoubtError("The reply was lost.")
 
 class WorkerDied(BaseException):
     """SIGKILL: nothing may catch it."""
-
-
-@pytest.fixture
-def make(vidu, store, clock):
-    run_began = clock()
-
-    def make(try_number=1, max_tries=2, *, with_store=True, key="vidu_submission", first_try=1, **policies):
-        parts = ("d", "r", "t", -1, max_tries, "start")
-        this_try = Try("d.t of r", max_tries, try_number, parts, run_began=run_began, first_try=first_try)
-        held = store if with_store else None
-        return Submission(vidu, this_try, held, Policies(**policies), key=key, clock=clock, sleep=clock.sleep)
-
-    return make
 
 
 def test_the_intent_stands_before_the_post_and_the_id_right_after_it(make, store, vidu):

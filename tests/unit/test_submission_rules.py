@@ -48,6 +48,7 @@ def known(held: SubmissionRecord | None, max_tries: int = RETRY, **more: object)
 
 
 S, R, U = Phase.SUBMITTED, Phase.RETURNED, "unknown"
+BY_HAND = SubmissionRecord.from_json({"task_id": "77"})
 CASES = [
     # what is found, retry or clear, further facts -> action
     ("nothing", None, RETRY, {}, Action.SUBMIT),
@@ -127,7 +128,18 @@ CASES = [
         {"account": ELSEWHERE, "has_list": False},
         Action.FAIL,
     ),
-    ("intent, payload without a marker", record(Phase.INTENT, marker=None), RETRY, {}, Action.FAIL),
+    ("intent, payload without a marker", record(Phase.INTENT, marker=None), RETRY, {}, Action.LOOK_UP),
+    (
+        "intent, payload without a marker",
+        record(Phase.INTENT, marker=None),
+        CLEAR,
+        {"look_up": LookUp.UNKNOWN},
+        Action.FAIL,
+    ),
+    ("adopted", BY_HAND, CLEAR, {}, Action.READ),
+    ("adopted, running", BY_HAND, CLEAR, {"remote": Remote.RUNNING}, Action.ATTACH),
+    ("adopted, success", BY_HAND, RETRY, {"remote": Remote.SUCCESS}, Action.ATTACH),
+    ("adopted, 404", BY_HAND, CLEAR, {"remote": Remote.MISSING}, Action.FAIL),
     ("intent, other account", record(Phase.INTENT), RETRY, {"account": ELSEWHERE}, Action.FAIL),
 ]
 
@@ -168,7 +180,10 @@ def test_a_record_survives_the_store_and_newer_fields():
     assert SubmissionRecord.from_json(None) is None
 
 
-@pytest.mark.parametrize("damaged", [{}, {"phase": "new phase"}, "text", 7, {"phase": "intent"}])
+@pytest.mark.parametrize(
+    "damaged",
+    [{}, {"task_id": "a name"}, {"task_id": "1", "state": "x"}, {"phase": "new phase"}, "text", 7, {"phase": "intent"}],
+)
 def test_a_damaged_record_is_never_taken_for_none(damaged):
     with pytest.raises(ValueError, match="cannot be read"):
         SubmissionRecord.from_json(damaged)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Who cannot be told is named, and a person can adopt it with the command that the message prints."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from airflow_provider_vidu.api.errors import ViduNotFoundError, ViduSubmissionInDoubtError
+
+WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p", "payload": "order-17"}
+LOST = ("accepted", ViduSubmissionInDoubtError("The reply was lost."))
+
+
+def test_a_payload_without_a_marker_names_the_tasks_of_that_minute(make, vidu, clock):
+    make(key="of yesterday").submit(lambda: WIRE)
+    clock.sleep(86_400)
+    vidu.replies = [LOST]
+    with pytest.raises(ViduSubmissionInDoubtError) as raised:
+        make().submit(lambda: WIRE)
+    assert "may be it: 900002." in str(raised.value)
+
+
+def test_the_printed_command_adopts_it_and_the_clear_takes_its_video(make, vidu, store):
+    vidu.replies = [LOST]
+    with pytest.raises(ViduSubmissionInDoubtError) as raised:
+        make().submit(lambda: WIRE)
+    (command,) = re.findall(r"curl .*?}'", str(raised.value))
+    words = shlex.split(command)
+    url = urlsplit(words[words.index("PUT") + 1])
+    assert (
+        url.path.removeprefix("$AIRFLOW_URL") == "/api/v2/dags/d/dagRuns/r/taskInstances/t/state-store/vidu_submission"
+    )
+    assert parse_qs(url.query) == {"map_index": ["-1"]}
+    body = json.loads(words[words.index("-d") + 1])
+    # What the server does with it.
+    store.values["vidu_submission"] = body["value"]
+    task = make(try_number=2, max_tries=3).submit(lambda: WIRE)
+    assert task.task_id == "900001"
+    assert vidu.cancels == []
+    assert len(vidu.submissions) == 1
+    # From here on it is a record like any other.
+    assert make(try_number=3, max_tries=3).submit(lambda: WIRE).task_id == "900001"
+    assert store.values["vidu_submission"]["resume"] is False
+
+
+def test_an_adopted_id_that_vidu_does_not_know_submits_nothing(make, vidu, store):
+    store.values["vidu_submission"] = {"task_id": "77"}
+    with pytest.raises(Exception, match="Vidu does not know"):
+        make().submit(lambda: WIRE)
+    assert vidu.submissions == []
+
+
+def test_without_a_store_the_message_has_no_command_that_cannot_work(make, vidu):
+    make(with_store=False).submit(lambda: WIRE)
+    with pytest.raises(ViduSubmissionInDoubtError) as raised:
+        make(try_number=2, with_store=False).submit(lambda: WIRE)
+    assert "state-store" not in str(raised.value)
+    assert "download('900001'" in str(raised.value)
+
+
+def test_a_host_without_a_list_leaves_the_id_to_the_reader(make, vidu):
+    vidu.replies, vidu.list_error = [LOST], ViduNotFoundError("no list", http_status=404)
+    with pytest.raises(ViduSubmissionInDoubtError, match="THE-VIDU-TASK-ID"):
+        make().submit(lambda: {**WIRE, "payload": None})
