@@ -100,8 +100,8 @@ def _in_doubt(
         f"{reason}.{listed}",
         advice=(
             "Nothing was submitted by this try. Look at the account's tasks of that minute. If one is it, adopt it and "
-            f"clear this task: {this_try.adopt_command(key, one)} (AIRFLOW_URL and AIRFLOW_TOKEN: Airflow's API). If none "
-            "is, set on_unknown='resubmit' for one run."
+            f"clear this task: {this_try.adopt_command(key, one)} (AIRFLOW_URL and AIRFLOW_TOKEN: Airflow's API). If "
+            "none is, set on_unknown='resubmit' for one run."
         ),
     )
 
