@@ -20,7 +20,10 @@ export PYTHONDONTWRITEBYTECODE :=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export AIRFLOW_HOME ?= $(CURDIR)/.cache/airflow-$(AIRFLOW)
 
-.PHONY: help demo test unit integration lint format types check env constraints clean
+N ?= 1000
+SEED ?=
+
+.PHONY: help demo test unit chaos-test integration chaos lint format types check env constraints clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -28,10 +31,16 @@ help: ## Show this list.
 demo: $(INSTALLED) ## Turn the example pictures into videos through a real, local Airflow.
 	$(BIN)/python scripts/demo.py
 
-test: unit integration ## Run the whole suite (AIRFLOW=3.0.6 for another Airflow).
+test: unit chaos-test integration ## Run the whole suite (AIRFLOW=3.0.6 for another Airflow).
 
 unit: $(INSTALLED)
 	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+
+chaos-test: $(INSTALLED)
+	$(BIN)/python -m pytest tests/chaos $(PYTEST_ARGS)
+
+chaos: $(INSTALLED) ## Random accidents, N=10000 runs of them; SEED=7 shows one run.
+	cd tests && $(CURDIR)/$(BIN)/python -m chaos.drive $(if $(SEED),--seed $(SEED),--runs $(N))
 
 integration: $(INSTALLED)
 	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)

@@ -264,10 +264,18 @@ class Submission:
         if self._record is not None and self._record.phase is Phase.INTENT:
             self._write(self._record.with_task(task), needed=False)
 
-    def note_cancelled(self) -> None:
-        """Note that the task was cancelled on our side, unbilled: the next try submits anew."""
+    def note_cancelled(self) -> str:
+        """
+        Note that the task was cancelled on our side, unbilled: the next try submits anew.
+
+        :return: what it takes to submit anew, for a message.
+        """
         if self._record is not None and self._record.phase is Phase.SUBMITTED:
             self._write(replace(self._record, phase=Phase.REFUSED), needed=False)
+        if self._store is None and self.policies.durable:
+            # Its next try only finds a task that has been cancelled, as a user would have done it.
+            return "clear this task to submit anew"
+        return "a retry submits anew"
 
     def note_left_running(self) -> None:
         """Note that this try's deadline has passed: the next one re-attaches, even after a clear."""
@@ -370,7 +378,14 @@ class Submission:
             raise RuntimeError("a look-up without an intent")
         # Without a store nothing tells the one who comes back that there is something to look for.
         pause = self._pause if self._store is not None else lambda seconds, _: self._sleep(seconds)
-        found = look_up(self.client, known.record, clock=self._clock, pause=pause, log=self._log)
+        found = look_up(
+            self.client,
+            known.record,
+            clock=self._clock,
+            pause=pause,
+            log=self._log,
+            shared_marker=self._store is None,
+        )
         if found.task is None:
             return replace(known, look_up=found.look_up), None, found.candidates
         self._note_task(found.task)

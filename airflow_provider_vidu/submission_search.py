@@ -52,6 +52,7 @@ def look_up(
     clock: Callable[[], float],
     pause: Callable[[float, float], None],
     log: Any,
+    shared_marker: bool = False,
 ) -> Found:
     """
     Search until the submission is found, or can be said to be absent, or cannot be told.
@@ -62,6 +63,8 @@ def look_up(
     :param pause: waits before the next search: for so many seconds, of so many until the answer is certain. It may
         raise instead, where that is long and the caller can come back.
     :param log: where the wait is told.
+    :param shared_marker: other attempts have sent this marker too (below Airflow 3.3): that one of them has failed
+        says nothing of the last one, until the list has settled.
     :raises ViduUnavailableError: the list cannot be read now; the intent stays, a retry looks again.
     """
     account = client.account
@@ -70,6 +73,8 @@ def look_up(
     while True:
         looked_at = clock()
         found = _search(client, record, settled, log)
+        if shared_marker and found.task is not None and has_failed(found.task) and looked_at < settled:
+            found = Found(look_up=LookUp.ABSENT)
         if found.task is not None:
             log.info("The earlier attempt was accepted: it is Vidu task %s.", found.task.task_id)
         if found.look_up is not LookUp.ABSENT or looked_at >= settled:
@@ -116,6 +121,15 @@ def _search(client: ViduClient, record: SubmissionRecord, settled: float, log: A
         return Found(max(found, key=lambda row: (row.succeeded, not row.is_final, row.created_at or "")))
     seen_whole = paging.complete and readable and not candidates
     return Found(look_up=LookUp.ABSENT if seen_whole else LookUp.UNKNOWN, candidates=tuple(candidates))
+
+
+def has_failed(task: ViduTask) -> bool:
+    """
+    Tell whether a task has ended without a video.
+
+    :param task: as listed.
+    """
+    return task.is_final and not task.succeeded
 
 
 def _created_within(row: ViduTask, begin: float, end: float) -> bool:

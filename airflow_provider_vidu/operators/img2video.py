@@ -446,8 +446,8 @@ class Img2VideoOperator(BaseOperator):
         from airflow_provider_vidu.waiting import cancelled
 
         if self.cancel_on_timeout and error.task_id and cancelled(client, error.task_id, self.log):
-            submission.note_cancelled()
-            error.advice = "It was cancelled at Vidu (cancel_on_timeout) and is not billed; a retry submits anew."
+            anew = submission.note_cancelled()
+            error.advice = f"It was cancelled at Vidu (cancel_on_timeout) and is not billed; {anew}."
             return error
         submission.note_left_running()
         return error

@@ -385,3 +385,13 @@ def test_an_image_store_that_is_down_does_not_lose_the_paid_video(make, broken):
     assert make(try_number=2).submit(build).task_id == first.task_id
     with pytest.raises(type(broken)):
         make(key="another").submit(build)
+
+
+def test_without_a_store_an_earlier_failure_does_not_hide_a_submission_that_shows_late(make, vidu):
+    """Below Airflow 3.3 all attempts send one marker: the row of the failed one is not the answer to the last one."""
+    first = make(with_store=False).submit(lambda: WIRE)
+    vidu.finish(first.task_id, "failed", err_code="InternalServiceFailure")
+    vidu.replies, vidu.list_lag = [LOST], 45.0
+    second = make(try_number=2, with_store=False).submit(lambda: WIRE)
+    assert second.task_id != first.task_id
+    assert len(vidu.submissions) == 2

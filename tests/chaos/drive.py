@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Drives many runs, each from a seed of its own: ``make chaos N=10000``, and ``make chaos SEED=7`` to see one again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import multiprocessing
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+from airflow_provider_vidu import landing, submission, waiting
+from airflow_provider_vidu.api.errors import ViduUnavailableError
+from airflow_provider_vidu.client import AsyncViduClient, ViduClient
+from airflow_provider_vidu.emulator.faults import Fault
+from airflow_provider_vidu.hooks.vidu import ViduHook
+from airflow_provider_vidu.operators.img2video import Img2VideoOperator
+from airflow_provider_vidu.triggers.task import ViduTaskTrigger
+
+from . import accidents
+from .chance import Chance, Seeded
+from .virtual import in_line
+from .world import Broken, World
+
+
+def run(chance: Chance, folder: Path) -> World:
+    """
+    Live one run to its end.
+
+    :param chance: of its accidents.
+    :param folder: where videos may be landed.
+    :return: the run, judged well.
+    :raises Broken: a promise was broken; the error's ``world`` tells the history.
+    """
+    # The pauses between a client's retries are random, too.
+    random.seed(chance.between(0, 1))
+    world = World(chance, folder)
+    try:
+        with _in(world):
+            world.live()
+    except Exception as error:
+        error.world = world  # type: ignore[attr-defined]
+        raise
+    return world
+
+
+def run_seeds(seeds: range) -> Counter[str]:
+    """
+    Live several runs.
+
+    :param seeds: one a run.
+    :return: what has struck them, and ``runs``, ``submissions``, ``paid`` and ``deliveries``.
+    :raises Broken: with the seed, the history and the command that shows it again.
+    """
+    totals: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(prefix="vidu-chaos-") as folder:
+        for seed in seeds:
+            try:
+                world = run(Seeded(seed), Path(folder) / str(seed))
+            except Exception as error:
+                history = "\n".join(error.world.history)  # type: ignore[attr-defined]
+                raise Broken(
+                    f"{history}\n\nseed {seed}: {type(error).__name__}: {error}\nsee it again: make chaos SEED={seed}"
+                ) from error
+            totals.update(world.struck)
+            totals["runs"] += 1
+            totals["submissions"] += world.wire.requests["submit"]
+            totals["paid"] += sum(str(task.state) == "success" for task in world.wire.vidu.tasks())
+            totals["asked for"] += world.asked_for
+    return totals
+
+
+@contextmanager
+def _in(world: World) -> Generator[None, None, None]:
+    """Put the world in the place of time, network, triggerer threads and Airflow's answers."""
+
+    def fault_for(operation: str) -> Fault | None:
+        if world.calm or not world.chance.happens(accidents.FAULT):
+            return None
+        fault = accidents.fault_of(world.chance, operation)
+        world.note("fault", f"{operation}: {fault.kind} {fault.status or ''}")
+        return fault
+
+    def send(self: ViduClient, request: Any) -> Any:
+        worker = world.worker
+        assert worker is not None
+        worker.step(f"before {request.method} {request.url[-30:]}")
+        try:
+            answer = world.wire.exchange(request, fault_for)
+        except BaseException:
+            worker.step(f"after a lost reply to {request.method} {request.url[-30:]}")
+            raise
+        worker.step(f"after {request.method} {request.url[-30:]}")
+        return answer
+
+    async def asend(self: AsyncViduClient, request: Any) -> Any:
+        await asyncio.sleep(0)
+        return world.wire.exchange(request, fault_for)
+
+    def fetch(account: Any, url: str, file: Any) -> dict[str, Any]:
+        assert world.worker is not None
+        world.worker.step("fetching the video")
+        if not world.calm and world.chance.happens(accidents.FAULT):
+            world.note("fault", "download: breaks off")
+            raise ViduUnavailableError("The transfer broke off.")
+        video = b"\0\0\0\x18ftypmp42" + url.encode()
+        file.write(video)
+        file.flush()
+        return {"bytes": len(video), "sha256": ""}
+
+    log = logging.getLogger("vidu.chaos")
+    injected = {"clock": world.clock, "sleep": world.clock.sleep}
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        enter(mock.patch.object(time, "time", world.clock))
+        enter(mock.patch.object(time, "sleep", world.clock.sleep))
+        enter(mock.patch.object(asyncio, "to_thread", in_line))
+        for function in (
+            submission.Submission.__init__,
+            waiting.wait_for_end,
+            waiting.video_of,
+            ViduClient.__init__,
+            landing.land,
+        ):
+            # What defaults to the real clock was bound to it at import.
+            own = {name: value for name, value in injected.items() if name in function.__kwdefaults__}
+            enter(mock.patch.dict(function.__kwdefaults__, own))
+        enter(mock.patch.object(ViduClient, "_send", send))
+        enter(mock.patch.object(AsyncViduClient, "_send", asend))
+        enter(mock.patch.object(ViduHook, "account", world.account))
+        enter(mock.patch.object(ViduHook, "aget_account", mock.AsyncMock(return_value=world.account)))
+        enter(mock.patch.object(landing, "fetch_video", fetch))
+        enter(mock.patch.object(RuntimeTaskInstance, "get_task_states", world.task_states))
+        enter(mock.patch.object(Img2VideoOperator, "log", log))
+        enter(mock.patch.object(ViduTaskTrigger, "log", log))
+        yield
+
+
+def main() -> None:
+    """Parse the command line, drive, print the figures."""
+    parser = argparse.ArgumentParser(description="Random accidents over the real operator; the ledger is the judge.")
+    parser.add_argument("--runs", type=int, default=500)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--seed", type=int, default=None, help="show this one run")
+    parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
+    asked = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    if asked.seed is not None:
+        with tempfile.TemporaryDirectory(prefix="vidu-chaos-") as folder:
+            try:
+                world = run(Seeded(asked.seed), Path(folder))
+            except Exception as error:
+                print("\n".join(error.world.history))  # type: ignore[attr-defined]
+                raise
+        print("\n".join(world.history))
+        return
+    began = time.monotonic()
+    end = asked.first + asked.runs
+    shards = [range(first, min(first + 50, end)) for first in range(asked.first, end, 50)]
+    totals: Counter[str] = Counter()
+    with multiprocessing.get_context("spawn").Pool(
+        asked.jobs, initializer=logging.disable, initargs=(logging.CRITICAL,)
+    ) as pool:
+        for counted in pool.imap_unordered(run_seeds, shards):
+            totals.update(counted)
+            if sys.stderr.isatty():
+                print(f"\r{totals['runs']} runs", end="", file=sys.stderr)
+    print(f"\r{totals.pop('runs')} runs in {time.monotonic() - began:.0f} s: 0 double charges, 0 lost videos")
+    for name in ("asked for", "paid", "submissions"):
+        print(f"  {totals.pop(name):8d}  {'generations ' if name == 'asked for' else ''}{name}")
+    for name, count in sorted(totals.items(), key=lambda item: -item[1]):
+        print(f"  {count:8d}  {name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Whatever goes wrong, whenever: nobody pays twice and nothing paid for is lost.
+
+Five hundred runs of fixed seeds here, so that a red one is red again; ``make chaos N=10000`` drives more.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chaos.chance import Drawn
+from chaos.drive import run, run_seeds
+
+RUNS, SHARD = 500, 50
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    # Ten thousand lines of what is supposed to go wrong tell nothing; a broken run brings its own history.
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("first", range(0, RUNS, SHARD))
+def test_no_accident_makes_anybody_pay_twice_or_lose_a_paid_video(first):
+    struck = run_seeds(range(first, first + SHARD))
+    # A driver whose accidents have stopped happening would hold every promise.
+    assert struck["runs"] == SHARD
+    for accident in ("fault", "death", "freeze", "clear", "retry", "store failure", "user kill"):
+        assert struck[accident] > 0, f"no {accident} in {SHARD} runs"
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+@given(data=st.data())
+def test_no_short_chain_of_accidents_does_either(data):
+    """Hypothesis chooses the accidents, and shortens the chain of those that break a promise."""
+    with TemporaryDirectory(prefix="vidu-chaos-") as folder:
+        run(Drawn(data), Path(folder))
+
+
+def test_a_seed_gives_the_same_run_every_time():
+    from chaos.chance import Seeded
+
+    with TemporaryDirectory(prefix="vidu-chaos-") as folder:
+        one, two = (run(Seeded(7), Path(folder)).history for _ in range(2))
+    assert one == two
+    assert len(one) > 3

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+The emulated Vidu behind a wire that breaks on order, in virtual time and without sockets.
+
+Stands where the clients' own ``_send`` stands: everything above it (what is sent, what an answer means, what is
+retried) is the real code.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from airflow_provider_vidu.api.endpoints import HttpRequest
+from airflow_provider_vidu.api.errors import ViduError, ViduSubmissionInDoubtError, ViduUnavailableError
+from airflow_provider_vidu.api.tasks import TaskState
+from airflow_provider_vidu.emulator import answers
+from airflow_provider_vidu.emulator.emulated_task import EmulatedTask
+from airflow_provider_vidu.emulator.faults import (
+    BROKEN_JSON,
+    DROP_AFTER_ACCEPT,
+    DROP_BEFORE_ACCEPT,
+    FAIL_AFTER_ACCEPT,
+    HALF_REPLY,
+    HANG,
+    HANG_BEFORE_ACCEPT,
+    NO_ID,
+    REFUSE,
+    Fault,
+    Quirks,
+)
+from airflow_provider_vidu.emulator.listing import page_of, read_list_query
+from airflow_provider_vidu.emulator.refusals import Refusal, reason_of
+from airflow_provider_vidu.emulator.settings import Settings
+from airflow_provider_vidu.emulator.state import Vidu
+from airflow_provider_vidu.emulator.submissions import read_submission
+
+from .virtual import Clock
+
+Answer = tuple[int, dict[str, str], bytes]
+
+_QUERY = re.compile(r"/ent/v2/tasks/(\d+)/creations$")
+_CANCEL = re.compile(r"/ent/v2/tasks/(\d+)/cancel$")
+
+
+class Wire:
+    """
+    One account at Vidu, and the way there.
+
+    :param clock: the run's.
+    :param settings: how Vidu behaves.
+    :param timeout: seconds after which a client gives a request up.
+    :param settle_seconds: within which what was accepted shows in the list.
+    """
+
+    def __init__(self, clock: Clock, settings: Settings, timeout: float, settle_seconds: float) -> None:
+        self.clock = clock
+        self.vidu = Vidu(settings, clock)
+        self.quirks = Quirks()
+        self.timeout = timeout
+        self.settle_seconds = settle_seconds
+        self.requests: Counter[str] = Counter()
+        self._late: list[tuple[float, int, Callable[[], Any]]] = []
+
+    def exchange(self, request: HttpRequest, fault_for: Callable[[str], Fault | None]) -> Answer:
+        """
+        Send a request and return the answer.
+
+        :param request: as the clients prepare it.
+        :param fault_for: asked for what strikes this operation; it may raise, as a kill does.
+        :raises ViduError: what a transport raises.
+        """
+        operation, act = self._route(request)
+        fault = fault_for(operation)
+        self.requests[operation] += 1
+        self.settle()
+        if self.clock() > request.not_after:
+            raise ViduUnavailableError("sending took too long. Nothing was sent.")
+        self.clock.now += 0.1
+        return self._answer(request, act, fault)
+
+    def settle(self) -> None:
+        """Let arrive what was sent long ago and is only arriving now."""
+        now = self.clock.now
+        while self._late and self._late[0][0] <= now:
+            at, _, act = heapq.heappop(self._late)
+            self.clock.now = at
+            self._told(act)
+        self.clock.now = now
+
+    def _answer(self, request: HttpRequest, act: Callable[[], Any], fault: Fault | None) -> Answer:
+        if fault is None:
+            return self._told(act)
+        kind = fault.kind
+        patience = min(self.timeout, request.not_after - self.clock())
+        if kind == DROP_BEFORE_ACCEPT:
+            raise self._lost(request)
+        if kind == REFUSE:
+            return self._error(fault)
+        if kind == HANG_BEFORE_ACCEPT:
+            if fault.seconds < patience:
+                self.clock.now += fault.seconds
+                return self._told(act)
+            # Later than this is not promised: docs/reliability.md.
+            latest = request.not_after + self.settle_seconds - self.quirks.list_lag_seconds - 1.0
+            heapq.heappush(self._late, (min(self.clock() + fault.seconds, latest), len(self._late), act))
+            self.clock.now += patience
+            raise self._lost(request)
+        status, headers, body = self._told(act)
+        if kind == HANG:
+            self.clock.now += min(fault.seconds, patience)
+            if fault.seconds >= patience:
+                raise self._lost(request)
+        if kind in {DROP_AFTER_ACCEPT, HALF_REPLY}:
+            raise self._lost(request)
+        if kind == FAIL_AFTER_ACCEPT:
+            return self._error(fault)
+        if kind == NO_ID and status == 200:
+            return 200, {}, b'{"state": "created"}'
+        if kind == BROKEN_JSON:
+            return status, headers, body[: max(1, len(body) // 2)]
+        return status, headers, body
+
+    def _lost(self, request: HttpRequest) -> ViduError:
+        if request.submits:
+            return ViduSubmissionInDoubtError("The reply to the submission was lost.")
+        return ViduUnavailableError("could not be reached", task_id=request.task_id)
+
+    def _error(self, fault: Fault) -> Answer:
+        status = fault.status or 500
+        headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+        if fault.location is not None:
+            headers["Location"] = fault.location
+        refusal = Refusal(fault.reason or reason_of(status), status=status)
+        return status, headers, json.dumps(refusal.body("0" * 32)).encode()
+
+    def _told(self, act: Callable[[], Any]) -> Answer:
+        try:
+            return 200, {}, json.dumps(act()).encode()
+        except Refusal as refusal:
+            return refusal.status, {}, json.dumps(refusal.body("0" * 32)).encode()
+
+    def _route(self, request: HttpRequest) -> tuple[str, Callable[[], Any]]:
+        parts = urlsplit(request.url)
+        key = request.headers["Authorization"].split()[-1]
+        account = self.vidu.account_of(key)
+        if request.method == "POST" and parts.path == "/ent/v2/img2video":
+            return "submit", lambda: answers.create_answer(self.vidu.create(key, read_submission(request.body or b"")))
+        if match := _QUERY.search(parts.path):
+            return "poll", lambda: self._query(account, match.group(1))
+        if match := _CANCEL.search(parts.path):
+            return "cancel", lambda: self.vidu.cancel(account, match.group(1)) or {}
+        if parts.path == "/ent/v2/tasks":
+            return "list", lambda: self._list(account, parts.query)
+        raise AssertionError(f"nothing answers {request.method} {parts.path}")
+
+    def _query(self, account: str, task_id: str) -> dict[str, Any]:
+        task = self.vidu.find(account, task_id)
+        return answers.query_answer(task, _creations(task) if self.vidu.shows_creation(task) else [])
+
+    def _list(self, account: str, query_text: str) -> dict[str, Any]:
+        if not self.quirks.has_list:
+            raise Refusal("NotFound")
+        now = self.clock()
+        query = read_list_query(parse_qsl(query_text), now)
+        rows, token = page_of(self.vidu.tasks(account, query.task_ids or None), query, self.quirks, now)
+        with_payload = not self.quirks.list_without_payload
+        told = [answers.list_row(task, _creations(task), with_payload=with_payload) for task in rows]
+        return {"tasks": told, "next_page_token": token}
+
+
+def _creations(task: EmulatedTask) -> list[dict[str, Any]]:
+    if task.state is not TaskState.SUCCESS:
+        return []
+    return [answers.creation_answer(task, {"url": f"http://127.0.0.1/storage/{task.task_id}.mp4"})]

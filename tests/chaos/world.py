@@ -1,0 +1,530 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+One task instance in a simulated Airflow that goes wrong at random, over the real operator, trigger and clients.
+
+Simulated are Airflow (tries, retries, clears, kills, the state store, triggerers), the wire and the time. A run ends
+in a calm, in which nothing strikes any more and a user follows the advice of the error messages; then the emulator's
+ledger is the judge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+
+from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.emulator.settings import Settings
+from airflow_provider_vidu.operators.img2video import Img2VideoOperator
+from airflow_provider_vidu.submission_rules import MARKER_PREFIX, STORE_KEY
+from airflow_provider_vidu.triggers import task as trigger_module
+from airflow_provider_vidu.triggers.task import ViduTaskTrigger
+
+from . import accidents
+from .chance import Chance
+from .virtual import Clock, VirtualLoop
+from .wire import Wire
+
+#: Seconds for which a worker may be silent before Airflow gives it up.
+HEARTBEAT_TIMEOUT = 300.0
+#: Seconds between a worker's SIGTERM and its SIGKILL.
+GRACE = 5.0
+#: Phases of a run's life at the most; the calm that follows takes few.
+LONGEST_LIFE = 40
+
+OVER = ("success", "failed")
+
+
+class WorkerDied(BaseException):
+    """SIGKILL: nothing may catch it."""
+
+
+class Broken(AssertionError):
+    """A promise was broken."""
+
+
+class Worker:
+    """One process that runs a try, and what it can reach."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.dead = False
+        #: Airflow has started another try; the ids of this one are gone.
+        self.superseded = False
+        self.told_to_stop_at: float | None = None
+        self.operator: Any = None
+
+    def step(self, what: str) -> None:
+        """Pass a point at which a process can die, or freeze and wake up too late."""
+        world = self.world
+        if self.dead:
+            raise WorkerDied
+        if world.calm:
+            return
+        if world.chance.happens(accidents.DEATH):
+            self.die(what)
+        if world.has_store and not world.nested and world.chance.happens(accidents.FREEZE):
+            world.freeze(self, what)
+
+    def die(self, what: str) -> None:
+        self.world.note("death", f"the worker dies at: {what}")
+        self.dead = True
+        raise WorkerDied
+
+    def get(self, key: str) -> Any:
+        self.step("reading the store")
+        self._may_fail("read")
+        # Airflow's answer to a task instance that it does not know any more.
+        return None if self.superseded else json.loads(json.dumps(self.world.store.get(key)))
+
+    def set(self, key: str, value: Any, retention: Any = None) -> None:
+        self.step("writing the store")
+        self._may_fail("written")
+        if self.superseded:
+            raise RuntimeError("404: task instance not found")
+        self.world.store[key] = json.loads(json.dumps(value))
+        self.world.note("", f"store: {value.get('phase')} {value.get('task_id') or ''}")
+        self._may_fail("told to be written, though it is")
+        self.step("having written the store")
+
+    def _may_fail(self, what: str) -> None:
+        if not self.world.calm and self.world.chance.happens(accidents.STORE_FAILURE):
+            self.world.note("store failure", f"the store cannot be {what}")
+            raise RuntimeError("the state store is down")
+
+
+class World:
+    """
+    One run.
+
+    :param chance: where its accidents come from.
+    :param folder: where videos may be landed.
+    """
+
+    def __init__(self, chance: Chance, folder: Path) -> None:
+        self.chance = chance
+        self.history: list[str] = []
+        self.struck: Counter[str] = Counter()
+        self.clock = Clock()
+        self.began = self.clock()
+        self.clock.on_sleep = self._asleep
+        self.account = Account(
+            base_url="http://127.0.0.1:1", api_key="vda_0123456789", timeout=60.0, settle_seconds=60.0
+        )
+        settings = Settings(
+            created_seconds=chance.one_of([0.5, 20.0, 60.0]), processing_seconds=chance.one_of([5.0, 40.0, 200.0])
+        )
+        self.wire = Wire(self.clock, settings, self.account.timeout, self.account.settle_seconds)
+        self.wire.quirks = accidents.quirks_of(chance)
+        self.has_store = not chance.happens(0.15)
+        self.retries = chance.one_of([0, 2, 3])
+        self.settings = {
+            "images": "https://example.com/cat.png",
+            "prompt": accidents.prompt_of(chance),
+            "model": "viduq2-turbo",
+            "duration": 1,
+            "deferrable": chance.happens(0.6),
+            "wait_for_completion": not chance.happens(0.1),
+            "output_path": f"{folder}/" if chance.happens(0.3) else None,
+            "timeout": chance.one_of([None, None, 45.0, 600.0]),
+            "cancel_on_timeout": chance.happens(0.1),
+            "retries": self.retries,
+        }
+        self.may_cancel = self.settings["cancel_on_timeout"]
+        self.store: dict[str, Any] = {}
+        self.state = "scheduled"
+        self.try_number, self.max_tries = 1, self.retries
+        self.run_exists = True
+        self.calm = False
+        self.nested = False
+        self.worker: Worker | None = None
+        self.deferral: dict[str, Any] | None = None
+        self.event: Any = None
+        self.late_kill: ViduTaskTrigger | None = None
+        self.failure: Exception | None = None
+        self.on_unknown = "fail"
+        #: Generations that the user has asked for.
+        self.asked_for = 1
+        self.user_has_acted = False
+        self.user_has_ended_it = False
+        self.handed_over: set[str] = set()
+        self.returned: str | None = None
+        self.note("", f"{'3.3' if self.has_store else '3.0'} {self.settings} {self.wire.quirks} {settings}")
+
+    # -- telling ----------------------------------------------------------------------------------------------
+
+    def note(self, kind: str, text: str) -> None:
+        """Write a line of the run's history."""
+        if kind:
+            self.struck[kind] += 1
+        self.history.append(f"{self.clock.now - self.began:9.1f} s  try {self.try_number}  {text}")
+
+    # -- a life -----------------------------------------------------------------------------------------------
+
+    def live(self) -> None:
+        """Live through accidents, then through a calm, and be judged."""
+        for _ in range(LONGEST_LIFE):
+            if self.state in OVER:
+                if not self.chance.happens(accidents.CLEAR) or self.asked_for > 3:
+                    break
+                self.clear("a user clears the task")
+            else:
+                self.go_on()
+        self._calm()
+        self.judge()
+
+    def go_on(self) -> None:
+        """Let the next thing happen to the task instance."""
+        if self.state == "deferred":
+            loop = VirtualLoop(self.clock)
+            try:
+                loop.run_until_complete(self._deferred())
+            finally:
+                loop.close()
+        else:
+            self._work()
+
+    def clear(self, why: str) -> None:
+        """Clear the task instance as a user does."""
+        self.note("clear", why)
+        record = self.store.get(STORE_KEY) or {}
+        if record.get("phase") == "returned" or not self.has_store:
+            # Delivered, or below Airflow 3.3, where a clear always means a new generation.
+            self.asked_for += 1
+            self.returned = None
+        if record.get("phase") == "returned" and record["task_id"] not in self.handed_over:
+            # Not promised: it died between its last write and its report, without a retry, and was cleared then.
+            self.note("returned, died, cleared", f"Vidu task {record['task_id']} was noted as returned")
+            self.handed_over.add(record["task_id"])
+        self.user_has_acted = True
+        self.user_has_ended_it = False
+        self.max_tries = self.try_number + self.retries
+        self._next_try()
+
+    def _next_try(self) -> None:
+        self.try_number += 1
+        self.state = "scheduled"
+        self.deferral = None
+        if self.worker is not None:
+            self.worker.superseded = True
+
+    def _fail(self, error: Exception | None, *, for_good: bool = False) -> None:
+        self.failure = error
+        if for_good or self.try_number > self.max_tries:
+            self.note("", f"the task has failed: {error}")
+            self.state = "failed"
+            return
+        self.note("retry", f"to be retried: {error}")
+        kept = self.deferral if not self.has_store else None
+        self._next_try()
+        # Airflow 3.0 resumes a retry where the failed try had resumed.
+        self.deferral = kept
+        self.clock.now += 30
+
+    # -- workers ----------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        self.clock.now += 2
+        worker = Worker(self)
+        outer, self.worker = self.worker, worker
+        self.state = "running"
+        # A fresh object, as in a fresh process.
+        operator = Img2VideoOperator(task_id="t", on_unknown=self.on_unknown, **self.settings)
+        worker.operator = operator
+        context = self._context(worker)
+        resumed = self.deferral
+        try:
+            if resumed is None:
+                self.note("", "execute")
+                result = operator.execute(context)
+            else:
+                self.note("", f"{resumed['method']} with {self.event}")
+                result = getattr(operator, resumed["method"])(context, event=self.event, **resumed["kwargs"])
+            self._has_returned(worker, result)
+            worker.step("execute has returned")
+        except TaskDeferred as error:
+            deferred = error
+            self._airflow_takes(worker, lambda: self._defer(deferred))
+        except WorkerDied:
+            self.clock.now += HEARTBEAT_TIMEOUT
+            self._airflow_takes(worker, lambda: self._fail(None))
+        except Exception as error:
+            # The exception outlives this block.
+            raised = error
+            for_good = isinstance(error, AirflowFailException)
+            self._airflow_takes(worker, lambda: self._fail(raised, for_good=for_good))
+        else:
+            self._airflow_takes(worker, self._succeed)
+        finally:
+            worker.dead = True
+            if self.nested:
+                self.worker = outer
+        if self.late_kill is not None and self.state in {"deferred", *OVER}:
+            killed, self.late_kill = self.late_kill, None
+            loop = VirtualLoop(self.clock)
+            try:
+                loop.run_until_complete(self._kill(killed))
+            finally:
+                loop.close()
+
+    def _airflow_takes(self, worker: Worker, report: Callable[[], None]) -> None:
+        if worker.superseded or self.state != "running":
+            self.note("", "Airflow takes no report of this worker any more")
+            return
+        report()
+
+    def _has_returned(self, worker: Worker, result: dict[str, Any]) -> None:
+        task_id = result["task_id"]
+        self.note("", f"execute returns Vidu task {task_id}")
+        self.handed_over.add(task_id)
+        if not worker.superseded:
+            if self.returned not in {None, task_id}:
+                raise Broken(f"one run has delivered Vidu task {self.returned} and then {task_id}")
+            self.returned = task_id
+        for landed in result["files"]:
+            if not Path(landed["path"]).is_file():
+                raise Broken(f"{landed['path']} is not there")
+
+    def _succeed(self) -> None:
+        if not self.calm and self.chance.happens(0.02):
+            self.note("XCom failure", "the XCom cannot be pushed")
+            self._fail(None)
+            return
+        self.note("", "success")
+        self.state = "success"
+
+    def _defer(self, deferred: TaskDeferred) -> None:
+        path, kwargs = deferred.trigger.serialize()
+        timer = path.endswith("DateTimeTrigger")
+        self.deferral = {
+            "trigger": None if timer else json.loads(json.dumps(kwargs)),
+            "until": kwargs["moment"].timestamp() if timer else None,
+            "method": deferred.method_name,
+            "kwargs": json.loads(json.dumps(deferred.kwargs)),
+        }
+        self.state = "deferred"
+        self.note("", f"deferred, to {deferred.method_name}")
+
+    def freeze(self, worker: Worker, what: str) -> None:
+        """Stop a worker, let Airflow give it up and go on without it, and wake it up again."""
+        self.note("freeze", f"the worker freezes at: {what}")
+        self.nested = True
+        self.clock.now += HEARTBEAT_TIMEOUT
+        before = worker.told_to_stop_at
+        self._fail(None)
+        for _ in range(self.chance.one_of([1, 2, 3])):
+            if self.state in OVER:
+                break
+            self.go_on()
+        worker.told_to_stop_at = before
+        self.nested = False
+        self.worker = worker
+        self.note("", f"the worker that froze at {what!r} wakes up")
+
+    def _asleep(self, seconds: float) -> None:
+        worker = self.worker
+        if worker is None or self.calm or worker.dead:
+            return
+        if worker.told_to_stop_at is not None:
+            if self.clock() > worker.told_to_stop_at + GRACE:
+                worker.die("the end of its grace")
+            return
+        if worker.superseded or not self.chance.happens(accidents.END_OF_WORKER * max(1.0, seconds / 0.5)):
+            return
+        worker.told_to_stop_at = self.clock()
+        if self.chance.happens(0.5):
+            self.note("eviction", "SIGTERM, as when a pod is evicted")
+        else:
+            self._user_ends_it()
+        worker.operator.on_kill()
+
+    def _user_ends_it(self) -> None:
+        self.user_has_acted = self.user_has_ended_it = True
+        self.state = self.chance.one_of(OVER)
+        self.note("user kill", f"a user marks it {self.state}")
+
+    def _context(self, worker: Worker) -> dict[str, Any]:
+        instance = self.instance()
+        instance.try_number, instance.max_tries = self.try_number, self.max_tries
+        instance.task = SimpleNamespace(retries=self.retries)
+        started = datetime.fromtimestamp(self.began, timezone.utc) - timedelta(seconds=5)
+        context: dict[str, Any] = {"ti": instance, "dag_run": SimpleNamespace(start_date=started)}
+        if self.has_store:
+            context["task_state_store"] = SimpleNamespace(get=worker.get, set=worker.set)
+        return context
+
+    def instance(self) -> SimpleNamespace:
+        return SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1)
+
+    def task_states(self, **asked: Any) -> dict[str, Any]:
+        """Answer as Airflow does when it is asked for the task's state."""
+        if not self.calm and self.chance.happens(accidents.SILENCE):
+            raise RuntimeError("Airflow does not answer")
+        state = None if self.state == "scheduled" else self.state
+        return {"r": {"t": state}} if self.run_exists else {}
+
+    # -- triggerers -------------------------------------------------------------------------------------------
+
+    async def _deferred(self) -> None:
+        assert self.deferral is not None
+        if self.deferral["trigger"] is None:
+            await asyncio.sleep(max(0.0, self.deferral["until"] - self.clock()))
+            if not self.calm and self.chance.happens(0.05):
+                self.clear("a user clears it while it waits to submit")
+                return
+            self.state, self.event = "scheduled", None
+            return
+        trigger = self._trigger()
+        running = asyncio.ensure_future(_first_event(trigger))
+        others: list[asyncio.Future[Any]] = []
+        try:
+            while True:
+                happens = not self.calm and self.chance.happens(accidents.INCIDENT)
+                stretch = self.chance.between(0, 60) if happens else None
+                done, _ = await asyncio.wait({running}, timeout=stretch)
+                if done:
+                    self.state, self.event = "scheduled", json.loads(json.dumps(running.result()))
+                    return
+                trigger, running, ended = await self._incident(trigger, running, others)
+                if ended:
+                    return
+        finally:
+            for task in (running, *others):
+                task.cancel()
+            await asyncio.gather(running, *others, return_exceptions=True)
+
+    async def _incident(
+        self, trigger: ViduTaskTrigger, running: asyncio.Future[Any], others: list[asyncio.Future[Any]]
+    ) -> tuple[ViduTaskTrigger, asyncio.Future[Any], bool]:
+        kind = self.chance.one_of(["death", "hand-over", "freeze", "user", "user", "clear", "clear", "stale event"])
+        if kind == "death":
+            self.note("triggerer death", "the triggerer dies; another takes over")
+            running.cancel()
+            await asyncio.sleep(30)
+        elif kind == "hand-over":
+            self.note("hand-over", "the triggerer stops; another takes over")
+            running.cancel()
+        elif kind == "freeze":
+            # Airflow 3.3.0 to 3.3.2: the one that wakes up calls on_kill on what the other one runs by now.
+            self.note(
+                "triggerer freeze", "the triggerer freezes; another takes over; it wakes up and kills its triggers"
+            )
+            others.append(running)
+            successor = self._trigger()
+            going = asyncio.ensure_future(_first_event(successor))
+            await asyncio.sleep(1)
+            running.cancel()
+            await self._kill(trigger)
+            return successor, going, False
+        elif kind == "user":
+            running.cancel()
+            self._user_ends_it()
+            self.run_exists = not self.chance.happens(0.1)
+            await self._kill(trigger)
+            self.run_exists = True
+            return trigger, running, True
+        elif kind == "clear":
+            running.cancel()
+            first = self.chance.happens(0.5)
+            self.clear("a user clears the deferred task")
+            if first:
+                await self._kill(trigger)
+            elif self.has_store:
+                # The new try is quicker than the old trigger's end.
+                self.late_kill = trigger
+            return trigger, running, True
+        else:
+            self.note("stale event", "an event of somebody else's trigger arrives")
+            running.cancel()
+            self.state = "scheduled"
+            self.event = {"status": self.chance.one_of(["success", "failed", "error"]), "task_id": "4711"}
+            return trigger, running, True
+        trigger = self._trigger()
+        return trigger, asyncio.ensure_future(_first_event(trigger)), False
+
+    def _trigger(self) -> ViduTaskTrigger:
+        assert self.deferral is not None
+        trigger = ViduTaskTrigger(**self.deferral["trigger"])
+        trigger.task_instance = self.instance()
+        return trigger
+
+    async def _kill(self, trigger: ViduTaskTrigger) -> None:
+        if not self.has_store:
+            # Below Airflow 3.3 nobody calls it.
+            return
+        killing = asyncio.ensure_future(trigger.on_kill())
+        # Airflow cancels on_kill after about a second.
+        await asyncio.wait({killing}, timeout=1.0)
+        killing.cancel()
+        await asyncio.gather(killing, *trigger_module._kills, return_exceptions=True)
+
+    # -- the end ----------------------------------------------------------------------------------------------
+
+    def _calm(self) -> None:
+        self.calm = True
+        self.note("", "calm")
+        # Who never gives Vidu the time that it takes never gets a video.
+        self.settings.update(timeout=None, cancel_on_timeout=False)
+        for _ in range(12):
+            while self.state not in OVER:
+                self.go_on()
+            if self.state == "success" and not self.user_has_ended_it:
+                break
+            # What the messages advise: look at the account, adopt what is there, else submit anew.
+            self.clock.now += 600
+            self.wire.settle()
+            record = self.store.get(STORE_KEY) or {}
+            if record.get("phase") == "intent":
+                lost = [task for task in self.wire.vidu.tasks() if (record["marker"] or "?") in task.request.payload]
+                if lost:
+                    self.note("adoption", f"the user adopts Vidu task {lost[-1].task_id}")
+                    self.store[STORE_KEY] = {"task_id": lost[-1].task_id}
+                else:
+                    self.on_unknown = "resubmit"
+            if not self.has_store and self._undelivered():
+                # Below 3.3 the message says: fetch it, and mark the task as a success.
+                self.note("adoption", "the user fetches the video himself")
+                self.handed_over.update(self._undelivered())
+                self.state, self.user_has_ended_it = "success", False
+                break
+            self.clear("the user follows the advice")
+        else:
+            raise Broken(f"the task never succeeds, even in the calm: {self.failure}")
+        self.clock.now += 100_000
+        self.wire.settle()
+
+    def _undelivered(self) -> set[str]:
+        return {task.task_id for task in self.wire.vidu.tasks() if str(task.state) == "success"} - self.handed_over
+
+    def judge(self) -> None:
+        """
+        Ask the ledger.
+
+        :raises Broken: a promise was.
+        """
+        tasks = self.wire.vidu.tasks()
+        paid = [task.task_id for task in tasks if self.wire.vidu.ledger.of_task(task.task_id)["charged"]]
+        if len(paid) > self.asked_for:
+            raise Broken(f"paid {len(paid)} times for {self.asked_for}: {paid}")
+        lost = self._undelivered()
+        if lost and self.has_store:
+            raise Broken(f"paid for and never delivered: {sorted(lost)}")
+        cancels = self.wire.requests["cancel"]
+        if cancels and not self.user_has_acted and not self.may_cancel:
+            raise Broken(f"{cancels} cancels, and no user has ended or cleared anything")
+        if not all(task.request.payload.startswith(MARKER_PREFIX) for task in tasks):
+            raise Broken("a submission without a marker")
+
+
+async def _first_event(trigger: ViduTaskTrigger) -> Any:
+    async for event in trigger.run():
+        return event.payload
+    raise Broken("the trigger ended without an event")
