@@ -110,3 +110,32 @@ def test_a_product_that_fails_does_not_stop_the_others(run_dag, vidu_emulator, t
     # Moderation is permanent: no retry was burnt on it.
     assert run.tries()["video", 1] == 1
     assert vidu_emulator.counters.submissions == 3
+
+
+@pytest.mark.vidu_emulator(concurrency=0)
+def test_orphans(run_dag, vidu_emulator, monkeypatch):
+    """Through Airflow's own answers: a run that is over and one that does not exist want no video any more."""
+    from cryptography.fernet import Fernet
+
+    from airflow_provider_vidu import compat
+    from airflow_provider_vidu.hooks.vidu import ViduHook
+
+    cipher = Fernet(Fernet.generate_key())
+    monkeypatch.setattr(compat, "_cipher", lambda: cipher)
+
+    def submitted_by(dag_id, run_id):
+        payload = f"avp1:{'0' * 32}.{compat.sealed((dag_id, run_id, 'animate', -1))}"
+        request = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1, "payload": payload}
+        return ViduHook().submit(request).task_id
+
+    before = run_dag("example_vidu_orphans")
+    assert (before.state, before.xcom("find_orphans")) == ("success", [])
+    over, gone = submitted_by(before.dag_id, before.run_id), submitted_by("no_such_dag", "no such run")
+    ViduHook().submit({"images": "https://example.com/a.png", "model": "viduq2-turbo", "payload": "somebody else's"})
+    run = run_dag("example_vidu_orphans", {"cancel": [gone, "4711"]})
+    found = {orphan["vidu_task"]: orphan for orphan in run.xcom("find_orphans")}
+    assert set(found) == {over, gone}
+    assert (found[over]["run_is_gone"], found[gone]["run_is_gone"]) == (False, True)
+    assert found[over]["submitted_by"] == f"example_vidu_orphans.animate of {before.run_id}"
+    assert run.xcom("cancel") == [gone]
+    assert vidu_emulator.counters.cancels_accepted == 1

@@ -17,6 +17,8 @@ IMAGE = Path(__file__).resolve().parents[2] / "dags_examples" / "images" / "city
 DAG_ID = "operator_by_conf"
 HAS_STATE_STORE = Version(version("apache-airflow")) >= Version("3.3")
 WAITING = ("in_worker", "deferred")
+# Before 3.1.1 Airflow resumes a retry where the failed try had resumed, and dag.test() drops what would tell it apart.
+KEEPS_NEXT_METHOD = Version(version("apache-airflow")) < Version("3.1.1")
 
 
 @pytest.fixture
@@ -83,9 +85,11 @@ def test_a_full_queue_costs_no_airflow_retry(run, vidu_emulator):
 
 def test_a_task_that_fails_for_a_passing_reason_is_retried_and_paid_once(run, vidu_emulator):
     result = run(prompt="[emulator:fail=InternalServiceFailure:1]")
-    assert result.states()["deferred", -1] == "success"
+    waited = [task for task in WAITING if task == "in_worker" or not KEEPS_NEXT_METHOD]
+    assert {result.states()[task, -1] for task in waited} == {"success"}
+    assert {result.tries()[task, -1] for task in waited} == {2}
     # A failed task is not billed: what stays charged is one generation each.
-    assert vidu_emulator.ledger.charged == 8 * sum(task.state == "success" for task in vidu_emulator.tasks)
+    assert vidu_emulator.ledger.charged == 8 * len(waited)
 
 
 def test_moderation_burns_no_retry_and_says_what_to_do(run, vidu_emulator, capfd):

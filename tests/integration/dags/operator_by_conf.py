@@ -24,7 +24,8 @@ with DAG(
         Img2VideoOperator(
             task_id=name,
             images="{{ params.image }}",
-            prompt="{{ params.prompt }}",
+            # The emulator counts the failures of a prompt: each task needs one of its own then.
+            prompt="{{ params.prompt }}{{ task.task_id if 'emulator' in params.prompt }}",
             model="{{ params.model }}",
             duration="{{ params.duration }}",
             output_path="{{ params.output }}" if name != "submit_only" else None,

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+A daily look for Vidu tasks that run although nobody waits for them: their Dag run is over, or has been deleted.
+
+Only tasks that this Airflow has submitted are named, also where several share one account. Nothing is cancelled by
+itself: look at the list, then run this DAG with the ids to cancel in ``cancel``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.sdk import DAG, task
+
+from airflow_provider_vidu.hooks.vidu import ViduHook
+
+with DAG(
+    dag_id="example_vidu_orphans",
+    schedule="@daily",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    params={"cancel": []},
+    tags=["example", "vidu"],
+    doc_md=__doc__,
+) as dag:
+
+    @task
+    def find_orphans() -> list[dict]:
+        """List them, with who has submitted each."""
+        return [
+            {
+                "vidu_task": orphan.vidu_task.task_id,
+                "state": orphan.vidu_task.state,
+                "credits": orphan.vidu_task.credits,
+                "submitted_by": f"{orphan.dag_id}.{orphan.task_id} of {orphan.run_id}",
+                "run_is_gone": orphan.run_is_gone,
+            }
+            for orphan in ViduHook().find_orphans()
+        ]
+
+    @task
+    def cancel(orphans: list[dict], params: dict | None = None) -> list[str]:
+        """
+        Cancel those that the run was told to, and that are orphans still.
+
+        :param orphans: of the look.
+        :param params: of the Dag run.
+        """
+        asked = {str(task_id) for task_id in (params or {})["cancel"]}
+        chosen = [orphan["vidu_task"] for orphan in orphans if orphan["vidu_task"] in asked]
+        for task_id in chosen:
+            ViduHook().cancel_task(task_id)
+        return chosen
+
+    cancel(find_orphans())
