@@ -211,15 +211,18 @@ class ViduClient:
         request = replace(endpoints.prepare_create(self.account, endpoint, wire), not_after=not_after)
         return self._ask(request, endpoints.parse_create)
 
-    def get_task(self, task_id: str) -> ViduTask:
+    def get_task(self, task_id: str, *, retry: bool = True) -> ViduTask:
         """
         Query a task; its URLs are signed anew at every query.
 
         :param task_id: Vidu's id.
+        :param retry: False = ask once: for whoever paces himself, and must not be held up.
         :raises ViduNotFoundError: this account has no such task.
         :raises ViduUnavailableError: Vidu cannot be reached, after retries.
         """
         request = endpoints.prepare_task(self.account, task_id)
+        if not retry:
+            return self._ask(request, endpoints.parse_task, task_id)
         return self._retrying(lambda: self._ask(request, endpoints.parse_task, task_id))
 
     def list_page(self, **query: Any) -> endpoints.TaskPage:
@@ -327,7 +330,6 @@ class AsyncViduClient:
     The same over ``aiohttp``: one session, for the triggerer and async tasks. Close it, or use ``async with``.
 
     :param account: where and as whom.
-    :param retry: retry GETs within the call; a poller that paces itself says no.
     :param sleep: how to wait between retries, seconds; injected by tests.
     """
 
@@ -335,17 +337,13 @@ class AsyncViduClient:
         self,
         account: Account,
         *,
-        retry: bool = True,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.account = account
         self._session: aiohttp.ClientSession | None = None
         self._tls: ssl.SSLContext | bool = True
         self._proxy = proxy_for(account)
-        arguments = _retry_arguments()
-        if not retry:
-            arguments["stop"] = tenacity.stop_after_attempt(1)
-        self._retrying = tenacity.AsyncRetrying(sleep=sleep, **arguments)
+        self._retrying = tenacity.AsyncRetrying(sleep=sleep, **_retry_arguments())
 
     async def __aenter__(self) -> AsyncViduClient:
         return self
@@ -366,9 +364,11 @@ class AsyncViduClient:
         request = replace(endpoints.prepare_create(self.account, endpoint, wire), not_after=not_after)
         return await self._ask(request, endpoints.parse_create)
 
-    async def get_task(self, task_id: str) -> ViduTask:
+    async def get_task(self, task_id: str, *, retry: bool = True) -> ViduTask:
         """See :meth:`ViduClient.get_task`."""
         request = endpoints.prepare_task(self.account, task_id)
+        if not retry:
+            return await self._ask(request, endpoints.parse_task, task_id)
         return await self._retrying(self._ask, request, endpoints.parse_task, task_id)
 
     async def list_page(self, **query: Any) -> endpoints.TaskPage:

@@ -134,7 +134,8 @@ def wait_for_end(
             sleep(min(SLICE, left))
         stop()
         try:
-            task = client.get_task(task.task_id).filled_from(task)
+            # One look at a time: a kill must not wait for the retries of an outage.
+            task = client.get_task(task.task_id, retry=False).filled_from(task)
         except ViduError as error:
             progress.failed(error, clock())
             verdict = wait.failed(error, clock())

@@ -97,7 +97,8 @@ class Watcher:
             try:
                 async with self._looks:
                     client = await self._opened()
-                    task = await client.get_task(task_id)
+                    # The wait paces itself: retries inside a look would hide an outage from its schedule.
+                    task = await client.get_task(task_id, retry=False)
             except ViduError as error:
                 progress.failed(error, time.time())
                 if isinstance(error, ViduAuthError) and client is self._client:
@@ -128,8 +129,7 @@ class Watcher:
             if self._client is None:
                 # Half a second of importing is no business of the triggerer's loop.
                 await asyncio.to_thread(import_module, "aiohttp")
-                # The wait paces itself: retries inside a look would hide an outage from its schedule.
-                self._client = AsyncViduClient(await self._account(), retry=False)
+                self._client = AsyncViduClient(await self._account())
             return self._client
 
     async def _account(self) -> Account:

@@ -97,7 +97,7 @@ class Vidu:
             raise reply
         return ViduTask.model_validate(self.tasks[task_id])
 
-    def get_task(self, task_id: str) -> ViduTask:
+    def get_task(self, task_id: str, *, retry: bool = True) -> ViduTask:
         if self.outage is not None:
             raise self.outage
         if task_id not in self.tasks:

@@ -616,16 +616,22 @@ def test_a_long_retry_after_is_left_to_whoever_waits(server, transport, asked):
     assert transport.slept == []
 
 
-def test_a_poller_that_paces_itself_repeats_nothing(server):
+def test_a_poller_that_paces_itself_repeats_nothing(server, transport):
     server.script(answer(503))
-
-    async def look():
-        async with AsyncViduClient(account(server), retry=False) as client:
-            await client.get_task(TASK_ID)
-
-    with pytest.raises(ViduUnavailableError):
-        asyncio.run(look())
+    transport.fails(ViduUnavailableError, account(server), "get_task", TASK_ID, retry=False)
     assert len(server.received) == 1
+    assert transport.slept == []
+
+
+def test_nothing_is_sent_of_a_submission_whose_time_is_over(server, transport):
+    """Frozen between its intent and its POST, a worker may wake up when another try has looked for it in vain."""
+    server.script(hang_up)
+    with within(PATIENCE):
+        error = transport.fails(
+            ViduUnavailableError, account(server), "submit", {"model": "m"}, not_after=time.time() - 1
+        )
+    assert "Nothing was sent" in str(error)
+    assert all(not request.body for request in server.received)
 
 
 def test_many_looks_over_one_client_do_not_disturb_each_others_retries(server):

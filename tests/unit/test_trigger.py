@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -33,7 +34,7 @@ async def event_of(made):
 
 
 def test_it_comes_back_from_the_database_as_it_went():
-    made = ViduTaskTrigger("c", ["1", 2], 1.5, 3.0, False, {"model": "m"})
+    made = ViduTaskTrigger("c", ["1", 2], 1.5, 3.0, False, {"model": "m"}, 7.5)
     path, kwargs = made.serialize()
     assert path == "airflow_provider_vidu.triggers.task.ViduTaskTrigger"
     again = ViduTaskTrigger(**json.loads(json.dumps(kwargs)))
@@ -117,3 +118,15 @@ async def test_one_trigger_waits_for_many_and_the_worst_gives_the_status(submit)
     event = await event_of(trigger(good, bad))
     assert (event["status"], event["task_ids"]) == ("failed", [good, bad])
     assert "task_id" not in event
+
+
+async def test_no_event_leaves_while_the_worker_that_deferred_may_still_be_ending(submit):
+    """An early event can make Airflow take the worker's late end for a failure of the next one."""
+    task_id = submit()
+    ViduHook().wait_for_task(task_id)
+    held = trigger(task_id, poll_interval=0.1, not_before=time.time() + 0.8)
+    held.task_instance = SimpleNamespace(task_id="t")
+    began = time.monotonic()
+    event = await event_of(held)
+    assert time.monotonic() - began >= 0.7
+    assert event == await event_of(trigger(task_id, poll_interval=0.1))
