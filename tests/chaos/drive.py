@@ -34,7 +34,8 @@ from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 from . import accidents
 from .chance import Chance, Seeded
 from .virtual import in_line
-from .world import Broken, World
+from .worker import Broken
+from .world import World
 
 
 def run(chance: Chance, folder: Path) -> World:

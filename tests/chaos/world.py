@@ -10,7 +10,6 @@ ledger is the judge.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -25,13 +24,14 @@ from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.emulator.settings import Settings
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
 from airflow_provider_vidu.submission_rules import MARKER_PREFIX, STORE_KEY
-from airflow_provider_vidu.triggers import task as trigger_module
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 
 from . import accidents
 from .chance import Chance
+from .triggerers import Triggerers
 from .virtual import Clock, VirtualLoop
 from .wire import Wire
+from .worker import Broken, Worker, WorkerDied
 
 #: Seconds for which a worker may be silent before Airflow gives it up.
 HEARTBEAT_TIMEOUT = 300.0
@@ -41,64 +41,6 @@ GRACE = 5.0
 LONGEST_LIFE = 40
 
 OVER = ("success", "failed")
-
-
-class WorkerDied(BaseException):
-    """SIGKILL: nothing may catch it."""
-
-
-class Broken(AssertionError):
-    """A promise was broken."""
-
-
-class Worker:
-    """One process that runs a try, and what it can reach."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.dead = False
-        #: Airflow has started another try; the ids of this one are gone.
-        self.superseded = False
-        self.told_to_stop_at: float | None = None
-        self.operator: Any = None
-
-    def step(self, what: str) -> None:
-        """Pass a point at which a process can die, or freeze and wake up too late."""
-        world = self.world
-        if self.dead:
-            raise WorkerDied
-        if world.calm:
-            return
-        if world.chance.happens(accidents.DEATH):
-            self.die(what)
-        if world.has_store and not world.nested and world.chance.happens(accidents.FREEZE):
-            world.freeze(self, what)
-
-    def die(self, what: str) -> None:
-        self.world.note("death", f"the worker dies at: {what}")
-        self.dead = True
-        raise WorkerDied
-
-    def get(self, key: str) -> Any:
-        self.step("reading the store")
-        self._may_fail("read")
-        # Airflow's answer to a task instance that it does not know any more.
-        return None if self.superseded else json.loads(json.dumps(self.world.store.get(key)))
-
-    def set(self, key: str, value: Any, retention: Any = None) -> None:
-        self.step("writing the store")
-        self._may_fail("written")
-        if self.superseded:
-            raise RuntimeError("404: task instance not found")
-        self.world.store[key] = json.loads(json.dumps(value))
-        self.world.note("", f"store: {value.get('phase')} {value.get('task_id') or ''}")
-        self._may_fail("told to be written, though it is")
-        self.step("having written the store")
-
-    def _may_fail(self, what: str) -> None:
-        if not self.world.calm and self.world.chance.happens(accidents.STORE_FAILURE):
-            self.world.note("store failure", f"the store cannot be {what}")
-            raise RuntimeError("the state store is down")
 
 
 class World:
@@ -139,6 +81,7 @@ class World:
             "retries": self.retries,
         }
         self.may_cancel = self.settings["cancel_on_timeout"]
+        self.triggerers = Triggerers(self)
         self.store: dict[str, Any] = {}
         self.state = "scheduled"
         self.try_number, self.max_tries = 1, self.retries
@@ -186,7 +129,7 @@ class World:
         if self.state == "deferred":
             loop = VirtualLoop(self.clock)
             try:
-                loop.run_until_complete(self._deferred())
+                loop.run_until_complete(self.triggerers.wait())
             finally:
                 loop.close()
         else:
@@ -271,7 +214,7 @@ class World:
             killed, self.late_kill = self.late_kill, None
             loop = VirtualLoop(self.clock)
             try:
-                loop.run_until_complete(self._kill(killed))
+                loop.run_until_complete(self.triggerers.kill(killed))
             finally:
                 loop.close()
 
@@ -343,10 +286,10 @@ class World:
         if self.chance.happens(0.5):
             self.note("eviction", "SIGTERM, as when a pod is evicted")
         else:
-            self._user_ends_it()
+            self.user_ends_it()
         worker.operator.on_kill()
 
-    def _user_ends_it(self) -> None:
+    def user_ends_it(self) -> None:
         self.user_has_acted = self.user_has_ended_it = True
         self.state = self.chance.one_of(OVER)
         self.note("user kill", f"a user marks it {self.state}")
@@ -370,101 +313,6 @@ class World:
             raise RuntimeError("Airflow does not answer")
         state = None if self.state == "scheduled" else self.state
         return {"r": {"t": state}} if self.run_exists else {}
-
-    # -- triggerers -------------------------------------------------------------------------------------------
-
-    async def _deferred(self) -> None:
-        assert self.deferral is not None
-        if self.deferral["trigger"] is None:
-            await asyncio.sleep(max(0.0, self.deferral["until"] - self.clock()))
-            if not self.calm and self.chance.happens(0.05):
-                self.clear("a user clears it while it waits to submit")
-                return
-            self.state, self.event = "scheduled", None
-            return
-        trigger = self._trigger()
-        running = asyncio.ensure_future(_first_event(trigger))
-        others: list[asyncio.Future[Any]] = []
-        try:
-            while True:
-                happens = not self.calm and self.chance.happens(accidents.INCIDENT)
-                stretch = self.chance.between(0, 60) if happens else None
-                done, _ = await asyncio.wait({running}, timeout=stretch)
-                if done:
-                    self.state, self.event = "scheduled", json.loads(json.dumps(running.result()))
-                    return
-                trigger, running, ended = await self._incident(trigger, running, others)
-                if ended:
-                    return
-        finally:
-            for task in (running, *others):
-                task.cancel()
-            await asyncio.gather(running, *others, return_exceptions=True)
-
-    async def _incident(
-        self, trigger: ViduTaskTrigger, running: asyncio.Future[Any], others: list[asyncio.Future[Any]]
-    ) -> tuple[ViduTaskTrigger, asyncio.Future[Any], bool]:
-        kind = self.chance.one_of(["death", "hand-over", "freeze", "user", "user", "clear", "clear", "stale event"])
-        if kind == "death":
-            self.note("triggerer death", "the triggerer dies; another takes over")
-            running.cancel()
-            await asyncio.sleep(30)
-        elif kind == "hand-over":
-            self.note("hand-over", "the triggerer stops; another takes over")
-            running.cancel()
-        elif kind == "freeze":
-            # Airflow 3.3.0 to 3.3.2: the one that wakes up calls on_kill on what the other one runs by now.
-            self.note(
-                "triggerer freeze", "the triggerer freezes; another takes over; it wakes up and kills its triggers"
-            )
-            others.append(running)
-            successor = self._trigger()
-            going = asyncio.ensure_future(_first_event(successor))
-            await asyncio.sleep(1)
-            running.cancel()
-            await self._kill(trigger)
-            return successor, going, False
-        elif kind == "user":
-            running.cancel()
-            self._user_ends_it()
-            self.run_exists = not self.chance.happens(0.1)
-            await self._kill(trigger)
-            self.run_exists = True
-            return trigger, running, True
-        elif kind == "clear":
-            running.cancel()
-            first = self.chance.happens(0.5)
-            self.clear("a user clears the deferred task")
-            if first:
-                await self._kill(trigger)
-            elif self.has_store:
-                # The new try is quicker than the old trigger's end.
-                self.late_kill = trigger
-            return trigger, running, True
-        else:
-            self.note("stale event", "an event of somebody else's trigger arrives")
-            running.cancel()
-            self.state = "scheduled"
-            self.event = {"status": self.chance.one_of(["success", "failed", "error"]), "task_id": "4711"}
-            return trigger, running, True
-        trigger = self._trigger()
-        return trigger, asyncio.ensure_future(_first_event(trigger)), False
-
-    def _trigger(self) -> ViduTaskTrigger:
-        assert self.deferral is not None
-        trigger = ViduTaskTrigger(**self.deferral["trigger"])
-        trigger.task_instance = self.instance()
-        return trigger
-
-    async def _kill(self, trigger: ViduTaskTrigger) -> None:
-        if not self.has_store:
-            # Below Airflow 3.3 nobody calls it.
-            return
-        killing = asyncio.ensure_future(trigger.on_kill())
-        # Airflow cancels on_kill after about a second.
-        await asyncio.wait({killing}, timeout=1.0)
-        killing.cancel()
-        await asyncio.gather(killing, *trigger_module._kills, return_exceptions=True)
 
     # -- the end ----------------------------------------------------------------------------------------------
 
@@ -522,9 +370,3 @@ class World:
             raise Broken(f"{cancels} cancels, and no user has ended or cleared anything")
         if not all(task.request.payload.startswith(MARKER_PREFIX) for task in tasks):
             raise Broken("a submission without a marker")
-
-
-async def _first_event(trigger: ViduTaskTrigger) -> Any:
-    async for event in trigger.run():
-        return event.payload
-    raise Broken("the trigger ended without an event")
