@@ -23,7 +23,7 @@ export AIRFLOW_HOME ?= $(CURDIR)/.cache/airflow-$(AIRFLOW)
 N ?= 1000
 SEED ?=
 
-.PHONY: help demo test unit chaos-test integration chaos lint format types check env constraints clean
+.PHONY: help demo test unit chaos-test integration chaos system lint format types check env constraints clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -44,6 +44,9 @@ chaos: $(INSTALLED) ## Random accidents, N=10000 runs of them; SEED=7 shows one 
 
 integration: $(INSTALLED)
 	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
+
+system: $(INSTALLED) ## Real Airflow processes, kills and hand-overs (AIRFLOW=3.3.2).
+	$(BIN)/python -m pytest tests/system
 
 lint: $(INSTALLED) ## ruff, with the Airflow rules.
 	$(BIN)/ruff check .

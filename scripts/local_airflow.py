@@ -4,7 +4,7 @@
 A whole Airflow on this machine: API server, scheduler, DAG processor and triggerers, on free ports, in one folder.
 
 For the demo, and for tests that need real processes. Everything it writes stands in ``home``; every process runs in a
-group of its own, and exactly those are ended.
+session of its own, and exactly those sessions are ended.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 
 #: Seconds within which Airflow has to answer after its start.
@@ -43,6 +44,8 @@ class LocalAirflow:
     :param environment: further variables for all processes, for example ``AIRFLOW_CONN_…``.
     :param triggerers: how many triggerers to start.
     :param parallelism: task processes at once.
+    :param database: SQLAlchemy's URL of an empty database; None = SQLite in ``home``, on which several triggerers lock
+        each other out.
     """
 
     home: Path
@@ -50,6 +53,7 @@ class LocalAirflow:
     environment: dict[str, str] = field(default_factory=dict)
     triggerers: int = 1
     parallelism: int = 8
+    database: str | None = None
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -70,7 +74,7 @@ class LocalAirflow:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database or f"sqlite:///{self.home / 'airflow.db'}",
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__BASE_URL": self.url,
@@ -123,7 +127,7 @@ class LocalAirflow:
 
     def start_process(self, name: str, command: str, *options: str) -> None:
         """
-        Start one Airflow process in a process group of its own.
+        Start one Airflow process in a session of its own.
 
         :param name: how it is called in :attr:`processes` and its log file.
         :param command: the ``airflow`` sub-command.
@@ -139,6 +143,15 @@ class LocalAirflow:
                 start_new_session=True,
             )
 
+    def kill_process(self, name: str) -> None:
+        """
+        End one process with all its children at once, as a crash of its machine would.
+
+        :param name: in :attr:`processes`.
+        """
+        process = self.processes.pop(name)
+        _end_session(process)
+
     def stop(self) -> None:
         """End every process that was started, and wait until they are gone."""
         for process in self.processes.values():
@@ -148,9 +161,7 @@ class LocalAirflow:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, end - time.monotonic()))
         for process in self.processes.values():
-            # What a killed parent left behind is still in its group.
-            _signal_group(process, signal.SIGKILL)
-            process.wait()
+            _end_session(process)
         self.processes.clear()
 
     def get(self, path: str, **query: Any) -> Any:
@@ -249,6 +260,28 @@ class LocalAirflow:
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
+
+
+def members(process: subprocess.Popen[bytes]) -> list[int]:
+    """
+    Return the ids of all processes in the session of one that was started, itself first.
+
+    :param process: as it stands in :attr:`LocalAirflow.processes`.
+    """
+    found = []
+    for pid in psutil.pids():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getsid(pid) == process.pid:
+                found.append(pid)
+    return sorted(found, key=lambda pid: (pid != process.pid, pid))
+
+
+def _end_session(process: subprocess.Popen[bytes]) -> None:
+    # Not the group: a task runs in a group of its own, and outlives a killed parent.
+    for pid in members(process):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
 
 
 def _free_port() -> int:

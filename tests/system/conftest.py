@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+One real Airflow for the whole directory, a local Vidu for each scenario, and the scenarios of a module side by side.
+
+A scenario is a function that plays with processes and returns its :class:`stage.Run`; the test that is marked with it
+(``@pytest.mark.plays``) says what Vidu may have billed. Most of a scenario is waiting, so a module's scenarios are
+played at once, each in a thread of its own; the tests look when all have been played.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg2
+import pytest
+from local_airflow import LocalAirflow
+from stage import Account, Run
+
+Scenario = Callable[[LocalAirflow, Account], Run]
+
+#: As many as the largest module and the others need together.
+ACCOUNTS = 18
+
+# Airflow's own times, shortened: how soon a silent triggerer is replaced, and a silent worker given up.
+QUICK = {
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "12",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "3",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "4",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
+}
+
+
+@contextmanager
+def own_database() -> Iterator[str | None]:
+    """Make a PostgreSQL database for this run and drop it at the end; None = there is no PostgreSQL, SQLite has to do."""
+    # A password, where one is needed, comes by PGPASSWORD, which every driver reads itself.
+    user = os.environ.get("PGUSER", "postgres")
+    host, port = os.environ.get("PGHOST", "127.0.0.1"), os.environ.get("PGPORT", "5432")
+    try:
+        server = psycopg2.connect(host=host, port=port, user=user, dbname="postgres", connect_timeout=3)
+    except psycopg2.OperationalError:
+        yield None
+        return
+    server.autocommit = True
+    name = f"airflow_provider_vidu_{secrets.token_hex(6)}"
+    try:
+        with server.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
+        try:
+            yield f"postgresql+psycopg2://{user}@{host}:{port}/{name}"
+        finally:
+            with server.cursor() as cursor:
+                cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def accounts() -> Iterator[list[Account]]:
+    """A local Vidu for each scenario; tests take them from the list's end."""
+    accounts = [Account(f"vidu_{number}") for number in range(ACCOUNTS)]
+    try:
+        for account in accounts:
+            account.vidu.start()
+        yield list(accounts)
+    finally:
+        for account in accounts:
+            account.vidu.stop()
+
+
+@pytest.fixture(scope="session")
+def airflow(accounts: list[Account], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
+    """The one Airflow; two triggerers."""
+    environment = dict(QUICK)
+    for account in accounts:
+        environment |= account.environment
+    with own_database() as database:
+        airflow = LocalAirflow(
+            home=tmp_path_factory.mktemp("airflow"),
+            dags=Path(__file__).parent / "dags",
+            environment=environment,
+            triggerers=2,
+            parallelism=16,
+            database=database,
+        )
+        with airflow:
+            yield airflow
+
+
+@pytest.fixture
+def account(accounts: list[Account]) -> Account:
+    """A local Vidu that nobody has used yet."""
+    return accounts.pop()
+
+
+@pytest.fixture(scope="module")
+def stage(
+    airflow: LocalAirflow, accounts: list[Account], request: pytest.FixtureRequest
+) -> Iterator[dict[Scenario, Future[Run]]]:
+    """Play what the module's selected tests are marked with, all at once."""
+    items = [item for item in request.session.items if item.path == request.path]
+    scenarios = {mark.kwargs["scenario"] for item in items if not _skips(item) and (mark := item.get_closest_marker("plays"))}
+    with ThreadPoolExecutor(max(1, len(scenarios))) as pool:
+        futures = {scenario: pool.submit(scenario, airflow, accounts.pop()) for scenario in scenarios}
+        wait(futures.values())
+        yield futures
+
+
+@pytest.fixture
+def run(stage: dict[Scenario, Future[Run]], request: pytest.FixtureRequest) -> Run:
+    """The run of the test's scenario, after all of the module's have been played."""
+    return stage[request.node.get_closest_marker("plays").kwargs["scenario"]].result()
+
+
+def _skips(item: pytest.Item) -> bool:
+    return any(mark.args[0] for mark in item.iter_markers("skipif"))

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""One DAG for each way of waiting; the connection, and with it the local Vidu, comes by the run's conf."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.sdk import DAG
+
+from airflow_provider_vidu.operators.img2video import Img2VideoOperator
+
+IMAGE = str(Path(__file__).resolve().parents[3] / "dags_examples" / "images" / "night_sail.webp")
+
+for dag_id, settings in {
+    "in_worker": {"deferrable": False},
+    # Airflow ends this one itself where a look hangs for longer than our own deadline lies before it (5 s).
+    "in_worker_limited": {"deferrable": False, "execution_timeout": timedelta(seconds=15)},
+    "in_triggerer": {"deferrable": True},
+    "in_triggerer_limited": {"deferrable": True, "execution_timeout": timedelta(seconds=15)},
+}.items():
+    with DAG(
+        dag_id=dag_id,
+        schedule=None,
+        params={"connection": "vidu_default"},
+        default_args={"retries": 8, "retry_delay": timedelta(seconds=1)},
+        max_active_runs=32,
+    ):
+        Img2VideoOperator(
+            task_id="animate", images=IMAGE, prompt="a test", vidu_conn_id="{{ params.connection }}", **settings
+        )
+
+with DAG(
+    dag_id="mapped_in_triggerer",
+    schedule=None,
+    params={"connection": "vidu_default"},
+    default_args={"retries": 8, "retry_delay": timedelta(seconds=1)},
+):
+    Img2VideoOperator.partial(
+        task_id="animate", images=IMAGE, vidu_conn_id="{{ params.connection }}", deferrable=True
+    ).expand(prompt=["dawn", "noon", "dusk", "night"])

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What the scenarios are made of: a local Vidu whose time stands still, runs of DAGs, and signals to processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+import psutil
+from local_airflow import LocalAirflow
+
+from airflow_provider_vidu.emulator import ViduEmulator
+from airflow_provider_vidu.emulator.ledger import CHARGED, REFUNDED
+
+AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
+
+#: Seconds that each state before the end lasts at the local Vidu: for ever, unless a scenario skips them.
+HELD = 3600.0
+#: Seconds of the connections' POST: a scenario has that long to act while a reply is out.
+TIMEOUT = 20.0
+#: Seconds for everything that a busy machine may take long for.
+WITHIN = 120.0
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T], until: Callable[[T], Any] = bool, *, within: float = WITHIN, told: str) -> T:
+    """
+    Look again and again until it is as wanted.
+
+    :param look: what to look at.
+    :param until: whether that is as wanted.
+    :param within: seconds.
+    :param told: what is waited for, for the failure.
+    :return: what was seen last.
+    :raises AssertionError: not within that time; says what was seen last.
+    """
+    end = time.monotonic() + within
+    while not until(seen := look()):
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {within:.0f} s: {told}; last seen: {seen!r}")
+        time.sleep(0.2)
+    return seen
+
+
+@dataclass(frozen=True)
+class Bill:
+    """
+    What Vidu saw and billed.
+
+    :param submissions: tasks created.
+    :param charges: tasks paid for.
+    :param refunds: tasks whose price was given back.
+    :param cancels: cancels asked for, refused ones included.
+    """
+
+    submissions: int = 0
+    charges: int = 0
+    refunds: int = 0
+    cancels: int = 0
+
+
+class Account:
+    """
+    The local Vidu of one scenario. Its tasks stay ``created``, where Vidu still cancels, until they are told to go on.
+
+    :param conn_id: Airflow's connection to it.
+    """
+
+    def __init__(self, conn_id: str) -> None:
+        self.conn_id = conn_id
+        self.vidu = ViduEmulator(
+            speed=1, created_seconds=HELD, processing_seconds=HELD, concurrency=100, video=b"\0" * 4096
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Airflow's variable for the connection."""
+        json = self.vidu.connection_json(timeout=TIMEOUT, poll_interval=0.5)
+        return {f"AIRFLOW_CONN_{self.conn_id.upper()}": json}
+
+    def process(self) -> None:
+        """Begin to process what was created: from now on Vidu refuses to cancel it."""
+        self.vidu.skip(HELD)
+
+    def finish(self) -> None:
+        """End what was created or is processed, with a video."""
+        self.vidu.skip(2 * HELD)
+
+    def looks(self) -> int:
+        """Return how often somebody has looked at a task."""
+        return self.vidu.counters.requests["poll"]
+
+    def bill(self) -> Bill:
+        """Return what was seen and billed until now."""
+        kinds = [entry.kind for entry in self.vidu.ledger.entries]
+        counters = self.vidu.counters
+        return Bill(counters.submissions, kinds.count(CHARGED), kinds.count(REFUNDED), counters.requests["cancel"])
+
+
+class Run:
+    """
+    A Dag run with one task, ``animate``, mapped or not.
+
+    :param airflow: where.
+    :param account: the local Vidu that it uses.
+    :param dag_id: one of ``dags/waits.py``.
+    """
+
+    def __init__(self, airflow: LocalAirflow, account: Account, dag_id: str) -> None:
+        self.airflow = airflow
+        self.account = account
+        self.dag_id = dag_id
+        self.run_id = airflow.trigger(dag_id, {"connection": account.conn_id})
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Return the task instances as the public API tells them."""
+        return self.airflow.task_instances(self.dag_id, self.run_id)
+
+    def task(self) -> dict[str, Any]:
+        """Return the only task instance."""
+        (task,) = self.tasks()
+        return task
+
+    def brief(self) -> list[tuple[int, str | None, int]]:
+        """Return (map index, state, try) of each task instance."""
+        return sorted((task["map_index"], task["state"], task["try_number"]) for task in self.tasks())
+
+    def owners(self) -> list[int | None]:
+        """Return the job id of the triggerer that has each deferred task; None = nobody yet."""
+        return [(task["trigger"] or {}).get("triggerer_id") for task in self.tasks() if task["state"] == "deferred"]
+
+    def try_number(self) -> int:
+        """Return the number of the current try of the only task instance."""
+        return int(self.task()["try_number"])
+
+    def is_submitted(self, count: int = 1) -> None:
+        """Wait until Vidu has got this many submissions."""
+        eventually(
+            self.account.bill, lambda bill: bill.submissions >= count, told=f"{self} submits; it is {self.brief()}"
+        )
+
+    def waits_in_worker(self) -> None:
+        """Wait until a worker has submitted and looks at the task."""
+        looks = self.account.looks()
+        self.is_submitted()
+        eventually(self.account.looks, lambda now: now > looks, told=f"{self} is looked at from its worker")
+
+    def waits_in_triggerer(self, count: int = 1) -> None:
+        """Wait until this many tasks are deferred and each is looked at from a triggerer."""
+        eventually(
+            self.owners,
+            lambda owners: len(owners) == count and None not in owners,
+            told=f"{count} tasks of {self} wait in a triggerer",
+        )
+        looks = self.account.looks()
+        eventually(self.account.looks, lambda now: now > looks + count, told=f"{self} is looked at from a triggerer")
+
+    def ends(self, state: str = "success") -> None:
+        """Wait until the run has ended in a state."""
+        seen = eventually(
+            lambda: (self.airflow.run_state(self.dag_id, self.run_id), self.brief()),
+            lambda seen: seen[0] in {"success", "failed"},
+            told=f"{self} ends",
+        )
+        assert seen[0] == state, f"{self} has ended as {seen}"
+
+    def is_tried_again(self, earlier: dict[str, Any]) -> None:
+        """Wait until another try than this one runs or waits."""
+        eventually(
+            self.tasks,
+            lambda tasks: tasks[0]["id"] != earlier["id"] and tasks[0]["state"] in {"running", "deferred", "success"},
+            told=f"a try of {self} after try {earlier['try_number']}",
+        )
+
+    def set_task(self, state: str) -> None:
+        """Mark the only task, as the UI does."""
+        path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/animate"
+        self.airflow.send("PATCH", path, {"new_state": state})
+
+    def set_run(self, state: str) -> None:
+        """Mark the whole run, as the UI does."""
+        self.airflow.send("PATCH", f"dags/{self.dag_id}/dagRuns/{self.run_id}", {"state": state})
+
+    def clear(self) -> None:
+        """Clear the task, as the UI does."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": self.run_id,
+            "task_ids": ["animate"],
+            "only_failed": False,
+            "reset_dag_runs": True,
+        }
+        self.airflow.send("POST", f"dags/{self.dag_id}/clearTaskInstances", body)
+
+    def record(self) -> dict[str, Any] | None:
+        """Return what the task state store remembers of the submission; None where there is no store."""
+        if AIRFLOW < (3, 3):
+            return None
+        path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/animate/state-store/vidu_submission"
+        return dict(self.airflow.get(path)["value"])
+
+    def trigger_logs(self) -> str:
+        """Return what the triggerers have logged about the run's tasks."""
+        folders = (self.airflow.home / "logs").glob(f"dag_id={self.dag_id}/run_id={self.run_id}")
+        files = [file for folder in folders for file in folder.rglob("*.trigger.*")]
+        return "\n".join(file.read_text() for file in sorted(files))
+
+    def __str__(self) -> str:
+        return f"{self.dag_id} ({self.account.conn_id})"
+
+
+def worker_of(task: dict[str, Any]) -> psutil.Process:
+    """
+    Return the process that runs a try.
+
+    :param task: as the public API tells it.
+    """
+    title = f"airflow worker -- {task['id']}"
+
+    def found() -> list[psutil.Process]:
+        return [process for process in psutil.process_iter(["cmdline"]) if title in _title(process)]
+
+    (process,) = eventually(found, lambda processes: len(processes) == 1, told=f"a process {title!r}")
+    return process
+
+
+def _title(process: psutil.Process) -> str:
+    return " ".join(process.info["cmdline"] or ())
+
+
+@contextmanager
+def frozen(*pids: int) -> Iterator[None]:
+    """
+    Stop processes as a suspended machine does; they go on at the end.
+
+    :param pids: of the processes.
+    """
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            if psutil.pid_exists(pid):
+                os.kill(pid, signal.SIGCONT)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Workers die, are evicted, run out of time and come back from the dead: one bill each, and the video comes."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from local_airflow import LocalAirflow
+from stage import AIRFLOW, TIMEOUT, WITHIN, Account, Bill, Run, eventually, frozen, worker_of
+
+from airflow_provider_vidu.emulator import Fault
+
+pytestmark = pytest.mark.system
+
+ONE_VIDEO = Bill(submissions=1, charges=1)
+
+
+def killed_before_the_reply(airflow: LocalAirflow, account: Account) -> Run:
+    account.vidu.faults.add("submit", Fault.hang(TIMEOUT * 2))
+    run = Run(airflow, account, "in_worker")
+    run.is_submitted()
+    first = run.task()
+    worker_of(first).kill()
+    record = run.record()
+    # Else this would be another scenario: the id is not to be known to anyone here.
+    assert record is None or (record["phase"], record["task_id"]) == ("intent", None)
+    run.is_tried_again(first)
+    account.finish()
+    run.ends()
+    return run
+
+
+@pytest.mark.plays(scenario=killed_before_the_reply)
+def test_a_worker_killed_while_the_reply_is_out_does_not_submit_twice(run: Run) -> None:
+    assert run.account.bill() == ONE_VIDEO
+    assert run.try_number() > 1
+
+
+def killed_while_it_waits(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "in_worker")
+    run.waits_in_worker()
+    first = run.task()
+    worker_of(first).kill()
+    run.is_tried_again(first)
+    account.finish()
+    run.ends()
+    return run
+
+
+@pytest.mark.plays(scenario=killed_while_it_waits)
+def test_a_worker_killed_while_it_waits_is_followed_by_one_that_re_attaches(run: Run) -> None:
+    assert run.account.bill() == ONE_VIDEO
+    assert run.try_number() > 1
+
+
+def evicted(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "in_worker")
+    run.waits_in_worker()
+    first = run.task()
+    # To the task's supervisor, which is what gets the signal in a pod; it hands it on.
+    os.kill(worker_of(first).ppid(), signal.SIGTERM)
+    run.is_tried_again(first)
+    account.finish()
+    run.ends()
+    return run
+
+
+@pytest.mark.plays(scenario=evicted)
+def test_an_evicted_worker_cancels_nothing_and_the_retry_re_attaches(run: Run) -> None:
+    assert run.account.bill() == ONE_VIDEO
+    assert run.try_number() > 1
+
+
+def out_of_time_in_a_worker(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "in_worker_limited")
+    run.waits_in_worker()
+    first = run.task()
+    # Our own deadline comes first, unless a look lasts until Airflow's timeout strikes.
+    account.vidu.faults.add("poll", Fault.hang(TIMEOUT))
+    run.is_tried_again(first)
+    account.finish()
+    run.ends()
+    return run
+
+
+@pytest.mark.plays(scenario=out_of_time_in_a_worker)
+def test_an_execution_timeout_in_a_worker_cancels_nothing(run: Run) -> None:
+    assert run.account.bill() == ONE_VIDEO
+    assert run.try_number() > 1
+
+
+def out_of_time_while_deferred(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "in_triggerer_limited")
+    run.waits_in_triggerer()
+    run.is_tried_again(run.task())
+    account.finish()
+    run.ends()
+    return run
+
+
+@pytest.mark.plays(scenario=out_of_time_while_deferred)
+def test_an_execution_timeout_while_deferred_cancels_nothing(run: Run) -> None:
+    assert run.account.bill() == ONE_VIDEO
+    assert run.try_number() > 1
+
+
+def given_up_and_back_again(airflow: LocalAirflow, account: Account) -> Run:
+    account.vidu.faults.add("submit", Fault.rate_limit(retry_after=1, times=None))
+    run = Run(airflow, account, "in_worker")
+
+    def refused() -> int:
+        return account.vidu.counters.faults["submit"]
+
+    eventually(refused, lambda count: count >= 2, told=f"{run} waits out a full queue")
+    first = run.task()
+    worker = worker_of(first)
+    with frozen(worker.ppid(), worker.pid):
+        run.is_tried_again(first)
+        count = refused()
+        eventually(refused, lambda now: now >= count + 2, told=f"the next try of {run} waits out a full queue")
+        account.vidu.faults.clear("submit")
+    worker.wait(WITHIN)
+    run.is_submitted()
+    account.finish()
+    run.ends()
+    return run
+
+
+@pytest.mark.skipif(AIRFLOW < (3, 3), reason="nothing tells a worker that was given up, before it submits")
+@pytest.mark.plays(scenario=given_up_and_back_again)
+def test_a_worker_that_was_given_up_and_comes_back_does_not_submit(run: Run) -> None:
+    assert run.account.bill() == ONE_VIDEO
+    assert run.try_number() > 1
