@@ -119,7 +119,7 @@ class LocalAirflow:
             # Their log servers listen on every address; on one machine the API server reads the files itself.
             self.start_process("scheduler", "scheduler", "--skip-serve-logs")
             for number in range(self.triggerers):
-                self.start_process(f"triggerer-{number}", "triggerer", "--skip-serve-logs")
+                self.start_triggerer(f"triggerer-{number}")
             self._wait_until_healthy()
         except BaseException:
             self.stop()
@@ -142,6 +142,14 @@ class LocalAirflow:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def start_triggerer(self, name: str) -> None:
+        """
+        Start one triggerer.
+
+        :param name: see :meth:`start_process`.
+        """
+        self.start_process(name, "triggerer", "--skip-serve-logs")
 
     def kill_process(self, name: str) -> None:
         """

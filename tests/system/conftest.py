@@ -101,6 +101,9 @@ def account(accounts: list[Account]) -> Account:
     return accounts.pop()
 
 
+another_account = account
+
+
 @pytest.fixture(scope="module")
 def stage(
     airflow: LocalAirflow, accounts: list[Account], request: pytest.FixtureRequest

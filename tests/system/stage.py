@@ -19,7 +19,7 @@ from local_airflow import LocalAirflow
 from airflow_provider_vidu.emulator import ViduEmulator
 from airflow_provider_vidu.emulator.ledger import CHARGED, REFUNDED
 
-AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
+AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:3] if part.isdigit())
 
 #: Seconds that each state before the end lasts at the local Vidu: for ever, unless a scenario skips them.
 HELD = 3600.0
@@ -149,9 +149,10 @@ class Run:
 
     def waits_in_worker(self) -> None:
         """Wait until a worker has submitted and looks at the task."""
-        looks = self.account.looks()
         self.is_submitted()
-        eventually(self.account.looks, lambda now: now > looks, told=f"{self} is looked at from its worker")
+        looks = self.account.looks()
+        # More than the one look that a re-attaching try begins with.
+        eventually(self.account.looks, lambda now: now > looks + 1, told=f"{self} is looked at from its worker")
 
     def waits_in_triggerer(self, count: int = 1) -> None:
         """Wait until this many tasks are deferred and each is looked at from a triggerer."""
@@ -161,7 +162,7 @@ class Run:
             told=f"{count} tasks of {self} wait in a triggerer",
         )
         looks = self.account.looks()
-        eventually(self.account.looks, lambda now: now > looks + count, told=f"{self} is looked at from a triggerer")
+        eventually(self.account.looks, lambda now: now > looks + 2 * count, told=f"{self} is looked at from a triggerer")
 
     def ends(self, state: str = "success") -> None:
         """Wait until the run has ended in a state."""
@@ -207,11 +208,14 @@ class Run:
         path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/animate/state-store/vidu_submission"
         return dict(self.airflow.get(path)["value"])
 
-    def trigger_logs(self) -> str:
-        """Return what the triggerers have logged about the run's tasks."""
-        folders = (self.airflow.home / "logs").glob(f"dag_id={self.dag_id}/run_id={self.run_id}")
-        files = [file for folder in folders for file in folder.rglob("*.trigger.*")]
-        return "\n".join(file.read_text() for file in sorted(files))
+    def trigger_logs(self, job: int) -> str:
+        """
+        Return what a triggerer has logged about the run's tasks.
+
+        :param job: the triggerer's job id.
+        """
+        folder = self.airflow.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
+        return "\n".join(file.read_text() for file in folder.rglob(f"*.trigger.{job}.log"))
 
     def __str__(self) -> str:
         return f"{self.dag_id} ({self.account.conn_id})"

@@ -28,6 +28,7 @@ def killed_before_the_reply(airflow: LocalAirflow, account: Account) -> Run:
     # Else this would be another scenario: the id is not to be known to anyone here.
     assert record is None or (record["phase"], record["task_id"]) == ("intent", None)
     run.is_tried_again(first)
+    run.waits_in_worker()
     account.finish()
     run.ends()
     return run
@@ -45,6 +46,7 @@ def killed_while_it_waits(airflow: LocalAirflow, account: Account) -> Run:
     first = run.task()
     worker_of(first).kill()
     run.is_tried_again(first)
+    run.waits_in_worker()
     account.finish()
     run.ends()
     return run
@@ -63,6 +65,7 @@ def evicted(airflow: LocalAirflow, account: Account) -> Run:
     # To the task's supervisor, which is what gets the signal in a pod; it hands it on.
     os.kill(worker_of(first).ppid(), signal.SIGTERM)
     run.is_tried_again(first)
+    run.waits_in_worker()
     account.finish()
     run.ends()
     return run

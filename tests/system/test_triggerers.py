@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Triggerers die, or fall silent and come back: another takes over, and nobody cancels what is being waited for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from local_airflow import LocalAirflow, members
+from stage import AIRFLOW, Account, Bill, Run, eventually, frozen
+
+pytestmark = pytest.mark.system
+
+TASKS = 4
+
+#: These call on_kill in a triggerer that comes back after another has taken over, although nobody has ended the task.
+KILLS_AT_HAND_OVERS = (3, 3, 0) <= AIRFLOW <= (3, 3, 2)
+
+
+def holders(airflow: LocalAirflow, run: Run) -> Iterator[tuple[str, int, int]]:
+    """Tell (name, job id, number of the run's triggers) of each triggerer process: it has their logs open."""
+    for name, process in airflow.processes.items():
+        if name.startswith("triggerer"):
+            paths = {file.path for pid in members(process) for file in psutil.Process(pid).open_files()}
+            found = [re.search(rf"run_id={re.escape(run.run_id)}/.*\.trigger\.(\d+)\.log$", path) for path in paths]
+            jobs = [int(match[1]) for match in found if match]
+            if jobs:
+                yield name, jobs[0], len(jobs)
+
+
+def is_taken_over(run: Run, job: int) -> None:
+    """Wait until all triggers are another triggerer's, and are looked after there."""
+    eventually(
+        run.owners,
+        lambda owners: len(owners) == TASKS and not {job, None} & set(owners),
+        told=f"the triggers of triggerer job {job} are taken over",
+    )
+    run.waits_in_triggerer(TASKS)
+
+
+def has_let_go(run: Run, job: int, count: int) -> None:
+    """Wait until a triggerer that came back has noticed that its triggers are another's."""
+    eventually(
+        lambda: run.trigger_logs(job),
+        lambda text: text.count("trigger completed") >= count,
+        told=f"triggerer job {job} lets go of {count} triggers",
+    )
+    if KILLS_AT_HAND_OVERS:
+        # Otherwise this test would show nothing; and what on_kill does outlasts the trigger.
+        assert run.trigger_logs(job).count("invoking on_kill") >= count
+        eventually(
+            lambda: (run.trigger_logs(job).count("are left running"), run.account.bill().cancels),
+            lambda seen: seen[0] >= count or seen[1] > 0,
+            told=f"on_kill in triggerer job {job} has decided about {count} triggers",
+        )
+
+
+def test_a_killed_triggerer_is_replaced_by_the_other_and_nothing_is_submitted_or_cancelled(
+    airflow: LocalAirflow, account: Account
+) -> None:
+    run = Run(airflow, account, "mapped_in_triggerer")
+    run.waits_in_triggerer(TASKS)
+    name, job, _ = next(holders(airflow, run))
+    airflow.kill_process(name)
+    try:
+        is_taken_over(run, job)
+    finally:
+        airflow.start_triggerer(name)
+    account.finish()
+    run.ends()
+    assert account.bill() == Bill(submissions=TASKS, charges=TASKS)
+
+
+def test_a_triggerer_that_comes_back_after_a_hand_over_cancels_nothing(airflow: LocalAirflow, account: Account) -> None:
+    run = Run(airflow, account, "mapped_in_triggerer")
+    run.waits_in_triggerer(TASKS)
+    silenced = []
+    for _ in range(2):
+        # The second time this is the one that has taken over.
+        name, job, count = max(holders(airflow, run), key=lambda holder: (holder[0] not in silenced, holder[2]))
+        silenced.append(name)
+        with frozen(*members(airflow.processes[name])):
+            is_taken_over(run, job)
+        has_let_go(run, job, count)
+        assert account.bill() == Bill(submissions=TASKS)
+    assert len(set(silenced)) == 2
+    account.finish()
+    run.ends()
+    assert account.bill() == Bill(submissions=TASKS, charges=TASKS)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What a user ends is cancelled at Vidu, once; what a user clears is paid for once more at the most."""
+
+from __future__ import annotations
+
+import pytest
+from local_airflow import LocalAirflow
+from stage import AIRFLOW, Account, Bill, Run, eventually
+
+pytestmark = pytest.mark.system
+
+CANCELLED = Bill(submissions=1, refunds=1, cancels=1)
+
+needs_trigger_kills = pytest.mark.skipif(
+    AIRFLOW < (3, 3), reason="below Airflow 3.3 nobody tells a trigger that a user has ended its task"
+)
+needs_state_store = pytest.mark.skipif(
+    AIRFLOW < (3, 3), reason="below Airflow 3.3 a clear is a new generation always: there is no record to find"
+)
+
+
+def is_cancelled(run: Run) -> Run:
+    eventually(run.account.bill, lambda bill: bill.refunds, told=f"{run} is cancelled at Vidu")
+    return run
+
+
+def marked_failed(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "in_triggerer")
+    run.waits_in_triggerer()
+    run.set_task("failed")
+    run.ends("failed")
+    return is_cancelled(run)
+
+
+@needs_trigger_kills
+@pytest.mark.plays(scenario=marked_failed)
+def test_marking_a_deferred_task_failed_cancels_it_once(run: Run) -> None:
+    assert run.account.bill() == CANCELLED
+
+
+def marked_successful(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "in_triggerer")
+    run.waits_in_triggerer()
+    run.set_task("success")
+    run.ends("success")
+    return is_cancelled(run)
+
+
+@needs_trigger_kills
+@pytest.mark.plays(scenario=marked_successful)
+def test_marking_a_deferred_task_successful_cancels_it_once(run: Run) -> None:
+    assert run.account.bill() == CANCELLED
+
+
+def run_marked_failed(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "in_triggerer")
+    run.waits_in_triggerer()
+    run.set_run("failed")
+    run.ends("failed")
+    return is_cancelled(run)
+
+
+@needs_trigger_kills
+@pytest.mark.plays(scenario=run_marked_failed)
+def test_failing_the_dag_run_of_a_deferred_task_cancels_it_once(run: Run) -> None:
+    assert run.account.bill() == CANCELLED
+
+
+def marked_failed_in_worker(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "in_worker")
+    run.waits_in_worker()
+    run.set_task("failed")
+    run.ends("failed")
+    return is_cancelled(run)
+
+
+@pytest.mark.plays(scenario=marked_failed_in_worker)
+def test_marking_a_task_failed_that_waits_in_a_worker_cancels_it_once(run: Run) -> None:
+    assert run.account.bill() == CANCELLED
+
+
+def cleared_in_the_queue(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "in_triggerer")
+    run.waits_in_triggerer()
+    run.clear()
+    run.is_submitted(2)
+    run.waits_in_triggerer()
+    account.finish()
+    run.ends()
+    return run
+
+
+@needs_state_store
+@pytest.mark.plays(scenario=cleared_in_the_queue)
+def test_clearing_what_vidu_still_cancels_is_one_new_generation_and_one_charge(run: Run) -> None:
+    assert run.account.bill() == Bill(submissions=2, charges=1, refunds=1, cancels=1)
+
+
+def cleared_in_processing(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "in_triggerer")
+    run.waits_in_triggerer()
+    account.process()
+    earlier = run.task()
+    run.clear()
+    run.is_tried_again(earlier)
+    run.waits_in_triggerer()
+    account.finish()
+    run.ends()
+    return run
+
+
+@needs_state_store
+@pytest.mark.plays(scenario=cleared_in_processing)
+def test_clearing_what_vidu_does_not_cancel_any_more_re_attaches(run: Run) -> None:
+    assert run.account.bill() == Bill(submissions=1, charges=1, cancels=1)
+
+
+def cleared_when_done(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "in_triggerer")
+    run.waits_in_triggerer()
+    account.finish()
+    run.ends()
+    run.clear()
+    run.is_submitted(2)
+    run.waits_in_triggerer()
+    account.finish()
+    run.ends()
+    return run
+
+
+@pytest.mark.plays(scenario=cleared_when_done)
+def test_clearing_a_finished_task_is_exactly_one_new_generation(run: Run) -> None:
+    assert run.account.bill() == Bill(submissions=2, charges=2)
