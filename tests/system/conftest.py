@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,8 +39,8 @@ QUICK = {
 
 
 @contextmanager
-def own_database() -> Iterator[str | None]:
-    """Make a PostgreSQL database for this run and drop it at the end; None = there is no PostgreSQL, SQLite has to do."""
+def own_database() -> Generator[str | None, None, None]:
+    """Make a PostgreSQL database for this run and drop it at the end; None = there is no PostgreSQL to be reached."""
     # A password, where one is needed, comes by PGPASSWORD, which every driver reads itself.
     user = os.environ.get("PGUSER", "postgres")
     host, port = os.environ.get("PGHOST", "127.0.0.1"), os.environ.get("PGPORT", "5432")
@@ -109,8 +109,8 @@ def stage(
     airflow: LocalAirflow, accounts: list[Account], request: pytest.FixtureRequest
 ) -> Iterator[dict[Scenario, Future[Run]]]:
     """Play what the module's selected tests are marked with, all at once."""
-    items = [item for item in request.session.items if item.path == request.path]
-    scenarios = {mark.kwargs["scenario"] for item in items if not _skips(item) and (mark := item.get_closest_marker("plays"))}
+    items = [item for item in request.session.items if item.path == request.path and not _skips(item)]
+    scenarios = {mark.kwargs["scenario"] for item in items for mark in item.iter_markers("plays")}
     with ThreadPoolExecutor(max(1, len(scenarios))) as pool:
         futures = {scenario: pool.submit(scenario, airflow, accounts.pop()) for scenario in scenarios}
         wait(futures.values())
@@ -118,9 +118,9 @@ def stage(
 
 
 @pytest.fixture
-def run(stage: dict[Scenario, Future[Run]], request: pytest.FixtureRequest) -> Run:
-    """The run of the test's scenario, after all of the module's have been played."""
-    return stage[request.node.get_closest_marker("plays").kwargs["scenario"]].result()
+def play(stage: dict[Scenario, Future[Run]], request: pytest.FixtureRequest) -> Callable[[], Run]:
+    """Call it for the run of the test's scenario; it raises what went wrong there."""
+    return stage[request.node.get_closest_marker("plays").kwargs["scenario"]].result
 
 
 def _skips(item: pytest.Item) -> bool:

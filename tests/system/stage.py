@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -161,8 +161,8 @@ class Run:
             lambda owners: len(owners) == count and None not in owners,
             told=f"{count} tasks of {self} wait in a triggerer",
         )
-        looks = self.account.looks()
-        eventually(self.account.looks, lambda now: now > looks + 2 * count, told=f"{self} is looked at from a triggerer")
+        looks = self.account.looks() + 2 * count
+        eventually(self.account.looks, lambda now: now > looks, told=f"{self} is looked at from a triggerer")
 
     def ends(self, state: str = "success") -> None:
         """Wait until the run has ended in a state."""
@@ -241,7 +241,7 @@ def _title(process: psutil.Process) -> str:
 
 
 @contextmanager
-def frozen(*pids: int) -> Iterator[None]:
+def frozen(*pids: int) -> Generator[None, None, None]:
     """
     Stop processes as a suspended machine does; they go on at the end.
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from local_airflow import LocalAirflow
 from stage import AIRFLOW, Account, Bill, Run, eventually
@@ -35,7 +37,8 @@ def marked_failed(airflow: LocalAirflow, account: Account) -> Run:
 
 @needs_trigger_kills
 @pytest.mark.plays(scenario=marked_failed)
-def test_marking_a_deferred_task_failed_cancels_it_once(run: Run) -> None:
+def test_marking_a_deferred_task_failed_cancels_it_once(play: Callable[[], Run]) -> None:
+    run = play()
     assert run.account.bill() == CANCELLED
 
 
@@ -49,7 +52,8 @@ def marked_successful(airflow: LocalAirflow, account: Account) -> Run:
 
 @needs_trigger_kills
 @pytest.mark.plays(scenario=marked_successful)
-def test_marking_a_deferred_task_successful_cancels_it_once(run: Run) -> None:
+def test_marking_a_deferred_task_successful_cancels_it_once(play: Callable[[], Run]) -> None:
+    run = play()
     assert run.account.bill() == CANCELLED
 
 
@@ -63,7 +67,8 @@ def run_marked_failed(airflow: LocalAirflow, account: Account) -> Run:
 
 @needs_trigger_kills
 @pytest.mark.plays(scenario=run_marked_failed)
-def test_failing_the_dag_run_of_a_deferred_task_cancels_it_once(run: Run) -> None:
+def test_failing_the_dag_run_of_a_deferred_task_cancels_it_once(play: Callable[[], Run]) -> None:
+    run = play()
     assert run.account.bill() == CANCELLED
 
 
@@ -76,7 +81,8 @@ def marked_failed_in_worker(airflow: LocalAirflow, account: Account) -> Run:
 
 
 @pytest.mark.plays(scenario=marked_failed_in_worker)
-def test_marking_a_task_failed_that_waits_in_a_worker_cancels_it_once(run: Run) -> None:
+def test_marking_a_task_failed_that_waits_in_a_worker_cancels_it_once(play: Callable[[], Run]) -> None:
+    run = play()
     assert run.account.bill() == CANCELLED
 
 
@@ -93,7 +99,8 @@ def cleared_in_the_queue(airflow: LocalAirflow, account: Account) -> Run:
 
 @needs_state_store
 @pytest.mark.plays(scenario=cleared_in_the_queue)
-def test_clearing_what_vidu_still_cancels_is_one_new_generation_and_one_charge(run: Run) -> None:
+def test_clearing_what_vidu_still_cancels_is_one_new_generation_and_one_charge(play: Callable[[], Run]) -> None:
+    run = play()
     assert run.account.bill() == Bill(submissions=2, charges=1, refunds=1, cancels=1)
 
 
@@ -112,7 +119,8 @@ def cleared_in_processing(airflow: LocalAirflow, account: Account) -> Run:
 
 @needs_state_store
 @pytest.mark.plays(scenario=cleared_in_processing)
-def test_clearing_what_vidu_does_not_cancel_any_more_re_attaches(run: Run) -> None:
+def test_clearing_what_vidu_does_not_cancel_any_more_re_attaches(play: Callable[[], Run]) -> None:
+    run = play()
     assert run.account.bill() == Bill(submissions=1, charges=1, cancels=1)
 
 
@@ -130,5 +138,6 @@ def cleared_when_done(airflow: LocalAirflow, account: Account) -> Run:
 
 
 @pytest.mark.plays(scenario=cleared_when_done)
-def test_clearing_a_finished_task_is_exactly_one_new_generation(run: Run) -> None:
+def test_clearing_a_finished_task_is_exactly_one_new_generation(play: Callable[[], Run]) -> None:
+    run = play()
     assert run.account.bill() == Bill(submissions=2, charges=2)

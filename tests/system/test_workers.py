@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 
 import pytest
 from local_airflow import LocalAirflow
@@ -35,7 +36,8 @@ def killed_before_the_reply(airflow: LocalAirflow, account: Account) -> Run:
 
 
 @pytest.mark.plays(scenario=killed_before_the_reply)
-def test_a_worker_killed_while_the_reply_is_out_does_not_submit_twice(run: Run) -> None:
+def test_a_worker_killed_while_the_reply_is_out_does_not_submit_twice(play: Callable[[], Run]) -> None:
+    run = play()
     assert run.account.bill() == ONE_VIDEO
     assert run.try_number() > 1
 
@@ -53,7 +55,8 @@ def killed_while_it_waits(airflow: LocalAirflow, account: Account) -> Run:
 
 
 @pytest.mark.plays(scenario=killed_while_it_waits)
-def test_a_worker_killed_while_it_waits_is_followed_by_one_that_re_attaches(run: Run) -> None:
+def test_a_worker_killed_while_it_waits_is_followed_by_one_that_re_attaches(play: Callable[[], Run]) -> None:
+    run = play()
     assert run.account.bill() == ONE_VIDEO
     assert run.try_number() > 1
 
@@ -72,7 +75,8 @@ def evicted(airflow: LocalAirflow, account: Account) -> Run:
 
 
 @pytest.mark.plays(scenario=evicted)
-def test_an_evicted_worker_cancels_nothing_and_the_retry_re_attaches(run: Run) -> None:
+def test_an_evicted_worker_cancels_nothing_and_the_retry_re_attaches(play: Callable[[], Run]) -> None:
+    run = play()
     assert run.account.bill() == ONE_VIDEO
     assert run.try_number() > 1
 
@@ -90,7 +94,8 @@ def out_of_time_in_a_worker(airflow: LocalAirflow, account: Account) -> Run:
 
 
 @pytest.mark.plays(scenario=out_of_time_in_a_worker)
-def test_an_execution_timeout_in_a_worker_cancels_nothing(run: Run) -> None:
+def test_an_execution_timeout_in_a_worker_cancels_nothing(play: Callable[[], Run]) -> None:
+    run = play()
     assert run.account.bill() == ONE_VIDEO
     assert run.try_number() > 1
 
@@ -105,7 +110,8 @@ def out_of_time_while_deferred(airflow: LocalAirflow, account: Account) -> Run:
 
 
 @pytest.mark.plays(scenario=out_of_time_while_deferred)
-def test_an_execution_timeout_while_deferred_cancels_nothing(run: Run) -> None:
+def test_an_execution_timeout_while_deferred_cancels_nothing(play: Callable[[], Run]) -> None:
+    run = play()
     assert run.account.bill() == ONE_VIDEO
     assert run.try_number() > 1
 
@@ -134,6 +140,7 @@ def given_up_and_back_again(airflow: LocalAirflow, account: Account) -> Run:
 
 @pytest.mark.skipif(AIRFLOW < (3, 3), reason="nothing tells a worker that was given up, before it submits")
 @pytest.mark.plays(scenario=given_up_and_back_again)
-def test_a_worker_that_was_given_up_and_comes_back_does_not_submit(run: Run) -> None:
+def test_a_worker_that_was_given_up_and_comes_back_does_not_submit(play: Callable[[], Run]) -> None:
+    run = play()
     assert run.account.bill() == ONE_VIDEO
     assert run.try_number() > 1
