@@ -14,9 +14,10 @@ import os
 import secrets
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 from local_airflow import LocalAirflow
@@ -93,6 +94,17 @@ def airflow(accounts: list[Account], tmp_path_factory: pytest.TempPathFactory) -
         )
         with airflow:
             yield airflow
+        assert not left_behind(airflow), "processes have outlived their Airflow"
+
+
+def left_behind(airflow: LocalAirflow) -> list[psutil.Process]:
+    """Return the processes of an Airflow that run, told by their environment: no session or parent can hide one."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("AIRFLOW_HOME") == str(airflow.home):
+                found.append(process)
+    return found
 
 
 @pytest.fixture

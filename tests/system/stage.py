@@ -174,10 +174,10 @@ class Run:
         assert seen[0] == state, f"{self} has ended as {seen}"
 
     def is_tried_again(self, earlier: dict[str, Any]) -> None:
-        """Wait until another try than this one runs or waits."""
+        """Wait until a later try than this one runs, waits or has succeeded."""
         eventually(
-            self.tasks,
-            lambda tasks: tasks[0]["id"] != earlier["id"] and tasks[0]["state"] in {"running", "deferred", "success"},
+            self.brief,
+            lambda brief: brief[0][2] > earlier["try_number"] and brief[0][1] in {"running", "deferred", "success"},
             told=f"a try of {self} after try {earlier['try_number']}",
         )
 
@@ -234,6 +234,30 @@ def worker_of(task: dict[str, Any]) -> psutil.Process:
 
     (process,) = eventually(found, lambda processes: len(processes) == 1, told=f"a process {title!r}")
     return process
+
+
+def kill(task: dict[str, Any]) -> None:
+    """
+    Kill the worker that runs a try, as an out-of-memory killer does.
+
+    :param task: as the public API tells it.
+    """
+    worker = worker_of(task)
+    if AIRFLOW < (3, 3):
+        # There a supervisor that sees its task killed fails it without a retry: the machine has to die.
+        psutil.Process(worker.ppid()).kill()
+    worker.kill()
+
+
+def evict(task: dict[str, Any]) -> None:
+    """
+    Tell the worker that runs a try to stop, as a pod's eviction does.
+
+    :param task: as the public API tells it.
+    """
+    worker = worker_of(task)
+    # A pod's signal goes to the supervisor, which hands it on; below 3.3 it does not.
+    os.kill(worker.pid if AIRFLOW < (3, 3) else worker.ppid(), signal.SIGTERM)
 
 
 def _title(process: psutil.Process) -> str:

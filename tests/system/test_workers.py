@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable
 
 import pytest
 from local_airflow import LocalAirflow
-from stage import AIRFLOW, TIMEOUT, WITHIN, Account, Bill, Run, eventually, frozen, worker_of
+from stage import AIRFLOW, TIMEOUT, WITHIN, Account, Bill, Run, eventually, evict, frozen, kill, worker_of
 
 from airflow_provider_vidu.emulator import Fault
 
@@ -24,7 +22,7 @@ def killed_before_the_reply(airflow: LocalAirflow, account: Account) -> Run:
     run = Run(airflow, account, "in_worker")
     run.is_submitted()
     first = run.task()
-    worker_of(first).kill()
+    kill(first)
     record = run.record()
     # Else this would be another scenario: the id is not to be known to anyone here.
     assert record is None or (record["phase"], record["task_id"]) == ("intent", None)
@@ -46,7 +44,7 @@ def killed_while_it_waits(airflow: LocalAirflow, account: Account) -> Run:
     run = Run(airflow, account, "in_worker")
     run.waits_in_worker()
     first = run.task()
-    worker_of(first).kill()
+    kill(first)
     run.is_tried_again(first)
     run.waits_in_worker()
     account.finish()
@@ -65,8 +63,7 @@ def evicted(airflow: LocalAirflow, account: Account) -> Run:
     run = Run(airflow, account, "in_worker")
     run.waits_in_worker()
     first = run.task()
-    # To the task's supervisor, which is what gets the signal in a pod; it hands it on.
-    os.kill(worker_of(first).ppid(), signal.SIGTERM)
+    evict(first)
     run.is_tried_again(first)
     run.waits_in_worker()
     account.finish()
