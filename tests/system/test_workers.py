@@ -135,7 +135,9 @@ def given_up_and_back_again(airflow: LocalAirflow, account: Account) -> Run:
     return run
 
 
-@pytest.mark.skipif(AIRFLOW < (3, 3), reason="nothing tells a worker that was given up, before it submits")
+@pytest.mark.skipif(
+    AIRFLOW < (3, 3), reason="below Airflow 3.3 no store refuses the intent of a worker that was given up"
+)
 @pytest.mark.plays(scenario=given_up_and_back_again)
 def test_a_worker_that_was_given_up_and_comes_back_does_not_submit(play: Callable[[], Run]) -> None:
     run = play()
