@@ -123,7 +123,8 @@ def stage(
     """Play what the module's selected tests are marked with, all at once."""
     items = [item for item in request.session.items if item.path == request.path and not _skips(item)]
     scenarios = {mark.kwargs["scenario"] for item in items for mark in item.iter_markers("plays")}
-    with ThreadPoolExecutor(max(1, len(scenarios))) as pool:
+    # On SQLite Airflow's processes lock each other out as it is: one after another there.
+    with ThreadPoolExecutor(1 if airflow.database is None else max(1, len(scenarios))) as pool:
         futures = {scenario: pool.submit(scenario, airflow, accounts.pop()) for scenario in scenarios}
         wait(futures.values())
         yield futures
