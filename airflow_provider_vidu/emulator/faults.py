@@ -33,6 +33,7 @@ FAIL_AFTER_ACCEPT = "fail_after_accept"
 HANG = "hang"
 HANG_BEFORE_ACCEPT = "hang_before_accept"
 BROKEN_JSON = "broken_json"
+ERROR_IN_200 = "error_in_200"
 KINDS = (
     DROP_BEFORE_ACCEPT,
     DROP_AFTER_ACCEPT,
@@ -43,8 +44,10 @@ KINDS = (
     HANG,
     HANG_BEFORE_ACCEPT,
     BROKEN_JSON,
+    ERROR_IN_200,
 )
 
+_HAVE_IDS = ("submit", "poll", "list")
 _WITH_STATUS = {REFUSE, FAIL_AFTER_ACCEPT}
 _WITH_SECONDS = {HANG, HANG_BEFORE_ACCEPT}
 
@@ -101,7 +104,7 @@ class Fault:
 
     @classmethod
     def no_id(cls, *, times: int | None = 1, after: int = 0) -> Fault:
-        """The task is created, and the reply is a 200 without its id. For ``submit`` only."""
+        """The request is acted on, and the reply is a 200 without ids. For ``submit``, ``poll`` and ``list``."""
         return cls(NO_ID, times, after)
 
     @classmethod
@@ -156,10 +159,15 @@ class Fault:
         """The request is acted on; the reply is a 200 whose JSON breaks off, at its full announced length."""
         return cls(BROKEN_JSON, times, after)
 
+    @classmethod
+    def error_in_200(cls, *, reason: str | None = None, times: int | None = 1, after: int = 0) -> Fault:
+        """The request is not acted on, and a 200 brings an error's body, as some relays answer."""
+        return cls(ERROR_IN_200, times, after, reason=reason)
+
     @property
     def acts(self) -> bool:
         """Whether the request is acted on at all."""
-        return self.kind not in {DROP_BEFORE_ACCEPT, REFUSE}
+        return self.kind not in {DROP_BEFORE_ACCEPT, REFUSE, ERROR_IN_200}
 
 
 class FaultPlan:
@@ -180,8 +188,8 @@ class FaultPlan:
         if operation not in OPERATIONS:
             raise ValueError(f"no operation is called {operation!r}; there are {', '.join(OPERATIONS)}")
         for fault in faults:
-            if fault.kind == NO_ID and operation != "submit":
-                raise ValueError(f"{NO_ID} strikes submit only, not {operation}")
+            if fault.kind == NO_ID and operation not in _HAVE_IDS:
+                raise ValueError(f"{NO_ID} strikes {', '.join(_HAVE_IDS)} only, not {operation}")
         with self._lock:
             self._pending[operation].extend(faults)
 

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
@@ -13,6 +15,7 @@ from airflow_provider_vidu.emulator.faults import (
     BROKEN_JSON,
     DROP_AFTER_ACCEPT,
     DROP_BEFORE_ACCEPT,
+    ERROR_IN_200,
     FAIL_AFTER_ACCEPT,
     HALF_REPLY,
     HANG,
@@ -41,6 +44,8 @@ async def strike(
         return _drop(request)
     if fault.kind == REFUSE:
         return _error(fault, trace_id)
+    if fault.kind == ERROR_IN_200:
+        return json_reply(Refusal(fault.reason or reason_of(500), status=500).body(trace_id))
     if fault.kind == HANG_BEFORE_ACCEPT:
         # Read now: the client may be gone when the request is acted on.
         await request.read()
@@ -53,7 +58,7 @@ async def strike(
     if fault.kind == FAIL_AFTER_ACCEPT:
         return _error(fault, trace_id)
     if fault.kind == NO_ID and good.status == 200:
-        return json_reply({"state": "created"})
+        return json_reply(_without_ids(json.loads(_content(good))))
     if fault.kind == BROKEN_JSON:
         return web.Response(body=_half(good), content_type="application/json")
     if fault.kind == HALF_REPLY:
@@ -88,6 +93,11 @@ async def _break_off(request: web.Request, good: web.Response) -> web.StreamResp
     if request.transport is not None:
         request.transport.close()
     return half
+
+
+def _without_ids(answer: dict[str, Any]) -> dict[str, Any]:
+    bare = {name: value for name, value in answer.items() if name not in {"id", "task_id"}}
+    return {**bare, "tasks": [_without_ids(row) for row in bare["tasks"]]} if "tasks" in bare else bare
 
 
 def _half(good: web.Response) -> bytes:

@@ -18,7 +18,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from concurrent.futures import Future
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -164,6 +164,18 @@ class ViduEmulator:
         """
         self._clock.skip(seconds)
 
+    def go_offline(self) -> None:
+        """
+        Refuse connections from now on, and cut those that are open; tasks go on.
+
+        :raises RuntimeError: it does not run in a thread of its own.
+        """
+        self._on_server(self._server.go_offline)
+
+    def go_online(self) -> None:
+        """Take connections again, at the same address; see :meth:`go_offline`."""
+        self._on_server(self._server.go_online)
+
     def connection_json(self, **extra: Any) -> str:
         """
         Return an Airflow connection to this emulator, for ``AIRFLOW_CONN_VIDU_DEFAULT``.
@@ -240,6 +252,11 @@ class ViduEmulator:
 
     async def __aexit__(self, *exception: object) -> None:
         await self._server.stop()
+
+    def _on_server(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if self._thread is None or self._loop is None:
+            raise RuntimeError("only an emulator in a running thread of its own goes offline")
+        asyncio.run_coroutine_threadsafe(act(), self._loop).result()
 
     async def _run(self, started: Future[None]) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()

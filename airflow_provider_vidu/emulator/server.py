@@ -9,6 +9,7 @@ Thin: what is answered is decided by the state machine and its neighbours, which
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from functools import partial
@@ -78,6 +79,7 @@ class Server:
         self.quirks = quirks or Quirks()
         self.counters = Counters()
         self.url = ""
+        self._kept: list[socket.socket] = []
         self._first_quirks = replace(self.quirks)
         self._on_change = on_change
         self._signer = Signer(f"storage of emulator {settings.seed}".encode(), settings.speed)
@@ -100,7 +102,7 @@ class Server:
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.05)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port).start()
+            await self._listen(host, port)
         except OSError:
             await self._close()
             raise
@@ -113,6 +115,24 @@ class Server:
         await asyncio.gather(self._watching, return_exceptions=True)
         await self._callbacks.close()
         await self._close()
+
+    async def go_offline(self) -> None:
+        """Refuse connections from now on, and cut those that are open."""
+        if self._kept:
+            return
+        addresses = [address[:2] for address in self._runner.addresses]
+        await self._site.stop()
+        # Bound and not listening: nobody reaches them, and no other socket is given their port meanwhile.
+        self._kept = [_bound(*address) for address in addresses]
+        for connection in self._runner.server.connections if self._runner.server else ():
+            connection.force_close()
+
+    async def go_online(self) -> None:
+        """Listen where it listened before."""
+        if self._kept:
+            host, port = self._kept[0].getsockname()[:2]
+            self._release()
+            await self._listen(host, port)
 
     def reset(self) -> None:
         """Forget tasks, credits and counters; faults are dropped, quirks are those of the start."""
@@ -134,7 +154,17 @@ class Server:
         Inspection(self).add_routes(app.router)
         return app
 
+    async def _listen(self, host: str, port: int) -> None:
+        self._site = web.TCPSite(self._runner, host, port)
+        await self._site.start()
+
+    def _release(self) -> None:
+        kept, self._kept = self._kept, []
+        for one in kept:
+            one.close()
+
     async def _close(self) -> None:
+        self._release()
         await self._runner.cleanup()
         await self._session.close()
         self._creations.close()
@@ -266,6 +296,13 @@ async def _told_in_json(
     except web.HTTPException as error:
         refusal = Refusal(reason_of(error.status), error.reason.lower(), status=error.status)
     return json_reply(refusal.body("0" * 32), status=refusal.status)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    kept = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind((host, port))
+    return kept
 
 
 def _reachable(host: str) -> str:

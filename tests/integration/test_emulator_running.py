@@ -97,6 +97,25 @@ def test_an_emulator_is_started_once_and_a_taken_port_is_told() -> None:
         vidu.start()
 
 
+def test_offline_it_refuses_connections_cuts_the_open_ones_and_forgets_nothing() -> None:
+    with ViduEmulator() as vidu, requests.Session() as session:
+        submit(vidu.url)
+        address = f"{vidu.url}/emulator/"
+        assert session.get(address, timeout=10).ok
+        for _ in range(2):
+            vidu.go_offline()
+            vidu.go_offline()
+            with pytest.raises(requests.ConnectionError, match="refused"):
+                session.get(address, timeout=10)
+            vidu.go_online()
+            vidu.go_online()
+            assert session.get(address, timeout=10).ok
+        assert len(vidu.tasks) == 1
+        vidu.go_offline()
+    with pytest.raises(RuntimeError, match="running thread"):
+        vidu.go_online()
+
+
 async def test_it_runs_on_the_loop_that_runs_already() -> None:
     import aiohttp
 

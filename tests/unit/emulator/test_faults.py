@@ -87,8 +87,8 @@ def test_only_what_exists_can_be_struck() -> None:
     plan = FaultPlan()
     with pytest.raises(ValueError, match="no operation is called 'upload'"):
         plan.add("upload", Fault.hang(1))
-    with pytest.raises(ValueError, match="submit only"):
-        plan.add("poll", Fault.no_id())
+    with pytest.raises(ValueError, match="submit, poll, list only"):
+        plan.add("cancel", Fault.no_id())
 
 
 @pytest.mark.parametrize(
@@ -147,6 +147,8 @@ SUBMISSIONS = [
     (Fault.rate_limit(), "429 TooManyRequests", 0),
     (Fault.rate_limit(reason="QuotaExceeded"), "429 QuotaExceeded", 0),
     (Fault.broken_json(), "200 broken", 1),
+    (Fault.error_in_200(), "200 InternalServiceFailure", 0),
+    (Fault.error_in_200(reason="QuotaExceeded"), "200 QuotaExceeded", 0),
     (Fault.hang(0.6), "ReadTimeout", 1),
     (Fault.hang_before_accept(0.6), "ReadTimeout", 0),
 ]
@@ -183,7 +185,7 @@ def test_every_fault_can_strike_every_operation_once_and_the_next_goes_well(
     vidu.faults.add(operation, Fault(kind, status=503 if kind in {"refuse", "fail_after_accept"} else None))
     try:
         struck = call(vidu, operation)
-        went_well = struck.status_code == good and kind not in {"broken_json"}
+        went_well = struck.status_code == good and kind not in {"broken_json", "error_in_200"}
     except requests.RequestException:
         went_well = False
     assert not went_well
@@ -197,6 +199,16 @@ def test_a_broken_reply_is_no_json_at_its_full_length(vidu: ViduEmulator) -> Non
     assert len(answer.content) == int(answer.headers["Content-Length"])
     with pytest.raises(ValueError, match=r"Expecting|Unterminated|Extra"):
         answer.json()
+
+
+def test_answers_and_rows_can_come_without_their_ids(vidu: ViduEmulator) -> None:
+    call(vidu, "submit")
+    for operation in ("poll", "list"):
+        vidu.faults.add(operation, Fault.no_id())
+    query, page = call(vidu, "poll").json(), call(vidu, "list").json()
+    assert "id" not in query
+    assert query["state"] == "success"
+    assert ["id" in row for row in page["tasks"]] == [False]
 
 
 @pytest.mark.parametrize(
