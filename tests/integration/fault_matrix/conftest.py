@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+What the fault matrix shares: a Vidu over real HTTP on a clock that nobody waits for, and one task instance's tries.
+
+A cell orders a fault, lets the task instance try, and asks Vidu's own books what was paid.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_vidu.api.account import Account, account_from_fields
+from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
+from airflow_provider_vidu.client import ViduClient
+from airflow_provider_vidu.emulator import Fault, ViduEmulator
+from airflow_provider_vidu.landing import land
+from airflow_provider_vidu.submission import Policies, Submission, Try
+from airflow_provider_vidu.waiting import hints_of, video_of, wait_for_end
+
+#: Seconds from now that ``retry_after="HTTP date"`` in a table stands for.
+DATE_SECONDS = 25.0
+
+#: Real seconds; what hangs longer is given up.
+SHORT_TIMEOUT = 0.3
+#: Long enough that a busy machine never shows a fault that was not ordered.
+TIMEOUT = 10.0
+SETTLE = 60.0
+
+#: The payload of submissions that are not the task instance's.
+OTHERS = "another DAG's"
+
+LOG = logging.getLogger("fault matrix")
+VIDEO = b"\x00\x00\x00\x10ftypisom\x00\x00\x02\x00" + (300_000).to_bytes(4, "big") + b"mdat" + b"v" * 299_992
+REQUEST = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p", "duration": 1}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def airflow_database() -> None:
+    """Take the place of the migrated database: nothing here needs one."""
+
+
+class WorkerDied(BaseException):
+    """SIGKILL: nothing may catch it."""
+
+
+class Clock:
+    """Time that only passes when somebody sleeps. Far ahead of the real one, so that no real deadline has passed."""
+
+    def __init__(self) -> None:
+        self.began = self.now = 2_500_000_000.0
+        self._due: list[tuple[float, Callable[[], None]]] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    @property
+    def slept(self) -> float:
+        return self.now - self.began
+
+    def at(self, seconds: float, act: Callable[[], None]) -> None:
+        """Do something so many seconds from now."""
+        self._due.append((self.now + seconds, act))
+
+    def sleep(self, seconds: float) -> None:
+        end = self.now + seconds
+        for due in sorted(self._due, key=lambda due: due[0]):
+            if due[0] <= end:
+                self._due.remove(due)
+                self.now = max(self.now, due[0])
+                due[1]()
+        self.now = end
+
+
+class Store:
+    """A task state store."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def get(self, key: str) -> Any:
+        return self.values.get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        self.values[key] = value
+
+
+class MortalClient(ViduClient):
+    """A client whose worker is killed in its submission."""
+
+    def submit(self, *arguments: Any, **named: Any) -> Any:
+        try:
+            super().submit(*arguments, **named)
+        finally:
+            raise WorkerDied
+
+
+class TaskInstance:
+    """One task instance: its tries, on one record or on none (Airflow below 3.3)."""
+
+    def __init__(self, account: Account, clock: Clock, store: Store | None, folder: Path) -> None:
+        self.account = account
+        self.store = store
+        self.folder = folder
+        self.tries = 0
+        self.max_tries = 9
+        self._clock = clock
+        self._run_began = clock()
+        self._first_try = 1
+
+    def die_submitting(self) -> None:
+        """Do a try whose worker is killed when the reply to its submission, or the loss of it, has just come."""
+        with MortalClient(self.account, sleep=self._clock.sleep) as client, pytest.raises(WorkerDied):
+            self.submission(client).submit(lambda: REQUEST)
+
+    def run(self, *, cleared: bool = False) -> str:
+        """
+        Do one try, as the operator does in a worker, and return the id of the task whose video has landed.
+
+        :param cleared: a user has cleared the task before this try.
+        """
+        with ViduClient(self.account, sleep=self._clock.sleep) as client:
+            submission = self.submission(client, cleared=cleared)
+            task = submission.submit(lambda: REQUEST)
+            return self.finish(client, submission, task)
+
+    def submission(self, client: ViduClient, *, cleared: bool = False) -> Submission:
+        """Begin a try."""
+        self.tries += 1
+        if cleared:
+            self.max_tries += 10
+            self._first_try = self.tries
+        parts = ("d", "r", "t", -1, self.max_tries, "start")
+        this_try = Try(
+            "d.t of r", self.max_tries, self.tries, parts, run_began=self._run_began, first_try=self._first_try
+        )
+        policies = Policies(timeout=3600.0)
+        return Submission(client, this_try, self.store, policies, clock=self._clock, sleep=self._clock.sleep, log=LOG)
+
+    def finish(self, client: ViduClient, submission: Submission, task: Any) -> str:
+        """Wait, land and note that the video is handed over."""
+        clock = self._clock
+        try:
+            ended = wait_for_end(
+                client,
+                task,
+                hints=hints_of(task, submitted_at=clock()),
+                end_time=clock() + 3600,
+                log=LOG,
+                clock=clock,
+                sleep=clock.sleep,
+            )
+        except ViduStillRunningError:
+            raise AssertionError("the wait ran into its deadline") from None
+        except ViduError:
+            submission.note_left_running()
+            raise
+        ended = video_of(client, ended, sleep=clock.sleep)
+        facts = land(client, ended, f"{self.folder}/", log=LOG, sleep=clock.sleep)
+        assert facts["sha256"] == hashlib.sha256(VIDEO).hexdigest()
+        submission.note_returned()
+        return ended.task_id
+
+
+class Books:
+    """What Vidu's own books say."""
+
+    def __init__(self, vidu: ViduEmulator, clock: Clock) -> None:
+        self._vidu = vidu
+        self._clock = clock
+
+    @property
+    def paid(self) -> list[str]:
+        """Ids of what was charged once everything that was ever accepted has come to its end."""
+        self._clock.sleep(7 * 86_400)
+        return [task_id for task_id in self.created if self._vidu.ledger.of_task(task_id)["charged"]]
+
+    @property
+    def created(self) -> list[str]:
+        return [task.task_id for task in self._vidu.tasks if task.request.payload != OTHERS]
+
+    def requests(self, operation: str) -> int:
+        """How many there were; submissions without those of others."""
+        others = operation == "submit" and sum(task.request.payload == OTHERS for task in self._vidu.tasks)
+        return self._vidu.counters.requests[operation] - others
+
+    @property
+    def key_stayed_home(self) -> bool:
+        """No redirect was followed: all of the matrix lead into the storage, which counts keys and visitors."""
+        return not self._vidu.counters.leaked_keys
+
+
+class Strike:
+    """Orders faults, and ends them."""
+
+    def __init__(self, vidu: ViduEmulator, clock: Clock) -> None:
+        self._vidu = vidu
+        self._clock = clock
+
+    def __call__(
+        self, operation: str, fault: Fault | str, *, times: int | None = 1, lasts: float | None = None
+    ) -> None:
+        """
+        Order a fault.
+
+        :param operation: the emulator's name of it.
+        :param fault: of a table; a word instead of one = connections are refused, to whatever operation.
+        :param times: how many requests it strikes; None = all until it is over. A refused connection lasts.
+        :param lasts: seconds after which it is over.
+        """
+        if isinstance(fault, str):
+            self._vidu.go_offline()
+        else:
+            if fault.retry_after == "HTTP date":
+                # The client reads it by the real time: only sleeping is on the injected clock.
+                fault = replace(fault, retry_after=formatdate(time.time() + DATE_SECONDS, usegmt=True))
+            self._vidu.faults.add(operation, replace(fault, times=times))
+        if lasts is not None:
+            self._clock.at(lasts, self.over)
+
+    def over(self) -> None:
+        """End every fault."""
+        self._vidu.faults.clear()
+        self._vidu.go_online()
+
+    def late(self, seconds: float, count: Callable[[], int]) -> None:
+        """
+        Let a request that hangs at Vidu arrive so many seconds from now.
+
+        :param seconds: on the injected clock.
+        :param count: what its arrival counts up.
+        """
+        before = count()
+        self._clock.at(seconds, lambda: until(lambda: count() > before))
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait, really, for something that a real delay brings."""
+    deadline = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def vidu(clock: Clock) -> Iterator[ViduEmulator]:
+    with ViduEmulator(speed=1, created_seconds=20, processing_seconds=40, video=VIDEO, clock=clock) as vidu:
+        yield vidu
+
+
+@pytest.fixture
+def strike(vidu: ViduEmulator, clock: Clock) -> Strike:
+    return Strike(vidu, clock)
+
+
+@pytest.fixture
+def books(vidu: ViduEmulator, clock: Clock) -> Books:
+    return Books(vidu, clock)
+
+
+@pytest.fixture
+def account(vidu: ViduEmulator) -> Callable[..., Account]:
+    """Make an account; ``hangs`` = a fault hangs, which a short timeout gives up."""
+
+    def make(fault: Any = None, **extra: Any) -> Account:
+        extra = {"timeout": timeout_for(fault), "settle_seconds": SETTLE, **extra}
+        return account_from_fields(host=vidu.url, password=vidu.api_key, extra=extra)
+
+    return make
+
+
+def timeout_for(fault: Any) -> float:
+    return SHORT_TIMEOUT if str(getattr(fault, "kind", "")).startswith("hang") else TIMEOUT
+
+
+@pytest.fixture
+def submit_others(account: Callable[..., Account]) -> Callable[..., None]:
+    """Fill the list: more than one page of it, if so asked."""
+
+    def submit(count: int = 3) -> None:
+        with ViduClient(account()) as client:
+            for _ in range(count):
+                client.submit({**REQUEST, "payload": OTHERS})
+
+    return submit
+
+
+@pytest.fixture
+def task_instance(account: Callable[..., Account], clock: Clock, tmp_path: Path) -> Callable[..., TaskInstance]:
+    """Make a task instance; ``store=False`` is Airflow below 3.3."""
+    folders = itertools.count()
+
+    def make(fault: Any = None, *, store: bool = True, **extra: Any) -> TaskInstance:
+        folder = tmp_path / f"videos-{next(folders)}"
+        return TaskInstance(account(fault, **extra), clock, Store() if store else None, folder)
+
+    return make

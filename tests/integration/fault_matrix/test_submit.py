@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Submit x every fault: one video, paid for once, whatever happens to the POST and to the worker that sent it."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_vidu.api.errors import (
+    ViduConfigurationError,
+    ViduError,
+    ViduRateLimitError,
+    ViduRequestError,
+    ViduSubmissionInDoubtError,
+    ViduUnavailableError,
+)
+from airflow_provider_vidu.client import AsyncViduClient, ViduClient
+from airflow_provider_vidu.emulator import Fault
+
+REFUSED = "refused connection"
+ELSEWHERE = "/storage/elsewhere"
+
+# The POST was acted on, and its client cannot know: it is looked up, and never sent again.
+ACCEPTED = {
+    "reply lost": Fault.drop_after_accept(),
+    "half a reply": Fault.half_reply(),
+    "200 without id": Fault.no_id(),
+    "200 with broken JSON": Fault.broken_json(),
+    "500 after accept": Fault.fail_after_accept(500),
+    "502 after accept": Fault.fail_after_accept(502),
+    "503 after accept": Fault.fail_after_accept(503),
+    "504 after accept": Fault.fail_after_accept(504),
+    "408 after accept": Fault.fail_after_accept(408),
+    "409 after accept": Fault.fail_after_accept(409),
+    "499 after accept": Fault.fail_after_accept(499),
+    "hang after accept": Fault.hang(0.5),
+    "hang, then accepted late": Fault.hang_before_accept(0.5),
+}
+# The POST was not acted on, and its client cannot know: it is sent again once the list has settled without it.
+NOT_ACCEPTED = {
+    "dropped before accept": Fault.drop_before_accept(),
+    "500 before accept": Fault.refuse(500),
+    "502 before accept": Fault.refuse(502),
+    "503 before accept": Fault.refuse(503),
+    "504 before accept": Fault.refuse(504),
+    "408 before accept": Fault.refuse(408),
+    "409 before accept": Fault.refuse(409),
+    "499 before accept": Fault.refuse(499),
+    "200 with an error": Fault.error_in_200(),
+}
+# The POST created nothing, and its client knows: the try ends, and the next one may send it without a look.
+REFUSALS = {
+    "refused connection": (REFUSED, ViduUnavailableError),
+    "301": (Fault.refuse(301, location=ELSEWHERE), ViduConfigurationError),
+    "302": (Fault.refuse(302, location=ELSEWHERE), ViduConfigurationError),
+    "303": (Fault.refuse(303, location=ELSEWHERE), ViduConfigurationError),
+    "307": (Fault.refuse(307, location=ELSEWHERE), ViduConfigurationError),
+    "308": (Fault.refuse(308, location=ELSEWHERE), ViduConfigurationError),
+    "400": (Fault.refuse(400), ViduRequestError),
+    "401": (Fault.refuse(401), ViduRequestError),
+    "403": (Fault.refuse(403), ViduRequestError),
+    "404": (Fault.refuse(404), ViduRequestError),
+}
+# The POST created nothing, and its client is to come again: so many seconds later at least.
+FULL_QUEUES = {
+    "429": (Fault.rate_limit(), 2),
+    "429, Retry-After 7": (Fault.rate_limit(retry_after=7), 7),
+    "429, Retry-After a date": (Fault.rate_limit(retry_after="HTTP date"), 20),
+    "429, Retry-After unreadable": (Fault.rate_limit(retry_after="soon"), 2),
+}
+
+KNOWN_NOT = {**{name: row[0] for name, row in REFUSALS.items()}, **{name: row[0] for name, row in FULL_QUEUES.items()}}
+EVERY = {**ACCEPTED, **NOT_ACCEPTED, **KNOWN_NOT}
+
+
+def table(faults, *more):
+    return pytest.mark.parametrize(("fault", *more), faults.values(), ids=faults.keys())
+
+
+def one_by_one(faults):
+    return pytest.mark.parametrize("fault", faults.values(), ids=faults.keys())
+
+
+with_and_without_store = pytest.mark.parametrize("store", [True, False], ids=["", "no store"])
+
+
+@pytest.fixture
+def order(strike, vidu):
+    """Order a fault for submissions; one that hangs before it is accepted arrives 40 s after its client gave up."""
+
+    def order(fault, *, times=1):
+        strike("submit", fault, times=times)
+        if getattr(fault, "kind", None) == "hang_before_accept":
+            strike.late(40, lambda: vidu.counters.submissions)
+
+    return order
+
+
+@with_and_without_store
+@one_by_one(ACCEPTED)
+def test_what_may_have_been_accepted_is_looked_up_and_found_and_never_sent_again(
+    fault, store, task_instance, order, books
+):
+    task = task_instance(fault, store=store)
+    order(fault)
+    video = task.run()
+    assert books.paid == books.created == [video]
+    assert books.requests("submit") == 1
+
+
+@with_and_without_store
+@one_by_one(NOT_ACCEPTED)
+def test_what_was_not_accepted_is_sent_again_only_once_the_list_has_settled(
+    fault, store, task_instance, order, books, clock
+):
+    task = task_instance(fault, store=store)
+    order(fault)
+    clock.at(60, lambda: books.requests("submit") == 1 or pytest.fail("sent again before the list has settled"))
+    video = task.run()
+    assert books.paid == books.created == [video]
+    assert books.requests("submit") == 2
+
+
+@with_and_without_store
+@table(REFUSALS, "error")
+def test_what_created_nothing_ends_the_try_and_may_be_sent_again(
+    fault, error, store, task_instance, order, strike, books
+):
+    task = task_instance(fault, store=store)
+    order(fault)
+    with pytest.raises(error) as raised:
+        task.run()
+    assert not isinstance(raised.value, ViduSubmissionInDoubtError)
+    assert books.created == []
+    strike.over()
+    looked = books.requests("list")
+    video = task.run()
+    # The record says that there is nothing to look for; without one a retry has to look.
+    assert (books.requests("list") == looked) is store
+    assert books.paid == books.created == [video]
+
+
+@one_by_one({name: row[0] for name, row in REFUSALS.items() if name.startswith("3")})
+def test_a_redirect_is_a_configuration_error_and_the_key_is_not_sent_on(fault, task_instance, order, books):
+    order(fault)
+    with pytest.raises(ViduConfigurationError, match="redirects"):
+        task_instance().run()
+    assert books.requests("submit") == 1
+    assert books.key_stayed_home
+    assert books.requests("download") == 0
+
+
+@with_and_without_store
+@table(FULL_QUEUES, "seconds")
+def test_a_full_queue_is_waited_out_as_the_server_asks(fault, seconds, store, task_instance, order, books, clock):
+    order(fault)
+    task = task_instance(fault, store=store)
+    clock.at(seconds, lambda: books.requests("submit") == 1 or pytest.fail("it came again too early"))
+    video = task.run()
+    assert books.paid == books.created == [video]
+    assert (books.requests("submit"), books.requests("list")) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("store", "cleared"), [(True, False), (True, True), (False, False)], ids=["retry", "clear", "retry, no store"]
+)
+@one_by_one(EVERY)
+def test_a_worker_that_dies_with_the_reply_pays_once(fault, store, cleared, task_instance, order, strike, books):
+    task = task_instance(fault, store=store)
+    order(fault)
+    task.die_submitting()
+    if fault == REFUSED:
+        strike.over()
+    video = task.run(cleared=cleared)
+    assert books.paid == [video]
+    # A clear cancels what it finds still waiting, and sends a new one.
+    assert books.requests("submit") == 1 + (cleared or fault not in ACCEPTED.values()) - (fault == REFUSED)
+
+
+@with_and_without_store
+@one_by_one(EVERY)
+def test_a_fault_that_strikes_three_submissions_pays_once(fault, store, task_instance, order, strike, books):
+    task = task_instance(fault, store=store)
+    order(fault, times=3)
+    video = None
+    while video is None:
+        try:
+            video = task.run()
+        except ViduError:
+            # Airflow retries no permanent error. Where somebody tries again all the same, nothing is paid twice.
+            if task.tries == 3:
+                strike.over()
+            assert task.tries < 5
+    assert books.paid == books.created == [video]
+
+
+@one_by_one(EVERY)
+async def test_both_clients_tell_alike_what_may_have_been_accepted(fault, account, vidu, strike, books):
+    errors = []
+    for asynchronous in (False, True):
+        strike("submit", fault)
+        try:
+            if asynchronous:
+                async with AsyncViduClient(account(fault)) as client:
+                    await client.submit({"images": ["https://x.example/a.png"], "model": "viduq3-turbo"})
+            else:
+                with ViduClient(account(fault)) as client:
+                    client.submit({"images": ["https://x.example/a.png"], "model": "viduq3-turbo"})
+        except ViduError as error:
+            errors.append(error)
+        strike.over()
+    assert [type(error) for error in errors] == [type(errors[0])] * 2
+    in_doubt = fault in [*ACCEPTED.values(), *NOT_ACCEPTED.values()]
+    assert [isinstance(error, ViduSubmissionInDoubtError) for error in errors] == [in_doubt] * 2
+    assert books.requests("submit") == (0 if fault == REFUSED else 2)
+    assert books.key_stayed_home
