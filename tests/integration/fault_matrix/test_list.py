@@ -23,13 +23,11 @@ FAULTS = {
     "rows without ids": Fault.no_id(),
     "200 with broken JSON": Fault.broken_json(),
     "500": Fault.refuse(500),
-    "502": Fault.refuse(502),
     "503": Fault.refuse(503),
     "504": Fault.fail_after_accept(504),
     "408": Fault.refuse(408),
     "409": Fault.refuse(409),
     "499": Fault.refuse(499),
-    "301": Fault.refuse(301, location=ELSEWHERE),
     "302": Fault.refuse(302, location=ELSEWHERE),
     "307": Fault.refuse(307, location=ELSEWHERE),
     "401": Fault.refuse(401),
@@ -72,13 +70,13 @@ def one_by_one(faults, *broken):
     )
 
 
-@pytest.fixture(params=[True, False], ids=["store", "no store"])
+@pytest.fixture(params=["store", "no store", "leaves"])
 def lost(request, task_instance, strike, vidu, submit_others):
     """Make a task instance whose worker died in its submission, accepted or not; the list has other rows."""
 
     def lost(fault=None, *, accepted, **extra):
         submit_others()
-        task = task_instance(fault, store=request.param, **extra)
+        task = task_instance(fault, mode=request.param, **extra)
         if not accepted:
             strike("submit", Fault.drop_before_accept())
         task.die_submitting()
