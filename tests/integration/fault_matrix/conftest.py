@@ -125,7 +125,7 @@ class TaskInstance:
     :param leaves: it does not wait in the worker before it has submitted; it leaves and comes back.
     """
 
-    def __init__(self, account: Account, clock: Clock, store: Store | None, folder: Path, *, leaves: bool) -> None:
+    def __init__(self, account: Account, clock: Clock, store: Store | None, folder: str, *, leaves: bool) -> None:
         self.account = account
         self.store = store
         self.folder = folder
@@ -191,11 +191,15 @@ class TaskInstance:
         )
 
     def finish(self, submission: Submission, task: ViduTask, *, timeout: float = 3600.0) -> str:
-        """End a try: wait, land, and note that the video is handed over."""
-        client, clock = submission.client, self._clock
+        """End a try: wait, land, and note that the video is handed over. Returns the task's id."""
+        return self.land(submission, self.wait(submission, task, timeout=timeout))
+
+    def wait(self, submission: Submission, task: ViduTask, *, timeout: float = 3600.0) -> ViduTask:
+        """Wait for the task to succeed."""
+        clock = self._clock
         try:
             ended = wait_for_end(
-                client,
+                submission.client,
                 task,
                 hints=hints_of(task, submitted_at=clock()),
                 end_time=clock() + timeout,
@@ -206,8 +210,11 @@ class TaskInstance:
         except ViduError:
             submission.note_left_running()
             raise
-        ended = video_of(client, ended, sleep=clock.sleep)
-        facts = landing.land(client, ended, f"{self.folder}/", log=LOG, sleep=clock.sleep)
+        return video_of(submission.client, ended, sleep=clock.sleep)
+
+    def land(self, submission: Submission, ended: ViduTask) -> str:
+        """Land the video, and note that it is handed over."""
+        facts = landing.land(submission.client, ended, self.folder, log=LOG, sleep=self._clock.sleep)
         assert facts["sha256"] == hashlib.sha256(VIDEO).hexdigest()
         submission.note_returned()
         return ended.task_id
@@ -305,6 +312,11 @@ def vidu(clock: Clock) -> Iterator[ViduEmulator]:
 
 
 @pytest.fixture
+def whole_video() -> bytes:
+    return VIDEO
+
+
+@pytest.fixture
 def strike(vidu: ViduEmulator, clock: Clock) -> Strike:
     return Strike(vidu, clock)
 
@@ -355,7 +367,7 @@ def task_instance(account: Callable[..., Account], clock: Clock, tmp_path: Path)
 
     def make(fault: Any = None, *, mode: str = "store", **extra: Any) -> TaskInstance:
         store = None if mode == "no store" else Store()
-        folder = tmp_path / f"videos-{next(folders)}"
+        folder = f"{tmp_path}/videos-{next(folders)}/"
         return TaskInstance(account(fault, **extra), clock, store, folder, leaves=mode == "leaves")
 
     return make

@@ -18,6 +18,8 @@ from airflow_provider_vidu.emulator import Fault
 
 REFUSED = "refused connection"
 ELSEWHERE = "/storage/elsewhere"
+# Of the connection where a POST hangs: its seconds, and the list's.
+SHORT_TIMEOUT, SETTLE = 0.3, 60
 
 # The POST was acted on, and its client cannot know: it is looked up, and never sent again.
 ACCEPTED = {
@@ -79,12 +81,12 @@ in_every_mode = pytest.mark.parametrize("mode", ["store", "no store", "leaves"])
 
 @pytest.fixture
 def order(strike, vidu):
-    """Order a fault for submissions; one that hangs before it is accepted arrives 40 s after its client gave up."""
+    """Order a fault for submissions; one that hangs before it is accepted arrives just before it counts as absent."""
 
     def order(fault, *, times=1):
         strike("submit", fault, times=times)
         if getattr(fault, "kind", None) == "hang_before_accept":
-            strike.late(40, lambda: vidu.counters.submissions)
+            strike.late(SHORT_TIMEOUT + SETTLE - 0.1, lambda: vidu.counters.submissions)
 
     return order
 
@@ -108,7 +110,7 @@ def test_what_was_not_accepted_is_sent_again_only_once_the_list_has_settled(
 ):
     task = task_instance(fault, mode=mode)
     order(fault)
-    clock.at(60, lambda: books.requests("submit") == 1 or pytest.fail("sent again before the list has settled"))
+    clock.at(SETTLE, lambda: books.requests("submit") == 1 or pytest.fail("sent again before the list has settled"))
     video = task.run()
     assert books.paid == books.created == [video]
     assert books.requests("submit") == 2
