@@ -70,15 +70,11 @@ class Clock:
     """Time that only passes when somebody sleeps. Far ahead of the real one, so that no real deadline has passed."""
 
     def __init__(self) -> None:
-        self.began = self.now = 2_500_000_000.0
+        self.now = 2_500_000_000.0
         self._due: list[tuple[float, Callable[[], None]]] = []
 
     def __call__(self) -> float:
         return self.now
-
-    @property
-    def slept(self) -> float:
-        return self.now - self.began
 
     def at(self, seconds: float, act: Callable[[], None]) -> None:
         """Do something so many seconds from now."""
