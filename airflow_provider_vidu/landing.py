@@ -98,6 +98,7 @@ def land(
         try:
             with part.open("wb") as file:
                 facts = fetch_video(client.account, url, file)
+            check_container(part)
             _put(part, target, local)
         finally:
             part.unlink(missing_ok=True)
@@ -178,6 +179,7 @@ def fetch_video(account: Account, url: str, file: IO[bytes]) -> dict[str, Any]:
     try:
         response = _open(account, url)
     except urllib.error.HTTPError as error:
+        error.close()
         raise ViduUnavailableError(
             f"The storage host answered HTTP {error.code} to the signed link.", http_status=error.code
         ) from None
@@ -198,6 +200,34 @@ def fetch_video(account: Account, url: str, file: IO[bytes]) -> dict[str, Any]:
     if head[4:8] != b"ftyp":
         raise ViduUnavailableError(f"The storage host answered something that is not an MP4 ({head[:8]!r}).")
     return {"bytes": size, "sha256": digest.hexdigest()}
+
+
+def check_container(path: Path) -> None:
+    """
+    Check that an MP4 is whole, by the sizes that its outermost boxes tell.
+
+    A host may announce the length of what it has cut off, or none: then the transfer itself looks well.
+
+    :param path: a local file that begins with ``ftyp``.
+    :raises ViduUnavailableError: a box reaches beyond the file's end.
+    """
+    size = path.stat().st_size
+    offset = 0
+    with path.open("rb") as file:
+        while offset < size:
+            file.seek(offset)
+            header = file.read(16)
+            length = int.from_bytes(header[:4], "big")
+            if len(header) < 8:
+                length = size
+            elif length == 1:
+                length = int.from_bytes(header[8:16], "big")
+            elif length == 0:
+                # ISO 14496-12: the last box may go on to the file's end.
+                return
+            if length < 8 or offset + length > size:
+                raise ViduUnavailableError(f"The MP4 breaks off within its {size} bytes.")
+            offset += length
 
 
 def _read(response: Any) -> bytes:
@@ -230,6 +260,7 @@ def _open(account: Account, url: str) -> Any:
             location = error.headers.get("Location")
             if error.code not in {301, 302, 303, 307, 308} or not location:
                 raise
+            error.close()
             url = urljoin(url, location)
     raise ViduUnavailableError("The storage host redirects without end.")
 

@@ -343,7 +343,12 @@ class Submission:
                 if self._clock() + pause > self._began + self.policies.timeout:
                     raise
                 self._log.info("Vidu takes no submission now (%s); next attempt in %.0f s.", error.message, pause)
+                due = self._clock() + pause
                 self._pause(pause, pause)
+                if derived and self._clock() > due + MAX_INTENT_AGE:
+                    # Frozen meanwhile: a next try may have begun, and without a store nothing else would tell.
+                    self._record = replace(intent, attempted_at=self._clock(), ended_at=self._clock())
+                    return None
             except ViduError:
                 self._write(replace(intent, phase=Phase.REFUSED), needed=False)
                 raise

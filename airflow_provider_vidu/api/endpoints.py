@@ -45,6 +45,10 @@ _IMAGE = re.compile(
 
 # What leaves a submission in doubt, beside a reply that never came: the request may have been acted on.
 _IN_DOUBT_STATUSES = frozenset({408, 409, 499})
+# A list without rows may leave them out; what else an object holds is none of a list's.
+_FIELDS_OF_AN_EMPTY_LIST = frozenset({"tasks", "next_page_token", "total"})
+# What Vidu's and the relays' errors hold, whatever their HTTP status.
+_FIELDS_OF_AN_ERROR = frozenset({"error", "errors", "reason", "code", "message", "err_code", "detail"})
 
 
 @dataclass(frozen=True)
@@ -277,6 +281,8 @@ def parse_list(status: int, headers: Mapping[str, str], body: bytes) -> TaskPage
     Read one page of the task list.
 
     :return: the page; rows that cannot be read are counted and left out: a list answer is a hint.
+    :raises ViduUnavailableError: no list. An object that says anything but a list's own fields is none: taken for an
+        empty one it would say that a submission is absent.
     :raises ViduError: what the answer says instead.
     """
     answer = _answer(status, headers, body)
@@ -287,7 +293,7 @@ def parse_list(status: int, headers: Mapping[str, str], body: bytes) -> TaskPage
         holder = inner if isinstance(inner, dict) and "tasks" not in answer else answer
         rows = holder.get("tasks", inner if isinstance(inner, list) else None)
         token = holder.get("next_page_token")
-    if rows is None:
+    if rows is None and isinstance(answer, dict) and not set(answer) - _FIELDS_OF_AN_EMPTY_LIST:
         rows = []
     if not isinstance(rows, list):
         raise ViduUnavailableError(f"Vidu answered the task list with {_excerpt(body)}.")
@@ -314,12 +320,18 @@ def prepare_cancel(account: Account, task_id: str) -> HttpRequest:
 
 def parse_cancel(status: int, headers: Mapping[str, str], body: bytes, task_id: str) -> None:
     """
-    Read the answer to a cancel: ``{}``, ``null`` and an empty body all mean yes.
+    Read the answer to a cancel: ``{}``, ``null`` and an empty body all mean yes, and so does the task itself.
 
     :raises ViduRequestError: refused; Vidu refuses once a task is scheduled.
+    :raises ViduUnavailableError: a 2xx that says something else, as gateways wrap errors: ask the task.
     """
     if not 200 <= status < 300:
         raise parse_error(status, headers, body, task_id)
+    answer = _json(body)
+    if body.strip() and (not isinstance(answer, dict) or set(answer) & _FIELDS_OF_AN_ERROR) and body.strip() != b"null":
+        raise ViduUnavailableError(
+            f"Vidu answered the cancel with {_excerpt(body)}.", task_id=task_id, http_status=status
+        )
 
 
 def prepare_credits(account: Account) -> HttpRequest:

@@ -274,7 +274,8 @@ def request_error(
     fate = fate_of_reason(reason)
     if status == 429 or kind == _LIMIT:
         error, fate = ViduRateLimitError, Fate.RETRYABLE
-    elif status >= 500 or status == 408:
+    elif status >= 500 or status in {408, 409, 499}:
+        # Conflict and Canceled pass by themselves, as an outage does.
         error, fate = ViduUnavailableError, Fate.RETRYABLE
     elif kind == _CREDITS or status == 402:
         error = ViduCreditError

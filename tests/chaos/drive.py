@@ -118,7 +118,7 @@ def _in(world: World) -> Generator[None, None, None]:
         if not world.calm and world.chance.happens(accidents.FAULT):
             world.note("fault", "download: breaks off")
             raise ViduUnavailableError("The transfer broke off.")
-        video = b"\0\0\0\x18ftypmp42" + url.encode()
+        video = (8 + len(url)).to_bytes(4, "big") + b"ftyp" + url.encode()
         file.write(video)
         file.flush()
         return {"bytes": len(video), "sha256": ""}

@@ -15,9 +15,9 @@ from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.api.tasks import Creation, ViduTask
 from airflow_provider_vidu.client import ViduClient
-from airflow_provider_vidu.landing import fetch_video, land, video_path
+from airflow_provider_vidu.landing import check_container, fetch_video, land, video_path
 
-MP4 = b"\x00\x00\x00\x18ftypisom" + bytes(range(256)) * 40
+MP4 = b"\x00\x00\x00\x0cftypisom" + (8 + 256 * 40).to_bytes(4, "big") + b"mdat" + bytes(range(256)) * 40
 LOG = logging.getLogger("test")
 
 
@@ -176,3 +176,26 @@ def test_a_destination_that_cannot_be_written_keeps_the_video_safe(client, tmp_p
     (tmp_path / "file").write_text("")
     with pytest.raises(ViduLandingError, match="Vidu task 77"):
         landed(client, f"{tmp_path}/file/inside/")
+
+
+@pytest.mark.parametrize("kept", [len(MP4) - 1, len(MP4) // 2, 16, 13, 9])
+def test_a_video_that_breaks_off_at_its_announced_length_is_not_whole(tmp_path, kept):
+    path = tmp_path / "video.mp4"
+    path.write_bytes(MP4[:kept])
+    with pytest.raises(ViduUnavailableError, match="breaks off"):
+        check_container(path)
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        MP4,
+        MP4[:12] + b"\0\0\0\0mdat" + b"to the end",
+        MP4[:12] + b"\0\0\0\1mdat" + (26).to_bytes(8, "big") + b"0123456789",
+    ],
+    ids=["32 bits", "to the end", "64 bits"],
+)
+def test_a_whole_one_is(tmp_path, boxes):
+    path = tmp_path / "video.mp4"
+    path.write_bytes(boxes)
+    check_container(path)

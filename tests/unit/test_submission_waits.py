@@ -104,6 +104,20 @@ def test_without_a_store_nobody_leaves_while_a_submission_is_in_doubt(make, vidu
     assert clock.slept >= vidu.account.timeout + vidu.account.settle_seconds
 
 
+def test_without_a_store_one_who_wakes_up_too_late_finds_what_the_next_try_has_submitted(make, vidu, clock):
+    """Airflow gives up a worker that is frozen, starts the next try, and the first one may wake up beside it."""
+    vidu.replies = [FULL]
+
+    def frozen(seconds):
+        clock.sleep(seconds)
+        if len(vidu.submissions) == 1:
+            clock.sleep(400)
+            make(try_number=2, with_store=False).submit(lambda: WIRE)
+
+    make(with_store=False, sleep=frozen).submit(lambda: WIRE)
+    assert len(vidu.tasks) == 1
+
+
 def test_siblings_do_not_come_back_together():
     from airflow_provider_vidu.submission_try import Try
 

@@ -56,19 +56,9 @@ FAULTS_OF_THE_LINK = {
     "429": Fault.rate_limit(),
 }
 
-# BUG: the length that is announced and the first bytes are all that is looked at.
-TAKEN_FOR_WHOLE = pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="an MP4 that breaks off at its announced length, or without one, lands as a whole one",
-)
 
-
-def one_by_one(faults, *broken):
-    marks = {name: TAKEN_FOR_WHOLE if name in broken else () for name in faults}
-    return pytest.mark.parametrize(
-        "fault", [pytest.param(fault, id=name, marks=marks[name]) for name, fault in faults.items()]
-    )
+def one_by_one(faults):
+    return pytest.mark.parametrize("fault", [pytest.param(fault, id=name) for name, fault in faults.items()])
 
 
 class Destination(NamedTuple):
@@ -113,7 +103,7 @@ def ended(task_instance, open_client, monkeypatch, destination):
     return ended
 
 
-@one_by_one(FAULTS, "half a file that says it is whole")
+@one_by_one(FAULTS)
 def test_behind_one_fault_the_whole_file_lands_in_the_same_try(fault, ended, destination, whole_video, strike, books):
     task, submission, known = ended(fault)
     strike("download", fault, lasts=0 if fault == REFUSED else None)
@@ -123,7 +113,7 @@ def test_behind_one_fault_the_whole_file_lands_in_the_same_try(fault, ended, des
     assert books.key_stayed_home
 
 
-@one_by_one(FAULTS, "half a file that says it is whole")
+@one_by_one(FAULTS)
 def test_behind_a_lasting_fault_nothing_lands_and_the_next_try_lands_the_whole_file(
     fault, ended, destination, whole_video, strike, books
 ):

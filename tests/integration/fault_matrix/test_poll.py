@@ -43,15 +43,10 @@ HICCUPS = {"401": Fault.refuse(401), "403": Fault.refuse(403), "404": Fault.refu
 # Vidu names both as passing (Conflict, Canceled).
 PASSING_4XX = {"409": Fault.refuse(409), "499": Fault.refuse(499)}
 REDIRECTS = {str(status): Fault.refuse(status, location=ELSEWHERE) for status in (302, 307)}
-# BUG: Patience knows outages, 401, 403 and 404; any other 4xx ends a wait at once, these two as well.
-ENDS_THE_WAIT = pytest.mark.xfail(strict=True, raises=ViduError, reason="one 409 or 499 to a poll ends the wait")
 
 
-def one_by_one(faults, *broken):
-    rows = [
-        pytest.param(fault, id=name, marks=ENDS_THE_WAIT if name in broken else ()) for name, fault in faults.items()
-    ]
-    return pytest.mark.parametrize("fault", rows)
+def one_by_one(faults):
+    return pytest.mark.parametrize("fault", [pytest.param(fault, id=name) for name, fault in faults.items()])
 
 
 class OnClock:
@@ -112,7 +107,7 @@ def begin(task_instance, open_client):
     return begin
 
 
-@one_by_one({**OUTAGES, **ANSWERED, **HANGS, **PASSING_4XX}, *PASSING_4XX)
+@one_by_one({**OUTAGES, **ANSWERED, **HANGS, **PASSING_4XX})
 def test_a_wait_outlasts_an_outage_and_has_its_video(fault, begin, wait, strike, books):
     task, submission, submitted = begin(fault)
     strike("poll", fault, times=5, lasts=120 if fault == REFUSED else None)

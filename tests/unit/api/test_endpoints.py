@@ -404,9 +404,30 @@ def test_paging_always_terminates_whatever_the_host_makes_up(pages):
 # Answers to a cancel and to the balance
 
 
-@pytest.mark.parametrize("answer", [b"{}", b"null", b"", b"OK"])
+@pytest.mark.parametrize("answer", [b"{}", b"null", b" null\n", b"", b'{"id": "1", "state": "failed"}'])
 def test_every_form_of_yes_is_a_cancel(answer):
     assert parse_cancel(200, {}, answer, TASK_ID) is None
+
+
+@pytest.mark.parametrize("answer", [b'{"code": 500, "reason": "InternalServiceFailure"}', b"OK", b"[]", b'{"id": '])
+def test_what_is_no_yes_to_a_cancel_leaves_the_question_to_the_task(answer):
+    """Gateways wrap errors into a 200; a clear that took it for a yes would pay for two generations."""
+    with pytest.raises(ViduUnavailableError):
+        parse_cancel(200, {}, answer, TASK_ID)
+
+
+@pytest.mark.parametrize("answer", [b"{}", b'{"tasks": null}', b'{"next_page_token": "", "total": 0}'])
+def test_a_list_without_rows_may_leave_them_out(answer):
+    assert parse_list(200, {}, answer).tasks == ()
+
+
+@pytest.mark.parametrize(
+    "answer", [b'{"code": 500, "reason": "x"}', b'{"error": {"message": "x"}}', b'{"data": {}}', b'{"ok": true}', b"0"]
+)
+def test_what_is_no_list_is_never_an_empty_one(answer):
+    """An empty list says that a submission is absent, and that it may be sent again."""
+    with pytest.raises(ViduUnavailableError):
+        parse_list(200, {}, answer)
 
 
 def test_a_refused_cancel_says_why():

@@ -53,11 +53,11 @@ PAGE = [
     (404, "TaskNotFound", ViduNotFoundError, PERMANENT),
     (404, "CreationNotFound", ViduNotFoundError, PERMANENT),
     (404, "NotFound", ViduNotFoundError, PERMANENT),
-    (409, "Conflict", ViduRequestError, RETRYABLE),
+    (409, "Conflict", ViduUnavailableError, RETRYABLE),
     (429, "QuotaExceeded", ViduRateLimitError, RETRYABLE),
     (429, "TooManyRequests", ViduRateLimitError, RETRYABLE),
     (429, "SystemThrottling", ViduRateLimitError, RETRYABLE),
-    (499, "Canceled", ViduRequestError, RETRYABLE),
+    (499, "Canceled", ViduUnavailableError, RETRYABLE),
     (500, "InternalServiceFailure", ViduUnavailableError, RETRYABLE),
 ]
 # What no page lists: a status alone, or a reason of tomorrow.
