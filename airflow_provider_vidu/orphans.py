@@ -54,6 +54,7 @@ def find_orphans(
     client: ViduClient,
     *,
     opened: Callable[[str], list[Any] | None],
+    installation: str,
     run_is_active: Callable[[str, str], bool | None],
     created_after: datetime | None = None,
 ) -> Iterator[Orphan]:
@@ -61,7 +62,8 @@ def find_orphans(
     Go through the account's running tasks.
 
     :param client: whose list.
-    :param opened: decrypts a marker's seal; None = not this Airflow's.
+    :param opened: decrypts a marker's seal; None = not sealed with this Airflow's key.
+    :param installation: what tells this Airflow from a copy of it with the same key.
     :param run_is_active: True, False, or None for a run that does not exist.
     :param created_after: None = Vidu's window of seven days.
     :raises ViduConfigurationError: this host has no list.
@@ -71,11 +73,12 @@ def find_orphans(
         # The filter is Vidu's to apply, and some hosts do not.
         if row.is_final:
             continue
-        seal = _MARKER.search(_payload_of(client, row))
-        identity = opened(seal.group(1)) if seal else None
-        if identity is None or len(identity) != 4:
+        # The last one is its own: a payload may quote the marker of what it was made from.
+        seals = _MARKER.findall(_payload_of(client, row))
+        identity = opened(seals[-1]) if seals else None
+        if identity is None or len(identity) != 5 or identity[4] != installation:
             continue
-        dag_id, run_id, task_id, map_index = identity
+        dag_id, run_id, task_id, map_index = identity[:4]
         if (dag_id, run_id) not in active:
             active[dag_id, run_id] = run_is_active(dag_id, run_id)
         is_active = active[dag_id, run_id]

@@ -49,7 +49,7 @@ from airflow_provider_vidu.submission_rules import (
     remote_of,
     with_marker,
 )
-from airflow_provider_vidu.submission_search import look_up
+from airflow_provider_vidu.submission_search import look_once, look_up
 from airflow_provider_vidu.submission_try import Policies, Resumed, Try
 from airflow_provider_vidu.waiting import cancelled
 
@@ -134,6 +134,7 @@ class Submission:
         self._log = log or logging.getLogger(__name__)
         self._began = clock() if resumed is None else resumed.began
         self._refusals = 0 if resumed is None else resumed.refusals
+        self._attempts = 0 if resumed is None else resumed.attempts
         # Whoever has left the worker once does not sit in it again.
         self._waited = 0.0 if resumed is None else IN_PLACE_SECONDS
         self._record: SubmissionRecord | None = None
@@ -184,9 +185,10 @@ class Submission:
         :raises SubmitLater: only where the policies have ``may_leave``.
         """
         record = self.load()
-        wire, input_error = self._built(build, needed=record is None)
-        if record is None and wire is not None:
-            record = self._assumed_record(wire)
+        relies_on_the_list = self._store is None and self.policies.durable and self.this_try.try_number > 1
+        wire, input_error = self._built(build, needed=record is None and not relies_on_the_list)
+        if relies_on_the_list:
+            record = self._assumed_record(wire or {})
         self._record = record
         known = Known(
             record=record,
@@ -199,25 +201,24 @@ class Submission:
         )
         task: ViduTask | None = None
         candidates: tuple[str, ...] = ()
-        attempts = 0
         while True:
             decision = decide(known)
-            if record is not None or attempts:
+            if record is not None or self._attempts:
                 about = f"Vidu task {known.record.task_id}: " if known.record and known.record.task_id else ""
                 self._log.info("%s%s, since %s.", about, _WORDS[decision.action], decision.reason)
             if decision.action is Action.SUBMIT:
                 if wire is None:
                     raise input_error or ViduInputError("images: the image cannot be read.")
-                if attempts == MAX_ATTEMPTS:
+                if self._attempts >= MAX_ATTEMPTS:
                     raise ViduUnavailableError(
-                        f"Vidu has created nothing in {attempts} attempts.",
+                        f"Vidu has created nothing in {self._attempts} attempts.",
                         advice="Nothing is billed; a retry looks again before it submits.",
                     )
-                attempts += 1
                 self._say_what_is_left_behind(known)
                 outcome = self._attempt(wire, endpoint)
                 if outcome is not None:
                     return outcome
+                self._attempts += 1
                 # What this try has put in doubt itself is only sent again where the list shows that it is absent.
                 known = replace(
                     known,
@@ -234,6 +235,9 @@ class Submission:
                 remote, task = self._read(known)
                 known = replace(known, remote=remote)
             elif decision.action is Action.CANCEL:
+                if wire is None:
+                    # What would replace it cannot be built: whoever cancels now has nothing.
+                    raise input_error or ViduInputError("images: the image cannot be read.")
                 known = replace(known, cancelled=self._cancel(known))
             elif decision.action is Action.ATTACH:
                 return self._attached(known, task)
@@ -300,11 +304,8 @@ class Submission:
         return derived_marker(*self.this_try.marker_parts, self.key)
 
     def _assumed_record(self, wire: Mapping[str, Any]) -> SubmissionRecord | None:
-        # Without a store a later try cannot know whether an earlier one submitted: it has to look. The first try
-        # after a clear has a marker that nobody has used yet.
-        if self._store is not None or not self.policies.durable or self.this_try.try_number <= self.this_try.first_try:
-            return None
-        return SubmissionRecord(
+        # Without a store a later try cannot know whether an earlier one submitted: it has to look.
+        record = SubmissionRecord(
             phase=Phase.INTENT,
             max_tries=self.this_try.max_tries,
             account=self.client.account.identity,
@@ -313,6 +314,12 @@ class Submission:
             marker=with_marker(wire, self._derived_marker())[1],
             search_from=self.this_try.run_began or self._began - UNKNOWN_RUN_AGE,
         )
+        if self.this_try.try_number > self.this_try.first_try:
+            return record
+        # The first try after a clear has a marker that nobody has used yet; unless this worker's idea of the task's
+        # retries is not the one by which Airflow counts.
+        found = look_once(self.client, record, log=self._log) if record.marker else None
+        return None if found is None else record.with_task(found)
 
     def _attempt(self, wire: Mapping[str, Any], endpoint: str) -> ViduTask | None:
         """Send once. Returns the task, or None where the reply was lost and the caller has to decide anew."""
@@ -323,7 +330,7 @@ class Submission:
             sent, travelling = with_marker(wire, f"{marker}.{seal}" if seal else marker)
             intent = self._intent(wire, travelling)
             # The next try waits this out before it takes a submission for absent: nothing may be sent later.
-            not_after = intent.attempted_at + self.client.account.timeout
+            not_after = intent.not_after or intent.attempted_at
             try:
                 task = self.client.submit(sent, endpoint=endpoint, not_after=not_after)
             except ViduSubmissionInDoubtError as error:
@@ -331,9 +338,9 @@ class Submission:
                     raise
                 self._log.warning("%s", error)
                 ended = self._clock()
-                if error.http_status is None:
-                    # Nobody saw a reply: what was sent may be on its way for as long as a POST can last.
-                    ended = max(ended, intent.attempted_at + self.client.account.timeout)
+                if not _ended_by(error.http_status):
+                    # What was sent may be on its way for as long as a POST can last.
+                    ended = max(ended, not_after)
                 self._record = replace(intent, ended_at=ended)
                 return None
             except ViduRateLimitError as error:
@@ -361,13 +368,15 @@ class Submission:
     def _intent(self, wire: Mapping[str, Any], marker: str | None) -> SubmissionRecord:
         """Write the intent, and again if the store took so long that its time would be wrong."""
         while True:
+            now = self._clock()
             intent = SubmissionRecord(
                 phase=Phase.INTENT,
                 max_tries=self.this_try.max_tries,
                 account=self.client.account.identity,
                 fingerprint=fingerprint(wire),
-                attempted_at=self._clock(),
+                attempted_at=now,
                 marker=marker,
+                not_after=now + self.client.account.timeout,
             )
             self._write(intent, needed=True)
             if self._clock() - intent.attempted_at <= MAX_INTENT_AGE:
@@ -413,7 +422,9 @@ class Submission:
 
     def _cancel(self, known: Known) -> bool:
         record = known.record
-        return record is not None and record.task_id is not None and cancelled(self.client, record.task_id, self._log)
+        if record is None or record.task_id is None:
+            return False
+        return cancelled(self.client, record.task_id, self._log, sleep=self._sleep)
 
     def _attached(self, known: Known, task: ViduTask | None) -> ViduTask:
         record = known.record
@@ -429,7 +440,7 @@ class Submission:
     def _pause(self, seconds: float, of: float) -> None:
         """Wait here, or leave the worker if all of it would take long."""
         if self.policies.may_leave and self._waited + of > IN_PLACE_SECONDS:
-            raise SubmitLater(max(of, MIN_ABSENCE), Resumed(self._began, self._refusals))
+            raise SubmitLater(max(of, MIN_ABSENCE), Resumed(self._began, self._refusals, self._attempts))
         self._waited += seconds
         self._sleep(seconds)
 
@@ -460,7 +471,11 @@ class Submission:
                     record.task_id,
                 )
                 if attempt < attempts:
-                    self._sleep(attempt)
+                    try:
+                        self._sleep(attempt)
+                    except ViduError:
+                        # Told to stop: what is known of the task must still reach whoever decides on it.
+                        return
             else:
                 return
 
@@ -472,3 +487,8 @@ class Submission:
                 "as long as Vidu keeps it.",
                 record.task_id,
             )
+
+
+def _ended_by(status: int | None) -> bool:
+    """Tell whether an answer means that nothing is under way any more: a gateway's 504 ends nothing behind it."""
+    return status is not None and (status < 300 or status in {409, 500})

@@ -75,7 +75,7 @@ def failure_of(
         advice=(
             "It may be billed; nothing was submitted by this try. Restore the connection that submitted it, or fetch "
             f"its video with ViduHook().download('{task_id}', path); clear this task with on_unknown='resubmit' to "
-            "submit anew."
+            "submit anew. An id that was adopted by hand may be the wrong one."
         ),
     )
 
@@ -99,9 +99,9 @@ def _in_doubt(
         f"An attempt to submit for {this_try.name} was made at {_clock_text(record.attempted_at)}, and "
         f"{reason}.{listed}",
         advice=(
-            "Nothing was submitted by this try. Look at the account's tasks of that minute. If one is it, adopt it and "
-            f"clear this task: {this_try.adopt_command(key, one)} (AIRFLOW_URL and AIRFLOW_TOKEN: Airflow's API). If "
-            "none is, set on_unknown='resubmit' for one run."
+            "Nothing was submitted by this try. Look at the account's tasks of that minute. If one is it, adopt it: "
+            f"{this_try.adopt_command(key, one)} ; if none is, have the attempt forgotten: "
+            f"{this_try.forget_command(key)} (AIRFLOW_URL, AIRFLOW_TOKEN: Airflow's API). Then clear this task."
         ),
     )
 

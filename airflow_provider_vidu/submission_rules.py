@@ -64,6 +64,7 @@ class SubmissionRecord:
     :param ended_at: when the POST's reply was seen, epoch seconds; None where nobody saw one.
     :param answer: what only the create answer tells (model, credits, created_at …).
     :param search_from: where a look-up begins to search, epoch seconds; None = at the attempt.
+    :param not_after: until when the POST could be under way, epoch seconds; None = for the account's timeout.
     """
 
     phase: Phase
@@ -77,6 +78,7 @@ class SubmissionRecord:
     ended_at: float | None = None
     answer: Mapping[str, Any] | None = None
     search_from: float | None = None
+    not_after: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON primitives."""
@@ -95,7 +97,7 @@ class SubmissionRecord:
         """
         if value is None:
             return None
-        if isinstance(value, Mapping) and set(value) == {"task_id"} and str(value["task_id"]).isdecimal():
+        if isinstance(value, Mapping) and set(value) == {"task_id"} and _is_id(value["task_id"]):
             return cls(
                 phase=Phase.SUBMITTED,
                 max_tries=0,
@@ -109,9 +111,13 @@ class SubmissionRecord:
         names = {field.name for field in fields(cls)}
         try:
             known = {name: item for name, item in value.items() if name in names}
-            return cls(**{**known, "phase": Phase(known["phase"])})
+            record = cls(**{**known, "phase": Phase(known["phase"])})
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"the record {STORE_KEY!r} in the task state store cannot be read: {error!r}") from error
+        if record.phase is Phase.INTENT and record.task_id:
+            # A person has filled the id in, where it is seen to be missing.
+            return replace(record, phase=Phase.SUBMITTED, resume=True)
+        return record
 
     def with_task(self, task: ViduTask) -> SubmissionRecord:
         """
@@ -245,14 +251,22 @@ def decide(known: Known) -> Decision:
 
 
 def _decide_intent(known: Known, record: SubmissionRecord, *, cleared: bool) -> Decision:
-    look_up = known.look_up if record.account == known.account else LookUp.UNKNOWN
+    if record.account not in {"", known.account}:
+        # Its list is another account's, and nothing found or missing in it would mean anything.
+        if known.on_unknown == "resubmit":
+            return Decision(Action.SUBMIT, "the connection's host or key has changed, and on_unknown is resubmit")
+        return Decision(
+            Action.FAIL,
+            "since the connection's host or key has changed, whether it was accepted cannot be told",
+        )
+    look_up = known.look_up
     if look_up is None:
         return Decision(Action.LOOK_UP, "an earlier attempt may have been accepted")
     if look_up is LookUp.ABSENT:
         return Decision(Action.SUBMIT, "the account's list shows that the earlier attempt created nothing")
     if known.on_unknown == "resubmit":
         return Decision(Action.SUBMIT, "the earlier attempt's fate cannot be told, and on_unknown is resubmit")
-    if cleared and not known.has_list and record.account == known.account:
+    if cleared and not known.has_list:
         return Decision(Action.SUBMIT, "this host has no list to look in, and the task has been cleared to run again")
     return Decision(Action.FAIL, "whether an earlier attempt was accepted cannot be told")
 
@@ -351,6 +365,11 @@ def derived_marker(*parts: object) -> str:
     :param parts: dag id, run id, task id, map index, max_tries, the Dag run's start, the record's key.
     """
     return MARKER_PREFIX + hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:32]
+
+
+def _is_id(value: Any) -> bool:
+    # Vidu's are numbers, a relay's may be words.
+    return isinstance(value, (str, int)) and bool(str(value)) and not any(map(str.isspace, str(value)))
 
 
 def _short_hash(text: str) -> str:

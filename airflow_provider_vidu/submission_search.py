@@ -68,8 +68,11 @@ def look_up(
     :raises ViduUnavailableError: the list cannot be read now; the intent stays, a retry looks again.
     """
     account = client.account
-    ended = record.ended_at if record.ended_at is not None else record.attempted_at + account.timeout
-    settled = ended + account.settle_seconds
+    ended = record.ended_at
+    if ended is None:
+        ended = record.not_after if record.not_after is not None else record.attempted_at + account.timeout
+    # Nothing that was sent before this look can take longer, whatever another worker's clock has written.
+    settled = min(ended, clock() + account.timeout) + account.settle_seconds
     while True:
         looked_at = clock()
         found = _search(client, record, settled, log)
@@ -82,6 +85,22 @@ def look_up(
         left = settled - looked_at
         log.info("The earlier attempt is not in the account's list yet; it counts as absent in %.0f s.", left)
         pause(min(GAP, left), left)
+
+
+def look_once(client: ViduClient, record: SubmissionRecord, *, log: Any) -> ViduTask | None:
+    """
+    Search once, without waiting for the list to settle.
+
+    :param client: whose list.
+    :param record: see :func:`look_up`.
+    :param log: where problems are told.
+    :return: the submission's task; None = not found, which says nothing.
+    """
+    try:
+        return _search(client, record, float("inf"), log).task
+    except ViduError as error:
+        log.warning("The account's task list cannot be searched: %s", error)
+        return None
 
 
 def _search(client: ViduClient, record: SubmissionRecord, settled: float, log: Any) -> Found:
@@ -108,13 +127,15 @@ def _search(client: ViduClient, record: SubmissionRecord, settled: float, log: A
         # The user's payload has no place for it, so that only the time tells which they may be.
         near = tuple(row.task_id for row in rows if _created_within(row, record.attempted_at, settled))
         return Found(look_up=LookUp.UNKNOWN, candidates=near)
+    # Without its seal, which is long: a host may cut payloads in a list.
+    core = record.marker.partition(".")[0]
     found: list[ViduTask] = []
     candidates: list[str] = []
     for row in rows:
         payload = row.payload if row.payload is not None else _payload_of(client, row)
         if payload is None:
             candidates.append(row.task_id)
-        elif record.marker in payload:
+        elif core in payload:
             found.append(row)
     if found:
         # Below Airflow 3.3 one marker serves all retries: what succeeded or runs outranks what failed.

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -41,10 +43,26 @@ class Resumed:
 
     :param began: when the try began, epoch seconds.
     :param refusals: how often a full queue has refused it.
+    :param attempts: how often a reply of it was lost.
     """
 
     began: float
     refusals: int = 0
+    attempts: int = 0
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any] | None, context: Any) -> Resumed:
+        """
+        Read it back from the arguments of a deferral.
+
+        :param value: None where they are lost (``dag.test()`` drops them): Airflow knows the begin, too.
+        :param context: of the running task.
+        """
+        if value is not None:
+            names = {field.name for field in fields(cls)}
+            return cls(**{name: item for name, item in value.items() if name in names})
+        started = getattr(context["ti"], "start_date", None)
+        return cls(started.timestamp() if isinstance(started, datetime) else time.time())
 
 
 @dataclass(frozen=True)
@@ -102,9 +120,10 @@ class Try:
         """
         Return who submits, for this Airflow's eyes only, to travel in the marker; empty where it has no key.
 
-        Without it a lost task could not be told from that of another Airflow on the same account.
+        Without it a lost task could not be told from that of another Airflow on the same account. The base URL is in
+        it too: copies of an Airflow (for staging, say) have the same key.
         """
-        return compat.sealed(self.identity) if self.identity else ""
+        return compat.sealed([*self.identity, compat.base_url()]) if self.identity else ""
 
     def adopt_command(self, key: str, task_id: str) -> str:
         """
@@ -113,14 +132,23 @@ class Try:
         :param key: of the record.
         :param task_id: Vidu's id.
         """
+        value = f'{{"value": {{"task_id": "{task_id}"}}, "expires_at": null}}'
+        return f"curl -X PUT {self._record_url(key)} -H \"Content-Type: application/json\" -d '{value}'"
+
+    def forget_command(self, key: str) -> str:
+        """
+        Return the shell command that deletes the record: the next try knows of no submission then.
+
+        :param key: of the record.
+        """
+        return f"curl -X DELETE {self._record_url(key)}"
+
+    def _record_url(self, key: str) -> str:
         if self.identity is None:
-            return f'(put {{"task_id": "{task_id}"}} into the task state store, key {key!r})'
-        dag_id, run_id, airflow_task_id, map_index = (quote(str(part), safe="") for part in self.identity)
+            return f"<the task state store, key {key!r}>"
+        dag_id, run_id, task_id, map_index = (quote(str(part), safe="") for part in self.identity)
         url = (
-            f"{compat.base_url()}/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{airflow_task_id}"
+            f"{compat.base_url()}/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
             f"/state-store/{quote(key, safe='')}?map_index={map_index}"
         )
-        return (
-            f'curl -X PUT "{url}" -H "Authorization: Bearer $AIRFLOW_TOKEN" -H "Content-Type: application/json" '
-            f'-d \'{{"value": {{"task_id": "{task_id}"}}, "expires_at": null}}\''
-        )
+        return f'"{url}" -H "Authorization: Bearer $AIRFLOW_TOKEN"'

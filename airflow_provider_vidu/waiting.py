@@ -32,6 +32,10 @@ SLICE = 0.5
 EMPTY_LOOKS = 4
 #: … with this many seconds in between.
 EMPTY_GAP = 2.0
+#: A cancel that Vidu has accepted is looked for in the task this often …
+CANCEL_LOOKS = 3
+#: … with this many seconds in between.
+CANCEL_GAP = 1.0
 #: A wait says that it still waits at least this often, in seconds.
 SAY_EVERY = 60.0
 
@@ -150,28 +154,39 @@ def wait_for_end(
             raise still_running(task)
 
 
-def cancelled(client: ViduClient, task_id: str, log: Any) -> bool:
+def cancelled(client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[float], None] = time.sleep) -> bool:
     """
     Cancel a task, and tell whether it will be neither rendered nor billed.
 
-    A reply that is lost or an error says nothing of that: the task itself is asked then.
+    The task itself is asked, whatever the answer to the cancel was: who takes it for cancelled submits another one.
 
     :param client: where.
     :param task_id: Vidu's id.
     :param log: where to tell what came of it.
+    :param sleep: seconds; injected by tests.
     """
+    told = "Vidu has said yes, and the task does not show it"
+    looks = CANCEL_LOOKS
     try:
         client.cancel_task(task_id)
     except ViduError as error:
+        told, looks = str(error), 1
+    for look in range(looks):
+        if look:
+            sleep(CANCEL_GAP)
         try:
-            task = client.get_task(task_id)
-        except ViduError:
-            task = None
-        if task is None or not task.is_final or task.succeeded:
-            log.info("Vidu task %s was not cancelled and goes on: %s", task_id, error)
-            return False
-    log.info("Vidu task %s has been cancelled and is not billed.", task_id)
-    return True
+            task = client.get_task(task_id, retry=looks == 1)
+        except ViduError as error:
+            told = f"{told}; {error.message}"
+            continue
+        if task.is_final:
+            if task.succeeded:
+                told = "it has succeeded before"
+                break
+            log.info("Vidu task %s has been cancelled and is not billed.", task_id)
+            return True
+    log.info("Vidu task %s was not cancelled and goes on: %s", task_id, told)
+    return False
 
 
 def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], None] = time.sleep) -> ViduTask:

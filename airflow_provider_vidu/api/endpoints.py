@@ -230,11 +230,15 @@ def parse_task(status: int, headers: Mapping[str, str], body: bytes, task_id: st
     if isinstance(inner, dict) and ("state" in inner or "status" in inner):
         answer = inner
     try:
-        return ViduTask.model_validate({**answer, "task_id": task_id})
+        task = ViduTask.model_validate({**answer, "task_id": task_id})
     except ValidationError as error:
         raise ViduUnavailableError(
             f"Vidu's answer to a query cannot be read ({error.error_count()} fields).", task_id=task_id
         ) from None
+    if task.state is None and set(answer) & _FIELDS_OF_AN_ERROR:
+        # A gateway's error in a 200 tells nothing of the task, least of all that it runs.
+        raise ViduUnavailableError(f"Vidu answered a query with {_excerpt(body)}.", task_id=task_id, http_status=status)
+    return task
 
 
 def prepare_list(

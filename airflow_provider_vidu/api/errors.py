@@ -173,7 +173,10 @@ class ViduTaskFailedError(ViduError):
 class ViduNoCreationError(ViduError):
     """The remote task says ``success`` but has no creation, even when looked at again."""
 
-    default_advice = "The task may have been billed: contact Vidu's support with the task id."
+    default_advice = (
+        "The task may have been billed: contact Vidu's support with the task id. Clear this Airflow task to submit "
+        "anew."
+    )
 
 
 class ViduStillRunningError(ViduError):

@@ -291,10 +291,11 @@ class ViduHook(BaseHook):
         """
         Find this Airflow's running tasks whose Dag run is over or deleted; call it from inside a task.
 
-        They hold a slot of the account and are billed when they succeed. Nothing is cancelled: pass the ids that you
-        have looked at to :meth:`cancel_task`. A task counts as this Airflow's only if the marker in its payload was
-        sealed with this Airflow's Fernet key: without one (``[core] fernet_key``), or with a payload of your own
-        that has no ``{marker}``, it is never reported. So are tasks of a development Airflow on the same account.
+        They hold a slot of the account and are billed when they succeed. Nothing is cancelled: somebody else may
+        still wait (a sensor in another DAG, a callback); pass the ids that you have looked at to :meth:`cancel_task`.
+        A task counts as this Airflow's only if the marker in its payload was sealed with this Airflow's Fernet key and
+        ``[api] base_url``: without a key (``[core] fernet_key``), or with a payload of your own that has no
+        ``{marker}``, it is never reported. Neither are tasks of a development Airflow on the same account.
 
         :param created_after: None = the last seven days.
         :return: one ``Orphan(vidu_task, dag_id, run_id, task_id, map_index, run_is_gone)`` each.
@@ -305,6 +306,7 @@ class ViduHook(BaseHook):
         found = find_orphans(
             self.get_conn(),
             opened=compat.opened,
+            installation=compat.base_url(),
             run_is_active=compat.run_is_active,
             created_after=created_after,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -46,6 +47,8 @@ REQUEST_FIELDS = (
     "callback_url",
 )
 
+#: Seconds of a timeout at the most, ten years: what is far more does not fit Airflow's own dates.
+MAX_SECONDS = 10 * 366 * 24 * 3600.0
 #: Seconds by which our deadline in a worker lies before Airflow's execution timeout.
 EXECUTION_TIMEOUT_MARGIN = 5.0
 
@@ -197,8 +200,7 @@ class Img2VideoOperator(BaseOperator):
         self,
         context: Context,
         event: Any = None,
-        began: float | None = None,
-        refusals: int = 0,
+        resumed: Mapping[str, Any] | None = None,
         try_number: int | None = None,
     ) -> dict[str, Any]:
         """
@@ -206,8 +208,7 @@ class Img2VideoOperator(BaseOperator):
 
         :param context: Airflow's.
         :param event: of the timer; of no interest.
-        :param began: when the try began, epoch seconds.
-        :param refusals: how often the queue was full.
+        :param resumed: what the try took with it, see ``submission_try.Resumed``.
         :param try_number: of the try that has left.
         :return: the task record.
         """
@@ -215,8 +216,7 @@ class Img2VideoOperator(BaseOperator):
 
         if not self._is_still(try_number, context):
             return self.execute(context)
-        # dag.test() drops the arguments of defer().
-        return self._run(context, Resumed(time.time() if began is None else began, refusals))
+        return self._run(context, Resumed.from_json(resumed, context))
 
     def _run(self, context: Context, resumed: Resumed | None) -> dict[str, Any]:
         from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
@@ -234,7 +234,9 @@ class Img2VideoOperator(BaseOperator):
                 if not self.wait_for_completion:
                     submission.note_returned()
                     return task.record()
-                hints = hints_of(task, submitted_at=submission.record.attempted_at if submission.record else began)
+                submitted_at = submission.record.attempted_at if submission.record else began
+                # A record that a person has written tells no time; the task does.
+                hints = hints_of(task, submitted_at=submitted_at or None)
                 end_time = began + self._seconds(off_peak=hints.off_peak)
                 if not self.deferrable or task.is_final:
                     try:
@@ -286,7 +288,10 @@ class Img2VideoOperator(BaseOperator):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.execute(context)
         from airflow_provider_vidu.api.errors import (
+            ViduAuthError,
+            ViduConfigurationError,
             ViduError,
+            ViduNotFoundError,
             ViduRateLimitError,
             ViduStillRunningError,
             ViduUnavailableError,
@@ -321,6 +326,11 @@ class Img2VideoOperator(BaseOperator):
                         self._defer(context, task_id, known_task.record(), hints or {}, end_time)
                     if isinstance(error, ViduStillRunningError):
                         raise self._at_the_deadline(client, submission, error) from None
+                    submission.note_left_running()
+                    raise
+                except (ViduAuthError, ViduNotFoundError, ViduConfigurationError):
+                    # The look failed for good, not the task.
+                    submission.note_left_running()
                     raise
                 return self._finish(client, submission, task)
         except ViduError as error:
@@ -372,8 +382,11 @@ class Img2VideoOperator(BaseOperator):
                 seconds = None if value is None or value == "" else float(value)
             except (TypeError, ValueError):
                 seconds = -1.0
-            if seconds is not None and not seconds > 0:
-                raise ViduInputError(f"{name} must be a number of seconds above 0, got {getattr(self, name)!r}.")
+            if seconds is not None and not 0 < seconds <= MAX_SECONDS:
+                raise ViduInputError(
+                    f"{name} must be a number of seconds above 0 and at most {MAX_SECONDS:.0f}, got "
+                    f"{getattr(self, name)!r}."
+                )
             setattr(self, name, seconds)
         if isinstance(self.extra_params, str):
             try:
@@ -406,11 +419,7 @@ class Img2VideoOperator(BaseOperator):
         self.defer(
             trigger=DateTimeTrigger(moment=datetime.now(timezone.utc) + timedelta(seconds=later.seconds)),
             method_name="execute_again",
-            kwargs={
-                "began": later.resumed.began,
-                "refusals": later.resumed.refusals,
-                "try_number": context["ti"].try_number,
-            },
+            kwargs={"resumed": asdict(later.resumed), "try_number": context["ti"].try_number},
         )
         raise AssertionError("defer always raises")
 
@@ -432,10 +441,16 @@ class Img2VideoOperator(BaseOperator):
         )
 
     def _finish(self, client: ViduClient, submission: Submission, task: ViduTask) -> dict[str, Any]:
+        from airflow_provider_vidu.api.errors import ViduNoCreationError
         from airflow_provider_vidu.landing import land
         from airflow_provider_vidu.waiting import video_of
 
-        task = video_of(client, task)
+        try:
+            task = video_of(client, task)
+        except ViduNoCreationError:
+            # There is nothing to hand over, now or later: a clear means a new generation.
+            submission.note_returned()
+            raise
         files = [land(client, task, self.output_path, log=self.log)] if self.output_path else []
         submission.note_returned()
         credits = "an unknown number of" if task.credits is None else task.credits

@@ -134,6 +134,7 @@ def _in(world: World) -> Generator[None, None, None]:
             submission.Submission.__init__,
             waiting.wait_for_end,
             waiting.video_of,
+            waiting.cancelled,
             ViduClient.__init__,
             landing.land,
         ):

@@ -186,6 +186,8 @@ def test_an_outage_at_the_last_look_skips_nothing_that_is_paid_for(vidu_emulator
     [
         ({"timeout": "soon"}, "timeout"),
         ({"timeout": -5}, "timeout"),
+        ({"timeout": float("inf")}, "timeout"),
+        ({"timeout": 1e15}, "timeout"),
         ({"poll_interval": 0}, "poll_interval"),
         ({"poll_interval": []}, "poll_interval"),
         ({"extra_params": "x"}, "extra_params"),

@@ -71,6 +71,23 @@ def test_what_is_not_provably_ours_is_never_named(vidu_emulator, ciphers, runs, 
     assert ViduHook().find_orphans() == []
 
 
+@pytest.mark.vidu_emulator(concurrency=0)
+def test_a_copy_of_this_airflow_with_the_same_key_is_another_one(vidu_emulator, ciphers, runs, submit, monkeypatch):
+    monkeypatch.setattr(compat, "base_url", lambda: "https://staging.example")
+    submit("of the copy")
+    monkeypatch.setattr(compat, "base_url", lambda: "https://airflow.example")
+    assert ViduHook().find_orphans() == []
+
+
+@pytest.mark.vidu_emulator(concurrency=0)
+def test_a_payload_that_quotes_another_tasks_marker_is_still_its_own(vidu_emulator, ciphers, runs, submit):
+    runs["d", "going on"] = True
+    submit("over")
+    quoted = vidu_emulator.tasks[0].request.payload
+    submit("going on", payload=f"made from {quoted}; {{marker}}")
+    assert [orphan.run_id for orphan in ViduHook().find_orphans()] == ["over"]
+
+
 def test_what_has_ended_is_no_orphan(vidu_emulator, ciphers, runs, submit):
     ViduHook().wait_for_task(submit("over"))
     assert ViduHook().find_orphans() == []
@@ -90,7 +107,7 @@ def test_the_marker_tells_no_names_to_vidu_and_is_still_found_again(vidu_emulato
     payload = vidu_emulator.tasks[0].request.payload
     assert payload == store.values["vidu_submission"]["marker"]
     assert "customer" not in payload
-    assert compat.opened(payload.split(".")[1]) == ["d", "a run of a customer", "t", -1]
+    assert compat.opened(payload.split(".")[1]) == ["d", "a run of a customer", "t", -1, compat.base_url()]
     assert vidu_emulator.counters.submissions == 1
 
 

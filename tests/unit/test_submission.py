@@ -65,10 +65,76 @@ def test_a_submission_that_never_arrived_is_sent_again_only_once_the_list_has_se
     assert clock.slept >= vidu.account.timeout + vidu.account.settle_seconds
 
 
-def test_a_seen_reply_settles_sooner(make, vidu, clock):
-    vidu.replies = [ViduSubmissionInDoubtError("HTTP 503", http_status=503)]
+@pytest.mark.parametrize(("status", "ends"), [(200, True), (500, True), (409, True), (502, False), (504, False)])
+def test_a_reply_of_vidus_own_settles_sooner_and_a_gateways_does_not(make, vidu, clock, status, ends):
+    """A gateway that gives up ends nothing behind it."""
+    vidu.replies = [ViduSubmissionInDoubtError(f"HTTP {status}", http_status=status)]
     make().submit(lambda: WIRE)
-    assert vidu.account.settle_seconds <= clock.slept < vidu.account.timeout + vidu.account.settle_seconds
+    whole = vidu.account.timeout + vidu.account.settle_seconds
+    assert clock.slept == (vidu.account.settle_seconds if ends else whole)
+
+
+def test_what_a_gateway_gave_up_and_vidu_accepted_all_the_same_is_found(make, vidu):
+    vidu.replies = [("accepted", ViduSubmissionInDoubtError("HTTP 504", http_status=504))]
+    vidu.list_lag = 70
+    make().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+
+
+def test_a_clock_that_was_days_fast_costs_no_days(make, vidu, store, clock):
+    vidu.replies = [("accepted", WorkerDied())]
+    with pytest.raises(WorkerDied):
+        make().submit(lambda: WIRE)
+    vidu.tasks.clear()
+    held = store.values["vidu_submission"]
+    held.update(attempted_at=held["attempted_at"] + 3 * 86_400, not_after=held["not_after"] + 3 * 86_400)
+    make(try_number=2).submit(lambda: WIRE)
+    assert clock.slept <= vidu.account.timeout + vidu.account.settle_seconds
+
+
+def test_a_clear_cancels_nothing_while_what_would_replace_it_cannot_be_built(make, vidu):
+    make().submit(lambda: WIRE)
+
+    def build():
+        raise OSError("the store of the images is down")
+
+    with pytest.raises(OSError, match="is down"):
+        make(try_number=2, max_tries=3).submit(build)
+    assert vidu.cancels == []
+
+
+def test_a_cancel_that_vidu_says_yes_to_and_does_not_carry_out_submits_nothing(make, vidu, monkeypatch):
+    first = make().submit(lambda: WIRE)
+    monkeypatch.setattr(vidu, "cancel_task", lambda task_id: None)
+    assert make(try_number=2, max_tries=3).submit(lambda: WIRE).task_id == first.task_id
+    assert len(vidu.submissions) == 1
+
+
+def test_payloads_that_a_list_cuts_are_still_recognised(make, vidu, monkeypatch):
+    monkeypatch.setattr("airflow_provider_vidu.compat.sealed", lambda parts: "x" * 300)
+    vidu.replies = [("accepted", WorkerDied())]
+    with pytest.raises(WorkerDied):
+        make().submit(lambda: WIRE)
+    for row in vidu.tasks.values():
+        row["payload"] = row["payload"][:128]
+    make(try_number=2).submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+
+
+def test_without_a_store_a_worker_that_knows_other_retries_still_looks(make, vidu):
+    """What tells a clear from a retry there is the task's number of retries, which workers may see differently."""
+    first = make(with_store=False).submit(lambda: WIRE)
+    again = make(try_number=2, first_try=3, with_store=False).submit(lambda: WIRE)
+    assert again.task_id == first.task_id
+
+
+def test_without_a_store_an_image_that_has_gone_does_not_lose_the_paid_video(make, vidu):
+    first = make(with_store=False).submit(lambda: WIRE)
+
+    def gone():
+        raise ViduInputError("images: /in/cat.png does not exist.")
+
+    assert make(try_number=2, with_store=False).submit(gone).task_id == first.task_id
 
 
 def test_a_host_that_keeps_losing_submissions_ends_a_try_without_failing_it_for_good(make, vidu):
@@ -89,7 +155,7 @@ def test_a_worker_that_died_in_the_post_leaves_an_intent_and_the_next_try_looks(
 
 def test_without_a_list_a_lost_reply_fails_safe_and_says_so(make, vidu):
     vidu.replies, vidu.list_error = [LOST], ViduNotFoundError("no list", http_status=404)
-    with pytest.raises(ViduSubmissionInDoubtError, match="on_unknown='resubmit'"):
+    with pytest.raises(ViduSubmissionInDoubtError, match="have the attempt forgotten"):
         make().submit(lambda: WIRE)
     assert len(vidu.submissions) == 1
 

@@ -182,11 +182,32 @@ def test_a_record_survives_the_store_and_newer_fields():
 
 @pytest.mark.parametrize(
     "damaged",
-    [{}, {"task_id": "a name"}, {"task_id": "1", "state": "x"}, {"phase": "new phase"}, "text", 7, {"phase": "intent"}],
+    [
+        {},
+        {"task_id": "a name"},
+        {"task_id": ""},
+        {"task_id": True, "x": 1},
+        {"task_id": "1", "state": "x"},
+        {"phase": "new phase"},
+        "text",
+        7,
+        {"phase": "intent"},
+    ],
 )
 def test_a_damaged_record_is_never_taken_for_none(damaged):
     with pytest.raises(ValueError, match="cannot be read"):
         SubmissionRecord.from_json(damaged)
+
+
+@pytest.mark.parametrize("task_id", ["911045603801182208", 911045603801182208, "vidu-task_8f3a"])
+def test_a_record_may_be_written_by_hand(task_id):
+    held = SubmissionRecord.from_json({"task_id": task_id})
+    assert (held.phase, held.task_id, held.resume) == (Phase.SUBMITTED, str(task_id), True)
+
+
+def test_an_id_that_a_person_has_filled_into_an_intent_counts():
+    held = SubmissionRecord.from_json({**record(Phase.INTENT).to_json(), "task_id": "77"})
+    assert (held.phase, held.resume) == (Phase.SUBMITTED, True)
 
 
 def test_a_presigned_link_rendered_anew_is_the_same_request():

@@ -69,6 +69,23 @@ def test_a_lasting_one_leaves_the_worker_and_submits_when_it_comes_back(make, vi
     assert absences == sorted(absences)
 
 
+@pytest.mark.parametrize("may_leave", [True, False])
+def test_a_host_that_keeps_losing_replies_ends_a_try_wherever_it_waits(make, vidu, clock, may_leave):
+    vidu.replies = [NEVER_ARRIVED] * 100
+
+    def come_back_until_it_ends(resumed=None):
+        while True:
+            try:
+                return make(may_leave=may_leave, resumed=resumed).submit(lambda: WIRE)
+            except SubmitLater as later:
+                resumed = later.resumed
+                clock.sleep(later.seconds)
+
+    with pytest.raises(ViduUnavailableError, match="created nothing in 3 attempts"):
+        come_back_until_it_ends()
+    assert len(vidu.submissions) == 3
+
+
 def test_the_timeout_counts_from_the_first_begin_over_all_absences(make, vidu, clock):
     vidu.replies = [FULL] * 100
     began = clock()
@@ -153,7 +170,7 @@ def test_the_operator_defers_on_a_timer_and_goes_on_in_the_same_try(vidu_emulato
         )
     assert waiting.value.kwargs["task_id"] == vidu_emulator.tasks[0].task_id
     # The deadline still counts from the first begin.
-    assert waiting.value.trigger.end_time == pytest.approx(left.value.kwargs["began"] + 24 * 3600)
+    assert waiting.value.trigger.end_time == pytest.approx(left.value.kwargs["resumed"]["began"] + 24 * 3600)
 
 
 def test_a_retry_that_airflow_resumes_instead_of_running_it_runs_all_the_same(vidu_emulator, runtime_context, store):
