@@ -241,12 +241,17 @@ class LocalAirflow:
     def _airflow(self) -> str:
         return str(Path(sys.executable).parent / "airflow")
 
-    def _headers(self) -> dict[str, str]:
+    @property
+    def token(self) -> str:
+        """A token of the public REST API."""
         if not hasattr(self, "_token"):
             answer = self._session.get(f"{self.url}/auth/token", timeout=30)
             answer.raise_for_status()
-            self._token = answer.json()["access_token"]
-        return {"Authorization": f"Bearer {self._token}"}
+            self._token: str = answer.json()["access_token"]
+        return self._token
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
 
     def _wait_until_healthy(self) -> None:
         end = time.monotonic() + START_TIMEOUT

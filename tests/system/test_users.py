@@ -4,11 +4,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from local_airflow import LocalAirflow
 from stage import AIRFLOW, Account, Bill, Run, eventually
+
+from airflow_provider_vidu.emulator import Fault
 
 pytestmark = pytest.mark.system
 
@@ -141,3 +149,47 @@ def cleared_when_done(airflow: LocalAirflow, account: Account) -> Run:
 def test_clearing_a_finished_task_is_exactly_one_new_generation(play: Callable[[], Run]) -> None:
     run = play()
     assert run.account.bill() == Bill(submissions=2, charges=2)
+
+
+def adopted_by_hand(airflow: LocalAirflow, account: Account) -> Run:
+    # A relay: the reply is lost, and there is no list in which it could be looked up.
+    account.vidu.quirks.has_list = False
+    account.vidu.faults.add("submit", Fault.drop_after_accept())
+    run = Run(airflow, account, "in_triggerer")
+    run.ends("failed")
+    (command,) = set(re.findall(r"curl -X PUT .*?}'", "\n".join(texts_of(run))))
+    (lost,) = account.vidu.tasks
+    subprocess.run(
+        ["bash", "-c", command.replace("THE-VIDU-TASK-ID", lost.task_id) + " --silent --fail-with-body"],
+        env={**os.environ, "AIRFLOW_TOKEN": airflow.token, "NO_PROXY": "127.0.0.1"},
+        check=True,
+        capture_output=True,
+    )
+    run.clear()
+    run.waits_in_triggerer()
+    account.finish()
+    run.ends()
+    return run
+
+
+def texts_of(run: Run) -> Iterator[str]:
+    """Read what the run's tasks have logged, as a person reads it."""
+
+    def texts(value: Any) -> Iterator[str]:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, (dict, list)):
+            for item in value.values() if isinstance(value, dict) else value:
+                yield from texts(item)
+
+    for file in (run.airflow.home / "logs" / f"dag_id={run.dag_id}" / f"run_id={run.run_id}").rglob("*.log"):
+        for line in file.read_text().splitlines():
+            yield from texts(json.loads(line))
+
+
+@needs_state_store
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the command is one of curl's")
+@pytest.mark.plays(scenario=adopted_by_hand)
+def test_the_command_that_a_message_prints_adopts_what_was_lost(play: Callable[[], Run]) -> None:
+    run = play()
+    assert run.account.bill() == Bill(submissions=1, charges=1)

@@ -143,3 +143,24 @@ def test_a_worker_that_was_given_up_and_comes_back_does_not_submit(play: Callabl
     run = play()
     assert run.account.bill() == ONE_VIDEO
     assert run.try_number() > 1
+
+
+def out_of_the_worker_for_a_full_queue(airflow: LocalAirflow, account: Account) -> Run:
+    account.vidu.faults.add("submit", Fault.rate_limit(reason="QuotaExceeded", retry_after=31))
+    run = Run(airflow, account, "in_triggerer")
+    eventually(
+        run.brief, lambda brief: brief == [(-1, "deferred", 1)], told=f"{run} leaves the worker, with nothing submitted"
+    )
+    assert account.bill() == Bill()
+    run.is_submitted()
+    run.waits_in_triggerer()
+    account.finish()
+    run.ends()
+    return run
+
+
+@pytest.mark.plays(scenario=out_of_the_worker_for_a_full_queue)
+def test_a_full_queue_is_waited_out_in_the_triggerer_and_costs_no_retry(play: Callable[[], Run]) -> None:
+    run = play()
+    assert run.account.bill() == ONE_VIDEO
+    assert run.try_number() == 1
