@@ -165,11 +165,23 @@ class Submission:
         if self._store is None:
             return None
         try:
-            self._record = SubmissionRecord.from_json(self._store.get(self.key))
+            held = self._store.get(self.key)
         except Exception as error:
             raise ViduUnavailableError(
                 f"The task state store cannot be read ({error}).",
                 advice="Nothing was submitted by this try. A retry looks again.",
+            ) from error
+        try:
+            self._record = SubmissionRecord.from_json(held)
+        except ValueError as error:
+            # A person's slip, or a newer release's: reading it again would not help.
+            raise ViduError(
+                f"{error}.",
+                advice=(
+                    "Nothing was submitted by this try. If a Vidu task is behind it, adopt that and clear this task: "
+                    f"{self.this_try.adopt_command(self.key, 'THE-VIDU-TASK-ID')} ; if none is: "
+                    f"{self.this_try.forget_command(self.key)}"
+                ),
             ) from error
         return self._record
 

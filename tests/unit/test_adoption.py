@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from airflow_provider_vidu.api.errors import ViduNotFoundError, ViduSubmissionInDoubtError
+from airflow_provider_vidu.api.errors import Fate, ViduError, ViduNotFoundError, ViduSubmissionInDoubtError
 
 WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p", "payload": "order-17"}
 LOST = ("accepted", ViduSubmissionInDoubtError("The reply was lost."))
@@ -68,3 +68,24 @@ def test_a_host_without_a_list_leaves_the_id_to_the_reader(make, vidu):
     vidu.replies, vidu.list_error = [LOST], ViduNotFoundError("no list", http_status=404)
     with pytest.raises(ViduSubmissionInDoubtError, match="THE-VIDU-TASK-ID"):
         make().submit(lambda: {**WIRE, "payload": None})
+
+
+def test_a_record_that_cannot_be_read_submits_nothing_and_says_how_to_mend_it(make, vidu, store):
+    store.values["vidu_submission"] = {"phase": "submited"}
+    with pytest.raises(ViduError, match=r"cannot be read.* curl -X PUT .* curl -X DELETE") as raised:
+        make().submit(lambda: WIRE)
+    assert raised.value.fate is Fate.PERMANENT
+    assert vidu.submissions == []
+
+
+def test_the_other_command_has_the_attempt_forgotten(make, vidu, store):
+    vidu.replies, vidu.list_error = [LOST], ViduNotFoundError("no list", http_status=404)
+    with pytest.raises(ViduSubmissionInDoubtError) as raised:
+        make().submit(lambda: WIRE)
+    (command,) = re.findall(r"curl -X DELETE [^(]*", str(raised.value))
+    words = shlex.split(command)
+    assert urlsplit(words[words.index("DELETE") + 1]).path.endswith("/state-store/vidu_submission")
+    # What the server does with it.
+    del store.values["vidu_submission"]
+    make(try_number=2, max_tries=3).submit(lambda: WIRE)
+    assert len(vidu.submissions) == 2
