@@ -415,11 +415,14 @@ class Img2VideoOperator(BaseOperator):
     def _defer_submission(self, context: Context, later: SubmitLater) -> NoReturn:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
+        from airflow_provider_vidu.triggers.task import BACKSTOP
+
         self.log.info("Leaving the worker; submitting again in %.0f s. No Airflow retry is spent.", later.seconds)
         self.defer(
             trigger=DateTimeTrigger(moment=datetime.now(timezone.utc) + timedelta(seconds=later.seconds)),
             method_name="execute_again",
             kwargs={"resumed": asdict(later.resumed), "try_number": context["ti"].try_number},
+            timeout=timedelta(seconds=later.seconds + BACKSTOP),
         )
         raise AssertionError("defer always raises")
 

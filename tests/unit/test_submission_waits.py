@@ -164,6 +164,8 @@ def test_the_operator_defers_on_a_timer_and_goes_on_in_the_same_try(vidu_emulato
     assert path.endswith("DateTimeTrigger")
     assert kwargs["moment"].timestamp() - time.time() == pytest.approx(75, abs=16)
     assert left.value.method_name == "execute_again"
+    # A triggerer that is down must not make it a wait without end.
+    assert left.value.timeout.total_seconds() > 75
     with pytest.raises(TaskDeferred) as waiting:
         operator(deferrable=True, prompt="[emulator:seconds=60]").execute_again(
             runtime_context(store), event=None, **left.value.kwargs
