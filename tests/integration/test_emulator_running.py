@@ -69,7 +69,7 @@ def test_it_stops_at_once_even_while_requests_hang_and_callbacks_are_retried() -
                 f"{vidu.url}/ent/v2/img2video",
                 json={**GOOD, "callback_url": "http://127.0.0.1:1/"},
                 headers={"Authorization": "k"},
-                timeout=0.05,
+                timeout=(5, 0.05),
             )
         begun = time.monotonic()
     # Far less than what hangs; how quick it is is for a benchmark to say.

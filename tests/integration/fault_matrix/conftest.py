@@ -35,7 +35,7 @@ from airflow_provider_vidu.waiting import hints_of, video_of, wait_for_end
 DATE_SECONDS = 25.0
 
 #: Real seconds; what hangs longer is given up.
-SHORT_TIMEOUT = 0.3
+SHORT_TIMEOUT = 0.8
 #: Long enough that a busy machine never shows a fault that was not ordered.
 TIMEOUT = 10.0
 SETTLE = 60.0

@@ -54,7 +54,7 @@ CANCELLED = {
     "408 after accept": Fault.fail_after_accept(408),
     "409 after accept": Fault.fail_after_accept(409),
     "499 after accept": Fault.fail_after_accept(499),
-    "hang after accept": Fault.hang(0.5),
+    "hang after accept": Fault.hang(1.2),
 }
 # Vidu has cancelled, and the client has been told, in a way.
 TOLD = {"well": None, "200 with broken JSON": Fault.broken_json()}
@@ -128,7 +128,7 @@ def test_a_clear_that_can_ask_nobody_whether_its_cancel_was_accepted_pays_once(
 
 @pytest.mark.parametrize("seconds", [5, 25], ids=["while it waits", "once it is processed"])
 def test_a_cancel_that_arrives_after_its_client_gave_up_pays_once(seconds, submitted, clear, strike, books, vidu):
-    fault = Fault.hang_before_accept(0.5)
+    fault = Fault.hang_before_accept(1.2)
     task, _ = submitted(fault)
     strike.late(seconds, lambda: vidu.counters.cancels_accepted + vidu.counters.cancels_refused)
     submission, known = clear(task, fault)

@@ -41,7 +41,7 @@ FAULTS = {
     "429, Retry-After 7": Fault.rate_limit(retry_after=7),
     "429, Retry-After a date": Fault.rate_limit(retry_after="HTTP date"),
     # To whoever only reads, a hang before accept is the same.
-    "hang": Fault.hang(0.5),
+    "hang": Fault.hang(1.2),
 }
 # Of the query that signs a link anew, once a download has failed.
 FAULTS_OF_THE_LINK = {

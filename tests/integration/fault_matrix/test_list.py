@@ -39,7 +39,7 @@ FAULTS = {
     "429, Retry-After 7": Fault.rate_limit(retry_after=7),
     "429, Retry-After a date": Fault.rate_limit(retry_after="HTTP date"),
     # To whoever only reads, a hang before accept is the same.
-    "hang": Fault.hang(0.5),
+    "hang": Fault.hang(1.2),
     "200 with an error": Fault.error_in_200(),
 }
 # What a list shows all the time. Beside the submission there are others, so that it matters.

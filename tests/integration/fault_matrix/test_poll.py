@@ -37,7 +37,7 @@ OUTAGES = {
 # Vidu's own answer does not always repeat the id: the path has it.
 ANSWERED = {"200 without id": Fault.no_id()}
 # To whoever only reads, a hang before accept is the same.
-HANGS = {"hang": Fault.hang(0.5)}
+HANGS = {"hang": Fault.hang(1.2)}
 # Borne when they come singly.
 HICCUPS = {"401": Fault.refuse(401), "403": Fault.refuse(403), "404": Fault.refuse(404)}
 # Vidu names both as passing (Conflict, Canceled).

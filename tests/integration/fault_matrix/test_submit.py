@@ -19,7 +19,7 @@ from airflow_provider_vidu.emulator import Fault
 REFUSED = "refused connection"
 ELSEWHERE = "/storage/elsewhere"
 # Of the connection where a POST hangs: its seconds, and the list's.
-SHORT_TIMEOUT, SETTLE = 0.3, 60
+SHORT_TIMEOUT, SETTLE = 0.8, 60
 
 # The POST was acted on, and its client cannot know: it is looked up, and never sent again.
 ACCEPTED = {
@@ -32,8 +32,8 @@ ACCEPTED = {
     "408 after accept": Fault.fail_after_accept(408),
     "409 after accept": Fault.fail_after_accept(409),
     "499 after accept": Fault.fail_after_accept(499),
-    "hang after accept": Fault.hang(0.5),
-    "hang, then accepted late": Fault.hang_before_accept(0.5),
+    "hang after accept": Fault.hang(1.2),
+    "hang, then accepted late": Fault.hang_before_accept(1.2),
 }
 # The POST was not acted on, and its client cannot know: it is sent again once the list has settled without it.
 NOT_ACCEPTED = {

@@ -149,8 +149,8 @@ SUBMISSIONS = [
     (Fault.broken_json(), "200 broken", 1),
     (Fault.error_in_200(), "200 InternalServiceFailure", 0),
     (Fault.error_in_200(reason="QuotaExceeded"), "200 QuotaExceeded", 0),
-    (Fault.hang(0.6), "ReadTimeout", 1),
-    (Fault.hang_before_accept(0.6), "ReadTimeout", 0),
+    (Fault.hang(1.5), "ReadTimeout", 1),
+    (Fault.hang_before_accept(1.5), "ReadTimeout", 0),
 ]
 
 
@@ -160,7 +160,7 @@ def test_a_struck_submission_was_accepted_exactly_where_the_fault_says_so(
 ) -> None:
     vidu.faults.add("submit", fault)
     try:
-        answer = call(vidu, "submit", timeout=0.3)
+        answer = call(vidu, "submit", timeout=0.5 if fault.seconds else 5)
     except requests.RequestException as error:
         outcome = type(error).__name__
     else:
@@ -227,9 +227,9 @@ def test_a_redirect_names_its_target(vidu: ViduEmulator) -> None:
 
 
 def test_a_submission_whose_client_gave_up_is_still_acted_on_later(vidu: ViduEmulator) -> None:
-    vidu.faults.add("submit", Fault.hang_before_accept(0.3))
+    vidu.faults.add("submit", Fault.hang_before_accept(1.5))
     with pytest.raises(requests.ReadTimeout):
-        call(vidu, "submit", timeout=0.1)
+        call(vidu, "submit", timeout=0.5)
     assert vidu.tasks == []
     deadline = time.monotonic() + 5
     while not vidu.tasks and time.monotonic() < deadline:
