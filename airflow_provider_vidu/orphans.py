@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.errors import ViduNotFoundError
 from airflow_provider_vidu.api.tasks import TaskState
 from airflow_provider_vidu.submission_rules import MARKER_PREFIX
+from airflow_provider_vidu.submission_search import payload_of
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -74,7 +74,7 @@ def find_orphans(
         if row.is_final:
             continue
         # The last one is its own: a payload may quote the marker of what it was made from.
-        seals = _MARKER.findall(_payload_of(client, row))
+        seals = _MARKER.findall(payload_of(client, row) or "")
         identity = opened(seals[-1]) if seals else None
         if identity is None or len(identity) != 5 or identity[4] != installation:
             continue
@@ -84,12 +84,3 @@ def find_orphans(
         is_active = active[dag_id, run_id]
         if not is_active:
             yield Orphan(row, dag_id, run_id, task_id, int(map_index), run_is_gone=is_active is None)
-
-
-def _payload_of(client: ViduClient, row: ViduTask) -> str:
-    if row.payload is not None:
-        return row.payload
-    try:
-        return client.get_task(row.task_id).payload or ""
-    except ViduNotFoundError:
-        return ""

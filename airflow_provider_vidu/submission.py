@@ -335,10 +335,10 @@ class Submission:
 
     def _attempt(self, wire: Mapping[str, Any], endpoint: str) -> ViduTask | None:
         """Send once. Returns the task, or None where the reply was lost and the caller has to decide anew."""
+        derived = self._store is None and self.policies.durable
+        seal = self.this_try.seal()
         while True:
-            derived = self._store is None and self.policies.durable
             marker = self._derived_marker() if derived else MARKER_PREFIX + uuid.uuid4().hex
-            seal = self.this_try.seal()
             sent, travelling = with_marker(wire, f"{marker}.{seal}" if seal else marker)
             intent = self._intent(wire, travelling)
             # The next try waits this out before it takes a submission for absent: nothing may be sent later.

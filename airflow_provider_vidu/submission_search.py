@@ -76,7 +76,7 @@ def look_up(
     while True:
         looked_at = clock()
         found = _search(client, record, settled, log)
-        if shared_marker and found.task is not None and has_failed(found.task) and looked_at < settled:
+        if shared_marker and found.task is not None and found.task.failed and looked_at < settled:
             found = Found(look_up=LookUp.ABSENT)
         if found.task is not None:
             log.info("The earlier attempt was accepted: it is Vidu task %s.", found.task.task_id)
@@ -132,7 +132,7 @@ def _search(client: ViduClient, record: SubmissionRecord, settled: float, log: A
     found: list[ViduTask] = []
     candidates: list[str] = []
     for row in rows:
-        payload = row.payload if row.payload is not None else _payload_of(client, row)
+        payload = payload_of(client, row)
         if payload is None:
             candidates.append(row.task_id)
         elif core in payload:
@@ -144,20 +144,20 @@ def _search(client: ViduClient, record: SubmissionRecord, settled: float, log: A
     return Found(look_up=LookUp.ABSENT if seen_whole else LookUp.UNKNOWN, candidates=tuple(candidates))
 
 
-def has_failed(task: ViduTask) -> bool:
-    """
-    Tell whether a task has ended without a video.
-
-    :param task: as listed.
-    """
-    return task.is_final and not task.succeeded
-
-
 def _created_within(row: ViduTask, begin: float, end: float) -> bool:
     return row.created is None or begin - CLOCKS_DIFFER <= row.created <= end
 
 
-def _payload_of(client: ViduClient, row: ViduTask) -> str | None:
+def payload_of(client: ViduClient, row: ViduTask) -> str | None:
+    """
+    Return the payload of a listed task, which some lists leave out: a query has it.
+
+    :param client: whom to ask then.
+    :param row: as listed.
+    :return: None where nobody tells it.
+    """
+    if row.payload is not None:
+        return row.payload
     try:
         return client.get_task(row.task_id).payload
     except ViduNotFoundError:

@@ -179,12 +179,12 @@ def cancelled(client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[fl
         except ViduError as error:
             told = f"{told}; {error.message}"
             continue
-        if task.is_final:
-            if task.succeeded:
-                told = "it has succeeded before"
-                break
+        if task.failed:
             log.info("Vidu task %s has been cancelled and is not billed.", task_id)
             return True
+        if task.succeeded:
+            told = "it has succeeded before"
+            break
     log.info("Vidu task %s was not cancelled and goes on: %s", task_id, told)
     return False
 

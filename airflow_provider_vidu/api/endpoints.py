@@ -28,6 +28,7 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
     request_error,
+    says_nothing_of_the_request,
 )
 from airflow_provider_vidu.api.images import MAX_BODY_BYTES, MEBIBYTE
 from airflow_provider_vidu.api.tasks import Credits, ViduTask
@@ -43,8 +44,6 @@ _IMAGE = re.compile(
     r"(data:[\w/+.-]*;base64,[\w+/=-]*|[\w+/=-]{100,})((\s|\\[nr])+[\w+/=-]{20,})*", re.IGNORECASE | re.ASCII
 )
 
-# What leaves a submission in doubt, beside a reply that never came: the request may have been acted on.
-_IN_DOUBT_STATUSES = frozenset({408, 409, 499})
 # A list without rows may leave them out; what else an object holds is none of a list's.
 _FIELDS_OF_AN_EMPTY_LIST = frozenset({"tasks", "next_page_token", "total"})
 # What Vidu's and the relays' errors hold, whatever their HTTP status.
@@ -194,7 +193,7 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
     error = parse_error(status, headers, body)
     if status == 404:
         error.advice = "This host creates nothing at this path: check api_prefix and create_path. Nothing was created."
-    if status >= 500 or status in _IN_DOUBT_STATUSES:
+    if says_nothing_of_the_request(status):
         raise ViduSubmissionInDoubtError(
             f"The submission was answered with HTTP {status}. {error.message}",
             reason=error.reason,
@@ -332,7 +331,8 @@ def parse_cancel(status: int, headers: Mapping[str, str], body: bytes, task_id: 
     if not 200 <= status < 300:
         raise parse_error(status, headers, body, task_id)
     answer = _json(body)
-    if body.strip() and (not isinstance(answer, dict) or set(answer) & _FIELDS_OF_AN_ERROR) and body.strip() != b"null":
+    is_yes = body.strip() in {b"", b"null"} or (isinstance(answer, dict) and not set(answer) & _FIELDS_OF_AN_ERROR)
+    if not is_yes:
         raise ViduUnavailableError(
             f"Vidu answered the cancel with {_excerpt(body)}.", task_id=task_id, http_status=status
         )

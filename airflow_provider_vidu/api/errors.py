@@ -249,6 +249,17 @@ def fate_of_reason(reason: str | None) -> Fate:
     return Fate.RETRYABLE if REASONS.get(reason or "") in {_LATER, _LIMIT} else Fate.PERMANENT
 
 
+def says_nothing_of_the_request(status: int) -> bool:
+    """
+    Tell whether an HTTP error passes by itself: an outage, a timeout, Conflict, Canceled.
+
+    It leaves a submission in doubt, since the request may have been acted on; anything else may ask again.
+
+    :param status: 400 to 599.
+    """
+    return status >= 500 or status in {408, 409, 499}
+
+
 def request_error(
     status: int,
     reason: str | None,
@@ -277,8 +288,7 @@ def request_error(
     fate = fate_of_reason(reason)
     if status == 429 or kind == _LIMIT:
         error, fate = ViduRateLimitError, Fate.RETRYABLE
-    elif status >= 500 or status in {408, 409, 499}:
-        # Conflict and Canceled pass by themselves, as an outage does.
+    elif says_nothing_of_the_request(status):
         error, fate = ViduUnavailableError, Fate.RETRYABLE
     elif kind == _CREDITS or status == 402:
         error = ViduCreditError

@@ -183,6 +183,11 @@ class ViduTask(BaseModel):
         return self.state == TaskState.SUCCESS
 
     @property
+    def failed(self) -> bool:
+        """Whether the task has ended without a video, unbilled."""
+        return self.is_final and not self.succeeded
+
+    @property
     def created(self) -> float | None:
         """When the task was created, epoch seconds, cut to whole ones; None where nobody told."""
         try:

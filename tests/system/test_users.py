@@ -35,12 +35,23 @@ def is_cancelled(run: Run) -> Run:
     return run
 
 
-def marked_failed(airflow: LocalAirflow, account: Account) -> Run:
-    run = Run(airflow, account, "in_triggerer")
-    run.waits_in_triggerer()
-    run.set_task("failed")
-    run.ends("failed")
-    return is_cancelled(run)
+def ended(state: str, dag_id: str, act: Callable[[Run], None]) -> Callable[[LocalAirflow, Account], Run]:
+    """Make the scenario of a waiting task that a user ends, and with it its run."""
+
+    def scenario(airflow: LocalAirflow, account: Account) -> Run:
+        run = Run(airflow, account, dag_id)
+        run.waits_in_worker() if dag_id == "in_worker" else run.waits_in_triggerer()
+        act(run)
+        run.ends(state)
+        return is_cancelled(run)
+
+    return scenario
+
+
+marked_failed = ended("failed", "in_triggerer", lambda run: run.set_task("failed"))
+marked_successful = ended("success", "in_triggerer", lambda run: run.set_task("success"))
+run_marked_failed = ended("failed", "in_triggerer", lambda run: run.set_run("failed"))
+marked_failed_in_worker = ended("failed", "in_worker", lambda run: run.set_task("failed"))
 
 
 @needs_trigger_kills
@@ -50,14 +61,6 @@ def test_marking_a_deferred_task_failed_cancels_it_once(play: Callable[[], Run])
     assert run.account.bill() == CANCELLED
 
 
-def marked_successful(airflow: LocalAirflow, account: Account) -> Run:
-    run = Run(airflow, account, "in_triggerer")
-    run.waits_in_triggerer()
-    run.set_task("success")
-    run.ends("success")
-    return is_cancelled(run)
-
-
 @needs_trigger_kills
 @pytest.mark.plays(scenario=marked_successful)
 def test_marking_a_deferred_task_successful_cancels_it_once(play: Callable[[], Run]) -> None:
@@ -65,27 +68,11 @@ def test_marking_a_deferred_task_successful_cancels_it_once(play: Callable[[], R
     assert run.account.bill() == CANCELLED
 
 
-def run_marked_failed(airflow: LocalAirflow, account: Account) -> Run:
-    run = Run(airflow, account, "in_triggerer")
-    run.waits_in_triggerer()
-    run.set_run("failed")
-    run.ends("failed")
-    return is_cancelled(run)
-
-
 @needs_trigger_kills
 @pytest.mark.plays(scenario=run_marked_failed)
 def test_failing_the_dag_run_of_a_deferred_task_cancels_it_once(play: Callable[[], Run]) -> None:
     run = play()
     assert run.account.bill() == CANCELLED
-
-
-def marked_failed_in_worker(airflow: LocalAirflow, account: Account) -> Run:
-    run = Run(airflow, account, "in_worker")
-    run.waits_in_worker()
-    run.set_task("failed")
-    run.ends("failed")
-    return is_cancelled(run)
 
 
 @pytest.mark.plays(scenario=marked_failed_in_worker)

@@ -13,6 +13,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from table import one_by_one
 
 from airflow_provider_vidu import kill_guard
 from airflow_provider_vidu.api.errors import ViduError
@@ -58,10 +59,6 @@ CANCELLED = {
 }
 # Vidu has cancelled, and the client has been told, in a way.
 TOLD = {"well": None, "200 with broken JSON": Fault.broken_json()}
-
-
-def one_by_one(faults):
-    return pytest.mark.parametrize("fault", [pytest.param(fault, id=name) for name, fault in faults.items()])
 
 
 @pytest.fixture

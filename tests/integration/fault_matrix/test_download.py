@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 import pytest
 from airflow.sdk.io.store import _STORE_CACHE, attach
 from fsspec.implementations.memory import MemoryFileSystem
+from table import one_by_one
 
 from airflow_provider_vidu import landing
 from airflow_provider_vidu.api.errors import Fate, ViduConfigurationError, ViduError, ViduLandingError
@@ -55,10 +56,6 @@ FAULTS_OF_THE_LINK = {
     "302": Fault.refuse(302, location=ELSEWHERE),
     "429": Fault.rate_limit(),
 }
-
-
-def one_by_one(faults):
-    return pytest.mark.parametrize("fault", [pytest.param(fault, id=name) for name, fault in faults.items()])
 
 
 class Destination(NamedTuple):

@@ -9,6 +9,7 @@ A worker has died with its submission, so that nobody knows its fate: the next t
 from __future__ import annotations
 
 import pytest
+from table import one_by_one
 
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduSubmissionInDoubtError
 from airflow_provider_vidu.emulator import Fault
@@ -56,10 +57,6 @@ NEVER_SEEN_WHOLE = {"ignores paging", "no list"}
 
 def in_modes(*modes):
     return pytest.mark.parametrize("mode", modes)
-
-
-def one_by_one(faults):
-    return pytest.mark.parametrize("fault", [pytest.param(fault, id=name) for name, fault in faults.items()])
 
 
 @pytest.fixture

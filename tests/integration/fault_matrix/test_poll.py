@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import pytest
+from table import one_by_one
 
 from airflow_provider_vidu import watcher
 from airflow_provider_vidu.api.errors import ViduError
@@ -43,10 +44,6 @@ HICCUPS = {"401": Fault.refuse(401), "403": Fault.refuse(403), "404": Fault.refu
 # Vidu names both as passing (Conflict, Canceled).
 PASSING_4XX = {"409": Fault.refuse(409), "499": Fault.refuse(499)}
 REDIRECTS = {str(status): Fault.refuse(status, location=ELSEWHERE) for status in (302, 307)}
-
-
-def one_by_one(faults):
-    return pytest.mark.parametrize("fault", [pytest.param(fault, id=name) for name, fault in faults.items()])
 
 
 class OnClock:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from table import one_by_one
 
 from airflow_provider_vidu.api.errors import (
     ViduConfigurationError,
@@ -70,10 +71,6 @@ EVERY = {**ACCEPTED, **NOT_ACCEPTED, **KNOWN_NOT}
 
 def table(faults, *more):
     return pytest.mark.parametrize(("fault", *more), faults.values(), ids=faults.keys())
-
-
-def one_by_one(faults):
-    return pytest.mark.parametrize("fault", faults.values(), ids=faults.keys())
 
 
 in_every_mode = pytest.mark.parametrize("mode", ["store", "no store", "leaves"])
