@@ -7,13 +7,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import BaseOperator, conf
+from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
+from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS
+from airflow_provider_vidu.operators.base import ViduSubmittingOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -21,39 +21,11 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.errors import ViduError
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
-    from airflow_provider_vidu.submission import Submission, SubmitLater
+    from airflow_provider_vidu.submission import Submission
     from airflow_provider_vidu.submission_try import Resumed
 
-#: The request's fields by their API names.
-REQUEST_FIELDS = (
-    "images",
-    "prompt",
-    "model",
-    "duration",
-    "seed",
-    "resolution",
-    "movement_amplitude",
-    "audio",
-    "audio_type",
-    "voice_id",
-    "is_rec",
-    "bgm",
-    "off_peak",
-    "watermark",
-    "wm_position",
-    "wm_url",
-    "meta_data",
-    "payload",
-    "callback_url",
-)
 
-#: Seconds of a timeout at the most, ten years: what is far more does not fit Airflow's own dates.
-MAX_SECONDS = 10 * 366 * 24 * 3600.0
-#: Seconds by which our deadline in a worker lies before Airflow's execution timeout.
-EXECUTION_TIMEOUT_MARGIN = 5.0
-
-
-class Img2VideoOperator(BaseOperator):
+class Img2VideoOperator(ViduSubmittingOperator):
     """
     Generates a video from an image with Vidu.
 
@@ -182,10 +154,7 @@ class Img2VideoOperator(BaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_timeout = cancel_on_timeout
         self.output_path = output_path
-        self._killed = False
-        for name, policy in (("on_unknown", on_unknown), ("on_input_change", on_input_change)):
-            if policy not in {"fail", "resubmit"}:
-                raise ValueError(f"{name} must be 'fail' or 'resubmit', got {policy!r}.")
+        self._check_policies()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """
@@ -336,32 +305,14 @@ class Img2VideoOperator(BaseOperator):
         except ViduError as error:
             raise_for_airflow(error)
 
-    def on_kill(self) -> None:
-        """Note that the worker is to stop. Airflow calls this for timeouts and shutdowns too; the wait decides."""
-        self._killed = True
-
     # -- steps ------------------------------------------------------------------------------------------------
-
-    def _client(self) -> ViduClient:
-        from airflow_provider_vidu.hooks.vidu import ViduHook
-
-        return ViduHook(self.vidu_conn_id).get_conn()
-
-    def _is_still(self, try_number: int | None, context: Context) -> bool:
-        return try_number is None or try_number == context["ti"].try_number
 
     def _submission(self, context: Context, client: ViduClient, resumed: Resumed | None = None) -> Submission:
         from airflow_provider_vidu.submission import Submission
-        from airflow_provider_vidu.submission_try import Policies
 
-        policies = Policies(
-            on_unknown=self.on_unknown,
-            on_input_change=self.on_input_change,
-            durable=self.durable,
-            timeout=self._seconds(off_peak=False),
-            may_leave=self.deferrable,
+        return Submission.of(
+            context, client, self._policies(), resumed=resumed, sleep=self._sleep_unless_killed, log=self.log
         )
-        return Submission.of(context, client, policies, resumed=resumed, sleep=self._sleep_unless_killed, log=self.log)
 
     def _wire(self) -> dict[str, Any]:
         from airflow_provider_vidu.images import wire_of
@@ -370,24 +321,9 @@ class Img2VideoOperator(BaseOperator):
         return wire_of(fields, self.extra_params, self.log)
 
     def _check_settings(self) -> None:
-        """What is no field of the request has to be right before anything is paid for, too."""
         from airflow_provider_vidu.api.errors import ViduInputError
-        from airflow_provider_vidu.landing import check_destination
 
-        for name in ("timeout", "poll_interval"):
-            value = getattr(self, name)
-            if isinstance(value, timedelta):
-                value = value.total_seconds()
-            try:
-                seconds = None if value is None or value == "" else float(value)
-            except (TypeError, ValueError):
-                seconds = -1.0
-            if seconds is not None and not 0 < seconds <= MAX_SECONDS:
-                raise ViduInputError(
-                    f"{name} must be a number of seconds above 0 and at most {MAX_SECONDS:.0f}, got "
-                    f"{getattr(self, name)!r}."
-                )
-            setattr(self, name, seconds)
+        super()._check_settings()
         if isinstance(self.extra_params, str):
             try:
                 self.extra_params = json.loads(self.extra_params or "null")
@@ -395,36 +331,6 @@ class Img2VideoOperator(BaseOperator):
                 raise ViduInputError("extra_params must be a dict, or a string that holds a JSON object.") from None
         if self.extra_params is not None and not isinstance(self.extra_params, Mapping):
             raise ViduInputError(f"extra_params must be a dict, got {type(self.extra_params).__name__}.")
-        if self.output_path == "":
-            self.log.warning("output_path is empty after rendering: nothing is landed, and links die within 24 hours.")
-            self.output_path = None
-        if self.output_path is not None and self.wait_for_completion:
-            check_destination(self.output_path)
-
-    def _seconds(self, *, off_peak: bool) -> float:
-        from airflow_provider_vidu.api.schedule import default_timeout
-
-        seconds = default_timeout(off_peak=off_peak) if self.timeout is None else float(self.timeout)
-        if self.execution_timeout is None:
-            return seconds
-        # Airflow 3 does not apply execution_timeout while a task is deferred. In a worker it does, with an exception
-        # that ends everything: our deadline has to come first.
-        margin = 0.0 if self.deferrable else EXECUTION_TIMEOUT_MARGIN
-        return min(seconds, max(0.0, self.execution_timeout.total_seconds() - margin))
-
-    def _defer_submission(self, context: Context, later: SubmitLater) -> NoReturn:
-        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-
-        from airflow_provider_vidu.triggers.task import BACKSTOP
-
-        self.log.info("Leaving the worker; submitting again in %.0f s. No Airflow retry is spent.", later.seconds)
-        self.defer(
-            trigger=DateTimeTrigger(moment=datetime.now(timezone.utc) + timedelta(seconds=later.seconds)),
-            method_name="execute_again",
-            kwargs={"resumed": asdict(later.resumed), "try_number": context["ti"].try_number},
-            timeout=timedelta(seconds=later.seconds + BACKSTOP),
-        )
-        raise AssertionError("defer always raises")
 
     def _defer(
         self, context: Context, task_id: str, known: dict[str, Any], hints: Mapping[str, Any], end_time: float
@@ -469,19 +375,6 @@ class Img2VideoOperator(BaseOperator):
             return error
         submission.note_left_running()
         return error
-
-    def _sleep_unless_killed(self, seconds: float) -> None:
-        from airflow_provider_vidu.api.errors import ViduUnavailableError
-        from airflow_provider_vidu.waiting import SLICE
-
-        end = time.time() + seconds
-        while not self._killed and (left := end - time.time()) > 0:
-            time.sleep(min(SLICE, left))
-        if self._killed:
-            raise ViduUnavailableError(
-                "The task was told to stop before it had submitted.",
-                advice="A retry looks whether anything was accepted before it submits.",
-            )
 
     def _stop_if_killed(self, context: Context, client: ViduClient, task_id: str) -> None:
         if not self._killed:

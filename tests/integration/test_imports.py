@@ -20,6 +20,7 @@ OURS = {
     "airflow_provider_vidu.api",
     "airflow_provider_vidu.api.defaults",
     "airflow_provider_vidu.operators",
+    "airflow_provider_vidu.operators.base",
     "airflow_provider_vidu.operators.img2video",
     "airflow_provider_vidu.sensors",
     "airflow_provider_vidu.sensors.task",
@@ -84,6 +85,7 @@ def test_no_module_of_the_package_reaches_up():
         ("hooks.vidu",),
         ("watcher",),
         ("triggers.task",),
+        ("operators.base",),
         ("operators.img2video", "sensors.task"),
     ]
     floor_of = {name: number for number, names in enumerate(floors) for name in names}

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What the operators that submit share: settings, deadline, leaving the worker and coming back, the kill."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_vidu.client import ViduClient
+    from airflow_provider_vidu.submission import SubmitLater
+    from airflow_provider_vidu.submission_try import Policies
+
+#: Seconds of a timeout at the most, ten years: what is far more does not fit Airflow's own dates.
+MAX_SECONDS = 10 * 366 * 24 * 3600.0
+#: Seconds by which our deadline in a worker lies before Airflow's execution timeout.
+EXECUTION_TIMEOUT_MARGIN = 5.0
+
+
+class ViduSubmittingOperator(BaseOperator):
+    """
+    The base of what submits to Vidu. Has no parameters of its own: each operator names all of its.
+
+    An operator sets the attributes below in its ``__init__``.
+    """
+
+    vidu_conn_id: str
+    deferrable: bool
+    poll_interval: Any
+    timeout: Any
+    durable: bool
+    on_unknown: str
+    on_input_change: str
+    cancel_on_kill: bool
+    output_path: str | None
+    wait_for_completion = True
+    _killed = False
+
+    def on_kill(self) -> None:
+        """Note that the worker is to stop. Airflow calls this for timeouts and shutdowns too; the wait decides."""
+        self._killed = True
+
+    # -- steps ------------------------------------------------------------------------------------------------
+
+    def _check_policies(self) -> None:
+        """What is known at parse time, and never rendered."""
+        for name in ("on_unknown", "on_input_change"):
+            policy = getattr(self, name)
+            if policy not in {"fail", "resubmit"}:
+                raise ValueError(f"{name} must be 'fail' or 'resubmit', got {policy!r}.")
+
+    def _client(self) -> ViduClient:
+        from airflow_provider_vidu.hooks.vidu import ViduHook
+
+        return ViduHook(self.vidu_conn_id).get_conn()
+
+    def _is_still(self, try_number: int | None, context: Context) -> bool:
+        return try_number is None or try_number == context["ti"].try_number
+
+    def _check_settings(self) -> None:
+        """What is no field of the request has to be right before anything is paid for, too."""
+        from airflow_provider_vidu.api.errors import ViduInputError
+        from airflow_provider_vidu.landing import check_destination
+
+        for name in ("timeout", "poll_interval"):
+            value = getattr(self, name)
+            if isinstance(value, timedelta):
+                value = value.total_seconds()
+            try:
+                seconds = None if value is None or value == "" else float(value)
+            except (TypeError, ValueError):
+                seconds = -1.0
+            if seconds is not None and not 0 < seconds <= MAX_SECONDS:
+                raise ViduInputError(
+                    f"{name} must be a number of seconds above 0 and at most {MAX_SECONDS:.0f}, got "
+                    f"{getattr(self, name)!r}."
+                )
+            setattr(self, name, seconds)
+        if self.output_path == "":
+            self.log.warning("output_path is empty after rendering: nothing is landed, and links die within 24 hours.")
+            self.output_path = None
+        if self.output_path is not None and self.wait_for_completion:
+            check_destination(self.output_path)
+
+    def _seconds(self, *, off_peak: bool) -> float:
+        from airflow_provider_vidu.api.schedule import default_timeout
+
+        seconds = default_timeout(off_peak=off_peak) if self.timeout is None else float(self.timeout)
+        if self.execution_timeout is None:
+            return seconds
+        # Airflow 3 does not apply execution_timeout while a task is deferred. In a worker it does, with an exception
+        # that ends everything: our deadline has to come first.
+        margin = 0.0 if self.deferrable else EXECUTION_TIMEOUT_MARGIN
+        return min(seconds, max(0.0, self.execution_timeout.total_seconds() - margin))
+
+    def _policies(self) -> Policies:
+        from airflow_provider_vidu.submission_try import Policies
+
+        return Policies(
+            on_unknown=self.on_unknown,
+            on_input_change=self.on_input_change,
+            durable=self.durable,
+            timeout=self._seconds(off_peak=False),
+            may_leave=self.deferrable,
+        )
+
+    def _defer_submission(self, context: Context, later: SubmitLater) -> NoReturn:
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        from airflow_provider_vidu.triggers.task import BACKSTOP
+
+        self.log.info("Leaving the worker; submitting again in %.0f s. No Airflow retry is spent.", later.seconds)
+        self.defer(
+            trigger=DateTimeTrigger(moment=datetime.now(timezone.utc) + timedelta(seconds=later.seconds)),
+            method_name="execute_again",
+            kwargs={"resumed": asdict(later.resumed), "try_number": context["ti"].try_number},
+            timeout=timedelta(seconds=later.seconds + BACKSTOP),
+        )
+        raise AssertionError("defer always raises")
+
+    def _sleep_unless_killed(self, seconds: float) -> None:
+        from airflow_provider_vidu.api.errors import ViduUnavailableError
+        from airflow_provider_vidu.waiting import SLICE
+
+        end = time.time() + seconds
+        while not self._killed and (left := end - time.time()) > 0:
+            time.sleep(min(SLICE, left))
+        if self._killed:
+            raise ViduUnavailableError(
+                "The task was told to stop before it had submitted.",
+                advice="A retry looks whether anything was accepted before it submits.",
+            )
