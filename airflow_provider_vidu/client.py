@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import re
 import ssl
 import time
@@ -27,6 +28,7 @@ from airflow_provider_vidu import __version__
 from airflow_provider_vidu.api import endpoints, img2video
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import (
+    ViduAnswerTooLargeError,
     ViduConfigurationError,
     ViduError,
     ViduRateLimitError,
@@ -53,6 +55,11 @@ GET_ATTEMPTS = 4
 GET_SECONDS = 30.0
 
 _CHUNK = 64 * 1024
+#: Answers above this many bytes are read in a thread: a full page of the list takes some 10 ms.
+_PARSED_ON_LOOP = 64 * 1024
+
+# What requests obeys, in its order; then what OpenSSL does, though aiohttp's own context may have been made before it.
+_CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 def _retry_arguments() -> dict[str, Any]:
@@ -115,7 +122,7 @@ def _too_large(request: endpoints.HttpRequest) -> ViduError:
     text = f"The answer is larger than {_limit(request) // (1024 * 1024)} MB."
     if request.submits:
         return ViduSubmissionInDoubtError(text)
-    return ViduUnavailableError(text, task_id=request.task_id)
+    return ViduAnswerTooLargeError(text, task_id=request.task_id)
 
 
 def _limit(request: endpoints.HttpRequest) -> int:
@@ -157,6 +164,29 @@ def _without_key(status: int, body: bytes, account: Account) -> bytes:
     # What is shorter than any key could be a word of the answer.
     key = account.api_key.encode()
     return body.replace(key, b"***") if status >= 300 and len(key) >= 8 else body
+
+
+def _parsed(
+    parse: Callable[..., Result],
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    account: Account,
+    *more: str,
+) -> Result:
+    return parse(status, headers, _without_key(status, body, account), *more)
+
+
+def _tls_context(verify: str | None) -> ssl.SSLContext | bool:
+    # Reads files: not on the triggerer's loop.
+    bundle = verify or next((path for name in _CA_BUNDLES if (path := os.environ.get(name))), None)
+    if bundle is None:
+        return True
+    try:
+        is_folder = os.path.isdir(bundle)
+        return ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
+    except OSError as error:
+        raise _verify_error(OSError(f"{bundle}: {error}")) from None
 
 
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -225,13 +255,16 @@ class ViduClient:
             return self._ask(request, endpoints.parse_task, task_id)
         return self._retrying(lambda: self._ask(request, endpoints.parse_task, task_id))
 
-    def list_page(self, **query: Any) -> endpoints.TaskPage:
+    def list_page(self, *, retry: bool = True, **query: Any) -> endpoints.TaskPage:
         """
         Read one page of the task list.
 
+        :param retry: see :meth:`get_task`.
         :param query: see :func:`airflow_provider_vidu.api.endpoints.prepare_list`.
         """
         request = endpoints.prepare_list(self.account, **query)
+        if not retry:
+            return self._ask(request, endpoints.parse_list)
         return self._retrying(lambda: self._ask(request, endpoints.parse_list))
 
     def list_tasks(
@@ -276,8 +309,7 @@ class ViduClient:
 
     def _ask(self, request: endpoints.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
         try:
-            status, headers, body = self._send(request)
-            return parse(status, headers, _without_key(status, body, self.account), *more)
+            return _parsed(parse, *self._send(request), self.account, *more)
         except ViduError as error:
             raise error.without(self.account.api_key) from None
 
@@ -341,18 +373,21 @@ class AsyncViduClient:
     ) -> None:
         self.account = account
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
         self._tls: ssl.SSLContext | bool = True
         self._proxy = proxy_for(account)
         self._retrying = tenacity.AsyncRetrying(sleep=sleep, **_retry_arguments())
 
     async def __aenter__(self) -> AsyncViduClient:
+        self._closed = False
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
 
     async def close(self) -> None:
-        """Close the session and its connections."""
+        """Close the session and its connections; nothing but another ``async with`` opens one again."""
+        self._closed = True
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -371,9 +406,11 @@ class AsyncViduClient:
             return await self._ask(request, endpoints.parse_task, task_id)
         return await self._retrying(self._ask, request, endpoints.parse_task, task_id)
 
-    async def list_page(self, **query: Any) -> endpoints.TaskPage:
+    async def list_page(self, *, retry: bool = True, **query: Any) -> endpoints.TaskPage:
         """See :meth:`ViduClient.list_page`."""
         request = endpoints.prepare_list(self.account, **query)
+        if not retry:
+            return await self._ask(request, endpoints.parse_list)
         return await self._retrying(self._ask, request, endpoints.parse_list)
 
     async def list_tasks(
@@ -403,7 +440,9 @@ class AsyncViduClient:
     async def _ask(self, request: endpoints.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
         try:
             status, headers, body = await self._send(request)
-            return parse(status, headers, _without_key(status, body, self.account), *more)
+            if len(body) > _PARSED_ON_LOOP:
+                return await asyncio.to_thread(_parsed, parse, status, headers, body, self.account, *more)
+            return _parsed(parse, status, headers, body, self.account, *more)
         except ViduError as error:
             raise error.without(self.account.api_key) from None
 
@@ -436,16 +475,17 @@ class AsyncViduClient:
     async def _opened(self) -> aiohttp.ClientSession:
         import aiohttp
 
-        if self._session is None:
+        if self._session is None and not self._closed:
             verify = self.account.verify
-            if isinstance(verify, str):
+            from_environment = verify is True and not self.account.is_loopback
+            if isinstance(verify, str) or (from_environment and any(map(os.environ.get, _CA_BUNDLES))):
                 # Reading a CA bundle takes tens of milliseconds: not on the triggerer's loop.
-                try:
-                    self._tls = await asyncio.to_thread(ssl.create_default_context, cafile=verify)
-                except OSError as error:
-                    raise _verify_error(OSError(f"{verify}: {error}")) from None
+                self._tls = await asyncio.to_thread(_tls_context, verify if isinstance(verify, str) else None)
             else:
-                self._tls = verify
+                self._tls = bool(verify)
+        if self._closed:
+            # Whoever closed it has gone: nobody would close another session.
+            raise ViduUnavailableError("This client has been closed. Nothing was sent.")
         # Looked at again: others have been let in while the bundle was read.
         if self._session is None:
             self._session = aiohttp.ClientSession(

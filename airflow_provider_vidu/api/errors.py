@@ -157,6 +157,10 @@ class ViduUnavailableError(ViduError):
     default_advice = "Running tasks go on at Vidu; nothing is lost."
 
 
+class ViduAnswerTooLargeError(ViduUnavailableError):
+    """The answer is larger than is read: a list row echoes its images, which may be megabytes of base64."""
+
+
 class ViduSubmissionInDoubtError(ViduError):
     """A submission's reply was lost: the task may exist and be billed, and a repetition may be billed again."""
 
@@ -247,6 +251,15 @@ def fate_of_reason(reason: str | None) -> Fate:
     :param reason: Vidu's ``reason`` or ``err_code``; a new or missing one counts as permanent.
     """
     return Fate.RETRYABLE if REASONS.get(reason or "") in {_LATER, _LIMIT} else Fate.PERMANENT
+
+
+def is_outage(result: object) -> bool:
+    """
+    Tell whether an error says more of the host, or of the key, than of the task that was asked for.
+
+    :param result: a task or an error.
+    """
+    return isinstance(result, (ViduUnavailableError, ViduRateLimitError, ViduAuthError))
 
 
 def says_nothing_of_the_request(status: int) -> bool:

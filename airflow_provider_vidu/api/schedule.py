@@ -22,9 +22,13 @@ from airflow_provider_vidu.api.errors import (
     ViduRateLimitError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.tasks import TaskState
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
+
+#: States in which nothing is rendered yet.
+QUEUED_STATES = frozenset({TaskState.CREATED, TaskState.QUEUEING})
 
 #: The shortest time between two looks that a user may ask for, in seconds.
 MIN_POLL_INTERVAL = 0.1
@@ -37,6 +41,19 @@ REFUSALS = 3
 MAX_OUTAGE_GAP = 60.0
 #: Seconds between two submissions to a full queue (429) at the most.
 MAX_QUEUE_GAP = 300.0
+
+#: Seconds between two looks through the task list at a task that may end at any time: one request looks at a hundred.
+LISTED_GAP = 2.0
+#: The same while a long queue of ours is behind it: the whole takes long, and every look is a request.
+LISTED_GAP_IN_QUEUE = 5.0
+#: Queued tasks for each second of that gap.
+_QUEUED_A_SECOND = 20
+#: Seconds between two looks through the list at a task that is not next in the queue.
+QUEUED_GAP = 60.0
+#: Seconds between two probes of a host that is down, at the most, while many wait for it.
+MAX_PROBE_GAP = 15.0
+#: By how much an account is slowed down by 429s, at the most.
+_MAX_SLOWDOWN = 16.0
 
 # No video of an unknown model has been seen; this is what the fastest known one takes.
 _EARLIEST_UNKNOWN = 10.0
@@ -122,6 +139,56 @@ def next_look(now: float, hints: Hints, poll_interval: float | None = None) -> f
     return look
 
 
+def listed_gap(queued: int) -> float:
+    """
+    Return the gap between looks through the task list at what may end at any time.
+
+    :param queued: tasks of ours that are waiting in Vidu's queue.
+    :return: seconds.
+    """
+    return min(max(LISTED_GAP, queued / _QUEUED_A_SECOND), LISTED_GAP_IN_QUEUE)
+
+
+def next_listed_look(
+    now: float,
+    hints: Hints,
+    poll_interval: float | None = None,
+    *,
+    state: str | None = None,
+    queued_at: float | None = None,
+    is_next: bool = True,
+    queued: int = 0,
+) -> float:
+    """
+    Return when to look again at a running task of many that are asked about together, through the task list.
+
+    Nothing before the earliest plausible end, counted from when it was last known not to be processing; then a
+    constant gap. What is next in the queue is looked at when it could have ended, the others once a minute; off-peak
+    follows :func:`next_look`, between ten seconds and ten minutes.
+
+    :param now: epoch seconds.
+    :param hints: of the task.
+    :param poll_interval: seconds between looks, fixed by the user; None = the rule above.
+    :param state: as last seen; None = not yet.
+    :param queued_at: when it was last seen in the queue, epoch seconds; None = never.
+    :param is_next: whether it is among the oldest of the queue.
+    :param queued: see :func:`listed_gap`.
+    :return: epoch seconds, after ``now``.
+    """
+    if poll_interval is not None:
+        return now + max(MIN_POLL_INTERVAL, poll_interval)
+    is_queued = state in QUEUED_STATES
+    if hints.off_peak:
+        return now + 10.0 if state == TaskState.PROCESSING else next_look(now, hints)
+    if is_queued and not is_next:
+        return now + QUEUED_GAP
+    look = now + listed_gap(queued)
+    waited_until = hints.submitted_at if queued_at is None else queued_at
+    if waited_until is not None:
+        look = max(look, min(waited_until, now) + hints.earliest)
+    return look
+
+
 def next_submission(refusals: int, retry_after: float | None = None, spread: float = 0.0) -> float:
     """
     Return how long to wait before submitting again after a 429.
@@ -147,6 +214,8 @@ class Patience:
     An outage (5xx, 429, a broken body, a dropped connection) never ends a wait before its deadline: the remote
     task goes on regardless. A refusal (401, 403, 404) may be a hiccup, but not for ever.
     """
+
+    __slots__ = ("outages", "refusals")
 
     def __init__(self) -> None:
         self.outages = 0
@@ -182,6 +251,48 @@ class Patience:
         return None if self.refusals >= REFUSALS else now + min(gap, 5.0)
 
 
+class Pace:
+    """
+    How an account bears outages and 429s for all its waits at once, so that an outage does not multiply load.
+
+    :ivar not_before: epoch seconds before which nothing is asked.
+    :ivar probing: the last request failed: one request shows whether the host is back, before the others follow.
+    """
+
+    def __init__(self) -> None:
+        self.not_before = 0.0
+        self.probing = False
+        self._failures = 0
+        self._slowdown = 1.0
+
+    @property
+    def slowdown(self) -> float:
+        """By how much every gap is longer: doubled by each 429, and recovering with every answer."""
+        return self._slowdown
+
+    def answered(self) -> None:
+        """Note that the host has answered."""
+        self.probing = False
+        self._failures = 0
+        self._slowdown = max(1.0, self._slowdown * 0.8)
+
+    def failed(self, error: ViduError, now: float) -> None:
+        """
+        Note that the host is down, or limits this account.
+
+        :param error: what came instead of an answer.
+        :param now: epoch seconds.
+        """
+        self.probing = True
+        self._failures += 1
+        backoff = min(LISTED_GAP * 2.0 ** min(self._failures - 1, 6), MAX_PROBE_GAP)
+        if isinstance(error, ViduRateLimitError):
+            self._slowdown = min(self._slowdown * 2, _MAX_SLOWDOWN)
+        if error.retry_after is not None:
+            backoff = min(max(error.retry_after, LISTED_GAP), MAX_OUTAGE_GAP)
+        self.not_before = max(self.not_before, now + backoff)
+
+
 class Verdict(str, Enum):
     """What a wait does after a look."""
 
@@ -206,6 +317,9 @@ class Wait:
     :param poll_interval: seconds between looks, fixed by the user; None = the schedule decides.
     :param now: epoch seconds.
     """
+
+    # A triggerer has thousands of them.
+    __slots__ = ("_patience", "end_time", "hints", "look_at", "poll_interval")
 
     def __init__(self, hints: Hints, end_time: float, poll_interval: float | None, now: float) -> None:
         self.hints = hints

@@ -33,6 +33,7 @@ from airflow_provider_vidu.api import endpoints
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import (
     Fate,
+    ViduAnswerTooLargeError,
     ViduAuthError,
     ViduConfigurationError,
     ViduError,
@@ -688,20 +689,20 @@ def test_an_answer_may_be_large_but_not_boundless(server, transport, monkeypatch
     server.script(answer(200, fits))
     assert transport.call(account(server), "get_task", TASK_ID).state == "processing"
     server.script(answer(200, {**fits, "more": "x" * 20_000}))
-    assert "larger than" in str(transport.fails(ViduUnavailableError, account(server), "get_task", TASK_ID))
+    assert "larger than" in str(transport.fails(ViduAnswerTooLargeError, account(server), "get_task", TASK_ID))
 
 
 def test_an_endless_answer_is_left(server, transport, monkeypatch):
     monkeypatch.setattr(endpoints, "MAX_ANSWER_BYTES", 300_000)
     server.script(endless)
     with within(PATIENCE):
-        transport.fails(ViduUnavailableError, account(server), "get_task", TASK_ID)
+        transport.fails(ViduAnswerTooLargeError, account(server), "get_task", TASK_ID)
 
 
 def test_an_answer_that_unpacks_beyond_the_limit_is_left(server, transport, monkeypatch):
     monkeypatch.setattr(endpoints, "MAX_ANSWER_BYTES", 300_000)
     server.script(answer(200, gzip.compress(bytes(8_000_000)), Content_Encoding="gzip"))
-    transport.fails(ViduUnavailableError, account(server), "get_task", TASK_ID)
+    transport.fails(ViduAnswerTooLargeError, account(server), "get_task", TASK_ID)
 
 
 def test_the_echo_of_a_large_image_does_not_cost_the_id(server, transport, monkeypatch):

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""How far a wait for many tasks is, as one line for the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Seconds after which a wait for many says something for the first time; about once a minute from there on.
+FIRST_SAID_AFTER = 10.0
+#: Ends before which a rate is not told: two or three say nothing of the rest.
+_ENDS_FOR_A_RATE = 5
+
+
+@dataclass(frozen=True)
+class GroupCounts:
+    """
+    Where the tasks of a wait stand.
+
+    :param total: tasks in all.
+    :param done: ended well.
+    :param failed: ended at Vidu without a video, unbilled.
+    :param given_up: not waited for any more: at the deadline, or since looks are refused.
+    :param queued: last seen waiting in Vidu's queue.
+    :param running: last seen processing.
+    """
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    given_up: int = 0
+    queued: int = 0
+    running: int = 0
+
+    @property
+    def left(self) -> int:
+        """Tasks that are still waited for."""
+        return self.total - self.done - self.failed - self.given_up
+
+
+def progress_line(
+    counts: GroupCounts, *, elapsed: float, credits: int | None = None, typical: float | None = None
+) -> str:
+    """
+    Return the line.
+
+    :param counts: where the tasks stand.
+    :param elapsed: seconds since the wait began.
+    :param credits: of those whose price was told; None = of none.
+    :param typical: seconds that one such video usually takes, for a wait of which too little has ended.
+    """
+    parts = [f"{counts.done} of {counts.total} Vidu tasks done"]
+    named = {"running": counts.running, "queued": counts.queued, "failed": counts.failed, "given up": counts.given_up}
+    unseen = counts.left - counts.running - counts.queued
+    parts += [f"{number} {name}" for name, number in {**named, "not looked at yet": unseen}.items() if number > 0]
+    if credits is not None:
+        parts.append(f"{credits} credits so far")
+    line = f"{', '.join(parts)} after {_span(elapsed)}"
+    ended = counts.done + counts.failed
+    if not counts.left:
+        return f"{line}."
+    if ended >= _ENDS_FOR_A_RATE and elapsed > 0:
+        return f"{line}; at this rate the last one ends in about {_span(counts.left * elapsed / ended)}."
+    if typical:
+        return f"{line}; one usually takes about {_span(typical)} once it is processing."
+    return f"{line}."
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
