@@ -81,6 +81,19 @@ async def get_async_extra(connection: Connection) -> dict[str, Any]:
     return dict(await get_async_extra_dejson(connection))
 
 
+def task_success_event() -> Any:
+    """
+    Return the class of events with which a trigger ends its task successfully, without a worker.
+
+    :return: None where this Airflow has none (3.0 to 3.3 have it).
+    """
+    try:
+        from airflow.triggers.base import TaskSuccessEvent
+    except ImportError:
+        return None
+    return TaskSuccessEvent
+
+
 def base_url() -> str:
     """Return where this Airflow's API is reached, for commands in messages; a shell variable where it is not set."""
     from airflow.providers.common.compat.sdk import conf

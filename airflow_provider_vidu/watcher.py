@@ -1,70 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Looks at remote tasks for every trigger of an account in a triggerer: one connection look-up, one session, one account.
+Looks at remote tasks for every trigger of an account in a triggerer: one connection look-up, one session, one poller.
 
-This is the simple watcher: it queries each task singly, a bounded number at a time. Its place and interface stay when
-the bulk list takes over.
+Whom to look at when is decided by ``airflow_provider_vidu.api.poll_plan``, how to ask by
+``airflow_provider_vidu.bulk_query``; here the two meet the clock and the triggers. A trigger that waits costs a
+future; no coroutine of its own runs for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextvars import Context
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from airflow_provider_vidu.api.endpoints import MAX_PAGE_SIZE
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
     ViduConfigurationError,
     ViduError,
     ViduUnavailableError,
+    is_outage,
 )
-from airflow_provider_vidu.api.schedule import Hints, Verdict, Wait
-from airflow_provider_vidu.waiting import Progress, given_up
+from airflow_provider_vidu.api.poll_plan import Entry, PollPlan
+from airflow_provider_vidu.api.schedule import Hints, Verdict
+from airflow_provider_vidu.bulk_query import BulkQuery
+from airflow_provider_vidu.subscribers import GroupOutcome, GroupSubscriber, Outcome, Subscriber
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.account import Account
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import AsyncViduClient
 
-#: Queries under way at once for one account.
-MAX_PARALLEL = 10
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """
-    How the wait for one task ended.
-
-    :param task_id: Vidu's id.
-    :param task: as last seen; None where no look was answered.
-    :param timed_out: the deadline passed first.
-    :param error: why it was given up; None where it was not.
-    """
-
-    task_id: str
-    task: ViduTask | None
-    timed_out: bool = False
-    error: ViduError | None = None
+#: Waits that are told of a look before the event loop gets its turn: a thousand log lines at once would hold it up.
+TOLD_AT_ONCE = 20
 
 
 class Watcher:
     """
-    One account's waits on one event loop.
+    One account's waits on one event loop. Its poller starts with the first wait and ends with :meth:`close`.
 
     :param look_up: how to read the connection; called once, and again after a 401.
+    :param clock: epoch seconds; injected by tests.
+    :param sleep: seconds; injected by tests.
     """
 
-    def __init__(self, look_up: Callable[[], Awaitable[Account]]) -> None:
+    def __init__(
+        self,
+        look_up: Callable[[], Awaitable[Account]],
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
+    ) -> None:
         self._look_up = look_up
+        self._clock = clock
+        self._sleep = sleep
         self._client: AsyncViduClient | None = None
         self._opening = asyncio.Lock()
-        self._looks = asyncio.Semaphore(MAX_PARALLEL)
+        self._bulk: BulkQuery | None = None
+        self._plan = PollPlan(self._lists, self._page_size)
+        self._groups: set[GroupSubscriber] = set()
+        self._poll_interval: float | None = None
+        self._poller: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+        self._sooner = asyncio.Event()
+        self._wakes_at = float("-inf")
+        self._failure: BaseException | None = None
         self.waiters = 0
 
     async def wait(
@@ -84,53 +90,209 @@ class Watcher:
         :param end_time: epoch seconds.
         :param poll_interval: seconds; None = the account's, or else the schedule decides.
         :param log: where progress is told.
+        :raises Exception: what broke the poller: nobody waits for one that has ended.
         """
-        if poll_interval is None:
-            with suppress(ViduError):
-                poll_interval = (await self._opened()).account.poll_interval
-        wait = Wait(hints, end_time, poll_interval, time.time())
-        progress = Progress(log, hints, time.time())
-        task: ViduTask | None = None
-        while True:
-            await asyncio.sleep(max(0.0, wait.look_at - time.time()))
-            client: AsyncViduClient | None = None
-            try:
-                async with self._looks:
-                    client = await self._opened()
-                    # The wait paces itself: retries inside a look would hide an outage from its schedule.
-                    task = await client.get_task(task_id, retry=False)
-            except ViduError as error:
-                progress.failed(error, time.time())
-                if isinstance(error, ViduAuthError) and client is self._client:
-                    # The key may have been rotated in the connection since this triggerer read it. Only whoever met
-                    # the present session closes it: others have read the connection anew already.
-                    await self.close()
-                verdict = wait.failed(error, time.time())
-                if verdict is Verdict.GIVEN_UP:
-                    return Outcome(task_id, task, error=given_up(error, task_id))
-            else:
-                progress.saw(task, time.time())
-                verdict = wait.saw(task, time.time())
-            if verdict is Verdict.ENDED:
-                return Outcome(task_id, task)
-            if verdict is Verdict.TIMED_OUT:
-                return Outcome(task_id, task, timed_out=True)
+        await self._begun()
+        subscriber = Subscriber(log, hints, self._clock())
+        await self._joined(subscriber, [task_id], hints, end_time, poll_interval)
+        try:
+            return await subscriber.future
+        finally:
+            self._leave(subscriber)
+
+    async def wait_for_all(
+        self,
+        task_ids: Sequence[str],
+        *,
+        hints: Hints,
+        end_time: float,
+        poll_interval: float | None = None,
+        log: Any,
+    ) -> GroupOutcome:
+        """
+        Wait until each of many remote tasks has ended; the log tells of all together, about once a minute.
+
+        :param task_ids: Vidu's ids, any number.
+        :param hints: of each of them.
+        :param end_time: epoch seconds.
+        :param poll_interval: see :meth:`wait`.
+        :param log: where progress is told.
+        :raises Exception: see :meth:`wait`.
+        """
+        await self._begun()
+        distinct = list(dict.fromkeys(task_ids))
+        group = GroupSubscriber(log, hints, self._clock(), len(distinct))
+        self._groups.add(group)
+        try:
+            await self._joined(group, distinct, hints, end_time, poll_interval)
+            return await group.future
+        finally:
+            self._groups.discard(group)
+            self._leave(group)
+
+    async def get_task(self, task_id: str) -> ViduTask:
+        """
+        Query one task over the watcher's session: its links are signed anew.
+
+        :param task_id: Vidu's id.
+        :raises ViduError: what came instead.
+        """
+        return await (await self._opened()).get_task(task_id)
 
     async def close(self) -> None:
-        """Close the session; the next look reads the connection anew."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        """End the poller and close the session."""
+        poller, self._poller = self._poller, None
+        if poller is not None:
+            poller.cancel()
+            # It closes its session even if whoever waits here is cancelled.
+            await asyncio.wait({poller})
+
+    # -- subscribers ------------------------------------------------------------------------------------------
+
+    async def _begun(self) -> None:
+        if self._poller is None:
+            # In no trigger's context: what the poller logs and looks up is not the first one's alone.
+            loop = asyncio.get_running_loop()
+            self._poller = Context().run(loop.create_task, self._run())
+        await self._ready.wait()
+
+    async def _joined(
+        self,
+        subscriber: Subscriber | GroupSubscriber,
+        task_ids: list[str],
+        hints: Hints,
+        end_time: float,
+        poll_interval: float | None,
+    ) -> None:
+        if poll_interval is None:
+            poll_interval = self._poll_interval
+        for number, task_id in enumerate(task_ids, 1):
+            if self._failure is not None:
+                break
+            now = self._clock()
+            entry = self._plan.add(task_id, hints, end_time, poll_interval, now, subscriber)
+            subscriber.entries.add(entry)
+            if number % 500 == 0:
+                try:
+                    await asyncio.sleep(0)
+                except asyncio.CancelledError:
+                    self._leave(subscriber)
+                    raise
+        if self._failure is not None:
+            subscriber.break_off(self._failure)
+        if min(self._plan.wake_at(), subscriber.say_at) < self._wakes_at:
+            self._sooner.set()
+
+    def _leave(self, subscriber: Subscriber | GroupSubscriber) -> None:
+        while subscriber.entries:
+            self._plan.remove(subscriber.entries.pop())
+
+    # -- the poller -------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        try:
+            try:
+                with suppress(ViduError):
+                    self._poll_interval = (await self._opened()).account.poll_interval
+            finally:
+                self._ready.set()
+            while True:
+                await self._until_due()
+                await self._round()
+        except asyncio.CancelledError as error:
+            self._break_off(ViduUnavailableError("The wait was broken off in the triggerer."), error)
+            raise
+        except Exception as error:
+            self._break_off(error, error)
+        finally:
+            await self._drop_client()
+
+    def _break_off(self, failure: BaseException, cause: BaseException) -> None:
+        self._failure = failure
+        failure.__cause__ = cause if cause is not failure else failure.__cause__
+        for entry in self._plan.all():
+            subscriber = entry.subscriber
+            self._plan.remove(entry)
+            if subscriber is not None:
+                subscriber.break_off(failure)
+
+    async def _until_due(self) -> None:
+        self._sooner.clear()
+        self._wakes_at = min([self._plan.wake_at(), *(group.say_at for group in self._groups)])
+        seconds = self._wakes_at - self._clock()
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        sooner = asyncio.ensure_future(self._sooner.wait())
+        sleeping = asyncio.ensure_future(self._sleep(seconds)) if seconds != float("inf") else None
+        try:
+            await asyncio.wait({sooner, sleeping} if sleeping else {sooner}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sooner.cancel()
+            if sleeping is not None:
+                sleeping.cancel()
+            self._wakes_at = float("-inf")
+
+    async def _round(self) -> None:
+        task_ids = self._plan.take(self._clock())
+        results: dict[str, ViduTask | ViduError] = {}
+        if task_ids:
+            results = await self._ask(task_ids)
+            self._plan.heard(results, self._clock())
+        told = 0
+        for judged in (self._plan.judged(results, self._clock()), self._plan.expired(self._clock())):
+            for entry, result, verdict in judged:
+                self._tell(entry, result, verdict)
+                told += 1
+                if told % TOLD_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        for group in tuple(self._groups):
+            group.say(self._clock())
+
+    def _tell(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict) -> None:
+        subscriber = entry.subscriber
+        if subscriber is None:
+            return
+        subscriber.saw(entry, result, verdict, self._clock())
+        if verdict is not Verdict.WAIT:
+            subscriber.entries.discard(entry)
+            entry.subscriber = None
+
+    async def _ask(self, task_ids: list[str]) -> dict[str, ViduTask | ViduError]:
+        try:
+            client = await self._opened()
+        except ViduError as error:
+            return dict.fromkeys(task_ids, error)
+        results = await BulkQuery(client).get_tasks(task_ids)
+        refused = any(isinstance(result, ViduAuthError) for result in results.values())
+        if refused and all(is_outage(result) for result in results.values()):
+            # The key may have been rotated in the connection since this triggerer read it.
+            await self._drop_client()
+        return results
+
+    def _lists(self, task_id: str) -> bool:
+        return self._bulk is None or self._bulk.has(task_id)
+
+    def _page_size(self) -> int:
+        return MAX_PAGE_SIZE if self._bulk is None else self._bulk.page_size
+
+    # -- the session ------------------------------------------------------------------------------------------
 
     async def _opened(self) -> AsyncViduClient:
-        from airflow_provider_vidu.client import AsyncViduClient
-
         async with self._opening:
             if self._client is None:
                 # Half a second of importing is no business of the triggerer's loop.
                 await asyncio.to_thread(import_module, "aiohttp")
+                from airflow_provider_vidu.client import AsyncViduClient
+
                 self._client = AsyncViduClient(await self._account())
+                self._bulk = BulkQuery(self._client)
             return self._client
+
+    async def _drop_client(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
 
     async def _account(self) -> Account:
         try:
@@ -150,18 +312,24 @@ _watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Watcher]] = We
 @asynccontextmanager
 async def of(conn_id: str, look_up: Callable[[], Awaitable[Account]]) -> AsyncGenerator[Watcher, None]:
     """
-    Join the watcher of a connection on the running event loop; the last one to leave closes its session.
+    Join the watcher of a connection on the running event loop; the last one to leave ends it.
 
-    :param conn_id: the connection's id. A triggerer serves one team, so that the id names one account in it.
+    :param conn_id: the connection's id. It names one account in a triggerer: with teams (Airflow 3.2+) a triggerer
+        takes the triggers of its own team only (``Trigger.ids_for_triggerer(team_name=…)``), and its requests for a
+        connection name neither trigger nor task instance (``GetConnection`` holds the id alone, and the in-process
+        Execution API that answers it takes every caller for the same one).
     :param look_up: how to read the connection; the first one to join brings it.
     """
+    # Two connections to one account have a watcher each: a key is rotated in one connection after the other, and
+    # waits that had shared a session would have to be parted then. It costs one more request a round.
     here = _watchers.setdefault(asyncio.get_running_loop(), {})
-    watcher = here.setdefault(conn_id, Watcher(look_up))
+    watcher = here.get(conn_id) or here.setdefault(conn_id, Watcher(look_up))
     watcher.waiters += 1
     try:
         yield watcher
     finally:
         watcher.waiters -= 1
         if watcher.waiters == 0:
-            here.pop(conn_id, None)
+            if here.get(conn_id) is watcher:
+                del here[conn_id]
             await watcher.close()

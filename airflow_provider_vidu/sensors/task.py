@@ -39,6 +39,11 @@ class ViduTaskSensor(BaseSensorOperator):
         off-peak task. Counted from the first poke over all reschedules, and from each try's begin when deferrable.
         ``execution_timeout`` bounds a deferrable wait too.
     :param soft_fail: skip instead of failing.
+    :param end_from_trigger: end in the triggerer when the remote task has its video, with the task record as XCom,
+        instead of resuming on a worker (seconds, or more where many end at once). Everything else resumes on a
+        worker. It needs ``deferrable``; no worker runs at the end, so that ``on_success_callback``, listeners
+        (OpenLineage) and a custom XCom backend do not see a success; outlets would get no asset event, and are
+        refused.
     :return: the task record, its links freshly signed.
     """
 
@@ -53,6 +58,7 @@ class ViduTaskSensor(BaseSensorOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poke_interval: timedelta | float | None = None,
         timeout: timedelta | float | None = None,
+        end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         # The base class refuses None, and its default of 60 s would rule every deferrable wait.
@@ -64,6 +70,16 @@ class ViduTaskSensor(BaseSensorOperator):
         self.vidu_task = vidu_task
         self.vidu_conn_id = vidu_conn_id
         self.deferrable = deferrable
+        self.end_from_trigger = end_from_trigger
+        if end_from_trigger and not deferrable:
+            raise ValueError(
+                f"{self.task_id}: end_from_trigger=True needs deferrable=True: it is a trigger that ends it."
+            )
+        if end_from_trigger and self.outlets:
+            raise ValueError(
+                f"{self.task_id}: end_from_trigger=True cannot be used with outlets: only a worker emits their asset "
+                f"events. Leave out one of the two."
+            )
         self.fixed_interval = None if poke_interval is None else self.poke_interval
 
     def execute(self, context: Context) -> Any:
@@ -233,8 +249,11 @@ class ViduTaskSensor(BaseSensorOperator):
         return None
 
     def _defer(self, task: ViduTask, hints: Mapping[str, Any], end_time: float) -> NoReturn:
+        from airflow_provider_vidu import compat
         from airflow_provider_vidu.triggers.task import wait_in_triggerer
 
+        if self.end_from_trigger and compat.task_success_event() is None:
+            self.log.info("This Airflow's triggers cannot end a task: a worker will.")
         wait_in_triggerer(
             self,
             task.task_id,
@@ -244,6 +263,7 @@ class ViduTaskSensor(BaseSensorOperator):
             cancel_on_kill=False,
             hints=hints,
             known=task.record(),
+            end_task=self.end_from_trigger,
         )
 
     def _for_sensor(self, error: Any) -> Any:

@@ -15,7 +15,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
 
-    from airflow_provider_vidu.watcher import Outcome
+    from airflow_provider_vidu.subscribers import GroupOutcome, Outcome
+    from airflow_provider_vidu.watcher import Watcher
 
 #: Seconds by which Airflow's own trigger timeout lies behind our deadline: a backstop only.
 BACKSTOP = 600.0
@@ -24,8 +25,14 @@ BACKSTOP = 600.0
 #: its executor then reports a success of a task that is queued again, which Airflow takes for a failure.
 EVENT_HOLD = 6.0
 
-#: Seconds that a kill may take to cancel the remote tasks.
+#: Seconds that a kill may take to cancel the remote task …
 KILL_TIMEOUT = 10.0
+#: … and many of them. Of both, so much is left for the connection and for Airflow's answer.
+GROUP_KILL_TIMEOUT = 20.0
+_KILL_PRELUDE = 2.0
+
+#: Ids beyond this travel as one packed text.
+MAX_PLAIN_IDS = 20
 
 # Airflow cancels on_kill itself after about a second; the cancelling at Vidu outlives that, and must stay referenced.
 _kills: set[asyncio.Task[None]] = set()
@@ -36,36 +43,46 @@ class ViduTaskTrigger(BaseTrigger):
     Waits in the triggerer until remote tasks have ended.
 
     Its event is one small dict, equal wherever the trigger runs, without URLs and times (Airflow logs events):
-    ``{"status": "success" | "failed" | "timeout" | "error", "task_ids": […], "state", "err_code", "message"}``, with
-    ``"task_id"`` beside it where it waits for one. The resumed worker re-reads the task: its links are fresh then.
+    ``{"status": "success" | "failed" | "timeout" | "error", "task_id", "task_ids": […], "state", "err_code",
+    "message"}`` for one task. The resumed worker re-reads it: its links are fresh then. For several tasks the event is
+    ``{"status": the worst, "counts": {"success", "failed", "timeout", "error"}, "message": the first error's text}``,
+    and their wait is one: no coroutine and no log line for each.
 
     :param vidu_conn_id: the connection's id; no key travels.
-    :param vidu_task_ids: Vidu's ids. (A trigger's own ``task_id`` is Airflow's: it is overwritten.)
+    :param vidu_task_ids: Vidu's ids, any number; or those that :func:`airflow_provider_vidu.api.task_ids.packed` has
+        packed. (A trigger's own ``task_id`` is Airflow's: it is overwritten.)
     :param end_time: the deadline, epoch seconds: absolute, so that it survives a hand-over to another triggerer.
     :param poll_interval: seconds between looks; None = the schedule decides.
     :param cancel_on_kill: cancel unfinished remote tasks when a user ends the Airflow task for good (Airflow 3.3+).
     :param hints: what is known of the tasks, see ``airflow_provider_vidu.api.schedule.Hints``.
     :param not_before: epoch seconds before which no event is yielded; None = at once.
+    :param end_task: end the Airflow task from here when its one remote task has succeeded, with the task record as
+        XCom, instead of resuming it on a worker. Whatever else happens resumes it.
+    :param known: the task record so far, for that XCom: only the create answer tells the model. None = push no XCom.
     """
 
     def __init__(
         self,
         vidu_conn_id: str,
-        vidu_task_ids: Sequence[str],
+        vidu_task_ids: Sequence[str] | str,
         end_time: float,
         poll_interval: float | None = None,
         cancel_on_kill: bool = True,
         hints: Mapping[str, Any] | None = None,
         not_before: float | None = None,
+        end_task: bool = False,
+        known: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.vidu_conn_id = vidu_conn_id
-        self.vidu_task_ids = [str(task_id) for task_id in vidu_task_ids]
+        self.vidu_task_ids = _ids(vidu_task_ids)
         self.end_time = end_time
         self.poll_interval = poll_interval
         self.cancel_on_kill = cancel_on_kill
         self.hints = dict(hints or {})
         self.not_before = not_before
+        self.end_task = end_task
+        self.known = None if known is None else dict(known)
         self._yielded = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -74,14 +91,21 @@ class ViduTaskTrigger(BaseTrigger):
             "airflow_provider_vidu.triggers.task.ViduTaskTrigger",
             {
                 "vidu_conn_id": self.vidu_conn_id,
-                "vidu_task_ids": self.vidu_task_ids,
+                "vidu_task_ids": self._ids_to_send(),
                 "end_time": self.end_time,
                 "poll_interval": self.poll_interval,
                 "cancel_on_kill": self.cancel_on_kill,
                 "hints": self.hints,
                 "not_before": self.not_before,
+                "end_task": self.end_task,
+                "known": self.known,
             },
         )
+
+    def _ids_to_send(self) -> list[str] | str:
+        from airflow_provider_vidu.api.task_ids import packed
+
+        return packed(self.vidu_task_ids) if len(self.vidu_task_ids) > MAX_PLAIN_IDS else self.vidu_task_ids
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event."""
@@ -91,24 +115,51 @@ class ViduTaskTrigger(BaseTrigger):
 
         hook = ViduHook(self.vidu_conn_id)
         hints = Hints.from_json(self.hints)
+        how: dict[str, Any] = {
+            "hints": hints,
+            "end_time": self.end_time,
+            "poll_interval": self.poll_interval,
+            "log": self.log,
+        }
         async with watcher.of(self.vidu_conn_id, hook.aget_account) as watching:
-            outcomes = await asyncio.gather(
-                *(
-                    watching.wait(
-                        task_id,
-                        hints=hints,
-                        end_time=self.end_time,
-                        poll_interval=self.poll_interval,
-                        log=self.log,
-                    )
-                    for task_id in self.vidu_task_ids
-                )
-            )
-        if self.not_before is not None and self.task_instance is not None:
+            if len(self.vidu_task_ids) == 1:
+                outcome = await watching.wait(self.vidu_task_ids[0], **how)
+                payload = event_of(outcome)
+                ending = await self._ending(watching, outcome) if self.end_task else None
+            else:
+                payload, ending = event_of_group(await watching.wait_for_all(self.vidu_task_ids, **how)), None
+        # An ending need not be held: Airflow sets the task to success directly, and the executor's late report of the
+        # worker that deferred only hurts a task that is scheduled, queued or running again
+        # (SchedulerJobRunner.process_executor_events, ``ti_queued``).
+        if ending is None and self.not_before is not None and self.task_instance is not None:
             # Without a task instance nobody else is there: dag.test() runs the trigger itself.
             await asyncio.sleep(self.not_before - time.time())
         self._yielded = True
-        yield TriggerEvent(event_of(outcomes))
+        yield TriggerEvent(payload) if ending is None else ending
+
+    async def _ending(self, watching: Watcher, outcome: Outcome) -> TriggerEvent | None:
+        """Return the event that ends the Airflow task, if its remote task has its video; None = a worker decides."""
+        from airflow_provider_vidu import compat
+        from airflow_provider_vidu.api.errors import ViduError
+        from airflow_provider_vidu.api.tasks import ViduTask
+
+        success_event = compat.task_success_event()
+        task = outcome.task
+        if success_event is None or outcome.status != "success" or task is None:
+            return None
+        try:
+            if not task.video_url:
+                # A list row may have no links.
+                task = (await watching.get_task(task.task_id)).filled_from(task)
+            earlier = ViduTask.model_validate(self.known) if self.known else None
+        except (ViduError, ValueError) as error:
+            self.log.warning("A worker takes the result of Vidu task %s: %s", outcome.task_id, error)
+            return None
+        if not (task.succeeded and task.video_url):
+            return None
+        record = task.filled_from(earlier).record()
+        event: TriggerEvent = success_event(xcoms=None if self.known is None else {"return_value": record})
+        return event
 
     async def on_kill(self) -> None:
         """
@@ -126,27 +177,43 @@ class ViduTaskTrigger(BaseTrigger):
 
     async def _kill(self) -> None:
         try:
-            await asyncio.wait_for(self._cancel_unfinished(), KILL_TIMEOUT)
+            await asyncio.wait_for(self._cancel_unfinished(), self._kill_timeout)
         except Exception as error:
-            self.log.warning("The Vidu tasks %s were not cancelled: %s", self.vidu_task_ids, error)
+            self.log.warning("%s: not cancelled: %s", self._named, str(error) or type(error).__name__)
 
     async def _cancel_unfinished(self) -> None:
-        from airflow_provider_vidu.api.errors import ViduError
+        from airflow_provider_vidu.bulk_cancel import cancel_unfinished
         from airflow_provider_vidu.hooks.vidu import ViduHook
         from airflow_provider_vidu.kill_guard import aended_by_user
 
         if self.task_instance is None or not await aended_by_user(self.task_instance):
-            self.log.info("The Airflow task goes on elsewhere: the Vidu tasks %s are left running.", self.vidu_task_ids)
+            self.log.info("The Airflow task goes on elsewhere: %s left running.", self._named)
             return
         async with await ViduHook(self.vidu_conn_id).aget_conn() as client:
-            for task_id in self.vidu_task_ids:
-                try:
-                    if (await client.get_task(task_id)).is_final:
-                        continue
-                    await client.cancel_task(task_id)
-                    self.log.info("Cancelled Vidu task %s: its Airflow task was ended by a user.", task_id)
-                except ViduError as error:
-                    self.log.warning("Vidu task %s was not cancelled and goes on: %s", task_id, error)
+            report = await cancel_unfinished(
+                client, self.vidu_task_ids, seconds=self._kill_timeout - _KILL_PRELUDE, log=self.log
+            )
+        self.log.info(
+            "A user has ended the Airflow task. %s: %d cancelled, %d had ended, %d refused (they go on and are billed "
+            "when they succeed), %d not reached.",
+            self._named,
+            len(report.cancelled),
+            len(report.ended),
+            len(report.refused),
+            len(report.unreachable),
+        )
+        if report.unreachable:
+            self.log.warning("Not reached, and perhaps running on: %s.", ", ".join(report.unreachable[:MAX_PLAIN_IDS]))
+
+    @property
+    def _kill_timeout(self) -> float:
+        return KILL_TIMEOUT if len(self.vidu_task_ids) == 1 else GROUP_KILL_TIMEOUT
+
+    @property
+    def _named(self) -> str:
+        if len(self.vidu_task_ids) == 1:
+            return f"Vidu task {self.vidu_task_ids[0]}"
+        return f"{len(self.vidu_task_ids)} Vidu tasks"
 
 
 def wait_in_triggerer(
@@ -160,6 +227,7 @@ def wait_in_triggerer(
     hints: Mapping[str, Any],
     known: Mapping[str, Any],
     try_number: int | None = None,
+    end_task: bool = False,
 ) -> NoReturn:
     """
     Defer an operator or sensor until a remote task has ended; it resumes in ``execute_complete``.
@@ -174,8 +242,10 @@ def wait_in_triggerer(
     :param known: the task record so far. A task that waits has no links yet; what only the create answer told must
         survive, and travels in the arguments.
     :param try_number: of the try that defers, where its resumption must know that it is still that one.
+    :param end_task: see :class:`ViduTaskTrigger`.
     """
     now = time.time()
+    known = {**known, "creations": [], "files": []}
     operator.defer(
         trigger=ViduTaskTrigger(
             vidu_conn_id=vidu_conn_id,
@@ -185,11 +255,13 @@ def wait_in_triggerer(
             cancel_on_kill=cancel_on_kill,
             hints=hints,
             not_before=now + EVENT_HOLD,
+            end_task=end_task,
+            known=known if end_task and getattr(operator, "do_xcom_push", True) else None,
         ),
         method_name="execute_complete",
         kwargs={
             "task_id": task_id,
-            "known": {**known, "creations": [], "files": []},
+            "known": known,
             "hints": dict(hints),
             "end_time": end_time,
             **({} if try_number is None else {"try_number": try_number}),
@@ -199,27 +271,33 @@ def wait_in_triggerer(
     raise AssertionError("defer always raises")
 
 
-def event_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def event_of(outcome: Outcome) -> dict[str, Any]:
     """
-    Return the event of waits that have ended; the worst of them gives its status.
+    Return the event of a wait for one task.
 
-    :param outcomes: one a task.
+    :param outcome: how it ended.
     """
-    worst = max(outcomes, key=_badness)
-    task = worst.task
-    event = {
-        "status": ("success", "failed", "timeout", "error")[_badness(worst)],
-        "task_ids": [outcome.task_id for outcome in outcomes],
+    task = outcome.task
+    return {
+        "status": outcome.status,
+        "task_id": outcome.task_id,
+        "task_ids": [outcome.task_id],
         "state": task.state if task else None,
         "err_code": task.err_code if task else None,
-        "message": str(worst.error) if worst.error else "",
+        "message": str(outcome.error) if outcome.error else "",
     }
-    return {"task_id": worst.task_id, **event} if len(outcomes) == 1 else event
 
 
-def _badness(outcome: Outcome) -> int:
-    if outcome.error is not None:
-        return 3
-    if outcome.timed_out:
-        return 2
-    return 0 if outcome.task is not None and outcome.task.succeeded else 1
+def event_of_group(outcome: GroupOutcome) -> dict[str, Any]:
+    """
+    Return the event of a wait for several tasks; whoever is resumed knows their ids, and asks for them.
+
+    :param outcome: how it ended.
+    """
+    return {"status": outcome.status, "counts": dict(outcome.counts), "message": outcome.message}
+
+
+def _ids(given: Sequence[str] | str) -> list[str]:
+    from airflow_provider_vidu.api.task_ids import unpacked
+
+    return unpacked(given) if isinstance(given, str) else [str(task_id) for task_id in given]

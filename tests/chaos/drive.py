@@ -23,7 +23,7 @@ from unittest import mock
 
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-from airflow_provider_vidu import landing, submission, waiting
+from airflow_provider_vidu import landing, submission, waiting, watcher
 from airflow_provider_vidu.api.errors import ViduUnavailableError
 from airflow_provider_vidu.client import AsyncViduClient, ViduClient
 from airflow_provider_vidu.emulator.faults import Fault
@@ -141,6 +141,8 @@ def _in(world: World) -> Generator[None, None, None]:
             # What defaults to the real clock was bound to it at import.
             own = {name: value for name, value in injected.items() if name in function.__kwdefaults__}
             enter(mock.patch.dict(function.__kwdefaults__, own))
+        # Its sleeps are the event loop's, which is virtual.
+        enter(mock.patch.dict(watcher.Watcher.__init__.__kwdefaults__, {"clock": world.clock}))
         enter(mock.patch.object(ViduClient, "_send", send))
         enter(mock.patch.object(AsyncViduClient, "_send", asend))
         enter(mock.patch.object(ViduHook, "account", world.account))

@@ -81,7 +81,7 @@ def test_no_module_of_the_package_reaches_up():
         ("api.listing", "api.poll_plan"),
         ("compat", "client", "images"),
         ("waiting", "landing", "bulk_query", "submission_rules", "submission_try", "exceptions", "kill_guard"),
-        ("submission_search", "submission_errors", "bulk_cancel"),
+        ("submission_search", "submission_errors", "bulk_cancel", "subscribers"),
         ("submission", "orphans"),
         ("hooks.vidu",),
         ("watcher",),

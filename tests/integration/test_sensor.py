@@ -10,7 +10,7 @@ from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
 
 DAG_ID = "sensor_by_conf"
-ALL = ("poke", "reschedule", "deferred", "soft_poke", "soft_deferred")
+ALL = ("poke", "reschedule", "deferred", "ended_in_triggerer", "soft_poke", "soft_deferred")
 
 
 @pytest.fixture
@@ -44,6 +44,7 @@ def test_a_failed_task_fails_every_mode_at_once_and_names_the_task_to_clear(
         "poke": "failed",
         "reschedule": "failed",
         "deferred": "failed",
+        "ended_in_triggerer": "failed",
         "soft_poke": "skipped",
         "soft_deferred": "skipped",
     }
@@ -60,6 +61,13 @@ def test_an_outage_is_waited_out_in_every_mode(run_dag, vidu_emulator, submitted
     vidu_emulator.faults.add("poll", Fault.refuse(503, times=12))
     result = run_dag(DAG_ID, {"vidu_task": task_id})
     assert result.state == "success"
+
+
+@pytest.mark.vidu_emulator(processing_seconds=2)
+def test_dag_test_takes_the_end_from_the_trigger_for_an_event(run_dag, submitted):
+    """It has no triggerer that could end a task: the inline trigger's event resumes it, with the same record."""
+    result = run_dag(DAG_ID, {"vidu_task": submitted()})
+    assert result.xcom("ended_in_triggerer")["state"] == "success"
 
 
 def test_something_that_is_no_task_is_said_to_be_none(run_dag, vidu_emulator, capfd):

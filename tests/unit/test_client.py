@@ -949,3 +949,63 @@ def test_both_transports_offer_the_same(transport):
 
     assert offer(ViduClient) == offer(AsyncViduClient)
     assert client_module.CONNECT_TIMEOUT <= 10
+
+
+def test_a_client_that_was_closed_opens_no_session_that_nobody_closes(server):
+    async def look():
+        client = AsyncViduClient(account(server))
+        await client.close()
+        with pytest.raises(ViduUnavailableError, match="closed"):
+            await client.get_task(TASK_ID)
+        assert client._session is None
+
+    asyncio.run(look())
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_the_async_client_obeys_the_environments_ca_bundle_as_requests_does(name, monkeypatch, tmp_path):
+    for other in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, str(tmp_path / "missing.pem"))
+
+    async def look(base_url):
+        async with AsyncViduClient(Account(base_url=base_url, api_key="k")) as client:
+            await client.get_task(TASK_ID, retry=False)
+
+    with pytest.raises(ViduConfigurationError, match=r"missing\.pem"):
+        asyncio.run(look("https://vidu.invalid"))
+    # Not for this machine's own.
+    with pytest.raises(ViduUnavailableError):
+        asyncio.run(look(f"https://127.0.0.1:{free_port()}"))
+
+
+def test_a_bundle_of_the_connection_goes_before_the_environments(monkeypatch, tmp_path):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "environment.pem"))
+
+    async def look():
+        made = Account(base_url="https://vidu.invalid", api_key="k", verify=str(tmp_path / "own.pem"))
+        async with AsyncViduClient(made) as client:
+            await client.get_task(TASK_ID, retry=False)
+
+    with pytest.raises(ViduConfigurationError, match=r"own\.pem"):
+        asyncio.run(look())
+
+
+def test_a_large_answer_is_read_off_the_event_loop(server, monkeypatch):
+    threads = []
+    real = endpoints.parse_task
+
+    def parse(*arguments):
+        threads.append(threading.current_thread() is threading.main_thread())
+        return real(*arguments)
+
+    monkeypatch.setattr(endpoints, "parse_task", parse)
+
+    async def look():
+        async with AsyncViduClient(account(server)) as client:
+            for note in ("x", "x" * 100_000):
+                server.script(answer(200, {**RUNNING, "note": note}))
+                assert (await client.get_task(TASK_ID)).state == "processing"
+
+    asyncio.run(look())
+    assert threads == [True, False]

@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
     TaskDeferred,
 )
+from airflow.sdk import Asset
 
 from airflow_provider_vidu.api.errors import ViduStillRunningError
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
@@ -307,3 +308,31 @@ def test_a_sensor_at_its_deadline_times_out_as_sensors_do(vidu_emulator, runtime
     deferred = deferral(made, runtime_context())
     with pytest.raises(AirflowSensorTimeout):
         made.execute_complete(runtime_context(), event={"status": "timeout"}, **deferred.kwargs)
+
+
+def test_a_sensor_that_ends_in_the_triggerer_sends_what_the_record_needs(vidu_emulator, runtime_context):
+    record = ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).record()
+    made = sensor(vidu_task=record, end_from_trigger=True)
+    kwargs = deferral(made, runtime_context()).trigger.serialize()[1]
+    assert kwargs["end_task"] is True
+    assert kwargs["known"]["model"] == FIELDS["model"]
+    assert deferral(sensor(vidu_task=record), runtime_context()).trigger.end_task is False
+    quiet = sensor(vidu_task=record, end_from_trigger=True, do_xcom_push=False)
+    assert deferral(quiet, runtime_context()).trigger.known is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [({"deferrable": False}, "deferrable"), ({"outlets": [Asset("s3://videos/cat")]}, "outlets")],
+)
+def test_a_sensor_that_cannot_end_in_the_triggerer_says_so_at_parse_time(settings, named):
+    with pytest.raises(ValueError, match=named):
+        sensor(vidu_task="1", end_from_trigger=True, **settings)
+
+
+def test_a_sensor_that_was_to_end_in_the_triggerer_takes_its_own_word_for_an_event(vidu_emulator, runtime_context):
+    """dag.test() runs the trigger itself and resumes the task with what would have ended it."""
+    task_id = ViduHook().submit(FIELDS).task_id
+    ViduHook().wait_for_task(task_id)
+    made = sensor(vidu_task=task_id, end_from_trigger=True)
+    assert made.execute_complete(runtime_context(), event="success")["task_id"] == task_id

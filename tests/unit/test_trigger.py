@@ -68,7 +68,8 @@ async def test_the_deadline_is_its_own(submit):
 
 async def test_it_gives_up_on_what_waiting_does_not_mend(submit, vidu_emulator):
     task_id = submit()
-    vidu_emulator.faults.add("poll", Fault.refuse(302, location="http://127.0.0.1:9/", times=None))
+    for look in ("list", "poll"):
+        vidu_emulator.faults.add(look, Fault.refuse(302, location="http://127.0.0.1:9/", times=None))
     event = await event_of(trigger(task_id))
     assert event["status"] == "error"
     assert "redirects" in event["message"]
@@ -77,7 +78,7 @@ async def test_it_gives_up_on_what_waiting_does_not_mend(submit, vidu_emulator):
 
 async def test_an_outage_is_waited_out(submit, vidu_emulator):
     task_id = submit()
-    vidu_emulator.faults.add("poll", Fault.refuse(503, times=3))
+    vidu_emulator.faults.add("list", Fault.refuse(503, times=3))
     assert (await event_of(trigger(task_id)))["status"] == "success"
 
 
@@ -116,8 +117,11 @@ async def test_a_cancelled_wait_cancels_nothing_at_vidu_and_leaves_no_session(su
 async def test_one_trigger_waits_for_many_and_the_worst_gives_the_status(submit):
     good, bad = submit(), submit("[emulator:fail=AuditSubmitIllegal]")
     event = await event_of(trigger(good, bad))
-    assert (event["status"], event["task_ids"]) == ("failed", [good, bad])
-    assert "task_id" not in event
+    assert event == {
+        "status": "failed",
+        "counts": {"success": 1, "failed": 1, "timeout": 0, "error": 0},
+        "message": "",
+    }
 
 
 async def test_no_event_leaves_while_the_worker_that_deferred_may_still_be_ending(submit):
@@ -130,3 +134,103 @@ async def test_no_event_leaves_while_the_worker_that_deferred_may_still_be_endin
     event = await event_of(held)
     assert time.monotonic() - began >= 0.7
     assert event == await event_of(trigger(task_id, poll_interval=0.1))
+
+
+def test_a_thousand_ids_travel_as_one_short_text():
+    ids = [f"90258199129832{number:04}" for number in range(1000)]
+    _, kwargs = ViduTaskTrigger("c", ids, 1.5).serialize()
+    assert isinstance(kwargs["vidu_task_ids"], str)
+    assert len(json.dumps(kwargs)) < 6000
+    assert ViduTaskTrigger(**json.loads(json.dumps(kwargs))).vidu_task_ids == ids
+
+
+async def test_the_event_of_many_has_counts_and_no_ids(submit, vidu_emulator):
+    ids = [submit() for _ in range(30)] + [submit("[emulator:seconds=6000]")]
+    vidu_emulator.skip(60)
+    event = await event_of(trigger(*ids, timeout=3.0))
+    assert event == {
+        "status": "timeout",
+        "counts": {"success": 30, "failed": 0, "timeout": 1, "error": 0},
+        "message": "",
+    }
+
+
+async def test_many_that_are_refused_give_the_first_errors_text(submit, vidu_emulator):
+    ids = [submit(), submit()]
+    for look in ("list", "poll"):
+        vidu_emulator.faults.add(look, Fault.refuse(302, location="http://127.0.0.1:9/", times=None))
+    event = await event_of(trigger(*ids))
+    assert (event["status"], event["counts"]["error"]) == ("error", 2)
+    assert "redirects" in event["message"]
+
+
+async def ending_of(made):
+    (event,) = [event async for event in made.run()]
+    return event
+
+
+async def test_a_success_can_end_the_airflow_task_with_its_record_and_is_not_held(submit):
+    task_id = submit()
+    made = trigger(task_id, end_task=True, known={"task_id": task_id, "model": "m"}, not_before=time.time() + 600)
+    made.task_instance = SimpleNamespace(task_id="t")
+    event = await ending_of(made)
+    assert type(event).__name__ == "TaskSuccessEvent"
+    record = event.xcoms["return_value"]
+    assert (record["task_id"], record["state"], record["files"]) == (task_id, "success", [])
+    assert record["model"]
+    assert record["creations"][0]["url"].startswith("http")
+    assert json.loads(json.dumps(record)) == record
+
+
+async def test_a_row_without_links_is_queried_for_the_record(submit, monkeypatch, vidu_emulator):
+    from airflow_provider_vidu.emulator import answers
+
+    real = answers.list_row
+    monkeypatch.setattr(
+        "airflow_provider_vidu.emulator.server.list_row",
+        lambda *told, **named: {**real(*told, **named), "creations": []},
+        raising=False,
+    )
+    monkeypatch.setattr(answers, "list_row", lambda *told, **named: {**real(*told, **named), "creations": []})
+    task_id = submit()
+    event = await ending_of(trigger(task_id, end_task=True, known={"task_id": task_id}))
+    assert event.xcoms["return_value"]["creations"][0]["url"]
+    assert vidu_emulator.counters.requests["poll"] == 1
+
+
+async def test_without_a_known_record_no_xcom_is_pushed(submit):
+    event = await ending_of(trigger(submit(), end_task=True))
+    assert type(event).__name__ == "TaskSuccessEvent"
+    assert not event.xcoms
+
+
+@pytest.mark.parametrize(
+    ("prompt", "status"),
+    [
+        ("[emulator:fail=AuditSubmitIllegal]", "failed"),
+        ("[emulator:no-creation:9]", "success"),
+        ("[emulator:seconds=6000]", "timeout"),
+    ],
+)
+async def test_anything_but_a_video_resumes_on_a_worker(prompt, status, submit):
+    event = await ending_of(trigger(submit(prompt), end_task=True, known={}, timeout=2.0))
+    assert type(event).__name__ == "TriggerEvent"
+    assert event.payload["status"] == status
+
+
+async def test_where_a_trigger_cannot_end_a_task_a_worker_does(submit, monkeypatch):
+    monkeypatch.setattr("airflow_provider_vidu.compat.task_success_event", lambda: None)
+    event = await ending_of(trigger(submit(), end_task=True, known={}))
+    assert event.payload["status"] == "success"
+
+
+@pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1, credits=10**5)
+async def test_a_kill_cancels_all_of_many_and_says_what_came_of_it(submit, vidu_emulator, monkeypatch):
+    told = []
+    monkeypatch.setattr("airflow_provider_vidu.kill_guard.ended_by_user", lambda instance: True)
+    monkeypatch.setattr(ViduTaskTrigger, "log", SimpleNamespace(info=lambda *line: told.append(line[0] % line[1:])))
+    made = trigger(*[submit() for _ in range(120)])
+    made.task_instance = SimpleNamespace(task_id="t")
+    await made.on_kill()
+    assert vidu_emulator.counters.cancels_accepted == 120
+    assert any("120 cancelled, 0 had ended, 0 refused" in line for line in told)

@@ -20,6 +20,7 @@ with DAG(
         "poke": {},
         "reschedule": {"mode": "reschedule"},
         "deferred": {"deferrable": True},
+        "ended_in_triggerer": {"deferrable": True, "end_from_trigger": True},
         "soft_poke": {"soft_fail": True},
         "soft_deferred": {"soft_fail": True, "deferrable": True},
     }.items():

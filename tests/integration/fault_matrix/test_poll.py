@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import Any
 
 import pytest
 from table import one_by_one
@@ -46,17 +44,6 @@ PASSING_4XX = {"409": Fault.refuse(409), "499": Fault.refuse(499)}
 REDIRECTS = {str(status): Fault.refuse(status, location=ELSEWHERE) for status in (302, 307)}
 
 
-class OnClock:
-    """A module, with some of its functions on the injected clock: the triggerer's wait has none to inject."""
-
-    def __init__(self, module: Any, **replaced: Any) -> None:
-        self._module = module
-        vars(self).update(replaced)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._module, name)
-
-
 @pytest.fixture
 def sleep(clock):
     async def sleep(seconds):
@@ -64,6 +51,17 @@ def sleep(clock):
         await asyncio.sleep(0)
 
     return sleep
+
+
+@pytest.fixture
+def strike_looks(strike):
+    """Strike queries, and the list by which the triggerer looks."""
+
+    def looks(fault, **how):
+        for operation in ("poll", "list"):
+            strike(operation, fault, **how)
+
+    return looks
 
 
 @pytest.fixture(params=["worker", "triggerer"])
@@ -81,8 +79,8 @@ def wait(request, vidu, clock, sleep, monkeypatch):
 
         extra = {"timeout": task.account.timeout, "poll_interval": None}
         monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu.connection_json(**extra))
-        monkeypatch.setattr(watcher, "asyncio", OnClock(asyncio, sleep=sleep))
-        monkeypatch.setattr(watcher, "time", OnClock(time, time=clock))
+        monkeypatch.setitem(watcher.Watcher.__init__.__kwdefaults__, "clock", clock)
+        monkeypatch.setitem(watcher.Watcher.__init__.__kwdefaults__, "sleep", sleep)
         told = asyncio.run(event())
         if told["status"] != "success":
             # As the operator does when it is resumed with such an event.
@@ -105,28 +103,28 @@ def begin(task_instance, open_client):
 
 
 @one_by_one({**OUTAGES, **ANSWERED, **HANGS, **PASSING_4XX})
-def test_a_wait_outlasts_an_outage_and_has_its_video(fault, begin, wait, strike, books):
+def test_a_wait_outlasts_an_outage_and_has_its_video(fault, begin, wait, strike, strike_looks, books):
     task, submission, submitted = begin(fault)
-    strike("poll", fault, times=5, lasts=120 if fault == REFUSED else None)
+    strike_looks(fault, times=5, lasts=120 if fault == REFUSED else None)
     video = wait(task, submission, submitted)
     assert books.paid == books.created == [video]
     assert (books.requests("submit"), books.requests("cancel")) == (1, 0)
 
 
 @one_by_one(HICCUPS)
-def test_a_wait_bears_two_refusals_in_a_row(fault, begin, wait, strike, books):
+def test_a_wait_bears_two_refusals_in_a_row(fault, begin, wait, strike, strike_looks, books):
     task, submission, submitted = begin(fault)
-    strike("poll", fault, times=2)
+    strike_looks(fault, times=2)
     video = wait(task, submission, submitted)
     assert books.paid == books.created == [video]
 
 
 @one_by_one(OUTAGES)
 def test_an_outage_ends_a_wait_at_its_deadline_only_and_the_next_try_takes_it_up(
-    fault, begin, wait, strike, books, clock
+    fault, begin, wait, strike, strike_looks, books, clock
 ):
     task, submission, submitted = begin(fault)
-    strike("poll", fault, times=None)
+    strike_looks(fault, times=None)
     end = clock() + 600
     with pytest.raises(ViduError, match=r"deadline|timeout"):
         wait(task, submission, submitted, timeout=600)
@@ -138,9 +136,9 @@ def test_an_outage_ends_a_wait_at_its_deadline_only_and_the_next_try_takes_it_up
 
 @pytest.mark.parametrize("cleared", [False, True], ids=["retry", "clear"])
 @one_by_one({**HICCUPS, **PASSING_4XX, **REDIRECTS})
-def test_what_ends_a_wait_leaves_the_task_to_the_next_try(fault, cleared, begin, wait, strike, books):
+def test_what_ends_a_wait_leaves_the_task_to_the_next_try(fault, cleared, begin, wait, strike, strike_looks, books):
     task, submission, submitted = begin(fault)
-    strike("poll", fault, times=None)
+    strike_looks(fault, times=None)
     with pytest.raises(ViduError):
         wait(task, submission, submitted)
     assert books.key_stayed_home
