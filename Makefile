@@ -22,6 +22,7 @@ export AIRFLOW_HOME ?= $(CURDIR)/.cache/airflow-$(AIRFLOW)
 
 N ?= 1000
 SEED ?=
+BATCH ?=
 
 .PHONY: help demo test unit chaos-test integration chaos system lint format types check env constraints clean
 
@@ -39,8 +40,8 @@ unit: $(INSTALLED)
 chaos-test: $(INSTALLED)
 	$(BIN)/python -m pytest tests/chaos $(PYTEST_ARGS)
 
-chaos: $(INSTALLED) ## Random accidents, N=10000 runs of them; SEED=7 shows one run.
-	cd tests && $(CURDIR)/$(BIN)/python -m chaos.drive $(if $(SEED),--seed $(SEED),--runs $(N))
+chaos: $(INSTALLED) ## Random accidents, N=10000 runs of them; SEED=7 shows one run; BATCH=1 for the batch operator.
+	cd tests && $(CURDIR)/$(BIN)/python -m chaos.drive $(if $(BATCH),--batch) $(if $(SEED),--seed $(SEED),--runs $(N))
 
 integration: $(INSTALLED)
 	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)

@@ -99,7 +99,7 @@ def land(
             with part.open("wb") as file:
                 facts = fetch_video(client.account, url, file)
             check_container(part)
-            _put(part, target, local)
+            put_file(part, target, local)
         finally:
             part.unlink(missing_ok=True)
         return {"path": target, **facts}
@@ -289,9 +289,16 @@ def _tls(account: Account) -> ssl.SSLContext:
     return context
 
 
-def _put(part: Path, target: str, local: Path | None) -> None:
+def put_file(part: Path, target: str, local: Path | None) -> None:
+    """
+    Put a whole local file at its destination in one step.
+
+    :param part: the file; a rename takes it away.
+    :param target: the destination.
+    :param local: the same as a local path, on the file's own disk; None = an object store.
+    """
     if local is not None:
-        # mkstemp makes private files; a landed video is to be as readable as any file of this process.
+        # mkstemp makes private files; a landed one is to be as readable as any file of this process.
         umask = os.umask(0)
         os.umask(umask)
         part.chmod(0o666 & ~umask)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 #: States in which a task still costs a slot of the account, and may come to cost its credits.
 RUNNING = (TaskState.CREATED.value, TaskState.QUEUEING.value, TaskState.PROCESSING.value)
 
-_MARKER = re.compile(re.escape(MARKER_PREFIX) + r"[0-9a-f]{32}\.([A-Za-z0-9_=-]+)")
+# A batch's items have their own names behind the batch's.
+_MARKER = re.compile(re.escape(MARKER_PREFIX) + r"[0-9a-f]{32}(?::[0-9a-f-]+:\d+)?\.([A-Za-z0-9_=-]+)")
 
 
 @dataclass(frozen=True)

@@ -350,7 +350,7 @@ class Submission:
                     raise
                 self._log.warning("%s", error)
                 ended = self._clock()
-                if not _ended_by(error.http_status):
+                if not ended_by(error.http_status):
                     # What was sent may be on its way for as long as a POST can last.
                     ended = max(ended, not_after)
                 self._record = replace(intent, ended_at=ended)
@@ -501,6 +501,10 @@ class Submission:
             )
 
 
-def _ended_by(status: int | None) -> bool:
-    """Tell whether an answer means that nothing is under way any more: a gateway's 504 ends nothing behind it."""
+def ended_by(status: int | None) -> bool:
+    """
+    Tell whether an answer means that nothing is under way any more: a gateway's 504 ends nothing behind it.
+
+    :param status: of the answer to a submission; None = there was none.
+    """
     return status is not None and (status < 300 or status in {409, 500})

@@ -9,7 +9,7 @@ can have ended; everything else is *unknown*, and nothing is submitted on it unl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from airflow_provider_vidu.api.errors import Fate, ViduError, ViduNotFoundError
 from airflow_provider_vidu.submission_rules import LookUp, SubmissionRecord
 
 if TYPE_CHECKING:
+    from airflow_provider_vidu.api.account import Account
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
 
@@ -67,12 +68,7 @@ def look_up(
         says nothing of the last one, until the list has settled.
     :raises ViduUnavailableError: the list cannot be read now; the intent stays, a retry looks again.
     """
-    account = client.account
-    ended = record.ended_at
-    if ended is None:
-        ended = record.not_after if record.not_after is not None else record.attempted_at + account.timeout
-    # Nothing that was sent before this look can take longer, whatever another worker's clock has written.
-    settled = min(ended, clock() + account.timeout) + account.settle_seconds
+    settled = settled_at(record, client.account, clock())
     while True:
         looked_at = clock()
         found = _search(client, record, settled, log)
@@ -105,43 +101,107 @@ def look_once(client: ViduClient, record: SubmissionRecord, *, log: Any) -> Vidu
 
 def _search(client: ViduClient, record: SubmissionRecord, settled: float, log: Any) -> Found:
     begin = record.attempted_at if record.search_from is None else record.search_from
-    since = datetime.fromtimestamp(begin, timezone.utc) - MARGIN
-    paging = endpoints.Paging()
-    readable = True
-    rows: list[ViduTask] = []
+    walk = Walk(begin)
     try:
-        while not paging.ended:
-            page = client.list_page(created_after=since, page_token=paging.token)
-            readable = readable and page.row_count == len(page.tasks)
-            rows += paging.take(page)
+        while not walk.paging.ended:
+            walk.take(client.list_page(**walk.query()))
     except ViduError as error:
-        if error.fate is Fate.RETRYABLE and not endpoints.is_missing_endpoint(error):
-            raise
-        log.warning(
-            "The account's task list cannot be searched: %s A relay without one should say so in the connection's "
-            "extra (list_path: null).",
-            error.message,
-        )
+        raise_unless_there_is_no_list(error, log)
         return Found(look_up=LookUp.UNKNOWN)
     if record.marker is None:
         # The user's payload has no place for it, so that only the time tells which they may be.
-        near = tuple(row.task_id for row in rows if _created_within(row, record.attempted_at, settled))
+        near = tuple(row.task_id for row in walk.rows if _created_within(row, record.attempted_at, settled))
         return Found(look_up=LookUp.UNKNOWN, candidates=near)
     # Without its seal, which is long: a host may cut payloads in a list.
     core = record.marker.partition(".")[0]
     found: list[ViduTask] = []
     candidates: list[str] = []
-    for row in rows:
+    for row in walk.rows:
         payload = payload_of(client, row)
         if payload is None:
             candidates.append(row.task_id)
         elif core in payload:
             found.append(row)
     if found:
-        # Below Airflow 3.3 one marker serves all retries: what succeeded or runs outranks what failed.
-        return Found(max(found, key=lambda row: (row.succeeded, not row.is_final, row.created_at or "")))
-    seen_whole = paging.complete and readable and not candidates
-    return Found(look_up=LookUp.ABSENT if seen_whole else LookUp.UNKNOWN, candidates=tuple(candidates))
+        return Found(best(found))
+    return Found(look_up=walk.verdict(candidates), candidates=tuple(candidates))
+
+
+class Walk:
+    """
+    A walk through the account's list, and what it allows to say of a submission that is not in it.
+
+    :param begin: of the time that is searched, epoch seconds; clocks differ, so it goes back further.
+    """
+
+    def __init__(self, begin: float) -> None:
+        self.paging = endpoints.Paging()
+        self.rows: list[ViduTask] = []
+        self._since = datetime.fromtimestamp(begin, timezone.utc) - MARGIN
+        self._readable = True
+
+    def query(self) -> dict[str, Any]:
+        """Return the question for the next page."""
+        return {"created_after": self._since, "page_token": self.paging.token}
+
+    def take(self, page: endpoints.TaskPage) -> None:
+        """
+        Note a page.
+
+        :param page: the answer to :meth:`query`.
+        """
+        self._readable = self._readable and page.row_count == len(page.tasks)
+        self.rows += self.paging.take(page)
+
+    def verdict(self, untold: Sequence[object]) -> LookUp:
+        """
+        Tell what it means that a submission was not found.
+
+        :param untold: rows whose payload nobody tells.
+        """
+        seen_whole = self.paging.complete and self._readable and not untold
+        return LookUp.ABSENT if seen_whole else LookUp.UNKNOWN
+
+
+def raise_unless_there_is_no_list(error: ViduError, log: Any) -> None:
+    """
+    Pass an outage of the list on, and tell of a list that is not there.
+
+    :param error: of a walk.
+    :param log: where to.
+    :raises ViduError: it may pass.
+    """
+    if error.fate is Fate.RETRYABLE and not endpoints.is_missing_endpoint(error):
+        raise error
+    log.warning(
+        "The account's task list cannot be searched: %s A relay without one should say so in the connection's extra "
+        "(list_path: null).",
+        error.message,
+    )
+
+
+def best(found: Sequence[ViduTask]) -> ViduTask:
+    """
+    Return which of several tasks with one marker counts; below Airflow 3.3 one marker serves all retries.
+
+    :param found: what succeeded or runs outranks what failed.
+    """
+    return max(found, key=lambda row: (row.succeeded, not row.is_final, row.created_at or ""))
+
+
+def settled_at(record: SubmissionRecord, account: Account, now: float) -> float:
+    """
+    Return from when on a submission that is not in the list counts as absent.
+
+    :param record: of the attempt.
+    :param account: tells how long a POST can last, and how long a list may lag.
+    :param now: epoch seconds.
+    """
+    ended = record.ended_at
+    if ended is None:
+        ended = record.not_after if record.not_after is not None else record.attempted_at + account.timeout
+    # Nothing that was sent before this look can take longer, whatever another worker's clock has written.
+    return min(ended, now + account.timeout) + account.settle_seconds
 
 
 def _created_within(row: ViduTask, begin: float, end: float) -> bool:

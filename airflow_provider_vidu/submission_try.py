@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -132,8 +133,17 @@ class Try:
         :param key: of the record.
         :param task_id: Vidu's id.
         """
-        value = f'{{"value": {{"task_id": "{task_id}"}}, "expires_at": null}}'
-        return f"curl -X PUT {self._record_url(key)} -H \"Content-Type: application/json\" -d '{value}'"
+        return self.write_command(key, {"task_id": task_id})
+
+    def write_command(self, key: str, value: Mapping[str, str]) -> str:
+        """
+        Return the shell command that writes a record.
+
+        :param key: of the record.
+        :param value: what it is to hold.
+        """
+        body = json.dumps({"value": value, "expires_at": None})
+        return f"curl -X PUT {self._record_url(key)} -H \"Content-Type: application/json\" -d '{body}'"
 
     def forget_command(self, key: str) -> str:
         """

@@ -202,7 +202,8 @@ class Watcher:
         except asyncio.CancelledError as error:
             self._break_off(ViduUnavailableError("The wait was broken off in the triggerer."), error)
             raise
-        except Exception as error:
+        except BaseException as error:
+            # Not only an Exception: in a worker Airflow's execution timeout is raised wherever the loop stands.
             self._break_off(error, error)
         finally:
             await self._drop_client()

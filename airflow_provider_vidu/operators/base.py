@@ -111,7 +111,7 @@ class ViduSubmittingOperator(BaseOperator):
             may_leave=self.deferrable,
         )
 
-    def _defer_submission(self, context: Context, later: SubmitLater) -> NoReturn:
+    def _defer_submission(self, context: Context, later: SubmitLater, **more: Any) -> NoReturn:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         from airflow_provider_vidu.triggers.task import BACKSTOP
@@ -120,7 +120,7 @@ class ViduSubmittingOperator(BaseOperator):
         self.defer(
             trigger=DateTimeTrigger(moment=datetime.now(timezone.utc) + timedelta(seconds=later.seconds)),
             method_name="execute_again",
-            kwargs={"resumed": asdict(later.resumed), "try_number": context["ti"].try_number},
+            kwargs={"resumed": asdict(later.resumed), "try_number": context["ti"].try_number, **more},
             timeout=timedelta(seconds=later.seconds + BACKSTOP),
         )
         raise AssertionError("defer always raises")

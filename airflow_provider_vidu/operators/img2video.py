@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS
 from airflow_provider_vidu.operators.base import ViduSubmittingOperator
+from airflow_provider_vidu.operators.img2video_batch import Img2VideoBatchOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.client import ViduClient
     from airflow_provider_vidu.submission import Submission
     from airflow_provider_vidu.submission_try import Resumed
+
+__all__ = ["Img2VideoBatchOperator", "Img2VideoOperator"]
 
 
 class Img2VideoOperator(ViduSubmittingOperator):

@@ -16,7 +16,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -25,31 +26,36 @@ from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
 from airflow_provider_vidu import landing, submission, waiting, watcher
 from airflow_provider_vidu.api.errors import ViduUnavailableError
+from airflow_provider_vidu.batch import requests as batch_requests
+from airflow_provider_vidu.batch.submission import BatchSubmission
 from airflow_provider_vidu.client import AsyncViduClient, ViduClient
 from airflow_provider_vidu.emulator.faults import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
-from airflow_provider_vidu.operators.img2video import Img2VideoOperator
+from airflow_provider_vidu.operators import img2video_batch
+from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 
 from . import accidents
+from .batch_world import BatchWorld
 from .chance import Chance, Seeded
-from .virtual import in_line
+from .virtual import InLine, VirtualLoop, in_line
 from .worker import Broken
 from .world import World
 
 
-def run(chance: Chance, folder: Path) -> World:
+def run(chance: Chance, folder: Path, kind: type[World] = World) -> World:
     """
     Live one run to its end.
 
     :param chance: of its accidents.
     :param folder: where videos may be landed.
+    :param kind: whose run: of the single operator, or of the batch.
     :return: the run, judged well.
     :raises Broken: a promise was broken; the error's ``world`` tells the history.
     """
     # The pauses between a client's retries are random, too.
     random.seed(chance.between(0, 1))
-    world = World(chance, folder)
+    world = kind(chance, folder)
     try:
         with _in(world):
             world.live()
@@ -59,11 +65,12 @@ def run(chance: Chance, folder: Path) -> World:
     return world
 
 
-def run_seeds(seeds: range) -> Counter[str]:
+def run_seeds(seeds: range, kind: type[World] = World) -> Counter[str]:
     """
     Live several runs.
 
     :param seeds: one a run.
+    :param kind: see :func:`run`.
     :return: what has struck them, and ``runs``, ``submissions``, ``paid`` and ``deliveries``.
     :raises Broken: with the seed, the history and the command that shows it again.
     """
@@ -71,12 +78,11 @@ def run_seeds(seeds: range) -> Counter[str]:
     with tempfile.TemporaryDirectory(prefix="vidu-chaos-") as folder:
         for seed in seeds:
             try:
-                world = run(Seeded(seed), Path(folder) / str(seed))
+                world = run(Seeded(seed), Path(folder) / str(seed), kind)
             except Exception as error:
                 history = "\n".join(error.world.history)  # type: ignore[attr-defined]
-                raise Broken(
-                    f"{history}\n\nseed {seed}: {type(error).__name__}: {error}\nsee it again: make chaos SEED={seed}"
-                ) from error
+                again = f"see it again: make chaos SEED={seed}{kind.option}"
+                raise Broken(f"{history}\n\nseed {seed}: {type(error).__name__}: {error}\n{again}") from error
             totals.update(world.struck)
             totals["runs"] += 1
             totals["submissions"] += world.wire.requests["submit"]
@@ -110,7 +116,19 @@ def _in(world: World) -> Generator[None, None, None]:
 
     async def asend(self: AsyncViduClient, request: Any) -> Any:
         await asyncio.sleep(0)
-        return world.wire.exchange(request, fault_for)
+        # The batch operator uses it in its worker, too.
+        return world.wire.exchange(request, fault_for) if world.state == "deferred" else send(self, request)
+
+    def run_virtually(work: Any) -> Any:
+        loop = VirtualLoop(world.clock, in_worker=True)
+        try:
+            return loop.run_until_complete(work)
+        finally:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            with suppress(BaseException):
+                loop.run_until_complete(asyncio.sleep(0))
+            loop.close()
 
     def fetch(account: Any, url: str, file: Any) -> dict[str, Any]:
         assert world.worker is not None
@@ -132,6 +150,7 @@ def _in(world: World) -> Generator[None, None, None]:
         enter(mock.patch.object(asyncio, "to_thread", in_line))
         for function in (
             submission.Submission.__init__,
+            BatchSubmission.__init__,
             waiting.wait_for_end,
             waiting.video_of,
             waiting.cancelled,
@@ -149,7 +168,11 @@ def _in(world: World) -> Generator[None, None, None]:
         enter(mock.patch.object(ViduHook, "aget_account", mock.AsyncMock(return_value=world.account)))
         enter(mock.patch.object(landing, "fetch_video", fetch))
         enter(mock.patch.object(RuntimeTaskInstance, "get_task_states", world.task_states))
+        enter(mock.patch.object(asyncio, "run", run_virtually))
+        enter(mock.patch.object(batch_requests, "ThreadPoolExecutor", InLine))
+        enter(mock.patch.object(img2video_batch, "ThreadPoolExecutor", InLine))
         enter(mock.patch.object(Img2VideoOperator, "log", log))
+        enter(mock.patch.object(Img2VideoBatchOperator, "log", log))
         enter(mock.patch.object(ViduTaskTrigger, "log", log))
         yield
 
@@ -161,12 +184,14 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, default=None, help="show this one run")
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
+    parser.add_argument("--batch", action="store_true", help="of the batch operator")
     asked = parser.parse_args()
+    kind = BatchWorld if asked.batch else World
     logging.disable(logging.CRITICAL)
     if asked.seed is not None:
         with tempfile.TemporaryDirectory(prefix="vidu-chaos-") as folder:
             try:
-                world = run(Seeded(asked.seed), Path(folder))
+                world = run(Seeded(asked.seed), Path(folder), kind)
             except Exception as error:
                 print("\n".join(error.world.history))  # type: ignore[attr-defined]
                 raise
@@ -179,7 +204,7 @@ def main() -> None:
     with multiprocessing.get_context("spawn").Pool(
         asked.jobs, initializer=logging.disable, initargs=(logging.CRITICAL,)
     ) as pool:
-        for counted in pool.imap_unordered(run_seeds, shards):
+        for counted in pool.imap_unordered(partial(run_seeds, kind=kind), shards):
             totals.update(counted)
             if sys.stderr.isatty():
                 print(f"\r{totals['runs']} runs", end="", file=sys.stderr)

@@ -3,7 +3,8 @@
 """
 Whatever goes wrong, whenever: nobody pays twice and nothing paid for is lost.
 
-Five hundred runs of fixed seeds here, so that a red one is red again; ``make chaos N=10000`` drives more.
+Five hundred runs of fixed seeds for each operator here, so that a red one is red again; ``make chaos N=10000`` drives
+more.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chaos.batch_world import BatchWorld
 from chaos.chance import Drawn
 from chaos.drive import run, run_seeds
+from chaos.world import World
 
 RUNS, SHARD = 500, 50
 
@@ -30,9 +33,10 @@ def _quiet():
     logging.disable(logging.NOTSET)
 
 
+@pytest.mark.parametrize("kind", [World, BatchWorld], ids=["single", "batch"])
 @pytest.mark.parametrize("first", range(0, RUNS, SHARD))
-def test_no_accident_makes_anybody_pay_twice_or_lose_a_paid_video(first):
-    struck = run_seeds(range(first, first + SHARD))
+def test_no_accident_makes_anybody_pay_twice_or_lose_a_paid_video(first, kind):
+    struck = run_seeds(range(first, first + SHARD), kind)
     # A driver whose accidents have stopped happening would hold every promise.
     assert struck["runs"] == SHARD
     for accident in ("fault", "death", "freeze", "clear", "retry", "store failure", "user kill"):

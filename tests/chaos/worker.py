@@ -61,7 +61,7 @@ class Worker:
         if self.superseded:
             raise RuntimeError("404: task instance not found")
         self.world.store[key] = json.loads(json.dumps(value))
-        self.world.note("", f"store: {value.get('phase')} {value.get('task_id') or ''}")
+        self.world.note("", f"store: {self.world.told(key, value)}")
         self._may_fail("told to be written, though it is")
         self.step("having written the store")
 

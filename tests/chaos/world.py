@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,6 +51,9 @@ class World:
     :param chance: where its accidents come from.
     :param folder: where videos may be landed.
     """
+
+    #: What ``make chaos`` is told to show such a run.
+    option = ""
 
     def __init__(self, chance: Chance, folder: Path) -> None:
         self.chance = chance
@@ -110,6 +114,10 @@ class World:
             self.struck[kind] += 1
         self.history.append(f"{self.clock.now - self.began:9.1f} s  try {self.try_number}  {text}")
 
+    def told(self, key: str, value: Any) -> str:
+        """Return what is written into the store, for the history."""
+        return f"{value.get('phase')} {value.get('task_id') or ''}"
+
     # -- a life -----------------------------------------------------------------------------------------------
 
     def live(self) -> None:
@@ -138,19 +146,55 @@ class World:
     def clear(self, why: str) -> None:
         """Clear the task instance as a user does."""
         self.note("clear", why)
-        record = self.store.get(STORE_KEY) or {}
-        if record.get("phase") == "returned" or not self.has_store:
+        noted = self._noted_as_returned()
+        if noted is not None or not self.has_store:
             # Delivered, or below Airflow 3.3, where a clear always means a new generation.
             self.asked_for += 1
-            self.returned = None
-        if record.get("phase") == "returned" and record["task_id"] not in self.handed_over:
+            self._forget_delivery()
+        if noted is not None and noted - self.handed_over:
             # Not promised: it died between its last write and its report, without a retry, and was cleared then.
-            self.note("returned, died, cleared", f"Vidu task {record['task_id']} was noted as returned")
-            self.handed_over.add(record["task_id"])
+            self.note("returned, died, cleared", f"the Vidu tasks {sorted(noted)} were noted as returned")
+            self.handed_over |= noted
         self.user_has_acted = True
         self.user_has_ended_it = False
         self.max_tries = self.try_number + self.retries
         self._next_try()
+
+    # -- what another operator does otherwise -----------------------------------------------------------------
+
+    def _operator(self) -> Any:
+        return Img2VideoOperator(task_id="t", on_unknown=self.on_unknown, **self.settings)
+
+    def _noted_as_returned(self) -> set[str] | None:
+        """Return what the store says to have been delivered, so that a clear means a new generation."""
+        record = self.store.get(STORE_KEY) or {}
+        return {record["task_id"]} if record.get("phase") == "returned" else None
+
+    def _forget_delivery(self) -> None:
+        self.returned = None
+
+    def _follow_the_advice(self) -> bool:
+        """Do what the message advises before the clear. Returns whether that is all there is to do."""
+        record = self.store.get(STORE_KEY) or {}
+        if record.get("phase") == "intent":
+            lost = [task for task in self.wire.vidu.tasks() if (record["marker"] or "?") in task.request.payload]
+            if lost:
+                self.note("adoption", f"the user adopts Vidu task {lost[-1].task_id}")
+                self.store[STORE_KEY] = {"task_id": lost[-1].task_id}
+            else:
+                self.on_unknown = "resubmit"
+        if not self.has_store and self._undelivered():
+            # Below 3.3 the message says: fetch it, and mark the task as a success.
+            self._fetch_by_hand()
+            return True
+        return False
+
+    def _fetch_by_hand(self) -> None:
+        self.note("adoption", "the user fetches the video himself")
+        self.handed_over.update(self._undelivered())
+        self.state, self.user_has_ended_it = "success", False
+
+    # -- tries ------------------------------------------------------------------------------------------------
 
     def _next_try(self) -> None:
         self.try_number += 1
@@ -180,7 +224,7 @@ class World:
         outer, self.worker = self.worker, worker
         self.state = "running"
         # A fresh object, as in a fresh process.
-        operator = Img2VideoOperator(task_id="t", on_unknown=self.on_unknown, **self.settings)
+        operator = self._operator()
         worker.operator = operator
         context = self._context(worker)
         resumed = self.deferral
@@ -224,7 +268,7 @@ class World:
             return
         report()
 
-    def _has_returned(self, worker: Worker, result: dict[str, Any]) -> None:
+    def _has_returned(self, worker: Worker, result: Any) -> None:
         task_id = result["task_id"]
         self.note("", f"execute returns Vidu task {task_id}")
         self.handed_over.add(task_id)
@@ -266,7 +310,7 @@ class World:
         for _ in range(self.chance.one_of([1, 2, 3])):
             if self.state in OVER:
                 break
-            self.go_on()
+            _elsewhere(self.go_on)
         worker.told_to_stop_at = before
         self.nested = False
         self.worker = worker
@@ -329,19 +373,7 @@ class World:
             # What the messages advise: look at the account, adopt what is there, else submit anew.
             self.clock.now += 600
             self.wire.settle()
-            record = self.store.get(STORE_KEY) or {}
-            if record.get("phase") == "intent":
-                lost = [task for task in self.wire.vidu.tasks() if (record["marker"] or "?") in task.request.payload]
-                if lost:
-                    self.note("adoption", f"the user adopts Vidu task {lost[-1].task_id}")
-                    self.store[STORE_KEY] = {"task_id": lost[-1].task_id}
-                else:
-                    self.on_unknown = "resubmit"
-            if not self.has_store and self._undelivered():
-                # Below 3.3 the message says: fetch it, and mark the task as a success.
-                self.note("adoption", "the user fetches the video himself")
-                self.handed_over.update(self._undelivered())
-                self.state, self.user_has_ended_it = "success", False
+            if self._follow_the_advice():
                 break
             self.clear("the user follows the advice")
         else:
@@ -360,8 +392,7 @@ class World:
         """
         tasks = self.wire.vidu.tasks()
         paid = [task.task_id for task in tasks if self.wire.vidu.ledger.of_task(task.task_id)["charged"]]
-        if len(paid) > self.asked_for:
-            raise Broken(f"paid {len(paid)} times for {self.asked_for}: {paid}")
+        self._judge_payments(paid)
         lost = self._undelivered()
         if lost and self.has_store:
             raise Broken(f"paid for and never delivered: {sorted(lost)}")
@@ -370,3 +401,13 @@ class World:
             raise Broken(f"{cancels} cancels, and no user has ended or cleared anything")
         if not all(task.request.payload.startswith(MARKER_PREFIX) for task in tasks):
             raise Broken("a submission without a marker")
+
+    def _judge_payments(self, paid: list[str]) -> None:
+        if len(paid) > self.asked_for:
+            raise Broken(f"paid {len(paid)} times for {self.asked_for}: {paid}")
+
+
+def _elsewhere(act: Callable[[], None]) -> None:
+    """Run another process's part while this one stands still, also in the middle of its event loop."""
+    with ThreadPoolExecutor(1) as other:
+        other.submit(act).result()

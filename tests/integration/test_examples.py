@@ -70,6 +70,21 @@ def test_folder(run_dag, vidu_emulator, decoded_video, tmp_path):
         assert shows(video["frames"][0], picture)
 
 
+def test_batch(run_dag, vidu_emulator, decoded_video, tmp_path):
+    run = run_dag("example_vidu_batch", {"output_path": f"{tmp_path}/"})
+    assert run.state == "success"
+    records = run.xcom("animate")
+    pictures = sorted(path for path in IMAGES.iterdir() if path.is_file())
+    assert len(records) == 3 * len(pictures) == vidu_emulator.counters.submissions
+    for number, record in enumerate(records):
+        video = decoded_video(record["files"][0]["path"])
+        assert video["duration"] == pytest.approx(2, abs=0.1)
+        assert shows(video["frames"][0], pictures[number // 3])
+    assert [json.loads(line) for line in (tmp_path / "manifest.jsonl").read_text().splitlines()] == records
+    assert run.xcom("bill") == {"videos": len(records), "failed": [], "credits": vidu_emulator.ledger.charged}
+    assert set(run.tries().values()) == {1}
+
+
 def test_taskflow(run_dag, vidu_emulator, decoded_video, tmp_path):
     run = run_dag("example_vidu_taskflow", {"output_path": f"{tmp_path}/mug.mp4"})
     assert run.state == "success"

@@ -22,6 +22,7 @@ OURS = {
     "airflow_provider_vidu.operators",
     "airflow_provider_vidu.operators.base",
     "airflow_provider_vidu.operators.img2video",
+    "airflow_provider_vidu.operators.img2video_batch",
     "airflow_provider_vidu.sensors",
     "airflow_provider_vidu.sensors.task",
     "airflow_provider_vidu.triggers",
@@ -83,10 +84,14 @@ def test_no_module_of_the_package_reaches_up():
         ("waiting", "landing", "bulk_query", "submission_rules", "submission_try", "exceptions", "kill_guard"),
         ("submission_search", "submission_errors", "bulk_cancel", "subscribers"),
         ("submission", "orphans"),
+        ("batch.records", "batch.pacing"),
+        ("batch.requests", "batch.search", "batch.store"),
+        ("batch.flow", "batch.submission", "batch.results"),
         ("hooks.vidu",),
         ("watcher",),
         ("triggers.task",),
         ("operators.base",),
+        ("operators.img2video_batch",),
         ("operators.img2video", "sensors.task"),
     ]
     floor_of = {name: number for number, names in enumerate(floors) for name in names}

@@ -77,7 +77,7 @@ class Account:
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
         self.vidu = ViduEmulator(
-            speed=1, created_seconds=HELD, processing_seconds=HELD, concurrency=100, video=b"\0" * 4096
+            speed=1, created_seconds=HELD, processing_seconds=HELD, concurrency=1000, video=b"\0" * 4096
         )
 
     @property
@@ -95,8 +95,8 @@ class Account:
         self.vidu.skip(2 * HELD)
 
     def looks(self) -> int:
-        """Return how often somebody has looked at a task."""
-        return self.vidu.counters.requests["poll"]
+        """Return how often somebody has looked at tasks."""
+        return self.vidu.counters.requests["poll"] + self.vidu.counters.requests["list"]
 
     def bill(self) -> Bill:
         """Return what was seen and billed until now."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from airflow.sdk import DAG
 
-from airflow_provider_vidu.operators.img2video import Img2VideoOperator
+from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
 
 IMAGE = str(Path(__file__).resolve().parents[3] / "dags_examples" / "images" / "night_sail.webp")
 
@@ -40,3 +40,19 @@ with DAG(
     Img2VideoOperator.partial(
         task_id="animate", images=IMAGE, vidu_conn_id="{{ params.connection }}", deferrable=True
     ).expand(prompt=["dawn", "noon", "dusk", "night"])
+
+for dag_id, deferrable in {"batch_in_worker": False, "batch_in_triggerer": True}.items():
+    with DAG(
+        dag_id=dag_id,
+        schedule=None,
+        params={"connection": "vidu_default"},
+        default_args={"retries": 8, "retry_delay": timedelta(seconds=1)},
+        max_active_runs=32,
+    ):
+        Img2VideoBatchOperator(
+            task_id="animate",
+            requests=[{"prompt": f"number {number}"} for number in range(300)],
+            defaults={"images": IMAGE, "model": "viduq2-turbo", "duration": 1},
+            vidu_conn_id="{{ params.connection }}",
+            deferrable=deferrable,
+        )

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+The stream of a batch's submissions: requests are built ahead, intents written for those that can leave at once, and
+at most so many POSTs are out as the account bears.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vidu.api.errors import (
+    REASONS,
+    Fate,
+    ViduAuthError,
+    ViduConfigurationError,
+    ViduCreditError,
+    ViduError,
+    ViduInputError,
+    ViduRateLimitError,
+    ViduSubmissionInDoubtError,
+    ViduUnavailableError,
+)
+from airflow_provider_vidu.batch.pacing import Spending
+from airflow_provider_vidu.batch.records import ItemPhase
+from airflow_provider_vidu.batch.requests import SILENT, fingerprint_of, price_of
+from airflow_provider_vidu.submission import MAX_INTENT_AGE, ended_by
+from airflow_provider_vidu.submission_rules import with_marker
+from airflow_provider_vidu.waiting import SLICE
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.batch.submission import BatchSubmission
+
+#: Attempts in a row that do not reach Vidu, after which a try ends.
+MAX_OUTAGES = 5
+#: Seconds that submissions which are out may take when the worker is told to stop.
+DRAIN_SECONDS = 1.5
+#: How often a request is sent again that Vidu refuses for now, though not for a full queue.
+MAX_REFUSALS = 3
+
+
+@dataclass(frozen=True)
+class _Built:
+    index: int
+    wire: dict[str, Any] = field(repr=False)
+    kind: tuple[Any, ...]
+    estimate: int | None
+
+
+class Flow:
+    """
+    Submits some items of a batch.
+
+    :param batch: whose.
+    :param new: their numbers.
+    """
+
+    def __init__(self, batch: BatchSubmission, new: Iterable[int]) -> None:
+        self._batch = batch
+        self._waiting = deque(new)
+        self._building: dict[asyncio.Future[Any], int] = {}
+        self._ready: deque[_Built] = deque()
+        self._out: dict[asyncio.Future[Any], _Built] = {}
+        self._seal = batch.this_try.seal()
+        self._outages = 0
+        self._patience = batch.client.account.timeout
+        self._refusals: dict[int, int] = {}
+
+    async def run(self) -> None:
+        """
+        Submit until all have been, or something stops it (:attr:`BatchSubmission.stopped`).
+
+        :raises ViduUnavailableError: an intent cannot be written.
+        :raises SubmitLater: see :meth:`BatchSubmission.pause`.
+        """
+        batch = self._batch
+        try:
+            while self._out or (batch.stopped is None and (self._waiting or self._building or self._ready)):
+                self._stop()
+                self._build()
+                leaving = self._leaving() if batch.stopped is None else []
+                self._write_intents(leaving)
+                for built in leaving:
+                    self._out[asyncio.ensure_future(self._post(built))] = built
+                await self._wait()
+                batch.say()
+        finally:
+            for one in self._building:
+                one.cancel()
+            await self._drain()
+            batch.kept.write(needed=False)
+
+    def _stop(self) -> None:
+        try:
+            self._batch.stop()
+        except ViduError:
+            self._patience = DRAIN_SECONDS
+            raise
+
+    def _build(self) -> None:
+        while self._waiting and len(self._building) + len(self._ready) < self._batch.max_in_flight:
+            index = self._waiting.popleft()
+            # A large image is read and encoded beside the loop.
+            self._building[asyncio.ensure_future(asyncio.to_thread(self._built, index))] = index
+
+    def _built(self, index: int) -> _Built:
+        # Its warnings were told when it was checked.
+        wire = self._batch.requests[index].wire(SILENT)
+        if not self._batch.items[index].identity.startswith(fingerprint_of(wire)):
+            raise ViduInputError("The request, or its picture, has changed since the batch was checked.")
+        return _Built(index, wire, *price_of(wire))
+
+    def _leaving(self) -> list[_Built]:
+        """Take those that can leave now: as many as the account bears, within the budget."""
+        batch = self._batch
+        leaving: list[_Built] = []
+        while (
+            self._ready
+            and len(self._out) + len(leaving) < batch.pace.allowed
+            and batch.clock() >= batch.pace.not_before
+        ):
+            built = self._ready[0]
+            spending = batch.budget.asks(built.kind, built.estimate, others_are_out=bool(self._out or leaving))
+            if spending is Spending.WAIT:
+                break
+            if spending is Spending.STOP:
+                # What is out may come back unbilled; only then is the end of the budget certain.
+                if not self._out and not leaving:
+                    batch.stopped = _budget_error(batch.budget.limit, batch.budget.spent)
+                break
+            leaving.append(self._ready.popleft())
+            batch.reserved[built.index] = batch.budget.reserve(built.kind, built.estimate)
+        return leaving
+
+    def _write_intents(self, leaving: list[_Built]) -> None:
+        """Write the intents of what leaves, and with them the ids of what has come back."""
+        batch = self._batch
+        before = {built.index: batch.items[built.index] for built in leaving}
+        while True:
+            now = batch.clock()
+            for index, item in before.items():
+                batch.kept.update(index, phase=ItemPhase.INTENT, attempt=item.attempt + 1, attempted_at=now)
+            try:
+                batch.kept.write(needed=bool(leaving))
+            except ViduUnavailableError:
+                for index, item in before.items():
+                    batch.kept.put(index, item)
+                    batch.budget.release(batch.reserved.pop(index, 0))
+                raise
+            if not leaving or batch.clock() - now <= MAX_INTENT_AGE:
+                return
+
+    async def _post(self, built: _Built) -> ViduTask:
+        batch = self._batch
+        item = batch.items[built.index]
+        marker = item.marker(batch.generation)
+        sent, _ = with_marker(built.wire, f"{marker}.{self._seal}" if self._seal else marker)
+        # The next try waits this out before it takes a submission for absent: nothing may be sent later.
+        not_after = (item.attempted_at or 0.0) + batch.client.account.timeout
+        return await batch.client.submit(sent, not_after=not_after)
+
+    async def _wait(self) -> None:
+        batch = self._batch
+        under_way = {*self._building, *self._out}
+        if under_way:
+            done, _ = await asyncio.wait(under_way, timeout=SLICE, return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                if one in self._building:
+                    self._take_built(one)
+                else:
+                    self._take(one)
+        elif self._ready and batch.stopped is None and (left := batch.pace.not_before - batch.clock()) > 0:
+            if batch.clock() + left > batch.began + batch.policies.timeout:
+                batch.stopped = ViduRateLimitError("Vidu takes no further submission.")
+                return
+            batch.log.info("Vidu takes no submission now; next attempt in %.0f s.", left)
+            await batch.pause(left, left)
+
+    def _take_built(self, one: asyncio.Future[Any]) -> None:
+        index = self._building.pop(one)
+        try:
+            self._ready.append(one.result())
+        except ViduError as error:
+            self._batch.errors[index] = error
+        except OSError as error:
+            self._batch.errors[index] = ViduUnavailableError(
+                f"images: cannot be read now ({error}).", advice="It was not submitted; a retry tries again."
+            )
+
+    def _take(self, one: asyncio.Future[Any]) -> None:
+        """Take what came back."""
+        batch = self._batch
+        built = self._out.pop(one)
+        index = built.index
+        item = batch.items[index]
+        try:
+            created: ViduTask = one.result()
+        except ViduSubmissionInDoubtError as error:
+            batch.log.warning("Item %d: %s", index, error)
+            ended = batch.clock()
+            if not ended_by(error.http_status):
+                # What was sent may be on its way for as long as a POST can last.
+                ended = max(ended, (item.attempted_at or ended) + batch.client.account.timeout)
+            batch.in_doubt[index] += 1
+            batch.kept.update(index, ended_at=ended)
+        except ViduError as error:
+            batch.budget.release(batch.reserved.pop(index, 0))
+            self._take_refusal(built, error)
+        else:
+            self._outages = 0
+            batch.pace.accepted()
+            batch.created(index, created, item.attempt, built.kind, built.estimate)
+
+    def _take_refusal(self, built: _Built, error: ViduError) -> None:
+        """Nothing was created."""
+        batch = self._batch
+        index = built.index
+        # Its marker stands nowhere at Vidu: the next attempt may have the same one.
+        batch.kept.update(index, phase=ItemPhase.NEW, attempt=batch.items[index].attempt - 1)
+        if isinstance(error, ViduRateLimitError):
+            batch.pace.refused(batch.clock(), error.retry_after)
+            self._ready.appendleft(built)
+        elif isinstance(error, (ViduCreditError, ViduAuthError, ViduConfigurationError)):
+            # The next one would be told the same.
+            batch.stopped = batch.stopped or error
+        elif isinstance(error, ViduUnavailableError):
+            self._outages += 1
+            batch.pace.refused(batch.clock(), error.retry_after)
+            self._ready.appendleft(built)
+            if self._outages > MAX_OUTAGES:
+                batch.stopped = batch.stopped or error
+        elif error.fate is Fate.RETRYABLE:
+            self._refusals[index] = self._refusals.get(index, 0) + 1
+            if self._refusals[index] > MAX_REFUSALS:
+                batch.errors[index] = error
+            else:
+                batch.pace.refused(batch.clock(), error.retry_after)
+                self._ready.append(built)
+        else:
+            batch.log.warning("Item %d was refused: %s", index, error)
+            batch.errors[index] = error
+            batch.kept.update(index, phase=ItemPhase.REFUSED, error=kept_text(error))
+
+    async def _drain(self) -> None:
+        """Let what is out come back, as long as there is time: what nobody noted has to be searched for."""
+        if self._out:
+            done, _ = await asyncio.wait(self._out, timeout=self._patience)
+            for one in done:
+                self._take(one)
+            for one in self._out:
+                one.cancel()
+
+
+def kept_text(error: ViduError) -> str:
+    """
+    Return what is kept of a refusal beyond the try.
+
+    :param error: of Vidu's answer.
+    """
+    return f"{error.reason}: {error.message}" if error.reason else error.message
+
+
+def refusal_of(kept: str) -> ViduError:
+    """
+    Return the error of an item that an earlier part of the batch has seen refused.
+
+    :param kept: of :func:`kept_text`.
+    """
+    reason, colon, message = kept.partition(": ")
+    known = bool(colon) and reason in REASONS
+    return ViduError(
+        (message if known else kept) or "Vidu has refused it.",
+        reason=reason if known else None,
+        advice="It is not billed.",
+    )
+
+
+def _budget_error(limit: int | None, spent: int) -> ViduError:
+    return ViduCreditError(
+        f"The next submission would exceed credit_budget ({spent} of {limit} credits are spent).",
+        advice="Raise credit_budget, then clear this task: it submits the rest only.",
+    )

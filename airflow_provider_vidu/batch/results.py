@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What a batch hands over: one record a request, in their order; and whether it has succeeded as its author wants."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vidu.api.errors import Fate, ViduError, ViduInputError, ViduTaskFailedError
+from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.images import local_path
+from airflow_provider_vidu.landing import put_file
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.batch.records import Item
+    from airflow_provider_vidu.batch.requests import BatchRequest
+
+#: Records whose links and payloads an XCom carries; with more items it carries none, and the manifest has them.
+MAX_WITH_LINKS = 300
+#: Different reasons that a message names.
+MAX_REASONS = 5
+
+
+def record_of(
+    request: BatchRequest, item: Item, task: ViduTask | None, files: list[dict[str, Any]], error: ViduError | None
+) -> dict[str, Any]:
+    """
+    Return the task record of one request, with ``error`` beside its fields; None where it has its video.
+
+    :param request: what was asked for.
+    :param item: what is remembered of it.
+    :param task: as last seen; None = nothing was created, or it cannot be looked at.
+    :param files: what was landed.
+    :param error: why there is no video.
+    """
+    known = ViduTask(task_id=item.task_id or "none", model=request.model, credits=item.credits)
+    record = (known if task is None else task.filled_from(known)).record(files)
+    record["task_id"] = item.task_id
+    record["model"] = record["model"] or request.model
+    if error is not None:
+        record["err_code"] = record["err_code"] or error.reason or type(error).__name__
+    return {**record, "error": None if error is None else str(error)}
+
+
+def for_xcom(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """
+    Return the records as they go to XCom: beyond a few hundred without links, which die within a day anyway.
+
+    :param records: in the order of the requests.
+    """
+    if len(records) <= MAX_WITH_LINKS:
+        return [dict(record) for record in records]
+    return [{**record, "creations": [], "payload": None} for record in records]
+
+
+def check_manifest(path: str) -> None:
+    """
+    Refuse a manifest's path that cannot be opened, before anything is paid for.
+
+    :param path: a local path or any ``ObjectStoragePath`` URL of a file.
+    :raises ViduInputError: a folder, or of a file system that no installed provider brings.
+    """
+    if path.endswith("/"):
+        raise ViduInputError(f"manifest_path must name a file, got the folder {path}.")
+    if local_path(path) is None:
+        from airflow.sdk import ObjectStoragePath
+
+        try:
+            _ = ObjectStoragePath(path).fs
+        except (ValueError, ImportError) as error:
+            raise ViduInputError(f"manifest_path {path} cannot be opened ({error}).") from error
+
+
+def write_manifest(path: str, records: Sequence[Mapping[str, Any]]) -> None:
+    """
+    Write all records as JSON Lines, in one step: no half of a manifest ever stands there.
+
+    :param path: a local path or any ``ObjectStoragePath`` URL.
+    :param records: in the order of the requests.
+    """
+    local = local_path(path)
+    folder = local.parent if local else None
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".vidu-", suffix=".part", delete=False) as file:
+        part = Path(file.name)
+        file.writelines(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records)
+    try:
+        put_file(part, path, local)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def reasons_of(records: Sequence[Mapping[str, Any]]) -> str:
+    """
+    Return why items have failed, the most frequent reasons first.
+
+    :param records: of all items.
+    """
+    counts = Counter(str(record["err_code"]) for record in records if record["error"] is not None)
+    told = ", ".join(f"{reason} × {count}" for reason, count in counts.most_common(MAX_REASONS))
+    return f"{told}, …" if len(counts) > MAX_REASONS else told
+
+
+def failure_of(
+    records: Sequence[Mapping[str, Any]], errors: Mapping[int, ViduError], stopped: ViduError | None
+) -> ViduError:
+    """
+    Return the error of a batch whose author wants every video.
+
+    :param records: of all items.
+    :param errors: why items have none, by their numbers.
+    :param stopped: why the rest was not submitted.
+    """
+    failed = [number for number, record in enumerate(records) if record["error"] is not None]
+    first = failed[0]
+    shown = ", ".join(map(str, failed[:20])) + (" …" if len(failed) > 20 else "")
+    # A retry does what may work now; one that could only fail the same way is not burnt.
+    may_pass = stopped is None and any(error.fate is Fate.RETRYABLE for error in errors.values())
+    anew = "A retry submits" if may_pass else "Correct what they say, then clear this task: it submits"
+    return ViduTaskFailedError(
+        f"{len(failed)} of {len(records)} requests have no video ({reasons_of(records)}): items {shown}. "
+        f"Item {first}: {records[first]['error']}",
+        fate=Fate.RETRYABLE if may_pass else Fate.PERMANENT,
+        advice=(
+            f"The other {len(records) - len(failed)} videos are made and remembered. {anew} the failed ones "
+            "only. Or set on_failure='partial'."
+        ),
+    )

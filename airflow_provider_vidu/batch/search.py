@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Searches the account's list once for all lost submissions of a batch, by the rules of ``submission_search``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vidu.api.errors import ViduError, ViduNotFoundError
+from airflow_provider_vidu.batch.records import identity_of
+from airflow_provider_vidu.submission_rules import LookUp
+from airflow_provider_vidu.submission_search import Walk, best, raise_unless_there_is_no_list
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.client import AsyncViduClient
+
+#: Rows whose payload the list leaves out, queried at once.
+MAX_PARALLEL = 10
+
+
+@dataclass
+class Sightings:
+    """
+    What the list has shown of a batch.
+
+    :param by_attempt: the tasks of each item's identity, by the attempt's number.
+    :param otherwise: what it means that an attempt is not among them.
+    :param candidates: tasks that may be one, and cannot be told apart.
+    """
+
+    by_attempt: dict[str, dict[int, ViduTask]] = field(default_factory=lambda: defaultdict(dict))
+    otherwise: LookUp = LookUp.UNKNOWN
+    candidates: tuple[str, ...] = ()
+
+    def of(self, identity: str, attempt: int) -> tuple[int, ViduTask] | None:
+        """
+        Return the task of an attempt, and the attempt's number.
+
+        :param identity: the item's.
+        :param attempt: its number; 0 = nobody knows, any will do.
+        """
+        attempts = self.by_attempt.get(identity, {})
+        if attempt:
+            return (attempt, attempts[attempt]) if attempt in attempts else None
+        if not attempts:
+            return None
+        task = best(list(attempts.values()))
+        return next(number for number, one in attempts.items() if one is task), task
+
+
+async def search(client: AsyncViduClient, generation: str, begin: float, log: Any) -> Sightings:
+    """
+    Walk through the list once.
+
+    :param client: whose list.
+    :param generation: the batch's marker.
+    :param begin: when the first attempt that is looked for was made, epoch seconds.
+    :param log: where problems are told.
+    :raises ViduUnavailableError: the list cannot be read now; the intents stay, a retry looks again.
+    """
+    found = Sightings()
+    walk = Walk(begin)
+    try:
+        while not walk.paging.ended:
+            walk.take(await client.list_page(**walk.query()))
+    except ViduError as error:
+        raise_unless_there_is_no_list(error, log)
+        return found
+    at_once = asyncio.Semaphore(MAX_PARALLEL)
+
+    async def payload_of(row: ViduTask) -> str | None:
+        if row.payload is not None:
+            return row.payload
+        async with at_once:
+            try:
+                return (await client.get_task(row.task_id)).payload
+            except ViduNotFoundError:
+                return None
+
+    payloads = await asyncio.gather(*map(payload_of, walk.rows))
+    untold = []
+    for row, payload in zip(walk.rows, payloads, strict=True):
+        if payload is None:
+            untold.append(row.task_id)
+        elif told := identity_of(payload, generation):
+            identity, attempt = told
+            attempts = found.by_attempt[identity]
+            attempts[attempt] = best([attempts[attempt], row]) if attempt in attempts else row
+    found.otherwise, found.candidates = walk.verdict(untold), tuple(untold)
+    return found

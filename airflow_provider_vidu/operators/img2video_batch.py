@@ -1,0 +1,481 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""The operator that turns thousands of images into videos in one task instance."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_vidu.operators.base import ViduSubmittingOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_vidu.api.account import Account
+    from airflow_provider_vidu.api.errors import ViduError
+    from airflow_provider_vidu.api.schedule import Hints
+    from airflow_provider_vidu.batch.requests import BatchRequest
+    from airflow_provider_vidu.batch.submission import BatchSubmission
+    from airflow_provider_vidu.client import ViduClient
+    from airflow_provider_vidu.submission_try import Resumed
+
+#: Submissions that are out at once, where the author does not say.
+DEFAULT_MAX_IN_FLIGHT = 10
+#: A wait in the worker wakes this often to see whether it is to stop, in seconds.
+SLICE = 0.5
+#: Videos that are landed at once.
+LANDERS = 8
+#: Seconds between two lines of progress while landing.
+SAY_EVERY = 15.0
+#: Seconds that a worker which was told to stop has for cancelling: Airflow ends it about five after the signal.
+CANCEL_SECONDS = 2.5
+#: Seconds for cancelling at the deadline.
+CANCEL_AT_DEADLINE_SECONDS = 60.0
+
+
+class Img2VideoBatchOperator(ViduSubmittingOperator):
+    """
+    Generates a video from each of many images, in one task instance: one submission run, one trigger, one resume.
+
+    All requests are checked before the first one is paid for. Each is then submitted once per intended run, whatever
+    dies: a retry goes on where the last try ended, and a clear submits the rest, that is what has failed or was never
+    submitted. Only a clear after a batch that was delivered whole means a new generation of all. (Unlike with
+    :class:`~airflow_provider_vidu.operators.img2video.Img2VideoOperator`, a clear cancels nothing that runs.)
+
+    .. seealso:: Vidu's image-to-video page, ``POST /ent/v2/img2video``.
+
+    :param requests: a list of dicts, each with Vidu's fields by their API names as
+        :class:`~airflow_provider_vidu.operators.img2video.Img2VideoOperator` takes them (``images``, ``prompt``,
+        ``model``, …), and ``extra_params`` and ``output_path`` of its own where it needs them. Or the path or
+        ``ObjectStoragePath`` URL of a JSON Lines file with one such dict a line. Also another task's output.
+    :param defaults: fields for all requests; a request's own win, and None in a request takes the default away.
+    :param vidu_conn_id: the connection's id.
+    :param max_in_flight: submissions that are out at once, 1 to 100. It has nothing to do with how many tasks Vidu
+        renders at once: the others queue there. A 429 slows all of them down.
+    :param item_retries: how often a request is submitted again within one try after its task has failed, unbilled, for
+        a passing reason. Airflow's ``retries`` come on top.
+    :param on_failure: what to do when requests have no video at the end: ``fail`` (every other one is waited for and
+        landed first), ``partial`` (succeed, with the errors in the records), ``skip`` (as ``partial``; skip this task
+        if none has a video).
+    :param credit_budget: credits that all of it may cost, over all tries; None = any. Submitting stops before it is
+        exceeded, by the prices of Vidu's answers and before them by the catalogue's estimates.
+    :param manifest_path: where all records are written as JSON Lines, also when the batch fails; a local path or any
+        ``ObjectStoragePath`` URL of a file; None = nowhere.
+    :param output_path: where the videos are landed: a folder, a local path or any ``ObjectStoragePath`` URL; None =
+        nowhere, and links die within 24 hours.
+    :param deferrable: wait in the triggerer, without a worker slot.
+    :param poll_interval: seconds (or a timedelta) between looks; None = the schedule decides.
+    :param timeout: seconds (or a timedelta) to wait, from the begin of each try; None = 24 hours, with an off-peak
+        request 49. ``execution_timeout`` bounds it too. At the deadline the tasks are left running, and the next try
+        re-attaches to them.
+    :param durable: as in ``Img2VideoOperator``.
+    :param on_unknown: as in ``Img2VideoOperator``, for each request.
+    :param on_input_change: when a retry does not ask any more for something that was submitted: ``fail`` or
+        ``resubmit``. Requests are known by their content: new ones, or another order, are no change.
+    :param cancel_on_kill: cancel what Vidu still lets go when a user ends this task for good.
+    :param cancel_on_timeout: the same at the deadline, instead of leaving it running.
+    :return: a list of task records in the order of the requests, each with ``error`` (None, or why it has no video)
+        beside the fields of the single operator's. With more than 300 requests the records in XCom have no links and
+        payloads; the manifest has them.
+    """
+
+    template_fields: Sequence[str] = (
+        "requests",
+        "defaults",
+        "vidu_conn_id",
+        "output_path",
+        "manifest_path",
+        "credit_budget",
+    )
+    template_fields_renderers = {"requests": "json", "defaults": "json"}
+    ui_color = "#e4dcff"
+
+    def __init__(
+        self,
+        *,
+        requests: Any,
+        defaults: Mapping[str, Any] | str | None = None,
+        vidu_conn_id: str = "vidu_default",
+        max_in_flight: int = DEFAULT_MAX_IN_FLIGHT,
+        item_retries: int = 1,
+        on_failure: str = "fail",
+        credit_budget: int | str | None = None,
+        manifest_path: str | None = None,
+        output_path: str | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: timedelta | float | None = None,
+        timeout: timedelta | float | None = None,
+        durable: bool = True,
+        on_unknown: str = "fail",
+        on_input_change: str = "fail",
+        cancel_on_kill: bool = True,
+        cancel_on_timeout: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.requests = requests
+        self.defaults = defaults
+        self.vidu_conn_id = vidu_conn_id
+        self.max_in_flight = max_in_flight
+        self.item_retries = item_retries
+        self.on_failure = on_failure
+        self.credit_budget = credit_budget
+        self.manifest_path = manifest_path
+        self.output_path = output_path
+        self.deferrable = deferrable
+        self.poll_interval: Any = poll_interval
+        self.timeout: Any = timeout
+        self.durable = durable
+        self.on_unknown = on_unknown
+        self.on_input_change = on_input_change
+        self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_timeout = cancel_on_timeout
+        self._check_policies()
+        if on_failure not in {"fail", "partial", "skip"}:
+            raise ValueError(f"on_failure must be 'fail', 'partial' or 'skip', got {on_failure!r}.")
+        if not 1 <= max_in_flight <= 100:
+            raise ValueError(f"max_in_flight must be 1 to 100, got {max_in_flight!r}.")
+        if item_retries < 0:
+            raise ValueError(f"item_retries must be at least 0, got {item_retries!r}.")
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """
+        Check all, submit or re-attach, then wait as asked.
+
+        :param context: Airflow's.
+        :return: the task records, in the order of the requests.
+        """
+        return self._run(context, None, None)
+
+    def execute_again(
+        self,
+        context: Context,
+        event: Any = None,
+        resumed: Mapping[str, Any] | None = None,
+        try_number: int | None = None,
+        travelled: dict[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """
+        Go on where :meth:`execute` has left the worker, because Vidu's queue was full or its list not yet settled.
+
+        :param context: Airflow's.
+        :param event: of the timer; of no interest.
+        :param resumed: what the try took with it.
+        :param try_number: of the try that has left.
+        :param travelled: what is remembered of the items, below Airflow 3.3.
+        :return: the task records, in the order of the requests.
+        """
+        from airflow_provider_vidu.submission_try import Resumed
+
+        if not self._is_still(try_number, context):
+            return self.execute(context)
+        return self._run(context, Resumed.from_json(resumed, context), travelled)
+
+    def execute_complete(
+        self,
+        context: Context,
+        event: Mapping[str, Any] | None = None,
+        began: float | None = None,
+        try_number: int | None = None,
+        travelled: dict[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """
+        Take the results on a worker, once the trigger has seen the end. Safe to run twice with the same event.
+
+        :param context: Airflow's.
+        :param event: of the trigger; a hint only, the tasks are queried again.
+        :param began: when the try began, epoch seconds.
+        :param try_number: of the try that has deferred.
+        :param travelled: what is remembered of the items, below Airflow 3.3.
+        :return: the task records, in the order of the requests.
+        """
+        from airflow_provider_vidu.submission_try import Resumed
+
+        if not self._is_still(try_number, context):
+            # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
+            return self.execute(context)
+        resumed = Resumed.from_json(None if began is None else {"began": began}, context)
+        return self._run(context, resumed, travelled, event if isinstance(event, Mapping) else {})
+
+    # -- steps ------------------------------------------------------------------------------------------------
+
+    def _run(
+        self,
+        context: Context,
+        resumed: Resumed | None,
+        travelled: dict[str, Any] | None,
+        event: Mapping[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Do what is to be done now; ``event`` is that of the trigger, where one has waited."""
+        from airflow_provider_vidu.api.errors import ViduError
+        from airflow_provider_vidu.batch.requests import read_requests
+        from airflow_provider_vidu.batch.submission import BatchSubmission
+        from airflow_provider_vidu.client import AsyncViduClient
+        from airflow_provider_vidu.compat import state_store
+        from airflow_provider_vidu.exceptions import raise_for_airflow
+        from airflow_provider_vidu.submission import SubmitLater
+        from airflow_provider_vidu.submission_try import Try
+
+        try:
+            self._check_settings()
+            requests = read_requests(self.requests, self.defaults, self.output_path)
+            with self._client() as client:
+                batch = BatchSubmission(
+                    AsyncViduClient(client.account),
+                    Try.of(context),
+                    state_store(context),
+                    self._policies(),
+                    max_in_flight=self.max_in_flight,
+                    item_retries=self.item_retries,
+                    credit_budget=self._budget(),
+                    resumed=resumed,
+                    travelled=travelled,
+                    stop=self._stop,
+                    log=self.log,
+                )
+                end_time = batch.began + self._seconds(off_peak=any(request.off_peak for request in requests))
+                try:
+                    running = asyncio.run(self._live(context, batch, requests, end_time, event))
+                except SubmitLater as later:
+                    self._defer_submission(context, later, **self._travelling(batch))
+                if running:
+                    self._defer(context, batch, end_time)
+                return self._finish(client, batch)
+        except ViduError as error:
+            raise_for_airflow(error)
+
+    async def _live(
+        self,
+        context: Context,
+        batch: BatchSubmission,
+        requests: Sequence[BatchRequest],
+        end_time: float,
+        event: Mapping[str, Any] | None,
+    ) -> bool:
+        """Submit, and wait in the worker if it is to be there. Returns whether the triggerer has to wait on."""
+        from airflow_provider_vidu.api.errors import ViduError
+
+        async with batch.client:
+            try:
+                if event is None or not await batch.resume(requests):
+                    await batch.submit(await self._checked(batch, requests))
+                batch.say(now=event is None)
+                while batch.running:
+                    self._stop()
+                    if event is not None and event.get("status") == "error":
+                        raise self._left(batch, str(event.get("message") or "The wait was given up."))
+                    if time.time() >= end_time:
+                        raise await self._at_the_deadline(batch)
+                    if self.deferrable:
+                        return True
+                    event = await self._wait_here(batch, end_time)
+                    await batch.go_on()
+                await batch.fetch_missing_links()
+            except ViduError:
+                if self._killed:
+                    await self._cancel_if_a_user_has_ended_it(context, batch)
+                raise
+        return False
+
+    async def _checked(self, batch: BatchSubmission, requests: Sequence[BatchRequest]) -> list[BatchRequest]:
+        from airflow_provider_vidu.batch.requests import check_destinations, check_requests
+        from airflow_provider_vidu.batch.results import check_manifest
+
+        check_destinations(requests)
+        if self.manifest_path:
+            check_manifest(self.manifest_path)
+        return await asyncio.to_thread(check_requests, requests, batch.client.account, self.log, self._stop)
+
+    async def _wait_here(self, batch: BatchSubmission, end_time: float) -> Mapping[str, Any]:
+        """Wait in the worker as a triggerer would: the same watcher, on this loop."""
+        from airflow_provider_vidu import watcher
+        from airflow_provider_vidu.triggers.task import event_of_group
+
+        async def account() -> Account:  # ruff: ignore[unused-async]
+            return batch.client.account
+
+        async with watcher.of(self.vidu_conn_id, account) as watching:
+            waiting = asyncio.ensure_future(
+                watching.wait_for_all(
+                    list(batch.running.values()),
+                    hints=self._hints(batch),
+                    end_time=end_time,
+                    poll_interval=self.poll_interval,
+                    log=self.log,
+                )
+            )
+            try:
+                while not waiting.done():
+                    self._stop()
+                    await asyncio.wait({waiting}, timeout=SLICE)
+                return event_of_group(waiting.result())
+            finally:
+                waiting.cancel()
+
+    def _hints(self, batch: BatchSubmission) -> Hints:
+        from airflow_provider_vidu.api.schedule import Hints
+
+        running = batch.running
+        models = {batch.requests[index].model for index in running}
+        return Hints(
+            submitted_at=min(batch.items[index].attempted_at or batch.began for index in running),
+            model=models.pop() if len(models) == 1 else None,
+            off_peak=any(batch.requests[index].off_peak for index in running),
+        )
+
+    def _defer(self, context: Context, batch: BatchSubmission, end_time: float) -> NoReturn:
+        from airflow_provider_vidu.triggers.task import BACKSTOP, EVENT_HOLD, ViduTaskTrigger
+
+        now = time.time()
+        self.defer(
+            trigger=ViduTaskTrigger(
+                vidu_conn_id=self.vidu_conn_id,
+                vidu_task_ids=list(batch.running.values()),
+                end_time=end_time,
+                poll_interval=self.poll_interval,
+                cancel_on_kill=self.cancel_on_kill,
+                hints=self._hints(batch).to_json(),
+                not_before=now + EVENT_HOLD,
+            ),
+            method_name="execute_complete",
+            kwargs={"began": batch.began, "try_number": context["ti"].try_number, **self._travelling(batch)},
+            timeout=timedelta(seconds=max(0.0, end_time - now) + BACKSTOP),
+        )
+        raise AssertionError("defer always raises")
+
+    def _travelling(self, batch: BatchSubmission) -> dict[str, Any]:
+        return {} if batch.travelling is None else {"travelled": batch.travelling.values}
+
+    def _finish(self, client: ViduClient, batch: BatchSubmission) -> list[dict[str, Any]]:
+        from airflow.providers.common.compat.sdk import AirflowSkipException
+
+        from airflow_provider_vidu.batch.results import failure_of, for_xcom, reasons_of, record_of, write_manifest
+
+        files = self._land(client, batch)
+        errors = dict(batch.errors)
+        if batch.stopped is not None:
+            unsubmitted = (index for index, item in enumerate(batch.items) if not item.task_id)
+            errors = {**dict.fromkeys(unsubmitted, batch.stopped), **errors}
+        records = [
+            record_of(request, item, batch.tasks.get(index), files.get(index, []), errors.get(index))
+            for index, (request, item) in enumerate(zip(batch.requests, batch.items, strict=True))
+        ]
+        if self.manifest_path:
+            write_manifest(self.manifest_path, records)
+            self.log.info("The manifest of all %d records stands at %s.", len(records), self.manifest_path)
+        credits = sum(item.credits or 0 for index, item in enumerate(batch.items) if index not in errors)
+        self.log.info(
+            "%d of %d requests have their video, for %d credits%s.",
+            len(records) - len(errors),
+            len(records),
+            credits,
+            f"; without: {reasons_of(records)}" if errors else "",
+        )
+        if errors and self.on_failure == "fail":
+            raise failure_of(records, errors, batch.stopped)
+        if len(errors) == len(records) and self.on_failure == "skip":
+            raise AirflowSkipException(f"None of the {len(records)} requests has a video ({reasons_of(records)}).")
+        batch.note_returned(whole=not errors)
+        return for_xcom(records)
+
+    def _land(self, client: ViduClient, batch: BatchSubmission) -> dict[int, list[dict[str, Any]]]:
+        from airflow_provider_vidu.api.errors import ViduError
+        from airflow_provider_vidu.batch.requests import SILENT
+        from airflow_provider_vidu.landing import land
+
+        paths = {
+            index: path
+            for index, task in batch.tasks.items()
+            if task.succeeded and index not in batch.errors and (path := batch.requests[index].output_path)
+        }
+        files: dict[int, list[dict[str, Any]]] = {}
+        said_at, size = time.time(), 0
+        with ThreadPoolExecutor(LANDERS, thread_name_prefix="vidu-landing") as pool:
+            landing = {
+                index: pool.submit(land, client, batch.tasks[index], path, log=SILENT) for index, path in paths.items()
+            }
+            try:
+                for index, future in landing.items():
+                    self._stop()
+                    try:
+                        files[index] = [future.result()]
+                        size += files[index][0]["bytes"]
+                    except ViduError as error:
+                        self.log.warning("Item %d: %s", index, error)
+                        batch.errors[index] = error
+                    if time.time() - said_at > SAY_EVERY:
+                        said_at = time.time()
+                        self.log.info("Landed %d of %d videos.", len(files), len(paths))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        if paths:
+            self.log.info("Landed %d of %d videos (%.1f MB).", len(files), len(paths), size / 1e6)
+        return files
+
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        self._budget()
+
+    def _budget(self) -> int | None:
+        from airflow_provider_vidu.api.errors import ViduInputError
+
+        if self.credit_budget is None or self.credit_budget == "":
+            return None
+        try:
+            budget = int(self.credit_budget)
+        except (TypeError, ValueError):
+            budget = -1
+        if budget < 0:
+            raise ViduInputError(f"credit_budget must be a whole number of credits, got {self.credit_budget!r}.")
+        return budget
+
+    def _stop(self) -> None:
+        if self._killed:
+            from airflow_provider_vidu.api.errors import ViduStillRunningError
+
+            raise ViduStillRunningError(
+                "The task was told to stop.",
+                advice="What was submitted goes on; a retry does the rest.",
+            )
+
+    def _left(self, batch: BatchSubmission, why: str) -> ViduError:
+        from airflow_provider_vidu.api.errors import ViduStillRunningError
+
+        running = list(batch.running.values())
+        return ViduStillRunningError(
+            f"{why} {len(running)} of {len(batch.items)} tasks have not ended, among them {', '.join(running[:5])}.",
+            advice="What runs is left running; a retry of this task re-attaches to it and submits only the rest.",
+        )
+
+    async def _at_the_deadline(self, batch: BatchSubmission) -> ViduError:
+        from airflow_provider_vidu.bulk_cancel import cancel_unfinished
+
+        error = self._left(batch, "The wait has reached its deadline.")
+        if self.cancel_on_timeout:
+            ids = list(batch.running.values())
+            report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_AT_DEADLINE_SECONDS, log=self.log)
+            error.advice = (
+                f"{len(report.cancelled)} were cancelled (cancel_on_timeout) and are not billed; {error.advice}"
+            )
+        return error
+
+    async def _cancel_if_a_user_has_ended_it(self, context: Context, batch: BatchSubmission) -> None:
+        from airflow_provider_vidu.bulk_cancel import cancel_unfinished
+        from airflow_provider_vidu.kill_guard import ended_by_user
+
+        try:
+            if not self.cancel_on_kill or not ended_by_user(context["ti"]):
+                return
+            ids = list(batch.running.values())
+            report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_SECONDS, log=self.log)
+            self.log.info("A user has ended this task: %d of %d were cancelled.", len(report.cancelled), len(ids))
+        except Exception as error:
+            self.log.warning("Nothing was cancelled: %s", error)

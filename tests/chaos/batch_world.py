@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""The same simulated Airflow with the batch operator in it: several requests, each of which is paid for once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_vidu.batch.records import ItemPhase, identity_of, shard_from_json
+from airflow_provider_vidu.batch.store import ADOPTED_KEY, HEADER_KEY
+from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
+
+from . import accidents
+from .chance import Chance
+from .worker import Broken, Worker
+from .world import World
+
+
+class BatchWorld(World):
+    """
+    One run of a batch.
+
+    :param chance: where its accidents come from.
+    :param folder: where videos may be landed.
+    """
+
+    option = " BATCH=1"
+
+    def __init__(self, chance: Chance, folder: Path) -> None:
+        super().__init__(chance, folder)
+        for name in ("images", "prompt", "model", "duration", "wait_for_completion"):
+            self.settings.pop(name)
+        number_of = chance.one_of([1, 2, 5, 9])
+        self.settings.update(
+            # Each prompt is another one, so that a task tells whose it is.
+            requests=[{"prompt": f"{number} {accidents.prompt_of(chance)}"} for number in range(number_of)],
+            defaults={"images": "https://example.com/cat.png", "model": "viduq2-turbo", "duration": 1},
+            max_in_flight=chance.one_of([1, 3, 10]),
+            item_retries=chance.one_of([0, 1]),
+        )
+        #: Vidu task delivered for each request, in the present generation.
+        self.delivered: dict[int, str] = {}
+        self.note("", f"{self.settings}")
+
+    def told(self, key: str, value: Any) -> str:
+        return f"{key} {value}"
+
+    def _operator(self) -> Any:
+        return Img2VideoBatchOperator(task_id="t", on_unknown=self.on_unknown, **self.settings)
+
+    def _noted_as_returned(self) -> set[str] | None:
+        header = self.store.get(HEADER_KEY) or {}
+        if header.get("returned") != "whole":
+            return None
+        items = shard_from_json(self.store[f"{HEADER_KEY}_{header['layout']}_0"])
+        return {item.task_id for item in items if item.task_id}
+
+    def _forget_delivery(self) -> None:
+        self.delivered.clear()
+
+    def _follow_the_advice(self) -> bool:
+        header = self.store.get(HEADER_KEY) or {}
+        items = shard_from_json(self.store[f"{HEADER_KEY}_{header['layout']}_0"]) if header else []
+        in_doubt = {item.identity: item for item in items if item.phase is ItemPhase.INTENT}
+        found = {}
+        for task in self.wire.vidu.tasks():
+            identity, attempt = identity_of(task.request.payload, header.get("generation", "?")) or ("", 0)
+            if identity in in_doubt and in_doubt[identity].attempt == attempt:
+                found[identity] = task.task_id
+        if found:
+            self.note("adoption", f"the user adopts the Vidu tasks {found}")
+            self.store[ADOPTED_KEY] = found
+        elif in_doubt:
+            self.on_unknown = "resubmit"
+        if not self.has_store and self._undelivered():
+            # Below 3.3 the message says: fetch it, and mark the task as a success.
+            self._fetch_by_hand()
+            return True
+        return False
+
+    def _has_returned(self, worker: Worker, result: Any) -> None:
+        self.note("", f"execute returns {[(record['task_id'], record['state']) for record in result]}")
+        if len(result) != len(self.settings["requests"]):
+            raise Broken(f"{len(result)} records for {len(self.settings['requests'])} requests")
+        prompts = {task.task_id: task.request.prompt for task in self.wire.vidu.tasks()}
+        for number, record in enumerate(result):
+            if record["error"] is not None:
+                raise Broken(f"succeeded with an item that has failed: {record}")
+            task_id = record["task_id"]
+            if prompts[task_id] != self.settings["requests"][number]["prompt"]:
+                raise Broken(f"request {number} got the video of {prompts[task_id]!r}")
+            self.handed_over.add(task_id)
+            if not worker.superseded and self.delivered.setdefault(number, task_id) != task_id:
+                raise Broken(f"request {number} of one run has delivered {self.delivered[number]} and then {task_id}")
+            for landed in record["files"]:
+                if not Path(landed["path"]).is_file():
+                    raise Broken(f"{landed['path']} is not there")
+
+    def _judge_payments(self, paid: list[str]) -> None:
+        prompts = {task.task_id: task.request.prompt for task in self.wire.vidu.tasks()}
+        for prompt, times in Counter(prompts[task_id] for task_id in paid).items():
+            if times > self.asked_for:
+                raise Broken(f"paid {times} times for {prompt!r}, which was asked for {self.asked_for} times")

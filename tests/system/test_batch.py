@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Three hundred requests in one task instance: each is paid for once, whatever dies; a kill gives all of it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from local_airflow import LocalAirflow
+from stage import AIRFLOW, Account, Bill, Run, eventually, kill
+
+from airflow_provider_vidu.emulator import Fault
+
+pytestmark = pytest.mark.system
+
+SIZE = 300
+ALL_VIDEOS = Bill(submissions=SIZE, charges=SIZE)
+
+needs_trigger_kills = pytest.mark.skipif(
+    AIRFLOW < (3, 3), reason="below Airflow 3.3 nobody tells a trigger that a user has ended its task"
+)
+needs_state_store = pytest.mark.skipif(
+    AIRFLOW < (3, 3), reason="below Airflow 3.3 a clear is a new generation always: there is no record to find"
+)
+
+
+def delivered(run: Run) -> list[str]:
+    """Return the ids of the videos that the task has handed over."""
+    path = f"dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/animate/xcomEntries/return_value"
+    records = run.airflow.get(path, deserialize="true")["value"]
+    return [record["task_id"] for record in records if record["state"] == "success"]
+
+
+def killed_midway(airflow: LocalAirflow, account: Account) -> Run:
+    # Slow enough that there is a middle.
+    account.vidu.faults.add("submit", Fault.hang(0.5, times=SIZE))
+    run = Run(airflow, account, "batch_in_triggerer")
+    run.is_submitted(60)
+    first = run.task()
+    kill(first)
+    assert account.bill().submissions < SIZE
+    run.is_tried_again(first)
+    run.is_submitted(SIZE)
+    run.waits_in_triggerer()
+    account.finish()
+    run.ends()
+    return run
+
+
+@pytest.mark.plays(scenario=killed_midway)
+def test_a_worker_killed_in_the_middle_of_the_submissions_pays_for_none_twice(play: Callable[[], Run]) -> None:
+    run = play()
+    assert run.account.bill() == ALL_VIDEOS
+    assert len(set(delivered(run))) == SIZE
+
+
+def undisturbed(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "batch_in_triggerer")
+    run.is_submitted(SIZE)
+    run.waits_in_triggerer()
+    account.finish()
+    run.ends()
+    return run
+
+
+@pytest.mark.plays(scenario=undisturbed)
+def test_a_batch_is_one_try_and_few_requests(play: Callable[[], Run]) -> None:
+    run = play()
+    assert run.account.bill() == ALL_VIDEOS
+    assert len(set(delivered(run))) == SIZE
+    assert run.try_number() == 1
+    assert run.account.vidu.counters.requests["poll"] < SIZE
+
+
+def marked_failed(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "batch_in_triggerer")
+    run.is_submitted(SIZE)
+    run.waits_in_triggerer()
+    run.set_task("failed")
+    run.ends("failed")
+    eventually(account.bill, lambda bill: bill.refunds == SIZE, told=f"all of {run} is cancelled at Vidu")
+    return run
+
+
+@needs_trigger_kills
+@pytest.mark.plays(scenario=marked_failed)
+def test_marking_a_deferred_batch_failed_cancels_all_of_it(play: Callable[[], Run]) -> None:
+    run = play()
+    assert run.account.bill() == Bill(submissions=SIZE, refunds=SIZE, cancels=SIZE)
+
+
+def cleared_while_it_waits(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "batch_in_triggerer")
+    run.is_submitted(SIZE)
+    run.waits_in_triggerer()
+    earlier = run.task()
+    run.clear()
+    run.is_tried_again(earlier)
+    run.waits_in_triggerer()
+    account.finish()
+    run.ends()
+    return run
+
+
+@needs_state_store
+@pytest.mark.plays(scenario=cleared_while_it_waits)
+def test_clearing_a_batch_that_waits_re_attaches_to_all_of_it(play: Callable[[], Run]) -> None:
+    run = play()
+    assert run.account.bill() == ALL_VIDEOS
+
+
+def killed_while_it_waits(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "batch_in_worker")
+    run.is_submitted(SIZE)
+    run.waits_in_worker()
+    first = run.task()
+    kill(first)
+    run.is_tried_again(first)
+    run.waits_in_worker()
+    account.finish()
+    run.ends()
+    return run
+
+
+@pytest.mark.plays(scenario=killed_while_it_waits)
+def test_a_worker_killed_while_a_batch_waits_in_it_re_attaches(play: Callable[[], Run]) -> None:
+    run = play()
+    assert run.account.bill() == ALL_VIDEOS
