@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
 
 #: Pages that one round asks for at most: whoever is not among them comes first in the next round.
-MAX_PAGES = 10
+MAX_PAGES = 20
 #: Single queries that one round asks for at most, where a host has no list: their answers are acted on together.
 MAX_SINGLES = 30
 #: Seconds between two rounds where a host has no list.
