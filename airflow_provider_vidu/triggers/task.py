@@ -26,10 +26,12 @@ BACKSTOP = 600.0
 EVENT_HOLD = 6.0
 
 #: Seconds that a kill may take to cancel the remote task …
-KILL_TIMEOUT = 10.0
-#: … and many of them. Of both, so much is left for the connection and for Airflow's answer.
-GROUP_KILL_TIMEOUT = 20.0
-_KILL_PRELUDE = 2.0
+KILL_TIMEOUT = 8.0
+#: … and many of them.
+GROUP_KILL_TIMEOUT = 18.0
+#: Seconds before that for Airflow's answer and the connection: tenths of one, unless a triggerer is overloaded; then
+#: late is better than not at all.
+KILL_LOOK_UP_TIMEOUT = 30.0
 
 #: Ids beyond this travel as one packed text.
 MAX_PLAIN_IDS = 20
@@ -177,7 +179,7 @@ class ViduTaskTrigger(BaseTrigger):
 
     async def _kill(self) -> None:
         try:
-            await asyncio.wait_for(self._cancel_unfinished(), self._kill_timeout)
+            await asyncio.wait_for(self._cancel_unfinished(), KILL_LOOK_UP_TIMEOUT + self._kill_timeout)
         except Exception as error:
             self.log.warning("%s: not cancelled: %s", self._named, str(error) or type(error).__name__)
 
@@ -190,9 +192,7 @@ class ViduTaskTrigger(BaseTrigger):
             self.log.info("The Airflow task goes on elsewhere: %s left running.", self._named)
             return
         async with await ViduHook(self.vidu_conn_id).aget_conn() as client:
-            report = await cancel_unfinished(
-                client, self.vidu_task_ids, seconds=self._kill_timeout - _KILL_PRELUDE, log=self.log
-            )
+            report = await cancel_unfinished(client, self.vidu_task_ids, seconds=self._kill_timeout, log=self.log)
         self.log.info(
             "A user has ended the Airflow task. %s: %d cancelled, %d had ended, %d refused (they go on and are billed "
             "when they succeed), %d not reached.",
