@@ -222,7 +222,7 @@ class PollPlan:
             trouble = self._trouble = limited or troubles[0]
             if not isinstance(trouble, ViduAuthError):
                 # A refused key is counted by each wait, and not waited for.
-                self.pace.failed(trouble, now)
+                self.pace.failed(trouble, now, min([*self._intervals, LISTED_GAP]))
         else:
             self._trouble = None
             self.pace.answered()

@@ -276,20 +276,21 @@ class Pace:
         self._failures = 0
         self._slowdown = max(1.0, self._slowdown * 0.8)
 
-    def failed(self, error: ViduError, now: float) -> None:
+    def failed(self, error: ViduError, now: float, gap: float = LISTED_GAP) -> None:
         """
         Note that the host is down, or limits this account.
 
         :param error: what came instead of an answer.
         :param now: epoch seconds.
+        :param gap: seconds between requests when all is well: what is waited for first.
         """
         self.probing = True
         self._failures += 1
-        backoff = min(LISTED_GAP * 2.0 ** min(self._failures - 1, 6), MAX_PROBE_GAP)
+        backoff = min(gap * 2.0 ** min(self._failures - 1, 10), MAX_PROBE_GAP)
         if isinstance(error, ViduRateLimitError):
             self._slowdown = min(self._slowdown * 2, _MAX_SLOWDOWN)
         if error.retry_after is not None:
-            backoff = min(max(error.retry_after, LISTED_GAP), MAX_OUTAGE_GAP)
+            backoff = min(max(error.retry_after, gap), MAX_OUTAGE_GAP)
         self.not_before = max(self.not_before, now + backoff)
 
 
