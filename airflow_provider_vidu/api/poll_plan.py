@@ -29,7 +29,7 @@ from airflow_provider_vidu.api.schedule import (
     Pace,
     Verdict,
     Wait,
-    next_listed_look,
+    next_of_many,
 )
 from airflow_provider_vidu.api.tasks import TaskState
 
@@ -123,8 +123,7 @@ class PollPlan:
         self._states[None] += 1
         if poll_interval is not None:
             self._intervals[poll_interval] += 1
-        if self._lists(task_id):
-            entry.wait.look_at = self._next_listed(entry, now)
+        entry.wait.look_at = self._next_look(entry, now)
         heappush(self._ends, (end_time, next(self._order), entry))
         self._schedule(entry)
         return entry
@@ -266,8 +265,7 @@ class PollPlan:
             verdict = wait.saw(result, now)
             if verdict is Verdict.WAIT:
                 self._saw_state(entry, result.state, now)
-                if self._lists(entry.task_id):
-                    wait.look_at = min(self._next_listed(entry, now), wait.end_time)
+                wait.look_at = min(self._next_look(entry, now), wait.end_time)
         if verdict is not Verdict.WAIT:
             subscriber = entry.subscriber
             self.remove(entry)
@@ -276,9 +274,9 @@ class PollPlan:
             self._schedule(entry)
         return verdict
 
-    def _next_listed(self, entry: Entry, now: float) -> float:
+    def _next_look(self, entry: Entry, now: float) -> float:
         return min(
-            next_listed_look(
+            next_of_many(
                 now,
                 entry.wait.hints,
                 entry.wait.poll_interval,
@@ -286,6 +284,7 @@ class PollPlan:
                 queued_at=entry.queued_at,
                 is_next=self._is_next(entry),
                 queued=len(self._queue),
+                listed=self._lists(entry.task_id),
             ),
             max(entry.wait.end_time, now),
         )

@@ -149,7 +149,24 @@ def listed_gap(queued: int) -> float:
     return min(max(LISTED_GAP, queued / _QUEUED_A_SECOND), LISTED_GAP_IN_QUEUE)
 
 
-def next_listed_look(
+def single_gap(age: float, earliest: float) -> float:
+    """
+    Return the gap between single queries, for one of many tasks whose host has no list.
+
+    The looks that the earliest plausible end has saved are spent right after it; then one gap is longer, so that from
+    there on the count is that of a plain poller that asks every five seconds: in all never more.
+
+    :param age: seconds since it cannot have ended before.
+    :param earliest: seconds that such a video takes at least.
+    :return: seconds.
+    """
+    # A second more: a round of queries is up to a tenth late each time.
+    if age < 2 * earliest + 1:
+        return 3.3
+    return 6.8 if age < 2 * earliest + 6 else min(max(5.0, age / 20), 60.0)
+
+
+def next_of_many(
     now: float,
     hints: Hints,
     poll_interval: float | None = None,
@@ -158,9 +175,10 @@ def next_listed_look(
     queued_at: float | None = None,
     is_next: bool = True,
     queued: int = 0,
+    listed: bool = True,
 ) -> float:
     """
-    Return when to look again at a running task of many that are asked about together, through the task list.
+    Return when to look again at a running task of many that one poller looks at.
 
     Nothing before the earliest plausible end, counted from when it was last known not to be processing; then a
     constant gap. What is next in the queue is looked at when it could have ended, the others once a minute; off-peak
@@ -173,6 +191,7 @@ def next_listed_look(
     :param queued_at: when it was last seen in the queue, epoch seconds; None = never.
     :param is_next: whether it is among the oldest of the queue.
     :param queued: see :func:`listed_gap`.
+    :param listed: whether the task list is asked, a hundred at once; else a query is made for it alone.
     :return: epoch seconds, after ``now``.
     """
     if poll_interval is not None:
@@ -182,8 +201,9 @@ def next_listed_look(
         return now + 10.0 if state == TaskState.PROCESSING else next_look(now, hints)
     if is_queued and not is_next:
         return now + QUEUED_GAP
-    look = now + listed_gap(queued)
     waited_until = hints.submitted_at if queued_at is None else queued_at
+    age = 0.0 if waited_until is None else max(0.0, now - waited_until)
+    look = now + (listed_gap(queued) if listed else single_gap(age, hints.earliest))
     if waited_until is not None:
         look = max(look, min(waited_until, now) + hints.earliest)
     return look

@@ -111,18 +111,37 @@ def test_a_queue_of_a_thousand_rendered_five_at_a_time_costs_a_request_and_a_hal
     assert p99(host.delays) <= 6
 
 
-def test_without_a_list_a_thousand_waits_ask_less_than_a_poller_each_and_wake_sooner():
+@pytest.mark.parametrize("typical", [20.0, 45.0, 90.0, 180.0, 600.0])
+@pytest.mark.parametrize("model", ["viduq3-turbo", "viduq2-turbo"])
+def test_without_a_list_a_thousand_waits_never_ask_more_than_a_poller_each(typical, model):
     chance = random.Random(1)
     host = Host(has_list=False)
-    durations = [chance.uniform(17, 23) for _ in range(1000)]
+    durations = [chance.uniform(0.85, 1.15) * typical for _ in range(1000)]
     for number, duration in enumerate(durations):
         # Submitted one after another: all at once, ten at a time would be the limit, and not the schedule.
+        host.run(until=NOW + number / 10)
         host.now = NOW + number / 10
-        host.add(str(number), 1, duration)
-    host.now = NOW + 100
+        host.add(str(number), 1, duration, hints=Hints(submitted_at=host.now, model=model))
     host.run()
-    assert host.requests <= naive(durations)[0]
+    requests, delays = naive(durations)
+    assert len(host.woken) == 1000
+    assert host.requests <= requests
     assert max(len(ids) for _, ids in host.asked) <= MAX_SINGLES
+    if typical < 30:
+        assert median(host.delays) < median(delays)
+        assert p99(host.delays) < p99(delays)
+
+
+def test_without_a_list_a_long_queue_costs_a_fraction_of_a_poller_each():
+    host = Host(has_list=False)
+    ends = [30.0 * (number // 5) + 30 for number in range(1000)]
+    for number, end in enumerate(ends):
+        host.add(f"{number:04}", end - 30, end)
+    host.run()
+    assert len(host.woken) == 1000
+    assert host.requests < naive(ends)[0] / 5
+    assert median(host.delays) < 4
+    assert p99(host.delays) <= 7
 
 
 def test_every_task_of_a_long_queue_is_looked_at_once_a_minute():
