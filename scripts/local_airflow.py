@@ -234,8 +234,13 @@ class LocalAirflow:
         :param dag_id: the DAG.
         :param run_id: the run.
         """
-        told = self.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=1000)
-        return list(told["task_instances"])
+        found: list[dict[str, Any]] = []
+        while True:
+            # A page holds a hundred at most, whatever is asked for.
+            told = self.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100, offset=len(found))
+            found += told["task_instances"]
+            if not told["task_instances"] or len(found) >= told["total_entries"]:
+                return found
 
     @property
     def _airflow(self) -> str:
