@@ -10,17 +10,15 @@ played at once, each in a thread of its own; the tests look when all have been p
 
 from __future__ import annotations
 
-import os
-import secrets
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
-import psycopg2
 import pytest
 from local_airflow import LocalAirflow
+from local_database import own_database
 from stage import Account, Run
 
 Scenario = Callable[[LocalAirflow, Account], Run]
@@ -37,31 +35,6 @@ QUICK = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "4",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
 }
-
-
-@contextmanager
-def own_database() -> Generator[str | None, None, None]:
-    """Make a PostgreSQL database for this run and drop it at the end; None = there is no PostgreSQL to be reached."""
-    # A password, where one is needed, comes by PGPASSWORD, which every driver reads itself.
-    user = os.environ.get("PGUSER", "postgres")
-    host, port = os.environ.get("PGHOST", "127.0.0.1"), os.environ.get("PGPORT", "5432")
-    try:
-        server = psycopg2.connect(host=host, port=port, user=user, dbname="postgres", connect_timeout=3)
-    except psycopg2.OperationalError:
-        yield None
-        return
-    server.autocommit = True
-    name = f"airflow_provider_vidu_{secrets.token_hex(6)}"
-    try:
-        with server.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name}")
-        try:
-            yield f"postgresql+psycopg2://{user}@{host}:{port}/{name}"
-        finally:
-            with server.cursor() as cursor:
-                cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        server.close()
 
 
 @pytest.fixture(scope="session")
