@@ -9,6 +9,8 @@ VENV := .venv/airflow-$(AIRFLOW)
 BIN := $(VENV)/bin
 UV := .venv/tools/bin/uv
 INSTALLED := $(VENV)/.installed
+BENCH := .venv/bench
+BENCH_INSTALLED := $(BENCH)/.installed
 
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
@@ -23,8 +25,10 @@ export AIRFLOW_HOME ?= $(CURDIR)/.cache/airflow-$(AIRFLOW)
 N ?= 1000
 SEED ?=
 BATCH ?=
+ONLY ?=
+QUICK ?=
 
-.PHONY: help demo test unit chaos-test integration chaos system lint format types check env constraints clean
+.PHONY: help demo test unit chaos-test integration chaos system bench lint format types check env constraints clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -48,6 +52,9 @@ integration: $(INSTALLED)
 
 system: $(INSTALLED) ## Real Airflow processes, kills and hand-overs (AIRFLOW=3.3.2).
 	$(BIN)/python -m pytest tests/system
+
+bench: $(BENCH_INSTALLED) ## Measure, side by side with others (ONLY=waits,queue for some rows, QUICK=1 to try it out).
+	PYTHONPATH=scripts:tests $(BENCH)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 lint: $(INSTALLED) ## ruff, with the Airflow rules.
 	$(BIN)/ruff check .
@@ -77,12 +84,22 @@ $(INSTALLED): $(UV) pyproject.toml constraints/airflow-$(AIRFLOW).txt
 		"apache-airflow==$(AIRFLOW)" -e ".[test,lint]"
 	@touch $@
 
+# An environment of its own: what others' providers bring with them must not change what the suite runs on.
+$(BENCH_INSTALLED): $(UV) pyproject.toml constraints/bench.txt
+	@mkdir -p $(TMPDIR)
+	$(UV) venv --quiet --clear --python "$$($(PYTHON) scripts/suitable_python.py 3.3.2)" $(BENCH)
+	$(UV) pip install --quiet --compile-bytecode --python $(BENCH) -c constraints/bench.txt \
+		"apache-airflow==3.3.2" -e ".[test,bench]"
+	@touch $@
+
 constraints: $(UV) ## Write the tested versions anew.
 	for version in $(AIRFLOWS); do \
 		$(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --extra test --extra lint \
 			-c constraints/airflow-$$version.in --no-emit-index-url --no-header --no-annotate pyproject.toml \
 			-o constraints/airflow-$$version.txt || exit 1; \
 	done
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --extra test --extra bench \
+		-c constraints/bench.in --no-emit-index-url --no-header --no-annotate pyproject.toml -o constraints/bench.txt
 
 clean: ## Remove everything that the other targets have created.
 	rm -rf .venv .cache .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+The local Vidu in a process of its own, so that CPU and memory of what is measured are nobody else's.
+
+``python -m benchmarks.emulated_vidu`` is that process; it ends with its standard input. :class:`EmulatedVidu` starts
+it, submits to it and reads what it has counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import requests
+
+API_KEY = "vda_benchmark_0123456789"
+#: What the waits are about; its earliest plausible end lies below every duration that is used.
+MODEL = "viduq2-turbo"
+#: Not on this machine, so that the local Vidu fetches nothing.
+IMAGE = "https://example.com/cat.png"
+#: A download answers this: nothing is rendered.
+VIDEO = b"\0\0\0\x18ftypmp42" + bytes(4084)
+
+
+def durations(count: int, *, seed: int, median: float = 20.0, sigma: float = 0.25) -> list[float]:
+    """
+    Return how long generations take: log-normal, as waiting times are, and cut off at both ends.
+
+    :param count: how many.
+    :param seed: equal seeds give equal durations.
+    :param median: seconds.
+    :param sigma: how wide.
+    :return: seconds, between 0.6 and 1.65 medians.
+    """
+    chance = random.Random(seed)
+    return [
+        round(min(max(median * chance.lognormvariate(0, sigma), 0.6 * median), 1.65 * median), 2) for _ in range(count)
+    ]
+
+
+def prompt_of(seconds: float) -> str:
+    """
+    Return a prompt whose generation takes this long.
+
+    :param seconds: real seconds.
+    """
+    return f"a cat in the rain [emulator:seconds={seconds}]"
+
+
+class EmulatedVidu:
+    """
+    A local Vidu, and what can be seen of it. Use it as a context manager.
+
+    :param concurrency: tasks in processing at once.
+    """
+
+    def __init__(self, concurrency: int = 100_000) -> None:
+        self._concurrency = concurrency
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self.url = ""
+
+    def __enter__(self) -> EmulatedVidu:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.emulated_vidu", "--concurrency", str(self._concurrency)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().strip()
+        if not self.url:
+            self._process.wait()
+            raise RuntimeError("the local Vidu did not start")
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._session.close()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def connection(self, **extra: Any) -> str:
+        """
+        Return an Airflow connection as JSON. No poll interval stands in it: the schedule decides, as for the real Vidu.
+
+        :param extra: fields of its extra.
+        """
+        return json.dumps({"conn_type": "vidu", "host": self.url, "password": API_KEY, "extra": extra})
+
+    def get(self, what: str) -> Any:
+        """
+        Look inside.
+
+        :param what: a route under ``/emulator/``.
+        """
+        answer = self._session.get(f"{self.url}/emulator/{what}", timeout=120)
+        answer.raise_for_status()
+        return answer.json()
+
+    def tell(self, what: str, **body: Any) -> None:
+        """
+        Steer it.
+
+        :param what: a route under ``/emulator/``.
+        :param body: JSON.
+        """
+        self._session.post(f"{self.url}/emulator/{what}", json=body, timeout=120).raise_for_status()
+
+    def clear_faults(self) -> None:
+        """Drop the faults that were ordered."""
+        self._session.delete(f"{self.url}/emulator/faults", timeout=120).raise_for_status()
+
+    def looks(self) -> int:
+        """Return how many requests have asked about tasks: single queries and pages of the list."""
+        asked = self.get("counters")["requests"]
+        return int(asked["poll"] + asked["list"])
+
+    def ended(self) -> dict[str, float]:
+        """Return when each task that has ended did, by id, epoch seconds."""
+        return {
+            task["task_id"]: task["changes"][-1]["at"]
+            for task in self.get("tasks")
+            if task["state"] in {"success", "failed"}
+        }
+
+    async def submit(
+        self, seconds: Sequence[float], *, rate: float | None = None, at_once: int = 4
+    ) -> AsyncIterator[tuple[str, float]]:
+        """
+        Submit tasks, and yield each one's id and when it was submitted.
+
+        :param seconds: how long each one's generation takes.
+        :param rate: submissions a second; None = as fast as they are answered.
+        :param at_once: submissions under way at once.
+        """
+        import aiohttp
+
+        began = time.time()
+        headers = {"Authorization": f"Token {API_KEY}"}
+        async with aiohttp.ClientSession(headers=headers) as session:
+
+            async def one(number: int, duration: float) -> tuple[str, float]:
+                if rate is not None:
+                    await asyncio.sleep(began + number / rate - time.time())
+                body = {"model": MODEL, "images": [IMAGE], "prompt": prompt_of(duration)}
+                submitted_at = time.time()
+                async with session.post(f"{self.url}/ent/v2/img2video", json=body) as answer:
+                    answer.raise_for_status()
+                    return (await answer.json())["task_id"], submitted_at
+
+            for first in range(0, len(seconds), at_once):
+                part = range(first, min(first + at_once, len(seconds)))
+                for told in await asyncio.gather(*(one(number, seconds[number]) for number in part)):
+                    yield told
+
+
+async def _serve(concurrency: int) -> None:
+    from airflow_provider_vidu.emulator import ViduEmulator
+
+    emulator = ViduEmulator(
+        speed=1.0, created_seconds=0.0, concurrency=concurrency, credits=10**9, seed=1, video=VIDEO, api_keys=[API_KEY]
+    )
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def wait_for_the_end() -> None:
+        sys.stdin.read()
+        loop.call_soon_threadsafe(stopping.set)
+
+    async with emulator as vidu:
+        print(vidu.url, flush=True)
+        threading.Thread(target=wait_for_the_end, daemon=True).start()
+        await stopping.wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--concurrency", type=int, required=True)
+    asyncio.run(_serve(parser.parse_args().concurrency))

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What the figures were taken on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+
+def describe() -> dict[str, str]:
+    """Return what a reader of the figures has to know: by name, in the order of telling."""
+    return {
+        "cores": str(os.cpu_count()),
+        "CPU": _processor(),
+        "RAM": f"{psutil.virtual_memory().total / 2**30:.0f} GB",
+        "system": platform.system(),
+        "Python": platform.python_version(),
+        "Airflow": version("apache-airflow"),
+        "provider": _commit(),
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _commit() -> str:
+    told = subprocess.run(
+        ["git", "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent
+    )
+    return told.stdout.strip() or version("airflow-provider-vidu")

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""How long many waits keep the triggerer's event loop from others, what memory they take, and whether it grows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from benchmarks.emulated_vidu import EmulatedVidu, durations
+from benchmarks.report import Table, Target, percentile, told
+from benchmarks.rows import Measured
+from benchmarks.triggerer import IDLE, OURS, PROBE, Plan, Run, run
+
+#: Begins of waits a second: a triggerer takes up 50 triggers a round.
+RATE = 500.0
+#: What a soak's tasks take: longer than it lasts.
+FOR_EVER = 100_000.0
+
+_KILOBYTE = 1024
+
+
+def measure_lag(*, quick: bool) -> Measured:
+    """
+    Probe a loop on which 1000, and then 10 000, triggers wait from their begin to their end.
+
+    :param quick: a tenth of them.
+    """
+    targets: list[Target] = []
+    lines: list[list[str]] = []
+    lags: dict[str, list[float]] = {}
+    for count, limit in ((100, 20.0), (1000, 50.0)) if quick else ((1000, 20.0), (10_000, 50.0)):
+        with EmulatedVidu() as vidu:
+            idle = asyncio.run(_run(vidu, IDLE, count, quick=quick))
+            ours = asyncio.run(_run(vidu, OURS, count, quick=quick))
+        p99 = 1000 * percentile(ours.lags, 0.99)
+        total, alone = _each(ours, count), _each(idle, count)
+        targets += [
+            Target(f"loop lag with {count} waits, p99", p99, limit, "ms", below=True),
+            Target(f"memory a wait beyond trigger and asyncio task, {count} waits", total - alone, 3.0, "KB", below=True),
+        ]
+        for way, done, kilobytes in ((OURS, ours, total), (IDLE, idle, alone)):
+            shares = [told(1000 * percentile(done.lags, share), "ms") for share in (0.5, 0.99, 0.999, 1.0)]
+            lines.append([f"{count} {way}", *shares, told(kilobytes, "KB"), told(done.cpu, "s"), str(done.requests)])
+        lags[str(count)] = sorted(round(1000 * lag, 3) for lag in ours.lags)[:: max(1, len(ours.lags) // 2000)]
+    header = ["waits", "lag, median", "p99", "p99.9", "worst", "memory a wait", "CPU", "requests"]
+    notes = [
+        f"A coroutine sleeps {1000 * PROBE:.0f} ms again and again and notes how much later it wakes, from the first "
+        "trigger's start to the last one's event.",
+        "`idle` is as many triggers with the same fields which wait for nothing: what trigger, generator and asyncio "
+        "task cost by themselves. Memory is what the process has resident while all wait, less what it had before the "
+        "first one, divided by their number; the target is about the difference of the two.",
+    ]
+    return Measured(targets, Table(header, lines), notes, {"lags": lags})
+
+
+def measure_soak(*, quick: bool) -> Measured:
+    """
+    Let 10 000 triggers wait for ten minutes, and watch the memory.
+
+    :param quick: 500 of them for half a minute.
+    """
+    count, seconds, settled = (500, 30.0, 10.0) if quick else (10_000, 600.0, 60.0)
+    with EmulatedVidu() as vidu:
+        done = asyncio.run(_soak(vidu, count, seconds))
+    samples = [(at - done.started, size / 2**20) for at, size, _ in done.samples if at >= done.started]
+    after = [(at, size) for at, size in samples if at >= settled]
+    tenth = max(1, len(after) // 10)
+    first, last = (percentile([size for _, size in part], 0.5) for part in (after[:tenth], after[-tenth:]))
+    growth = 100 * (last / first - 1)
+    targets = [
+        Target(f"resident memory at the end, beyond that after {settled:.0f} s", growth, 1.0, "%"),
+        Target("waits that ended although their tasks had not", float(len(done.events)), 0.0, ""),
+    ]
+    line = [
+        str(count),
+        f"{seconds:.0f} s",
+        told(done.base / 2**20, "MB"),
+        told(first, "MB"),
+        told(last, "MB"),
+        told(max(size for _, size in after), "MB"),
+        told(100 * done.cpu / done.wall, "%"),
+        str(done.requests),
+        told(done.requests / done.wall, ""),
+    ]
+    header = ["waits", "for", "memory before", "first tenth", "last tenth", "most", "of a core", "requests", "a second"]
+    notes = [
+        f"The tenths are of the time after {settled:.0f} s from the last trigger's start; flat means: at most 1 % more. "
+        "All tasks stay in processing, so that nobody leaves."
+    ]
+    series = {"memory": [(round(at, 1), round(size, 2)) for at, size in samples], "settled": settled}
+    return Measured(targets, Table(header, [line]), notes, series)
+
+
+async def _run(vidu: EmulatedVidu, way: str, count: int, *, quick: bool) -> Run:
+    # All wait at once for a while, in the schedule's usual stretch, and then end over half a minute.
+    median = 20.0 if quick else 30.0 + count / RATE
+    seconds = durations(count, seed=3, median=median)
+
+    async def paced() -> AsyncIterator[tuple[str, float]]:
+        # Submitted before the first wait begins: the cores are the measured process's and the local Vidu's alone.
+        tasks = [task async for task in vidu.submit(seconds)]
+        for number, task in enumerate(tasks):
+            yield task
+            if number % 50 == 49:
+                await asyncio.sleep(50 / RATE)
+
+    stop_after = 10.0 if way == IDLE else None
+    done = await run(Plan(way, count, probe=True, stop_after=stop_after), vidu, paced)
+    if done.failures:
+        raise RuntimeError(f"{way}: {done.failures} of {count} waits ended badly")
+    return done
+
+
+async def _soak(vidu: EmulatedVidu, count: int, seconds: float) -> Run:
+    async def paced() -> AsyncIterator[tuple[str, float]]:
+        async for task in vidu.submit([FOR_EVER] * count):
+            yield task
+
+    return await run(Plan(OURS, count, stop_after=seconds, timeout=FOR_EVER), vidu, paced)
+
+
+def _each(done: Run, count: int) -> float:
+    return (done.held() - done.base) / count / _KILOBYTE

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""A thousand waits on one event loop: ours against one poller a trigger, with the list and without it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from benchmarks.emulated_vidu import EmulatedVidu, durations
+from benchmarks.report import Table, Target, percentile, ratio, spread
+from benchmarks.rows import Measured
+from benchmarks.triggerer import OURS, POLL_INTERVAL, POLLERS, SHARED, Plan, Run, run
+
+#: Submissions, and so begins of waits, a second.
+RATE = 200.0
+
+Runs = Mapping[str, Sequence[Run]]
+
+
+def measure(*, quick: bool) -> Measured:
+    """
+    Let 1000 triggers wait for generations of about 20 s.
+
+    :param quick: fewer, and once.
+    """
+    runs, count = _runs([OURS, POLLERS, SHARED], quick=quick, has_list=True)
+    targets = []
+    for theirs in (POLLERS, SHARED):
+        shares = _shares(runs, theirs)
+        more = ""
+        if theirs == SHARED:
+            more = ", of pollers with one session"
+        targets += [
+            Target(f"requests of ours / of pollers{more}", shares["requests"], 1 / 40, "share"),
+            Target(f"median wake latency, ours / pollers{more}", shares["median"], 1.0, "×", below=True),
+            Target(f"p99 wake latency, ours / pollers{more}", shares["p99"], 1.0, "×", below=True),
+            Target(f"CPU of ours / of pollers{more}", shares["CPU"], 0.1, "share"),
+        ]
+    return Measured(targets, _table(runs, count), _notes(count), _series(runs, count))
+
+
+def measure_without_list(*, quick: bool) -> Measured:
+    """
+    Let as many wait for a host that has no list.
+
+    :param quick: fewer, and once.
+    """
+    runs, count = _runs([OURS, SHARED], quick=quick, has_list=False)
+    shares = _shares(runs, SHARED)
+    targets = [
+        Target("requests of ours / of pollers", shares["requests"], 1.0, "×"),
+        Target("median wake latency, ours / pollers", shares["median"], 1.0, "×", below=True),
+        Target("p99 wake latency, ours / pollers", shares["p99"], 1.0, "×", below=True),
+    ]
+    return Measured(targets, _table(runs, count), _notes(count), _series(runs, count))
+
+
+def _runs(ways: Sequence[str], *, quick: bool, has_list: bool) -> tuple[Runs, int]:
+    count, times = (150, 1) if quick else (1000, 2)
+    runs: dict[str, list[Run]] = {way: [] for way in ways}
+    with EmulatedVidu() as vidu:
+        for number in range(times):
+            seconds = durations(count, seed=number)
+            for way in ways:
+                runs[way].append(asyncio.run(_run(vidu, way, seconds, has_list=has_list)))
+    return runs, count
+
+
+async def _run(vidu: EmulatedVidu, way: str, seconds: Sequence[float], *, has_list: bool) -> Run:
+    async def without_list() -> None:
+        # A reset gives the list back.
+        await asyncio.to_thread(vidu.tell, "quirks", has_list=has_list)
+
+    plan = Plan(way, len(seconds))
+    done = await run(plan, vidu, lambda: vidu.submit(seconds, rate=RATE), without_list)
+    if len(done.latencies) != len(seconds) or done.failures:
+        raise RuntimeError(f"{way}: {len(done.latencies)} of {len(seconds)} waits ended, {done.failures} of them badly")
+    return done
+
+
+def _of(runs: Sequence[Run]) -> dict[str, list[float]]:
+    return {
+        "requests": [run.requests for run in runs],
+        "median": [run.latency(0.5) for run in runs],
+        "p99": [run.latency(0.99) for run in runs],
+        "worst": [run.latency(1.0) for run in runs],
+        "CPU": [run.cpu for run in runs],
+    }
+
+
+def _shares(runs: Runs, theirs: str) -> dict[str, float | None]:
+    ours, others = _of(runs[OURS]), _of(runs[theirs])
+    return {name: ratio(percentile(ours[name], 0.5), percentile(others[name], 0.5)) for name in ours}
+
+
+def _table(runs: Runs, count: int) -> Table:
+    lines = []
+    for way, done in runs.items():
+        figures = _of(done)
+        lines.append(
+            [
+                way,
+                spread(figures["requests"]),
+                spread([value / count for value in figures["requests"]]),
+                spread(figures["median"], "s"),
+                spread(figures["p99"], "s"),
+                spread(figures["worst"], "s"),
+                spread(figures["CPU"], "s"),
+            ]
+        )
+    return Table(["way", "requests", "a wait", "wake latency, median", "p99", "worst", "CPU"], lines)
+
+
+def _notes(count: int) -> list[str]:
+    return [
+        f"{count} waits that begin within {count / RATE:.0f} s, each as its task is submitted; the generations take "
+        "20 s in the median (log-normal, 12 to 33 s), the same ones for every way.",
+        f"A poller looks every {POLL_INTERVAL:.0f} s, from its start, and looks its connection up once. Ours has "
+        "nothing set: its own schedule decides.",
+        "The connection comes from the environment, which costs nearly nothing. In a triggerer each look-up costs its "
+        "supervisor about 20 ms more: once for all of ours, once a poller.",
+    ]
+
+
+def _series(runs: Runs, count: int) -> dict[str, object]:
+    return {
+        "latencies": {
+            way: sorted(round(value, 3) for run in done for value in run.latencies) for way, done in runs.items()
+        },
+        "requests": {way: percentile([run.requests / count for run in done], 0.5) for way, done in runs.items()},
+    }

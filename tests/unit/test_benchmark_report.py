@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""The benchmarks' page: what a figure says about its target, and that nothing missing passes for reached."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from benchmarks.report import MISSED, REACHED, Result, Table, Target, markdown, percentile, ratio, spread, told
+
+
+@pytest.mark.parametrize(
+    ("measured", "limit", "below", "reached"),
+    [
+        (0.02, 0.025, False, True),
+        (0.025, 0.025, False, True),
+        (0.025, 0.025, True, False),
+        (0.03, 0.025, False, False),
+        (0.0, 1.0, True, True),
+        (None, 1.0, False, None),
+        (math.nan, 1.0, False, None),
+    ],
+)
+def test_a_target_is_reached_at_its_limit_unless_it_must_lie_below(measured, limit, below, reached):
+    assert Target("requests", measured, limit, below=below).reached is reached
+
+
+def test_a_figure_that_is_missing_says_why_and_is_not_called_reached():
+    verdict = Target("wall", None, 1.0, reason="there is no batch operator").verdict
+    assert verdict == "not measured: there is no batch operator"
+
+
+@pytest.mark.parametrize(("ours", "theirs", "expected"), [(1, 4, 0.25), (None, 4, None), (1, None, None), (1, 0, None)])
+def test_a_ratio_needs_both_figures(ours, theirs, expected):
+    assert ratio(ours, theirs) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.02, "share", "1/50"),
+        (1.2, "share", "1.2 ×"),
+        (0.5634, "×", "0.563 ×"),
+        (12.345, "s", "12.3 s"),
+        (603_000, "", "603 000"),
+        (1000, "requests", "1000 requests"),
+        (0.00012, "s", "0.0001 s"),
+        (0, "", "0"),
+        (None, "s", "–"),
+    ],
+)
+def test_figures_are_told_in_three_digits(value, unit, text):
+    assert told(value, unit) == text
+
+
+def test_a_percentile_is_one_of_the_values():
+    values = [5.0, 1.0, 2.0, 4.0, 3.0]
+    assert percentile(values, 0.5) == 3.0
+    assert percentile(values, 0.99) == 5.0
+    assert percentile(values, 0.0) == 1.0
+    assert math.isnan(percentile([], 0.5))
+
+
+def test_several_runs_are_told_as_median_and_range():
+    assert spread([3.0, 1.0, 2.0], "s") == "2 (1 to 3) s"
+    assert spread([2.5], "s") == "2.5 s"
+
+
+def _result(**changes):
+    given = {"row": "waits", "title": "a thousand waits", "taken_at": "2026-11-24 12:00", "machine": {"cores": "2"}}
+    return Result(**{**given, **changes})
+
+
+def test_a_result_survives_its_file():
+    result = _result(
+        targets=[Target("requests", 0.02, 0.025, "share")], table=Table(["way", "requests"], [["ours", "20"]])
+    )
+    assert Result.from_json(result.to_json()) == result
+
+
+def test_the_page_tells_reached_missed_and_missing_apart():
+    targets = [Target("requests", 0.02, 0.025, "share"), Target("CPU", 0.5, 0.1, "share"), Target("lag", None, 1)]
+    page = markdown(
+        [_result(targets=targets), _result(row="soak", reason="no time | at all")],
+        {"waits": [("img/waits.svg", "latency")]},
+        "make bench",
+    )
+    assert f"| [waits](#waits) | requests | 1/50 | ≤ 1/40 | {REACHED} |" in page
+    assert f"| CPU | 1/2 | ≤ 1/10 | {MISSED} |" in page
+    assert "| lag | – | ≤ 1 | not measured: no figure |" in page
+    assert "not measured: no time \\| at all" in page
+    assert "- `waits`: CPU is 1/2, the target is ≤ 1/10." in page
+    assert "![latency](img/waits.svg)" in page
