@@ -13,6 +13,7 @@ import argparse
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 
 OURS = (
     "airflow_provider_vidu.operators.img2video,airflow_provider_vidu.sensors.task,airflow_provider_vidu.triggers.task"
@@ -39,18 +40,28 @@ def measure(modules: str) -> float:
     return float(told.stdout.strip().splitlines()[-1])
 
 
+def measure_all(sets: Sequence[str], runs: int) -> dict[str, list[float]]:
+    """
+    Measure several sets in turn, so that a drift of the machine meets all of them.
+
+    :param sets: each comma-separated.
+    :param runs: how many processes each.
+    :return: milliseconds of each run, by set.
+    """
+    taken: dict[str, list[float]] = {modules: [] for modules in sets}
+    for _ in range(runs):
+        for modules in sets:
+            taken[modules].append(measure(modules))
+    return taken
+
+
 def main() -> None:
-    """Measure the sets in turn, so that a drift of the machine meets all of them, and print a line each."""
+    """Measure, and print a line each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=21)
     parser.add_argument("modules", nargs="*", default=[])
     arguments = parser.parse_args()
-    sets = [OURS, *arguments.modules]
-    taken: dict[str, list[float]] = {modules: [] for modules in sets}
-    for _ in range(arguments.runs):
-        for modules in sets:
-            taken[modules].append(measure(modules))
-    for modules, times in taken.items():
+    for modules, times in measure_all([OURS, *arguments.modules], arguments.runs).items():
         print(f"{statistics.median(times):7.1f} ms median, {min(times):6.1f} to {max(times):6.1f}  {modules}")
 
 

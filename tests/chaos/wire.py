@@ -57,14 +57,18 @@ class Wire:
     :param settings: how Vidu behaves.
     :param timeout: seconds after which a client gives a request up.
     :param settle_seconds: within which what was accepted shows in the list.
+    :param latency: seconds of a request, in which nobody else does anything.
     """
 
-    def __init__(self, clock: Clock, settings: Settings, timeout: float, settle_seconds: float) -> None:
+    def __init__(
+        self, clock: Clock, settings: Settings, timeout: float, settle_seconds: float, latency: float = 0.1
+    ) -> None:
         self.clock = clock
         self.vidu = Vidu(settings, clock)
         self.quirks = Quirks()
         self.timeout = timeout
         self.settle_seconds = settle_seconds
+        self.latency = latency
         self.requests: Counter[str] = Counter()
         self._late: list[tuple[float, int, Callable[[], Any]]] = []
 
@@ -82,7 +86,7 @@ class Wire:
         self.settle()
         if self.clock() > request.not_after:
             raise ViduUnavailableError("sending took too long. Nothing was sent.")
-        self.clock.now += 0.1
+        self.clock.now += self.latency
         return self._answer(request, act, fault)
 
     def settle(self) -> None:
