@@ -85,10 +85,11 @@ $(INSTALLED): $(UV) pyproject.toml constraints/airflow-$(AIRFLOW).txt
 	@touch $@
 
 # An environment of its own: what others' providers bring with them must not change what the suite runs on.
-$(BENCH_INSTALLED): $(UV) pyproject.toml constraints/bench.txt
+$(BENCH_INSTALLED): $(UV) pyproject.toml constraints/bench.txt constraints/bench-overrides.txt
 	@mkdir -p $(TMPDIR)
 	$(UV) venv --quiet --clear --python "$$($(PYTHON) scripts/suitable_python.py 3.3.2)" $(BENCH)
 	$(UV) pip install --quiet --compile-bytecode --python $(BENCH) -c constraints/bench.txt \
+		--override constraints/bench-overrides.txt \
 		"apache-airflow==3.3.2" -e ".[test,bench]"
 	@touch $@
 
@@ -99,7 +100,8 @@ constraints: $(UV) ## Write the tested versions anew.
 			-o constraints/airflow-$$version.txt || exit 1; \
 	done
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --extra test --extra bench \
-		-c constraints/bench.in --no-emit-index-url --no-header --no-annotate pyproject.toml -o constraints/bench.txt
+		-c constraints/bench.in --override constraints/bench-overrides.txt --no-emit-index-url --no-header \
+		--no-annotate pyproject.toml -o constraints/bench.txt
 
 clean: ## Remove everything that the other targets have created.
 	rm -rf .venv .cache .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
