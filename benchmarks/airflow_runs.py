@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""A real Airflow with the benchmarks' DAGs, and what it tells of a run: when it was asked for, and when all had ended."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from local_airflow import LocalAirflow
+from local_database import own_database
+
+from benchmarks.report import NotMeasured
+
+DAGS = Path(__file__).parent / "dags"
+#: Worker slots.
+PARALLELISM = 16
+#: Seconds after which a run is given up.
+TIMEOUT = 900.0
+
+
+@contextmanager
+def real_airflow(environment: Mapping[str, str]) -> Generator[LocalAirflow, None, None]:
+    """
+    Start one on a PostgreSQL database, or on SQLite where there is no PostgreSQL.
+
+    :param environment: variables for all its processes.
+    """
+    with tempfile.TemporaryDirectory(prefix="airflow-benchmark-") as home, own_database() as database:
+        airflow = LocalAirflow(
+            home=Path(home), dags=DAGS, environment=dict(environment), parallelism=PARALLELISM, database=database
+        )
+        with airflow:
+            yield airflow
+
+
+def database_of(airflow: LocalAirflow) -> str:
+    """
+    Name the kind of database.
+
+    :param airflow: which.
+    """
+    return "SQLite" if airflow.database is None else "PostgreSQL"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """
+    A run that has ended.
+
+    :param run_id: Airflow's.
+    :param wall: seconds from the request to start it to the end of its last task.
+    :param tasks: its task instances, as the public API tells them.
+    """
+
+    run_id: str
+    wall: float
+    tasks: list[dict[str, Any]]
+
+
+def is_there(airflow: LocalAirflow, dag_id: str, why_not: str) -> None:
+    """
+    Wait until a DAG is known.
+
+    :param airflow: where.
+    :param dag_id: the DAG.
+    :param why_not: what its absence means.
+    :raises NotMeasured: it does not come, or cannot be imported.
+    """
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        known = {dag["dag_id"] for dag in airflow.get("dags", limit=100)["dags"]}
+        if dag_id in known:
+            return
+        if known:
+            # Each file is parsed on its own; another round finds the rest.
+            time.sleep(15)
+            if dag_id in {dag["dag_id"] for dag in airflow.get("dags", limit=100)["dags"]}:
+                return
+            break
+        time.sleep(0.5)
+    errors = [error["stack_trace"].strip().splitlines()[-1] for error in airflow.get("importErrors")["import_errors"]]
+    raise NotMeasured("; ".join([why_not, *errors]))
+
+
+def begin(airflow: LocalAirflow, dag_id: str) -> str:
+    """
+    Start a run.
+
+    :param airflow: where.
+    :param dag_id: the DAG.
+    :return: the run's id.
+    """
+    return airflow.trigger(dag_id)
+
+
+def end(airflow: LocalAirflow, dag_id: str, run_id: str) -> Ended:
+    """
+    Wait for a run.
+
+    :param airflow: where.
+    :param dag_id: the DAG.
+    :param run_id: the run's id.
+    :raises RuntimeError: it ended badly, or not in time.
+    """
+    until(lambda: airflow.run_state(dag_id, run_id) in {"success", "failed"}, f"{dag_id} ends")
+    run = airflow.get(f"dags/{dag_id}/dagRuns/{run_id}")
+    tasks = airflow.task_instances(dag_id, run_id)
+    if run["state"] != "success":
+        states = sorted({str(task["state"]) for task in tasks})
+        raise RuntimeError(f"{dag_id} ended as {run['state']}, its tasks as {states}; {_last_words(airflow, dag_id)}")
+    last = max(moment(task["end_date"]) for task in tasks)
+    return Ended(run_id, last - moment(run["queued_at"]), tasks)
+
+
+def until(look: Callable[[], Any], what: str, *, within: float = TIMEOUT, every: float = 0.5) -> None:
+    """
+    Look again until it is so.
+
+    :param look: whether it is.
+    :param what: what is waited for.
+    :param within: seconds.
+    :param every: seconds between looks; each costs the API server something.
+    :raises RuntimeError: not in time.
+    """
+    give_up = time.monotonic() + within
+    while not look():
+        if time.monotonic() > give_up:
+            raise RuntimeError(f"not within {within:.0f} s: {what}")
+        time.sleep(every)
+
+
+def moment(text: str) -> float:
+    """
+    Read a time of Airflow's API.
+
+    :param text: ISO 8601.
+    :return: epoch seconds.
+    """
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def logs_of(airflow: LocalAirflow, dag_id: str, run_id: str) -> dict[Path, str]:
+    """
+    Return the log files of a run's tasks.
+
+    :param airflow: where.
+    :param dag_id: the DAG.
+    :param run_id: the run's id.
+    """
+    folder = airflow.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}"
+    return {file: file.read_text(errors="replace") for file in sorted(folder.rglob("*.log*"))}
+
+
+def _last_words(airflow: LocalAirflow, dag_id: str) -> str:
+    folder = airflow.home / "logs" / f"dag_id={dag_id}"
+    lines = [line for file in folder.rglob("*.log*") for line in file.read_text(errors="replace").splitlines()]
+    errors = [line for line in lines if '"level":"error"' in line or '"level":"critical"' in line]
+    return errors[-1][:1500] if errors else "no error is logged"
