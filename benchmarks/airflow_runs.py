@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A real Airflow with the benchmarks' DAGs, and what it tells of a run: when it was asked for, and when all had ended."""
+"""A real Airflow with the benchmarks' DAGs, and what it tells of their runs."""
 
 from __future__ import annotations
 

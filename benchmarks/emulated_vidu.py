@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import requests
@@ -29,6 +29,9 @@ MODEL = "viduq2-turbo"
 IMAGE = "https://example.com/cat.png"
 #: A download answers this: nothing is rendered.
 VIDEO = b"\0\0\0\x18ftypmp42" + bytes(4084)
+
+#: Takes a task's id and the time of its submission, epoch seconds.
+Tell = Callable[[str, float], Awaitable[None]]
 
 
 def durations(count: int, *, seed: int, median: float = 20.0, sigma: float = 0.25) -> list[float]:
@@ -138,12 +141,13 @@ class EmulatedVidu:
         }
 
     async def submit(
-        self, seconds: Sequence[float], *, rate: float | None = None, at_once: int = 4
-    ) -> AsyncIterator[tuple[str, float]]:
+        self, seconds: Sequence[float], tell: Tell, *, rate: float | None = None, at_once: int = 4
+    ) -> None:
         """
-        Submit tasks, and yield each one's id and when it was submitted.
+        Submit tasks.
 
         :param seconds: how long each one's generation takes.
+        :param tell: called with each one's id and when it was submitted, in the order of submission.
         :param rate: submissions a second; None = as fast as they are answered.
         :param at_once: submissions under way at once.
         """
@@ -153,10 +157,10 @@ class EmulatedVidu:
         headers = {"Authorization": f"Token {API_KEY}"}
         async with aiohttp.ClientSession(headers=headers) as session:
 
-            async def one(number: int, duration: float) -> tuple[str, float]:
+            async def one(number: int) -> tuple[str, float]:
                 if rate is not None:
                     await asyncio.sleep(began + number / rate - time.time())
-                body = {"model": MODEL, "images": [IMAGE], "prompt": prompt_of(duration)}
+                body = {"model": MODEL, "images": [IMAGE], "prompt": prompt_of(seconds[number])}
                 submitted_at = time.time()
                 async with session.post(f"{self.url}/ent/v2/img2video", json=body) as answer:
                     answer.raise_for_status()
@@ -164,8 +168,22 @@ class EmulatedVidu:
 
             for first in range(0, len(seconds), at_once):
                 part = range(first, min(first + at_once, len(seconds)))
-                for told in await asyncio.gather(*(one(number, seconds[number]) for number in part)):
-                    yield told
+                for task_id, submitted_at in await asyncio.gather(*map(one, part)):
+                    await tell(task_id, submitted_at)
+
+    async def submitted(self, seconds: Sequence[float]) -> list[tuple[str, float]]:
+        """
+        Submit tasks, and return each one's id and when it was submitted.
+
+        :param seconds: see :meth:`submit`.
+        """
+        tasks: list[tuple[str, float]] = []
+
+        async def take(task_id: str, submitted_at: float) -> None:  # ruff: ignore[unused-async]
+            tasks.append((task_id, submitted_at))
+
+        await self.submit(seconds, take)
+        return tasks
 
 
 async def _serve(concurrency: int) -> None:

@@ -26,8 +26,7 @@ class Target:
     :param what: in words, for example ``requests, against one poller a trigger``.
     :param measured: the figure; None = not measured.
     :param limit: what it should be at the most.
-    :param unit: ``share`` (of another figure, told as 1/n), ``×`` (the same, told as a factor), or what follows the
-        number.
+    :param unit: ``share`` (of another figure, told as 1/n), or what follows the number.
     :param below: the limit itself is too much.
     :param reason: why it was not measured.
     """

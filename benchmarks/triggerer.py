@@ -16,11 +16,11 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from benchmarks.emulated_vidu import MODEL, EmulatedVidu
+from benchmarks.emulated_vidu import MODEL, EmulatedVidu, Tell
 from benchmarks.report import percentile
 
 #: One trigger of this provider for each task.
@@ -114,16 +114,16 @@ class Run:
 async def run(
     plan: Plan,
     vidu: EmulatedVidu,
-    tasks: Callable[[], AsyncIterator[tuple[str, float]]],
-    beside: Callable[[], Any] | None = None,
+    submit: Callable[[Tell], Awaitable[None]],
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> Run:
     """
     Let a fresh process wait for tasks, beginning with each as it is submitted.
 
     :param plan: what it does.
     :param vidu: whom it asks; reset before.
-    :param tasks: yields (task id, time of submission).
-    :param beside: called without arguments once the process is warm; an async function that runs beside it.
+    :param submit: submits the tasks and tells of each one.
+    :param beside: runs beside it, from the first submission on.
     :raises RuntimeError: the process has died.
     """
     environment = {
@@ -145,37 +145,36 @@ async def run(
             env=environment,
             limit=2**30,
         )
-        assert process.stdin is not None
-        assert process.stdout is not None
+        requests, answers = process.stdin, process.stdout
+        assert requests is not None
+        assert answers is not None
+
+        async def tell(task_id: str, submitted_at: float) -> None:
+            requests.write(json.dumps([task_id, submitted_at]).encode() + b"\n")
+            await requests.drain()
+
         try:
             # One wait before, so that imports and the first look-up are nobody's figures.
-            async for task_id, _ in vidu.submit([0.0]):
-                await _tell(process, task_id, time.time() - 60)
+            ((task_id, _),) = await vidu.submitted([0.0])
+            await tell(task_id, time.time() - 60)
             await _expect(process, b"warm", errors)
             vidu.tell("reset")
             another = asyncio.ensure_future(beside()) if beside else None
-            async for task_id, submitted_at in tasks():
-                await _tell(process, task_id, submitted_at)
-            told = json.loads(await process.stdout.readline() or "null")
+            await submit(tell)
+            told = json.loads(await answers.readline() or "null")
             if told is None:
                 raise RuntimeError(f"the measured process died: {_tail(errors)}")
             if another is not None:
                 await another
         finally:
             if process.returncode is None:
-                process.stdin.close()
+                requests.close()
                 try:
                     await asyncio.wait_for(process.wait(), 10)
                 except asyncio.TimeoutError:
                     process.kill()
                     await process.wait()
     return Run(**told, requests=vidu.looks(), ended=await asyncio.to_thread(vidu.ended))
-
-
-async def _tell(process: asyncio.subprocess.Process, task_id: str, submitted_at: float) -> None:
-    assert process.stdin is not None
-    process.stdin.write(json.dumps([task_id, submitted_at]).encode() + b"\n")
-    await process.stdin.drain()
 
 
 async def _expect(process: asyncio.subprocess.Process, word: bytes, errors: Any) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Many sensors whose tasks end at once: resumed on workers, and ended in the triggerer. The ids come by the environment."""
+"""Many sensors whose tasks end at once, told on workers and in the triggerer; the ids come by the environment."""
 
 from __future__ import annotations
 

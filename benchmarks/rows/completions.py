@@ -41,7 +41,9 @@ def measure(*, quick: bool) -> Measured:
     missing: dict[str, str] = {}
     with EmulatedVidu() as workers, EmulatedVidu() as triggerer:
         vidus = {WORKERS: workers, TRIGGERER: triggerer}
-        ids = {way: asyncio.run(_submit(vidu, count)) for way, vidu in vidus.items()}
+        ids = {
+            way: [task_id for task_id, _ in asyncio.run(vidu.submitted([HELD] * count))] for way, vidu in vidus.items()
+        }
         environment = {
             "AIRFLOW_CONN_VIDU_WORKERS": workers.connection(),
             "AIRFLOW_CONN_VIDU_TRIGGERER": triggerer.connection(),
@@ -80,10 +82,6 @@ def measure(*, quick: bool) -> Measured:
     return Measured([target], Table(header, lines), notes, {"delays": delays})
 
 
-async def _submit(vidu: EmulatedVidu, count: int) -> list[str]:
-    return [task_id async for task_id, _ in vidu.submit([HELD] * count)]
-
-
 def _complete(airflow: LocalAirflow, dag_id: str, vidu: EmulatedVidu, count: int) -> tuple[list[float], list[float]]:
     run_id = begin(airflow, dag_id)
     path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances"
@@ -99,7 +97,11 @@ def _complete(airflow: LocalAirflow, dag_id: str, vidu: EmulatedVidu, count: int
     fired: dict[int, float] = {}
     for file, text in logs_of(airflow, dag_id, run_id).items():
         for line in text.splitlines():
-            if "Trigger fired event" in line and (at := _FIRED.search(line)) and (index := _MAP_INDEX.search(str(file))):
+            if (
+                "Trigger fired event" in line
+                and (at := _FIRED.search(line))
+                and (index := _MAP_INDEX.search(str(file)))
+            ):
                 fired[int(index.group(1))] = moment(at.group(1))
     if len(fired) != count:
         raise RuntimeError(f"{len(fired)} of {count} events were found in the trigger logs of {dag_id}")

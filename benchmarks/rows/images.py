@@ -88,7 +88,9 @@ def measure_forty(*, quick: bool) -> Measured:
         "reschedules); ours has nothing set. Nobody downloads.",
     ]
     series = {"walls": walls, "longest": most, "nothing": start, "order": [way for way in _DAGS if way not in missing]}
-    return Measured(targets, Table(["way", "wall", "of the PythonOperator's", "requests an image"], lines), notes, series)
+    return Measured(
+        targets, Table(["way", "wall", "of the PythonOperator's", "requests an image"], lines), notes, series
+    )
 
 
 def measure_thousand(*, quick: bool) -> Measured:
@@ -126,7 +128,18 @@ def measure_thousand(*, quick: bool) -> Measured:
         Target("triggers", float(triggers), 1.0),
         Target("videos that are missing", float(count - videos), 0.0),
     ]
-    names = ["images", "videos", "submissions", "queries", "list pages", "execute", "resumes", "triggers", "wall", "longest generation"]
+    names = [
+        "images",
+        "videos",
+        "submissions",
+        "queries",
+        "list pages",
+        "execute",
+        "resumes",
+        "triggers",
+        "wall",
+        "longest generation",
+    ]
     line = [
         str(count),
         str(videos),
@@ -140,8 +153,8 @@ def measure_thousand(*, quick: bool) -> Measured:
         told(longest, "s"),
     ]
     notes = [
-        f"One task instance; LocalExecutor on {database}. Runs on a worker are counted by Airflow's audit log, triggers by "
-        "the events in the task's trigger logs. Downloads go to the storage and are no API requests.",
+        f"One task instance; LocalExecutor on {database}. Runs on a worker are counted by Airflow's audit log, "
+        "triggers by the events in the task's trigger logs. Downloads go to the storage and are no API requests.",
         f"Airflow's audit log: {', '.join(f'{kind} {number}' for kind, number in sorted(events.items()))}.",
     ]
     return Measured(targets, Table(names, [line]), notes)

@@ -43,7 +43,12 @@ def measure(*, quick: bool) -> Measured:
     reason = f"none can be imported: {', '.join(missing)}"
     targets = [Target("import of ours / of the lowest of the others", share, 1.0, "×", below=True, reason=reason)]
     lines = [
-        [name, told(medians[name], "ms"), f"{told(min(values))} to {told(max(values), 'ms')}", told(ratio(medians["ours"], medians[name]), "share")]
+        [
+            name,
+            told(medians[name], "ms"),
+            f"{told(min(values))} to {told(max(values), 'ms')}",
+            told(ratio(medians["ours"], medians[name]), "share"),
+        ]
         for name, values in times.items()
     ]
     notes = [
@@ -52,4 +57,6 @@ def measure(*, quick: bool) -> Measured:
     ]
     if missing:
         notes.append(f"Not compared, since it cannot be imported here: {', '.join(missing)}.")
-    return Measured(targets, Table(["modules of", "median", "range", "ours / theirs"], lines), notes, {"times": medians})
+    return Measured(
+        targets, Table(["modules of", "median", "range", "ours / theirs"], lines), notes, {"times": medians}
+    )

@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
-from benchmarks.emulated_vidu import EmulatedVidu, durations
+from benchmarks.emulated_vidu import EmulatedVidu, Tell, durations
 from benchmarks.report import Table, Target, percentile, told
 from benchmarks.rows import Measured
 from benchmarks.triggerer import IDLE, OURS, PROBE, Plan, Run, run
@@ -37,7 +36,9 @@ def measure_lag(*, quick: bool) -> Measured:
         total, alone = _each(ours, count), _each(idle, count)
         targets += [
             Target(f"loop lag with {count} waits, p99", p99, limit, "ms", below=True),
-            Target(f"memory a wait beyond trigger and asyncio task, {count} waits", total - alone, 3.0, "KB", below=True),
+            Target(
+                f"memory a wait beyond trigger and asyncio task, {count} waits", total - alone, 3.0, "KB", below=True
+            ),
         ]
         for way, done, kilobytes in ((OURS, ours, total), (IDLE, idle, alone)):
             shares = [told(1000 * percentile(done.lags, share), "ms") for share in (0.5, 0.99, 0.999, 1.0)]
@@ -85,8 +86,8 @@ def measure_soak(*, quick: bool) -> Measured:
     ]
     header = ["waits", "for", "memory before", "first tenth", "last tenth", "most", "of a core", "requests", "a second"]
     notes = [
-        f"The tenths are of the time after {settled:.0f} s from the last trigger's start; flat means: at most 1 % more. "
-        "All tasks stay in processing, so that nobody leaves."
+        f"The tenths are of the time after {settled:.0f} s from the last trigger's start; flat means: at most 1 % "
+        "more. All tasks stay in processing, so that nobody leaves."
     ]
     series = {"memory": [(round(at, 1), round(size, 2)) for at, size in samples], "settled": settled}
     return Measured(targets, Table(header, [line]), notes, series)
@@ -97,11 +98,10 @@ async def _run(vidu: EmulatedVidu, way: str, count: int, *, quick: bool) -> Run:
     median = 20.0 if quick else 30.0 + count / RATE
     seconds = durations(count, seed=3, median=median)
 
-    async def paced() -> AsyncIterator[tuple[str, float]]:
+    async def paced(tell: Tell) -> None:
         # Submitted before the first wait begins: the cores are the measured process's and the local Vidu's alone.
-        tasks = [task async for task in vidu.submit(seconds)]
-        for number, task in enumerate(tasks):
-            yield task
+        for number, task in enumerate(await vidu.submitted(seconds)):
+            await tell(*task)
             if number % 50 == 49:
                 await asyncio.sleep(50 / RATE)
 
@@ -113,11 +113,8 @@ async def _run(vidu: EmulatedVidu, way: str, count: int, *, quick: bool) -> Run:
 
 
 async def _soak(vidu: EmulatedVidu, count: int, seconds: float) -> Run:
-    async def paced() -> AsyncIterator[tuple[str, float]]:
-        async for task in vidu.submit([FOR_EVER] * count):
-            yield task
-
-    return await run(Plan(OURS, count, stop_after=seconds, timeout=FOR_EVER), vidu, paced)
+    plan = Plan(OURS, count, stop_after=seconds, timeout=FOR_EVER)
+    return await run(plan, vidu, lambda tell: vidu.submit([FOR_EVER] * count, tell))
 
 
 def _each(done: Run, count: int) -> float:

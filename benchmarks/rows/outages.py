@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from benchmarks.emulated_vidu import EmulatedVidu
@@ -67,7 +68,9 @@ def measure(*, quick: bool) -> Measured:
                 told(recovered, "s"),
             ]
         )
-    lines.append(["wake latency after all", "", "", "", f"{told(done.latency(0.5), 's')} (p99 {told(done.latency(0.99), 's')})"])
+    lines.append(
+        ["wake latency after all", "", "", "", f"{told(done.latency(0.5), 's')} (p99 {told(done.latency(0.99), 's')})"]
+    )
     header = ["trouble", "requests before", f"first {WITHIN:.0f} s", "then", "until asked again as before"]
     notes = [
         f"{count} waits. The local Vidu answers every query and every list with 429 (no Retry-After), later with 503, "
@@ -76,7 +79,7 @@ def measure(*, quick: bool) -> Measured:
         "seconds of at least half the rate before, counted from the trouble's end.",
     ]
     bins: dict[int, int] = {}
-    for (earlier, was), (later, now) in zip(readings, readings[1:], strict=False):
+    for (earlier, was), (later, now) in pairwise(readings):
         if later > earlier:
             bins[int(later)] = bins.get(int(later), 0) + now - was
     series = {
@@ -104,7 +107,7 @@ async def _run(vidu: EmulatedVidu, count: int, troubles: Sequence[Any], end: flo
             readings.append((time.monotonic() - began, await asyncio.to_thread(vidu.looks)))
             await asyncio.sleep(READ_EVERY)
 
-    done = await run(Plan(OURS, count), vidu, lambda: vidu.submit(seconds), beside)
+    done = await run(Plan(OURS, count), vidu, lambda tell: vidu.submit(seconds, tell), beside)
     return done, readings
 
 

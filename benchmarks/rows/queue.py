@@ -108,9 +108,7 @@ def measure_without_list(*, quick: bool) -> Measured:
 class _Queue:
     def __init__(self, count: int, *, has_list: bool) -> None:
         self.clock = Clock()
-        settings = Settings(
-            concurrency=CONCURRENCY, processing_seconds=PROCESSING, created_seconds=0.0, credits=10**9
-        )
+        settings = Settings(concurrency=CONCURRENCY, processing_seconds=PROCESSING, created_seconds=0.0, credits=10**9)
         self.wire = Wire(self.clock, settings, timeout=60.0, settle_seconds=60.0, latency=0.0)
         self.wire.quirks.has_list = has_list
         self.account = Account(base_url="http://127.0.0.1:1", api_key=API_KEY)
@@ -227,7 +225,8 @@ def _table(done: dict[str, Waited], count: int) -> Table:
 def _notes(count: int) -> list[str]:
     return [
         f"{count} tasks submitted at once, first in, first out, {CONCURRENCY} at a time, {PROCESSING:.0f} s each; a "
-        f"request takes {ROUND_TRIP} s. Virtual time: nothing depends on the machine, and equal code gives equal figures.",
+        f"request takes {ROUND_TRIP} s. Virtual time: nothing depends on the machine, and equal code gives equal "
+        "figures.",
         "One trigger for all is what the batch operator waits with; it tells when the last task has ended, and its "
         "latency is that one's.",
     ]

@@ -73,7 +73,7 @@ async def _run(vidu: EmulatedVidu, way: str, seconds: Sequence[float], *, has_li
         await asyncio.to_thread(vidu.tell, "quirks", has_list=has_list)
 
     plan = Plan(way, len(seconds))
-    done = await run(plan, vidu, lambda: vidu.submit(seconds, rate=RATE), without_list)
+    done = await run(plan, vidu, lambda tell: vidu.submit(seconds, tell, rate=RATE), without_list)
     if len(done.latencies) != len(seconds) or done.failures:
         raise RuntimeError(f"{way}: {len(done.latencies)} of {len(seconds)} waits ended, {done.failures} of them badly")
     return done

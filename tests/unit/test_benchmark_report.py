@@ -56,10 +56,10 @@ def test_figures_are_told_in_three_digits(value, unit, text):
 
 
 def test_a_percentile_is_one_of_the_values():
-    values = [5.0, 1.0, 2.0, 4.0, 3.0]
-    assert percentile(values, 0.5) == 3.0
-    assert percentile(values, 0.99) == 5.0
-    assert percentile(values, 0.0) == 1.0
+    values = [5, 1, 2, 4, 3]
+    assert percentile(values, 0.5) == 3
+    assert percentile(values, 0.99) == 5
+    assert percentile(values, 0.0) == 1
     assert math.isnan(percentile([], 0.5))
 
 
