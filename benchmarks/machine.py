@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,7 +21,6 @@ def describe() -> dict[str, str]:
         "system": platform.system(),
         "Python": platform.python_version(),
         "Airflow": version("apache-airflow"),
-        "provider": _commit(),
     }
 
 
@@ -34,10 +32,3 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def _commit() -> str:
-    told = subprocess.run(
-        ["git", "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent
-    )
-    return told.stdout.strip() or version("airflow-provider-vidu")

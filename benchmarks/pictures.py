@@ -66,8 +66,9 @@ def _figure(width: float, height: float, columns: int = 1, **grid: Any) -> tuple
     return figure, list(axes[0])
 
 
-def _bars(axes: Axes, values: Mapping[str, float], unit: str = "") -> None:
-    colors = _colors(list(values))
+def _bars(axes: Axes, values: Mapping[str, float], unit: str = "", *, alike: bool = False) -> None:
+    # Where no other part of the picture tells the others apart by colour, they need none.
+    colors = {way: _OURS if way == "ours" else _OTHERS[1] for way in values} if alike else _colors(list(values))
     positions = range(len(values) - 1, -1, -1)
     axes.barh(list(positions), list(values.values()), color=[colors[way] for way in values], height=0.62)
     axes.set_yticks(list(positions), list(values))
@@ -86,9 +87,10 @@ def _waits(series: Mapping[str, Any]) -> Figure:
     left.set_title("Requests a wait")
     left.set_xlabel("requests")
     colors = _colors(list(series["latencies"]))
-    for way, latencies in series["latencies"].items():
+    # Ways that lie on each other are seen through their widths.
+    for (way, latencies), width in zip(series["latencies"].items(), (1.8, 3.6, 1.4), strict=False):
         shares = [100 * (number + 1) / len(latencies) for number in range(len(latencies))]
-        right.step(latencies, shares, where="post", color=colors[way], linewidth=1.8, label=way)
+        right.step(latencies, shares, where="post", color=colors[way], linewidth=width, label=way)
     right.set_title("Waits told of within …")
     right.set_xlabel("seconds after the task's end")
     right.set_ylabel("% of waits")
@@ -175,6 +177,8 @@ def _lag(series: Mapping[str, Any]) -> Figure:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_ylim(0.1, 100)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, position: told(value))
     axes.axhline(1, color=_QUIET, linewidth=1, linestyle=(0, (4, 3)))
     axes.set_title("How often the loop woke its probe later than …")
     axes.set_xlabel("ms (logarithmic)")
@@ -200,7 +204,7 @@ def _completions(series: Mapping[str, Any]) -> Figure:
 
 def _imports(series: Mapping[str, Any]) -> Figure:
     figure, (axes,) = _figure(7, 2.2)
-    _bars(axes, dict(sorted(series["times"].items(), key=lambda item: item[1])), "ms")
+    _bars(axes, dict(sorted(series["times"].items(), key=lambda item: item[1])), "ms", alike=True)
     axes.set_title("Import of operator, sensor and trigger, on top of airflow.sdk")
     axes.set_xlabel("ms, median of cold processes")
     return figure
