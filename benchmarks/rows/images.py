@@ -107,8 +107,11 @@ def measure_thousand(*, quick: bool) -> Measured:
     count = 50 if quick else 1000
     bodies = [_body(number, seconds) for number, seconds in enumerate(durations(count, seed=1000))]
     with tempfile.TemporaryDirectory(prefix="videos-benchmark-") as folder, EmulatedVidu() as vidu:
+        # In a file, as such a batch would come: it is more than one variable holds.
+        requests_file = Path(folder) / "requests.jsonl"
+        requests_file.write_text("".join(f"{json.dumps(body)}\n" for body in bodies))
         environment = _environment(
-            vidu, VIDU_BENCHMARK_THOUSAND=json.dumps(bodies), VIDU_BENCHMARK_OUTPUT=f"{folder}/videos/"
+            vidu, VIDU_BENCHMARK_THOUSAND=str(requests_file), VIDU_BENCHMARK_OUTPUT=f"{folder}/videos/"
         )
         with real_airflow(environment) as airflow:
             is_there(airflow, "thousand_batch", "the DAG does not come")
