@@ -167,6 +167,7 @@ def _run(count: int, *, has_list: bool, wait: Callable[[_Queue], Coroutine[Any, 
     from airflow_provider_vidu.client import AsyncViduClient
     from airflow_provider_vidu.hooks.vidu import ViduHook
     from airflow_provider_vidu.triggers.task import ViduTaskTrigger
+    from airflow_provider_vidu.watcher import Watcher
 
     queue = _Queue(count, has_list=has_list)
 
@@ -187,6 +188,8 @@ def _run(count: int, *, has_list: bool, wait: Callable[[_Queue], Coroutine[Any, 
             mock.patch.object(AsyncViduClient, "_send", send),
             mock.patch.object(ViduHook, "aget_account", mock.AsyncMock(return_value=queue.account)),
             mock.patch.object(ViduTaskTrigger, "log", quiet),
+            # Its clock was bound to the real one at import.
+            mock.patch.dict(Watcher.__init__.__kwdefaults__, {"clock": queue.clock}),
         ):
             stack.enter_context(patch)
         loop = VirtualLoop(queue.clock)

@@ -48,7 +48,8 @@ class _NoWaiting(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
             raise RuntimeError("everything waits for something that will never happen")
         if self._in_worker:
             self._clock.on_sleep(timeout)
-        self._clock.now += max(0.0, timeout)
+        # A step that is smaller than the clock's digits would be none, for ever.
+        self._clock.now += max(1e-6, timeout)
         return []
 
 
