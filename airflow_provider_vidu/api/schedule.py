@@ -45,7 +45,9 @@ MAX_QUEUE_GAP = 300.0
 #: Seconds between two looks through the task list at a task that may end at any time: one request looks at a hundred.
 LISTED_GAP = 2.0
 #: The same while a long queue of ours is behind it: the whole takes long, and every look is a request.
-LISTED_GAP_IN_QUEUE = 5.0
+LISTED_GAP_IN_QUEUE = 4.5
+#: Tasks of ours in Vidu's queue that make it a long one.
+LONG_QUEUE = 50
 #: Queued tasks for each second of that gap.
 _QUEUED_A_SECOND = 20
 #: Seconds between two looks through the list at a task that is not next in the queue.
@@ -149,7 +151,7 @@ def listed_gap(queued: int) -> float:
     return min(max(LISTED_GAP, queued / _QUEUED_A_SECOND), LISTED_GAP_IN_QUEUE)
 
 
-def single_gap(age: float, earliest: float) -> float:
+def single_gap(age: float, earliest: float, queued: int = 0) -> float:
     """
     Return the gap between single queries, for one of many tasks whose host has no list.
 
@@ -158,8 +160,11 @@ def single_gap(age: float, earliest: float) -> float:
 
     :param age: seconds since it cannot have ended before.
     :param earliest: seconds that such a video takes at least.
+    :param queued: tasks of ours that wait in Vidu's queue: looking at them once a minute saves far more than that.
     :return: seconds.
     """
+    if queued >= LONG_QUEUE:
+        return LISTED_GAP
     # A second more: a round of queries is up to a tenth late each time.
     if age < 2 * earliest + 1:
         return 3.3
@@ -203,7 +208,7 @@ def next_of_many(
         return now + QUEUED_GAP
     waited_until = hints.submitted_at if queued_at is None else queued_at
     age = 0.0 if waited_until is None else max(0.0, now - waited_until)
-    look = now + (listed_gap(queued) if listed else single_gap(age, hints.earliest))
+    look = now + (listed_gap(queued) if listed else single_gap(age, hints.earliest, queued))
     if waited_until is not None:
         look = max(look, min(waited_until, now) + hints.earliest)
     return look
