@@ -24,7 +24,7 @@ from stage import Account, Run
 Scenario = Callable[[LocalAirflow, Account], Run]
 
 #: As many as the largest module and the others need together.
-ACCOUNTS = 20
+ACCOUNTS = 32
 
 # Airflow's own times, shortened: how soon a silent triggerer is replaced, and a silent worker given up.
 QUICK = {

@@ -52,7 +52,7 @@ def has_let_go(run: Run, job: int, count: int) -> None:
         # Otherwise this test would show nothing; and what on_kill does outlasts the trigger.
         assert run.trigger_logs(job).count("invoking on_kill") >= count
         eventually(
-            lambda: (run.trigger_logs(job).count("are left running"), run.account.bill().cancels),
+            lambda: (run.trigger_logs(job).count("left running"), run.account.bill().cancels),
             lambda seen: seen[0] >= count or seen[1] > 0,
             told=f"on_kill in triggerer job {job} has decided about {count} triggers",
         )
