@@ -16,11 +16,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from benchmarks.machine import describe
-from benchmarks.report import NotMeasured, Result, markdown, told
+from benchmarks.report import NEVER, NotMeasured, Result, markdown, told
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Where each row's last figures stand, and everything of quick runs.
-KEPT = ROOT / ".cache" / "bench"
+#: Where each row's last figures stand …
+KEPT = ROOT / "benchmarks" / "figures"
+#: … and everything of quick runs.
+QUICK = ROOT / ".cache" / "bench"
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = set(wanted) - {row.name for row in ROWS}
     if unknown:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
-    kept = KEPT / "quick" if options.quick else KEPT
+    kept = QUICK if options.quick else KEPT
     kept.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("AIRFLOW_HOME", str(KEPT / "airflow"))
+    os.environ.setdefault("AIRFLOW_HOME", str(ROOT / ".cache" / "bench-airflow"))
     broken = False
     if not options.page:
         for row in ROWS:
             if not wanted or row.name in wanted:
                 broken |= not _measure(row, kept, quick=options.quick)
-    _write(kept, KEPT / "quick" if options.quick else ROOT / "docs")
+    _write(kept, QUICK if options.quick else ROOT / "docs")
     return int(broken)
 
 
@@ -123,7 +125,7 @@ def _write(kept: Path, folder: Path) -> None:
             results.append(Result.from_json(file.read_text()))
         else:
             results.append(
-                Result(row.name, row.title, "never", describe(), reason=f"run make bench ONLY={row.name} for it")
+                Result(row.name, row.title, NEVER, describe(), reason=f"run make bench ONLY={row.name} for it")
             )
     pictures = {
         result.row: [(f"img/{name}", shown) for name, shown in draw(result, folder / "img")] for result in results

@@ -13,11 +13,15 @@ import argparse
 import asyncio
 import json
 import random
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -64,23 +68,30 @@ class EmulatedVidu:
     A local Vidu, and what can be seen of it. Use it as a context manager.
 
     :param concurrency: tasks in processing at once.
+    :param tls: let its connection speak https, as Vidu's own host does.
     """
 
-    def __init__(self, concurrency: int = 100_000) -> None:
+    def __init__(self, concurrency: int = 100_000, *, tls: bool = False) -> None:
         self._concurrency = concurrency
+        self._tls = tls
         self._session = requests.Session()
         self._session.trust_env = False
+        self._folder = tempfile.TemporaryDirectory(prefix="vidu-benchmark-")
         self.url = ""
+        self.api_url = ""
+
+    @property
+    def certificates(self) -> str | None:
+        """The file with the authority that its certificate is of; None = it speaks plain http."""
+        return str(Path(self._folder.name) / "authority.pem") if self._tls else None
 
     def __enter__(self) -> EmulatedVidu:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.emulated_vidu", "--concurrency", str(self._concurrency)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        command = [sys.executable, "-m", "benchmarks.emulated_vidu", "--concurrency", str(self._concurrency)]
+        if self.certificates:
+            command += ["--certificates", self.certificates]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
-        self.url = self._process.stdout.readline().strip()
+        self.url, _, self.api_url = self._process.stdout.readline().strip().partition(" ")
         if not self.url:
             self._process.wait()
             raise RuntimeError("the local Vidu did not start")
@@ -88,6 +99,7 @@ class EmulatedVidu:
 
     def __exit__(self, *exc_info: object) -> None:
         self._session.close()
+        self._folder.cleanup()
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
@@ -102,7 +114,7 @@ class EmulatedVidu:
 
         :param extra: fields of its extra.
         """
-        return json.dumps({"conn_type": "vidu", "host": self.url, "password": API_KEY, "extra": extra})
+        return json.dumps({"conn_type": "vidu", "host": self.api_url, "password": API_KEY, "extra": extra})
 
     def get(self, what: str) -> Any:
         """
@@ -186,7 +198,7 @@ class EmulatedVidu:
         return tasks
 
 
-async def _serve(concurrency: int) -> None:
+async def _serve(concurrency: int, certificates: Path | None) -> None:
     from airflow_provider_vidu.emulator import ViduEmulator
 
     emulator = ViduEmulator(
@@ -199,13 +211,44 @@ async def _serve(concurrency: int) -> None:
         sys.stdin.read()
         loop.call_soon_threadsafe(stopping.set)
 
-    async with emulator as vidu:
-        print(vidu.url, flush=True)
+    async with AsyncExitStack() as stack:
+        vidu = await stack.enter_async_context(emulator)
+        api_url = vidu.url
+        if certificates is not None:
+            relay = await stack.enter_async_context(await _tls_before(vidu.url, certificates))
+            api_url = f"https://127.0.0.1:{relay.sockets[0].getsockname()[1]}"
+        print(vidu.url, api_url, flush=True)
         threading.Thread(target=wait_for_the_end, daemon=True).start()
         await stopping.wait()
+
+
+async def _tls_before(url: str, certificates: Path) -> asyncio.Server:
+    """Start what ends TLS before a host, as a load balancer does, and write the authority that vouches for it."""
+    import trustme
+
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(certificates)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    port = int(url.rpartition(":")[2])
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await source.read(2**16):
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))
+
+    return await asyncio.start_server(relay, "127.0.0.1", 0, ssl=context, backlog=1024)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--concurrency", type=int, required=True)
-    asyncio.run(_serve(parser.parse_args().concurrency))
+    parser.add_argument("--certificates", type=Path)
+    arguments = parser.parse_args()
+    asyncio.run(_serve(arguments.concurrency, arguments.certificates))

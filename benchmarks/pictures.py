@@ -189,7 +189,7 @@ def _lag(series: Mapping[str, Any]) -> Figure:
 
 def _completions(series: Mapping[str, Any]) -> Figure:
     figure, (axes,) = _figure(7, 2.6)
-    for (way, delays), color in zip(series["delays"].items(), (_OTHERS[0], _OURS), strict=False):
+    for (way, delays), color in zip(series["delays"].items(), (_OTHERS[0], _OURS, _OTHERS[1]), strict=False):
         ranked = sorted(delays)
         shares = [100 * (number + 1) / len(ranked) for number in range(len(ranked))]
         axes.step(ranked, shares, where="post", color=color, linewidth=1.8, label=way)

@@ -58,6 +58,10 @@ class Target:
         return f"{'<' if self.below else '≤'} {told(self.limit, self.unit)}"
 
 
+#: Instead of a time where a row has no figures yet.
+NEVER = "never"
+
+
 @dataclass(frozen=True)
 class Table:
     """
@@ -210,7 +214,7 @@ def markdown(results: Sequence[Result], pictures: Mapping[str, Sequence[tuple[st
 
 def _opening(results: Sequence[Result], command: str) -> list[str]:
     lines = [
-        f"Ratios first. Written by `{command}`; `ONLY=` with names of rows (comma-separated) measures those anew and "
+        f"Written by `{command}`; `ONLY=` with names of rows (comma-separated) measures those anew and "
         "keeps the others' last figures, `QUICK=1` tries everything out in small sizes without touching this page. "
         "Targets are shown here and asserted nowhere: a suite that measures time fails on busy machines.",
         "",
@@ -259,7 +263,8 @@ def _section(result: Result, pictures: Sequence[tuple[str, str]], differs: bool)
     if differs:
         machine = " Another machine than above: " + ", ".join(f"{k}: {v}" for k, v in result.machine.items()) + "."
     quick = " Small sizes, for trying out." if result.quick else ""
-    lines.append(f"Taken {result.taken_at}, in {result.seconds:.0f} s.{quick}{machine}")
+    if result.taken_at != NEVER:
+        lines.append(f"Taken {result.taken_at}, in {result.seconds:.0f} s.{quick}{machine}")
     return lines
 
 

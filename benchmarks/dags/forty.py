@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The same images in five ways; what to generate comes by the environment, as JSON.
+The same images in four ways; what to generate comes by the environment, as JSON.
 
 A poller in a worker looks every five seconds; ours has nothing set. The sensor is rescheduled every ten: Airflow fails
 some of those that come back within about six, since their earlier process has not quite ended.
@@ -17,7 +17,7 @@ from datetime import timedelta
 import requests
 from airflow.sdk import DAG, task, task_group
 
-from airflow_provider_vidu.operators import img2video
+from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
 
 CONN_ID = "vidu_benchmark"
 HTTP_CONN_ID = "vidu_benchmark_http"
@@ -85,16 +85,15 @@ else:
         generation.expand(body=[json.dumps(body) for body in BODIES])
 
 with DAG("forty_mapped", schedule=None, default_args=DEFAULTS):
-    img2video.Img2VideoOperator.partial(
+    Img2VideoOperator.partial(
         task_id="generate", images=IMAGE, model=MODEL, vidu_conn_id=CONN_ID, deferrable=True
     ).expand(prompt=PROMPTS)
 
-if hasattr(img2video, "Img2VideoBatchOperator"):
-    with DAG("forty_batch", schedule=None, default_args=DEFAULTS):
-        img2video.Img2VideoBatchOperator(
-            task_id="generate",
-            requests=[{"prompt": prompt} for prompt in PROMPTS],
-            defaults={"images": IMAGE, "model": MODEL},
-            vidu_conn_id=CONN_ID,
-            deferrable=True,
-        )
+with DAG("forty_batch", schedule=None, default_args=DEFAULTS):
+    Img2VideoBatchOperator(
+        task_id="generate",
+        requests=[{"prompt": prompt} for prompt in PROMPTS],
+        defaults={"images": IMAGE, "model": MODEL},
+        vidu_conn_id=CONN_ID,
+        deferrable=True,
+    )

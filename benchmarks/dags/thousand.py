@@ -8,11 +8,11 @@ import os
 
 from airflow.sdk import DAG
 
-from airflow_provider_vidu.operators import img2video
+from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
 
-if (requests := os.environ.get("VIDU_BENCHMARK_THOUSAND")) and hasattr(img2video, "Img2VideoBatchOperator"):
+if requests := os.environ.get("VIDU_BENCHMARK_THOUSAND"):
     with DAG("thousand_batch", schedule=None):
-        img2video.Img2VideoBatchOperator(
+        Img2VideoBatchOperator(
             task_id="generate",
             requests=requests,
             vidu_conn_id="vidu_benchmark",

@@ -23,7 +23,6 @@ MAPPED = "Img2VideoOperator, mapped, deferrable"
 BATCH = "Img2VideoBatchOperator, deferrable"
 
 _DAGS = {PYTHON: "forty_python", HTTP: "forty_http", MAPPED: "forty_mapped", BATCH: "forty_batch"}
-_NO_BATCH = "this version has no Img2VideoBatchOperator"
 
 
 def measure_forty(*, quick: bool) -> Measured:
@@ -42,7 +41,7 @@ def measure_forty(*, quick: bool) -> Measured:
         is_there(airflow, "forty_mapped", "the DAGs do not come")
         for way, dag_id in _DAGS.items():
             try:
-                is_there(airflow, dag_id, _NO_BATCH if way == BATCH else "its provider is not installed")
+                is_there(airflow, dag_id, "its provider is not installed")
             except NotMeasured as error:
                 missing[way] = str(error)
         # The first run of all warms what everybody uses; the next ones tell what one task costs.
@@ -67,7 +66,6 @@ def measure_forty(*, quick: bool) -> Measured:
             ratio(middle.get(BATCH), 1.2 * most + start),
             1.0,
             "×",
-            reason=missing.get(BATCH, ""),
         ),
     ]
     lines = [
@@ -98,12 +96,7 @@ def measure_thousand(*, quick: bool) -> Measured:
     Turn 1000 images into 1000 files with one task instance.
 
     :param quick: 50 images.
-    :raises NotMeasured: there is no batch operator.
     """
-    from airflow_provider_vidu.operators import img2video
-
-    if not hasattr(img2video, "Img2VideoBatchOperator"):
-        raise NotMeasured(_NO_BATCH)
     count = 50 if quick else 1000
     bodies = [_body(number, seconds) for number, seconds in enumerate(durations(count, seed=1000))]
     with tempfile.TemporaryDirectory(prefix="videos-benchmark-") as folder, EmulatedVidu() as vidu:

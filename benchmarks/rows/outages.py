@@ -30,7 +30,7 @@ def measure(*, quick: bool) -> Measured:
     :param quick: fewer waits, shorter troubles.
     """
     count = 100 if quick else 1000
-    calm, storm, between, outage, after = (15, 10, 10, 15, 10) if quick else (25, 20, 25, 60, 25)
+    calm, storm, between, outage, after = (15, 10, 10, 15, 10) if quick else (25, 20, 90, 60, 40)
     troubles = [
         ("429 storm", calm, calm + storm, {"kind": "refuse", "status": 429, "reason": "TooManyRequests"}),
         (
