@@ -8,7 +8,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.errors import ViduError, ViduNotFoundError, is_outage
+from airflow_provider_vidu.api.errors import ViduError, ViduNotFoundError, ViduRateLimitError, is_outage
+from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import TaskState
 from airflow_provider_vidu.bulk_query import BulkQuery, in_parallel
 
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 MAX_PARALLEL = 20
 #: Tasks that are looked at before the first of them is cancelled: the looks at thousands must not take all the time.
 CHUNK = 500
-#: Seconds between two looks at what could not be seen.
+#: Looks at what could not be seen, before Vidu is asked to cancel it unseen …
+MAX_LOOKS = 3
+#: … and seconds between them.
 LOOK_GAP = 1.0
+#: What passes the time between them.
+pause = asyncio.sleep
 #: Refusals that are told in the log; the others are counted.
 MOST_TOLD = 5
 
@@ -44,6 +49,24 @@ class CancelReport:
     refused: tuple[str, ...] = ()
     unreachable: tuple[str, ...] = ()
 
+    def tell(self, log: Any, why: str) -> None:
+        """
+        Say what came of it, and what still costs.
+
+        :param log: where to.
+        :param why: what was cancelled and why, a sentence without its full stop.
+        """
+        log.info(
+            "%s: %d cancelled, %d had ended, %d refused (they go on and are billed when they succeed), %d not reached.",
+            why,
+            len(self.cancelled),
+            len(self.ended),
+            len(self.refused),
+            len(self.unreachable),
+        )
+        if self.unreachable:
+            log.warning("Not reached, and perhaps running on: %s", some_of(self.unreachable))
+
 
 @dataclass
 class _Fates:
@@ -57,7 +80,7 @@ async def cancel_unfinished(
     client: AsyncViduClient, task_ids: Sequence[str], *, seconds: float, log: Any
 ) -> CancelReport:
     """
-    Cancel those of many tasks that Vidu still cancels; each is asked to at most once.
+    Cancel those of many tasks that Vidu still cancels; one that was answered 429 is asked to again.
 
     :param client: of the account that submitted them; not closed here.
     :param task_ids: any number.
@@ -82,15 +105,14 @@ async def cancel_unfinished(
 
 async def _cancel_all(client: AsyncViduClient, task_ids: list[str], fates: _Fates, log: Any) -> None:
     bulk = BulkQuery(client)
+    told = 0
     for first in range(0, len(task_ids), CHUNK):
-        waiting = await _unbegun(bulk, task_ids[first : first + CHUNK], fates)
         lost: list[str] = []
-        told = 0
 
         async def cancel(task_id: str, lost: list[str] = lost) -> None:
             nonlocal told
             try:
-                await client.cancel_task(task_id)
+                await _once_taken(client, task_id)
             except ViduError as error:
                 told += 1
                 if told <= MOST_TOLD:
@@ -100,38 +122,53 @@ async def _cancel_all(client: AsyncViduClient, task_ids: list[str], fates: _Fate
             else:
                 fates.cancelled.append(task_id)
 
-        if waiting:
-            await in_parallel(waiting, min(MAX_PARALLEL, len(waiting)), cancel)
+        left = task_ids[first : first + CHUNK]
+        for look in range(MAX_LOOKS):
+            if look:
+                await pause(LOOK_GAP)
+            seen = await bulk.get_tasks(left)
+            left = [task_id for task_id in left if is_outage(seen[task_id])]
+            waiting = [
+                task_id
+                for task_id, shown in seen.items()
+                if not is_outage(shown) and _is_unbegun(task_id, shown, fates)
+            ]
+            if look == MAX_LOOKS - 1:
+                # What cannot be seen may be cancelled all the same; Vidu refuses what it has begun.
+                waiting += left
+            if waiting:
+                await in_parallel(waiting, min(MAX_PARALLEL, len(waiting)), cancel)
+            if not left:
+                break
         if lost:
             for task_id, result in (await bulk.get_tasks(lost)).items():
                 if isinstance(result, ViduError):
                     fates.unknown.append(task_id)
+                elif result.failed:
+                    fates.cancelled.append(task_id)
                 else:
-                    (fates.cancelled if result.failed else fates.refused).append(task_id)
+                    (fates.ended if result.succeeded else fates.refused).append(task_id)
 
 
-async def _unbegun(bulk: BulkQuery, task_ids: list[str], fates: _Fates) -> list[str]:
-    """Look until each task was seen, and return those that Vidu may still cancel."""
-    waiting: list[str] = []
-    left = task_ids
-    while left:
-        results = await bulk.get_tasks(left)
-        left = [task_id for task_id, result in results.items() if is_outage(result)]
-        for task_id, result in results.items():
-            if not is_outage(result):
-                _sort(task_id, result, fates, waiting)
-        if left:
-            await asyncio.sleep(LOOK_GAP)
-    return waiting
+async def _once_taken(client: AsyncViduClient, task_id: str) -> None:
+    """Cancel a task. A 429 has done nothing, and cancelling many at once provokes it: the time for all ends this."""
+    while True:
+        try:
+            return await client.cancel_task(task_id)
+        except ViduRateLimitError as error:
+            await pause(LOOK_GAP if error.retry_after is None else max(error.retry_after, LOOK_GAP))
 
 
-def _sort(task_id: str, seen: ViduTask | ViduError, fates: _Fates, waiting: list[str]) -> None:
+def _is_unbegun(task_id: str, seen: ViduTask | ViduError, fates: _Fates) -> bool:
+    """Tell whether Vidu may still cancel a task, and note the fate of the others."""
     if isinstance(seen, ViduError):
         # What cannot be looked at may still be cancelled, but for an id that the account does not know.
-        (fates.unknown if isinstance(seen, ViduNotFoundError) else waiting).append(task_id)
-    elif seen.is_final:
+        if isinstance(seen, ViduNotFoundError):
+            fates.unknown.append(task_id)
+            return False
+        return True
+    if seen.is_final:
         fates.ended.append(task_id)
     elif seen.state == TaskState.PROCESSING:
         fates.refused.append(task_id)
-    else:
-        waiting.append(task_id)
+    return not seen.is_final and seen.state != TaskState.PROCESSING

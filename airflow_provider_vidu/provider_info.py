@@ -39,7 +39,12 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "sensors": [{"integration-name": integration, "python-modules": ["airflow_provider_vidu.sensors.task"]}],
         "hooks": [{"integration-name": integration, "python-modules": ["airflow_provider_vidu.hooks.vidu"]}],
-        "triggers": [{"integration-name": integration, "python-modules": ["airflow_provider_vidu.triggers.task"]}],
+        "triggers": [
+            {
+                "integration-name": integration,
+                "python-modules": ["airflow_provider_vidu.triggers.task", "airflow_provider_vidu.triggers.timer"],
+            }
+        ],
         "connection-types": [
             {
                 "hook-class-name": "airflow_provider_vidu.hooks.vidu.ViduHook",

@@ -16,14 +16,12 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
     task_error,
 )
+from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.submission_rules import Known, Phase, Remote, SubmissionRecord, changed_fields
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.submission_try import Try
-
-#: Ids that a message names at the most.
-MAX_CANDIDATES = 20
 
 
 def failure_of(
@@ -83,8 +81,7 @@ def failure_of(
 def _in_doubt(
     record: SubmissionRecord, reason: str, this_try: Try, key: str | None, candidates: Sequence[str]
 ) -> ViduError:
-    shown = ", ".join(candidates[:MAX_CANDIDATES]) + (" …" if len(candidates) > MAX_CANDIDATES else "")
-    listed = f" Vidu tasks that may be it: {shown}." if candidates else ""
+    listed = f" Vidu tasks that may be it: {some_of(candidates)}." if candidates else ""
     one = candidates[0] if len(candidates) == 1 else "THE-VIDU-TASK-ID"
     if key is None:
         return ViduSubmissionInDoubtError(

@@ -8,7 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -45,11 +45,13 @@ class Resumed:
     :param began: when the try began, epoch seconds.
     :param refusals: how often a full queue has refused it.
     :param attempts: how often a reply of it was lost.
+    :param attempts_of: the same for each item of a batch, by the item's identity.
     """
 
     began: float
     refusals: int = 0
     attempts: int = 0
+    attempts_of: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None, context: Any) -> Resumed:

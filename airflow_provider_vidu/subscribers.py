@@ -26,13 +26,15 @@ class Outcome:
     How the wait for one task ended.
 
     :param task_id: Vidu's id.
-    :param task: as last seen; None where no look was answered.
+    :param task: as the last look showed it; None where that look failed.
+    :param state: as last seen; None where no look was answered.
     :param timed_out: the deadline passed first.
     :param error: why it was given up; None where it was not.
     """
 
     task_id: str
     task: ViduTask | None
+    state: str | None = None
     timed_out: bool = False
     error: ViduError | None = None
 
@@ -68,8 +70,12 @@ class GroupOutcome:
 class _Waits:
     """What both share: the future that ends the wait, and the trigger's own log."""
 
+    # A triggerer has thousands of them.
+    __slots__ = ("_context", "_log", "future", "say_at")
+
+    future: asyncio.Future[Any]
+
     def __init__(self, log: Any) -> None:
-        self.entries: set[Entry] = set()
         #: When to speak without having heard anything, epoch seconds.
         self.say_at = float("inf")
         self._log = log
@@ -82,9 +88,8 @@ class _Waits:
 
         :param failure: raised where the trigger waits.
         """
-        future: asyncio.Future[Any] = self.future  # type: ignore[attr-defined]
-        if not future.done():
-            future.set_exception(failure)
+        if not self.future.done():
+            self.future.set_exception(failure)
 
 
 class Subscriber(_Waits):
@@ -96,11 +101,36 @@ class Subscriber(_Waits):
     :param now: epoch seconds.
     """
 
+    __slots__ = ("_entry", "_progress")
+
+    future: asyncio.Future[Outcome]
+
     def __init__(self, log: Any, hints: Hints, now: float) -> None:
         super().__init__(log)
-        self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.future = asyncio.get_running_loop().create_future()
         self._progress = Progress(log, hints, now)
-        self._task: ViduTask | None = None
+        self._entry: Entry | None = None
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What it waits for in the plan, at most one: a set for each of thousands would be most of their size."""
+        return () if self._entry is None else (self._entry,)
+
+    def began(self, entry: Entry) -> None:
+        """
+        Note what it waits for in the plan.
+
+        :param entry: of the plan.
+        """
+        self._entry = entry
+
+    def ended(self, entry: Entry) -> None:
+        """
+        Note that it does not wait for it any more.
+
+        :param entry: of :meth:`began`.
+        """
+        self._entry = None
 
     def saw(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict, now: float) -> None:
         """
@@ -114,14 +144,15 @@ class Subscriber(_Waits):
         if isinstance(result, ViduError):
             self._context.run(self._progress.failed, result, now)
         else:
-            self._task = result
             self._context.run(self._progress.saw, result, now)
         if verdict is Verdict.WAIT or self.future.done():
             return
+        task = None if isinstance(result, ViduError) else result
         error = None
         if verdict is Verdict.GIVEN_UP and isinstance(result, ViduError):
             error = given_up(result, entry.task_id)
-        self.future.set_result(Outcome(entry.task_id, self._task, timed_out=verdict is Verdict.TIMED_OUT, error=error))
+        timed_out = verdict is Verdict.TIMED_OUT
+        self.future.set_result(Outcome(entry.task_id, task, entry.state, timed_out=timed_out, error=error))
 
 
 class GroupSubscriber(_Waits):
@@ -134,11 +165,14 @@ class GroupSubscriber(_Waits):
     :param total: how many there are.
     """
 
+    future: asyncio.Future[GroupOutcome]
+
     def __init__(self, log: Any, hints: Hints, now: float, total: int) -> None:
         super().__init__(log)
-        self.future: asyncio.Future[GroupOutcome] = asyncio.get_running_loop().create_future()
+        self.future = asyncio.get_running_loop().create_future()
         self.say_at = now + FIRST_SAID_AFTER
-        self._began = now
+        self._entries: set[Entry] = set()
+        self._since = now
         self._hints = hints
         self._total = total
         self._left = total
@@ -150,6 +184,19 @@ class GroupSubscriber(_Waits):
         if not total:
             self.future.set_result(self._outcome)
 
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What it waits for in the plan."""
+        return tuple(self._entries)
+
+    def began(self, entry: Entry) -> None:
+        """See :meth:`Subscriber.began`."""
+        self._entries.add(entry)
+
+    def ended(self, entry: Entry) -> None:
+        """See :meth:`Subscriber.ended`."""
+        self._entries.discard(entry)
+
     def saw(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict, now: float) -> None:
         """See :meth:`Subscriber.saw`."""
         if isinstance(result, ViduError):
@@ -157,7 +204,10 @@ class GroupSubscriber(_Waits):
         else:
             self._trouble = ""
             self._note(entry.task_id, None if result.is_final else result.state)
-            if result.credits is not None and not result.failed:
+            if result.failed:
+                # Not billed, whatever its price was told to be before.
+                self._credits.pop(entry.task_id, None)
+            elif result.credits is not None:
                 self._credits[entry.task_id] = result.credits
         if verdict is Verdict.WAIT or self.future.done():
             return
@@ -196,7 +246,7 @@ class GroupSubscriber(_Waits):
         )
         line = progress_line(
             counts,
-            elapsed=now - self._began,
+            elapsed=now - self._since,
             credits=sum(self._credits.values()) if self._credits else None,
             typical=self._hints.typical,
         )

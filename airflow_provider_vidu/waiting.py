@@ -49,6 +49,9 @@ class Progress:
     :param began: epoch seconds; what elapsed times count from where the submission's time is unknown.
     """
 
+    # A triggerer has thousands of them.
+    __slots__ = ("_began", "_hints", "_log", "_said_at", "_state")
+
     def __init__(self, log: Any, hints: Hints, began: float) -> None:
         self._log = log
         self._hints = hints

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from contextvars import Context
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,7 @@ class Watcher:
         self._sooner = asyncio.Event()
         self._wakes_at = float("-inf")
         self._failure: BaseException | None = None
+        self._is_closing = False
         self.waiters = 0
 
     async def wait(
@@ -90,6 +91,7 @@ class Watcher:
         :param end_time: epoch seconds.
         :param poll_interval: seconds; None = the account's, or else the schedule decides.
         :param log: where progress is told.
+        :return: how it ended: success, failure, the deadline, or an error that waiting does not mend.
         :raises Exception: what broke the poller: nobody waits for one that has ended.
         """
         await self._begun()
@@ -117,6 +119,7 @@ class Watcher:
         :param end_time: epoch seconds.
         :param poll_interval: see :meth:`wait`.
         :param log: where progress is told.
+        :return: how many ended in which way.
         :raises Exception: see :meth:`wait`.
         """
         await self._begun()
@@ -135,6 +138,7 @@ class Watcher:
         Query one task over the watcher's session: its links are signed anew.
 
         :param task_id: Vidu's id.
+        :return: the task as it is now.
         :raises ViduError: what came instead.
         """
         return await (await self._opened()).get_task(task_id)
@@ -142,6 +146,8 @@ class Watcher:
     async def close(self) -> None:
         """End the poller and close the session."""
         poller, self._poller = self._poller, None
+        # Python before 3.12 may swallow a cancellation in wait_for, where an answer has just come.
+        self._is_closing = True
         if poller is not None:
             poller.cancel()
             # It closes its session even if whoever waits here is cancelled.
@@ -171,7 +177,7 @@ class Watcher:
                 break
             now = self._clock()
             entry = self._plan.add(task_id, hints, end_time, poll_interval, now, subscriber)
-            subscriber.entries.add(entry)
+            subscriber.began(entry)
             if number % 500 == 0:
                 try:
                     await asyncio.sleep(0)
@@ -184,8 +190,9 @@ class Watcher:
             self._sooner.set()
 
     def _leave(self, subscriber: Subscriber | GroupSubscriber) -> None:
-        while subscriber.entries:
-            self._plan.remove(subscriber.entries.pop())
+        for entry in subscriber.entries:
+            subscriber.ended(entry)
+            self._plan.remove(entry)
 
     # -- the poller -------------------------------------------------------------------------------------------
 
@@ -193,10 +200,10 @@ class Watcher:
         try:
             try:
                 with suppress(ViduError):
-                    self._poll_interval = (await self._opened()).account.poll_interval
+                    await self._opened()
             finally:
                 self._ready.set()
-            while True:
+            while not self._is_closing:
                 await self._until_due()
                 await self._round()
         except asyncio.CancelledError as error:
@@ -248,15 +255,17 @@ class Watcher:
                 if told % TOLD_AT_ONCE == 0:
                     await asyncio.sleep(0)
         for group in tuple(self._groups):
-            group.say(self._clock())
+            with _only_its_own(group):
+                group.say(self._clock())
 
     def _tell(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict) -> None:
         subscriber = entry.subscriber
         if subscriber is None:
             return
-        subscriber.saw(entry, result, verdict, self._clock())
+        with _only_its_own(subscriber):
+            subscriber.saw(entry, result, verdict, self._clock())
         if verdict is not Verdict.WAIT:
-            subscriber.entries.discard(entry)
+            subscriber.ended(entry)
             entry.subscriber = None
 
     async def _ask(self, task_ids: list[str]) -> dict[str, ViduTask | ViduError]:
@@ -287,6 +296,7 @@ class Watcher:
                 from airflow_provider_vidu.client import AsyncViduClient
 
                 self._client = AsyncViduClient(await self._account())
+                self._poll_interval = self._client.account.poll_interval
                 self._bulk = BulkQuery(self._client)
             return self._client
 
@@ -310,8 +320,43 @@ class Watcher:
 _watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Watcher]] = WeakKeyDictionary()
 
 
-@asynccontextmanager
-async def of(conn_id: str, look_up: Callable[[], Awaitable[Account]]) -> AsyncGenerator[Watcher, None]:
+@contextmanager
+def _only_its_own(subscriber: Subscriber | GroupSubscriber) -> Generator[None, None, None]:
+    """Let what one trigger's log raises (a full disk) end that trigger's wait, and no other's."""
+    try:
+        yield
+    except Exception as error:
+        subscriber.break_off(error)
+
+
+class _Joined:
+    # Not a generator with contextlib's decorator: a triggerer has thousands, and those are a kilobyte each.
+    __slots__ = ("_conn_id", "_look_up", "_watcher")
+
+    def __init__(self, conn_id: str, look_up: Callable[[], Awaitable[Account]]) -> None:
+        self._conn_id = conn_id
+        self._look_up = look_up
+
+    async def __aenter__(self) -> Watcher:
+        look_up = self._look_up
+        # It holds a hook, and the watcher keeps the one that it needs.
+        del self._look_up
+        here = _watchers.setdefault(asyncio.get_running_loop(), {})
+        self._watcher = here.get(self._conn_id) or here.setdefault(self._conn_id, Watcher(look_up))
+        self._watcher.waiters += 1
+        return self._watcher
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        watcher = self._watcher
+        watcher.waiters -= 1
+        if watcher.waiters == 0:
+            here = _watchers.get(asyncio.get_running_loop(), {})
+            if here.get(self._conn_id) is watcher:
+                del here[self._conn_id]
+            await watcher.close()
+
+
+def of(conn_id: str, look_up: Callable[[], Awaitable[Account]]) -> AbstractAsyncContextManager[Watcher]:
     """
     Join the watcher of a connection on the running event loop; the last one to leave ends it.
 
@@ -323,14 +368,4 @@ async def of(conn_id: str, look_up: Callable[[], Awaitable[Account]]) -> AsyncGe
     """
     # Two connections to one account have a watcher each: a key is rotated in one connection after the other, and
     # waits that had shared a session would have to be parted then. It costs one more request a round.
-    here = _watchers.setdefault(asyncio.get_running_loop(), {})
-    watcher = here.get(conn_id) or here.setdefault(conn_id, Watcher(look_up))
-    watcher.waiters += 1
-    try:
-        yield watcher
-    finally:
-        watcher.waiters -= 1
-        if watcher.waiters == 0:
-            if here.get(conn_id) is watcher:
-                del here[conn_id]
-            await watcher.close()
+    return _Joined(conn_id, look_up)

@@ -4,7 +4,8 @@
 A video for every picture and every mood in one task instance: thousands cost one worker start, one trigger, one resume.
 
 All requests are checked before the first one is paid for; ``credit_budget`` bounds the bill. What fails does not stop
-the rest: the manifest (JSON Lines, one record a request) tells which, and clearing the task submits those alone.
+the rest: the manifest (JSON Lines, one record a request) tells which, and clearing the task submits those alone (from
+Airflow 3.3 on; before, a clear pays for all again).
 ``requests`` may as well be the path of a JSON Lines file.
 """
 

@@ -62,6 +62,7 @@ class Listing:
         self._rest = 0
         self._strikes = 0
         self._outages = 0
+        self._is_up = False
         self._omitted: dict[str, int] = {}
 
     @property
@@ -76,7 +77,7 @@ class Listing:
 
         True after three outages of the list in a row, and at every second one from there on.
         """
-        return self.serves and self._outages >= STRIKES and (self._outages - STRIKES) % 2 == 0
+        return self.serves and not self._is_up and self._outages >= STRIKES and (self._outages - STRIKES) % 2 == 0
 
     def has(self, task_id: str) -> bool:
         """
@@ -88,6 +89,7 @@ class Listing:
 
     def begins(self) -> None:
         """Note that a call begins: a list that rests is tried again one day."""
+        self._is_up = False
         if self._rest:
             self._rest -= 1
             if not self._rest:
@@ -137,6 +139,7 @@ class Listing:
 
         :param error: what came instead of a page.
         :param count: how many ids it asked for.
+        :return: what to do about its ids.
         """
         if isinstance(error, ViduAnswerTooLargeError) or error.reason in _TOO_MANY or error.http_status in _TOO_LONG:
             self.page_size = min(self.page_size, count // 2)
@@ -149,6 +152,10 @@ class Listing:
             self._exists = False
             return Then.SINGLY
         if isinstance(error, ViduUnavailableError):
+            if self._is_up:
+                # The list alone is down.
+                self._outages, self._rest = 0, REST
+                return Then.SINGLY
             self._outages += 1
             return Then.RETURN
         if isinstance(error, (ViduRateLimitError, ViduAuthError)):
@@ -161,12 +168,15 @@ class Listing:
         """
         Note the single query that was made because the list is :attr:`doubted`.
 
+        After an answer the list is asked once more, in the same call: a host that has just come back answers it too,
+        and a thousand single queries would be what it can bear least then.
+
         :param error: what came of it; None = an answer.
         """
         if isinstance(error, (ViduUnavailableError, ViduRateLimitError, ViduAuthError)):
             self._outages += 1
         else:
-            self._outages, self._rest = 0, REST
+            self._is_up = True
 
     def _strike(self) -> None:
         self._strikes += 1

@@ -55,15 +55,29 @@ class Entry:
 
     :param task_id: Vidu's id.
     :param wait: its verdicts.
+    :param now: when it begins, epoch seconds.
     :param subscriber: whom to tell; this module passes it back and nothing else.
     """
 
-    __slots__ = ("_place", "queued_at", "removed", "scheduled", "state", "subscriber", "task_id", "wait")
+    __slots__ = (
+        "_place",
+        "began",
+        "looks",
+        "queued_at",
+        "removed",
+        "scheduled",
+        "state",
+        "subscriber",
+        "task_id",
+        "wait",
+    )
 
-    def __init__(self, task_id: str, wait: Wait, subscriber: Any) -> None:
+    def __init__(self, task_id: str, wait: Wait, now: float, subscriber: Any) -> None:
         self.task_id = task_id
         self.wait = wait
+        self.began = now
         self.subscriber = subscriber
+        self.looks = 0
         self.state: str | None = None
         self.queued_at: float | None = None
         self.removed = False
@@ -85,7 +99,7 @@ class PollPlan:
         self._lists = lists
         self._page_size = page_size
         self._order = count()
-        self._entries: dict[str, list[Entry]] = {}
+        self._entries: dict[str, tuple[Entry, ...]] = {}
         self._looks: list[tuple[float, int, Entry]] = []
         self._ends: list[tuple[float, int, Entry]] = []
         self._queue: list[tuple[float, int]] = []
@@ -116,9 +130,11 @@ class PollPlan:
         :param poll_interval: seconds, fixed by the user; None = the schedule decides.
         :param now: epoch seconds.
         :param subscriber: see :class:`Entry`.
+        :return: the wait, for :meth:`remove`.
         """
-        entry = Entry(task_id, Wait(hints, end_time, poll_interval, now), subscriber)
-        self._entries.setdefault(task_id, []).append(entry)
+        entry = Entry(task_id, Wait(hints, end_time, poll_interval, now), now, subscriber)
+        # A tuple: of thousands of lists of one, most would be the room that they keep for more.
+        self._entries[task_id] = (*self._entries.get(task_id, ()), entry)
         self._count += 1
         self._states[None] += 1
         if poll_interval is not None:
@@ -143,10 +159,9 @@ class PollPlan:
         entry.removed = True
         entry.subscriber = None
         self._count -= 1
-        same = self._entries[entry.task_id]
-        same.remove(entry)
-        if not same:
-            del self._entries[entry.task_id]
+        same = tuple(other for other in self._entries.pop(entry.task_id) if other is not entry)
+        if same:
+            self._entries[entry.task_id] = same
         self._states[entry.state] -= 1
         self._leave_queue(entry)
         if entry.wait.poll_interval is not None:
@@ -234,9 +249,10 @@ class PollPlan:
 
         :param results: for the ids of :meth:`take`.
         :param now: epoch seconds.
+        :return: each wait, what its look has shown, and what that means for it.
         """
         for task_id, result in results.items():
-            for entry in tuple(self._entries.get(task_id, ())):
+            for entry in self._entries.get(task_id, ()):
                 if not entry.removed:
                     yield entry, result, self._judge(entry, result, now)
 
@@ -245,6 +261,7 @@ class PollPlan:
         Go through the waits whose deadline has passed while nothing may be asked: they end without a last look.
 
         :param now: epoch seconds.
+        :return: each wait, the trouble, and what it means: always the end.
         """
         while (
             self.pace.probing
@@ -256,16 +273,15 @@ class PollPlan:
 
     def _judge(self, entry: Entry, result: ViduTask | ViduError, now: float) -> Verdict:
         wait = entry.wait
+        entry.looks += 1
         if isinstance(result, ViduError):
             verdict = wait.failed(result, now)
             if isinstance(result, (ViduUnavailableError, ViduRateLimitError)):
                 # The account's pace is what spares the host; a wait of its own would only be late afterwards.
                 wait.look_at = min(wait.look_at, now + MAX_PROBE_GAP)
         else:
-            verdict = wait.saw(result, now)
-            if verdict is Verdict.WAIT:
-                self._saw_state(entry, result.state, now)
-                wait.look_at = min(self._next_look(entry, now), wait.end_time)
+            self._saw_state(entry, result.state, now)
+            verdict = wait.saw(result, now, self._next_look(entry, now))
         if verdict is not Verdict.WAIT:
             subscriber = entry.subscriber
             self.remove(entry)
@@ -285,6 +301,8 @@ class PollPlan:
                 is_next=self._is_next(entry),
                 queued=len(self._queue),
                 listed=self._lists(entry.task_id),
+                waited=now - entry.began,
+                looks=entry.looks,
             ),
             max(entry.wait.end_time, now),
         )

@@ -52,16 +52,20 @@ LONG_QUEUE = 50
 _QUEUED_A_SECOND = 20
 #: Seconds between two looks through the list at a task that is not next in the queue.
 QUEUED_GAP = 60.0
+#: Seconds between two single queries where a host has no list: as a plain poller has it …
+_POLLER_GAP = 5.0
+#: … and while looks are left that were saved.
+_SOONER_GAP = 3.3
 #: Seconds between two probes of a host that is down, at the most, while many wait for it.
 MAX_PROBE_GAP = 15.0
 #: By how much an account is slowed down by 429s, at the most.
-_MAX_SLOWDOWN = 16.0
+_MAX_SLOWDOWN = 8.0
 
 # No video of an unknown model has been seen; this is what the fastest known one takes.
 _EARLIEST_UNKNOWN = 10.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Hints:
     """
     What is known of a task when its wait begins; travels with a trigger as plain JSON.
@@ -151,24 +155,26 @@ def listed_gap(queued: int) -> float:
     return min(max(LISTED_GAP, queued / _QUEUED_A_SECOND), LISTED_GAP_IN_QUEUE)
 
 
-def single_gap(age: float, earliest: float, queued: int = 0) -> float:
+def single_gap(age: float, earliest: float, waited: float, looks: int, queued: int = 0) -> float:
     """
     Return the gap between single queries, for one of many tasks whose host has no list.
 
-    The looks that the earliest plausible end has saved are spent right after it; then one gap is longer, so that from
-    there on the count is that of a plain poller that asks every five seconds: in all never more.
+    What looking away until the earliest plausible end has saved is spent right after it, when most tasks end: a look
+    comes sooner as long as a plain poller, which asks at once and then every five seconds, would have asked no less
+    often by then. A wait whose task ran already when it began has saved nothing, and spends nothing.
 
-    :param age: seconds since it cannot have ended before.
+    :param age: seconds since the task was last known not to be processing.
     :param earliest: seconds that such a video takes at least.
+    :param waited: seconds since the wait began.
+    :param looks: that it has made so far.
     :param queued: tasks of ours that wait in Vidu's queue: looking at them once a minute saves far more than that.
     :return: seconds.
     """
     if queued >= LONG_QUEUE:
         return LISTED_GAP
-    # A second more: a round of queries is up to a tenth late each time.
-    if age < 2 * earliest + 1:
-        return 3.3
-    return 6.8 if age < 2 * earliest + 6 else min(max(5.0, age / 20), 60.0)
+    if age < 3 * earliest and looks <= waited // _POLLER_GAP + 1:
+        return _SOONER_GAP
+    return min(max(_POLLER_GAP, age / 20), 60.0)
 
 
 def next_of_many(
@@ -181,6 +187,8 @@ def next_of_many(
     is_next: bool = True,
     queued: int = 0,
     listed: bool = True,
+    waited: float = 0.0,
+    looks: int = 0,
 ) -> float:
     """
     Return when to look again at a running task of many that one poller looks at.
@@ -197,6 +205,8 @@ def next_of_many(
     :param is_next: whether it is among the oldest of the queue.
     :param queued: see :func:`listed_gap`.
     :param listed: whether the task list is asked, a hundred at once; else a query is made for it alone.
+    :param waited: see :func:`single_gap`.
+    :param looks: see :func:`single_gap`.
     :return: epoch seconds, after ``now``.
     """
     if poll_interval is not None:
@@ -208,7 +218,8 @@ def next_of_many(
         return now + QUEUED_GAP
     waited_until = hints.submitted_at if queued_at is None else queued_at
     age = 0.0 if waited_until is None else max(0.0, now - waited_until)
-    look = now + (listed_gap(queued) if listed else single_gap(age, hints.earliest, queued))
+    gap = listed_gap(queued) if listed else single_gap(age, hints.earliest, waited, looks, queued)
+    look = now + gap
     if waited_until is not None:
         look = max(look, min(waited_until, now) + hints.earliest)
     return look
@@ -299,7 +310,7 @@ class Pace:
         """Note that the host has answered."""
         self.probing = False
         self._failures = 0
-        self._slowdown = max(1.0, self._slowdown * 0.8)
+        self._slowdown = max(1.0, self._slowdown * 0.7)
 
     def failed(self, error: ViduError, now: float, gap: float = LISTED_GAP) -> None:
         """
@@ -354,15 +365,18 @@ class Wait:
         self.look_at = min(next_look(now, hints, poll_interval), max(end_time, now))
         self._patience = Patience()
 
-    def saw(self, task: ViduTask, now: float) -> Verdict:
+    def saw(self, task: ViduTask, now: float, look_at: float | None = None) -> Verdict:
         """
         Note what a look has shown. A state that this release does not know is waited out.
 
         :param task: as queried.
         :param now: epoch seconds.
+        :param look_at: when to look again, of whoever plans many waits together; None = :func:`next_look` decides.
         """
         self._patience.answered()
-        return Verdict.ENDED if task.is_final else self._again(next_look(now, self.hints, self.poll_interval), now)
+        if task.is_final:
+            return Verdict.ENDED
+        return self._again(next_look(now, self.hints, self.poll_interval) if look_at is None else look_at, now)
 
     def failed(self, error: ViduError, now: float) -> Verdict:
         """

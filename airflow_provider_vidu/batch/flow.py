@@ -27,7 +27,7 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.batch.pacing import Spending
 from airflow_provider_vidu.batch.records import ItemPhase
-from airflow_provider_vidu.batch.requests import SILENT, fingerprint_of, price_of
+from airflow_provider_vidu.batch.requests import SILENT, fingerprints_of
 from airflow_provider_vidu.submission import MAX_INTENT_AGE, ended_by
 from airflow_provider_vidu.submission_rules import with_marker
 from airflow_provider_vidu.waiting import SLICE
@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.batch.submission import BatchSubmission
 
-#: Attempts in a row that do not reach Vidu, after which a try ends.
+#: Attempts in a row that do not reach Vidu, after which a try ends; those that were out together are one.
 MAX_OUTAGES = 5
 #: Seconds that submissions which are out may take when the worker is told to stop.
 DRAIN_SECONDS = 1.5
+#: How often intents are written anew whose write took so long that they cannot be relied on.
+MAX_INTENT_WRITES = 3
 #: How often a request is sent again that Vidu refuses for now, though not for a full queue.
 MAX_REFUSALS = 3
 
@@ -48,8 +50,6 @@ MAX_REFUSALS = 3
 class _Built:
     index: int
     wire: dict[str, Any] = field(repr=False)
-    kind: tuple[Any, ...]
-    estimate: int | None
 
 
 class Flow:
@@ -70,20 +70,22 @@ class Flow:
         self._outages = 0
         self._patience = batch.client.account.timeout
         self._refusals: dict[int, int] = {}
+        self._is_held = False
 
     async def run(self) -> None:
         """
-        Submit until all have been, or something stops it (:attr:`BatchSubmission.stopped`).
+        Submit until all have been, or something stops it (:attr:`BatchSubmission.stopped`), or the deadline has
+        passed, or the budget depends on what lost submissions turn out to be.
 
         :raises ViduUnavailableError: an intent cannot be written.
         :raises SubmitLater: see :meth:`BatchSubmission.pause`.
         """
         batch = self._batch
         try:
-            while self._out or (batch.stopped is None and (self._waiting or self._building or self._ready)):
+            while self._out or (self._goes_on and (self._waiting or self._building or self._ready)):
                 self._stop()
                 self._build()
-                leaving = self._leaving() if batch.stopped is None else []
+                leaving = self._leaving() if self._goes_on else []
                 self._write_intents(leaving)
                 for built in leaving:
                     self._out[asyncio.ensure_future(self._post(built))] = built
@@ -94,6 +96,10 @@ class Flow:
                 one.cancel()
             await self._drain()
             batch.kept.write(needed=False)
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._batch.stopped is None and not self._is_held and self._batch.may_submit
 
     def _stop(self) -> None:
         try:
@@ -111,9 +117,9 @@ class Flow:
     def _built(self, index: int) -> _Built:
         # Its warnings were told when it was checked.
         wire = self._batch.requests[index].wire(SILENT)
-        if not self._batch.items[index].identity.startswith(fingerprint_of(wire)):
+        if not self._batch.items[index].identity.startswith(fingerprints_of(wire)):
             raise ViduInputError("The request, or its picture, has changed since the batch was checked.")
-        return _Built(index, wire, *price_of(wire))
+        return _Built(index, wire)
 
     def _leaving(self) -> list[_Built]:
         """Take those that can leave now: as many as the account bears, within the budget."""
@@ -125,29 +131,37 @@ class Flow:
             and batch.clock() >= batch.pace.not_before
         ):
             built = self._ready[0]
-            spending = batch.budget.asks(built.kind, built.estimate, others_are_out=bool(self._out or leaving))
-            if spending is Spending.WAIT:
-                break
-            if spending is Spending.STOP:
-                # What is out may come back unbilled; only then is the end of the budget certain.
-                if not self._out and not leaving:
-                    batch.stopped = _budget_error(batch.budget.limit, batch.budget.spent)
+            price = batch.requests[built.index].price
+            others = bool(self._out or leaving)
+            spending = batch.budget.asks(*price, others_are_out=others or bool(batch.lost))
+            if spending is not Spending.GO:
+                # What is out may come back unbilled, and what is lost may be absent; only then is the end certain.
+                if not others and batch.lost:
+                    self._is_held = True
+                elif not others:
+                    batch.stopped = self._budget_error(built)
                 break
             leaving.append(self._ready.popleft())
-            batch.reserved[built.index] = batch.budget.reserve(built.kind, built.estimate)
+            batch.reserved[built.index] = batch.budget.reserve(*price)
         return leaving
 
     def _write_intents(self, leaving: list[_Built]) -> None:
         """Write the intents of what leaves, and with them the ids of what has come back."""
         batch = self._batch
         before = {built.index: batch.items[built.index] for built in leaving}
-        while True:
+        for left in reversed(range(MAX_INTENT_WRITES)):
             now = batch.clock()
             for index, item in before.items():
                 batch.kept.update(index, phase=ItemPhase.INTENT, attempt=item.attempt + 1, attempted_at=now)
             try:
+                self._stop()
                 batch.kept.write(needed=bool(leaving))
-            except ViduUnavailableError:
+                if not left and batch.clock() - now > MAX_INTENT_AGE:
+                    raise ViduUnavailableError(
+                        f"A write of the task state store takes more than {MAX_INTENT_AGE:.0f} s.",
+                        advice="So nothing more was submitted; a retry goes on with the rest.",
+                    )
+            except ViduError:
                 for index, item in before.items():
                     batch.kept.put(index, item)
                     batch.budget.release(batch.reserved.pop(index, 0))
@@ -175,10 +189,10 @@ class Flow:
                 else:
                     self._take(one)
         elif self._ready and batch.stopped is None and (left := batch.pace.not_before - batch.clock()) > 0:
-            if batch.clock() + left > batch.began + batch.policies.timeout:
+            if batch.clock() + left > batch.end_time:
                 batch.stopped = ViduRateLimitError("Vidu takes no further submission.")
                 return
-            batch.log.info("Vidu takes no submission now; next attempt in %.0f s.", left)
+            batch.log.info("Vidu refuses or does not answer submissions now; next attempt in %.0f s.", left)
             await batch.pause(left, left)
 
     def _take_built(self, one: asyncio.Future[Any]) -> None:
@@ -206,15 +220,26 @@ class Flow:
             if not ended_by(error.http_status):
                 # What was sent may be on its way for as long as a POST can last.
                 ended = max(ended, (item.attempted_at or ended) + batch.client.account.timeout)
-            batch.in_doubt[index] += 1
+            batch.in_doubt[item.identity] += 1
             batch.kept.update(index, ended_at=ended)
+            # A host that answers nobody must not be sent the whole batch.
+            if self._is_down(error):
+                batch.stopped = batch.stopped or ViduUnavailableError(
+                    f"{self._outages} times in a row submissions were sent and not answered ({error.message}).",
+                    advice="Which of them were accepted is looked up by the next try; none is sent blindly again.",
+                )
         except ViduError as error:
             batch.budget.release(batch.reserved.pop(index, 0))
             self._take_refusal(built, error)
         else:
             self._outages = 0
             batch.pace.accepted()
-            batch.created(index, created, item.attempt, built.kind, built.estimate)
+            batch.created(index, created, item.attempt)
+
+    def _is_down(self, error: ViduError) -> bool:
+        """Note an attempt that came to nothing, and tell whether there were too many in a row."""
+        self._outages += self._batch.pace.refused(self._batch.clock(), error.retry_after)
+        return self._outages > MAX_OUTAGES
 
     def _take_refusal(self, built: _Built, error: ViduError) -> None:
         """Nothing was created."""
@@ -229,10 +254,8 @@ class Flow:
             # The next one would be told the same.
             batch.stopped = batch.stopped or error
         elif isinstance(error, ViduUnavailableError):
-            self._outages += 1
-            batch.pace.refused(batch.clock(), error.retry_after)
             self._ready.appendleft(built)
-            if self._outages > MAX_OUTAGES:
+            if self._is_down(error):
                 batch.stopped = batch.stopped or error
         elif error.fate is Fate.RETRYABLE:
             self._refusals[index] = self._refusals.get(index, 0) + 1
@@ -246,12 +269,28 @@ class Flow:
             batch.errors[index] = error
             batch.kept.update(index, phase=ItemPhase.REFUSED, error=kept_text(error))
 
+    def _budget_error(self, built: _Built) -> ViduError:
+        budget, request = self._batch.budget, self._batch.requests[built.index]
+        mended = self._batch.memory.by_clearing("the rest")
+        if budget.is_untold(*request.price):
+            return ViduCreditError(
+                f"credit_budget cannot be kept ({budget.limit} credits): neither Vidu's answers nor the catalogue tell "
+                f"what such a request to model {request.model} costs.",
+                advice=f"The rest was not submitted. Leave credit_budget out, then {mended}",
+            )
+        return ViduCreditError(
+            f"The next submission would exceed credit_budget ({budget.spent} of {budget.limit} credits are spent).",
+            advice=f"The rest was not submitted. Raise credit_budget, then {mended}",
+        )
+
     async def _drain(self) -> None:
         """Let what is out come back, as long as there is time: what nobody noted has to be searched for."""
         if self._out:
             done, _ = await asyncio.wait(self._out, timeout=self._patience)
             for one in done:
-                self._take(one)
+                # One that Airflow's own timeout has cancelled on its way is in doubt: its intent stands in the store.
+                if not one.cancelled():
+                    self._take(one)
             for one in self._out:
                 one.cancel()
 
@@ -277,11 +316,4 @@ def refusal_of(kept: str) -> ViduError:
         (message if known else kept) or "Vidu has refused it.",
         reason=reason if known else None,
         advice="It is not billed.",
-    )
-
-
-def _budget_error(limit: int | None, spent: int) -> ViduError:
-    return ViduCreditError(
-        f"The next submission would exceed credit_budget ({spent} of {limit} credits are spent).",
-        advice="Raise credit_budget, then clear this task: it submits the rest only.",
     )

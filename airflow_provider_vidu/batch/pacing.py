@@ -38,26 +38,28 @@ class Pace:
         self.refusals = 0
         self._allowed = min(self._limit, self._allowed + 1 / self._allowed)
 
-    def refused(self, now: float, retry_after: float | None = None) -> None:
+    def refused(self, now: float, retry_after: float | None = None) -> bool:
         """
         Note a 429, or that Vidu could not be reached. Several at once are one: they were sent before the first came
         back.
 
         :param now: epoch seconds.
         :param retry_after: seconds that the answer asked for; None = it did not.
+        :return: whether it was another one.
         """
         if now < self.not_before:
-            return
+            return False
         self.refusals += 1
         self._allowed = max(1.0, self._allowed / 2)
         self.not_before = now + next_submission(self.refusals, retry_after, self._spread)
+        return True
 
 
 class Spending(str, Enum):
     """Whether the budget lets a submission pass."""
 
     GO = "go"
-    #: Its price is not known, and one of its kind is out that will tell it.
+    #: Its price is not known, and one that is out may tell it.
     WAIT = "wait"
     #: It would exceed the budget.
     STOP = "stop"
@@ -75,6 +77,7 @@ class Budget:
         self.spent = 0
         self._reserved = 0
         self._prices: dict[Hashable, int] = {}
+        self._untold: set[Hashable] = set()
 
     def price(self, kind: Hashable, estimate: int | None) -> int | None:
         """
@@ -84,6 +87,25 @@ class Budget:
         :param estimate: the catalogue's.
         """
         return self._prices.get(kind, estimate)
+
+    def is_untold(self, kind: Hashable, estimate: int | None) -> bool:
+        """
+        Tell whether even a request of this kind that was paid for has not shown what it costs.
+
+        :param kind: see :meth:`price`.
+        :param estimate: see :meth:`price`.
+        """
+        return kind in self._untold and self.price(kind, estimate) is None
+
+    def cannot_tell(self, kind: Hashable, estimate: int | None) -> None:
+        """
+        Note that a request may have been billed, and that nobody will ever tell for how much.
+
+        :param kind: see :meth:`price`.
+        :param estimate: see :meth:`price`.
+        """
+        if self.price(kind, estimate) is None:
+            self._untold.add(kind)
 
     def asks(self, kind: Hashable, estimate: int | None, *, others_are_out: bool) -> Spending:
         """
@@ -98,6 +120,8 @@ class Budget:
         price = self.price(kind, estimate)
         if price is None and others_are_out:
             return Spending.WAIT
+        if self.is_untold(kind, estimate):
+            return Spending.STOP
         # The first of a kind whose price nobody knows goes alone, while anything at all is left.
         if self.spent + self._reserved + (1 if price is None else price) > self.limit:
             return Spending.STOP
@@ -107,6 +131,8 @@ class Budget:
         """
         Note that a request leaves.
 
+        :param kind: see :meth:`price`.
+        :param estimate: see :meth:`price`.
         :return: what is held back for it until :meth:`release`.
         """
         price = self.price(kind, estimate) or 0
@@ -115,7 +141,7 @@ class Budget:
 
     def release(self, reserved: int) -> None:
         """
-        Note what became of a request is known.
+        Give back what was held for a request, once its fate is known.
 
         :param reserved: what was held back for it.
         """
@@ -131,4 +157,5 @@ class Budget:
         """
         if credits is not None:
             self._prices[kind] = credits
+        self.cannot_tell(kind, estimate)
         self.spent += self.price(kind, estimate) or 0

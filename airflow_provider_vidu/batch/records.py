@@ -112,6 +112,8 @@ class Header:
     :param size: how many items there are.
     :param max_tries: of the task instance when it was written: tells a retry from a clear.
     :param account: identity of host and key.
+    :param asked: hash of the requests as they were given: tells a resumed worker that they still are the same.
+    :param left_credits: what tasks cost that are paid and not in the batch any more: a budget goes on counting them.
     :param returned: ``whole`` or ``partly``: the results were handed over by ``execute``, with or without all videos.
     """
 
@@ -120,6 +122,8 @@ class Header:
     size: int
     max_tries: int
     account: str
+    asked: str = ""
+    left_credits: int = 0
     returned: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -192,10 +196,12 @@ def match(remembered: Sequence[Item], wanted: Sequence[str | None]) -> Match:
 
     :param remembered: of the store, in the order of then.
     :param wanted: the identities of now; None = the request cannot be built now (its image is gone): it is taken for
-        the one that stood in its place, where the batch has kept its size.
+        the one that stood in its place, where the batch has kept its size and no other request is that one.
     """
     if len(wanted) == len(remembered):
-        wanted = [name or item.identity for name, item in zip(wanted, remembered, strict=True)]
+        claimed = set(wanted)
+        in_place = (None if item.identity in claimed else item.identity for item in remembered)
+        wanted = [name or place for name, place in zip(wanted, in_place, strict=True)]
     by_identity = {item.identity: item for item in remembered}
     items = tuple(by_identity.pop(name or "", Item(name or "")) for name in wanted)
     left_over = tuple(item for item in by_identity.values() if item.has_been_sent)

@@ -7,18 +7,21 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.catalog import MODELS, estimate_credits
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS
 from airflow_provider_vidu.api.endpoints import prepare_create
-from airflow_provider_vidu.api.errors import ViduError, ViduInputError
+from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
 from airflow_provider_vidu.api.img2video import ENDPOINT
+from airflow_provider_vidu.api.messages import MAX_NAMED
 from airflow_provider_vidu.batch.records import identities
 from airflow_provider_vidu.images import local_path, wire_of
 from airflow_provider_vidu.landing import check_destination
@@ -26,8 +29,11 @@ from airflow_provider_vidu.submission_rules import MARKER_PLACEHOLDER, fingerpri
 
 #: Images that are read at once for being checked.
 READERS = 8
-#: Requests that an error names.
-MAX_NAMED = 20
+# Of S3, Google, Azure, CloudFront, Alibaba and Tencent.
+_SIGNATURE = re.compile(
+    r"(?i)(x-(amz|goog|oss|tos|obs)-.*|q-.*|(ossaccesskeyid|awsaccesskeyid|googleaccessid|key-pair-id|policy|signature|sign"
+    r"|expires|auth_key|token|security-token|s[vepr]|sig|s[tk]|sks|skv|ske|skt|skoid|sktid|spr|sip)$)"
+)
 
 #: A log for what is told in sums.
 SILENT = logging.Logger("silent", logging.CRITICAL + 1)
@@ -46,6 +52,8 @@ class BatchRequest:
     :param extra_params: merged in last, unchecked.
     :param output_path: where its video is landed; None = nowhere.
     :param fingerprint: hash of its content; None = not checked yet.
+    :param variant: hash of its content and of what its pictures' URLs have in their query; see
+        :func:`fingerprints_of`.
     :param problem: why it cannot be built.
     """
 
@@ -54,6 +62,7 @@ class BatchRequest:
     extra_params: Mapping[str, Any] | None = field(default=None, repr=False)
     output_path: str | None = None
     fingerprint: str | None = None
+    variant: str | None = None
     problem: Exception | None = None
 
     @property
@@ -64,14 +73,38 @@ class BatchRequest:
     @property
     def off_peak(self) -> bool:
         """Whether it may take 48 hours."""
-        told = (self.extra_params or {}).get("off_peak", self.fields.get("off_peak"))
-        return told is True or str(told).strip().lower() in {"true", "1", "yes", "on"}
+        return self._switch("off_peak")
 
     @property
     def can_be_found(self) -> bool:
         """Whether its payload has a place for the marker by which a lost submission is found again."""
         payload = (self.extra_params or {}).get("payload", self.fields.get("payload"))
         return not payload or MARKER_PLACEHOLDER in str(payload)
+
+    @property
+    def price(self) -> tuple[tuple[Any, ...], int | None]:
+        """
+        What its price depends on, and the catalogue's estimate of it; None = it does not know. No image is read.
+        """
+        told = {**self.fields, **(self.extra_params or {})}
+        duration, resolution = told.get("duration"), told.get("resolution")
+        off_peak, is_rec = self.off_peak, self._switch("is_rec")
+        try:
+            estimate = estimate_credits(
+                self.model,
+                None if duration is None else int(duration),
+                resolution,
+                off_peak=off_peak,
+                is_rec=is_rec,
+            )
+        except (TypeError, ValueError):
+            estimate = None
+        kind = (self.model, str(duration), str(resolution), off_peak, is_rec)
+        return kind, estimate if self.model in MODELS else None
+
+    def _switch(self, name: str) -> bool:
+        told = (self.extra_params or {}).get(name, self.fields.get(name))
+        return told is True or str(told).strip().lower() in {"true", "1", "yes", "on"}
 
     def wire(self, log: Any) -> dict[str, Any]:
         """
@@ -91,7 +124,9 @@ def read_requests(given: Any, defaults: Any, output_path: str | None = None) -> 
         one dict a line. Beside Vidu's fields a request may have ``extra_params`` and an ``output_path`` of its own.
     :param defaults: fields for all; a request's own win, and None in a request takes the default away.
     :param output_path: for requests without one of their own.
+    :return: the requests, in their order; not checked yet.
     :raises ViduInputError: no list of dicts, an empty one, or unknown names in it.
+    :raises ViduUnavailableError: the file's store cannot be read now.
     """
     rows = _rows(given)
     common = _json(defaults, "defaults") if isinstance(defaults, str) else defaults or {}
@@ -139,7 +174,8 @@ def check_requests(
             prepare_create(account, ENDPOINT, wire)
         except (ViduError, OSError) as error:
             return replace(request, problem=error)
-        return replace(request, fingerprint=fingerprint_of(wire))
+        content, variant = fingerprints_of(wire)
+        return replace(request, fingerprint=content, variant=variant)
 
     done = []
     with ThreadPoolExecutor(READERS, thread_name_prefix="vidu-images") as pool:
@@ -152,7 +188,7 @@ def check_requests(
             raise
     for text, count in warnings.counts.most_common(MAX_NAMED):
         log.warning("%s%s", text, f" ({count} requests)" if count > 1 else "")
-    return done
+    return _told_apart(done)
 
 
 def check_destinations(requests: Iterable[BatchRequest]) -> None:
@@ -186,7 +222,10 @@ def problems_of(requests: Iterable[BatchRequest]) -> None:
     bad = [request for request in requests if request.problem is not None]
     passing = next((request.problem for request in bad if not isinstance(request.problem, ViduInputError)), None)
     if passing is not None:
-        raise passing
+        raise ViduUnavailableError(
+            f"A picture cannot be read now ({getattr(passing, 'message', passing)}).",
+            advice="This try has sent nothing; a retry reads it again.",
+        ) from passing
     _raise_for([f"item {request.number}: {getattr(request.problem, 'message', request.problem)}" for request in bad])
 
 
@@ -200,34 +239,47 @@ def names_of(requests: Sequence[BatchRequest]) -> list[str | None]:
     return [next(named) if request.fingerprint else None for request in requests]
 
 
-def fingerprint_of(wire: Mapping[str, Any]) -> str:
+def digest_of(requests: Iterable[BatchRequest]) -> str:
     """
-    Return a hash of what makes a request the same request: 16 hexadecimal digits.
+    Return a hash of the requests as they were given, in their order: no image is read for it.
+
+    :param requests: as read.
+    """
+    given = [(request.fields, request.extra_params) for request in requests]
+    return _short_hash(given)
+
+
+def fingerprints_of(wire: Mapping[str, Any]) -> tuple[str, str]:
+    """
+    Return two hashes of what makes a request the same request, 16 hexadecimal digits each.
+
+    The second one also tells apart pictures which differ in the query of their URL alone (``…/image?id=7``). A link
+    that is signed anew at every rendering has to stay the same request: what is known to be a signature does not
+    count. Only requests of one batch that are equal otherwise are told apart by it.
 
     :param wire: the request's JSON object.
     """
-    return hashlib.sha256(json.dumps(fingerprint(wire), sort_keys=True).encode()).hexdigest()[:16]
+    content = fingerprint(wire)
+    queries = [
+        sorted((name, value) for name, value in parse_qsl(urlsplit(str(image)).query) if not _SIGNATURE.match(name))
+        for image in wire.get("images") or ()
+        if not str(image).startswith("data:")
+    ]
+    return _short_hash(content), _short_hash([content, queries])
 
 
-def price_of(wire: Mapping[str, Any]) -> tuple[tuple[Any, ...], int | None]:
-    """
-    Return what the price of a request depends on, and the catalogue's estimate of it; None = it does not know.
+def _short_hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
-    :param wire: the request's JSON object.
-    """
-    facts = {name: wire.get(name) for name in ("model", "duration", "resolution", "off_peak", "is_rec")}
-    known = MODELS.get(str(facts["model"]))
-    try:
-        estimate = estimate_credits(
-            str(facts["model"]),
-            None if facts["duration"] is None else int(facts["duration"]),
-            facts["resolution"],
-            off_peak=bool(facts["off_peak"]),
-            is_rec=bool(facts["is_rec"]),
-        )
-    except (TypeError, ValueError):
-        estimate = None
-    return tuple(map(str, facts.values())), estimate if known else None
+
+def _told_apart(requests: Sequence[BatchRequest]) -> list[BatchRequest]:
+    variants: dict[str | None, set[str | None]] = defaultdict(set)
+    for request in requests:
+        variants[request.fingerprint].add(request.variant)
+    return [
+        replace(request, fingerprint=request.variant) if len(variants[request.fingerprint]) > 1 else request
+        for request in requests
+    ]
 
 
 def _rows(given: Any) -> list[Any]:
@@ -255,6 +307,12 @@ def _lines(path: str) -> list[Any]:
         raise ViduInputError(f"requests: {path} does not exist, seen from the machine that runs the task.") from None
     except (IsADirectoryError, PermissionError, UnicodeDecodeError, ImportError, ValueError) as error:
         raise ViduInputError(f"requests: {path} cannot be read as a JSON Lines file ({error}).") from error
+    except Exception as error:
+        # Each store has exceptions of its own.
+        raise ViduUnavailableError(
+            f"requests: {path} cannot be read now ({error}).",
+            advice="Nothing was sent to Vidu just now; a retry reads it again.",
+        ) from error
     rows, problems = [], []
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
@@ -275,6 +333,7 @@ def _json(text: str, name: str) -> Any:
 
 def _raise_for(problems: Sequence[str]) -> None:
     if problems:
+        problems = [problem.rstrip(".") for problem in problems]
         more = f" … and {len(problems) - MAX_NAMED} more" if len(problems) > MAX_NAMED else ""
         raise ViduInputError(f"{len(problems)} of the batch's requests: {'; '.join(problems[:MAX_NAMED])}{more}.")
 

@@ -8,10 +8,12 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.errors import Fate, ViduError, ViduInputError, ViduTaskFailedError
+from airflow_provider_vidu.api.errors import Fate, ViduError, ViduInputError, ViduLandingError, ViduTaskFailedError
+from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.images import local_path
 from airflow_provider_vidu.landing import put_file
@@ -26,6 +28,43 @@ MAX_WITH_LINKS = 300
 MAX_REASONS = 5
 
 
+class Memory(str, Enum):
+    """What outlives a try, and so what a retry and a clear of the batch pay for."""
+
+    #: Airflow's task state store: both submit the rest only.
+    STORE = "store"
+    #: None, below Airflow 3.3: a retry finds what was submitted in the account's list, a clear pays for all again.
+    LIST = "list"
+    #: None, by the author's wish (``durable=False``): both pay for all again.
+    NONE = "none"
+
+    @classmethod
+    def of(cls, store: object | None, *, durable: bool) -> Memory:
+        """
+        Return what outlives a try.
+
+        :param store: Airflow's task state store; None = this Airflow has none.
+        :param durable: as the author has chosen.
+        """
+        if not durable:
+            return cls.NONE
+        return cls.LIST if store is None else cls.STORE
+
+    def by_clearing(self, then: str) -> str:
+        """
+        Return how to have the rest submitted, once whatever stands in its way has been mended: an advice.
+
+        :param then: what a clear submits, for example ``the rest``.
+        """
+        if self is Memory.STORE:
+            return f"clear this task: it submits {then} only."
+        why = "durable=False" if self is Memory.NONE else "this Airflow has no task state store, which came with 3.3"
+        return (
+            f"do not clear this task, which would pay for every request again ({why}): submit {then} as a batch of its "
+            "own, and fetch a video that was not landed with ViduHook().download('THE-VIDU-TASK-ID', path)."
+        )
+
+
 def record_of(
     request: BatchRequest, item: Item, task: ViduTask | None, files: list[dict[str, Any]], error: ViduError | None
 ) -> dict[str, Any]:
@@ -38,7 +77,9 @@ def record_of(
     :param files: what was landed.
     :param error: why there is no video.
     """
-    known = ViduTask(task_id=item.task_id or "none", model=request.model, credits=item.credits)
+    # Failed tasks are not billed: what the create answer told is not filled in for them.
+    credits = None if task is not None and task.failed else item.credits
+    known = ViduTask(task_id=item.task_id or "none", model=request.model, credits=credits)
     record = (known if task is None else task.filled_from(known)).record(files)
     record["task_id"] = item.task_id
     record["model"] = record["model"] or request.model
@@ -82,18 +123,28 @@ def write_manifest(path: str, records: Sequence[Mapping[str, Any]]) -> None:
 
     :param path: a local path or any ``ObjectStoragePath`` URL.
     :param records: in the order of the requests.
+    :raises ViduLandingError: it cannot be written.
     """
     local = local_path(path)
     folder = local.parent if local else None
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".vidu-", suffix=".part", delete=False) as file:
-        part = Path(file.name)
-        file.writelines(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records)
     try:
-        put_file(part, path, local)
-    finally:
-        part.unlink(missing_ok=True)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".vidu-", suffix=".part", delete=False) as file:
+            part = Path(file.name)
+            file.writelines(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records)
+        try:
+            put_file(part, path, local)
+        finally:
+            part.unlink(missing_ok=True)
+    except ViduError:
+        raise
+    except Exception as error:
+        # Each store has exceptions of its own.
+        raise ViduLandingError(
+            f"The manifest cannot be written to {path} ({error}).",
+            advice="What could be made is made, paid and landed: a retry writes it and submits nothing for that.",
+        ) from error
 
 
 def reasons_of(records: Sequence[Mapping[str, Any]]) -> str:
@@ -108,7 +159,7 @@ def reasons_of(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def failure_of(
-    records: Sequence[Mapping[str, Any]], errors: Mapping[int, ViduError], stopped: ViduError | None
+    records: Sequence[Mapping[str, Any]], errors: Mapping[int, ViduError], stopped: ViduError | None, memory: Memory
 ) -> ViduError:
     """
     Return the error of a batch whose author wants every video.
@@ -116,19 +167,21 @@ def failure_of(
     :param records: of all items.
     :param errors: why items have none, by their numbers.
     :param stopped: why the rest was not submitted.
+    :param memory: what outlives this try.
     """
     failed = [number for number, record in enumerate(records) if record["error"] is not None]
     first = failed[0]
-    shown = ", ".join(map(str, failed[:20])) + (" …" if len(failed) > 20 else "")
-    # A retry does what may work now; one that could only fail the same way is not burnt.
-    may_pass = stopped is None and any(error.fate is Fate.RETRYABLE for error in errors.values())
-    anew = "A retry submits" if may_pass else "Correct what they say, then clear this task: it submits"
+    # A retry does what may work now; one that could only fail the same way is not burnt, nor one that pays again.
+    may_pass = (
+        stopped is None and memory is not Memory.NONE and any(error.fate is Fate.RETRYABLE for error in errors.values())
+    )
+    by_clearing = memory.by_clearing("the failed ones")
+    anew = "A retry submits the failed ones only." if may_pass else f"Correct what they say, then {by_clearing}"
     return ViduTaskFailedError(
-        f"{len(failed)} of {len(records)} requests have no video ({reasons_of(records)}): items {shown}. "
+        f"{len(failed)} of {len(records)} requests have no video ({reasons_of(records)}): items {some_of(failed)}. "
         f"Item {first}: {records[first]['error']}",
         fate=Fate.RETRYABLE if may_pass else Fate.PERMANENT,
         advice=(
-            f"The other {len(records) - len(failed)} videos are made and remembered. {anew} the failed ones "
-            "only. Or set on_failure='partial'."
+            f"The other {len(records) - len(failed)} videos are made and paid. {anew} Or set on_failure='partial'."
         ),
     )

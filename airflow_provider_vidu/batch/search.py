@@ -60,6 +60,7 @@ async def search(client: AsyncViduClient, generation: str, begin: float, log: An
     :param generation: the batch's marker.
     :param begin: when the first attempt that is looked for was made, epoch seconds.
     :param log: where problems are told.
+    :return: what the list has shown.
     :raises ViduUnavailableError: the list cannot be read now; the intents stay, a retry looks again.
     """
     found = Sightings()

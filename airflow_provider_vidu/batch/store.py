@@ -27,7 +27,7 @@ from airflow_provider_vidu.submission_try import Try
 
 #: The key of a batch's header; its shards are called ``vidu_batch_<layout>_<number>``.
 HEADER_KEY = "vidu_batch"
-#: The key under which a person adopts Vidu tasks for items in doubt: ``{identity: task id}``.
+#: The key under which a person adopts Vidu tasks for attempts in doubt: ``{the attempt's marker: task id}``.
 ADOPTED_KEY = "vidu_batch_adopted"
 
 
@@ -42,11 +42,20 @@ class TravellingStore:
         self.values = dict(values or {})
 
     def get(self, key: str) -> Any:
-        """Return the value of a key, or None."""
+        """
+        Return the value of a key, or None.
+
+        :param key: of the item.
+        """
         return self.values.get(key)
 
     def set(self, key: str, value: Any) -> None:
-        """Write the value of a key."""
+        """
+        Write the value of a key.
+
+        :param key: of the item.
+        :param value: JSON primitives.
+        """
         self.values[key] = value
 
 
@@ -84,8 +93,7 @@ class BatchStore:
                 self.items += shard_from_json(self._store.get(self._key(header.layout, first)))
             if len(self.items) != header.size:
                 raise ValueError(f"{len(self.items)} items instead of {header.size}")
-            if any(item.phase is ItemPhase.INTENT for item in self.items):
-                self._adopt(self._store.get(ADOPTED_KEY) or {})
+            self._adopt(header, self._store.get(ADOPTED_KEY) or {})
         except ValueError as error:
             raise ViduError(
                 f"The batch's record {HEADER_KEY!r} in the task state store cannot be used: {error}.",
@@ -155,14 +163,17 @@ class BatchStore:
             layout = self.header.layout
             self._written(lambda: self._write_shards(layout), needed=needed)
 
-    def _adopt(self, named: Any) -> None:
+    def _adopt(self, header: Header, named: Any) -> None:
         if not isinstance(named, Mapping):
-            raise ValueError(f"{ADOPTED_KEY!r} must hold {{identity: task id}}, not {named!r}")
+            raise ValueError(f"{ADOPTED_KEY!r} must hold {{marker: task id}}, not {named!r}")
+        if not named:
+            return
         for index, item in enumerate(self.items):
-            task_id = named.get(item.identity)
-            if task_id and item.phase is ItemPhase.INTENT:
+            # For this attempt alone: a later one has a task of its own. A corrected id outranks a mistyped one.
+            task_id = named.get(item.marker(header.generation)) if item.has_been_sent else None
+            if task_id and str(task_id) != item.task_id:
                 self._log.info("Item %d: Vidu task %s was adopted for it by hand.", index, task_id)
-                self.update(index, phase=ItemPhase.SUBMITTED, task_id=str(task_id))
+                self.update(index, phase=ItemPhase.SUBMITTED, task_id=str(task_id), credits=None)
 
     def _write_shards(self, layout: int) -> None:
         for first in sorted(self._changed):

@@ -11,7 +11,8 @@ Durable submission of many requests: every item by the rules of ``submission_rul
     POSTs, at most max_in_flight              each payload carries its item's marker
     what is in doubt is searched again        once it can be told
 
-Runs on an event loop of the worker's own; the store is written from that loop, since nothing else waits for it.
+Runs on an event loop of the worker's own. The store is written from that loop: a write takes milliseconds, and the only
+others there are the batch's own submissions.
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ import asyncio
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,37 +31,34 @@ from airflow_provider_vidu.api.errors import (
     ViduError,
     ViduNoCreationError,
     ViduNotFoundError,
-    ViduSubmissionInDoubtError,
     ViduUnavailableError,
     task_error,
 )
+from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.batch.flow import Flow, kept_text, refusal_of
+from airflow_provider_vidu.batch.lost import LostSubmissions
 from airflow_provider_vidu.batch.pacing import Budget, Pace
 from airflow_provider_vidu.batch.records import Header, Item, ItemPhase, match, renewed
-from airflow_provider_vidu.batch.requests import BatchRequest, names_of, problems_of
-from airflow_provider_vidu.batch.search import search
-from airflow_provider_vidu.batch.store import ADOPTED_KEY, HEADER_KEY, BatchStore, TravellingStore
-from airflow_provider_vidu.bulk_query import BulkQuery
+from airflow_provider_vidu.batch.requests import BatchRequest, digest_of, names_of, problems_of
+from airflow_provider_vidu.batch.results import Memory
+from airflow_provider_vidu.batch.store import HEADER_KEY, BatchStore, TravellingStore
+from airflow_provider_vidu.bulk_query import MAX_PARALLEL, BulkQuery, in_parallel
 from airflow_provider_vidu.submission import (
     IN_PLACE_SECONDS,
-    MAX_ATTEMPTS,
     MIN_ABSENCE,
-    UNKNOWN_RUN_AGE,
     SubmitLater,
 )
 from airflow_provider_vidu.submission_rules import (
     MARKER_PREFIX,
     Action,
     Known,
-    LookUp,
     Remote,
     decide,
     derived_marker,
     remote_of,
 )
-from airflow_provider_vidu.submission_search import GAP, settled_at
 from airflow_provider_vidu.submission_try import Policies, Resumed, Try
-from airflow_provider_vidu.waiting import EMPTY_GAP, EMPTY_LOOKS, SLICE
+from airflow_provider_vidu.waiting import CANCEL_GAP, CANCEL_LOOKS, EMPTY_GAP, EMPTY_LOOKS, SLICE
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -72,8 +69,6 @@ if TYPE_CHECKING:
 SAY_EVERY = 15.0
 #: Seconds for cancelling what is not in the batch any more.
 LEAVE_SECONDS = 30.0
-#: Items that a message names.
-MAX_NAMED = 20
 
 
 class BatchSubmission:
@@ -89,6 +84,7 @@ class BatchSubmission:
     :param credit_budget: credits that all of it may cost; None = any.
     :param resumed: what the try took with it when it left the worker; None = it has not.
     :param travelled: the values of a :class:`TravellingStore` that came with it.
+    :param given_up: whoever waited has given up: nobody would wait for what is submitted now.
     :param clock: epoch seconds; injected by tests.
     :param stop: called at least every half second; raises to end the try.
     :param log: where to tell what is done and why.
@@ -106,6 +102,7 @@ class BatchSubmission:
         credit_budget: int | None = None,
         resumed: Resumed | None = None,
         travelled: dict[str, Any] | None = None,
+        given_up: bool = False,
         clock: Callable[[], float] = time.time,
         stop: Callable[[], None] = lambda: None,
         log: Any,
@@ -120,9 +117,11 @@ class BatchSubmission:
         self.errors: dict[int, ViduError] = {}
         #: Why nothing more is submitted; None = nothing stands in the way.
         self.stopped: ViduError | None = None
-        #: Replies that this try has lost, by the items' numbers.
-        self.in_doubt: Counter[int] = Counter()
-        #: Credits that are held back for what is out, by the items' numbers.
+        #: Replies that this try has lost, by the items' identities.
+        self.in_doubt: Counter[str] = Counter({} if resumed is None else resumed.attempts_of)
+        #: Whoever waited has given up.
+        self.given_up = given_up
+        #: Credits that are held back for what is out or in doubt, by the items' numbers.
         self.reserved: dict[int, int] = {}
         self.pace = Pace(max_in_flight, this_try.spread)
         self.budget = Budget(credit_budget)
@@ -131,13 +130,15 @@ class BatchSubmission:
         self.stop = stop
         self.log = log
         self.began = clock() if resumed is None else resumed.began
-        lasting = store if policies.durable else None
+        #: What outlives this try.
+        self.memory = Memory.of(store, durable=policies.durable)
+        lasting = store if self.memory is Memory.STORE else None
         #: What has to travel in the arguments of a deferral; None = the store has it.
         self.travelling = TravellingStore(travelled) if lasting is None else None
         self.kept = BatchStore(lasting or self.travelling or TravellingStore(), this_try, log)
-        self._derived = lasting is None and policies.durable
         self._item_retries = item_retries
-        self._has_left = resumed is not None
+        #: This try has left its worker and come back.
+        self.has_left = resumed is not None
         self._waited = 0.0 if resumed is None else IN_PLACE_SECONDS
         self._query = BulkQuery(client)
         self._said_at = clock()
@@ -162,12 +163,12 @@ class BatchSubmission:
             self._begin(layout=1 if header is None else header.layout + 1)
         else:
             await self._meet(header)
-        await self._search_lost()
-        await self._read()
+        await LostSubmissions(self).search()
+        await self._read(within_try=self.has_left)
         if self._cleared:
             # Last: a death before this leaves the clear to the next try.
             self.kept.write(needed=True)
-            self.kept.write_header(replace(self._header, max_tries=self.this_try.max_tries, returned=""))
+            self.kept.write_header(replace(self.header, max_tries=self.this_try.max_tries, returned=""))
         await self._submit_rest()
 
     async def resume(self, requests: Sequence[BatchRequest]) -> bool:
@@ -179,17 +180,27 @@ class BatchSubmission:
         """
         self.requests = requests
         header = self.kept.load()
-        if header is None or header.size != len(requests):
+        if header is None or header.asked != digest_of(requests):
+            # A file may have been written anew meanwhile: which video is whose takes a look at every request.
             return False
-        await self._search_lost()
-        await self._read(within_try=True)
-        await self._submit_rest()
+        await LostSubmissions(self).search()
+        await self.go_on()
         return True
 
     async def go_on(self) -> None:
-        """Look at every task, and submit again what may be: after a wait in the worker."""
+        """Look at every task, and submit again what may be: after a wait."""
         await self._read(within_try=True)
         await self._submit_rest()
+
+    @property
+    def end_time(self) -> float:
+        """The deadline of this try, epoch seconds."""
+        return self.began + self.policies.timeout
+
+    @property
+    def may_submit(self) -> bool:
+        """Whether anybody would wait for what is submitted now: nobody pays for what is given up at once."""
+        return not self.given_up and self.clock() < self.end_time
 
     @property
     def running(self) -> dict[int, str]:
@@ -203,17 +214,33 @@ class BatchSubmission:
 
     async def fetch_missing_links(self) -> None:
         """Give what has succeeded without a video a second chance, a few seconds long."""
+        unanswered: dict[int, ViduError] = {}
+
+        async def look_at(index: int) -> None:
+            self.stop()
+            unanswered.pop(index, None)
+            try:
+                self.tasks[index] = await self.client.get_task(self.tasks[index].task_id, retry=False)
+            except ViduError as error:
+                unanswered[index] = error
+
         for look in range(EMPTY_LOOKS):
             empty = [index for index, task in self.tasks.items() if task.succeeded and not task.video_url]
             if not empty:
                 return
             if look:
                 await asyncio.sleep(EMPTY_GAP)
-            for index in empty:
-                with suppress(ViduUnavailableError):
-                    self.tasks[index] = await self.client.get_task(self.tasks[index].task_id)
-        for index in empty:
+            await in_parallel(empty, min(MAX_PARALLEL, len(empty)), look_at)
+        for index in (index for index in empty if not self.tasks[index].video_url):
             task = self.tasks[index]
+            if index in unanswered:
+                # Only an answer tells that there is no video; it is paid, and the next try looks again.
+                self.errors[index] = ViduUnavailableError(
+                    f"The task has succeeded, and its links cannot be read now ({unanswered[index].message}).",
+                    task_id=task.task_id,
+                    advice="The video is paid and stays at Vidu; a retry fetches it.",
+                )
+                continue
             error = ViduNoCreationError("The task has succeeded but has no video.", task_id=task.task_id)
             self.errors[index] = error
             # As a refusal: a retry would find nothing either, and a clear means a new generation.
@@ -231,22 +258,47 @@ class BatchSubmission:
             returned = "whole" if whole else "partly"
             self.kept.write_header(replace(self.kept.header, returned=returned), needed=False)
 
+    async def note_cancelled(self, task_ids: Iterable[str]) -> int:
+        """
+        Note tasks that were cancelled on our side, unbilled: the next try submits them anew.
+
+        The tasks themselves are asked: a host may say yes to a cancel and go on.
+
+        :param task_ids: Vidu's ids, of this batch, that it has said yes to.
+        :return: how many show it.
+        """
+        left, cancelled = list(task_ids), set[str]()
+        for look in range(CANCEL_LOOKS):
+            if look:
+                await asyncio.sleep(CANCEL_GAP)
+            seen = await self._query.get_tasks(left)
+            cancelled |= _failed_of(seen)
+            left = [task_id for task_id in left if task_id not in cancelled]
+            if not left:
+                break
+        for index, item in enumerate(self.items):
+            if item.task_id in cancelled:
+                self.kept.put(index, renewed(item))
+        self.kept.write(needed=False)
+        return len(cancelled)
+
     @property
     def generation(self) -> str:
         """The batch's own marker, which every item's begins with."""
-        return self._header.generation
+        return self.header.generation
 
     # -- begin ------------------------------------------------------------------------------------------------
 
     @property
-    def _header(self) -> Header:
+    def header(self) -> Header:
+        """What is remembered of the batch as a whole."""
         if self.kept.header is None:
             raise RuntimeError("a batch that has not begun")
         return self.kept.header
 
     @property
     def _cleared(self) -> bool:
-        return self._header.max_tries != self.this_try.max_tries
+        return self.header.max_tries != self.this_try.max_tries
 
     def _begins_anew(self, header: Header) -> bool:
         if header.returned == "whole" and self._cleared:
@@ -259,8 +311,8 @@ class BatchSubmission:
             return True
         ids = [item.task_id for item in self.items if item.task_id]
         raise ViduError(
-            f"An earlier try has submitted {len(ids)} Vidu tasks ({_some(ids)}), and the connection's host or key has "
-            "changed since.",
+            f"An earlier try has submitted {len(ids)} Vidu tasks ({some_of(ids)}), and the connection's host or key "
+            "has changed since.",
             advice=(
                 "They may be billed; nothing was submitted by this try. Restore the connection that submitted them, or "
                 "clear this task with on_unknown='resubmit' to submit all anew."
@@ -271,35 +323,50 @@ class BatchSubmission:
         """Meet what is remembered: each request finds what was done for it, wherever it stands now."""
         found = match(self.items, names_of(self.requests))
         problems_of(request for request, item in zip(self.requests, found.items, strict=True) if not item.has_been_sent)
+        left_credits = header.left_credits
         if found.left_over:
-            await self._leave(found.left_over)
+            left_credits += await self._leave(found.left_over)
+        asked = digest_of(self.requests)
         if found.moved:
-            self.kept.begin(replace(header, layout=header.layout + 1, size=len(found.items)), found.items)
+            layout, size = header.layout + 1, len(found.items)
+            self.kept.begin(
+                replace(header, layout=layout, size=size, asked=asked, left_credits=left_credits), found.items
+            )
+        elif header.asked != asked:
+            self.kept.write_header(replace(header, asked=asked))
         sent = sum(item.has_been_sent for item in self.items)
-        self.log.info("%d of %d requests have been sent before, and are not sent again.", sent, len(self.items))
+        self.log.info(
+            "%d of %d requests have been sent before; only what has failed is sent again.", sent, len(self.items)
+        )
 
-    async def _leave(self, left_over: Sequence[Item]) -> None:
+    async def _leave(self, left_over: Sequence[Item]) -> int:
+        """Let go of what nobody asks for any more. Returns the credits that it costs."""
         ids = [item.task_id for item in left_over if item.task_id]
         # Of one in doubt, its marker is all that tells it in the account's list.
         names = [item.task_id or item.marker(self.generation) for item in left_over]
-        named = f"{len(left_over)} requests that were submitted are not in the batch any more ({_some(names)})"
+        named = f"{len(left_over)} requests that were submitted are not in the batch any more ({some_of(names)})"
         if not self._cleared and self.policies.on_input_change != "resubmit":
             raise ViduError(
                 f"This try asks for something else than the try before: {named}.",
                 advice=(
-                    "Nothing was submitted by this try. Clear the task to go on with the new requests (what is in both "
-                    "is not paid again), or set on_input_change='resubmit'. A field that renders anew at every try (a "
-                    "time, a random value) causes this."
+                    f"Nothing was submitted by this try. To go on with the new requests, "
+                    f"{self.memory.by_clearing('what is new')} Or set on_input_change='resubmit'. A field that renders "
+                    "anew at every try (a time, a random value) causes this."
                 ),
             )
         from airflow_provider_vidu.bulk_cancel import cancel_unfinished
 
-        report = await cancel_unfinished(self.client, ids, seconds=LEAVE_SECONDS, log=self.log)
-        self.log.warning(
-            "%s: %d of them are cancelled; the videos of the others stay at Vidu for as long as Vidu keeps them.",
-            named,
-            len(report.cancelled),
-        )
+        await cancel_unfinished(self.client, ids, seconds=LEAVE_SECONDS, log=self.log)
+        # The tasks themselves are asked: a cancelled one shows as failed, and what has failed is not billed.
+        seen = await self._query.get_tasks(ids)
+        unbilled = _failed_of(seen)
+        self.log.info("%s: %d of them have failed or are cancelled, unbilled.", named, len(unbilled))
+        if len(unbilled) < len(left_over):
+            self.log.warning(
+                "%d of them are or may be billed; their videos stay at Vidu for as long as Vidu keeps them.",
+                len(left_over) - len(unbilled),
+            )
+        return sum(item.credits or 0 for item in left_over if item.task_id not in unbilled)
 
     def _begin(self, layout: int) -> None:
         """Write a new generation: every item new, unless an earlier part of it may be forgotten."""
@@ -307,126 +374,40 @@ class BatchSubmission:
         names = [name or "" for name in names_of(self.requests)]
         items: Sequence[Item] = [Item(name) for name in names]
         generation = MARKER_PREFIX + uuid.uuid4().hex
-        if self._derived:
+        if self.memory is Memory.LIST:
+            # For want of a store, one that every try computes anew.
             generation = derived_marker(*self.this_try.marker_parts, HEADER_KEY)
-            if self.this_try.try_number > 1 or self._has_left:
+            if self.this_try.try_number > 1 or self.has_left:
                 items = [Item(name, ItemPhase.INTENT, attempted_at=self.began) for name in names]
-        elif self._has_left and self.travelling is not None:
+        elif self.has_left and self.memory is Memory.NONE:
             raise ViduError(
                 "What this try has submitted before it left the worker is forgotten (durable=False).",
                 advice="Look at the account's tasks; nothing more was submitted.",
             )
         account = self.client.account.identity
-        self.kept.begin(Header(generation, layout, len(items), self.this_try.max_tries, account), items)
+        asked = digest_of(self.requests)
+        self.kept.begin(Header(generation, layout, len(items), self.this_try.max_tries, account, asked), items)
 
-    # -- what is lost -----------------------------------------------------------------------------------------
-
-    def _lost(self) -> list[int]:
+    @property
+    def lost(self) -> list[int]:
+        """The numbers of the items of which nobody knows yet whether they were accepted."""
         return [
             index
             for index, item in enumerate(self.items)
             if item.phase is ItemPhase.INTENT and index not in self.errors
         ]
 
-    async def _search_lost(self) -> None:
-        """Search once, without waiting for the list to settle: what is found need not wait for the rest."""
-        lost = self._lost()
-        if not lost:
-            return
-        self.log.info("Searching the account's list for %d submissions that nobody noted.", len(lost))
-        if self._derived and self.this_try.try_number <= self.this_try.first_try and not self._has_left:
-            # A marker that nobody has used yet, unless this worker's idea of the task's retries is another one.
-            await self._look_up(lost, only_adopt=True)
-            for index in self._lost():
-                self.kept.put(index, renewed(self.items[index]))
-        else:
-            await self._look_up(lost)
-
-    async def _settle_lost(self) -> None:
-        """Search until every lost submission is found, or known to be absent, or cannot be told."""
-        while (left := await self._look_up(self._lost())) is not None:
-            self.log.info("Lost submissions are not in the account's list yet; they count as absent in %.0f s.", left)
-            await self.pause(min(GAP, left), left)
-
-    async def _look_up(self, lost: Sequence[int], *, only_adopt: bool = False) -> float | None:
-        """Search once. Returns the seconds until the rest can be told; None = nothing is left to tell."""
-        if not lost:
-            return None
-        header = self._header
-        began = min(self.items[index].attempted_at or self.began for index in lost)
-        if self._derived and any(not self.items[index].attempt for index in lost):
-            began = self.this_try.run_began or self.began - UNKNOWN_RUN_AGE
-        now = self.clock()
-        sightings = await search(self.client, header.generation, began, self.log)
-        latest: float | None = None
-        for index in lost:
-            item = self.items[index]
-            request = self.requests[index]
-            record = item.as_submission(header, self.client.account.timeout)
-            settled = settled_at(record, self.client.account, now)
-            found = sightings.of(item.identity, item.attempt)
-            if found is not None:
-                attempt, task = found
-                if self._derived and not item.attempt and task.failed and now < settled:
-                    # One marker serves all retries there: that one has failed says nothing of the last one yet.
-                    latest = max(latest or 0.0, settled)
-                    continue
-                self.created(index, task, attempt)
-                self.log.info("Item %d: the earlier attempt was accepted: it is Vidu task %s.", index, task.task_id)
-                continue
-            verdict = sightings.otherwise if request.can_be_found else LookUp.UNKNOWN
-            if only_adopt:
-                continue
-            if verdict is LookUp.ABSENT and now < settled:
-                latest = max(latest or 0.0, settled)
-                continue
-            self._not_found(index, verdict, sightings.candidates)
-        self.kept.write(needed=False)
-        return None if latest is None else max(0.1, latest - now)
-
-    def _not_found(self, index: int, verdict: LookUp, candidates: Sequence[str]) -> None:
-        item = self.items[index]
-        here = self.in_doubt[index] > 0
-        known = replace(
-            self._known(index),
-            look_up=verdict,
-            # What this try has put in doubt itself is only sent again where the list shows that it is absent.
-            has_list=here or self.client.account.list_path is not None,
-            on_unknown="fail" if here else self.policies.on_unknown,
-        )
-        decision = decide(known)
-        self.budget.release(self.reserved.pop(index, 0))
-        if decision.action is Action.SUBMIT:
-            self.kept.put(index, renewed(item))
-            if self.in_doubt[index] < MAX_ATTEMPTS:
-                self.log.info("Item %d is submitted anew, since %s.", index, decision.reason)
-                return
-            self.errors[index] = ViduUnavailableError(
-                f"Vidu has created nothing in {MAX_ATTEMPTS} attempts.", advice="Nothing is billed."
-            )
-            return
-        listed = f" Vidu tasks that may be it: {_some(candidates)}." if candidates else ""
-        self.errors[index] = ViduSubmissionInDoubtError(
-            f"An attempt was made, and {decision.reason}.{listed}",
-            # Whoever has chosen to submit in doubt does so with the next try.
-            fate=Fate.RETRYABLE if self.policies.on_unknown == "resubmit" else None,
-            advice=(
-                f"It may exist and be billed: look for {item.marker(self._header.generation)} in the payloads of the "
-                f"account's tasks. If one is it, adopt it: {self._adopt_command(item)} ; then clear this task. "
-                "on_unknown='resubmit' submits it anew all the same."
-            ),
-        )
-
-    def _adopt_command(self, item: Item) -> str:
-        if self.travelling is not None:
-            return "fetch its video with ViduHook().download('THE-VIDU-TASK-ID', path)"
-        return self.this_try.write_command(ADOPTED_KEY, {item.identity: "THE-VIDU-TASK-ID"})
-
     # -- what is known ----------------------------------------------------------------------------------------
 
-    def _known(self, index: int, remote: Remote | None = None) -> Known:
+    def known(self, index: int, remote: Remote | None = None) -> Known:
+        """
+        Return what the rules of submission decide by.
+
+        :param index: the item's number.
+        :param remote: what the task was last seen as; None = it has not been looked at.
+        """
         return Known(
-            record=self.items[index].as_submission(self._header, self.client.account.timeout),
+            record=self.items[index].as_submission(self.header, self.client.account.timeout),
             max_tries=self.this_try.max_tries,
             account=self.client.account.identity,
             remote=remote,
@@ -440,14 +421,16 @@ class BatchSubmission:
         :param within_try: it is still the try that has submitted them: they are submitted again only as often as
             ``item_retries`` says.
         """
-        known = {item.task_id: index for index, item in enumerate(self.items) if item.task_id}
-        seen = await self._query.get_tasks(list(known))
-        self.budget.spent = 0
-        for task_id, answer in seen.items():
-            index = known[task_id]
-            self._take_look(index, answer, within_try=within_try)
+        known = [(index, item.task_id) for index, item in enumerate(self.items) if item.task_id]
+        seen = await self._query.get_tasks([task_id for _, task_id in known])
+        self.budget.spent = self.header.left_credits
+        for index, task_id in known:
+            self._take_look(index, seen[task_id], within_try=within_try)
         for index, item in enumerate(self.items):
-            if item.phase is ItemPhase.REFUSED:
+            if item.phase is ItemPhase.INTENT and index not in self.reserved:
+                # An earlier part of this task has sent it, and it may be billed.
+                self.reserved[index] = self.budget.reserve(*self.requests[index].price)
+            elif item.phase is ItemPhase.REFUSED:
                 if self._cleared:
                     self.kept.put(index, renewed(item))
                 else:
@@ -467,10 +450,12 @@ class BatchSubmission:
             remote = remote_of(answer)
             if answer.failed:
                 self.errors[index] = task_error(answer.task_id, answer.err_code, credits=answer.credits)
-        if index not in self.errors:
-            self.budget.paid(None, item.credits, None)
-        may_again = not within_try or item.attempt <= self._item_retries
-        if may_again and decide(self._known(index, remote)).action is Action.SUBMIT:
+        if isinstance(answer, ViduError) or not answer.failed:
+            # Not every host tells what a task has cost: then the estimate counts, as when it was submitted.
+            kind, estimate = self.requests[index].price
+            self.budget.paid(kind, item.credits, estimate)
+        may_again = self.may_submit and (not within_try or item.attempt <= self._item_retries)
+        if may_again and decide(self.known(index, remote)).action is Action.SUBMIT:
             self.log.info("Item %d is submitted anew: %s", index, self.errors.pop(index, remote.value))
             self.tasks.pop(index, None)
             self.kept.put(index, renewed(item))
@@ -480,15 +465,36 @@ class BatchSubmission:
     async def _submit_rest(self) -> None:
         while True:
             new = [i for i, item in enumerate(self.items) if item.phase is ItemPhase.NEW and i not in self.errors]
-            if new and self.stopped is None:
+            if new and not self.may_submit:
+                late = ViduUnavailableError(
+                    "The wait was over before it could be submitted.", advice="It is not billed; a retry submits it."
+                )
+                self.errors.update(dict.fromkeys(new, late))
+            elif new and self.stopped is None:
                 await Flow(self, new).run()
-            elif not self._lost():
+            elif not self.lost:
                 break
             if self.stopped is not None and not isinstance(self.stopped, ViduCreditError):
-                self.say(now=True)
-                raise self.stopped
-            await self._settle_lost()
+                raise self._cut_short(self.stopped)
+            await LostSubmissions(self).settle()
         self.kept.write(needed=False)
+
+    def _cut_short(self, error: ViduError) -> ViduError:
+        """Say what the refusal of one submission means for the batch: it tells of itself alone."""
+        submitted = sum(item.phase is ItemPhase.SUBMITTED for item in self.items)
+        if submitted:
+            error.message = (
+                f"{submitted} of {len(self.items)} requests are submitted ({self.budget.spent} credits) and go on, the "
+                f"rest is not: {error.message}"
+            )
+            mended = "" if error.fate is Fate.RETRYABLE else error.advice
+            rest = (
+                "Nothing is lost: a retry waits for them and submits the rest only."
+                if self.memory is not Memory.NONE
+                else f"A retry would submit all anew (durable=False): {self.memory.by_clearing('the rest')}"
+            )
+            error.advice = f"{mended} {rest}".strip()
+        return error
 
     async def pause(self, seconds: float, of: float) -> None:
         """
@@ -500,29 +506,26 @@ class BatchSubmission:
         """
         if self.policies.may_leave and self._waited + of > IN_PLACE_SECONDS:
             self.kept.write(needed=False)
-            raise SubmitLater(max(of, MIN_ABSENCE), Resumed(self.began))
+            raise SubmitLater(max(of, MIN_ABSENCE), Resumed(self.began, attempts_of=dict(self.in_doubt)))
         self._waited += seconds
         end = self.clock() + seconds
         while (left := end - self.clock()) > 0:
             self.stop()
             await asyncio.sleep(min(SLICE, left))
 
-    def created(
-        self, index: int, task: ViduTask, attempt: int, kind: tuple[Any, ...] | None = None, estimate: int | None = None
-    ) -> None:
+    def created(self, index: int, task: ViduTask, attempt: int) -> None:
         """
         Note the task of an item; it reaches the store with the next write.
 
         :param index: the item's number.
         :param task: the create answer, or the row that a look-up found.
         :param attempt: number of the attempt that has created it.
-        :param kind: what its price depends on.
-        :param estimate: credits by the catalogue.
         """
         self.kept.update(index, phase=ItemPhase.SUBMITTED, attempt=attempt, task_id=task.task_id, credits=task.credits)
         self.tasks[index] = task
         self.budget.release(self.reserved.pop(index, 0))
         if not task.failed:
+            kind, estimate = self.requests[index].price
             self.budget.paid(kind, task.credits, estimate)
 
     def say(self, *, now: bool = False) -> None:
@@ -545,6 +548,5 @@ class BatchSubmission:
         )
 
 
-def _some(named: Iterable[str | None]) -> str:
-    ids = [str(one) for one in named]
-    return ", ".join(ids[:MAX_NAMED]) + (" …" if len(ids) > MAX_NAMED else "")
+def _failed_of(seen: Mapping[str, ViduTask | ViduError]) -> set[str]:
+    return {task_id for task_id, task in seen.items() if not isinstance(task, ViduError) and task.failed}

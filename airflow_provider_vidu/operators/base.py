@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -13,6 +14,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_vidu.client import ViduClient
     from airflow_provider_vidu.submission import SubmitLater
@@ -39,6 +41,7 @@ class ViduSubmittingOperator(BaseOperator):
     on_unknown: str
     on_input_change: str
     cancel_on_kill: bool
+    cancel_on_timeout: bool
     output_path: str | None
     wait_for_completion = True
     _killed = False
@@ -111,14 +114,32 @@ class ViduSubmittingOperator(BaseOperator):
             may_leave=self.deferrable,
         )
 
-    def _defer_submission(self, context: Context, later: SubmitLater, **more: Any) -> NoReturn:
+    def _defer_submission(
+        self, context: Context, later: SubmitLater, running: Sequence[str] = (), **more: Any
+    ) -> NoReturn:
+        """
+        Leave the worker until it is time to submit again.
+
+        :param context: Airflow's.
+        :param later: when that is.
+        :param running: Vidu's ids of what is submitted already: a kill cancels it.
+        :param more: what has to travel beside the try.
+        """
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         from airflow_provider_vidu.triggers.task import BACKSTOP
+        from airflow_provider_vidu.triggers.timer import ViduTimerTrigger
+
+        moment = datetime.now(timezone.utc) + timedelta(seconds=later.seconds)
+        timer: BaseTrigger = (
+            ViduTimerTrigger(self.vidu_conn_id, list(running), moment.timestamp(), self.cancel_on_kill)
+            if running
+            else DateTimeTrigger(moment=moment)
+        )
 
         self.log.info("Leaving the worker; submitting again in %.0f s. No Airflow retry is spent.", later.seconds)
         self.defer(
-            trigger=DateTimeTrigger(moment=datetime.now(timezone.utc) + timedelta(seconds=later.seconds)),
+            trigger=timer,
             method_name="execute_again",
             kwargs={"resumed": asdict(later.resumed), "try_number": context["ti"].try_number, **more},
             timeout=timedelta(seconds=later.seconds + BACKSTOP),

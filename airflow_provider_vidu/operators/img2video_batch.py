@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -47,39 +48,46 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
     All requests are checked before the first one is paid for. Each is then submitted once per intended run, whatever
     dies: a retry goes on where the last try ended, and a clear submits the rest, that is what has failed or was never
     submitted. Only a clear after a batch that was delivered whole means a new generation of all. (Unlike with
-    :class:`~airflow_provider_vidu.operators.img2video.Img2VideoOperator`, a clear cancels nothing that runs.)
+    :class:`~airflow_provider_vidu.operators.img2video.Img2VideoOperator`, a clear cancels nothing that runs.) Below
+    Airflow 3.3, which has no task state store, retries do the same on hosts that have a task list, but a clear pays
+    for every request again.
 
     .. seealso:: Vidu's image-to-video page, ``POST /ent/v2/img2video``.
 
     :param requests: a list of dicts, each with Vidu's fields by their API names as
         :class:`~airflow_provider_vidu.operators.img2video.Img2VideoOperator` takes them (``images``, ``prompt``,
         ``model``, …), and ``extra_params`` and ``output_path`` of its own where it needs them. Or the path or
-        ``ObjectStoragePath`` URL of a JSON Lines file with one such dict a line. Also another task's output.
+        ``ObjectStoragePath`` URL of a JSON Lines file with one such dict a line. Also another task's output. At least
+        one; 10 000 have been run.
     :param defaults: fields for all requests; a request's own win, and None in a request takes the default away.
     :param vidu_conn_id: the connection's id.
-    :param max_in_flight: submissions that are out at once, 1 to 100. It has nothing to do with how many tasks Vidu
-        renders at once: the others queue there. A 429 slows all of them down.
+    :param max_in_flight: submissions that are out at once, 1 to 100, default 10. It has nothing to do with how many
+        tasks Vidu renders at once: the others queue there. A 429 slows all of them down.
     :param item_retries: how often a request is submitted again within one try after its task has failed, unbilled, for
-        a passing reason. Airflow's ``retries`` come on top.
-    :param on_failure: what to do when requests have no video at the end: ``fail`` (every other one is waited for and
-        landed first), ``partial`` (succeed, with the errors in the records), ``skip`` (as ``partial``; skip this task
-        if none has a video).
-    :param credit_budget: credits that all of it may cost, over all tries; None = any. Submitting stops before it is
-        exceeded, by the prices of Vidu's answers and before them by the catalogue's estimates.
+        a passing reason; 0 and more, default 1. Airflow's ``retries`` come on top.
+    :param on_failure: what to do when requests have no video at the end: ``fail`` (default; every other one is waited
+        for and landed first), ``partial`` (succeed, with the errors in the records), ``skip`` (as ``partial``; skip
+        this task if none has a video).
+    :param credit_budget: credits that all of it may cost, over all tries, a whole number from 0; None = any.
+        Submitting stops before it is exceeded, by the prices of Vidu's answers and before them by the catalogue's
+        estimates. The first request of a kind whose price nobody knows is sent alone, and may exceed it by its own
+        price.
     :param manifest_path: where all records are written as JSON Lines, also when the batch fails; a local path or any
         ``ObjectStoragePath`` URL of a file; None = nowhere.
     :param output_path: where the videos are landed: a folder, a local path or any ``ObjectStoragePath`` URL; None =
         nowhere, and links die within 24 hours.
     :param deferrable: wait in the triggerer, without a worker slot.
-    :param poll_interval: seconds (or a timedelta) between looks; None = the schedule decides.
-    :param timeout: seconds (or a timedelta) to wait, from the begin of each try; None = 24 hours, with an off-peak
-        request 49. ``execution_timeout`` bounds it too. At the deadline the tasks are left running, and the next try
-        re-attaches to them.
-    :param durable: as in ``Img2VideoOperator``.
+    :param poll_interval: seconds (or a timedelta) between looks, above 0; None = the schedule decides.
+    :param timeout: seconds (or a timedelta) to wait, from the begin of each try, above 0 and at most ten years; None =
+        24 hours, with an off-peak request 49. ``execution_timeout`` bounds it too. At the deadline the tasks are left
+        running, and the next try re-attaches to them.
+    :param durable: as in ``Img2VideoOperator``; with False every try pays for every request again, so a failed item is
+        no reason for one.
     :param on_unknown: as in ``Img2VideoOperator``, for each request.
     :param on_input_change: when a retry does not ask any more for something that was submitted: ``fail`` or
         ``resubmit``. Requests are known by their content: new ones, or another order, are no change.
-    :param cancel_on_kill: cancel what Vidu still lets go when a user ends this task for good.
+    :param cancel_on_kill: cancel what Vidu still lets go when a user ends this task for good, for as long as Airflow
+        leaves time: some 18 seconds while it is deferred, 2.5 in a worker.
     :param cancel_on_timeout: the same at the deadline, instead of leaving it running.
     :return: a list of task records in the order of the requests, each with ``error`` (None, or why it has no video)
         beside the fields of the single operator's. With more than 300 requests the records in XCom have no links and
@@ -151,6 +159,9 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
 
         :param context: Airflow's.
         :return: the task records, in the order of the requests.
+        :raises AirflowFailException: a retry would fail in the same way, or pay again.
+        :raises AirflowSkipException: see ``on_failure``.
+        :raises ViduError: a retry may go on with the rest.
         """
         return self._run(context, None, None)
 
@@ -214,8 +225,9 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         event: Mapping[str, Any] | None = None,
     ) -> list[dict[str, Any]]:
         """Do what is to be done now; ``event`` is that of the trigger, where one has waited."""
-        from airflow_provider_vidu.api.errors import ViduError
+        from airflow_provider_vidu.api.errors import ViduError, ViduInputError
         from airflow_provider_vidu.batch.requests import read_requests
+        from airflow_provider_vidu.batch.results import Memory
         from airflow_provider_vidu.batch.submission import BatchSubmission
         from airflow_provider_vidu.client import AsyncViduClient
         from airflow_provider_vidu.compat import state_store
@@ -223,6 +235,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         from airflow_provider_vidu.submission import SubmitLater
         from airflow_provider_vidu.submission_try import Try
 
+        store = state_store(context)
         try:
             self._check_settings()
             requests = read_requests(self.requests, self.defaults, self.output_path)
@@ -230,25 +243,32 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
                 batch = BatchSubmission(
                     AsyncViduClient(client.account),
                     Try.of(context),
-                    state_store(context),
-                    self._policies(),
+                    store,
+                    replace(self._policies(), timeout=self._seconds(off_peak=any(one.off_peak for one in requests))),
                     max_in_flight=self.max_in_flight,
                     item_retries=self.item_retries,
                     credit_budget=self._budget(),
                     resumed=resumed,
                     travelled=travelled,
+                    given_up=event is not None and event.get("status") == "error",
                     stop=self._stop,
                     log=self.log,
                 )
-                end_time = batch.began + self._seconds(off_peak=any(request.off_peak for request in requests))
                 try:
-                    running = asyncio.run(self._live(context, batch, requests, end_time, event))
+                    running = asyncio.run(self._live(context, batch, requests, event))
                 except SubmitLater as later:
-                    self._defer_submission(context, later, **self._travelling(batch))
+                    self._defer_submission(context, later, list(batch.running.values()), **self._travelling(batch))
                 if running:
-                    self._defer(context, batch, end_time)
+                    self._defer(context, batch)
                 return self._finish(client, batch)
         except ViduError as error:
+            if isinstance(error, ViduInputError) and (resumed is not None or context["ti"].try_number > 1):
+                # What the requests say is read and checked in every part of a task, also after much was paid.
+                mended = Memory.of(store, durable=self.durable).by_clearing("the rest")
+                error.advice = (
+                    "Nothing was sent to Vidu just now. What was submitted before, if anything, goes on, is billed and "
+                    f"remembered: mend this, then {mended}"
+                )
             raise_for_airflow(error)
 
     async def _live(
@@ -256,7 +276,6 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         context: Context,
         batch: BatchSubmission,
         requests: Sequence[BatchRequest],
-        end_time: float,
         event: Mapping[str, Any] | None,
     ) -> bool:
         """Submit, and wait in the worker if it is to be there. Returns whether the triggerer has to wait on."""
@@ -269,13 +288,14 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
                 batch.say(now=event is None)
                 while batch.running:
                     self._stop()
-                    if event is not None and event.get("status") == "error":
+                    if event is not None and batch.given_up:
                         raise self._left(batch, str(event.get("message") or "The wait was given up."))
-                    if time.time() >= end_time:
+                    if not batch.may_submit:
                         raise await self._at_the_deadline(batch)
                     if self.deferrable:
                         return True
-                    event = await self._wait_here(batch, end_time)
+                    event = await self._wait_here(batch)
+                    batch.given_up = event.get("status") == "error"
                     await batch.go_on()
                 await batch.fetch_missing_links()
             except ViduError:
@@ -293,7 +313,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
             check_manifest(self.manifest_path)
         return await asyncio.to_thread(check_requests, requests, batch.client.account, self.log, self._stop)
 
-    async def _wait_here(self, batch: BatchSubmission, end_time: float) -> Mapping[str, Any]:
+    async def _wait_here(self, batch: BatchSubmission) -> Mapping[str, Any]:
         """Wait in the worker as a triggerer would: the same watcher, on this loop."""
         from airflow_provider_vidu import watcher
         from airflow_provider_vidu.triggers.task import event_of_group
@@ -306,7 +326,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
                 watching.wait_for_all(
                     list(batch.running.values()),
                     hints=self._hints(batch),
-                    end_time=end_time,
+                    end_time=batch.end_time,
                     poll_interval=self.poll_interval,
                     log=self.log,
                 )
@@ -330,7 +350,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
             off_peak=any(batch.requests[index].off_peak for index in running),
         )
 
-    def _defer(self, context: Context, batch: BatchSubmission, end_time: float) -> NoReturn:
+    def _defer(self, context: Context, batch: BatchSubmission) -> NoReturn:
         from airflow_provider_vidu.triggers.task import BACKSTOP, EVENT_HOLD, ViduTaskTrigger
 
         now = time.time()
@@ -338,7 +358,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
             trigger=ViduTaskTrigger(
                 vidu_conn_id=self.vidu_conn_id,
                 vidu_task_ids=list(batch.running.values()),
-                end_time=end_time,
+                end_time=batch.end_time,
                 poll_interval=self.poll_interval,
                 cancel_on_kill=self.cancel_on_kill,
                 hints=self._hints(batch).to_json(),
@@ -346,7 +366,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
             ),
             method_name="execute_complete",
             kwargs={"began": batch.began, "try_number": context["ti"].try_number, **self._travelling(batch)},
-            timeout=timedelta(seconds=max(0.0, end_time - now) + BACKSTOP),
+            timeout=timedelta(seconds=max(0.0, batch.end_time - now) + BACKSTOP),
         )
         raise AssertionError("defer always raises")
 
@@ -370,16 +390,21 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         if self.manifest_path:
             write_manifest(self.manifest_path, records)
             self.log.info("The manifest of all %d records stands at %s.", len(records), self.manifest_path)
-        credits = sum(item.credits or 0 for index, item in enumerate(batch.items) if index not in errors)
+        # What could not be landed is paid all the same.
+        paid = [batch.items[index].credits for index, task in batch.tasks.items() if task.succeeded]
+        untold = paid.count(None)
         self.log.info(
-            "%d of %d requests have their video, for %d credits%s.",
+            "%d of %d requests have their video, for %d credits%s%s.",
             len(records) - len(errors),
             len(records),
-            credits,
+            sum(credits or 0 for credits in paid),
+            f" and {untold} whose price nobody told" if untold else "",
             f"; without: {reasons_of(records)}" if errors else "",
         )
+        if batch.stopped is not None and self.on_failure != "fail":
+            self.log.warning("Not all was submitted: %s", batch.stopped)
         if errors and self.on_failure == "fail":
-            raise failure_of(records, errors, batch.stopped)
+            raise failure_of(records, errors, batch.stopped, batch.memory)
         if len(errors) == len(records) and self.on_failure == "skip":
             raise AirflowSkipException(f"None of the {len(records)} requests has a video ({reasons_of(records)}).")
         batch.note_returned(whole=not errors)
@@ -456,15 +481,20 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         )
 
     async def _at_the_deadline(self, batch: BatchSubmission) -> ViduError:
+        from airflow_provider_vidu.batch.results import Memory
         from airflow_provider_vidu.bulk_cancel import cancel_unfinished
 
         error = self._left(batch, "The wait has reached its deadline.")
         if self.cancel_on_timeout:
             ids = list(batch.running.values())
             report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_AT_DEADLINE_SECONDS, log=self.log)
+            cancelled = await batch.note_cancelled(report.cancelled)
+            left = len(ids) - cancelled
+            anew = "a retry submits them anew" if batch.memory is Memory.STORE else "a retry does not submit them anew"
             error.advice = (
-                f"{len(report.cancelled)} were cancelled (cancel_on_timeout) and are not billed; {error.advice}"
-            )
+                f"{cancelled} were cancelled (cancel_on_timeout) and are not billed: {anew}. "
+                + (f"{left} go on and are billed when they succeed: a retry re-attaches to them." if left else "")
+            ).strip()
         return error
 
     async def _cancel_if_a_user_has_ended_it(self, context: Context, batch: BatchSubmission) -> None:
@@ -476,6 +506,9 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
                 return
             ids = list(batch.running.values())
             report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_SECONDS, log=self.log)
-            self.log.info("A user has ended this task: %d of %d were cancelled.", len(report.cancelled), len(ids))
+            report.tell(self.log, f"A user has ended this Airflow task. {len(ids)} Vidu tasks")
         except Exception as error:
-            self.log.warning("Nothing was cancelled: %s", error)
+            self.log.warning(
+                "Nobody knows what was cancelled (%s). ViduHook().find_orphans() lists what runs on.",
+                str(error) or type(error).__name__,
+            )

@@ -42,8 +42,8 @@ class ViduTaskSensor(BaseSensorOperator):
     :param end_from_trigger: end in the triggerer when the remote task has its video, with the task record as XCom,
         instead of resuming on a worker (seconds, or more where many end at once). Everything else resumes on a
         worker. It needs ``deferrable``; no worker runs at the end, so that ``on_success_callback``, listeners
-        (OpenLineage) and a custom XCom backend do not see a success; outlets would get no asset event, and are
-        refused.
+        (OpenLineage) and a custom XCom backend do not see a success; outlets would get no asset event, and
+        ``multiple_outputs`` not its XComs: both are refused.
     :return: the task record, its links freshly signed.
     """
 
@@ -79,6 +79,11 @@ class ViduTaskSensor(BaseSensorOperator):
             raise ValueError(
                 f"{self.task_id}: end_from_trigger=True cannot be used with outlets: only a worker emits their asset "
                 f"events. Leave out one of the two."
+            )
+        if end_from_trigger and self.multiple_outputs:
+            raise ValueError(
+                f"{self.task_id}: end_from_trigger=True cannot be used with multiple_outputs: the triggerer pushes the "
+                "task record as one XCom. Leave out one of the two."
             )
         self.fixed_interval = None if poke_interval is None else self.poke_interval
 

@@ -112,24 +112,16 @@ class ViduTaskTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event."""
         from airflow_provider_vidu import watcher
-        from airflow_provider_vidu.api.schedule import Hints
         from airflow_provider_vidu.hooks.vidu import ViduHook
 
-        hook = ViduHook(self.vidu_conn_id)
-        hints = Hints.from_json(self.hints)
-        how: dict[str, Any] = {
-            "hints": hints,
-            "end_time": self.end_time,
-            "poll_interval": self.poll_interval,
-            "log": self.log,
-        }
-        async with watcher.of(self.vidu_conn_id, hook.aget_account) as watching:
+        # What this coroutine names is held by a thousand of them while they wait.
+        async with watcher.of(self.vidu_conn_id, ViduHook(self.vidu_conn_id).aget_account) as watching:
             if len(self.vidu_task_ids) == 1:
-                outcome = await watching.wait(self.vidu_task_ids[0], **how)
+                outcome = await watching.wait(self.vidu_task_ids[0], **self._how())
                 payload = event_of(outcome)
                 ending = await self._ending(watching, outcome) if self.end_task else None
             else:
-                payload, ending = event_of_group(await watching.wait_for_all(self.vidu_task_ids, **how)), None
+                payload, ending = event_of_group(await watching.wait_for_all(self.vidu_task_ids, **self._how())), None
         # An ending need not be held: Airflow sets the task to success directly, and the executor's late report of the
         # worker that deferred only hurts a task that is scheduled, queued or running again
         # (SchedulerJobRunner.process_executor_events, ``ti_queued``).
@@ -138,6 +130,12 @@ class ViduTaskTrigger(BaseTrigger):
             await asyncio.sleep(self.not_before - time.time())
         self._yielded = True
         yield TriggerEvent(payload) if ending is None else ending
+
+    def _how(self) -> dict[str, Any]:
+        from airflow_provider_vidu.api.schedule import Hints
+
+        hints = Hints.from_json(self.hints)
+        return {"hints": hints, "end_time": self.end_time, "poll_interval": self.poll_interval, "log": self.log}
 
     async def _ending(self, watching: Watcher, outcome: Outcome) -> TriggerEvent | None:
         """Return the event that ends the Airflow task, if its remote task has its video; None = a worker decides."""
@@ -193,17 +191,7 @@ class ViduTaskTrigger(BaseTrigger):
             return
         async with await ViduHook(self.vidu_conn_id).aget_conn() as client:
             report = await cancel_unfinished(client, self.vidu_task_ids, seconds=self._kill_timeout, log=self.log)
-        self.log.info(
-            "A user has ended the Airflow task. %s: %d cancelled, %d had ended, %d refused (they go on and are billed "
-            "when they succeed), %d not reached.",
-            self._named,
-            len(report.cancelled),
-            len(report.ended),
-            len(report.refused),
-            len(report.unreachable),
-        )
-        if report.unreachable:
-            self.log.warning("Not reached, and perhaps running on: %s.", ", ".join(report.unreachable[:MAX_PLAIN_IDS]))
+        report.tell(self.log, f"A user has ended the Airflow task. {self._named}")
 
     @property
     def _kill_timeout(self) -> float:
@@ -282,7 +270,7 @@ def event_of(outcome: Outcome) -> dict[str, Any]:
         "status": outcome.status,
         "task_id": outcome.task_id,
         "task_ids": [outcome.task_id],
-        "state": task.state if task else None,
+        "state": outcome.state,
         "err_code": task.err_code if task else None,
         "message": str(outcome.error) if outcome.error else "",
     }

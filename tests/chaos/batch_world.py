@@ -71,7 +71,9 @@ class BatchWorld(World):
                 found[identity] = task.task_id
         if found:
             self.note("adoption", f"the user adopts the Vidu tasks {found}")
-            self.store[ADOPTED_KEY] = found
+            # What was adopted earlier stays where it was written.
+            markers = {in_doubt[identity].marker(header["generation"]): task_id for identity, task_id in found.items()}
+            self.store[ADOPTED_KEY] = {**(self.store.get(ADOPTED_KEY) or {}), **markers}
         elif in_doubt:
             self.on_unknown = "resubmit"
         if not self.has_store and self._undelivered():

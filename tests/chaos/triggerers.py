@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.triggers import task as trigger_module
@@ -109,7 +110,8 @@ class Triggerers:
 
     def _trigger(self) -> ViduTaskTrigger:
         assert self.world.deferral is not None
-        trigger = ViduTaskTrigger(**self.world.deferral["trigger"])
+        module, _, name = self.world.deferral["path"].rpartition(".")
+        trigger: ViduTaskTrigger = getattr(import_module(module), name)(**self.world.deferral["trigger"])
         trigger.task_instance = self.world.instance()
         return trigger
 

@@ -292,6 +292,7 @@ class World:
         path, kwargs = deferred.trigger.serialize()
         timer = path.endswith("DateTimeTrigger")
         self.deferral = {
+            "path": path,
             "trigger": None if timer else json.loads(json.dumps(kwargs)),
             "until": kwargs["moment"].timestamp() if timer else None,
             "method": deferred.method_name,

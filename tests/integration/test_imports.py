@@ -76,7 +76,7 @@ def test_no_module_of_the_package_reaches_up():
 
     root = Path(airflow_provider_vidu.__file__).parent
     floors = [
-        ("api.defaults", "api.errors", "api.catalog"),
+        ("api.defaults", "api.errors", "api.catalog", "api.messages"),
         ("api.images", "api.tasks", "api.account", "api.callbacks"),
         ("api.img2video", "api.endpoints", "api.schedule", "api.task_ids", "api.group_progress"),
         ("api.listing", "api.poll_plan"),
@@ -86,10 +86,12 @@ def test_no_module_of_the_package_reaches_up():
         ("submission", "orphans"),
         ("batch.records", "batch.pacing"),
         ("batch.requests", "batch.search", "batch.store"),
-        ("batch.flow", "batch.submission", "batch.results"),
+        ("batch.results",),
+        ("batch.flow", "batch.lost", "batch.submission"),
         ("hooks.vidu",),
         ("watcher",),
         ("triggers.task",),
+        ("triggers.timer",),
         ("operators.base",),
         ("operators.img2video_batch",),
         ("operators.img2video", "sensors.task"),

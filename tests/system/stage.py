@@ -144,7 +144,11 @@ class Run:
     def is_submitted(self, count: int = 1) -> None:
         """Wait until Vidu has got this many submissions."""
         eventually(
-            self.account.bill, lambda bill: bill.submissions >= count, told=f"{self} submits; it is {self.brief()}"
+            self.account.bill,
+            lambda bill: bill.submissions >= count,
+            # Hundreds take a while where all scenarios share two cores.
+            within=WITHIN + count,
+            told=f"{self} submits; it is {self.brief()}",
         )
 
     def waits_in_worker(self) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Three hundred requests in one task instance: each is paid for once, whatever dies; a kill gives all of it back."""
+"""Two hundred requests in one task instance: each is paid for once, whatever dies; a kill gives all of it back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_vidu.emulator import Fault
 
 pytestmark = pytest.mark.system
 
-SIZE = 300
+SIZE = 200
 ALL_VIDEOS = Bill(submissions=SIZE, charges=SIZE)
 
 needs_trigger_kills = pytest.mark.skipif(

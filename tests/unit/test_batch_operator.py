@@ -21,11 +21,16 @@ from airflow_provider_vidu.api.errors import (
     ViduTaskFailedError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.batch import pacing, submission
+from airflow_provider_vidu.batch.records import shard_from_json
 from airflow_provider_vidu.batch.store import ADOPTED_KEY, HEADER_KEY
+from airflow_provider_vidu.bulk_query import BulkQuery
 from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
+from airflow_provider_vidu.triggers.timer import ViduTimerTrigger
 
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1}
 
@@ -93,6 +98,8 @@ def test_a_wrong_request_anywhere_costs_nothing(vidu_emulator, runtime_context, 
     assert "item 20" in str(raised.value)
     assert "duration" in str(raised.value)
     assert "item 21" in str(raised.value)
+    assert ".;" not in str(raised.value)
+    assert ".." not in str(raised.value)
     assert vidu_emulator.counters.requests["submit"] == 0
     assert store.writes == []
 
@@ -272,9 +279,9 @@ def test_a_person_adopts_what_nobody_can_tell(vidu_emulator, runtime_context, st
     with pytest.raises(AirflowFailException, match=ADOPTED_KEY) as raised:
         drive(operator(numbered(3)), runtime_context(store))
     named = json.loads(re.search(r"-d '(.*?)' ;", str(raised.value))[1])["value"]
-    (identity,) = named
-    (lost,) = [task.task_id for task in vidu_emulator.tasks if identity in task.request.payload]
-    store.values[ADOPTED_KEY] = {identity: lost}
+    (marker,) = named
+    (lost,) = [task.task_id for task in vidu_emulator.tasks if marker in task.request.payload]
+    store.values[ADOPTED_KEY] = {marker: lost}
     records, _ = drive(operator(numbered(3)), runtime_context(store, try_number=2, max_tries=3))
     assert lost in [record["task_id"] for record in records]
     assert vidu_emulator.counters.submissions == 3
@@ -289,6 +296,23 @@ def test_a_list_that_has_grown_or_was_reordered_submits_what_is_new_only(vidu_em
     records, _ = drive(operator(wanted), runtime_context(store, try_number=2, max_tries=3))
     assert [record["task_id"] for record in records[:5]] == [record["task_id"] for record in first[:5]][::-1]
     assert vidu_emulator.counters.submissions == 7
+
+
+def test_a_file_that_is_reordered_while_the_triggerer_waits_still_gives_each_request_its_own_video(
+    vidu_emulator, runtime_context, store, tmp_path
+):
+    path = tmp_path / "requests.jsonl"
+    requests = numbered(5)
+    path.write_text("".join(f"{json.dumps(request)}\n" for request in requests))
+    made, context = operator(str(path), deferrable=True), runtime_context(store)
+    with pytest.raises(TaskDeferred) as deferred:
+        made.execute(context)
+    event = asyncio.run(first_event(deferred.value.trigger))
+    path.write_text("".join(f"{json.dumps(request)}\n" for request in reversed(requests)))
+    records = made.execute_complete(context, event=event, **deferred.value.kwargs)
+    prompts = {task.task_id: task.request.prompt for task in vidu_emulator.tasks}
+    assert [prompts[record["task_id"]] for record in records] == [f"cat {number}" for number in (4, 3, 2, 1, 0)]
+    assert vidu_emulator.counters.submissions == 5
 
 
 def test_a_plain_retry_that_asks_for_less_fails_unless_it_may(vidu_emulator, runtime_context, store):
@@ -474,6 +498,273 @@ def test_the_budget_is_never_exceeded(vidu_emulator, runtime_context, store, mod
     assert vidu_emulator.ledger.charged - before == 10 * price
 
 
+@pytest.fixture
+def no_answer_tells_credits(monkeypatch):
+    """As of hosts that leave the price out."""
+    submit = AsyncViduClient.submit
+
+    async def silent(self, *arguments, **settings):
+        return (await submit(self, *arguments, **settings)).model_copy(update={"credits": None})
+
+    monkeypatch.setattr(AsyncViduClient, "submit", silent)
+
+
+@pytest.mark.usefixtures("no_answer_tells_credits")
+def test_the_budget_holds_over_every_part_of_a_try_where_no_answer_tells_credits(vidu_emulator, runtime_context, store):
+    for try_number in (1, 2):
+        with pytest.raises(AirflowFailException, match="credit_budget"):
+            drive(
+                operator(numbered(10), credit_budget=28, deferrable=True), runtime_context(store, try_number=try_number)
+            )
+        assert vidu_emulator.counters.submissions == 3
+
+
+@pytest.mark.usefixtures("no_answer_tells_credits")
+def test_a_budget_that_nobody_can_keep_stops_after_the_first_of_its_kind(
+    vidu_emulator, runtime_context, store, monkeypatch
+):
+    monkeypatch.setattr("airflow_provider_vidu.batch.requests.estimate_credits", lambda *told, **facts: None)
+    with pytest.raises(AirflowFailException, match="what such a request to model viduq2-turbo costs"):
+        drive(operator(numbered(10), credit_budget=28), runtime_context(store))
+    assert vidu_emulator.counters.submissions == 1
+
+
+def test_the_budget_counts_what_an_earlier_try_has_put_in_doubt(vidu_emulator, runtime_context, store):
+    vidu_emulator.quirks.has_list = False
+    vidu_emulator.faults.add("submit", Fault.drop_after_accept())
+    for try_number in (1, 2):
+        with pytest.raises(AirflowFailException):
+            drive(
+                operator(numbered(10), credit_budget=24, max_in_flight=1),
+                runtime_context(store, try_number=try_number),
+            )
+        assert vidu_emulator.counters.submissions == 3
+
+
+def test_the_budget_counts_what_is_paid_and_not_asked_for_any_more(vidu_emulator, runtime_context, store):
+    for try_number in (1, 2, 3):
+        # As with a time in the prompt: no try asks for what the one before has paid for.
+        with pytest.raises(AirflowFailException, match="credit_budget"):
+            drive(
+                operator(numbered(10, f"cat of try {try_number}"), credit_budget=24, on_input_change="resubmit"),
+                runtime_context(store, try_number=try_number),
+            )
+        assert vidu_emulator.ledger.charged == 24
+
+
+def test_a_failed_request_that_is_mended_before_a_clear_costs_the_budget_nothing(
+    vidu_emulator, runtime_context, store, capsys
+):
+    bad = requests_of("[emulator:fail=CreationPolicyViolation]")
+    drive(operator([*numbered(2), *bad], credit_budget=24, on_failure="partial"), runtime_context(store))
+    assert vidu_emulator.ledger.charged == 16
+    mended = [*numbered(2), *requests_of("a kinder cat")]
+    records, _ = drive(operator(mended, credit_budget=24), runtime_context(store, try_number=2, max_tries=3))
+    assert [record["state"] for record in records] == ["success"] * 3
+    assert vidu_emulator.ledger.charged == 24
+    assert "the videos of the others stay at Vidu" not in capsys.readouterr().out
+
+
+def test_a_batch_that_is_cut_short_and_succeeds_warns_of_it(vidu_emulator, runtime_context, store, capsys):
+    drive(operator(numbered(4), credit_budget=16, on_failure="partial"), runtime_context(store))
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if "Raise credit_budget" in line]
+    assert "warning" in told.lower()
+
+
+def test_a_host_that_answers_nobody_is_not_sent_the_whole_batch(vidu_emulator, runtime_context, store, monkeypatch):
+    monkeypatch.setattr(pacing, "next_submission", lambda *arguments: 0.02)
+    monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu_emulator.connection_json(timeout=0.3))
+    vidu_emulator.faults.add("submit", Fault.refuse(503, times=None))
+    with pytest.raises(ViduUnavailableError, match="sent and not answered"):
+        drive(operator(numbered(60), max_in_flight=10), runtime_context(store))
+    assert vidu_emulator.counters.requests["submit"] < 40
+    vidu_emulator.faults.clear()
+    records, _ = drive(operator(numbered(60), max_in_flight=10), runtime_context(store, try_number=2))
+    assert [record["state"] for record in records] == ["success"] * 60
+    assert vidu_emulator.counters.submissions == 60
+
+
+def test_replies_that_are_lost_again_and_again_end_the_try_also_where_it_leaves_the_worker(
+    vidu_emulator, runtime_context, store, monkeypatch
+):
+    monkeypatch.setattr("airflow_provider_vidu.batch.submission.IN_PLACE_SECONDS", 0.0)
+    monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu_emulator.connection_json(timeout=0.3))
+    vidu_emulator.faults.add("submit", Fault.refuse(504, times=None))
+    with pytest.raises(ViduTaskFailedError, match="nothing in 3 attempts"):
+        drive(operator(numbered(1), deferrable=True), runtime_context(store))
+    assert vidu_emulator.counters.requests["submit"] == 3
+
+
+def test_after_the_deadline_nothing_is_submitted_though_the_links_of_its_pictures_are_signed_anew(
+    vidu_emulator, runtime_context, store
+):
+    def requests(signature):
+        prompts = ("good", "[emulator:fail=InternalServiceFailure]")
+        return [{**FIELDS, "images": f"https://example.com/a.png?sig={signature}", "prompt": one} for one in prompts]
+
+    context = runtime_context(store)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator(requests(1), item_retries=2, deferrable=True).execute(context)
+    asyncio.run(first_event(deferred.value.trigger))
+    late = {**deferred.value.kwargs, "event": {"status": "timeout"}}
+    late["began"] -= 10**6
+    with pytest.raises(ViduTaskFailedError, match="InternalServiceFailure"):
+        operator(requests(2), item_retries=2, deferrable=True).execute_complete(context, **late)
+    assert vidu_emulator.counters.submissions == 2
+
+
+def test_pictures_that_differ_in_the_query_of_their_url_alone_keep_their_own_videos(
+    vidu_emulator, runtime_context, store
+):
+    requests = [{**FIELDS, "images": f"https://example.com/image?id={number}", "prompt": "x"} for number in range(3)]
+    drive(operator(requests, on_failure="partial"), runtime_context(store))
+    signed = [{**one, "images": f"{one['images']}&X-Amz-Signature=new"} for one in reversed(requests)]
+    records, _ = drive(operator(signed), runtime_context(store, try_number=2))
+    images = {task.task_id: task.fields["images"][0] for task in vidu_emulator.tasks}
+    assert [images[record["task_id"]] for record in records] == [one["images"] for one in reversed(requests)]
+    assert vidu_emulator.counters.submissions == 3
+
+
+def test_one_task_adopted_for_two_requests_ends_the_batch_all_the_same(vidu_emulator, runtime_context, store):
+    vidu_emulator.quirks.has_list = False
+    vidu_emulator.faults.add("submit", Fault.drop_after_accept(times=2))
+    with pytest.raises(AirflowFailException):
+        drive(operator(requests_of("twin", "twin"), max_in_flight=2), runtime_context(store))
+    header = store.values[HEADER_KEY]
+    items = shard_from_json(store.values[f"{HEADER_KEY}_{header['layout']}_0"])
+    one = vidu_emulator.tasks[0].task_id
+    store.values[ADOPTED_KEY] = {item.marker(header["generation"]): one for item in items}
+    records, _ = drive(operator(requests_of("twin", "twin")), runtime_context(store, try_number=2, max_tries=3))
+    assert [record["task_id"] for record in records] == [one, one]
+
+
+def test_an_adoption_is_for_one_attempt_and_a_corrected_one_counts(vidu_emulator, runtime_context, store):
+    vidu_emulator.quirks.has_list = False
+    vidu_emulator.faults.add("submit", Fault.drop_after_accept())
+    requests = requests_of("a cat")
+    with pytest.raises(AirflowFailException):
+        drive(operator(requests), runtime_context(store))
+    header = store.values[HEADER_KEY]
+    (item,) = shard_from_json(store.values[f"{HEADER_KEY}_1_0"])
+    marker = item.marker(header["generation"])
+    store.values[ADOPTED_KEY] = {marker: "911045603801182208"}
+    with pytest.raises(AirflowFailException, match="does not know"):
+        drive(operator(requests), runtime_context(store, try_number=2, max_tries=3))
+    (task,) = vidu_emulator.tasks
+    store.values[ADOPTED_KEY] = {marker: task.task_id}
+    records, _ = drive(operator(requests), runtime_context(store, try_number=3, max_tries=4))
+    assert [record["task_id"] for record in records] == [task.task_id]
+    # Delivered, cleared, and the next generation's reply is lost: what was adopted then is none of its business.
+    vidu_emulator.faults.add("submit", Fault.drop_after_accept())
+    with pytest.raises(AirflowFailException, match="adopt it"):
+        drive(operator(requests), runtime_context(store, try_number=4, max_tries=9))
+
+
+def test_a_file_that_is_gone_while_the_batch_waits_is_not_told_as_if_nothing_were_billed(
+    vidu_emulator, runtime_context, store, tmp_path
+):
+    path = tmp_path / "requests.jsonl"
+    path.write_text(json.dumps(requests_of("a cat")[0]))
+    made, context = operator(str(path), deferrable=True), runtime_context(store)
+    with pytest.raises(TaskDeferred) as deferred:
+        made.execute(context)
+    event = asyncio.run(first_event(deferred.value.trigger))
+    path.unlink()
+    with pytest.raises(AirflowFailException, match="goes on, is billed and remembered") as raised:
+        made.execute_complete(context, event=event, **deferred.value.kwargs)
+    assert "nothing is billed" not in str(raised.value)
+
+
+def test_a_wrong_input_of_a_later_try_advises_no_clear_that_would_pay_again(vidu_emulator, runtime_context, tmp_path):
+    # Below Airflow 3.3 there is no store.
+    with pytest.raises(AirflowFailException, match="do not clear this task") as raised:
+        drive(operator(str(tmp_path / "gone.jsonl")), runtime_context(None, try_number=2))
+    assert "clear the task" not in str(raised.value)
+
+
+def test_where_a_clear_would_pay_again_nobody_is_told_to_clear(vidu_emulator, runtime_context):
+    # Below Airflow 3.3 there is no store.
+    requests = requests_of("good", "[emulator:fail=CreationPolicyViolation]")
+    with pytest.raises(AirflowFailException, match="do not clear this task, which would pay for every request again"):
+        drive(operator(requests), runtime_context(None))
+
+
+def test_a_retry_that_would_pay_for_all_again_is_not_made(vidu_emulator, runtime_context, store):
+    requests = requests_of("good", "[emulator:fail=InternalServiceFailure]")
+    with pytest.raises(AirflowFailException, match="durable=False"):
+        drive(operator(requests, durable=False, item_retries=0), runtime_context(store))
+
+
+def test_what_stops_the_submissions_midway_says_what_was_paid(vidu_emulator, runtime_context, store):
+    vidu_emulator.faults.add("submit", Fault.refuse(401, times=100, after=4))
+    with pytest.raises(AirflowFailException, match=r"4 of 10 requests are submitted \(32 credits\) and go on"):
+        drive(operator(numbered(10), max_in_flight=1), runtime_context(store))
+
+
+def test_a_manifest_that_cannot_be_written_loses_nothing_and_says_so(vidu_emulator, runtime_context, store, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    made = operator(numbered(2), manifest_path=f"{tmp_path}/file/manifest.jsonl")
+    with pytest.raises(ViduError, match="a retry writes it and submits nothing"):
+        drive(made, runtime_context(store))
+    records, _ = drive(operator(numbered(2)), runtime_context(store, try_number=2))
+    assert [record["state"] for record in records] == ["success"] * 2
+    assert vidu_emulator.counters.submissions == 2
+
+
+def test_links_that_cannot_be_read_now_cost_no_paid_video(vidu_emulator, runtime_context, store, monkeypatch):
+    get_tasks = BulkQuery.get_tasks
+
+    async def without_links(self, task_ids):
+        found = await get_tasks(self, task_ids)
+        return {
+            task_id: task.model_copy(update={"creations": ()}) if isinstance(task, ViduTask) else task
+            for task_id, task in found.items()
+        }
+
+    async def down(self, task_id, **settings):  # ruff: ignore[unused-async]
+        raise ViduUnavailableError("HTTP 503", http_status=503)
+
+    with monkeypatch.context() as outage:
+        outage.setattr(submission, "EMPTY_GAP", 0)
+        outage.setattr(BulkQuery, "get_tasks", without_links)
+        outage.setattr(AsyncViduClient, "get_task", down)
+        with pytest.raises(ViduTaskFailedError, match="links cannot be read"):
+            drive(operator(numbered(3)), runtime_context(store))
+    records, _ = drive(operator(numbered(3)), runtime_context(store, try_number=2, max_tries=3))
+    assert [record["state"] for record in records] == ["success"] * 3
+    assert vidu_emulator.counters.submissions == 3
+
+
+def test_a_blip_that_all_submissions_in_flight_see_is_one_outage(vidu_emulator, runtime_context, store, monkeypatch):
+    submit, refused = AsyncViduClient.submit, []
+
+    async def blip(self, *arguments, **settings):
+        if len(refused) < 10:
+            refused.append(1)
+            raise ViduUnavailableError("connection refused")
+        return await submit(self, *arguments, **settings)
+
+    monkeypatch.setattr(AsyncViduClient, "submit", blip)
+    monkeypatch.setattr(pacing, "next_submission", lambda *arguments: 0.1)
+    records, _ = drive(operator(numbered(12), max_in_flight=10), runtime_context(store))
+    assert [record["state"] for record in records] == ["success"] * 12
+
+
+@pytest.mark.parametrize("told", ["timeout", "error"])
+def test_nothing_is_submitted_that_nobody_would_wait_for(vidu_emulator, runtime_context, store, told):
+    made = operator(requests_of("good", "[emulator:fail=InternalServiceFailure]"), item_retries=2, deferrable=True)
+    context = runtime_context(store)
+    with pytest.raises(TaskDeferred) as deferred:
+        made.execute(context)
+    asyncio.run(first_event(deferred.value.trigger))
+    arguments = {**deferred.value.kwargs, "event": {"status": told}}
+    if told == "timeout":
+        arguments["began"] -= 10**6
+    with pytest.raises(ViduTaskFailedError, match="InternalServiceFailure"):
+        made.execute_complete(context, **arguments)
+    assert vidu_emulator.counters.submissions == 2
+
+
 # -- deadlines, kills -----------------------------------------------------------------------------------------
 
 
@@ -495,6 +786,52 @@ def test_at_the_deadline_it_cancels_what_it_is_told_to(vidu_emulator, runtime_co
     with pytest.raises(ViduStillRunningError, match="3 were cancelled"):
         drive(operator(numbered(3), timeout=1, cancel_on_timeout=True), runtime_context(store))
     assert vidu_emulator.ledger.refunded == 24
+
+
+@pytest.mark.vidu_emulator(created_seconds=1e6)
+def test_what_was_cancelled_at_the_deadline_is_submitted_anew_by_a_retry(vidu_emulator, runtime_context, store):
+    with pytest.raises(ViduStillRunningError, match="a retry submits them anew"):
+        drive(operator(numbered(3), timeout=1, cancel_on_timeout=True), runtime_context(store))
+    with pytest.raises(ViduStillRunningError):
+        drive(operator(numbered(3), timeout=1), runtime_context(store, try_number=2))
+    assert vidu_emulator.counters.submissions == 6
+    assert vidu_emulator.ledger.refunded == 24
+
+
+@pytest.mark.vidu_emulator(created_seconds=1e6)
+def test_a_cancel_that_was_only_said_yes_to_is_no_reason_to_pay_again(
+    vidu_emulator, runtime_context, store, monkeypatch
+):
+    async def says_yes(self, task_id):  # ruff: ignore[unused-async]
+        return None
+
+    monkeypatch.setattr(submission, "CANCEL_GAP", 0)
+    monkeypatch.setattr(AsyncViduClient, "cancel_task", says_yes)
+    with pytest.raises(ViduStillRunningError, match="0 were cancelled"):
+        drive(operator(numbered(3), timeout=1, cancel_on_timeout=True), runtime_context(store))
+    with pytest.raises(ViduStillRunningError):
+        drive(operator(numbered(3), timeout=1), runtime_context(store, try_number=2))
+    assert vidu_emulator.counters.submissions == 3
+
+
+@pytest.mark.vidu_emulator(created_seconds=1e6)
+@pytest.mark.parametrize("ended", [True, False], ids=["by a user", "by an eviction"])
+def test_a_kill_while_a_full_queue_is_waited_out_cancels_what_was_submitted(
+    vidu_emulator, runtime_context, store, monkeypatch, ended
+):
+    async def ended_by_user(instance):  # ruff: ignore[unused-async]
+        return ended
+
+    monkeypatch.setattr("airflow_provider_vidu.batch.submission.IN_PLACE_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_vidu.kill_guard.aended_by_user", ended_by_user)
+    vidu_emulator.faults.add("submit", Fault.rate_limit(retry_after=60, times=100, after=3))
+    with pytest.raises(TaskDeferred) as deferred:
+        operator(numbered(6), max_in_flight=1, deferrable=True).execute(runtime_context(store))
+    _, kwargs = deferred.value.trigger.serialize()
+    timer = ViduTimerTrigger(**json.loads(json.dumps(kwargs)))
+    timer.task_instance = runtime_context(store)["ti"]
+    asyncio.run(timer.on_kill())
+    assert vidu_emulator.counters.cancels_accepted == (3 if ended else 0)
 
 
 @pytest.mark.vidu_emulator(created_seconds=1e6)

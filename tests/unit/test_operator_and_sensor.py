@@ -323,7 +323,11 @@ def test_a_sensor_that_ends_in_the_triggerer_sends_what_the_record_needs(vidu_em
 
 @pytest.mark.parametrize(
     ("settings", "named"),
-    [({"deferrable": False}, "deferrable"), ({"outlets": [Asset("s3://videos/cat")]}, "outlets")],
+    [
+        ({"deferrable": False}, "deferrable"),
+        ({"outlets": [Asset("s3://videos/cat")]}, "outlets"),
+        ({"multiple_outputs": True}, "multiple_outputs"),
+    ],
 )
 def test_a_sensor_that_cannot_end_in_the_triggerer_says_so_at_parse_time(settings, named):
     with pytest.raises(ValueError, match=named):

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 import tracemalloc
+from contextlib import suppress
 from dataclasses import replace
 from unittest import mock
 
@@ -165,6 +166,62 @@ def test_a_bug_in_the_poller_reaches_every_wait(virtual):
         virtual.run(late())
 
 
+def test_a_cancellation_that_is_swallowed_ends_the_poller_all_the_same(virtual, monkeypatch):
+    # As asyncio.wait_for does before Python 3.12, where the answer has just come.
+    async def stubborn(query, task_ids):
+        virtual.asked.append(task_ids)
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(5)
+        return {task_id: virtual.state(task_id) for task_id in task_ids}
+
+    async def closed():
+        waiting = asyncio.ensure_future(virtual.wait("1", seconds=1e6, timeout=1e7))
+        await asyncio.sleep(12)
+        assert virtual.asked
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await asyncio.wait_for(virtual.watcher.close(), 1000)
+
+    monkeypatch.setattr(BulkQuery, "get_tasks", stubborn)
+    virtual.run(closed())
+
+
+def test_a_log_that_fails_ends_its_own_wait_only(virtual):
+    class Full:
+        def info(self, *told):
+            raise OSError(28, "No space left on device")
+
+        warning = info
+
+    async def two():
+        full = virtual.watcher.wait(
+            virtual.task("full", 30), hints=Hints(), end_time=virtual.clock.now + 100, log=Full()
+        )
+        return await asyncio.gather(full, virtual.wait("other"), return_exceptions=True)
+
+    failed, other = virtual.run(two())
+    assert isinstance(failed, OSError)
+    assert other.status == "success"
+
+
+def test_a_poll_interval_is_the_connections_though_its_first_look_up_failed(virtual):
+    async def down_first():  # ruff: ignore[unused-async]
+        if not virtual.look_ups:
+            virtual.look_ups += 1
+            raise ViduUnavailableError("the API server restarts")
+        return replace(ACCOUNT, poll_interval=1.0)
+
+    virtual.watcher._look_up = down_first
+
+    async def later():
+        await virtual.wait("first", 20)
+        before = len(virtual.asked)
+        await virtual.wait("second", 5)
+        return len(virtual.asked) - before
+
+    assert virtual.run(later()) >= 5
+
+
 def test_an_outage_is_probed_ends_no_wait_and_recovers_promptly(virtual):
     async def through():
         waits = [asyncio.ensure_future(virtual.wait(str(number), 60)) for number in range(500)]
@@ -270,6 +327,21 @@ def test_a_group_is_one_wait_with_a_line_now_and_then(virtual, caplog):
     assert len(caplog.records) == len(lines)
 
 
+def test_the_log_of_a_group_counts_no_credits_for_what_has_failed(virtual, caplog):
+    def state(task_id):
+        ended = virtual.clock.now >= virtual.ends[task_id]
+        return ViduTask(
+            task_id=task_id, state=("failed" if task_id == "bad" else "success") if ended else "processing", credits=8
+        )
+
+    virtual.state = state
+    caplog.set_level(logging.INFO)
+    task_ids = [virtual.task(task_id, 30) for task_id in ("good", "bad")]
+    end_time = virtual.clock.now + 3600
+    virtual.run(virtual.watcher.wait_for_all(task_ids, hints=Hints(), end_time=end_time, log=LOG))
+    assert "1 of 2 Vidu tasks done, 1 failed, 8 credits so far" in caplog.text
+
+
 def test_an_empty_group_has_ended(virtual):
     async def group():
         return await virtual.watcher.wait_for_all([], hints=Hints(), end_time=virtual.clock.now + 1, log=LOG)
@@ -277,26 +349,48 @@ def test_an_empty_group_has_ended(virtual):
     assert virtual.run(group()).status == "success"
 
 
-def test_a_wait_costs_less_than_three_kilobytes(virtual):
-    async def measured():
-        await virtual.watcher._begun()
+def size_of(coroutines):
+    """Return the bytes that as many asyncio tasks take while all of them wait."""
+
+    async def held():
         tracemalloc.start()
         try:
-            group = asyncio.ensure_future(
-                virtual.watcher.wait_for_all(
-                    [virtual.task(str(number), 100) for number in range(5000)],
-                    hints=Hints(),
-                    end_time=virtual.clock.now + 3600,
-                    log=LOG,
-                )
-            )
+            tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
             await asyncio.sleep(30)
             size = tracemalloc.get_traced_memory()[0]
         finally:
             tracemalloc.stop()
-        group.cancel()
-        await asyncio.gather(group, return_exceptions=True)
-        return size / 5000
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return size
+
+    return held()
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one trigger for all", "a trigger each"])
+def test_a_wait_costs_less_than_three_kilobytes(together, virtual):
+    async def idle():
+        # What Airflow's own asyncio task and coroutine of a trigger cost.
+        await asyncio.sleep(3600)
+
+    async def each(task_id, how):
+        async with watcher.of("c", virtual.look_up) as watching:
+            await watching.wait(task_id, hints=Hints(), **how)
+
+    async def measured():
+        async with watcher.of("c", virtual.look_up) as watching:
+            watching._clock = virtual.clock
+            await watching._begun()
+            task_ids = [virtual.task(str(number), 100) for number in range(5000)]
+            how = {"end_time": virtual.clock.now + 3600, "log": LOG}
+            if together:
+                size = await size_of([watching.wait_for_all(task_ids, hints=Hints(), **how)])
+            else:
+                size = await size_of(each(task_id, how) for task_id in task_ids)
+                size -= await size_of(idle() for _ in task_ids)
+            assert virtual.asked
+            return size / 5000
 
     assert virtual.run(measured()) < 3000
 

@@ -51,7 +51,7 @@ for dag_id, deferrable in {"batch_in_worker": False, "batch_in_triggerer": True}
     ):
         Img2VideoBatchOperator(
             task_id="animate",
-            requests=[{"prompt": f"number {number}"} for number in range(300)],
+            requests=[{"prompt": f"number {number}"} for number in range(200)],
             defaults={"images": IMAGE, "model": "viduq2-turbo", "duration": 1},
             vidu_conn_id="{{ params.connection }}",
             deferrable=deferrable,

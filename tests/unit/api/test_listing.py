@@ -110,8 +110,11 @@ def test_a_list_that_is_down_is_told_from_a_host_that_is(probe, serves):
         listing.failed(DOWN, 100)
     assert listing.doubted
     listing.probed(probe)
-    assert listing.serves is serves
+    # A host that has just come back answers the single query first: the list has another chance.
+    assert listing.serves
     assert not listing.doubted
+    assert listing.failed(DOWN, 100) is (Then.RETURN if serves else Then.SINGLY)
+    assert listing.serves is serves
     for _ in range(REST):
         listing.begins()
     assert listing.serves

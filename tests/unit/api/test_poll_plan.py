@@ -75,9 +75,10 @@ class Host:
 
 
 def naive(durations, gap=5.0):
-    """Requests and delays of a poller for each task, as other providers have it."""
+    """Requests and delays of a poller for each task, as other providers have it: one look at once, then one a gap."""
     looks = [-(-duration // gap) for duration in durations]
-    return sum(looks), sorted(look * gap - duration for look, duration in zip(looks, durations, strict=True))
+    delays = sorted(look * gap - duration for look, duration in zip(looks, durations, strict=True))
+    return sum(looks) + len(looks), delays
 
 
 def p99(delays):
@@ -130,6 +131,16 @@ def test_without_a_list_a_thousand_waits_never_ask_more_than_a_poller_each(typic
     if typical < 30:
         assert median(host.delays) < median(delays)
         assert p99(host.delays) < p99(delays)
+
+
+def test_without_a_list_a_wait_that_begins_late_asks_no_more_than_its_poller_either():
+    host = Host(has_list=False)
+    durations = [number + 0.5 for number in range(60)]
+    for number, duration in enumerate(durations):
+        # A sensor whose task has been processing for a while when it begins.
+        host.add(str(number), -15, duration, hints=Hints(submitted_at=NOW - 15, model="viduq3-turbo"))
+    host.run()
+    assert host.requests <= naive(durations)[0]
 
 
 def test_without_a_list_a_long_queue_costs_a_fraction_of_a_poller_each():

@@ -60,6 +60,15 @@ def test_the_budget_lets_pass_what_it_surely_bears(limit, spent, estimate, other
     assert budget.asks("kind", estimate, others_are_out=others_are_out) is answer
 
 
+def test_a_price_that_nobody_will_tell_lets_no_other_of_its_kind_pass():
+    budget = Budget(100)
+    budget.paid("kind", None, None)
+    assert budget.asks("kind", None, others_are_out=False) is Spending.STOP
+    assert budget.asks("another", None, others_are_out=False) is Spending.GO
+    budget.cannot_tell("another", None)
+    assert budget.asks("another", None, others_are_out=False) is Spending.STOP
+
+
 def test_what_is_out_is_held_back_and_what_came_to_nothing_is_not():
     budget = Budget(20)
     held = [budget.reserve("kind", 8), budget.reserve("kind", 8)]

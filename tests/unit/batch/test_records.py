@@ -104,8 +104,26 @@ def test_a_header_that_cannot_be_read_is_not_taken_for_none(value):
         Header.from_json(value)
 
 
+@pytest.mark.parametrize(
+    ("remembered", "wanted", "identities"),
+    [
+        # B cannot be read, and A stands where it stood.
+        (["A", "B"], [None, "A"], ["", "A"]),
+        (["X", "X-1", "X-2"], ["X", None, "X-1"], ["X", "", "X-1"]),
+        (["A", "B"], ["A", None], ["A", "B"]),
+        (["A", "B"], [None, "B"], ["A", "B"]),
+        (["A"], [None, "A"], ["", "A"]),
+    ],
+)
+def test_a_request_that_cannot_be_read_takes_the_place_of_no_other(remembered, wanted, identities):
+    items = [Item(identity, ItemPhase.SUBMITTED, 1, identity.lower()) for identity in remembered]
+    found = match(items, wanted)
+    assert [item.identity for item in found.items] == identities
+    assert all(item.task_id == item.identity.lower() for item in found.items if item.task_id)
+
+
 def test_a_header_of_a_newer_release_is_read():
-    header = Header(GENERATION, 1, 2, 3, "account", "whole")
+    header = Header(GENERATION, 1, 2, 3, "account", "asked", 80, "whole")
     assert Header.from_json({**header.to_json(), "invented": 1}) == header
     assert Header.from_json(None) is None
 
