@@ -27,14 +27,18 @@ SEED ?=
 BATCH ?=
 ONLY ?=
 QUICK ?=
+PORT ?=
 
-.PHONY: help demo test unit chaos-test integration chaos system bench lint format types check env constraints clean
+.PHONY: help demo up test unit chaos-test integration chaos system browser browser-env bench lint format types check env constraints clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 demo: $(INSTALLED) ## Turn the example pictures into videos through a real, local Airflow.
 	$(BIN)/python scripts/demo.py
+
+up: $(INSTALLED) ## Airflow's UI, the local Vidu and the examples, to click around; Ctrl-C ends it (PORT=8080).
+	$(BIN)/python scripts/up.py $(if $(PORT),--port $(PORT))
 
 test: unit chaos-test integration ## Run the whole suite (AIRFLOW=3.0.6 for another Airflow).
 
@@ -52,6 +56,15 @@ integration: $(INSTALLED)
 
 system: $(INSTALLED) ## Real Airflow processes, kills and hand-overs (AIRFLOW=3.3.2).
 	$(BIN)/python -m pytest tests/system
+
+browser: $(INSTALLED) ## Airflow's UI in a real Chromium (SCREENSHOTS=1 writes the README's pictures anew).
+	$(BIN)/python -m pytest tests/browser
+
+# The browser of Debian, and a font for what its pages say.
+browser-env:
+	@for name in "$(CHROMIUM)" chromium chromium-browser google-chrome; do \
+		test -n "$$name" && command -v "$$name" >/dev/null && exit 0; \
+	done; apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core
 
 bench: $(BENCH_INSTALLED) ## Measure, side by side with others (ONLY=waits,queue for some rows, QUICK=1 to try it out).
 	PYTHONPATH=scripts:tests $(BENCH)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
@@ -85,11 +98,10 @@ $(INSTALLED): $(UV) pyproject.toml constraints/airflow-$(AIRFLOW).txt
 	@touch $@
 
 # An environment of its own: what others' providers bring with them must not change what the suite runs on.
-$(BENCH_INSTALLED): $(UV) pyproject.toml constraints/bench.txt constraints/bench-overrides.txt
+$(BENCH_INSTALLED): $(UV) pyproject.toml constraints/bench.txt
 	@mkdir -p $(TMPDIR)
 	$(UV) venv --quiet --clear --python "$$($(PYTHON) scripts/suitable_python.py 3.3.2)" $(BENCH)
 	$(UV) pip install --quiet --compile-bytecode --python $(BENCH) -c constraints/bench.txt \
-		--override constraints/bench-overrides.txt \
 		"apache-airflow==3.3.2" -e ".[test,bench]"
 	@touch $@
 
@@ -100,9 +112,9 @@ constraints: $(UV) ## Write the tested versions anew.
 			-o constraints/airflow-$$version.txt || exit 1; \
 	done
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --extra test --extra bench \
-		-c constraints/bench.in --override constraints/bench-overrides.txt --no-emit-index-url --no-header \
-		--no-annotate pyproject.toml -o constraints/bench.txt
+		-c constraints/bench.in --no-emit-index-url --no-header --no-annotate \
+		pyproject.toml -o constraints/bench.txt
 
 clean: ## Remove everything that the other targets have created.
-	rm -rf .venv .cache .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache .demo .up .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+What an MP4 tells of itself, read from its boxes (ISO 14496-12): whether it is whole, how long it is, how large.
+
+The boxes are read here, and not by a codec library: those that know width and frame rate bring a decoder of 30 MB and
+more, and what is wanted are seven numbers of fixed places. Nothing is decoded.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+#: A movie header beyond this is not read, in bytes; that of an hour of video has about 4 MB.
+MAX_HEADER_BYTES = 64 * 1024 * 1024
+
+_INNER = frozenset({b"trak", b"mdia", b"minf", b"stbl"})
+
+
+class BrokenOff(ValueError):
+    """An MP4 ends before its boxes do."""
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """
+    What a file tells of its picture; None where it does not, or in a form that is not read here.
+
+    :param duration: seconds.
+    :param width: pixels.
+    :param height: pixels.
+    :param fps: frames a second, on average.
+    """
+
+    duration: float | None = None
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+
+
+def is_mp4(head: bytes) -> bool:
+    """
+    Tell whether a file begins as every MP4 does, with its ``ftyp`` box.
+
+    :param head: the first 8 bytes, or more.
+    """
+    return head[4:8] == b"ftyp"
+
+
+def check_whole(file: IO[bytes], size: int) -> None:
+    """
+    Check that an MP4 is whole, by the sizes that its outermost boxes tell.
+
+    A host may announce the length of what it has cut off, or none: then the transfer itself looks well.
+
+    :param file: open for reading; begins with ``ftyp``.
+    :param size: its length in bytes.
+    :raises BrokenOff: a box reaches beyond the file's end.
+    """
+    offset = 0
+    while offset < size:
+        file.seek(offset)
+        header = file.read(16)
+        if len(header) < 8:
+            raise BrokenOff(f"The MP4 breaks off within its {size} bytes.")
+        _, length = _box(header, size - offset)
+        if length < 8 or offset + length > size:
+            raise BrokenOff(f"The MP4 breaks off within its {size} bytes.")
+        offset += length
+
+
+def video_facts(file: IO[bytes], size: int) -> VideoFacts:
+    """
+    Read what an MP4 tells of its first video track.
+
+    :param file: open for reading.
+    :param size: its length in bytes.
+    :return: the facts; what cannot be read is None, and never an error: the video itself may be fine.
+    """
+    try:
+        movie = _movie(file, size)
+        return VideoFacts() if movie is None else _facts(movie)
+    except (struct.error, IndexError, KeyError):
+        return VideoFacts()
+
+
+def _box(header: bytes, left: int) -> tuple[int, int]:
+    """Return how long a box's own head is, and the whole box; a length of 0 goes on to the end of what is left."""
+    length = int.from_bytes(header[:4], "big")
+    if length == 1:
+        return 16, int.from_bytes(header[8:16], "big")
+    return 8, length or left
+
+
+def _movie(file: IO[bytes], size: int) -> bytes | None:
+    offset = 0
+    while offset + 8 <= size:
+        file.seek(offset)
+        header = file.read(16)
+        head, length = _box(header, size - offset)
+        if header[4:8] == b"moov":
+            if length > MAX_HEADER_BYTES:
+                return None
+            file.seek(offset + head)
+            return file.read(length - head)
+        if length < head:
+            return None
+        offset += length
+    return None
+
+
+def _facts(movie: bytes) -> VideoFacts:
+    duration = None
+    width = height = fps = None
+    for name, body in _boxes(movie):
+        if name == b"mvhd":
+            duration = _duration(body)
+        if name != b"trak" or width is not None:
+            continue
+        track = dict(_all_boxes(body))
+        if track.get(b"hdlr", b"")[8:12] != b"vide":
+            continue
+        # The track's size is the last of its header: two numbers of 16 bits before and 16 after the point.
+        wide, high = struct.unpack(">II", track[b"tkhd"][-8:])
+        width, height = wide >> 16, high >> 16
+        duration = duration or _duration(track[b"mdhd"])
+        fps = _rate(
+            track.get(b"stts", b""), struct.unpack_from(">I", track[b"mdhd"], 20 if track[b"mdhd"][0] else 12)[0]
+        )
+    return VideoFacts(duration, width or None, height or None, fps)
+
+
+def _boxes(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    offset = 0
+    while offset + 8 <= len(body):
+        header = body[offset : offset + 16]
+        head, length = _box(header, len(body) - offset)
+        if length < head:
+            return
+        yield header[4:8], body[offset + head : offset + length]
+        offset += length
+
+
+def _all_boxes(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    for name, inside in _boxes(body):
+        yield name, inside
+        if name in _INNER:
+            yield from _all_boxes(inside)
+
+
+def _duration(header: bytes) -> float | None:
+    # mvhd and mdhd begin alike: version, flags, two dates, time scale, duration; 64 bits in version 1.
+    scale, length = struct.unpack_from(">IQ", header, 20) if header[0] else struct.unpack_from(">II", header, 12)
+    unknown = 2**64 - 1 if header[0] else 2**32 - 1
+    return round(length / scale, 3) if scale and length and length != unknown else None
+
+
+def _time_scale(header: bytes) -> int:
+    scale: int = struct.unpack_from(">I", header, 20 if header[0] else 12)[0]
+    return scale
+
+
+def _rate(times: bytes, scale: int) -> float | None:
+    # stts: pairs of how many frames, and how long each of them is shown.
+    count = struct.unpack_from(">I", times, 4)[0] if len(times) >= 8 else 0
+    pairs = struct.iter_unpack(">II", times[8 : 8 + 8 * count])
+    frames = shown = 0
+    for number, length in pairs:
+        frames += number
+        shown += number * length
+    return round(frames * scale / shown, 3) if frames and shown else None
