@@ -7,23 +7,26 @@ Waiting in a worker, and the last look at a task that has ended: shared by opera
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import (
+    Fate,
     ViduAuthError,
     ViduError,
+    ViduInputError,
+    ViduModerationError,
     ViduNoCreationError,
     ViduNotFoundError,
     ViduStillRunningError,
+    ViduTaskFailedError,
     task_error,
 )
 from airflow_provider_vidu.api.schedule import Hints, Verdict, Wait
+from airflow_provider_vidu.api.tasks import ViduTask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
 
 #: A wait in a worker wakes this often to see whether it is to stop, in seconds.
@@ -99,6 +102,37 @@ def hints_of(task: ViduTask, *, submitted_at: float | None = None) -> Hints:
         resolution=task.resolution,
         off_peak=bool(task.off_peak),
     )
+
+
+def given_task(given: Any) -> ViduTask:
+    """
+    Return the task that an operator or a sensor was pointed to.
+
+    :param given: a Vidu task id (a string, or a number as templates in native mode make it), or a task record.
+    :raises ViduInputError: neither.
+    """
+    if isinstance(given, ViduTask):
+        return given
+    try:
+        return ViduTask.model_validate(dict(given) if isinstance(given, Mapping) else {"task_id": given})
+    except ValueError:
+        raise ViduInputError(
+            f"vidu_task must be a Vidu task id or a task record, got {given!r}.",
+            advice="Pass the submitting task's output; map over several (.expand). Waiting and landing cost nothing.",
+        ) from None
+
+
+def for_other_task(error: ViduError) -> ViduError:
+    """
+    Return the error of a remote task as it reads in an Airflow task that did not submit it.
+
+    :param error: of the remote task.
+    """
+    if isinstance(error, (ViduTaskFailedError, ViduModerationError)):
+        # Looking again cannot help: whoever submitted has to submit anew.
+        error.fate = Fate.PERMANENT
+        error.advice = f"{error.advice} Clear the task that submitted it, not this one."
+    return error
 
 
 def wait_for_end(

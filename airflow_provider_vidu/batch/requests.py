@@ -23,8 +23,8 @@ from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnav
 from airflow_provider_vidu.api.img2video import ENDPOINT
 from airflow_provider_vidu.api.messages import MAX_NAMED
 from airflow_provider_vidu.batch.records import identities
+from airflow_provider_vidu.destinations import Wanted
 from airflow_provider_vidu.images import local_path, wire_of
-from airflow_provider_vidu.landing import check_destination
 from airflow_provider_vidu.submission_rules import MARKER_PLACEHOLDER, fingerprint
 
 #: Images that are read at once for being checked.
@@ -191,17 +191,22 @@ def check_requests(
     return _told_apart(done)
 
 
-def check_destinations(requests: Iterable[BatchRequest]) -> None:
+def check_destinations(requests: Iterable[BatchRequest], file_name: str | None = None) -> None:
     """
-    Refuse destinations that cannot be opened, or that two videos would share.
+    Refuse destinations that cannot be written to, or that two videos would share.
 
     :param requests: as read.
+    :param file_name: template of the names in folders; None = the default, which no two videos share.
     :raises ViduInputError: with the items' numbers.
     """
     problems = []
     seen: dict[str, int] = {}
     for destination in {request.output_path for request in requests if request.output_path is not None}:
-        check_destination(destination)
+        Wanted(destination, file_name).check()
+    if file_name and not any(f"{{{name}" in file_name for name in ("task_id", "creation_id", "index")):
+        raise ViduInputError(
+            f"file_name {file_name!r} is the same for every request: put {{task_id}} or {{index}} into it."
+        )
     for request in requests:
         path = request.output_path
         if path is None or not str(path).lower().endswith((".mp4", ".mov", ".m4v")):

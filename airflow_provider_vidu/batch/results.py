@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduInputError, ViduLandingError, ViduTaskFailedError
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.destinations import put_file
 from airflow_provider_vidu.images import local_path
-from airflow_provider_vidu.landing import put_file
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.batch.records import Item

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_vidu.client import ViduClient
+    from airflow_provider_vidu.destinations import Wanted
     from airflow_provider_vidu.submission import SubmitLater
     from airflow_provider_vidu.submission_try import Policies
 
@@ -43,6 +44,9 @@ class ViduSubmittingOperator(BaseOperator):
     cancel_on_kill: bool
     cancel_on_timeout: bool
     output_path: str | None
+    file_name: str | None
+    land_cover: bool
+    land_watermarked: bool
     wait_for_completion = True
     _killed = False
 
@@ -70,7 +74,6 @@ class ViduSubmittingOperator(BaseOperator):
     def _check_settings(self) -> None:
         """What is no field of the request has to be right before anything is paid for, too."""
         from airflow_provider_vidu.api.errors import ViduInputError
-        from airflow_provider_vidu.landing import check_destination
 
         for name in ("timeout", "poll_interval"):
             value = getattr(self, name)
@@ -89,8 +92,14 @@ class ViduSubmittingOperator(BaseOperator):
         if self.output_path == "":
             self.log.warning("output_path is empty after rendering: nothing is landed, and links die within 24 hours.")
             self.output_path = None
+        self.file_name = self.file_name or None
         if self.output_path is not None and self.wait_for_completion:
-            check_destination(self.output_path)
+            self._wanted(self.output_path).check()
+
+    def _wanted(self, output_path: str, index: int | None = None) -> Wanted:
+        from airflow_provider_vidu.destinations import Wanted
+
+        return Wanted(output_path, self.file_name, self.land_cover, self.land_watermarked, index)
 
     def _seconds(self, *, off_peak: bool) -> float:
         from airflow_provider_vidu.api.schedule import default_timeout

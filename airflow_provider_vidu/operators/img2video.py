@@ -82,10 +82,14 @@ class Img2VideoOperator(ViduSubmittingOperator):
     :param cancel_on_timeout: cancel the remote task at the deadline instead of leaving it running.
     :param output_path: where to land the video: a file name or a folder, a local path or any ``ObjectStoragePath``
         URL; None = nowhere, the record's links die within 24 hours. Mapped instances need a folder, or a name each.
+    :param file_name: template of the video's name in that folder, for example ``{model}/{task_id}``; fields are
+        ``task_id``, ``creation_id`` and ``model``. None = ``{task_id}``. Jinja is rendered before.
+    :param land_cover: land the still picture too, beside the video as ``<name>-cover.jpg``.
+    :param land_watermarked: land the watermarked copy too, as ``<name>-watermarked.mp4``; it needs ``watermark``.
     :return: the task record ``{task_id, state, model, credits, err_code, payload, created_at, creations, files}``.
     """
 
-    template_fields: Sequence[str] = (*REQUEST_FIELDS, "extra_params", "vidu_conn_id", "output_path")
+    template_fields: Sequence[str] = (*REQUEST_FIELDS, "extra_params", "vidu_conn_id", "output_path", "file_name")
     template_fields_renderers = {"prompt": "md", "meta_data": "json", "extra_params": "json"}
     ui_color = "#e4dcff"
 
@@ -123,6 +127,9 @@ class Img2VideoOperator(ViduSubmittingOperator):
         cancel_on_kill: bool = True,
         cancel_on_timeout: bool = False,
         output_path: str | None = None,
+        file_name: str | None = None,
+        land_cover: bool = False,
+        land_watermarked: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -157,6 +164,9 @@ class Img2VideoOperator(ViduSubmittingOperator):
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_timeout = cancel_on_timeout
         self.output_path = output_path
+        self.file_name = file_name
+        self.land_cover = land_cover
+        self.land_watermarked = land_watermarked
         self._check_policies()
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -354,7 +364,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
 
     def _finish(self, client: ViduClient, submission: Submission, task: ViduTask) -> dict[str, Any]:
         from airflow_provider_vidu.api.errors import ViduNoCreationError
-        from airflow_provider_vidu.landing import land
+        from airflow_provider_vidu.landing import land_all
         from airflow_provider_vidu.waiting import video_of
 
         try:
@@ -363,7 +373,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
             # There is nothing to hand over, now or later: a clear means a new generation.
             submission.note_returned()
             raise
-        files = [land(client, task, self.output_path, log=self.log)] if self.output_path else []
+        files = land_all(client, task, self._wanted(self.output_path), log=self.log) if self.output_path else []
         submission.note_returned()
         credits = "an unknown number of" if task.credits is None else task.credits
         self.log.info("Vidu task %s has its video, for %s credits.", task.task_id, credits)

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
 DEFAULT_MAX_IN_FLIGHT = 10
 #: A wait in the worker wakes this often to see whether it is to stop, in seconds.
 SLICE = 0.5
-#: Videos that are landed at once.
-LANDERS = 8
-#: Seconds between two lines of progress while landing.
-SAY_EVERY = 15.0
 #: Seconds that a worker which was told to stop has for cancelling: Airflow ends it about five after the signal.
 CANCEL_SECONDS = 2.5
 #: Seconds for cancelling at the deadline.
@@ -76,6 +71,11 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         ``ObjectStoragePath`` URL of a file; None = nowhere.
     :param output_path: where the videos are landed: a folder, a local path or any ``ObjectStoragePath`` URL; None =
         nowhere, and links die within 24 hours.
+    :param file_name: template of the videos' names in that folder, with ``{task_id}``, ``{creation_id}`` or ``{index}``
+        (the request's place, from 0; ``{index:05d}``) in it, else they would overwrite each other; ``{model}`` too.
+        None = ``{task_id}``.
+    :param land_cover: land each still picture too, as ``<name>-cover.jpg``.
+    :param land_watermarked: land each watermarked copy too, as ``<name>-watermarked.mp4``.
     :param deferrable: wait in the triggerer, without a worker slot.
     :param poll_interval: seconds (or a timedelta) between looks, above 0; None = the schedule decides.
     :param timeout: seconds (or a timedelta) to wait, from the begin of each try, above 0 and at most ten years; None =
@@ -99,6 +99,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         "defaults",
         "vidu_conn_id",
         "output_path",
+        "file_name",
         "manifest_path",
         "credit_budget",
     )
@@ -117,6 +118,9 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         credit_budget: int | str | None = None,
         manifest_path: str | None = None,
         output_path: str | None = None,
+        file_name: str | None = None,
+        land_cover: bool = False,
+        land_watermarked: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: timedelta | float | None = None,
         timeout: timedelta | float | None = None,
@@ -137,6 +141,9 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         self.credit_budget = credit_budget
         self.manifest_path = manifest_path
         self.output_path = output_path
+        self.file_name = file_name
+        self.land_cover = land_cover
+        self.land_watermarked = land_watermarked
         self.deferrable = deferrable
         self.poll_interval: Any = poll_interval
         self.timeout: Any = timeout
@@ -308,7 +315,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         from airflow_provider_vidu.batch.requests import check_destinations, check_requests
         from airflow_provider_vidu.batch.results import check_manifest
 
-        check_destinations(requests)
+        check_destinations(requests, self.file_name)
         if self.manifest_path:
             check_manifest(self.manifest_path)
         return await asyncio.to_thread(check_requests, requests, batch.client.account, self.log, self._stop)
@@ -411,39 +418,14 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         return for_xcom(records)
 
     def _land(self, client: ViduClient, batch: BatchSubmission) -> dict[int, list[dict[str, Any]]]:
-        from airflow_provider_vidu.api.errors import ViduError
-        from airflow_provider_vidu.batch.requests import SILENT
-        from airflow_provider_vidu.landing import land
+        from airflow_provider_vidu.batch.landing import land_batch
 
-        paths = {
-            index: path
+        wanted = {
+            index: self._wanted(path, index)
             for index, task in batch.tasks.items()
             if task.succeeded and index not in batch.errors and (path := batch.requests[index].output_path)
         }
-        files: dict[int, list[dict[str, Any]]] = {}
-        said_at, size = time.time(), 0
-        with ThreadPoolExecutor(LANDERS, thread_name_prefix="vidu-landing") as pool:
-            landing = {
-                index: pool.submit(land, client, batch.tasks[index], path, log=SILENT) for index, path in paths.items()
-            }
-            try:
-                for index, future in landing.items():
-                    self._stop()
-                    try:
-                        files[index] = [future.result()]
-                        size += files[index][0]["bytes"]
-                    except ViduError as error:
-                        self.log.warning("Item %d: %s", index, error)
-                        batch.errors[index] = error
-                    if time.time() - said_at > SAY_EVERY:
-                        said_at = time.time()
-                        self.log.info("Landed %d of %d videos.", len(files), len(paths))
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-        if paths:
-            self.log.info("Landed %d of %d videos (%.1f MB).", len(files), len(paths), size / 1e6)
-        return files
+        return land_batch(client, batch.tasks, wanted, batch.errors, log=self.log, stop=self._stop)
 
     def _check_settings(self) -> None:
         super()._check_settings()

@@ -156,7 +156,7 @@ class ViduTaskSensor(BaseSensorOperator):
             ViduUnavailableError,
         )
         from airflow_provider_vidu.exceptions import raise_for_airflow
-        from airflow_provider_vidu.waiting import Next, after_resuming, waited
+        from airflow_provider_vidu.waiting import Next, after_resuming, for_other_task, waited
 
         event = event if isinstance(event, Mapping) else {}
         task = self._known(known or task_id)
@@ -173,7 +173,7 @@ class ViduTaskSensor(BaseSensorOperator):
                 self._defer(task, hints or {}, end_time)
             raise_for_airflow(error, sensor=True)
         except ViduError as error:
-            raise_for_airflow(self._for_sensor(error), sensor=True)
+            raise_for_airflow(for_other_task(error), sensor=True)
 
     # -- steps ------------------------------------------------------------------------------------------------
 
@@ -194,23 +194,13 @@ class ViduTaskSensor(BaseSensorOperator):
 
     def _known(self, record: Mapping[str, Any] | str | None = None) -> ViduTask:
         from airflow_provider_vidu.api.errors import ViduInputError
-        from airflow_provider_vidu.api.tasks import ViduTask
         from airflow_provider_vidu.exceptions import raise_for_airflow
+        from airflow_provider_vidu.waiting import given_task
 
-        given = record or self.vidu_task
-        if isinstance(given, ViduTask):
-            return given
-        fields = dict(given) if isinstance(given, Mapping) else {"task_id": given}
         try:
-            return ViduTask.model_validate(fields)
-        except ValueError:
-            raise_for_airflow(
-                ViduInputError(
-                    f"vidu_task must be a Vidu task id or a task record, got {given!r}.",
-                    advice="Pass the submitting task's output. Waiting costs nothing.",
-                ),
-                sensor=True,
-            )
+            return given_task(record or self.vidu_task)
+        except ViduInputError as error:
+            raise_for_airflow(error, sensor=True)
 
     def _look(self, context: Context) -> dict[str, Any] | None:
         """Look once: the record, None while it runs or Vidu cannot be reached, an exception for everything else."""
@@ -225,7 +215,7 @@ class ViduTaskSensor(BaseSensorOperator):
         )
         from airflow_provider_vidu.api.schedule import REFUSALS
         from airflow_provider_vidu.exceptions import raise_for_airflow
-        from airflow_provider_vidu.waiting import video_of
+        from airflow_provider_vidu.waiting import for_other_task, video_of
 
         known = self._known()
         try:
@@ -248,7 +238,7 @@ class ViduTaskSensor(BaseSensorOperator):
                 raise_for_airflow(error, sensor=True)
             self.log.warning("%s", error)
         except ViduError as error:
-            raise_for_airflow(self._for_sensor(error), sensor=True)
+            raise_for_airflow(for_other_task(error), sensor=True)
         else:
             return record
         return None
@@ -270,12 +260,3 @@ class ViduTaskSensor(BaseSensorOperator):
             known=task.record(),
             end_task=self.end_from_trigger,
         )
-
-    def _for_sensor(self, error: Any) -> Any:
-        from airflow_provider_vidu.api.errors import Fate, ViduModerationError, ViduTaskFailedError
-
-        if isinstance(error, (ViduTaskFailedError, ViduModerationError)):
-            # Looking again cannot help: whoever submitted has to submit anew.
-            error.fate = Fate.PERMANENT
-            error.advice = f"{error.advice} Clear the task that submitted it, not this sensor."
-        return error

@@ -156,6 +156,7 @@ def _in(world: World) -> Generator[None, None, None]:
             waiting.cancelled,
             ViduClient.__init__,
             landing.land,
+            landing.land_all,
         ):
             # What defaults to the real clock was bound to it at import.
             own = {name: value for name, value in injected.items() if name in function.__kwdefaults__}

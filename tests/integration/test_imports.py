@@ -11,6 +11,7 @@ from pathlib import Path
 
 MODULES = (
     "airflow_provider_vidu.operators.img2video",
+    "airflow_provider_vidu.operators.download",
     "airflow_provider_vidu.sensors.task",
     "airflow_provider_vidu.triggers.task",
 )
@@ -21,6 +22,7 @@ OURS = {
     "airflow_provider_vidu.api.defaults",
     "airflow_provider_vidu.operators",
     "airflow_provider_vidu.operators.base",
+    "airflow_provider_vidu.operators.download",
     "airflow_provider_vidu.operators.img2video",
     "airflow_provider_vidu.operators.img2video_batch",
     "airflow_provider_vidu.sensors",
@@ -44,7 +46,7 @@ print(json.dumps([new, sorted(m.__module__ for m in models(BaseModel) - built)])
 """
 
 
-def test_operator_sensor_and_trigger_load_nothing_heavy():
+def test_operators_sensor_and_trigger_load_nothing_heavy():
     told = subprocess.run([sys.executable, "-c", PROBE, *MODULES], capture_output=True, text=True, check=True)
     added, models = json.loads(told.stdout.strip().splitlines()[-1])
     # The package itself may have come with Airflow's discovery of providers.
@@ -77,16 +79,17 @@ def test_no_module_of_the_package_reaches_up():
     root = Path(airflow_provider_vidu.__file__).parent
     floors = [
         ("api.defaults", "api.errors", "api.catalog", "api.messages"),
-        ("api.images", "api.tasks", "api.account", "api.callbacks"),
+        ("api.images", "api.tasks", "api.account", "api.callbacks", "api.mp4"),
         ("api.img2video", "api.endpoints", "api.schedule", "api.task_ids", "api.group_progress"),
         ("api.listing", "api.poll_plan"),
         ("compat", "client", "images"),
+        ("transfer", "destinations"),
         ("waiting", "landing", "bulk_query", "submission_rules", "submission_try", "exceptions", "kill_guard"),
         ("submission_search", "submission_errors", "bulk_cancel", "subscribers"),
         ("submission", "orphans"),
         ("batch.records", "batch.pacing"),
         ("batch.requests", "batch.search", "batch.store"),
-        ("batch.results",),
+        ("batch.results", "batch.landing"),
         ("batch.flow", "batch.lost", "batch.submission"),
         ("hooks.vidu",),
         ("watcher",),
@@ -94,7 +97,7 @@ def test_no_module_of_the_package_reaches_up():
         ("triggers.timer",),
         ("operators.base",),
         ("operators.img2video_batch",),
-        ("operators.img2video", "sensors.task"),
+        ("operators.img2video", "operators.download", "sensors.task"),
     ]
     floor_of = {name: number for number, names in enumerate(floors) for name in names}
     modules = {".".join(path.relative_to(root).with_suffix("").parts) for path in root.rglob("*.py")}

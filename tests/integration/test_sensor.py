@@ -51,7 +51,7 @@ def test_a_failed_task_fails_every_mode_at_once_and_names_the_task_to_clear(
     assert result.tries()["deferred", -1] == 1
     told = "".join(capfd.readouterr())
     assert f"Vidu task {task_id}" in told
-    assert "Clear the task that submitted it, not this sensor." in told
+    assert "Clear the task that submitted it, not this one." in told
     assert vidu_emulator.counters.requests["cancel"] == 0
 
 

@@ -1,68 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A landed file is whole, at its place, or not there at all; the key never travels to the storage host."""
+"""A landed file is whole, at its place, or not there at all; what has arrived once is not fetched twice."""
 
 from __future__ import annotations
 
-import http.server
+import errno
+import hashlib
+import io
 import logging
 import threading
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from storage_host import MP4, Client, serving
 
-from airflow_provider_vidu.api.account import Account
-from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduLandingError, ViduUnavailableError
-from airflow_provider_vidu.api.tasks import Creation, ViduTask
-from airflow_provider_vidu.client import ViduClient
-from airflow_provider_vidu.landing import check_container, fetch_video, land, video_path
+from airflow_provider_vidu.api.errors import Fate, ViduLandingError
+from airflow_provider_vidu.destinations import Wanted
+from airflow_provider_vidu.landing import ATTEMPTS, land, land_all
+from airflow_provider_vidu.transfer import Transfer
 
-MP4 = b"\x00\x00\x00\x0cftypisom" + (8 + 256 * 40).to_bytes(4, "big") + b"mdat" + bytes(range(256)) * 40
 LOG = logging.getLogger("test")
+MD5 = f'"{hashlib.md5(MP4).hexdigest()}"'
 
 
 @pytest.fixture
 def storage():
-    """A storage host that answers what it is told, and keeps the raw request lines and headers."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self):
-            host.targets.append(self.raw_requestline.split(b" ")[1].decode())
-            host.headers.append(dict(self.headers))
-            status, headers, body = host.answers.pop(0) if len(host.answers) > 1 else host.answers[0]
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-            self.close_connection = True
-
-        def log_message(self, *arguments):
-            pass
-
-    host = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    host.targets, host.headers, host.answers = [], [], [(200, {}, MP4)]
-    host.url = f"http://127.0.0.1:{host.server_address[1]}"
-    thread = threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield host
-    host.shutdown()
-    host.server_close()
-
-
-class Client(ViduClient):
-    """A client whose task always has this URL."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(Account(base_url="http://127.0.0.1:9", api_key="secret-key"))
-        self.task = ViduTask(task_id="77", state="success", creations=(Creation(url=url),))
-        self.looks = 0
-
-    def get_task(self, task_id: str) -> ViduTask:
-        self.looks += 1
-        return self.task
+    with serving() as host:
+        yield host
 
 
 @pytest.fixture
@@ -71,34 +36,22 @@ def client(storage):
         yield made
 
 
-def landed(client: Client, destination: str):
-    return land(client, client.task, destination, log=LOG, sleep=lambda seconds: None)
-
-
-@pytest.mark.parametrize(
-    ("destination", "path"),
-    [
-        ("/out/", "/out/77.mp4"),
-        ("/out", "/out/77.mp4"),
-        ("/out/cat.mp4", "/out/cat.mp4"),
-        ("/out/2026.01.02/", "/out/2026.01.02/77.mp4"),
-        ("/out/2026.01.02", "/out/2026.01.02/77.mp4"),
-        ("s3://c@bucket/videos/", "s3://c@bucket/videos/77.mp4"),
-        ("s3://c@bucket/cat.MP4", "s3://c@bucket/cat.MP4"),
-        ("out", "out/77.mp4"),
-    ],
-)
-def test_a_folder_gets_a_file_named_after_the_task_and_a_file_keeps_its_name(destination, path):
-    assert video_path(destination, "77") == path
+def landed(client: Client, wanted: str | Wanted, **options):
+    return land(client, client.task, wanted, log=LOG, sleep=lambda seconds: None, **options)
 
 
 def test_the_file_is_whole_and_told(client, tmp_path):
     facts = landed(client, f"{tmp_path}/new/folder/")
     assert Path(facts["path"]).read_bytes() == MP4
     assert facts == {
+        "kind": "video",
         "path": f"{tmp_path}/new/folder/77.mp4",
         "bytes": len(MP4),
-        "sha256": __import__("hashlib").sha256(MP4).hexdigest(),
+        "sha256": hashlib.sha256(MP4).hexdigest(),
+        "duration": None,
+        "width": None,
+        "height": None,
+        "fps": None,
     }
 
 
@@ -107,17 +60,18 @@ def test_a_landed_file_is_as_readable_as_any_other(client, tmp_path):
     assert Path(landed(client, f"{tmp_path}/")["path"]).stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        (200, {"Content-Length": str(len(MP4) + 100)}, MP4),
-        (200, {}, b"<html>an error page with status 200</html>"),
-        (403, {}, b"<Error>Request has expired</Error>"),
-        (500, {}, b""),
-        (200, {}, b""),
-    ],
-    ids=["cut off", "HTML", "expired", "500", "empty"],
-)
+BROKEN = [
+    (200, {"Content-Length": str(len(MP4) + 100)}, MP4),
+    (200, {}, b"<html>an error page with status 200</html>"),
+    (403, {}, b"<Error>Request has expired</Error>"),
+    (500, {}, b""),
+    (200, {}, b""),
+    (200, {}, MP4[: len(MP4) // 2]),
+]
+BROKEN_IDS = ["cut off", "HTML", "expired", "500", "empty", "cut off at its announced length"]
+
+
+@pytest.mark.parametrize("answer", BROKEN, ids=BROKEN_IDS)
 def test_nothing_stands_at_the_destination_after_a_broken_transfer(client, storage, tmp_path, answer):
     storage.answers = [answer]
     (tmp_path / "77.mp4").write_bytes(b"an older video")
@@ -127,75 +81,170 @@ def test_nothing_stands_at_the_destination_after_a_broken_transfer(client, stora
     assert (tmp_path / "77.mp4").read_bytes() == b"an older video"
 
 
-def test_an_expired_link_is_read_from_the_api_anew(client, storage, tmp_path):
+@pytest.mark.parametrize("answer", BROKEN, ids=BROKEN_IDS)
+def test_a_broken_transfer_is_tried_again_with_a_link_that_was_read_anew(client, storage, tmp_path, answer):
+    storage.answers = [answer, (200, {}, MP4)]
+    assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
+    assert client.looks == 1
+
+
+@pytest.mark.parametrize("cut", range(0, len(MP4), 199))
+def test_what_arrived_before_a_cut_is_not_fetched_again(client, storage, tmp_path, cut):
+    storage.file, storage.etag, storage.cuts = MP4, '"v1"', [cut]
+    facts = landed(client, f"{tmp_path}/")
+    assert Path(facts["path"]).read_bytes() == MP4
+    assert facts["sha256"] == hashlib.sha256(MP4).hexdigest()
+    assert storage.sent == len(MP4)
+    if cut >= 16:
+        assert storage.headers[1]["Range"] == f"bytes={cut}-"
+
+
+def test_many_cuts_are_borne_as_long_as_each_try_brings_something(client, storage, tmp_path):
+    storage.file, storage.etag, storage.cuts = MP4, '"v1"', [300] * 30
+    assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
+    assert len(storage.targets) == 31
+
+
+def test_a_host_that_brings_nothing_new_is_given_up(client, storage, tmp_path):
+    storage.file, storage.etag, storage.cuts = MP4, None, [300] * 99
+    with pytest.raises(ViduLandingError, match="ended after 300 of"):
+        landed(client, f"{tmp_path}/")
+    assert len(storage.targets) == ATTEMPTS + 1
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"v1"'], ids=["none", "a weak one"])
+def test_a_host_that_does_not_name_its_file_is_asked_for_all_of_it(client, storage, tmp_path, etag):
+    storage.file, storage.etag, storage.cuts = MP4, etag, [500]
+    assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
+    assert "Range" not in storage.headers[1]
+
+
+def test_parts_of_two_files_are_never_put_together(client, storage, tmp_path, monkeypatch):
+    other = MP4[:40] + bytes(len(MP4) - 40)
+    storage.file, storage.etag, storage.cuts = other, '"v1"', [500]
+
+    def changes(self, url, receive=Transfer.receive):
+        try:
+            receive(self, url)
+        finally:
+            storage.file, storage.etag = MP4, '"v2"'
+
+    monkeypatch.setattr(Transfer, "receive", changes)
+    assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
+
+
+@pytest.mark.parametrize("part", ["bytes 5-99/100", "items 1-2/3", "bytes 0-1/*"])
+def test_another_part_than_was_asked_for_is_not_taken(client, storage, tmp_path, part):
+    storage.answers = [(206, {"Content-Range": part}, MP4[5:]), (200, {}, MP4)]
+    assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
+
+
+# -- what stands there already -----------------------------------------------------------------------------------
+
+
+def test_the_same_file_is_not_fetched_again(client, storage, tmp_path):
+    storage.file, storage.etag = MP4, MD5
+    first = landed(client, f"{tmp_path}/")
+    before = (tmp_path / "77.mp4").stat()
+    assert landed(client, f"{tmp_path}/") == first
+    assert [headers.get("Range") for headers in storage.headers] == [None, "bytes=0-0"]
+    assert (tmp_path / "77.mp4").stat() == before
+
+
+@pytest.mark.parametrize(
+    ("standing", "etag"),
+    [(MP4[:-1], MD5), (MP4[:-1] + b"x", MD5), (MP4, '"an-upload-in-parts-3"'), (MP4, None), (b"", MD5)],
+    ids=["shorter", "as long", "no MD5", "no ETag", "empty"],
+)
+def test_another_file_is_replaced(client, storage, tmp_path, standing, etag):
+    (tmp_path / "77.mp4").write_bytes(standing)
+    storage.file, storage.etag = MP4, etag
+    landed(client, f"{tmp_path}/")
+    assert (tmp_path / "77.mp4").read_bytes() == MP4
+
+
+def test_a_link_that_expired_when_it_was_asked_about_is_read_anew(client, storage, tmp_path):
+    (tmp_path / "77.mp4").write_bytes(MP4)
     storage.answers = [(403, {}, b"expired"), (200, {}, MP4)]
     landed(client, f"{tmp_path}/")
     assert client.looks == 1
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "/a%2Fb/v.mp4?X-Amz-Signature=ab%2fcd&f=attachment%3B%20filename%3D%22x.mp4%22",
-        "/~x;y='z'/v.mp4?a=%7e%7E&b=c+d&e=%E4%BD%A0",
-        "/v.mp4?q=a|b^c&r=[1]&s={2}",
-    ],
-)
-def test_a_signed_link_goes_out_byte_for_byte(storage, target, tmp_path):
-    with Client(storage.url + target) as client:
-        landed(client, f"{tmp_path}/")
-    assert storage.targets == [target]
+def test_two_tries_at_once_leave_one_whole_file(client, storage, tmp_path):
+    threads = [threading.Thread(target=landed, args=(client, f"{tmp_path}/")) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [path.name for path in tmp_path.iterdir()] == ["77.mp4"]
+    assert (tmp_path / "77.mp4").read_bytes() == MP4
 
 
-def test_byte_for_byte_across_a_redirect_too(storage, tmp_path):
-    target = "/real/%7e.mp4?sig=%2f"
-    storage.answers = [(302, {"Location": storage.url + target}, b""), (200, {}, MP4)]
-    with Client(f"{storage.url}/first") as client:
-        landed(client, f"{tmp_path}/")
-    assert storage.targets == ["/first", target]
+# -- what else a task has ----------------------------------------------------------------------------------------
 
 
-def test_the_key_never_reaches_the_storage_host(client, storage, tmp_path):
-    landed(client, f"{tmp_path}/")
-    assert "secret-key" not in str(storage.headers)
-    assert not [name for name in storage.headers[0] if name.lower() == "authorization"]
+def picture(kind: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 36), "red").save(file, kind)
+    return file.getvalue()
 
 
-def test_a_link_to_plain_http_elsewhere_is_refused(tmp_path):
-    with Client("http://storage.example/v.mp4") as client, pytest.raises(ViduConfigurationError, match="not https"):
-        landed(client, f"{tmp_path}/")
+@pytest.mark.parametrize(("kind", "suffix"), [("JPEG", ".jpg"), ("PNG", ".png"), ("WEBP", ".webp")])
+def test_cover_and_watermarked_copy_stand_beside_the_video(storage, tmp_path, kind, suffix):
+    storage.answers = [(200, {}, MP4), (200, {}, picture(kind)), (200, {}, MP4)]
+    links = {
+        "cover_url": f"{storage.url}/cover{suffix.upper()}?sig=y",
+        "watermarked_url": f"{storage.url}/watermarked.mp4",
+    }
+    with Client(f"{storage.url}/video.mp4", **links) as client:
+        files = land_all(client, client.task, Wanted(f"{tmp_path}/", None, cover=True, watermarked=True), log=LOG)
+    assert [(file["kind"], Path(file["path"]).name) for file in files] == [
+        ("video", "77.mp4"),
+        ("cover", f"77-cover{suffix}"),
+        ("watermarked", "77-watermarked.mp4"),
+    ]
+    assert (files[1]["width"], files[1]["height"], files[1]["duration"]) == (64, 36, None)
+    assert (tmp_path / f"77-cover{suffix}").read_bytes() == picture(kind)
 
 
-def test_a_redirect_without_end_ends(client, storage, tmp_path):
-    storage.answers = [(302, {"Location": f"{storage.url}/again"}, b"")]
-    with (tmp_path / "x").open("wb") as file, pytest.raises(ViduUnavailableError, match="without end"):
-        fetch_video(client.account, f"{storage.url}/first", file)
+def test_a_copy_that_was_not_made_costs_no_video(client, tmp_path, caplog):
+    files = land_all(client, client.task, Wanted(f"{tmp_path}/", watermarked=True), log=LOG)
+    assert [file["kind"] for file in files] == ["video"]
+    assert "has no watermarked copy" in caplog.text
+
+
+def test_a_page_is_no_cover(storage, tmp_path):
+    storage.answers = [(200, {}, b"<html>not a picture at all</html>")]
+    client = Client(storage.url, cover_url=f"{storage.url}/cover.jpeg")
+    with client, pytest.raises(ViduLandingError, match="not a picture"):
+        landed(client, f"{tmp_path}/", kind="cover")
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- what the person on call reads -------------------------------------------------------------------------------
 
 
 def test_a_destination_that_cannot_be_written_keeps_the_video_safe(client, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ViduLandingError, match="Vidu task 77"):
+    with pytest.raises(ViduLandingError, match=r"Vidu task 77.*credits 60.*The video is safe at Vidu"):
         landed(client, f"{tmp_path}/file/inside/")
 
 
-@pytest.mark.parametrize("kept", [len(MP4) - 1, len(MP4) // 2, 16, 13, 9])
-def test_a_video_that_breaks_off_at_its_announced_length_is_not_whole(tmp_path, kept):
-    path = tmp_path / "video.mp4"
-    path.write_bytes(MP4[:kept])
-    with pytest.raises(ViduUnavailableError, match="breaks off"):
-        check_container(path)
+def test_a_full_disk_is_not_tried_four_times(client, storage, tmp_path, monkeypatch):
+    def full(self, chunk):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Transfer, "_keep", full)
+    with pytest.raises(ViduLandingError, match=r"No space left.*a retry lands it"):
+        landed(client, f"{tmp_path}/")
+    assert len(storage.targets) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "boxes",
-    [
-        MP4,
-        MP4[:12] + b"\0\0\0\0mdat" + b"to the end",
-        MP4[:12] + b"\0\0\0\1mdat" + (26).to_bytes(8, "big") + b"0123456789",
-    ],
-    ids=["32 bits", "to the end", "64 bits"],
-)
-def test_a_whole_one_is(tmp_path, boxes):
-    path = tmp_path / "video.mp4"
-    path.write_bytes(boxes)
-    check_container(path)
+def test_a_link_to_plain_http_elsewhere_is_refused_for_good(tmp_path):
+    with Client("http://storage.example/v.mp4") as client, pytest.raises(ViduLandingError) as refused:
+        landed(client, f"{tmp_path}/")
+    assert refused.value.fate is Fate.PERMANENT
+    assert "not https" in str(refused.value)
+    assert "Vidu task 77" in str(refused.value)
+    assert "submits nothing" in str(refused.value)

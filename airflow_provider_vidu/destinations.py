@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Where landed files stand: their names, and the one step that puts a whole file there.
+
+A file closed after an exception would still be published by fsspec, so nothing is ever written straight to its
+destination: an object store sees one upload of a whole file, every other store a rename.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import string
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_provider_vidu.api.errors import ViduInputError, ViduLandingError
+from airflow_provider_vidu.images import local_path
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
+
+#: The kinds of files that a task may have.
+VIDEO, COVER, WATERMARKED = "video", "cover", "watermarked"
+
+#: What a file name's template may name.
+NAME_FIELDS = ("task_id", "creation_id", "model", "index")
+#: The name of a video in a folder, without its suffix, unless the author says otherwise.
+DEFAULT_FILE_NAME = "{task_id}"
+
+_VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v"})
+_PICTURE_SUFFIXES = {".png": ".png", ".webp": ".webp"}
+# Stores that publish an object whole or not at all, and whose paths begin with a bucket or container.
+_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "wasb", "wasbs", "oss"})
+_UNSAFE = re.compile(r"[^\w.=+-]+", re.ASCII)
+_CHUNK = 1024 * 1024
+# By default s3fs reads what has less than 100 MB at once, and ten parts of 50 MB of what has more.
+_UPLOAD_OPTIONS = {"s3": {"chunksize": 5 * _CHUNK}, "gs": {"chunksize": 5 * _CHUNK}}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """
+    What is to be landed of a task, and where.
+
+    :param destination: a file name, or a folder (ends with a slash, or has no video suffix); a local path or any
+        ``ObjectStoragePath`` URL.
+    :param file_name: template of a video's name in the folder, see :func:`file_name_of`; None = ``{task_id}``. A
+        destination that is a file's name wins over it.
+    :param cover: the still picture too.
+    :param watermarked: the watermarked copy too, where the task has one.
+    :param index: the number of a batch's request, for the template.
+    """
+
+    destination: str
+    file_name: str | None = None
+    cover: bool = False
+    watermarked: bool = False
+    index: int | None = None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Of the files, the video first: what dies earliest is not what counts most."""
+        return (VIDEO, *((COVER,) if self.cover else ()), *((WATERMARKED,) if self.watermarked else ()))
+
+    def check(self, named: str = "output_path") -> None:
+        """
+        Refuse what cannot work, before anything is paid for.
+
+        :param named: the destination's parameter, for messages.
+        :raises ViduInputError: see :func:`check_destination` and :func:`file_name_of`.
+        """
+        check_destination(self.destination, named)
+        if self.file_name:
+            file_name_of(self.file_name, {name: 0 if name == "index" else name for name in NAME_FIELDS})
+
+    def path(self, task: ViduTask, kind: str = VIDEO) -> str:
+        """
+        Return where a file of a task is to stand.
+
+        :param task: in ``success``.
+        :param kind: ``video``, ``cover`` or ``watermarked``; all stand beside the video.
+        :raises ViduInputError: the template leads nowhere.
+        """
+        creation = task.creations[0] if task.creations else None
+        values = {
+            "task_id": task.task_id,
+            "creation_id": (creation.id if creation else None) or task.task_id,
+            "model": task.model or "unknown-model",
+            "index": self.index or 0,
+        }
+        video = video_path(self.destination, file_name_of(self.file_name or DEFAULT_FILE_NAME, values))
+        if kind == VIDEO:
+            return video
+        stem, suffix = os.path.splitext(video)
+        if kind == WATERMARKED:
+            return f"{stem}-watermarked{suffix}"
+        told = PurePosixPath(urlsplit((creation.cover_url if creation else None) or "").path).suffix.lower()
+        return f"{stem}-cover{_PICTURE_SUFFIXES.get(told, '.jpg')}"
+
+
+def file_name_of(template: str, values: Mapping[str, Any]) -> str:
+    """
+    Return a file's name within the destination's folder, without its suffix.
+
+    :param template: for example ``{model}/{task_id}`` or ``{index:05d}``; a suffix ``.mp4`` may be given. It may name
+        subfolders, but what is filled in cannot: characters other than letters, digits and ``._=+-`` become ``_``.
+    :param values: of the fields ``task_id``, ``creation_id``, ``model`` and ``index`` (of a batch's request).
+    :raises ViduInputError: another field, or a way out of the folder.
+    """
+    safe = {name: value if isinstance(value, int) else _UNSAFE.sub("_", value) for name, value in values.items()}
+    try:
+        fields = {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
+        unknown = fields.difference(NAME_FIELDS)
+        if unknown:
+            raise ViduInputError(
+                f"file_name {template!r} names {', '.join(sorted(map(repr, unknown)))}; it may name "
+                f"{', '.join(NAME_FIELDS)}."
+            )
+        name = template.format(**safe)
+    except ViduInputError:
+        raise
+    except (ValueError, KeyError, IndexError) as error:
+        raise ViduInputError(f"file_name {template!r} is not a template ({error}).") from None
+    if PurePosixPath(name).suffix.lower() in _VIDEO_SUFFIXES:
+        name = name[: -len(PurePosixPath(name).suffix)]
+    parts = name.split("/")
+    if any(not part.strip() or part.startswith(".") for part in parts) or re.search(r"[\\\x00-\x1f:*?\"<>|]", name):
+        raise ViduInputError(
+            f"file_name {template!r} would be {name!r}, which is no name within the destination's folder."
+        )
+    return name
+
+
+def video_path(destination: str, name: str) -> str:
+    """
+    Return the path of a video.
+
+    :param destination: see :class:`Wanted`.
+    :param name: of the file inside a folder, without suffix.
+    """
+    text = os.fspath(destination).strip()
+    return f"{text.rstrip('/')}/{name}.mp4" if _is_folder(text) else text
+
+
+def check_destination(destination: Any, named: str = "output_path") -> None:
+    """
+    Refuse a destination that cannot be written to, before anything is paid for.
+
+    A bucket that one may write to but not look at is taken: only what certainly fails is refused.
+
+    :param destination: see :class:`Wanted`.
+    :param named: the parameter, for the message.
+    :raises ViduInputError: not a path or URL, of a file system that no installed provider brings, below a file or an
+        unwritable folder of this machine, or in a bucket that does not exist.
+    """
+    if not isinstance(destination, (str, os.PathLike)) or not os.fspath(destination).strip():
+        raise ViduInputError(f"{named} must be a path or a URL, got {destination!r}.")
+    target = video_path(os.fspath(destination), "video")
+    local = local_path(target)
+    if local is not None:
+        # is_dir() also says no where a folder above may not be entered.
+        standing = next(folder for folder in local.absolute().parents if os.path.lexists(folder))
+        if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
+            why = "may not be written to by this worker" if standing.is_dir() else "is not a folder"
+            raise ViduInputError(f"{named} {destination} cannot be used: {standing} {why}.")
+        return
+    from airflow.sdk import ObjectStoragePath
+
+    try:
+        path = ObjectStoragePath(target)
+        store = path.fs
+    except (ValueError, ImportError) as error:
+        raise ViduInputError(
+            f"{named} {destination} cannot be opened ({error}). Its file system needs the Airflow provider "
+            f"that brings it, with its extra (for s3: apache-airflow-providers-amazon[s3fs])."
+        ) from error
+    if _is_object_store(store):
+        bucket = path.path.lstrip("/").partition("/")[0]
+        try:
+            store.info(bucket)
+        except FileNotFoundError:
+            raise ViduInputError(f"{named} {destination} cannot be used: there is no bucket {bucket}.") from None
+        except Exception:
+            # A store that is down, or does not let everybody look at its buckets: the upload itself will tell.
+            return
+
+
+@dataclass(frozen=True)
+class Standing:
+    """
+    A file that stands at a destination already.
+
+    :param size: bytes.
+    :param md5: hexadecimal digits.
+    :param sha256: hexadecimal digits.
+    """
+
+    size: int
+    md5: str
+    sha256: str
+
+
+def size_of(target: str) -> int | None:
+    """
+    Return the length of what stands at a destination, in bytes.
+
+    :param target: a local path or any ``ObjectStoragePath`` URL of a file.
+    :return: None where no file stands there, or where that cannot be told.
+    """
+    local = local_path(target)
+    try:
+        if local is not None:
+            return local.stat().st_size if local.is_file() else None
+        store, path = _opened(target)
+        store.invalidate_cache()
+        found = store.info(path)
+        return int(found["size"]) if found.get("type") == "file" else None
+    except Exception:
+        # Stores have exceptions of their own; whatever it was, the file is fetched and put.
+        return None
+
+
+def open_standing(target: str) -> IO[bytes]:
+    """
+    Open what stands at a destination, for reading.
+
+    :param target: see :func:`size_of`.
+    """
+    local = local_path(target)
+    if local is not None:
+        return local.open("rb")
+    store, path = _opened(target)
+    opened: IO[bytes] = store.open(path, "rb")
+    return opened
+
+
+def hashed(file: IO[bytes]) -> Standing:
+    """
+    Read a file to its end, in constant memory.
+
+    :param file: open for reading.
+    """
+    md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
+    while chunk := file.read(_CHUNK):
+        md5.update(chunk)
+        sha256.update(chunk)
+        size += len(chunk)
+    return Standing(size, md5.hexdigest(), sha256.hexdigest())
+
+
+def put_file(part: Path, target: str, local: Path | None) -> None:
+    """
+    Put a whole local file at its destination in one step.
+
+    :param part: the file; a rename takes it away.
+    :param target: the destination.
+    :param local: the same as a local path, on the file's own disk; None = an object store.
+    :raises ViduLandingError: what stands there afterwards has another length.
+    """
+    if local is not None:
+        # mkstemp makes private files; a landed one is to be as readable as any file of this process.
+        umask = os.umask(0)
+        os.umask(umask)
+        part.chmod(0o666 & ~umask)
+        os.replace(part, local)
+        return
+    store, path = _opened(target)
+    size = part.stat().st_size
+    if _is_object_store(store):
+        store.put_file(str(part), path, **_UPLOAD_OPTIONS.get(_protocols(store)[0], {}))
+    else:
+        # A server of files (sftp, smb …) shows a file while it grows.
+        beside = f"{path.rpartition('/')[0]}/.vidu-{uuid.uuid4().hex}.part"
+        try:
+            store.makedirs(path.rpartition("/")[0], exist_ok=True)
+            store.put_file(str(part), beside)
+            store.mv(beside, path)
+        except BaseException:
+            if store.exists(beside):
+                store.rm_file(beside)
+            raise
+    store.invalidate_cache()
+    stored = int(store.info(path)["size"])
+    if stored != size:
+        raise ViduLandingError(f"Of {size} bytes only {stored} stand at {target} after the upload.")
+
+
+def _is_folder(destination: str) -> bool:
+    text = os.fspath(destination).strip()
+    return text.endswith("/") or Path(text.rsplit("/", 1)[-1]).suffix.lower() not in _VIDEO_SUFFIXES
+
+
+def _is_object_store(store: Any) -> bool:
+    return not _OBJECT_STORES.isdisjoint(_protocols(store))
+
+
+def _protocols(store: Any) -> tuple[str, ...]:
+    return (store.protocol,) if isinstance(store.protocol, str) else tuple(store.protocol)
+
+
+def _opened(target: str) -> tuple[Any, str]:
+    from airflow.sdk import ObjectStoragePath
+
+    remote = ObjectStoragePath(target)
+    return remote.fs, remote.path

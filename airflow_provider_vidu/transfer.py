@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+From a signed URL to a local file: streamed, resumed where the host allows it, from public addresses only.
+
+A signed URL goes out byte for byte: ``requests`` and ``urllib3`` re-quote it, which breaks signatures, so the standard
+library fetches it. The API key never travels to the storage host. Addresses are checked where the connection is made,
+so that a name which changes between a check and its use, or a redirect, leads nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import re
+import socket
+import ssl
+import string
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
+
+from airflow_provider_vidu.api.account import is_loopback
+from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
+from airflow_provider_vidu.client import USER_AGENT, proxy_for
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.account import Account
+
+#: Redirects that a storage host may make.
+MAX_REDIRECTS = 5
+#: Seconds without a byte after which a transfer counts as broken.
+STALL_TIMEOUT = 60.0
+#: Bytes that are read at once; a transfer takes no more memory than a few of them.
+CHUNK = 1024 * 1024
+#: Bytes by which a file's kind is told.
+HEAD = 16
+
+_MD5_ETAG = re.compile(r'"([0-9a-fA-F]{32})"')
+_PARTIAL = re.compile(r"bytes (\d+)-\d+/(\d+)")
+
+
+class ForbiddenAddressError(OSError):
+    """A link leads to an address of a private network, which the storage host of a public API has no business in."""
+
+
+class Transfer:
+    """
+    One file on its way into a local file, over as many connections as it takes.
+
+    :param account: its proxy and certificates are used; its key is not.
+    :param file: open for writing, and empty.
+    :param refuse: looks at the file's first 16 bytes (fewer, where it has no more), and returns what they are instead
+        of what was wanted, for a message; None = they are right.
+    """
+
+    def __init__(self, account: Account, file: IO[bytes], refuse: Callable[[bytes], str | None]) -> None:
+        self._account = account
+        self._file = file
+        self._refuse = refuse
+        #: Attempts in a row that have brought nothing new.
+        self.fruitless = 0
+        self._furthest = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what has arrived: it turned out to be wrong."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._digest = hashlib.sha256()
+        self._etag: str | None = None
+        #: Bytes that have arrived.
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        """Of what has arrived, as hexadecimal digits."""
+        return self._digest.hexdigest()
+
+    def receive(self, url: str) -> None:
+        """
+        Fetch what is missing.
+
+        What a broken transfer has brought is kept, and the next one asks for the rest, if the host has told by an
+        ETag which file it is a part of.
+
+        :param url: signed; sent byte for byte.
+        :raises ViduUnavailableError: refused, cut off, stalled, or not what was asked for; another attempt may work.
+        :raises ViduLandingError: permanent: the link leads to plain http or into a private network.
+        """
+        self.fruitless += 1
+        try:
+            self._receive(url)
+        finally:
+            if self.size > self._furthest:
+                self._furthest, self.fruitless = self.size, 0
+
+    def _receive(self, url: str) -> None:
+        headers = {}
+        if self.size and self._etag:
+            headers = {"Range": f"bytes={self.size}-", "If-Range": self._etag}
+        try:
+            opened = open_link(self._account, url, headers)
+        except ViduUnavailableError as error:
+            if error.http_status == 416:
+                self.restart()
+            raise
+        with opened as response:
+            part = _PARTIAL.fullmatch(response.headers.get("Content-Range", "")) if response.status == 206 else None
+            if part is None or int(part[1]) != self.size:
+                self.restart()
+                if response.status == 206:
+                    raise ViduUnavailableError("The storage host answered another part of the file than was asked for.")
+            expected = int(part[2]) if part else _length(response)
+            # A weak ETag does not promise the same bytes (RFC 9110, 13.1.5).
+            etag = response.headers.get("ETag", "")
+            self._etag = etag if etag.startswith('"') else None
+            if self.size == 0:
+                head = _read(lambda: response.read(HEAD))
+                if wrong := self._refuse(head):
+                    raise ViduUnavailableError(f"The storage host answered {wrong}.")
+                self._keep(head)
+            while chunk := _read(lambda: response.read1(CHUNK)):
+                self._keep(chunk)
+        if expected is not None and self.size != expected:
+            arrived = self.size
+            if arrived > expected:
+                self.restart()
+            raise ViduUnavailableError(f"The transfer ended after {arrived} of {expected} bytes.")
+
+    def _keep(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+        self._digest.update(chunk)
+        self.size += len(chunk)
+
+
+def announced(account: Account, url: str) -> tuple[int | None, str | None]:
+    """
+    Ask a storage host what a link leads to, without fetching it.
+
+    By a request for one byte: a signed link is for ``GET``, and would be refused to ``HEAD``.
+
+    :param account: see :class:`Transfer`.
+    :param url: signed; sent byte for byte.
+    :return: its length in bytes and its MD5 as hexadecimal digits; None where the host does not tell. The ETag of an
+        object store is the MD5 of a file that was put there in one piece.
+    :raises ViduUnavailableError: see :meth:`Transfer.receive`.
+    """
+    with open_link(account, url, {"Range": "bytes=0-0"}) as response:
+        part = _PARTIAL.fullmatch(response.headers.get("Content-Range", ""))
+        md5 = _MD5_ETAG.fullmatch(response.headers.get("ETag", ""))
+        return int(part[2]) if part else _length(response), md5[1].lower() if md5 else None
+
+
+def open_link(account: Account, url: str, headers: dict[str, str]) -> Any:
+    """
+    Open a signed link, over its redirects.
+
+    :param account: see :class:`Transfer`.
+    :param url: sent byte for byte, as is each redirect's.
+    :param headers: beside our own.
+    :return: the answer, with status 200 or 206; to be closed.
+    :raises ViduUnavailableError: refused or unreachable; another attempt may work.
+    :raises ViduLandingError: permanent: plain http, or into a private network.
+    """
+    private = _lives_privately(account)
+    first = url
+    for _ in range(MAX_REDIRECTS + 1):
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host) and private):
+            raise _refused(f"{parts.scheme}://{parts.netloc}, which is not https", first, url)
+        if not private and not _is_public_literal(host):
+            raise _refused(f"{host}, an address of a private network", first, url)
+        # Everything that a request line can carry goes out as it is.
+        target = quote(url, safe=string.punctuation) if not url.isascii() or " " in url else url
+        request = urllib.request.Request(target, headers={"User-Agent": USER_AGENT, "Accept": "*/*", **headers})
+        try:
+            return _opener(account, host, private=private).open(request, timeout=STALL_TIMEOUT)
+        except urllib.error.HTTPError as error:
+            location = error.headers.get("Location")
+            error.close()
+            if error.code not in {301, 302, 303, 307, 308} or not location:
+                raise ViduUnavailableError(
+                    f"The storage host answered HTTP {error.code} to the signed link.", http_status=error.code
+                ) from None
+            url = urljoin(url, location)
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(getattr(error, "reason", None), ForbiddenAddressError):
+                raise _refused(f"{host}, an address of a private network", first, url) from None
+            raise ViduUnavailableError(f"The storage host could not be reached ({error}).") from error
+    raise ViduUnavailableError("The storage host redirects without end.")
+
+
+def is_public(address: str) -> bool:
+    """
+    Tell whether an address is one of the internet: not loopback, private, link-local or reserved.
+
+    :param address: IPv4 or IPv6, without brackets.
+    """
+    found = ip_address(address.partition("%")[0])
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return (mapped or found).is_global
+
+
+def _refused(where: str, first: str, url: str) -> ViduLandingError:
+    how = "The video's link" if url == first else "A redirect of the video's link"
+    return ViduLandingError(
+        f"{how} leads to {where}.",
+        fate=Fate.PERMANENT,
+        advice=(
+            "Nothing was fetched from there. The video is paid for and safe at Vidu. Find out who answers for the "
+            "connection's host (a relay, a proxy?), then clear this task: it lands the video and submits nothing."
+        ),
+    )
+
+
+def _lives_privately(account: Account) -> bool:
+    """Whether the API itself stands in a private network: then its storage may, too."""
+    host = urlsplit(account.base_url).hostname or ""
+    if is_loopback(host):
+        return True
+    if proxy_for(account):
+        # Names are the proxy's to look up; what is an address already needs no looking up.
+        return not _is_public_literal(host)
+    try:
+        return not any(map(is_public, _addresses(host)))
+    except OSError:
+        return False
+
+
+def _is_public_literal(host: str) -> bool:
+    try:
+        return is_public(host)
+    except ValueError:
+        return True
+
+
+def _connected_publicly(address: tuple[str, int], *arguments: Any, **named: Any) -> socket.socket:
+    host, port = address
+    public = [candidate for candidate in _addresses(host) if is_public(candidate)]
+    if not public:
+        raise ForbiddenAddressError(f"{host} has no public address")
+    for candidate in public[:-1]:
+        try:
+            return socket.create_connection((candidate, port), *arguments, **named)
+        except OSError:
+            continue
+    return socket.create_connection((public[-1], port), *arguments, **named)
+
+
+def _addresses(host: str) -> list[str]:
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+
+
+class _PublicHTTPSConnection(http.client.HTTPSConnection):
+    def connect(self) -> None:
+        self._create_connection = _connected_publicly
+        super().connect()
+
+
+class _PublicHTTPSHandler(urllib.request.HTTPSHandler):
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_PublicHTTPSConnection, request, context=self._context)  # type: ignore[attr-defined]
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *arguments: Any, **named: Any) -> None:
+        return None
+
+
+def _opener(account: Account, host: str, *, private: bool) -> urllib.request.OpenerDirector:
+    proxies = urllib.request.getproxies()
+    proxy = proxy_for(account)
+    if is_loopback(host) or urllib.request.proxy_bypass(host):
+        proxies = {}
+    elif proxy:
+        proxies = {"http": proxy, "https": proxy}
+    tls = _tls(account.verify)
+    # A proxy may well stand in a private network, and it looks names up itself.
+    checked = not private and not proxies.get("https")
+    handler = _PublicHTTPSHandler(context=tls) if checked else urllib.request.HTTPSHandler(context=tls)
+    return urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler(proxies), handler)
+
+
+@lru_cache
+def _tls(verify: bool | str) -> ssl.SSLContext:
+    # Reading the authorities takes some 20 ms, which a batch would spend on each of thousands of files.
+    import certifi
+
+    if isinstance(verify, str):
+        return ssl.create_default_context(cafile=verify)
+    context = ssl.create_default_context(cafile=certifi.where())
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _length(response: Any) -> int | None:
+    told = response.headers.get("Content-Length")
+    return int(told) if told and told.isdecimal() else None
+
+
+def _read(read: Callable[[], bytes]) -> bytes:
+    # Apart from the writing: a full disk is no broken transfer, and trying again would not mend it.
+    try:
+        return read()
+    except (OSError, http.client.HTTPException) as error:
+        raise ViduUnavailableError(f"The transfer broke off ({type(error).__name__}: {error}).") from error

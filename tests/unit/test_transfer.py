@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""A signed link goes out as it is, without the key, and only to where a storage host may stand."""
+
+from __future__ import annotations
+
+import http.server
+import io
+import socket
+import ssl
+import tempfile
+import threading
+from contextlib import contextmanager
+
+import pytest
+import trustme
+from storage_host import MP4, serving
+
+from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
+from airflow_provider_vidu.transfer import Transfer, announced, is_public, open_link
+
+LOCAL = Account(base_url="http://127.0.0.1:9", api_key="secret-key")
+PUBLIC = Account(base_url="https://api.vidu.example", api_key="secret-key")
+
+
+@pytest.fixture
+def storage():
+    with serving() as host:
+        yield host
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """A name service: what is not in it does not exist."""
+    table: dict[str, list[str]] = {"api.vidu.example": ["93.184.215.14"]}
+    real = socket.getaddrinfo
+
+    def look_up(host, port, *arguments, **named):
+        if host in table:
+            return [entry for address in table[host] for entry in real(address, port, *arguments, **named)]
+        if host.replace(".", "").isdecimal():
+            return real(host, port, *arguments, **named)
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return table
+
+
+@contextmanager
+def secured(storage):
+    """The storage host over TLS, with a certificate of an authority of its own; yields its URL and the CA bundle."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("storage.example", "127.0.0.1").configure_cert(context)
+    host = http.server.ThreadingHTTPServer(("127.0.0.1", 0), storage.RequestHandlerClass)
+    host.answer, host.targets, host.headers = storage.answer, storage.targets, storage.headers
+    host.cuts, host.file, host.sent = [], None, 0
+    host.socket = context.wrap_socket(host.socket, server_side=True)
+    host.handle_error = lambda *arguments: None
+    threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    try:
+        with tempfile.NamedTemporaryFile(suffix=".pem") as bundle:
+            authority.cert_pem.write_to_path(bundle.name)
+            yield f"https://127.0.0.1:{host.server_address[1]}", bundle.name
+    finally:
+        host.shutdown()
+        host.server_close()
+
+
+def received(url, account=LOCAL):
+    file = io.BytesIO()
+    Transfer(account, file, lambda head: None).receive(url)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/a%2Fb/v.mp4?X-Amz-Signature=ab%2fcd&f=attachment%3B%20filename%3D%22x.mp4%22",
+        "/~x;y='z'/v.mp4?a=%7e%7E&b=c+d&e=%E4%BD%A0",
+        "/v.mp4?q=a|b^c&r=[1]&s={2}",
+    ],
+)
+def test_a_signed_link_goes_out_byte_for_byte(storage, target):
+    assert received(storage.url + target) == MP4
+    assert storage.targets == [target]
+
+
+def test_byte_for_byte_across_a_redirect_too(storage):
+    target = "/real/%7e.mp4?sig=%2f"
+    storage.answers = [(302, {"Location": storage.url + target}, b""), (200, {}, MP4)]
+    received(f"{storage.url}/first")
+    assert storage.targets == ["/first", target]
+
+
+def test_the_key_never_reaches_the_storage_host(storage):
+    received(storage.url)
+    assert "secret-key" not in str(storage.headers)
+    assert not [name for name in storage.headers[0] if name.lower() == "authorization"]
+
+
+def test_a_redirect_without_end_ends(storage):
+    storage.answers = [(302, {"Location": f"{storage.url}/again"}, b"")]
+    with pytest.raises(ViduUnavailableError, match="without end"):
+        received(f"{storage.url}/first")
+
+
+def test_asking_what_a_link_leads_to_fetches_one_byte(storage):
+    storage.file, storage.etag = MP4, '"0123456789abcdef0123456789ABCDEF"'
+    assert announced(LOCAL, storage.url) == (len(MP4), "0123456789abcdef0123456789abcdef")
+    assert [headers["Range"] for headers in storage.headers] == ["bytes=0-0"]
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.215.14", True),
+        ("2606:2800:21f:cb07:6820:80da:af6b:8b2c", True),
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("172.16.0.1", False),
+        ("192.168.1.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("fd00::1", False),
+        ("::ffff:10.0.0.1", False),
+        ("::ffff:93.184.215.14", True),
+    ],
+)
+def test_which_addresses_are_of_the_internet(address, public):
+    assert is_public(address) is public
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://169.254.169.254/latest/meta-data",
+        "https://[fd00::1]/v.mp4",
+        "https://10.0.0.8/v.mp4",
+        "https://127.0.0.1/v.mp4",
+        "https://internal.example/v.mp4",
+        "https://mixed-up.example/v.mp4",
+    ],
+)
+def test_a_public_api_cannot_lead_into_a_private_network(names, monkeypatch, link):
+    names["internal.example"] = ["192.168.0.7"]
+    names["mixed-up.example"] = ["10.0.0.1", "127.0.0.1"]
+    monkeypatch.setattr(socket, "create_connection", lambda *arguments, **named: pytest.fail("connected"))
+    with pytest.raises(ViduLandingError, match="private network") as refused:
+        open_link(PUBLIC, link, {})
+    assert refused.value.fate is Fate.PERMANENT
+
+
+def test_nor_can_a_redirect(names, storage, monkeypatch):
+    """The first hop is a public name, which this test's name service sends to the local host."""
+    storage.answers = [(302, {"Location": "https://169.254.169.254/v.mp4"}, b"")]
+    with secured(storage) as (url, bundle):
+        port = url.rpartition(":")[2]
+        names["storage.example"] = ["93.184.215.14"]
+        real = socket.create_connection
+        monkeypatch.setattr(socket, "create_connection", lambda address, *a, **n: real(("127.0.0.1", address[1]), *a))
+        account = Account(base_url="https://api.vidu.example", api_key="k", verify=bundle)
+        with pytest.raises(ViduLandingError, match=r"A redirect of the video's link leads to 169\.254"):
+            open_link(account, f"https://storage.example:{port}/v.mp4", {})
+    assert len(storage.targets) == 1
+
+
+def test_a_name_that_is_private_in_part_is_reached_by_its_public_address(names, storage, monkeypatch):
+    names["storage.example"] = ["10.0.0.1", "93.184.215.14"]
+    tried = []
+
+    def connect(address, *arguments, **named):
+        tried.append(address[0])
+        raise OSError("unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(ViduUnavailableError, match="unreachable"):
+        open_link(PUBLIC, "https://storage.example/v.mp4", {})
+    assert tried == ["93.184.215.14"]
+
+
+@pytest.mark.parametrize("base_url", ["https://vidu.internal", "https://10.0.0.2"])
+def test_where_the_api_is_private_its_storage_may_be_too(names, monkeypatch, base_url):
+    names["vidu.internal"] = ["10.0.0.2"]
+    tried = []
+
+    def connect(address, *arguments, **named):
+        tried.append(address[0])
+        raise OSError("unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(ViduUnavailableError, match="unreachable"):
+        open_link(Account(base_url=base_url, api_key="k"), "https://10.0.0.8/v.mp4", {})
+    assert tried == ["10.0.0.8"]
+
+
+def test_a_proxy_of_the_private_network_is_used_and_looks_names_up_itself(names, monkeypatch):
+    tried = []
+
+    def connect(address, *arguments, **named):
+        tried.append(address)
+        raise OSError("unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    account = Account(base_url="https://api.vidu.example", api_key="k", proxy="http://10.0.0.9:3128")
+    with pytest.raises(ViduUnavailableError, match="unreachable"):
+        open_link(account, "https://only-the-proxy-knows.example/v.mp4", {})
+    assert tried == [("10.0.0.9", 3128)]
+    with pytest.raises(ViduLandingError, match="private network"):
+        open_link(account, "https://10.0.0.8/v.mp4", {})
+
+
+@pytest.mark.parametrize("link", ["http://storage.example/v.mp4", "http://127.0.0.1/v.mp4", "ftp://x.example/v.mp4"])
+def test_plain_http_is_for_a_local_vidu_only(names, link):
+    with pytest.raises(ViduLandingError, match="not https"):
+        open_link(PUBLIC, link, {})
+
+
+def test_a_certificate_of_nobody_is_not_believed(names, storage, monkeypatch):
+    with secured(storage) as (url, _), pytest.raises(ViduUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
+        open_link(LOCAL, url, {})
+    assert storage.targets == []
