@@ -53,15 +53,6 @@ def airflow_database() -> None:
     """Take the place of the migrated database: nothing here needs one."""
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_tls_context() -> Iterator[None]:
-    """Load the CA bundle once: at every download, it would be half of the matrix's time."""
-    with pytest.MonkeyPatch.context() as patch:
-        context = landing._tls(Account())
-        patch.setattr(landing, "_tls", lambda account: context)
-        yield
-
-
 class WorkerDied(BaseException):
     """SIGKILL: nothing may catch it."""
 

@@ -12,8 +12,8 @@ from airflow.sdk.io.store import _STORE_CACHE, attach
 from fsspec.implementations.memory import MemoryFileSystem
 from table import one_by_one
 
-from airflow_provider_vidu import landing
-from airflow_provider_vidu.api.errors import Fate, ViduConfigurationError, ViduError, ViduLandingError
+from airflow_provider_vidu import transfer
+from airflow_provider_vidu.api.errors import Fate, ViduError, ViduLandingError
 from airflow_provider_vidu.emulator import Fault
 
 REFUSED = "refused connection"
@@ -93,7 +93,7 @@ def ended(task_instance, open_client, monkeypatch, destination):
     def ended(fault):
         task = task_instance(fault)
         task.folder = destination.name
-        monkeypatch.setattr(landing, "STALL_TIMEOUT", task.account.timeout)
+        monkeypatch.setattr(transfer, "STALL_TIMEOUT", task.account.timeout)
         submission, submitted = task.begin(open_client(task.account))
         return task, submission, task.wait(submission, submitted)
 
@@ -110,7 +110,16 @@ def test_behind_one_fault_the_whole_file_lands_in_the_same_try(fault, ended, des
     assert books.key_stayed_home
 
 
-@one_by_one(FAULTS)
+def test_of_a_host_that_sends_half_each_time_the_file_lands_all_the_same(ended, destination, whole_video, strike, books):
+    task, submission, known = ended(None)
+    strike("download", FAULTS["half a file"], times=None)
+    video = task.land(submission, known)
+    assert destination.files() == {f"{video}.mp4": whole_video}
+    assert books.paid == books.created == [video]
+    assert books.requests("download") > 2
+
+
+@one_by_one({name: fault for name, fault in FAULTS.items() if name != "half a file"})
 def test_behind_a_lasting_fault_nothing_lands_and_the_next_try_lands_the_whole_file(
     fault, ended, destination, whole_video, strike, books
 ):
@@ -136,11 +145,12 @@ def test_a_redirect_to_the_file_is_followed_without_the_key(ended, destination, 
     assert books.key_stayed_home
 
 
-def test_a_redirect_to_plain_http_elsewhere_is_a_configuration_error(ended, destination, whole_video, strike, books):
+def test_a_redirect_to_plain_http_elsewhere_is_refused_for_good(ended, destination, whole_video, strike, books):
     task, submission, known = ended(None)
     strike("download", Fault.refuse(302, location="http://storage.example/video.mp4"))
-    with pytest.raises(ViduConfigurationError, match="not https"):
+    with pytest.raises(ViduLandingError, match="not https") as raised:
         task.land(submission, known)
+    assert raised.value.fate is Fate.PERMANENT
     assert destination.files() == {}
     assert task.run() == known.task_id
     assert books.paid == books.created == [known.task_id]
