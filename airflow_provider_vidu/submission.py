@@ -193,6 +193,8 @@ class Submission:
         :param endpoint: the last part of the create path.
         :return: the task, running or final; what only the create answer tells is filled in.
         :raises ViduInputError: the request cannot be built, and no earlier try has submitted.
+        :raises ViduCreditLimitError: it costs more than it may: not sent, or cancelled at once.
+        :raises ViduCreditError: too few credits are left, or would be.
         :raises ViduError: see :func:`submission_rules.decide`; the text says what is known and what to do.
         :raises SubmitLater: only where the policies have ``may_leave``.
         """
@@ -226,10 +228,12 @@ class Submission:
                         f"Vidu has created nothing in {self._attempts} attempts.",
                         advice="Nothing is billed; a retry looks again before it submits.",
                     )
+                if not self._attempts:
+                    self._check_price(wire)
                 self._say_what_is_left_behind(known)
                 outcome = self._attempt(wire, endpoint)
                 if outcome is not None:
-                    return outcome
+                    return self._within_price(outcome)
                 self._attempts += 1
                 # What this try has put in doubt itself is only sent again where the list shows that it is absent.
                 known = replace(
@@ -252,7 +256,7 @@ class Submission:
                     raise input_error or ViduInputError("images: the image cannot be read.")
                 known = replace(known, cancelled=self._cancel(known))
             elif decision.action is Action.ATTACH:
-                return self._attached(known, task)
+                return self._within_price(self._attached(known, task))
             else:
                 failure = failure_of(
                     known,
@@ -311,6 +315,29 @@ class Submission:
             # The video of an image that has gone, or cannot be read now, is paid for all the same.
             self._log.warning("The request cannot be built now (%s); looking at the earlier submission first.", error)
             return None, error
+
+    def _check_price(self, wire: Mapping[str, Any]) -> None:
+        limits = self.policies.limits
+        estimate = limits.check_estimate(wire)
+        if limits.max_credits is not None and estimate is None:
+            self._log.warning("The catalogue does not know the price of this request: Vidu's answer decides.")
+        if limits.min_remaining is not None:
+            try:
+                credits = self.client.get_credits()
+            except ViduError as error:
+                raise limits.without_balance(error) from error
+            limits.check_balance(credits.total, estimate)
+
+    def _within_price(self, task: ViduTask) -> ViduTask:
+        """Cancel what costs more than it may. Also of a task that was found: an earlier try may have died before."""
+        limits = self.policies.limits
+        if not limits.is_exceeded_by(task) or task.failed:
+            return task
+        if not task.is_final and cancelled(self.client, task.task_id, self._log, sleep=self._sleep):
+            self.note_cancelled()
+            raise limits.exceeded(task)
+        self._log.warning("%s", limits.kept_in_spite(task))
+        return task
 
     def _derived_marker(self) -> str:
         return derived_marker(*self.this_try.marker_parts, self.key)

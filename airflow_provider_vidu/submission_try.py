@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_vidu import compat
+from airflow_provider_vidu.api.credit_limits import CreditLimits
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Policies:
     :param durable: keep the record; without it every try submits.
     :param timeout: seconds from the try's begin, within which a full queue is waited out.
     :param may_leave: whoever submits can leave the worker and come back, so that nothing long is waited out in it.
+    :param limits: what a generation may cost, and what has to be left.
     """
 
     on_unknown: str = "fail"
@@ -35,6 +37,7 @@ class Policies:
     durable: bool = True
     timeout: float = 24 * 3600.0
     may_leave: bool = False
+    limits: CreditLimits = field(default_factory=CreditLimits)
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,13 @@ Sources, and which of them is followed where they contradict each other:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from math import ceil
+from typing import Any
+
+from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 
 #: The day on which the price rows below were read. They are estimates: Vidu changes prices without notice.
 PRICES_AS_OF = date(2026, 9, 1)
@@ -191,11 +195,41 @@ MODELS: dict[str, Model] = {
 }
 
 
-def estimate_credits(
+def estimate_credits(request: Any) -> int | None:
+    """
+    Estimate what a request costs, from the dated price rows of this catalogue.
+
+    :param request: an ``Img2VideoRequest``, or its fields by their API names, as they were given or rendered (numbers
+        and booleans may be text); the images are not read.
+    :return: credits, or None where this catalogue does not know: it never guesses. ``PRICES_AS_OF`` is the day on which
+        the prices were read.
+    """
+
+    def told(name: str) -> Any:
+        value = request.get(name) if isinstance(request, Mapping) else getattr(request, name, None)
+        return None if value == "" else value
+
+    def switched(name: str) -> bool:
+        return str(told(name)).strip().lower() in {"true", "1", "yes", "on"}
+
+    try:
+        duration = None if told("duration") is None else int(told("duration"))
+    except (TypeError, ValueError):
+        return None
+    return credits_of(
+        str(told("model") or DEFAULT_MODEL),
+        duration,
+        told("resolution"),
+        off_peak=switched("off_peak"),
+        is_rec=switched("is_rec"),
+    )
+
+
+def credits_of(
     model: str, duration: int | None, resolution: str | None, *, off_peak: bool = False, is_rec: bool = False
 ) -> int | None:
     """
-    Estimate what a generation costs, from the dated price rows of this catalogue.
+    Return what a generation costs by the price rows.
 
     :param model: the model's name.
     :param duration: seconds; None = the model's default.

@@ -131,6 +131,12 @@ class ViduCreditError(ViduRequestError):
     default_advice = "Top the account up, then clear this task. Nothing was created or billed."
 
 
+class ViduCreditLimitError(ViduCreditError):
+    """A generation costs more than the DAG's author allows. Refused before it is sent, or cancelled at once."""
+
+    default_advice = "Ask for less or raise max_credits, then clear this task."
+
+
 class ViduModerationError(ViduRequestError):
     """Vidu's content checks refused the prompt, the image or the result. Failed tasks are not billed."""
 

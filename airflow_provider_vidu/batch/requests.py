@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from airflow_provider_vidu.api.account import Account
-from airflow_provider_vidu.api.catalog import MODELS, estimate_credits
+from airflow_provider_vidu.api.catalog import estimate_credits
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS
 from airflow_provider_vidu.api.endpoints import prepare_create
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
@@ -87,20 +87,9 @@ class BatchRequest:
         What its price depends on, and the catalogue's estimate of it; None = it does not know. No image is read.
         """
         told = {**self.fields, **(self.extra_params or {})}
-        duration, resolution = told.get("duration"), told.get("resolution")
-        off_peak, is_rec = self.off_peak, self._switch("is_rec")
-        try:
-            estimate = estimate_credits(
-                self.model,
-                None if duration is None else int(duration),
-                resolution,
-                off_peak=off_peak,
-                is_rec=is_rec,
-            )
-        except (TypeError, ValueError):
-            estimate = None
-        kind = (self.model, str(duration), str(resolution), off_peak, is_rec)
-        return kind, estimate if self.model in MODELS else None
+        switches = (self.off_peak, self._switch("is_rec"))
+        kind = (self.model, str(told.get("duration")), str(told.get("resolution")), *switches)
+        return kind, estimate_credits(told)
 
     def _switch(self, name: str) -> bool:
         told = (self.extra_params or {}).get(name, self.fields.get(name))

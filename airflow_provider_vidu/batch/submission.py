@@ -38,6 +38,7 @@ from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.batch.flow import Flow, kept_text, refusal_of
 from airflow_provider_vidu.batch.lost import LostSubmissions
 from airflow_provider_vidu.batch.pacing import Budget, Pace
+from airflow_provider_vidu.batch.prices import check_prices, give_back
 from airflow_provider_vidu.batch.records import Header, Item, ItemPhase, match, renewed
 from airflow_provider_vidu.batch.requests import BatchRequest, digest_of, names_of, problems_of
 from airflow_provider_vidu.batch.results import Memory
@@ -141,6 +142,7 @@ class BatchSubmission:
         self.has_left = resumed is not None
         self._waited = 0.0 if resumed is None else IN_PLACE_SECONDS
         self._query = BulkQuery(client)
+        self._prices_are_checked = False
         self._said_at = clock()
 
     @property
@@ -471,13 +473,27 @@ class BatchSubmission:
                 )
                 self.errors.update(dict.fromkeys(new, late))
             elif new and self.stopped is None:
+                await self._check_prices(new)
                 await Flow(self, new).run()
+                await give_back(self)
             elif not self.lost:
                 break
             if self.stopped is not None and not isinstance(self.stopped, ViduCreditError):
                 raise self._cut_short(self.stopped)
             await LostSubmissions(self).settle()
         self.kept.write(needed=False)
+
+    async def _check_prices(self, new: Sequence[int]) -> None:
+        if self._prices_are_checked:
+            return
+        self._prices_are_checked = True
+        try:
+            await check_prices(self, new)
+        except ViduCreditError as error:
+            if all(item.phase is ItemPhase.NEW for item in self.items):
+                raise
+            # What an earlier try has paid for is waited for and landed first.
+            self.stopped = error
 
     def _cut_short(self, error: ViduError) -> ViduError:
         """Say what the refusal of one submission means for the batch: it tells of itself alone."""
@@ -527,6 +543,9 @@ class BatchSubmission:
         if not task.failed:
             kind, estimate = self.requests[index].price
             self.budget.paid(kind, task.credits, estimate)
+        if self.policies.limits.is_exceeded_by(task):
+            # The next one would be as dear. This one is given back once what is out has come back.
+            self.stopped = self.stopped or self.policies.limits.exceeded(task, anew=self.memory.by_clearing("the rest"))
 
     def say(self, *, now: bool = False) -> None:
         """

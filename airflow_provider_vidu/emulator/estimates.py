@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from airflow_provider_vidu.api.catalog import MODELS, RECOMMENDED_PROMPT_CREDITS, estimate_credits
+from airflow_provider_vidu.api.catalog import MODELS, RECOMMENDED_PROMPT_CREDITS, credits_of
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
 
 #: Credits for a second of video where the catalogue knows no price: ``viduq2`` and ``viduq2-pro-fast``. Invented,
@@ -25,7 +25,7 @@ def price(request: Img2VideoRequest) -> int:
     """
     duration, resolution = _rendered(request)
     off_peak, is_rec = bool(request.off_peak), bool(request.is_rec)
-    known = estimate_credits(request.model, duration, resolution, off_peak=off_peak, is_rec=is_rec)
+    known = credits_of(request.model, duration, resolution, off_peak=off_peak, is_rec=is_rec)
     if known is not None:
         return known
     credits = FALLBACK_CREDITS_PER_SECOND[resolution] * duration

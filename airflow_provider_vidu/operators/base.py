@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
+    from airflow_provider_vidu.api.credit_limits import CreditLimits
     from airflow_provider_vidu.client import ViduClient
     from airflow_provider_vidu.destinations import Wanted
     from airflow_provider_vidu.submission import SubmitLater
@@ -47,6 +48,8 @@ class ViduSubmittingOperator(BaseOperator):
     file_name: str | None
     land_cover: bool
     land_watermarked: bool
+    max_credits: Any
+    min_remaining_credits: Any
     wait_for_completion = True
     _killed = False
 
@@ -89,12 +92,32 @@ class ViduSubmittingOperator(BaseOperator):
                     f"{getattr(self, name)!r}."
                 )
             setattr(self, name, seconds)
+        self._limits()
         if self.output_path == "":
             self.log.warning("output_path is empty after rendering: nothing is landed, and links die within 24 hours.")
             self.output_path = None
         self.file_name = self.file_name or None
         if self.output_path is not None and self.wait_for_completion:
             self._wanted(self.output_path).check()
+
+    def _limits(self) -> CreditLimits:
+        from airflow_provider_vidu.api.credit_limits import CreditLimits
+
+        return CreditLimits(self._credits("max_credits"), self._credits("min_remaining_credits"))
+
+    def _credits(self, name: str) -> int | None:
+        from airflow_provider_vidu.api.errors import ViduInputError
+
+        value = getattr(self, name)
+        if value is None or value == "":
+            return None
+        try:
+            credits = int(value)
+        except (TypeError, ValueError):
+            credits = -1
+        if credits < 0:
+            raise ViduInputError(f"{name} must be a whole number of credits, got {value!r}.")
+        return credits
 
     def _wanted(self, output_path: str, index: int | None = None) -> Wanted:
         from airflow_provider_vidu.destinations import Wanted
@@ -121,6 +144,7 @@ class ViduSubmittingOperator(BaseOperator):
             durable=self.durable,
             timeout=self._seconds(off_peak=False),
             may_leave=self.deferrable,
+            limits=self._limits(),
         )
 
     def _defer_submission(

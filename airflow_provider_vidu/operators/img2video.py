@@ -86,10 +86,23 @@ class Img2VideoOperator(ViduSubmittingOperator):
         ``task_id``, ``creation_id`` and ``model``. None = ``{task_id}``. Jinja is rendered before.
     :param land_cover: land the still picture too, beside the video as ``<name>-cover.jpg``.
     :param land_watermarked: land the watermarked copy too, as ``<name>-watermarked.mp4``; it needs ``watermark``.
+    :param max_credits: credits that this generation may cost, a whole number from 0; None = any. By the catalogue's
+        estimate before it is sent; by the figure of Vidu's answer after: what costs more is cancelled at once, and
+        kept, landed and warned of where Vidu refuses the cancel (a paid video is never thrown away).
+    :param min_remaining_credits: credits that the account must still have after this generation, else nothing is sent;
+        None = any number. The host must tell the balance.
     :return: the task record ``{task_id, state, model, credits, err_code, payload, created_at, creations, files}``.
     """
 
-    template_fields: Sequence[str] = (*REQUEST_FIELDS, "extra_params", "vidu_conn_id", "output_path", "file_name")
+    template_fields: Sequence[str] = (
+        *REQUEST_FIELDS,
+        "extra_params",
+        "vidu_conn_id",
+        "output_path",
+        "file_name",
+        "max_credits",
+        "min_remaining_credits",
+    )
     template_fields_renderers = {"prompt": "md", "meta_data": "json", "extra_params": "json"}
     ui_color = "#e4dcff"
 
@@ -130,6 +143,8 @@ class Img2VideoOperator(ViduSubmittingOperator):
         file_name: str | None = None,
         land_cover: bool = False,
         land_watermarked: bool = False,
+        max_credits: int | str | None = None,
+        min_remaining_credits: int | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -167,6 +182,8 @@ class Img2VideoOperator(ViduSubmittingOperator):
         self.file_name = file_name
         self.land_cover = land_cover
         self.land_watermarked = land_watermarked
+        self.max_credits = max_credits
+        self.min_remaining_credits = min_remaining_credits
         self._check_policies()
 
     def execute(self, context: Context) -> dict[str, Any]:

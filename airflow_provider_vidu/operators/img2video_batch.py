@@ -67,6 +67,11 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         Submitting stops before it is exceeded, by the prices of Vidu's answers and before them by the catalogue's
         estimates. The first request of a kind whose price nobody knows is sent alone, and may exceed it by its own
         price.
+    :param max_credits: credits that each of its generations may cost, a whole number from 0; None = any. What the
+        catalogue estimates at more fails the batch before anything is sent. Where Vidu's answer asks for more, that
+        task is cancelled and nothing more is submitted; if Vidu refuses the cancel, it is kept and landed.
+    :param min_remaining_credits: credits that the account must still have after all that is to be submitted now, by the
+        catalogue's estimates, else nothing is sent; None = any number. The host must tell the balance.
     :param manifest_path: where all records are written as JSON Lines, also when the batch fails; a local path or any
         ``ObjectStoragePath`` URL of a file; None = nowhere.
     :param output_path: where the videos are landed: a folder, a local path or any ``ObjectStoragePath`` URL; None =
@@ -102,6 +107,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         "file_name",
         "manifest_path",
         "credit_budget",
+        "max_credits",
+        "min_remaining_credits",
     )
     template_fields_renderers = {"requests": "json", "defaults": "json"}
     ui_color = "#e4dcff"
@@ -121,6 +128,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         file_name: str | None = None,
         land_cover: bool = False,
         land_watermarked: bool = False,
+        max_credits: int | str | None = None,
+        min_remaining_credits: int | str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: timedelta | float | None = None,
         timeout: timedelta | float | None = None,
@@ -144,6 +153,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         self.file_name = file_name
         self.land_cover = land_cover
         self.land_watermarked = land_watermarked
+        self.max_credits = max_credits
+        self.min_remaining_credits = min_remaining_credits
         self.deferrable = deferrable
         self.poll_interval: Any = poll_interval
         self.timeout: Any = timeout
@@ -254,7 +265,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
                     replace(self._policies(), timeout=self._seconds(off_peak=any(one.off_peak for one in requests))),
                     max_in_flight=self.max_in_flight,
                     item_retries=self.item_retries,
-                    credit_budget=self._budget(),
+                    credit_budget=self._credits("credit_budget"),
                     resumed=resumed,
                     travelled=travelled,
                     given_up=event is not None and event.get("status") == "error",
@@ -429,20 +440,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
 
     def _check_settings(self) -> None:
         super()._check_settings()
-        self._budget()
-
-    def _budget(self) -> int | None:
-        from airflow_provider_vidu.api.errors import ViduInputError
-
-        if self.credit_budget is None or self.credit_budget == "":
-            return None
-        try:
-            budget = int(self.credit_budget)
-        except (TypeError, ValueError):
-            budget = -1
-        if budget < 0:
-            raise ViduInputError(f"credit_budget must be a whole number of credits, got {self.credit_budget!r}.")
-        return budget
+        self._credits("credit_budget")
 
     def _stop(self) -> None:
         if self._killed:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_vidu.api.catalog import MODELS, RECOMMENDED_PROMPT_CREDITS, Price, estimate_credits
+from airflow_provider_vidu.api.catalog import MODELS, RECOMMENDED_PROMPT_CREDITS, Price, credits_of
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 
 THREE = {"540p", "720p", "1080p"}
@@ -118,7 +118,7 @@ def test_what_a_model_ignores_is_what_the_page_says(name, field, duration, ignor
     ],
 )
 def test_an_estimate_is_the_price_lists_figure(model, duration, resolution, credits):
-    assert estimate_credits(model, duration, resolution) == credits
+    assert credits_of(model, duration, resolution) == credits
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_an_estimate_is_the_price_lists_figure(model, duration, resolution, cred
     ],
 )
 def test_a_price_that_nobody_published_is_not_guessed(model, duration, resolution):
-    assert estimate_credits(model, duration, resolution) is None
+    assert credits_of(model, duration, resolution) is None
 
 
 @pytest.mark.parametrize(
@@ -142,19 +142,19 @@ def test_a_price_that_nobody_published_is_not_guessed(model, duration, resolutio
     [("viduq1", 5, "1080p", 40), ("viduq3-turbo", 1, "540p", 4), ("viduq2-pro", 1, "1080p", 28)],
 )
 def test_off_peak_costs_half_rounded_up(model, duration, resolution, credits):
-    assert estimate_credits(model, duration, resolution, off_peak=True) == credits
+    assert credits_of(model, duration, resolution, off_peak=True) == credits
 
 
 def test_the_recommended_prompt_costs_ten_and_is_not_halved():
     assert RECOMMENDED_PROMPT_CREDITS == 10
-    assert estimate_credits("viduq1", 5, None, is_rec=True) == 90
-    assert estimate_credits("viduq1", 5, None, off_peak=True, is_rec=True) == 50
+    assert credits_of("viduq1", 5, None, is_rec=True) == 90
+    assert credits_of("viduq1", 5, None, off_peak=True, is_rec=True) == 50
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_a_longer_video_is_never_cheaper(model):
     for resolution in {resolution for row in model.rows for resolution in row.resolutions}:
-        known = [estimate_credits(model.name, seconds, resolution) for seconds in model.durations]
+        known = [credits_of(model.name, seconds, resolution) for seconds in model.durations]
         prices = [price for price in known if price is not None]
         assert prices == sorted(prices)
         assert all(price > 0 for price in prices)

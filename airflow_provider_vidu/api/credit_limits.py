@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What a generation may cost, and what has to be left: decided before the POST by the estimate, after it by Vidu."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_vidu.api.catalog import PRICES_AS_OF, estimate_credits
+from airflow_provider_vidu.api.endpoints import is_missing_endpoint
+from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduCreditError, ViduCreditLimitError, ViduError
+from airflow_provider_vidu.api.tasks import ViduTask
+
+
+@dataclass(frozen=True)
+class CreditLimits:
+    """
+    The author's limits; None = there is none.
+
+    :param max_credits: credits that one generation may cost.
+    :param min_remaining: credits that the account must still have after it.
+    """
+
+    max_credits: int | None = None
+    min_remaining: int | None = None
+
+    def check_estimate(self, request: Mapping[str, Any]) -> int | None:
+        """
+        Refuse what would cost too much by the catalogue.
+
+        :param request: the fields by their API names.
+        :return: the estimate; None = the catalogue does not know, and only Vidu's answer will tell.
+        :raises ViduCreditLimitError: nothing was sent.
+        """
+        estimate = estimate_credits(request)
+        if self.max_credits is not None and estimate is not None and estimate > self.max_credits:
+            raise ViduCreditLimitError(
+                f"This generation would cost about {estimate} credits (prices of {PRICES_AS_OF}), and max_credits is "
+                f"{self.max_credits}.",
+                advice=(
+                    "Nothing was sent to Vidu and nothing is billed. Ask for less (model, duration, resolution, "
+                    "off_peak) or raise max_credits, then clear this task."
+                ),
+            )
+        return estimate
+
+    def check_balance(self, remaining: int, estimate: int | None) -> None:
+        """
+        Refuse what would leave too little on the account.
+
+        :param remaining: credits that are left now.
+        :param estimate: what is about to be submitted; None = not known, and not counted.
+        :raises ViduCreditError: nothing was sent.
+        """
+        after = remaining - (estimate or 0)
+        if self.min_remaining is not None and after < self.min_remaining:
+            costs = "an unknown number" if estimate is None else f"about {estimate}"
+            raise ViduCreditError(
+                f"The account has {remaining} credits left, this needs {costs} of them, and min_remaining_credits is "
+                f"{self.min_remaining}."
+            )
+
+    def without_balance(self, error: ViduError) -> ViduError:
+        """
+        Return the error of a balance that could not be read.
+
+        :param error: what came instead of it.
+        """
+        if isinstance(error, ViduConfigurationError) or is_missing_endpoint(error):
+            return ViduConfigurationError(
+                "min_remaining_credits cannot be kept: this host does not tell the balance.",
+                advice="Nothing was sent to Vidu and nothing is billed. Leave min_remaining_credits out for this host.",
+            )
+        error.message = f"The balance for min_remaining_credits cannot be read. {error.message}"
+        return error
+
+    def is_exceeded_by(self, task: ViduTask) -> bool:
+        """
+        Tell whether a task costs more than it may: by Vidu's own figure, which is the authority.
+
+        :param task: the create answer.
+        """
+        return self.max_credits is not None and task.credits is not None and task.credits > self.max_credits
+
+    def exceeded(self, task: ViduTask, *, anew: str = "clear this task") -> ViduCreditLimitError:
+        """
+        Return the error of a task that cost too much and was cancelled.
+
+        :param task: the create answer.
+        :param anew: what has to be done to submit again, for the message.
+        """
+        return ViduCreditLimitError(
+            f"Vidu asked {task.credits} credits for this generation, and max_credits is {self.max_credits}.",
+            advice=f"It was cancelled at once and is not billed. Ask for less or raise max_credits, then {anew}.",
+            task_id=task.task_id,
+            state=task.state,
+            credits=task.credits,
+        )
+
+    def kept_in_spite(self, task: ViduTask) -> str:
+        """
+        Return the warning of a task that costs too much and cannot be cancelled any more.
+
+        :param task: as last seen.
+        """
+        return (
+            f"Vidu task {task.task_id} costs {task.credits} credits, more than max_credits ({self.max_credits}), and "
+            "Vidu has not cancelled it. It is paid for: its video is kept and landed."
+        )
