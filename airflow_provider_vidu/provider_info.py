@@ -15,8 +15,15 @@ from airflow_provider_vidu import __version__
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["login", "schema"],
     "relabeling": {"password": "API key"},
-    "placeholders": {"host": "https://api.vidu.com (mainland keys: https://api.vidu.cn)"},
+    "placeholders": {
+        "host": "https://api.vidu.com (mainland keys: https://api.vidu.cn)",
+        "password": "vda_…",
+        # The form of 3.3.1 and 3.3.2 sends port 0 for none, which their API takes for another host.
+        "port": "443; without one, Test fails on Airflow 3.3.1 and 3.3.2",
+    },
 }
+
+_RELAYS = "Relays: hosts other than Vidu's own"
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -35,7 +42,13 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "operators": [
-            {"integration-name": integration, "python-modules": ["airflow_provider_vidu.operators.img2video"]}
+            {
+                "integration-name": integration,
+                "python-modules": [
+                    "airflow_provider_vidu.operators.img2video",
+                    "airflow_provider_vidu.operators.download",
+                ],
+            }
         ],
         "sensors": [{"integration-name": integration, "python-modules": ["airflow_provider_vidu.sensors.task"]}],
         "hooks": [{"integration-name": integration, "python-modules": ["airflow_provider_vidu.hooks.vidu"]}],
@@ -45,6 +58,10 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_vidu.triggers.task", "airflow_provider_vidu.triggers.timer"],
             }
         ],
+        "extra-links": [
+            "airflow_provider_vidu.links.task.ViduTaskLink",
+            "airflow_provider_vidu.links.task.ViduVideoLink",
+        ],
         "connection-types": [
             {
                 "hook-class-name": "airflow_provider_vidu.hooks.vidu.ViduHook",
@@ -52,31 +69,61 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": "vidu",
                 "ui-field-behaviour": UI_FIELD_BEHAVIOUR,
                 "conn-fields": {
-                    "auth_scheme": {
-                        "label": "Authorization scheme",
-                        "description": "Word before the key. Empty in a new connection: Token for api.vidu.com and "
-                        "api.vidu.cn, Bearer for every other host.",
+                    # Saved as null where they are left empty, and null is what the package chooses by itself. The paths
+                    # are not here: there null says that a relay lacks the endpoint.
+                    "task_url": {
+                        "label": "Task page",
+                        "description": "Where a person can look at a task, with {task_id} in the address: what the "
+                        "button Vidu task of a task instance opens. Empty: Vidu's console for its own hosts.",
                         "schema": {"type": ["string", "null"]},
-                    },
-                    "api_prefix": {
-                        "label": "API prefix",
-                        "description": "Path before every endpoint; relays may have another than /ent/v2.",
-                        "schema": {"type": ["string", "null"], "default": "/ent/v2"},
                     },
                     "timeout": {
                         "label": "Request timeout (s)",
-                        "description": "Bounds every single request, not the wait for a video.",
-                        "schema": {"type": ["number", "null"], "default": 60, "minimum": 1},
+                        "description": "Bounds every single request, not the wait for a video. Empty: 60.",
+                        "schema": {"type": ["number", "null"], "minimum": 1},
+                    },
+                    "poll_interval": {
+                        "label": "Poll interval (s)",
+                        "description": "Between two looks at a task. Empty: as often as its model's usual time asks "
+                        "for, which is best with the real Vidu.",
+                        "schema": {"type": ["number", "null"], "minimum": 0.1},
                     },
                     "settle_seconds": {
                         "label": "Settle time (s)",
-                        "description": "How long after a lost reply a task may still appear in the account's list.",
-                        "schema": {"type": ["number", "null"], "default": 60, "minimum": 0},
+                        "description": "How long after a lost reply its task may still be missing from the account's "
+                        "list. Empty: 60. Less risks paying twice.",
+                        "schema": {"type": ["number", "null"], "minimum": 0},
+                    },
+                    "proxy": {
+                        "label": "Proxy",
+                        "description": "For example http://user:password@proxy.example:3128. Empty: what the "
+                        "environment says.",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                    "auth_scheme": {
+                        "label": "Authorization",
+                        "description": "What stands before the key in the Authorization header.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "enum": [None, "Token", "Bearer", ""],
+                            "values_display": {
+                                "null": "By host: Token for Vidu's own, Bearer for others",
+                                "Token": "Token",
+                                "Bearer": "Bearer",
+                                "": "Nothing: the raw key",
+                            },
+                            "section": _RELAYS,
+                        },
+                    },
+                    "api_prefix": {
+                        "label": "API prefix",
+                        "description": "Path before every endpoint. Empty: /ent/v2. A single / means none.",
+                        "schema": {"type": ["string", "null"], "section": _RELAYS},
                     },
                     "allow_http": {
                         "label": "Allow plain http",
                         "description": "Send the key unencrypted to a host that is not this machine.",
-                        "schema": {"type": "boolean", "default": False},
+                        "schema": {"type": ["boolean", "null"], "default": False, "section": _RELAYS},
                     },
                 },
             }

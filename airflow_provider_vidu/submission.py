@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_vidu import metrics
 from airflow_provider_vidu.api import img2video
 from airflow_provider_vidu.api.errors import (
     Fate,
@@ -487,6 +488,7 @@ class Submission:
         if self._record is None:
             raise RuntimeError("a task without an intent")
         self._write(self._record.with_task(task), needed=False)
+        metrics.submitted(task.model)
 
     def _write(self, record: SubmissionRecord, *, needed: bool) -> None:
         self._record = record

@@ -7,7 +7,8 @@ Waiting in a worker, and the last look at a task that has ended: shared by opera
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from airflow_provider_vidu.api.errors import (
     task_error,
 )
 from airflow_provider_vidu.api.schedule import Hints, Verdict, Wait
-from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.api.tasks import TaskState, ViduTask
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.client import ViduClient
@@ -53,13 +54,14 @@ class Progress:
     """
 
     # A triggerer has thousands of them.
-    __slots__ = ("_began", "_hints", "_log", "_said_at", "_state")
+    __slots__ = ("_began", "_hints", "_log", "_processing_since", "_said_at", "_state")
 
     def __init__(self, log: Any, hints: Hints, began: float) -> None:
         self._log = log
         self._hints = hints
         self._began = began if hints.submitted_at is None else hints.submitted_at
         self._state: str | None = None
+        self._processing_since: float | None = None
         self._said_at = 0.0
 
     def saw(self, task: ViduTask, now: float) -> None:
@@ -72,11 +74,23 @@ class Progress:
         if task.state == self._state and now - self._said_at < SAY_EVERY:
             return
         self._state, self._said_at = task.state, now
-        usually = ""
-        if self._hints.typical and not task.is_final:
-            usually = f"; {self._hints.model} usually takes about {self._hints.typical:.0f} s once it is processing"
         elapsed = now - self._began
-        self._log.info("Vidu task %s: %s after %.0f s%s.", task.task_id, task.state or "no state", elapsed, usually)
+        expected = "" if task.is_final else self._expected(task, now)
+        self._log.info("Vidu task %s: %s after %.0f s%s.", task.task_id, task.state or "no state", elapsed, expected)
+
+    def _expected(self, task: ViduTask, now: float) -> str:
+        typical = self._hints.typical
+        if not typical:
+            return ""
+        if task.state != TaskState.PROCESSING:
+            # Vidu tells no place in its queue.
+            return f"; {self._hints.model} usually takes about {typical:.0f} s once it is processing"
+        if self._processing_since is None:
+            self._processing_since = now
+        end = self._processing_since + typical
+        if end <= now:
+            return f"; {self._hints.model} usually takes about {typical:.0f} s, this takes longer"
+        return f"; expected at about {datetime.fromtimestamp(end, timezone.utc):%H:%M:%S} UTC"
 
     def failed(self, error: ViduError, now: float) -> None:
         """
@@ -86,6 +100,34 @@ class Progress:
         :param now: epoch seconds.
         """
         self._log.warning("The look at the Vidu task failed %.0f s into the wait: %s", now - self._began, error)
+
+
+def seconds_of(task: ViduTask, submitted_at: float | None, now: float) -> float | None:
+    """
+    Return how long a generation took, from its submission until its end was seen, in seconds.
+
+    :param task: as last seen.
+    :param submitted_at: epoch seconds; None or 0 = what the task tells of its creation.
+    :param now: epoch seconds.
+    :return: None = nobody knows when it began.
+    """
+    begin = submitted_at or task.created
+    return None if begin is None else max(0.0, now - begin)
+
+
+def ended_line(task: ViduTask, seconds: float | None, files: Sequence[Mapping[str, Any]] = ()) -> str:
+    """
+    Return the last line of a task's log: what was made, how long it took, what it cost, where it stands.
+
+    :param task: in ``success``.
+    :param seconds: see :func:`seconds_of`.
+    :param files: where it was landed.
+    """
+    took = "" if seconds is None else f" after {seconds:.0f} s"
+    what = f"{task.model}, " if task.model else ""
+    cost = "an unknown number of" if task.credits is None else task.credits
+    where = f", at {', '.join(str(file['path']) for file in files)}" if files else ""
+    return f"Vidu task {task.task_id} has its video{took}: {what}{cost} credits{where}."
 
 
 def hints_of(task: ViduTask, *, submitted_at: float | None = None) -> Hints:

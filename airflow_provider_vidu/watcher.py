@@ -143,6 +143,15 @@ class Watcher:
         """
         return await (await self._opened()).get_task(task_id)
 
+    async def task_page(self, task_id: str) -> str | None:
+        """
+        Return where a person can look at a task.
+
+        :param task_id: Vidu's id.
+        :return: None = nobody knows a page.
+        """
+        return (await self._opened()).account.task_page(task_id)
+
     async def close(self) -> None:
         """End the poller and close the session."""
         poller, self._poller = self._poller, None

@@ -14,13 +14,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from airflow_provider_vidu.api.errors import ViduConfigurationError
 
 DEFAULT_BASE_URL = "https://api.vidu.com"
 #: The hosts that take ``Token``; every relay that copies the API takes ``Bearer``.
 VIDU_HOSTS = frozenset({"api.vidu.com", "api.vidu.cn"})
+#: Where a person sees an account's tasks, by the API's host; Vidu documents no page for a single one.
+CONSOLES = {"api.vidu.com": "https://platform.vidu.com/", "api.vidu.cn": "https://platform.vidu.cn/"}
 DEFAULT_API_PREFIX = "/ent/v2"
 #: Seconds for one request. A create with a large image in it has been seen to take most of a minute.
 DEFAULT_TIMEOUT = 60.0
@@ -56,6 +58,8 @@ class Account:
         decides. For emulators, which are faster than the schedule expects.
     :param verify: check TLS certificates; or the path of a CA bundle.
     :param proxy: URL of an HTTP proxy; None = what the environment says.
+    :param task_url: URL of a page on which a person can look at a task, ``{task_id}`` in it is replaced; None = nobody
+        knows one.
     """
 
     base_url: str = DEFAULT_BASE_URL
@@ -71,6 +75,7 @@ class Account:
     poll_interval: float | None = None
     verify: bool | str = True
     proxy: str | None = field(default=None, repr=False)
+    task_url: str | None = None
 
     @property
     def identity(self) -> str:
@@ -81,6 +86,15 @@ class Account:
     def authorization(self) -> str:
         """The value of the ``Authorization`` header."""
         return f"{self.auth_scheme} {self.api_key}" if self.auth_scheme else self.api_key
+
+    def task_page(self, task_id: str) -> str | None:
+        """
+        Return where a person can look at a task.
+
+        :param task_id: Vidu's id.
+        :return: None = nobody knows a page.
+        """
+        return None if self.task_url is None else self.task_url.replace("{task_id}", quote(task_id, safe=""))
 
     @property
     def is_loopback(self) -> bool:
@@ -170,6 +184,7 @@ def account_from_fields(
         poll_interval=_seconds(extra, "poll_interval", where),
         verify=_verify(extra.get("verify")),
         proxy=_proxy(extra.get("proxy"), where),
+        task_url=_task_url(extra.get("task_url"), parts.hostname or "", where),
         **paths,  # type: ignore[arg-type]
     )
 
@@ -194,6 +209,17 @@ def _base_url(host: str | None, schema: str | None, port: int | None, where: str
         raise ViduConfigurationError(f"{where} needs a host such as https://api.vidu.com, not {host!r}.")
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{name}{f':{number}' if number else ''}{parts.path.rstrip('/')}"
+
+
+def _task_url(value: Any, host: str, where: str) -> str | None:
+    if value is None or value == "":
+        return CONSOLES.get(host)
+    text = str(value).strip()
+    if urlsplit(text).scheme not in {"http", "https"}:
+        raise ViduConfigurationError(
+            f"{where}: task_url must be a URL, such as https://console.example/task/{{task_id}}."
+        )
+    return text
 
 
 def _proxy(value: Any, where: str) -> str | None:

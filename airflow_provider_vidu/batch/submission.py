@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_vidu import metrics
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduCreditError,
@@ -539,6 +540,7 @@ class BatchSubmission:
         """
         self.kept.update(index, phase=ItemPhase.SUBMITTED, attempt=attempt, task_id=task.task_id, credits=task.credits)
         self.tasks[index] = task
+        metrics.submitted(self.requests[index].model)
         self.budget.release(self.reserved.pop(index, 0))
         if not task.failed:
             kind, estimate = self.requests[index].price

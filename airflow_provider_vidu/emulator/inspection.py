@@ -3,7 +3,7 @@
 """
 Looking into the emulator, and steering it, over HTTP: for tests whose Airflow runs in other processes.
 
-No key is asked for, and none is told. All of it is JSON.
+No key is asked for, and none is told. All of it is JSON, but for the page of a task.
 
 =================================  ========================================================================
 route                              what it does
@@ -12,6 +12,7 @@ route                              what it does
 ``GET /emulator/counters``         requests, submissions, cancels, downloads, leaked keys …
 ``GET /emulator/ledger``           credits: sums, by task, entry by entry
 ``GET /emulator/tasks``            every task with its states and times; images shortened
+``GET /emulator/tasks/{task_id}``  a page that shows one task to a person, with its video
 ``GET /emulator/faults``           faults that are still to come
 ``POST /emulator/faults``          order one: ``{"operation": "submit", "kind": "drop_after_accept", …}``
 ``DELETE /emulator/faults``        drop those that have not struck
@@ -36,6 +37,7 @@ from airflow_provider_vidu.emulator.faults import Fault
 from airflow_provider_vidu.emulator.first_frames import is_data_uri
 from airflow_provider_vidu.emulator.refusals import Refusal
 from airflow_provider_vidu.emulator.replies import json_reply
+from airflow_provider_vidu.emulator.task_page import task_page
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.emulator.server import Server
@@ -63,6 +65,7 @@ class Inspection:
         router.add_get("/emulator/counters", self._counters)
         router.add_get("/emulator/ledger", self._ledger)
         router.add_get("/emulator/tasks", self._tasks)
+        router.add_get("/emulator/tasks/{task_id}", self._task_page)
         router.add_get("/emulator/faults", self._faults)
         router.add_post("/emulator/faults", self._add_fault)
         router.add_delete("/emulator/faults", self._clear_faults)
@@ -97,6 +100,13 @@ class Inspection:
 
     async def _tasks(self, request: web.Request) -> web.Response:
         return json_reply([_task(task) for task in self._server.vidu.tasks()])
+
+    async def _task_page(self, request: web.Request) -> web.Response:
+        found = self._server.vidu.tasks(task_ids=[request.match_info["task_id"]])
+        if not found:
+            raise web.HTTPNotFound(text="There is no such task here.")
+        page = task_page(found[0], self._server.video_url(found[0], request))
+        return web.Response(text=page, content_type="text/html")
 
     async def _faults(self, request: web.Request) -> web.Response:
         return json_reply(self._server.faults.pending())

@@ -207,6 +207,7 @@ class ViduEmulator:
             "timeout": TIMEOUT,
             "settle_seconds": SETTLE_SECONDS,
             "poll_interval": max(MIN_POLL_INTERVAL, POLL_INTERVAL / self._speed),
+            "task_url": f"{self.url}/emulator/tasks/{{task_id}}",
         }
 
     def start(self) -> ViduEmulator:

@@ -141,6 +141,19 @@ class Server:
         self.quirks.change(**asdict(self._first_quirks))
         self.counters.reset()
 
+    def video_url(self, task: EmulatedTask, request: web.Request) -> str | None:
+        """
+        Return a fresh link to a task's video.
+
+        :param task: whose.
+        :param request: of whoever asks: the link leads to the host that he has reached.
+        :return: None where there is no video.
+        """
+        if not self.vidu.shows_creation(task):
+            return None
+        link: str = self._creations_of(task, _base_url(request))[0]["url"]
+        return link
+
     def _app(self) -> web.Application:
         # Bodies are measured here, so that a large one gets Vidu's error and not the framework's.
         app = web.Application(client_max_size=0, middlewares=[_told_in_json])

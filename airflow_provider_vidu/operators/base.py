@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -50,6 +50,8 @@ class ViduSubmittingOperator(BaseOperator):
     land_watermarked: bool
     max_credits: Any
     min_remaining_credits: Any
+    #: The records that were handed over; for OpenLineage, which asks when the task is done.
+    delivered: Sequence[Mapping[str, Any]] = ()
     wait_for_completion = True
     _killed = False
 

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink, show
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -40,7 +42,10 @@ class ViduDownloadOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("vidu_task", "destination", "file_name", "vidu_conn_id")
+    operator_extra_links = (ViduTaskLink(), ViduVideoLink())
     ui_color = "#d9f0e6"
+    #: The record that was handed over; for OpenLineage, which asks when the task is done.
+    delivered: Sequence[Mapping[str, Any]] = ()
 
     def __init__(
         self,
@@ -73,6 +78,7 @@ class ViduDownloadOperator(BaseOperator):
         from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.hooks.vidu import ViduHook
         from airflow_provider_vidu.landing import land_all
+        from airflow_provider_vidu.lineage import hand_over
         from airflow_provider_vidu.waiting import for_other_task, given_task, video_of
 
         try:
@@ -81,8 +87,9 @@ class ViduDownloadOperator(BaseOperator):
             wanted.check("destination")
             with ViduHook(self.vidu_conn_id).get_conn() as client:
                 task = video_of(client, known)
+                show(self, task)
                 files = land_all(client, task, wanted, log=self.log)
-                return task.record(files)
+                return hand_over(self, context, task, files)
         except ViduStillRunningError as error:
             raise_for_airflow(
                 ViduStillRunningError(
@@ -95,3 +102,13 @@ class ViduDownloadOperator(BaseOperator):
             )
         except ViduError as error:
             raise_for_airflow(for_other_task(error))
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """
+        Tell OpenLineage what was landed; see ``lineage.openlineage_facets``.
+
+        :param task_instance: Airflow's.
+        """
+        from airflow_provider_vidu.lineage import openlineage_facets
+
+        return openlineage_facets((), self.delivered)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS
+from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink, show
 from airflow_provider_vidu.operators.base import ViduSubmittingOperator
 from airflow_provider_vidu.operators.img2video_batch import Img2VideoBatchOperator
 
@@ -104,6 +105,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
         "min_remaining_credits",
     )
     template_fields_renderers = {"prompt": "md", "meta_data": "json", "extra_params": "json"}
+    operator_extra_links = (ViduTaskLink(), ViduVideoLink())
     ui_color = "#e4dcff"
 
     def __init__(
@@ -218,8 +220,10 @@ class Img2VideoOperator(ViduSubmittingOperator):
         return self._run(context, Resumed.from_json(resumed, context))
 
     def _run(self, context: Context, resumed: Resumed | None) -> dict[str, Any]:
+        from airflow_provider_vidu import metrics
         from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
         from airflow_provider_vidu.exceptions import raise_for_airflow
+        from airflow_provider_vidu.lineage import hand_over
         from airflow_provider_vidu.submission import SubmitLater
         from airflow_provider_vidu.waiting import hints_of, wait_for_end
 
@@ -229,10 +233,11 @@ class Img2VideoOperator(ViduSubmittingOperator):
             with self._client() as client:
                 submission = self._submission(context, client, resumed)
                 task = submission.submit(self._wire)
+                show(self, task)
                 self._stop_if_killed(context, client, task.task_id)
                 if not self.wait_for_completion:
                     submission.note_returned()
-                    return task.record()
+                    return hand_over(self, context, task, images=self.images)
                 submitted_at = submission.record.attempted_at if submission.record else began
                 # A record that a person has written tells no time; the task does.
                 hints = hints_of(task, submitted_at=submitted_at or None)
@@ -254,10 +259,11 @@ class Img2VideoOperator(ViduSubmittingOperator):
                         # The looks failed for good, not the task: whoever mends the cause wants to wait on for it.
                         submission.note_left_running()
                         raise
-                    return self._finish(client, submission, task)
+                    return self._finish(context, client, submission, task)
         except SubmitLater as later:
             self._defer_submission(context, later)
         except ViduError as error:
+            metrics.failed(error, self.model)
             raise_for_airflow(error)
         return self._defer(context, task.task_id, task.record(), hints.to_json(), end_time)
 
@@ -286,6 +292,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
         if not self._is_still(try_number, context):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.execute(context)
+        from airflow_provider_vidu import metrics
         from airflow_provider_vidu.api.errors import (
             ViduAuthError,
             ViduConfigurationError,
@@ -313,6 +320,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
                 if record is not None and record.task_id == task_id:
                     known_task = known_task.filled_from(record.as_task())
                 submission.note_submitted(known_task)
+                show(self, known_task)
                 try:
                     task = waited(client, known_task, event)
                 except (ViduStillRunningError, ViduUnavailableError, ViduRateLimitError) as error:
@@ -331,9 +339,20 @@ class Img2VideoOperator(ViduSubmittingOperator):
                     # The look failed for good, not the task.
                     submission.note_left_running()
                     raise
-                return self._finish(client, submission, task)
+                return self._finish(context, client, submission, task)
         except ViduError as error:
+            metrics.failed(error, self.model)
             raise_for_airflow(error)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """
+        Tell OpenLineage what was made of what; see ``lineage.openlineage_facets``.
+
+        :param task_instance: Airflow's.
+        """
+        from airflow_provider_vidu.lineage import openlineage_facets
+
+        return openlineage_facets(self.images, self.delivered)
 
     # -- steps ------------------------------------------------------------------------------------------------
 
@@ -379,10 +398,12 @@ class Img2VideoOperator(ViduSubmittingOperator):
             try_number=context["ti"].try_number,
         )
 
-    def _finish(self, client: ViduClient, submission: Submission, task: ViduTask) -> dict[str, Any]:
+    def _finish(self, context: Context, client: ViduClient, submission: Submission, task: ViduTask) -> dict[str, Any]:
+        from airflow_provider_vidu import metrics
         from airflow_provider_vidu.api.errors import ViduNoCreationError
         from airflow_provider_vidu.landing import land_all
-        from airflow_provider_vidu.waiting import video_of
+        from airflow_provider_vidu.lineage import hand_over
+        from airflow_provider_vidu.waiting import ended_line, seconds_of, video_of
 
         try:
             task = video_of(client, task)
@@ -392,9 +413,10 @@ class Img2VideoOperator(ViduSubmittingOperator):
             raise
         files = land_all(client, task, self._wanted(self.output_path), log=self.log) if self.output_path else []
         submission.note_returned()
-        credits = "an unknown number of" if task.credits is None else task.credits
-        self.log.info("Vidu task %s has its video, for %s credits.", task.task_id, credits)
-        return task.record(files)
+        seconds = seconds_of(task, submission.record.attempted_at if submission.record else None, time.time())
+        self.log.info("%s", ended_line(task, seconds, files))
+        metrics.completed(task.model, task.credits, seconds)
+        return hand_over(self, context, task, files, images=self.images)
 
     def _at_the_deadline(self, client: ViduClient, submission: Submission, error: ViduError) -> ViduError:
         from airflow_provider_vidu.waiting import cancelled

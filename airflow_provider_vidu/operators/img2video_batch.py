@@ -233,6 +233,18 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         resumed = Resumed.from_json(None if began is None else {"began": began}, context)
         return self._run(context, resumed, travelled, event if isinstance(event, Mapping) else {})
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """
+        Tell OpenLineage what was made; see ``lineage.openlineage_facets``. A file of requests names no pictures here.
+
+        :param task_instance: Airflow's.
+        """
+        from airflow_provider_vidu.lineage import openlineage_facets
+
+        rows = self.requests if isinstance(self.requests, (list, tuple)) else ()
+        pictures = [row.get("images") for row in rows if isinstance(row, Mapping)]
+        return openlineage_facets(pictures, self.delivered)
+
     # -- steps ------------------------------------------------------------------------------------------------
 
     def _run(
@@ -278,7 +290,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
                     self._defer_submission(context, later, list(batch.running.values()), **self._travelling(batch))
                 if running:
                     self._defer(context, batch)
-                return self._finish(client, batch)
+                return self._finish(context, client, batch)
         except ViduError as error:
             if isinstance(error, ViduInputError) and (resumed is not None or context["ti"].try_number > 1):
                 # What the requests say is read and checked in every part of a task, also after much was paid.
@@ -391,10 +403,12 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
     def _travelling(self, batch: BatchSubmission) -> dict[str, Any]:
         return {} if batch.travelling is None else {"travelled": batch.travelling.values}
 
-    def _finish(self, client: ViduClient, batch: BatchSubmission) -> list[dict[str, Any]]:
+    def _finish(self, context: Context, client: ViduClient, batch: BatchSubmission) -> list[dict[str, Any]]:
         from airflow.providers.common.compat.sdk import AirflowSkipException
 
+        from airflow_provider_vidu import metrics
         from airflow_provider_vidu.batch.results import failure_of, for_xcom, reasons_of, record_of, write_manifest
+        from airflow_provider_vidu.lineage import hand_over_batch
 
         files = self._land(client, batch)
         errors = dict(batch.errors)
@@ -419,6 +433,12 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
             f" and {untold} whose price nobody told" if untold else "",
             f"; without: {reasons_of(records)}" if errors else "",
         )
+        for record in records:
+            if record["error"] is None:
+                metrics.completed(record["model"], record["credits"])
+        for index, error in errors.items():
+            metrics.failed(error, batch.requests[index].model)
+        hand_over_batch(self, context, [request.fields.get("images") for request in batch.requests], records)
         if batch.stopped is not None and self.on_failure != "fail":
             self.log.warning("Not all was submitted: %s", batch.stopped)
         if errors and self.on_failure == "fail":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue, conf
 
 from airflow_provider_vidu.api.defaults import DEFAULT_OFF_PEAK_TIMEOUT
+from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink, show
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -48,6 +49,7 @@ class ViduTaskSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("vidu_task", "vidu_conn_id")
+    operator_extra_links = (ViduTaskLink(), ViduVideoLink())
     ui_color = "#d9f0e6"
 
     def __init__(
@@ -149,6 +151,7 @@ class ViduTaskSensor(BaseSensorOperator):
         :param end_time: the deadline, epoch seconds.
         :return: the task record.
         """
+        from airflow_provider_vidu import metrics
         from airflow_provider_vidu.api.errors import (
             ViduError,
             ViduRateLimitError,
@@ -162,7 +165,7 @@ class ViduTaskSensor(BaseSensorOperator):
         task = self._known(known or task_id)
         try:
             with self._client() as client:
-                return waited(client, task, event).record()
+                return self._seen(context, waited(client, task, event))
         except (ViduStillRunningError, ViduUnavailableError, ViduRateLimitError) as error:
             then = after_resuming(event, task.task_id, end_time, time.time())
             if then is Next.GIVE_UP:
@@ -173,6 +176,7 @@ class ViduTaskSensor(BaseSensorOperator):
                 self._defer(task, hints or {}, end_time)
             raise_for_airflow(error, sensor=True)
         except ViduError as error:
+            metrics.failed(error, task.model)
             raise_for_airflow(for_other_task(error), sensor=True)
 
     # -- steps ------------------------------------------------------------------------------------------------
@@ -204,6 +208,7 @@ class ViduTaskSensor(BaseSensorOperator):
 
     def _look(self, context: Context) -> dict[str, Any] | None:
         """Look once: the record, None while it runs or Vidu cannot be reached, an exception for everything else."""
+        from airflow_provider_vidu import metrics
         from airflow_provider_vidu.api.errors import (
             Fate,
             ViduAuthError,
@@ -219,8 +224,9 @@ class ViduTaskSensor(BaseSensorOperator):
 
         known = self._known()
         try:
+            show(self, known)
             with self._client() as client:
-                record = video_of(client, known).record()
+                record = self._seen(context, video_of(client, known))
         except ViduStillRunningError as error:
             self._refusals = 0
             self.log.info("Vidu task %s: %s.", known.task_id, error.state or "no state")
@@ -238,10 +244,22 @@ class ViduTaskSensor(BaseSensorOperator):
                 raise_for_airflow(error, sensor=True)
             self.log.warning("%s", error)
         except ViduError as error:
+            metrics.failed(error, known.model)
             raise_for_airflow(for_other_task(error), sensor=True)
         else:
             return record
         return None
+
+    def _seen(self, context: Context, task: ViduTask) -> dict[str, Any]:
+        """Hand over a task that has its video."""
+        from airflow_provider_vidu import metrics
+        from airflow_provider_vidu.lineage import hand_over
+        from airflow_provider_vidu.waiting import ended_line, seconds_of
+
+        seconds = seconds_of(task, None, time.time())
+        self.log.info("%s", ended_line(task, seconds))
+        metrics.completed(task.model, task.credits, seconds)
+        return hand_over(self, context, task)
 
     def _defer(self, task: ViduTask, hints: Mapping[str, Any], end_time: float) -> NoReturn:
         from airflow_provider_vidu import compat

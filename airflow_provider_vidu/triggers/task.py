@@ -142,6 +142,7 @@ class ViduTaskTrigger(BaseTrigger):
         from airflow_provider_vidu import compat
         from airflow_provider_vidu.api.errors import ViduError
         from airflow_provider_vidu.api.tasks import ViduTask
+        from airflow_provider_vidu.links.task import links_of
 
         success_event = compat.task_success_event()
         task = outcome.task
@@ -158,7 +159,8 @@ class ViduTaskTrigger(BaseTrigger):
         if not (task.succeeded and task.video_url):
             return None
         record = task.filled_from(earlier).record()
-        event: TriggerEvent = success_event(xcoms=None if self.known is None else {"return_value": record})
+        xcoms = {"return_value": record} if self.known is not None else {}
+        event: TriggerEvent = success_event(xcoms={**xcoms, **links_of(task, await watching.task_page(task.task_id))})
         return event
 
     async def on_kill(self) -> None:

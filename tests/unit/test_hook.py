@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
 import json
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -194,27 +198,168 @@ def test_a_link_is_tried_again_as_a_link(vidu_emulator, tmp_path):
     assert hook.download(task.video_url, f"{tmp_path}/x.mp4")["bytes"] > 1000
 
 
-def test_a_key_that_a_host_repeats_is_not_even_half_quoted(connect, monkeypatch):
-    import http.server
-    import threading
+@contextlib.contextmanager
+def host(answer):
+    """Serve every GET with what ``answer(path, authorization)`` returns: (status, body), and perhaps a location."""
 
-    key = "vda_0123456789abcdefghijklmnopqrstuvwxyz"
-
-    class Echo(http.server.BaseHTTPRequestHandler):
+    class Host(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            body = b"<html>" + b"x" * 170 + self.headers["Authorization"].encode() + b"</html>"
-            self.send_response(401)
+            status, body, *location = answer(self.path, self.headers["Authorization"])
+            self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            for where in location:
+                self.send_header("Location", where)
             self.end_headers()
             self.wfile.write(body)
 
         def log_message(self, *arguments):
             pass
 
-    server = http.server.HTTPServer(("127.0.0.1", 0), Echo)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    _, text = connect(host="127.0.0.1", port=server.server_address[1], password=key).test_connection()
-    server.shutdown()
-    server.server_close()
+    server = http.server.HTTPServer(("127.0.0.1", 0), Host)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+KEY = "vda_0123456789abcdefghijklmnopqrstuvwxyz"
+NOTHING = (404, b"")
+UNKNOWN_TASK = (404, b'{"code": 404, "reason": "TaskNotFound", "message": "no such task"}')
+MUTE = (400, b'{"error": {"message": "bad request"}}')
+
+
+def relay(*, credits=NOTHING, tasks=NOTHING, task=UNKNOWN_TASK, looks_at_keys=True):
+    """Make a host of three answers."""
+
+    def answer(path, authorization):
+        if looks_at_keys and authorization != f"Bearer {KEY}":
+            return 401, b'{"error": {"message": "invalid token"}}'
+        if path.startswith("/ent/v2/credits"):
+            return credits
+        return tasks if path.startswith("/ent/v2/tasks?") else task
+
+    return answer
+
+
+def everything(status, body=b"", *location):
+    """Make a host that answers everything alike, whoever asks."""
+    return lambda path, authorization: (status, body, *location)
+
+
+@pytest.mark.parametrize(
+    ("answer", "works", "told"),
+    [
+        pytest.param(relay(), True, "and refuses others. It does not tell the balance", id="only its task query"),
+        pytest.param(relay(task=MUTE), True, "and refuses others", id="it refuses without a reason"),
+        pytest.param(relay(task=NOTHING), True, "and refuses others", id="it refuses without a word"),
+        pytest.param(
+            relay(tasks=(200, b'{"tasks": [{"id": "7", "state": "success"}]}')), True, "has listed", id="a list"
+        ),
+        pytest.param(relay(tasks=(200, b'{"tasks": []}')), True, "there are none", id="a list of nothing"),
+        pytest.param(
+            relay(credits=(200, b'{"remains": [{"credit_remain": 0}]}')), True, "Top the account up", id="no credits"
+        ),
+        pytest.param(
+            relay(credits=(200, b'{"remains": []}')), True, "does not tell the balance", id="a balance without rows"
+        ),
+        pytest.param(
+            lambda path, authorization: (401, b'{"reason": "Unauthorized", "message": "no"}'),
+            False,
+            "It was sent after 'Bearer' in the Authorization header",
+            id="a wrong key",
+        ),
+        pytest.param(relay(looks_at_keys=False), False, "answers a wrong key alike", id="nobody looks at the key"),
+        pytest.param(everything(*MUTE), False, "check the host and api_prefix", id="everything is a bad request"),
+        pytest.param(everything(404), False, "check api_prefix", id="nothing is there"),
+        pytest.param(everything(404, b"<html>"), False, "check api_prefix", id="a web server without this page"),
+        pytest.param(everything(200, b"<html>Hi"), False, "does not answer as Vidu's API", id="a web page"),
+        pytest.param(everything(200, b"{}"), False, "is not Vidu's API", id="an object for everything"),
+        pytest.param(everything(200, b"[]"), False, "does not answer as Vidu's API", id="a list for everything"),
+        pytest.param(
+            everything(301, b"", "https://www.vidu.example/"), False, "redirects (HTTP 301 to https://www", id="moved"
+        ),
+        pytest.param(everything(503), False, "has not judged the key. Test again later", id="down"),
+        pytest.param(everything(429), False, "Test again in a minute", id="too many requests"),
+    ],
+)
+def test_the_connection_test_is_green_only_where_a_host_has_looked_at_the_key(
+    connect, monkeypatch, answer, works, told
+):
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
+    with host(answer) as url:
+        ok, text = connect(host=url, password=KEY).test_connection()
+    assert (ok, told in text) == (works, True), text
+    assert KEY not in text
+
+
+def test_a_refused_key_is_told_the_other_regions_host(connect, monkeypatch):
+    monkeypatch.setattr("airflow_provider_vidu.api.account.VIDU_HOSTS", {"127.0.0.1", "api.vidu.cn"})
+    with host(everything(401)) as url:
+        ok, text = connect(host=url, password=KEY).test_connection()
+    assert (ok, "belongs to the other region, the host is https://api.vidu.cn." in text) == (False, True), text
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"host": "http://127.0.0.1:9"}, "127.0.0.1:9 could not be reached: nothing listens there"),
+        ({"host": "https://vidu.invalid"}, "vidu.invalid could not be reached: no such name is known"),
+        ({"host": "https://{here}"}, "it does not speak TLS there"),
+        ({"host": "https://vidu.invalid", "extra": {"proxy": "http://u:sesame@127.0.0.1:9"}}, "its proxy let nothing"),
+        ({"host": "http://vidu.invalid"}, "This connection would send its API key to vidu.invalid over plain http"),
+        ({"host": "http://{here}", "password": ""}, "This connection has no API key"),
+        ({"host": "http://{here}", "password": "two\nlines"}, "This connection has a character in its API key"),
+    ],
+)
+def test_a_host_that_cannot_be_reached_is_told_with_what_to_do(connect, monkeypatch, fields, told):
+    def resolve(name, *arguments, **options):
+        if name.endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolved(name, *arguments, **options)
+
+    resolved = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
+    with host(everything(200)) as url:
+        here = url.removeprefix("http://")
+        filled = {**fields, "host": fields["host"].replace("{here}", here)}
+        ok, text = connect(**{"password": KEY, **filled}).test_connection()
+    assert (ok, told in text) == (False, True), text
+    assert KEY not in text
+    assert "sesame" not in text
+    assert "Max retries exceeded" not in text
+
+
+def test_a_host_that_says_nothing_is_given_up_soon(connect, monkeypatch):
+    monkeypatch.setattr("airflow_provider_vidu.hooks.vidu._TEST_TIMEOUT", 0.1)
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ok, text = connect(host=f"http://127.0.0.1:{silent.getsockname()[1]}", password=KEY).test_connection()
+    assert (ok, "no answer in time" in text) == (False, True), text
+
+
+def test_a_connection_saved_by_the_form_with_nothing_but_a_key_works(connect, vidu_emulator):
+    from airflow_provider_vidu.provider_info import get_provider_info
+
+    fields = get_provider_info()["connection-types"][0]["conn-fields"]
+    untouched = {name: field["schema"].get("default") for name, field in fields.items()}
+    hook = connect(host=vidu_emulator.url, password=KEY, port=0, extra=untouched)
+    assert hook.test_connection()[0]
+    assert hook.get_task(hook.submit(FIELDS).task_id).task_id
+
+
+def test_a_key_that_a_host_repeats_is_not_even_half_quoted(connect):
+    def repeats(path, authorization):
+        return 401, b"<html>" + b"x" * 170 + authorization.encode() + b"</html>"
+
+    with host(repeats) as url:
+        _, text = connect(host=url, password=KEY).test_connection()
     assert "401" in text
-    assert key[:12] not in text
+    assert KEY[:12] not in text

@@ -60,8 +60,62 @@ def test_old_and_new_forms_say_the_same():
 
 def test_a_form_left_as_it_comes_up_gives_a_working_account():
     """Airflow's form saves the declared defaults, and null where a field has none."""
-    from airflow_provider_vidu.api.account import Account, account_from_fields
+    from airflow_provider_vidu.api.account import account_from_fields
 
     fields = INFO["connection-types"][0]["conn-fields"]
     saved = {name: field["schema"].get("default") for name, field in fields.items()}
-    assert account_from_fields(password="key", extra=saved) == Account(api_key="key")
+    assert account_from_fields(password="key", extra=saved) == account_from_fields(password="key")
+
+
+FIELDS = INFO["connection-types"][0]["conn-fields"]
+
+
+def test_the_form_has_what_people_need_and_no_more():
+    in_sections = {name: field["schema"].get("section", "") for name, field in FIELDS.items()}
+    assert [name for name, section in in_sections.items() if not section] == [
+        "task_url",
+        "timeout",
+        "poll_interval",
+        "settle_seconds",
+        "proxy",
+    ]
+    assert [name for name, section in in_sections.items() if section] == ["auth_scheme", "api_prefix", "allow_http"]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_field_of_the_form_has_a_label_and_a_help_and_may_be_left_empty(name):
+    field = FIELDS[name]
+    assert field["label"]
+    assert field["description"].endswith(".")
+    assert "null" in field["schema"]["type"]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_that_was_emptied_means_the_same_as_one_that_was_never_there(name):
+    """Airflow's form saves null for both: a path, whose null says that a relay lacks it, must not be in the form."""
+    from airflow_provider_vidu.api.account import account_from_fields
+
+    assert account_from_fields(password="key", extra={name: None}) == account_from_fields(password="key")
+
+
+def test_the_schema_of_authors_knows_the_form_too():
+    schema = json.loads((Path(airflow.__file__).parent / "provider.yaml.schema.json").read_text())
+    ours = schema["properties"]["connection-types"]["items"]
+    jsonschema.validate(INFO["connection-types"][0], {**ours, "definitions": schema.get("definitions", {})})
+
+
+def test_what_may_hold_a_password_is_not_shown_while_it_is_typed():
+    assert FIELDS["proxy"]["schema"]["format"] == "password"
+    assert INFO["connection-types"][0]["ui-field-behaviour"]["relabeling"]["password"] == "API key"
+
+
+def test_every_choice_of_the_authorization_gives_the_header_it_says():
+    from airflow_provider_vidu.api.account import account_from_fields
+
+    schema = FIELDS["auth_scheme"]["schema"]
+    headers = {
+        choice: account_from_fields(password="key", host="relay.example", extra={"auth_scheme": choice}).authorization
+        for choice in schema["enum"]
+    }
+    assert headers == {None: "Bearer key", "Token": "Token key", "Bearer": "Bearer key", "": "key"}
+    assert {str(choice if choice is not None else "null") for choice in schema["enum"]} == set(schema["values_display"])

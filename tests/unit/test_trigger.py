@@ -198,10 +198,17 @@ async def test_a_row_without_links_is_queried_for_the_record(submit, monkeypatch
     assert vidu_emulator.counters.requests["poll"] == 1
 
 
-async def test_without_a_known_record_no_xcom_is_pushed(submit):
+async def test_without_a_known_record_none_is_pushed(submit):
     event = await ending_of(trigger(submit(), end_task=True))
     assert type(event).__name__ == "TaskSuccessEvent"
-    assert not event.xcoms
+    assert "return_value" not in event.xcoms
+
+
+async def test_the_buttons_lead_somewhere_although_no_worker_runs(submit, vidu_emulator):
+    task_id = submit()
+    event = await ending_of(trigger(task_id, end_task=True))
+    assert event.xcoms["_link_ViduTaskLink"] == f"{vidu_emulator.url}/emulator/tasks/{task_id}"
+    assert event.xcoms["_link_ViduVideoLink"].startswith(f"{vidu_emulator.url}/storage/")
 
 
 @pytest.mark.parametrize(

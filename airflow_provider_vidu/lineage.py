@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+What was made of what, for Airflow's lineage, for OpenLineage, and for the asset events of a task's outlets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from airflow_provider_vidu.links.task import show
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
+
+#: Files of a batch that lineage and asset events name; beyond, the manifest has them.
+MAX_NAMED = 1000
+
+
+def asset_uri(place: Any) -> str | None:
+    """
+    Return the URI by which lineage knows a picture or a video.
+
+    :param place: a local path, a ``file://`` URL, the URL of an object store (``s3://conn_id@bucket/key``: the
+        connection is no part of what the object is), or a URL (without its query, which signs or expires).
+    :return: None for what has no place: a data URI, an upload of Vidu's, nothing at all.
+    """
+    if not isinstance(place, str) and not hasattr(place, "__fspath__") and not hasattr(place, "storage_options"):
+        return None
+    text = str(place).strip()
+    if not text or text.lower().startswith(("data:", "ssupload:")):
+        return None
+    if "://" not in text:
+        return f"file://{quote(str(Path(text).expanduser().absolute()))}"
+    parts = urlsplit(text)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme.lower(), host, parts.path, "", ""))
+
+
+def asset_uris(images: Any) -> list[str]:
+    """
+    Return the URIs of pictures that have one.
+
+    :param images: as rendered: one, a list of them, or a list of such lists.
+    """
+    if isinstance(images, (list, tuple)):
+        return [uri for image in images for uri in asset_uris(image)]
+    uri = asset_uri(images)
+    return [] if uri is None else [uri]
+
+
+def report(operator: Any, images: Any, files: Sequence[Mapping[str, Any]]) -> None:
+    """
+    Tell Airflow's lineage collector which picture became which files. Without a listener it costs nothing.
+
+    :param operator: who did it.
+    :param images: as rendered: one, or a list.
+    :param files: of the task record.
+    """
+    from airflow.providers.common.compat.sdk import get_hook_lineage_collector
+
+    collector = get_hook_lineage_collector()
+    for uri in asset_uris(images)[:MAX_NAMED]:
+        collector.add_input_asset(context=operator, uri=uri)
+    for uri in asset_uris([file["path"] for file in files])[:MAX_NAMED]:
+        collector.add_output_asset(context=operator, uri=uri)
+
+
+def tell_outlets(
+    context: Any, outlets: Sequence[Any], extra: Mapping[str, Any], files: Sequence[Mapping[str, Any]]
+) -> None:
+    """
+    Put what was made into the asset events of a task's outlets; to an ``AssetAlias`` the landed files are added.
+
+    :param context: Airflow's.
+    :param outlets: of the operator.
+    :param extra: of the events: plain JSON.
+    :param files: of the task record.
+    """
+    if not outlets:
+        return
+    from airflow.providers.common.compat.sdk import Asset, AssetAlias
+
+    events = context["outlet_events"]
+    for outlet in outlets:
+        if isinstance(outlet, AssetAlias):
+            for uri in asset_uris([file["path"] for file in files])[:MAX_NAMED]:
+                events[outlet].add(Asset(uri=uri), extra={**extra, "uri": uri})
+        else:
+            events[outlet].extra.update(extra)
+
+
+def hand_over(
+    operator: Any,
+    context: Any,
+    task: ViduTask,
+    files: Sequence[Mapping[str, Any]] = (),
+    *,
+    images: Any = None,
+) -> dict[str, Any]:
+    """
+    Do what is common to all that hand one task over: links, lineage, asset events. The last thing that they do.
+
+    :param operator: operator or sensor; its ``delivered`` has the record afterwards, for OpenLineage.
+    :param context: Airflow's.
+    :param task: as last seen.
+    :param files: where it was landed; none = nowhere.
+    :param images: what it was made of, as rendered; None = not known here.
+    :return: the task record.
+    """
+    record = task.record([dict(file) for file in files])
+    operator.delivered = [record]
+    show(operator, task)
+    report(operator, images, files)
+    tell_outlets(context, operator.outlets, event_extra(task, files), files)
+    return record
+
+
+def hand_over_batch(operator: Any, context: Any, images: Any, records: Sequence[Mapping[str, Any]]) -> None:
+    """
+    Do the same for a batch. One button for thousands would lead nowhere: it has none.
+
+    :param operator: the batch operator.
+    :param context: Airflow's.
+    :param images: of all its requests.
+    :param records: of all its requests.
+    """
+    operator.delivered = records
+    files = [file for record in records for file in record["files"]]
+    report(operator, images, files)
+    tell_outlets(context, operator.outlets, batch_extra(records, operator.manifest_path), files)
+
+
+def event_extra(task: ViduTask, files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """
+    Return what an asset event tells of a video.
+
+    :param task: as last seen.
+    :param files: where it was landed; none = nowhere.
+    :return: ``{"vidu_task_id", "uri", "credits", "model"}``; ``uri`` is None where nothing was landed: Vidu's own link
+        is dead when somebody reads the event.
+    """
+    return {
+        "vidu_task_id": task.task_id,
+        "uri": asset_uri(files[0]["path"]) if files else None,
+        "credits": task.credits,
+        "model": task.model,
+    }
+
+
+def batch_extra(records: Sequence[Mapping[str, Any]], manifest_path: str | None) -> dict[str, Any]:
+    """
+    Return what an asset event tells of a batch.
+
+    :param records: of all its requests.
+    :param manifest_path: where they stand.
+    :return: ``{"videos", "failed", "credits", "uri"}``; ``uri`` is the manifest's.
+    """
+    made = [record for record in records if record["error"] is None]
+    return {
+        "videos": len(made),
+        "failed": len(records) - len(made),
+        "credits": sum(record["credits"] or 0 for record in made),
+        "uri": asset_uri(manifest_path) if manifest_path else None,
+    }
+
+
+def openlineage_facets(images: Any, records: Sequence[Mapping[str, Any]]) -> Any:
+    """
+    Return what the OpenLineage provider asks an operator for when its task is done.
+
+    :param images: as rendered.
+    :param records: task records.
+    :return: an ``OperatorLineage``: picture and files as datasets, each file with its size, and a run facet ``vidu``
+        with task ids, models, seconds of video and credits; None where that provider is not installed.
+    """
+    try:
+        from airflow.providers.common.compat.openlineage.facet import (
+            Dataset,
+            OutputDataset,
+            OutputStatisticsOutputDatasetFacet,
+        )
+        from airflow.providers.openlineage.extractors import OperatorLineage
+        from openlineage.client.generated.base import RunFacet
+    except ImportError:
+        return None
+    import attrs
+
+    @attrs.define
+    class ViduRunFacet(RunFacet):
+        """What was generated, and what it cost."""
+
+        tasks: list[str]
+        models: list[str]
+        duration: float | None
+        credits: int | None
+
+    files = [file for record in records for file in record["files"]][:MAX_NAMED]
+    inputs = [Dataset(*_dataset(uri)) for uri in asset_uris(images)[:MAX_NAMED]]
+    outputs = [
+        OutputDataset(
+            *_dataset(uri),
+            outputFacets={"outputStatistics": OutputStatisticsOutputDatasetFacet(size=file["bytes"], fileCount=1)},
+        )
+        for file in files
+        if (uri := asset_uri(file["path"])) is not None
+    ]
+    durations = [file["duration"] for file in files if file.get("duration") and file["kind"] == "video"]
+    credits = [record["credits"] for record in records if record["credits"] is not None]
+    facet = ViduRunFacet(
+        tasks=[record["task_id"] for record in records if record["task_id"]][:MAX_NAMED],
+        models=sorted({record["model"] for record in records if record["model"]}),
+        duration=round(sum(durations), 3) if durations else None,
+        credits=sum(credits) if credits else None,
+    )
+    return OperatorLineage(inputs=inputs, outputs=outputs, run_facets={"vidu": facet})
+
+
+def _dataset(uri: str) -> tuple[str, str]:
+    # By OpenLineage's naming, a bucket is a namespace, and that of local files is "file".
+    parts = urlsplit(uri)
+    if not parts.netloc:
+        return parts.scheme, parts.path
+    return f"{parts.scheme}://{parts.netloc}", parts.path.lstrip("/")

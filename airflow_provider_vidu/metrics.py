@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+What is counted, through Airflow's own Stats: to StatsD or OpenTelemetry, as ``[metrics]`` says, or nowhere.
+
+================================  =======  =======================================================================
+name                              kind     what
+================================  =======  =======================================================================
+``vidu.submitted``                counter  generations that Vidu has accepted
+``vidu.completed``                counter  generations that ended with a video, where an Airflow task waited
+``vidu.credits``                  counter  credits that those were billed
+``vidu.failed``                   counter  generations, or attempts at one, that ended without
+``vidu.failed.<reason>``          counter  the same by Vidu's reason, for backends without tags
+``vidu.wait_seconds``             timer    from the submission until the end was seen
+================================  =======  =======================================================================
+
+All carry the tag ``model``, ``vidu.failed`` also ``reason``, where the backend has tags.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.errors import ViduError
+
+# What a metric's name may hold, in Airflow's own validators.
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+def submitted(model: str | None, count: int = 1) -> None:
+    """
+    Count generations that Vidu has accepted.
+
+    :param model: the model's name.
+    :param count: how many.
+    """
+    _count("vidu.submitted", count, model)
+
+
+def completed(model: str | None, credits: int | None, seconds: float | None = None) -> None:
+    """
+    Count a generation that ended with a video.
+
+    :param model: the model's name.
+    :param credits: what it was billed; None = nobody told.
+    :param seconds: from its submission until its end was seen; None = not known.
+    """
+    _count("vidu.completed", 1, model)
+    if credits:
+        _count("vidu.credits", credits, model)
+    if seconds is not None:
+        _tell("timing", "vidu.wait_seconds", timedelta(seconds=max(0.0, seconds)), tags=_tags(model))
+
+
+def failed(error: ViduError, model: str | None) -> None:
+    """
+    Count a generation, or an attempt at one, that ended without a video.
+
+    :param error: why; its ``reason`` is Vidu's, else its class tells.
+    :param model: the model's name.
+    """
+    reason = _UNSAFE.sub("_", error.reason or type(error).__name__)
+    _tell("incr", "vidu.failed", 1, tags={**_tags(model), "reason": reason})
+    _tell("incr", f"vidu.failed.{reason}", 1, tags=_tags(model))
+
+
+def _count(name: str, count: int, model: str | None) -> None:
+    _tell("incr", name, count, tags=_tags(model))
+
+
+def _tags(model: str | None) -> dict[str, str]:
+    return {"model": model or "unknown"}
+
+
+def _tell(kind: str, name: str, value: Any, **options: Any) -> None:
+    from airflow.providers.common.compat.sdk import Stats
+
+    try:
+        getattr(Stats, kind)(name, value, **options)
+    except Exception as error:
+        # A metrics backend that is down must not cost a video.
+        logging.getLogger(__name__).debug("%s was not counted: %r", name, error)
