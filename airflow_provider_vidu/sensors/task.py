@@ -239,8 +239,10 @@ class ViduTaskSensor(BaseSensorOperator):
             self._refusals = getattr(self, "_refusals", 0) + 1
             if self.reschedule and not self.deferrable:
                 error.fate = Fate.RETRYABLE
+                metrics.failed(error, known.model)
                 raise_for_airflow(error, sensor=True)
             if self._refusals >= REFUSALS:
+                metrics.failed(error, known.model)
                 raise_for_airflow(error, sensor=True)
             self.log.warning("%s", error)
         except ViduError as error:
