@@ -10,6 +10,7 @@ one.
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import tempfile
@@ -183,11 +184,15 @@ def _standing(links: _Links, target: str) -> dict[str, Any] | None:
     links.put_back()
     if md5 is None or expected != size:
         return None
-    with open_standing(target) as file:
-        found = hashed(file)
-        if (found.size, found.md5) != (size, md5):
-            return None
-        facts = _facts_of(file, size, links.kind)
+    try:
+        with open_standing(target) as file:
+            found = hashed(file)
+            if (found.size, found.md5) != (size, md5):
+                return None
+            facts = _facts_of(file, size, links.kind)
+    except Exception:
+        # It may be seen and not be read: then it is replaced, as whatever is not known to be the same.
+        return None
     return {"path": target, "bytes": size, "sha256": found.sha256, **facts, "stood": True}
 
 
@@ -203,7 +208,7 @@ def _fetched(links: _Links, target: str, sleep: Callable[[float], None]) -> dict
         part = Path(file.name)
     try:
         with part.open("w+b") as file:
-            transfer = Transfer(links.account, file, _wrong_kind(links.kind))
+            transfer = Transfer(links.account, file, _wrong_kind(links.kind), to_disk=local is not None)
             _received(transfer, links, file, sleep)
             facts = _facts_of(file, transfer.size, links.kind)
             file.flush()
@@ -211,6 +216,11 @@ def _fetched(links: _Links, target: str, sleep: Callable[[float], None]) -> dict
                 # After a rename, a power cut must not leave an empty file at the destination.
                 os.fsync(file.fileno())
         put_file(part, target, local)
+    except OSError as error:
+        if error.errno == errno.ENOSPC and error.filename is None:
+            # On the way to an object store it is the worker's own disk for temporary files, which nobody would guess.
+            error.filename = str(part.parent)
+        raise
     finally:
         part.unlink(missing_ok=True)
     return {"path": target, "bytes": transfer.size, "sha256": transfer.sha256, **facts}

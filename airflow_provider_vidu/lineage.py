@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from airflow_provider_vidu.links.task import show
-
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
 
@@ -91,6 +89,16 @@ def tell_outlets(
                 events[outlet].add(Asset(uri=uri), extra={**extra, "uri": uri})
         else:
             events[outlet].extra.update(extra)
+
+
+def show(operator: Any, task: ViduTask) -> None:
+    """
+    Let an operator's buttons lead to a task.
+
+    :param operator: whose buttons.
+    :param task: as last seen.
+    """
+    operator.shown_vidu_task = task
 
 
 def hand_over(

@@ -401,6 +401,7 @@ class Submission:
                 raise
             else:
                 self._note_task(task)
+                metrics.submitted(task.model)
                 credits = "unknown" if task.credits is None else task.credits
                 self._log.info("Submitted: Vidu task %s, %s credits.", task.task_id, credits)
                 return task
@@ -443,6 +444,9 @@ class Submission:
         if found.task is None:
             return replace(known, look_up=found.look_up), None, found.candidates
         self._note_task(found.task)
+        if self._store is not None:
+            # Its reply was lost. Without a store it may as well have been counted by the try that sent it.
+            metrics.submitted(found.task.model)
         return replace(known, record=self._record, remote=remote_of(found.task)), found.task, ()
 
     def _read(self, known: Known) -> tuple[Remote, ViduTask | None]:
@@ -488,7 +492,6 @@ class Submission:
         if self._record is None:
             raise RuntimeError("a task without an intent")
         self._write(self._record.with_task(task), needed=False)
-        metrics.submitted(task.model)
 
     def _write(self, record: SubmissionRecord, *, needed: bool) -> None:
         self._record = record

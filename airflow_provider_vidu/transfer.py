@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import os
 import re
 import socket
 import ssl
 import string
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import IO, TYPE_CHECKING, Any
@@ -37,6 +40,8 @@ MAX_REDIRECTS = 5
 STALL_TIMEOUT = 60.0
 #: Bytes that are read at once; a transfer takes no more memory than a few of them.
 CHUNK = 1024 * 1024
+#: Bytes after which what has arrived is sent on to the disk.
+WRITE_BACK = 8 * 1024 * 1024
 #: Bytes by which a file's kind is told.
 HEAD = 16
 
@@ -56,12 +61,16 @@ class Transfer:
     :param file: open for writing, and empty.
     :param refuse: looks at the file's first 16 bytes (fewer, where it has no more), and returns what they are instead
         of what was wanted, for a message; None = they are right.
+    :param to_disk: the file is going to be synced: do not leave all of the writing to the end.
     """
 
-    def __init__(self, account: Account, file: IO[bytes], refuse: Callable[[bytes], str | None]) -> None:
+    def __init__(
+        self, account: Account, file: IO[bytes], refuse: Callable[[bytes], str | None], *, to_disk: bool = False
+    ) -> None:
         self._account = account
         self._file = file
         self._refuse = refuse
+        self._to_disk = to_disk
         #: Attempts in a row that have brought nothing new.
         self.fruitless = 0
         self._furthest = 0
@@ -73,6 +82,7 @@ class Transfer:
         self._file.truncate()
         self._digest = hashlib.sha256()
         self._etag: str | None = None
+        self._written_back = 0
         #: Bytes that have arrived.
         self.size = 0
 
@@ -136,6 +146,10 @@ class Transfer:
         self._file.write(chunk)
         self._digest.update(chunk)
         self.size += len(chunk)
+        waiting = self.size - self._written_back
+        if self._to_disk and waiting >= WRITE_BACK:
+            _write_back(self._file, self._written_back, waiting)
+            self._written_back = self.size
 
 
 def announced(account: Account, url: str) -> tuple[int | None, str | None]:
@@ -299,6 +313,14 @@ def _tls(verify: bool | str) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _write_back(file: IO[bytes], start: int, length: int) -> None:
+    # A gigabyte that fsync finds unwritten takes a third of the time of its download. Linux begins to write what it is
+    # told nobody needs, and waits for nothing; elsewhere, the end takes as long as it takes.
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.posix_fadvise(file.fileno(), start, length, os.POSIX_FADV_DONTNEED)
 
 
 def _length(response: Any) -> int | None:

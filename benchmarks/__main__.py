@@ -52,6 +52,7 @@ ROWS = (
     Row("completions", "200 completions at once, in a real triggerer", "completions"),
     Row("forty", "40 images through a real Airflow, in four ways", "images", "measure_forty"),
     Row("thousand", "1000 images in one task instance of a real Airflow", "images", "measure_thousand"),
+    Row("landing", "a video of 1 GB from a host that gives away 200 MB a second", "landing"),
     Row("imports", "import of operator, sensor and trigger, against other providers", "imports"),
     Row("outages", "a storm of 429 and an outage of a minute", "outages"),
     Row("soak", "10 000 waits for ten minutes", "loop", "measure_soak"),

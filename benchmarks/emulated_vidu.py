@@ -32,7 +32,7 @@ MODEL = "viduq2-turbo"
 #: Not on this machine, so that the local Vidu fetches nothing.
 IMAGE = "https://example.com/cat.png"
 #: A download answers this: nothing is rendered.
-VIDEO = b"\0\0\0\x18ftypmp42" + bytes(4084)
+VIDEO = b"\0\0\0\x0cftypmp42\0\0\0\x08moov\0\0\0\0mdat" + bytes(4068)
 
 #: Takes a task's id and the time of its submission, epoch seconds.
 Tell = Callable[[str, float], Awaitable[None]]

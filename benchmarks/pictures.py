@@ -210,6 +210,19 @@ def _imports(series: Mapping[str, Any]) -> Figure:
     return figure
 
 
+def _landing(series: Mapping[str, Any]) -> Figure:
+    figure, (left, right) = _figure(10, 1.9, 2)
+    _bars(left, {way: percentile(rates, 0.5) for way, rates in series["rates"].items()}, "MB/s")
+    for position, rates in zip(range(len(series["rates"]) - 1, -1, -1), series["rates"].values(), strict=True):
+        left.plot(rates, [position - 0.4] * len(rates), "|", color="black", markersize=7, clip_on=False)
+    left.set_title(f"A video of 1 GB from a host that gives {told(series['cap'] / 1e6, 'MB/s')}")
+    left.set_xlabel("MB/s; bars: medians, ticks: single runs")
+    _bars(right, {way: percentile(beyond, 0.5) for way, beyond in series["memory"].items()}, "MB")
+    right.set_title("Resident memory beyond idle")
+    right.set_xlabel("MB, at the most; median")
+    return figure
+
+
 _DRAWN: dict[str, tuple[Callable[[Mapping[str, Any]], Figure], str]] = {
     "waits": (_waits, "Requests a wait, and how many waits were told of within how many seconds"),
     "waits_without_list": (_waits, "The same at a host without the list"),
@@ -217,6 +230,7 @@ _DRAWN: dict[str, tuple[Callable[[Mapping[str, Any]], Figure], str]] = {
     "lag": (_lag, "How late the event loop woke its probe"),
     "completions": (_completions, "From trigger event to task success"),
     "forty": (_forty, "Wall time of the ways, with single runs"),
+    "landing": (_landing, "Throughput beside curl, and resident memory beyond idle"),
     "imports": (_imports, "Import times"),
     "outages": (_outages, "Requests a second through a 429 storm and an outage"),
     "soak": (_soak, "Resident memory over ten minutes"),

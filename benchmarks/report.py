@@ -25,10 +25,11 @@ class Target:
 
     :param what: in words, for example ``requests, against one poller a trigger``.
     :param measured: the figure; None = not measured.
-    :param limit: what it should be at the most.
+    :param limit: what it should be at the most, or at the least.
     :param unit: ``share`` (of another figure, told as 1/n), or what follows the number.
     :param below: the limit itself is too much.
     :param reason: why it was not measured.
+    :param at_least: more is better.
     """
 
     what: str
@@ -37,12 +38,15 @@ class Target:
     unit: str = ""
     below: bool = False
     reason: str = ""
+    at_least: bool = False
 
     @property
     def reached(self) -> bool | None:
         """Whether it is as hoped for; None = not measured."""
         if self.measured is None or math.isnan(self.measured):
             return None
+        if self.at_least:
+            return self.measured >= self.limit
         return self.measured < self.limit if self.below else self.measured <= self.limit
 
     @property
@@ -55,7 +59,7 @@ class Target:
     @property
     def wanted(self) -> str:
         """The limit with its sign."""
-        return f"{'<' if self.below else '≤'} {told(self.limit, self.unit)}"
+        return f"{'≥' if self.at_least else '<' if self.below else '≤'} {told(self.limit, self.unit)}"
 
 
 #: Instead of a time where a row has no figures yet.

@@ -17,6 +17,7 @@ from typing import IO
 #: A movie header beyond this is not read, in bytes; that of an hour of video has about 4 MB.
 MAX_HEADER_BYTES = 64 * 1024 * 1024
 
+_NEEDED = frozenset({b"moov", b"mdat"})
 _INNER = frozenset({b"trak", b"mdia", b"minf", b"stbl"})
 
 
@@ -52,15 +53,16 @@ def is_mp4(head: bytes) -> bool:
 
 def check_whole(file: IO[bytes], size: int) -> None:
     """
-    Check that an MP4 is whole, by the sizes that its outermost boxes tell.
+    Check that an MP4 is whole, by its outermost boxes: their sizes, and that movie header and media are among them.
 
     A host may announce the length of what it has cut off, or none: then the transfer itself looks well.
 
     :param file: open for reading; begins with ``ftyp``.
     :param size: its length in bytes.
-    :raises BrokenOff: a box reaches beyond the file's end.
+    :raises BrokenOff: a box reaches beyond the file's end, or is not there: cut off between two.
     """
     offset = 0
+    names = set()
     while offset < size:
         file.seek(offset)
         header = file.read(16)
@@ -69,7 +71,10 @@ def check_whole(file: IO[bytes], size: int) -> None:
         _, length = _box(header, size - offset)
         if length < 8 or offset + length > size:
             raise BrokenOff(f"The MP4 breaks off within its {size} bytes.")
+        names.add(header[4:8])
         offset += length
+    if not names >= _NEEDED:
+        raise BrokenOff(f"The MP4 breaks off within its {size} bytes: it has no {min(_NEEDED - names).decode()} box.")
 
 
 def video_facts(file: IO[bytes], size: int) -> VideoFacts:

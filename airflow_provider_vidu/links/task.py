@@ -54,16 +54,6 @@ class ViduVideoLink(BaseOperatorLink):
         return (task.video_url if task is not None else None) or ""
 
 
-def show(operator: Any, task: ViduTask) -> None:
-    """
-    Let an operator's buttons lead to a task.
-
-    :param operator: whose buttons.
-    :param task: as last seen.
-    """
-    operator.shown_vidu_task = task
-
-
 def task_of(operator: Any) -> ViduTask | None:
     """
     Return the task that an operator's buttons lead to.

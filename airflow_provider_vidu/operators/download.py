@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink, show
+from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -78,7 +78,7 @@ class ViduDownloadOperator(BaseOperator):
         from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.hooks.vidu import ViduHook
         from airflow_provider_vidu.landing import land_all
-        from airflow_provider_vidu.lineage import hand_over
+        from airflow_provider_vidu.lineage import hand_over, show
         from airflow_provider_vidu.waiting import for_other_task, given_task, video_of
 
         try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS
-from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink, show
+from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
 from airflow_provider_vidu.operators.base import ViduSubmittingOperator
 from airflow_provider_vidu.operators.img2video_batch import Img2VideoBatchOperator
 
@@ -223,7 +223,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
         from airflow_provider_vidu import metrics
         from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
         from airflow_provider_vidu.exceptions import raise_for_airflow
-        from airflow_provider_vidu.lineage import hand_over
+        from airflow_provider_vidu.lineage import hand_over, show
         from airflow_provider_vidu.submission import SubmitLater
         from airflow_provider_vidu.waiting import hints_of, wait_for_end
 
@@ -304,6 +304,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
         )
         from airflow_provider_vidu.api.tasks import ViduTask
         from airflow_provider_vidu.exceptions import raise_for_airflow
+        from airflow_provider_vidu.lineage import show
         from airflow_provider_vidu.waiting import Next, after_resuming, waited
 
         event = event if isinstance(event, Mapping) else {}

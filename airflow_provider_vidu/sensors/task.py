@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue, conf
 
 from airflow_provider_vidu.api.defaults import DEFAULT_OFF_PEAK_TIMEOUT
-from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink, show
+from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -220,6 +220,7 @@ class ViduTaskSensor(BaseSensorOperator):
         )
         from airflow_provider_vidu.api.schedule import REFUSALS
         from airflow_provider_vidu.exceptions import raise_for_airflow
+        from airflow_provider_vidu.lineage import show
         from airflow_provider_vidu.waiting import for_other_task, video_of
 
         known = self._known()

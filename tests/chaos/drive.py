@@ -26,13 +26,14 @@ from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
 from airflow_provider_vidu import landing, submission, waiting, watcher
 from airflow_provider_vidu.api.errors import ViduUnavailableError
+from airflow_provider_vidu.batch import landing as batch_landing
 from airflow_provider_vidu.batch import requests as batch_requests
 from airflow_provider_vidu.batch.submission import BatchSubmission
 from airflow_provider_vidu.client import AsyncViduClient, ViduClient
 from airflow_provider_vidu.emulator.faults import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
-from airflow_provider_vidu.operators import img2video_batch
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
+from airflow_provider_vidu.transfer import Transfer
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 
 from . import accidents
@@ -41,6 +42,9 @@ from .chance import Chance, Seeded
 from .virtual import InLine, VirtualLoop, in_line
 from .worker import Broken
 from .world import World
+
+# The boxes without which no MP4 counts as whole.
+MOVIE = b"\0\0\0\x08moov\0\0\0\x08mdat"
 
 
 def run(chance: Chance, folder: Path, kind: type[World] = World) -> World:
@@ -130,16 +134,15 @@ def _in(world: World) -> Generator[None, None, None]:
                 loop.run_until_complete(asyncio.sleep(0))
             loop.close()
 
-    def fetch(account: Any, url: str, file: Any) -> dict[str, Any]:
+    def receive(transfer: Any, url: str) -> None:
         assert world.worker is not None
         world.worker.step("fetching the video")
         if not world.calm and world.chance.happens(accidents.FAULT):
             world.note("fault", "download: breaks off")
+            transfer.fruitless += 1
             raise ViduUnavailableError("The transfer broke off.")
-        video = (8 + len(url)).to_bytes(4, "big") + b"ftyp" + url.encode()
-        file.write(video)
-        file.flush()
-        return {"bytes": len(video), "sha256": ""}
+        transfer.restart()
+        transfer._keep((8 + len(url)).to_bytes(4, "big") + b"ftyp" + url.encode() + MOVIE)
 
     log = logging.getLogger("vidu.chaos")
     injected = {"clock": world.clock, "sleep": world.clock.sleep}
@@ -167,11 +170,12 @@ def _in(world: World) -> Generator[None, None, None]:
         enter(mock.patch.object(AsyncViduClient, "_send", asend))
         enter(mock.patch.object(ViduHook, "account", world.account))
         enter(mock.patch.object(ViduHook, "aget_account", mock.AsyncMock(return_value=world.account)))
-        enter(mock.patch.object(landing, "fetch_video", fetch))
+        enter(mock.patch.object(Transfer, "receive", receive))
+        enter(mock.patch.object(landing, "announced", return_value=(None, None)))
         enter(mock.patch.object(RuntimeTaskInstance, "get_task_states", world.task_states))
         enter(mock.patch.object(asyncio, "run", run_virtually))
         enter(mock.patch.object(batch_requests, "ThreadPoolExecutor", InLine))
-        enter(mock.patch.object(img2video_batch, "ThreadPoolExecutor", InLine))
+        enter(mock.patch.object(batch_landing, "ThreadPoolExecutor", InLine))
         enter(mock.patch.object(Img2VideoOperator, "log", log))
         enter(mock.patch.object(Img2VideoBatchOperator, "log", log))
         enter(mock.patch.object(ViduTaskTrigger, "log", log))

@@ -127,6 +127,41 @@ def test_a_product_that_fails_does_not_stop_the_others(run_dag, vidu_emulator, t
     assert vidu_emulator.counters.submissions == 3
 
 
+def test_download(run_dag, vidu_emulator, decoded_video, tmp_path):
+    run = run_dag("example_vidu_download", {"output_path": f"{tmp_path}/"})
+    assert run.state == "success"
+    record = run.xcom("land")
+    stem = f"{tmp_path}/viduq2-turbo/{record['task_id']}"
+    assert {file["kind"]: file["path"] for file in record["files"]} == {
+        "video": f"{stem}.mp4",
+        "cover": f"{stem}-cover.jpg",
+        "watermarked": f"{stem}-watermarked.mp4",
+    }
+    for file in record["files"]:
+        if file["kind"] != "cover":
+            video = decoded_video(file["path"])
+            assert (file["width"], file["height"]) == (video["width"], video["height"])
+            assert file["duration"] == pytest.approx(video["duration"], abs=0.1)
+    assert shows(decoded_video(f"{stem}.mp4")["frames"][0], IMAGES / "ceramic_mug.png")
+    assert shows(Image.open(f"{stem}-cover.jpg"), IMAGES / "ceramic_mug.png")
+    assert vidu_emulator.counters.submissions == 1
+
+
+def test_budget(run_dag, vidu_emulator, tmp_path):
+    run = run_dag("example_vidu_budget", {"output_path": f"{tmp_path}/"})
+    assert run.state == "success"
+    assert run.xcom("estimate") == run.xcom("animate")["credits"] == vidu_emulator.ledger.charged
+    assert run.xcom("balance") == 100_000 - vidu_emulator.ledger.charged
+
+
+def test_a_budget_that_is_too_small_costs_nothing(run_dag, vidu_emulator, tmp_path):
+    run = run_dag("example_vidu_budget", {"output_path": f"{tmp_path}/", "max_credits": 5})
+    assert run.states()["animate", -1] == "failed"
+    assert run.tries()["animate", -1] == 1
+    assert vidu_emulator.counters.submissions == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.vidu_emulator(concurrency=0)
 def test_orphans(run_dag, vidu_emulator, monkeypatch):
     """Through Airflow's own answers: a run that is over and one that does not exist want no video any more."""

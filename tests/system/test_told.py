@@ -63,9 +63,9 @@ class Told:
     run_id: str = ""
     links: dict[tuple[str, int], dict[str, str]] = field(default_factory=dict)
 
-    def ends(self) -> None:
+    def ends(self, dag_id: str = "told", run_id: str = "") -> None:
         end = time.monotonic() + 180
-        while self.airflow.run_state("told", self.run_id) in {"queued", "running"}:
+        while self.airflow.run_state(dag_id, run_id or self.run_id) in {"queued", "running"}:
             assert time.monotonic() < end, "the run has not ended"
             time.sleep(0.5)
 
@@ -101,6 +101,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         dags = Path(__file__).parent / "dags"
         with LocalAirflow(home=folder / "airflow", dags=dags, environment=environment, database=database) as airflow:
             made = Told(airflow, vidu, statsd, folder / "lineage.jsonl", folder / "videos")
+            airflow.unpause("told_of")
             made.run_id = airflow.trigger("told", {"output_path": f"{made.videos}/"})
             made.ends()
             yield made
@@ -121,6 +122,17 @@ def test_the_outlets_events_tell_task_place_and_price(told: Told) -> None:
     assert extra.items() <= events["file:///told/videos"].items()
     # The alias has got the landed file itself.
     assert extra.items() <= events[extra["uri"]].items()
+
+
+def test_a_dag_that_is_scheduled_on_the_videos_runs_and_reads_the_price(told: Told) -> None:
+    end = time.monotonic() + 90
+    while not (runs := told.airflow.get("dags/told_of/dagRuns", state="success")["dag_runs"]):
+        assert time.monotonic() < end, "no DAG was told"
+        time.sleep(0.5)
+    path = f"dags/told_of/dagRuns/{runs[0]['dag_run_id']}/taskInstances/tell/xcomEntries/return_value"
+    (extra,) = told.airflow.get(path, deserialize="true")["value"]
+    record = told.record("one")
+    assert (extra["vidu_task_id"], extra["credits"]) == (record["task_id"], record["credits"])
 
 
 @pytest.mark.parametrize(
@@ -191,3 +203,19 @@ def test_after_a_clear_the_button_leads_to_the_new_task(told: Told) -> None:
     buttons = told.buttons("one")
     assert after in buttons["Vidu task"]
     assert after in buttons["Vidu video"]
+
+
+def test_a_pool_that_counts_deferred_tasks_bounds_what_runs_at_vidu(told: Told) -> None:
+    before = {task.task_id for task in told.vidu.tasks}
+    told.airflow.send("POST", "pools", {"name": "vidu", "slots": 2, "include_deferred": True})
+    told.ends("pooled", told.airflow.trigger("pooled"))
+    tasks = [task for task in told.vidu.tasks if task.task_id not in before]
+    assert len(tasks) == 6
+    assert all(task.state == "success" for task in tasks)
+    begins = sorted((task.changes[0][1], 1) for task in tasks)
+    ends = sorted((task.changes[-1][1], -1) for task in tasks)
+    at_once = most = 0
+    for _, step in sorted(begins + ends):
+        at_once += step
+        most = max(most, at_once)
+    assert most <= 2

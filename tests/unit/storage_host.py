@@ -15,7 +15,7 @@ from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.tasks import Creation, ViduTask
 from airflow_provider_vidu.client import ViduClient
 
-MP4 = b"\x00\x00\x00\x0cftypisom" + (8 + 256 * 40).to_bytes(4, "big") + b"mdat" + bytes(range(256)) * 40
+MP4 = b"\0\0\0\x0cftypisom\0\0\0\x08moov" + (8 + 256 * 40).to_bytes(4, "big") + b"mdat" + bytes(range(256)) * 40
 
 Answer = tuple[int, dict[str, str], bytes]
 

@@ -44,7 +44,7 @@ SETTLE = 60.0
 OTHERS = "another DAG's"
 
 LOG = logging.getLogger("fault matrix")
-VIDEO = b"\x00\x00\x00\x10ftypisom\x00\x00\x02\x00" + (100_000).to_bytes(4, "big") + b"mdat" + b"v" * 99_992
+VIDEO = b"\0\0\0\x0cftypisom\0\0\0\x08moov" + (100_000).to_bytes(4, "big") + b"mdat" + b"v" * 99_992
 REQUEST = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p", "duration": 1}
 
 

@@ -110,7 +110,9 @@ def test_behind_one_fault_the_whole_file_lands_in_the_same_try(fault, ended, des
     assert books.key_stayed_home
 
 
-def test_of_a_host_that_sends_half_each_time_the_file_lands_all_the_same(ended, destination, whole_video, strike, books):
+def test_of_a_host_that_sends_half_each_time_the_file_lands_all_the_same(
+    ended, destination, whole_video, strike, books
+):
     task, submission, known = ended(None)
     strike("download", FAULTS["half a file"], times=None)
     video = task.land(submission, known)

@@ -7,12 +7,13 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, Asset, AssetAlias
+from airflow.sdk import DAG, Asset, AssetAlias, task
 
 from airflow_provider_vidu.operators.download import ViduDownloadOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
 
+VIDEOS = AssetAlias("told_videos")
 IMAGES = Path(__file__).resolve().parents[3] / "dags_examples" / "images"
 
 with DAG(
@@ -28,7 +29,7 @@ with DAG(
         duration=1,
         deferrable=True,
         output_path="{{ params.output_path }}",
-        outlets=[Asset("file:///told/videos"), AssetAlias("told_videos")],
+        outlets=[Asset("file:///told/videos"), VIDEOS],
     )
     many = Img2VideoOperator.partial(
         task_id="many", prompt="many", duration=1, deferrable=True, wait_for_completion=False
@@ -47,3 +48,18 @@ with DAG(
         retries=0,
     )
     ViduTaskSensor(task_id="never", vidu_task="911045603801182208", timeout=5, poke_interval=0.5, retries=0)
+
+with DAG(dag_id="told_of", schedule=[VIDEOS], catchup=False, max_active_runs=1):
+
+    @task
+    def tell(triggering_asset_events=None) -> list[dict]:
+        """Return what the events say."""
+        return [event.extra for event in triggering_asset_events[VIDEOS]]
+
+    tell()
+
+# The recipe of docs/money.md: a pool that counts what waits in the triggerer.
+with DAG(dag_id="pooled", schedule=None, default_args={"pool": "vidu"}):
+    Img2VideoOperator.partial(task_id="many", prompt="many", duration=1, deferrable=True).expand(
+        images=[str(IMAGES / "night_sail.webp")] * 6
+    )

@@ -14,7 +14,8 @@ import pytest
 
 from airflow_provider_vidu.api.mp4 import BrokenOff, VideoFacts, check_whole, is_mp4, video_facts
 
-MP4 = b"\x00\x00\x00\x0cftypisom" + (8 + 256 * 40).to_bytes(4, "big") + b"mdat" + bytes(range(256)) * 40
+HEAD = b"\0\0\0\x0cftypisom\0\0\0\x08moov"
+MP4 = HEAD + (8 + 256 * 40).to_bytes(4, "big") + b"mdat" + bytes(range(256)) * 40
 
 
 def encoded(width: int, height: int, rate: Fraction | int, frames: int, **options: str) -> bytes:
@@ -77,7 +78,7 @@ def test_a_header_that_cannot_be_read_costs_the_facts_and_no_more():
         video_facts(io.BytesIO(bytes(broken)), len(broken))
 
 
-@pytest.mark.parametrize("kept", [len(MP4) - 1, len(MP4) // 2, 16, 13, 9])
+@pytest.mark.parametrize("kept", [len(MP4) - 1, len(MP4) // 2, 24, 20, 16, 13, 12, 9])
 def test_a_video_that_breaks_off_at_its_announced_length_is_not_whole(kept):
     with pytest.raises(BrokenOff, match="breaks off"):
         check_whole(io.BytesIO(MP4[:kept]), kept)
@@ -87,8 +88,8 @@ def test_a_video_that_breaks_off_at_its_announced_length_is_not_whole(kept):
     "boxes",
     [
         MP4,
-        MP4[:12] + b"\0\0\0\0mdat" + b"to the end",
-        MP4[:12] + b"\0\0\0\1mdat" + (26).to_bytes(8, "big") + b"0123456789",
+        HEAD + b"\0\0\0\0mdat" + b"to the end",
+        HEAD + b"\0\0\0\1mdat" + (26).to_bytes(8, "big") + b"0123456789",
     ],
     ids=["32 bits", "to the end", "64 bits"],
 )

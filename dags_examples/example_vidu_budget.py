@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+A daily video that can never cost more than it should, and that leaves the account enough for others.
+
+The limit is checked by the catalogue's estimate before anything is sent, and by Vidu's own figure after: what costs
+more is cancelled at once. `balance` tells what is left.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.sdk import DAG, task
+
+from airflow_provider_vidu.operators.img2video import Img2VideoOperator
+
+IMAGES = Path(__file__).parent / "images"
+
+with DAG(
+    dag_id="example_vidu_budget",
+    schedule=None,
+    catchup=False,
+    params={"image": str(IMAGES / "city_dusk.jpg"), "max_credits": 20, "output_path": "/tmp/vidu/"},  # ruff: ignore[hardcoded-temp-file]
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
+    tags=["example", "vidu"],
+    doc_md=__doc__,
+) as dag:
+
+    @task
+    def estimate(model: str, duration: int, resolution: str) -> int | None:
+        """
+        Tell what it will cost by the catalogue; None = it does not know, and never guesses.
+
+        :param model: the model's name.
+        :param duration: seconds.
+        :param resolution: for example 720p.
+        """
+        from airflow_provider_vidu.api.catalog import PRICES_AS_OF, estimate_credits
+
+        credits = estimate_credits({"model": model, "duration": duration, "resolution": resolution})
+        print(f"About {credits} credits, by the prices of {PRICES_AS_OF}.")
+        return credits
+
+    animate = Img2VideoOperator(
+        task_id="animate",
+        images="{{ params.image }}",
+        prompt="Cars pass, their lights streak by",
+        model="viduq2-turbo",
+        duration=2,
+        resolution="540p",
+        max_credits="{{ params.max_credits }}",
+        min_remaining_credits=100,
+        deferrable=True,
+        output_path="{{ params.output_path }}",
+    )
+
+    @task
+    def balance() -> int:
+        """Tell what the account has left."""
+        from airflow_provider_vidu.hooks.vidu import ViduHook
+
+        return ViduHook().get_credits().total
+
+    estimate("viduq2-turbo", 2, "540p") >> animate >> balance()
