@@ -66,10 +66,9 @@ with DAG(
 
         :param triggering_asset_events: Airflow's: the events by asset, and by alias.
         """
-        lines = [
-            f"{event.extra['uri']}: Vidu task {event.extra['vidu_task_id']}, {event.extra['credits']} credits"
-            for event in triggering_asset_events[VIDEOS]
-        ]
+        # An event stands there by its asset, and by its alias too (not in Airflow 3.0).
+        videos = {event.extra["uri"]: event.extra for events in triggering_asset_events.values() for event in events}
+        lines = [f"{uri}: Vidu task {told['vidu_task_id']}, {told['credits']} credits" for uri, told in videos.items()]
         print("\n".join(lines))
         return lines
 

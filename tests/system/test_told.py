@@ -69,9 +69,11 @@ class Told:
             assert time.monotonic() < end, "the run has not ended"
             time.sleep(0.5)
 
-    def record(self, task_id: str, map_index: int = -1) -> Any:
-        path = f"dags/told/dagRuns/{self.run_id}/taskInstances/{task_id}/xcomEntries/return_value"
-        return self.airflow.get(path, map_index=map_index, deserialize="true")["value"]
+    def record(self, task_id: str, map_index: int = -1, *, dag_id: str = "told", run_id: str = "") -> Any:
+        """Return what a task has handed over. Airflow 3.0 shows it as the text that it keeps."""
+        path = f"dags/{dag_id}/dagRuns/{run_id or self.run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        value = self.airflow.get(path, map_index=map_index)["value"]
+        return json.loads(value) if isinstance(value, str) else value
 
     def buttons(self, task_id: str, map_index: int = -1) -> dict[str, str]:
         path = f"dags/told/dagRuns/{self.run_id}/taskInstances/{task_id}/links"
@@ -129,8 +131,7 @@ def test_a_dag_that_is_scheduled_on_the_videos_runs_and_reads_the_price(told: To
     while not (runs := told.airflow.get("dags/told_of/dagRuns", state="success")["dag_runs"]):
         assert time.monotonic() < end, "no DAG was told"
         time.sleep(0.5)
-    path = f"dags/told_of/dagRuns/{runs[0]['dag_run_id']}/taskInstances/tell/xcomEntries/return_value"
-    (extra,) = told.airflow.get(path, deserialize="true")["value"]
+    (extra,) = told.record("tell", dag_id="told_of", run_id=runs[0]["dag_run_id"])
     record = told.record("one")
     assert (extra["vidu_task_id"], extra["credits"]) == (record["task_id"], record["credits"])
 
