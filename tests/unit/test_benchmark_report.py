@@ -27,6 +27,13 @@ def test_a_target_is_reached_at_its_limit_unless_it_must_lie_below(measured, lim
     assert Target("requests", measured, limit, below=below).reached is reached
 
 
+@pytest.mark.parametrize(("measured", "reached"), [(0.89, False), (0.9, True), (1.1, True), (None, None)])
+def test_of_some_more_is_better(measured, reached):
+    target = Target("throughput", measured, 0.9, "×", at_least=True)
+    assert target.reached is reached
+    assert target.wanted == "≥ 0.9 ×"
+
+
 def test_a_figure_that_is_missing_says_why_and_is_not_called_reached():
     verdict = Target("wall", None, 1.0, reason="there is no batch operator").verdict
     assert verdict == "not measured: there is no batch operator"
