@@ -22,7 +22,7 @@ with DAG(
     dag_id="example_vidu_budget",
     schedule=None,
     catchup=False,
-    params={"image": str(IMAGES / "city_dusk.jpg"), "max_credits": 20, "output_path": "/tmp/vidu/"},  # ruff: ignore[hardcoded-temp-file]
+    params={"image": str(IMAGES / "city_dusk.jpg"), "max_credits": 20, "output_path": "vidu-videos/"},
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
     tags=["example", "vidu"],
     doc_md=__doc__,

@@ -25,7 +25,7 @@ with DAG(
     dag_id="example_vidu_download",
     schedule=None,
     catchup=False,
-    params={"image": str(IMAGES / "ceramic_mug.png"), "output_path": "/tmp/vidu/"},  # ruff: ignore[hardcoded-temp-file]
+    params={"image": str(IMAGES / "ceramic_mug.png"), "output_path": "vidu-videos/"},
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
     tags=["example", "vidu"],
     doc_md=__doc__,
@@ -66,7 +66,7 @@ with DAG(
 
         :param triggering_asset_events: Airflow's: the events by asset, and by alias.
         """
-        # An event stands there by its asset, and by its alias too (not in Airflow 3.0).
+        # Each event stands there by its asset, and by its alias too. (Airflow 3.0 hands none to this DAG.)
         videos = {event.extra["uri"]: event.extra for events in triggering_asset_events.values() for event in events}
         lines = [f"{uri}: Vidu task {told['vidu_task_id']}, {told['credits']} credits" for uri, told in videos.items()]
         print("\n".join(lines))

@@ -46,6 +46,8 @@ class LocalAirflow:
     :param parallelism: task processes at once.
     :param database: SQLAlchemy's URL of an empty database; None = SQLite in ``home``, on which several triggerers lock
         each other out.
+    :param port: of the API server; 0 = a free one.
+    :param work: the working directory of all processes, from which relative paths in DAGs count; None = ``home``.
     """
 
     home: Path
@@ -55,10 +57,12 @@ class LocalAirflow:
     parallelism: int = 8
     database: str | None = None
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    port: int = 0
+    work: Path | None = None
 
     def __post_init__(self) -> None:
         self.home = self.home.resolve()
-        self.port = _free_port()
+        self.port = self.port or _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._session = requests.Session()
         self._session.trust_env = False
@@ -137,7 +141,7 @@ class LocalAirflow:
             self.processes[name] = subprocess.Popen(
                 [self._airflow, command, *options],
                 env=self._base,
-                cwd=self.home,
+                cwd=self.work or self.home,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -172,6 +176,29 @@ class LocalAirflow:
             _end_session(process)
         self.processes.clear()
 
+    def left_behind(self) -> list[psutil.Process]:
+        """
+        Return the processes of this Airflow's folder that run, whoever started them.
+
+        Told by their environment; those that have renamed themselves have lost it, and are told by their new name and
+        their folder.
+        """
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                named = process.environ().get("AIRFLOW_HOME") == str(self.home)
+                here = process.cwd() == str(self.work or self.home)
+                if named or (here and " ".join(process.cmdline()).startswith("airflow ")):
+                    found.append(process)
+        return found
+
+    def end_left_behind(self) -> None:
+        """End what :meth:`stop` does not know of."""
+        for process in self.left_behind():
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+                process.wait(_LEAVE)
+
     def get(self, path: str, **query: Any) -> Any:
         """
         Read from the public REST API.
@@ -198,13 +225,11 @@ class LocalAirflow:
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
-    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
+    def unpause(self, dag_id: str) -> None:
         """
-        Start a Dag run, as soon as the DAG is there.
+        Let a DAG run, as soon as it is there.
 
         :param dag_id: the DAG.
-        :param conf: overrides of its params.
-        :return: the run's id.
         """
         end = time.monotonic() + START_TIMEOUT
         while True:
@@ -215,6 +240,16 @@ class LocalAirflow:
                 if error.response.status_code != 404 or time.monotonic() > end:
                     raise
                 time.sleep(0.5)
+
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
+        """
+        Start a Dag run, as soon as the DAG is there.
+
+        :param dag_id: the DAG.
+        :param conf: overrides of its params.
+        :return: the run's id.
+        """
+        self.unpause(dag_id)
         run = self.send("POST", f"dags/{dag_id}/dagRuns", {"conf": conf or {}, "logical_date": None})
         return str(run["dag_run_id"])
 

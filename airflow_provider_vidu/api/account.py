@@ -200,6 +200,9 @@ def _base_url(host: str | None, schema: str | None, port: int | None, where: str
             text = f"{scheme}://{text}"
         parts = urlsplit(text)
         number = parts.port or (int(port) if port else None)
+        if number == {"https": 443, "http": 80}.get(parts.scheme):
+            # The same host: to name its port must not make it another account, whose tasks are not ours.
+            number = None
     except ValueError as error:
         raise ViduConfigurationError(f"{where} has a host or port that is not one: {error}.") from None
     if "@" in parts.netloc:

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 from local_airflow import LocalAirflow
 from local_database import own_database
@@ -67,17 +65,7 @@ def airflow(accounts: list[Account], tmp_path_factory: pytest.TempPathFactory) -
         )
         with airflow:
             yield airflow
-        assert not left_behind(airflow), "processes have outlived their Airflow"
-
-
-def left_behind(airflow: LocalAirflow) -> list[psutil.Process]:
-    """Return the processes of an Airflow that run, told by their environment: no session or parent can hide one."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.environ().get("AIRFLOW_HOME") == str(airflow.home):
-                found.append(process)
-    return found
+        assert not airflow.left_behind(), "processes have outlived their Airflow"
 
 
 @pytest.fixture

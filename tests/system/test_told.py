@@ -18,6 +18,7 @@ import pytest
 import requests
 from local_airflow import LocalAirflow
 from local_database import own_database
+from stage import AIRFLOW
 
 from airflow_provider_vidu.emulator import ViduEmulator
 
@@ -126,6 +127,7 @@ def test_the_outlets_events_tell_task_place_and_price(told: Told) -> None:
     assert extra.items() <= events[extra["uri"]].items()
 
 
+@pytest.mark.skipif(AIRFLOW < (3, 1), reason="Airflow 3.0 runs what is scheduled on an alias, and hands it no events")
 def test_a_dag_that_is_scheduled_on_the_videos_runs_and_reads_the_price(told: Told) -> None:
     end = time.monotonic() + 90
     while not (runs := told.airflow.get("dags/told_of/dagRuns", state="success")["dag_runs"]):

@@ -53,7 +53,7 @@ with DAG(dag_id="told_of", schedule=[VIDEOS], catchup=False, max_active_runs=1):
 
     @task
     def tell(triggering_asset_events=None) -> list[dict]:
-        """Return what the events say; one stands there by its asset, and by its alias too (not in Airflow 3.0)."""
+        """Return what the events say; each stands there by its asset, and by its alias too."""
         told = {event.extra["uri"]: event.extra for events in triggering_asset_events.values() for event in events}
         return list(told.values())
 

@@ -19,6 +19,21 @@ def account(**fields):
 
 
 @pytest.mark.parametrize(
+    ("fields", "plain"),
+    [
+        ({"port": 443}, {}),
+        ({"host": "https://api.vidu.com:443"}, {}),
+        ({"host": "relay.example", "port": 443}, {"host": "relay.example"}),
+        ({"host": "http://127.0.0.1", "port": 80}, {"host": "http://127.0.0.1"}),
+    ],
+)
+def test_a_default_port_makes_no_other_account(fields, plain):
+    named, unnamed = (account_from_fields(password="k", **given) for given in (fields, plain))
+    assert named.identity == unnamed.identity
+    assert named.base_url == unnamed.base_url
+
+
+@pytest.mark.parametrize(
     ("fields", "base_url"),
     [
         ({}, "https://api.vidu.com"),
