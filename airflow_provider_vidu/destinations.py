@@ -57,7 +57,7 @@ class Wanted:
         destination that is a file's name wins over it.
     :param cover: the still picture too.
     :param watermarked: the watermarked copy too, where the task has one.
-    :param index: the number of a batch's request, for the template.
+    :param index: the number of a batch's request, for the template; None = there is none to name.
     """
 
     destination: str
@@ -80,7 +80,8 @@ class Wanted:
         """
         check_destination(self.destination, named)
         if self.file_name:
-            file_name_of(self.file_name, {name: 0 if name == "index" else name for name in NAME_FIELDS})
+            named_by = {name: name for name in NAME_FIELDS if name != "index"}
+            file_name_of(self.file_name, named_by if self.index is None else {**named_by, "index": self.index})
 
     def path(self, task: ViduTask, kind: str = VIDEO) -> str:
         """
@@ -91,12 +92,13 @@ class Wanted:
         :raises ViduInputError: the template leads nowhere.
         """
         creation = task.creations[0] if task.creations else None
-        values = {
+        values: dict[str, Any] = {
             "task_id": task.task_id,
             "creation_id": (creation.id if creation else None) or task.task_id,
             "model": task.model or "unknown-model",
-            "index": self.index or 0,
         }
+        if self.index is not None:
+            values["index"] = self.index
         video = video_path(self.destination, file_name_of(self.file_name or DEFAULT_FILE_NAME, values))
         if kind == VIDEO:
             return video
@@ -118,13 +120,12 @@ def file_name_of(template: str, values: Mapping[str, Any]) -> str:
     """
     safe = {name: value if isinstance(value, int) else _UNSAFE.sub("_", value) for name, value in values.items()}
     try:
-        fields = {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
-        unknown = fields.difference(NAME_FIELDS)
-        if unknown:
-            raise ViduInputError(
-                f"file_name {template!r} names {', '.join(sorted(map(repr, unknown)))}; it may name "
-                f"{', '.join(NAME_FIELDS)}."
-            )
+        fields = [(field, form) for _, field, form, _ in string.Formatter().parse(template) if field is not None]
+        if unknown := sorted({repr(field) for field, _ in fields if field not in values}):
+            raise ViduInputError(f"file_name {template!r} names {', '.join(unknown)}; it may name {', '.join(values)}.")
+        if any(form for field, form in fields if field != "index"):
+            # What is cut short may be the name of two videos, one of which would be lost.
+            raise ViduInputError(f"file_name {template!r}: only index takes a format, such as {{index:05d}}.")
         name = template.format(**safe)
     except ViduInputError:
         raise

@@ -71,8 +71,8 @@ def land_all(
 
     :param client: see :func:`land`.
     :param task: see :func:`land`.
-    :param wanted: what, and where to. A cover or a watermarked copy that the task does not have is warned of: the
-        video is what was paid for.
+    :param wanted: what, and where to. A cover or a watermarked copy that the task does not have, or that cannot be
+        landed, is warned of: the video is what was paid for.
     :param log: see :func:`land`.
     :param look: see :func:`land`.
     :param sleep: see :func:`land`.
@@ -84,7 +84,13 @@ def land_all(
         if kind != VIDEO and link_of(task, kind) is None:
             log.warning("Vidu task %s has no %s: none is landed.", task.task_id, _WORDS[kind])
             continue
-        landed.append(land(client, task, wanted, kind=kind, log=log, look=look, sleep=sleep))
+        try:
+            landed.append(land(client, task, wanted, kind=kind, log=log, look=look, sleep=sleep))
+        except ViduLandingError as error:
+            # The video is what was paid for: it must not fail, and be forgotten, for want of a picture.
+            if kind == VIDEO:
+                raise
+            log.warning("%s", error.message)
     return landed
 
 
@@ -118,11 +124,11 @@ def land(
     target = wanted.path(task, kind)
     links = _Links(client, task, kind, look)
     try:
-        landed = _standing(links, target) or _fetched(links, target, sleep)
+        landed = _standing(links, target) or _fetched(links, target, sleep, log)
     except (ViduConfigurationError, ViduInputError):
         raise
     except Exception as error:
-        raise _failure(error, task, target) from error
+        raise _failure(error, task, target, kind) from error
     stood = landed.pop("stood", False)
     log.info(
         "%s %s (%.1f MB%s).",
@@ -196,7 +202,7 @@ def _standing(links: _Links, target: str) -> dict[str, Any] | None:
     return {"path": target, "bytes": size, "sha256": found.sha256, **facts, "stood": True}
 
 
-def _fetched(links: _Links, target: str, sleep: Callable[[float], None]) -> dict[str, Any]:
+def _fetched(links: _Links, target: str, sleep: Callable[[float], None], log: Any) -> dict[str, Any]:
     local = local_path(target)
     folder = local.parent if local else None
     if folder is not None:
@@ -209,7 +215,7 @@ def _fetched(links: _Links, target: str, sleep: Callable[[float], None]) -> dict
     try:
         with part.open("w+b") as file:
             transfer = Transfer(links.account, file, _wrong_kind(links.kind), to_disk=local is not None)
-            _received(transfer, links, file, sleep)
+            _received(transfer, links, file, sleep, log)
             facts = _facts_of(file, transfer.size, links.kind)
             file.flush()
             if local is not None:
@@ -226,7 +232,7 @@ def _fetched(links: _Links, target: str, sleep: Callable[[float], None]) -> dict
     return {"path": target, "bytes": transfer.size, "sha256": transfer.sha256, **facts}
 
 
-def _received(transfer: Transfer, links: _Links, file: Any, sleep: Callable[[float], None]) -> None:
+def _received(transfer: Transfer, links: _Links, file: Any, sleep: Callable[[float], None], log: Any) -> None:
     def attempt() -> None:
         transfer.receive(links.fresh())
         if links.kind == COVER:
@@ -235,6 +241,10 @@ def _received(transfer: Transfer, links: _Links, file: Any, sleep: Callable[[flo
         try:
             check_whole(file, transfer.size)
         except BrokenOff as error:
+            if transfer.is_what_the_host_has():
+                # By length and MD5 this is the file; who knows what a newer encoder writes.
+                log.warning("%s Yet it is what the storage host has, byte for byte: it is landed.", error)
+                return
             # What is wrong about it cannot be known: the rest of it would not mend it.
             transfer.restart()
             raise ViduUnavailableError(str(error)) from None
@@ -280,13 +290,12 @@ def _measures(landed: dict[str, Any]) -> list[str]:
     return told
 
 
-def _failure(error: Exception, task: ViduTask, target: str) -> ViduLandingError:
-    known = isinstance(error, ViduError)
+def _failure(error: Exception, task: ViduTask, target: str, kind: str) -> ViduLandingError:
     cause = error.message if isinstance(error, ViduError) else f"{type(error).__name__}: {error}"
     return ViduLandingError(
-        f"The video could not be landed at {target}: {cause}",
+        f"The {_WORDS[kind]} could not be landed at {target}: {cause}",
         fate=error.fate if isinstance(error, ViduLandingError) else None,
-        advice=error.advice if known and isinstance(error, ViduLandingError) else None,
+        advice=error.advice if isinstance(error, ViduLandingError) else None,
         task_id=task.task_id,
         state=task.state,
         credits=task.credits,

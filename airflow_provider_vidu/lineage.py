@@ -6,13 +6,17 @@ What was made of what, for Airflow's lineage, for OpenLineage, and for the asset
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
+
+_LOG = logging.getLogger(__name__)
 
 #: Files of a batch that lineage and asset events name; beyond, the manifest has them.
 MAX_NAMED = 1000
@@ -58,37 +62,45 @@ def report(operator: Any, images: Any, files: Sequence[Mapping[str, Any]]) -> No
     :param images: as rendered: one, or a list.
     :param files: of the task record.
     """
-    from airflow.providers.common.compat.sdk import get_hook_lineage_collector
+    with _at_no_cost("Lineage is not told"):
+        from airflow.providers.common.compat.sdk import get_hook_lineage_collector
 
-    collector = get_hook_lineage_collector()
-    for uri in asset_uris(images)[:MAX_NAMED]:
-        collector.add_input_asset(context=operator, uri=uri)
-    for uri in asset_uris([file["path"] for file in files])[:MAX_NAMED]:
-        collector.add_output_asset(context=operator, uri=uri)
+        collector = get_hook_lineage_collector()
+        for uri in asset_uris(images)[:MAX_NAMED]:
+            collector.add_input_asset(context=operator, uri=uri)
+        for uri in asset_uris([file["path"] for file in files])[:MAX_NAMED]:
+            collector.add_output_asset(context=operator, uri=uri)
 
 
 def tell_outlets(
-    context: Any, outlets: Sequence[Any], extra: Mapping[str, Any], files: Sequence[Mapping[str, Any]]
+    context: Any, outlets: Sequence[Any], extra: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
 ) -> None:
     """
     Put what was made into the asset events of a task's outlets; to an ``AssetAlias`` the landed files are added.
 
+    Outlets that are no assets (manual lineage) are passed over, and so is what Airflow refuses.
+
     :param context: Airflow's.
     :param outlets: of the operator.
-    :param extra: of the events: plain JSON.
-    :param files: of the task record.
+    :param extra: of the events of assets: plain JSON.
+    :param records: task records.
     """
     if not outlets:
         return
     from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
-    events = context["outlet_events"]
+    files = [(record, file) for record in records for file in record["files"]]
+    if len(files) > MAX_NAMED:
+        _LOG.warning("An asset alias gets %d of the %d landed files; the manifest names all.", MAX_NAMED, len(files))
     for outlet in outlets:
-        if isinstance(outlet, AssetAlias):
-            for uri in asset_uris([file["path"] for file in files])[:MAX_NAMED]:
-                events[outlet].add(Asset(uri=uri), extra={**extra, "uri": uri})
-        else:
-            events[outlet].extra.update(extra)
+        with _at_no_cost(f"The outlet {outlet!r} is not told what was made"):
+            if isinstance(outlet, AssetAlias):
+                for record, file in files[:MAX_NAMED]:
+                    if (uri := asset_uri(file["path"])) is not None:
+                        told = file_extra(record, file, uri)
+                        context["outlet_events"][outlet].add(Asset(uri=uri), extra=told)
+            elif isinstance(outlet, Asset) or hasattr(outlet, "resolve"):
+                context["outlet_events"][outlet].extra.update(extra)
 
 
 def show(operator: Any, task: ViduTask) -> None:
@@ -112,7 +124,7 @@ def hand_over(
     """
     Do what is common to all that hand one task over: links, lineage, asset events. The last thing that they do.
 
-    :param operator: operator or sensor; its ``delivered`` has the record afterwards, for OpenLineage.
+    :param operator: operator or sensor; an operator's ``delivered`` has the record afterwards, for OpenLineage.
     :param context: Airflow's.
     :param task: as last seen.
     :param files: where it was landed; none = nowhere.
@@ -123,7 +135,7 @@ def hand_over(
     operator.delivered = [record]
     show(operator, task)
     report(operator, images, files)
-    tell_outlets(context, operator.outlets, event_extra(task, files), files)
+    tell_outlets(context, operator.outlets, event_extra(task, files), [record])
     return record
 
 
@@ -137,9 +149,8 @@ def hand_over_batch(operator: Any, context: Any, images: Any, records: Sequence[
     :param records: of all its requests.
     """
     operator.delivered = records
-    files = [file for record in records for file in record["files"]]
-    report(operator, images, files)
-    tell_outlets(context, operator.outlets, batch_extra(records, operator.manifest_path), files)
+    report(operator, images, [file for record in records for file in record["files"]])
+    tell_outlets(context, operator.outlets, batch_extra(records, operator.manifest_path), records)
 
 
 def event_extra(task: ViduTask, files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -156,6 +167,25 @@ def event_extra(task: ViduTask, files: Sequence[Mapping[str, Any]]) -> dict[str,
         "uri": asset_uri(files[0]["path"]) if files else None,
         "credits": task.credits,
         "model": task.model,
+    }
+
+
+def file_extra(record: Mapping[str, Any], file: Mapping[str, Any], uri: str) -> dict[str, Any]:
+    """
+    Return what the asset event of one landed file tells.
+
+    :param record: its task record.
+    :param file: of the record.
+    :param uri: of the file.
+    :return: ``{"vidu_task_id", "kind", "uri", "credits", "model"}``; the credits stand with the video alone, so that
+        they may be summed.
+    """
+    return {
+        "vidu_task_id": record["task_id"],
+        "kind": file["kind"],
+        "uri": uri,
+        "credits": record["credits"] if file["kind"] == "video" else None,
+        "model": record["model"],
     }
 
 
@@ -206,17 +236,17 @@ def openlineage_facets(images: Any, records: Sequence[Mapping[str, Any]]) -> Any
         duration: float | None
         credits: int | None
 
-    files = [file for record in records for file in record["files"]][:MAX_NAMED]
+    every = [file for record in records for file in record["files"]]
     inputs = [Dataset(*_dataset(uri)) for uri in asset_uris(images)[:MAX_NAMED]]
     outputs = [
         OutputDataset(
             *_dataset(uri),
             outputFacets={"outputStatistics": OutputStatisticsOutputDatasetFacet(size=file["bytes"], fileCount=1)},
         )
-        for file in files
+        for file in every[:MAX_NAMED]
         if (uri := asset_uri(file["path"])) is not None
     ]
-    durations = [file["duration"] for file in files if file.get("duration") and file["kind"] == "video"]
+    durations = [file["duration"] for file in every if file.get("duration") and file["kind"] == "video"]
     credits = [record["credits"] for record in records if record["credits"] is not None]
     facet = ViduRunFacet(
         tasks=[record["task_id"] for record in records if record["task_id"]][:MAX_NAMED],
@@ -233,3 +263,12 @@ def _dataset(uri: str) -> tuple[str, str]:
     if not parts.netloc:
         return parts.scheme, parts.path
     return f"{parts.scheme}://{parts.netloc}", parts.path.lstrip("/")
+
+
+@contextmanager
+def _at_no_cost(what: str) -> Generator[None, None, None]:
+    # The video is paid for by now: nothing that is only told may fail the task, whose retry or clear would pay again.
+    try:
+        yield
+    except Exception:
+        _LOG.warning("%s.", what, exc_info=True)

@@ -22,10 +22,9 @@ from __future__ import annotations
 import logging
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from airflow_provider_vidu.api.errors import ViduError
+from airflow_provider_vidu.api.errors import ViduError, ViduLandingError
 
 # What a metric's name may hold, in Airflow's own validators.
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
@@ -63,6 +62,9 @@ def failed(error: ViduError, model: str | None) -> None:
     :param error: why; its ``reason`` is Vidu's, else its class tells.
     :param model: the model's name.
     """
+    if isinstance(error, ViduLandingError):
+        # The generation has its video, and a retry counts it.
+        return
     reason = _UNSAFE.sub("_", error.reason or type(error).__name__)
     _tell("incr", "vidu.failed", 1, tags={**_tags(model), "reason": reason})
     _tell("incr", f"vidu.failed.{reason}", 1, tags=_tags(model))

@@ -255,6 +255,8 @@ class Submission:
                 if wire is None:
                     # What would replace it cannot be built: whoever cancels now has nothing.
                     raise input_error or ViduInputError("images: the image cannot be read.")
+                # What replaces it would be refused: then it is better kept.
+                self._check_price(wire)
                 known = replace(known, cancelled=self._cancel(known))
             elif decision.action is Action.ATTACH:
                 return self._within_price(self._attached(known, task))
@@ -334,7 +336,8 @@ class Submission:
         limits = self.policies.limits
         if not limits.is_exceeded_by(task) or task.failed:
             return task
-        if not task.is_final and cancelled(self.client, task.task_id, self._log, sleep=self._sleep):
+        # Its pauses are of seconds, and a kill in one of them must not be told as one before the submission.
+        if not task.is_final and cancelled(self.client, task.task_id, self._log):
             self.note_cancelled()
             raise limits.exceeded(task)
         self._log.warning("%s", limits.kept_in_spite(task))

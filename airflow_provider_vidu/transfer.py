@@ -82,6 +82,7 @@ class Transfer:
         self._file.truncate()
         self._digest = hashlib.sha256()
         self._etag: str | None = None
+        self._expected: int | None = None
         self._written_back = 0
         #: Bytes that have arrived.
         self.size = 0
@@ -121,11 +122,14 @@ class Transfer:
             raise
         with opened as response:
             part = _PARTIAL.fullmatch(response.headers.get("Content-Range", "")) if response.status == 206 else None
-            if part is None or int(part[1]) != self.size:
+            # A host may pass over If-Range, and send a part of what has taken the file's place.
+            fits = part is not None and int(part[1]) == self.size and self._is_of(response, int(part[2]))
+            if not fits:
                 self.restart()
                 if response.status == 206:
                     raise ViduUnavailableError("The storage host answered another part of the file than was asked for.")
             expected = int(part[2]) if part else _length(response)
+            self._expected = expected
             # A weak ETag does not promise the same bytes (RFC 9110, 13.1.5).
             etag = response.headers.get("ETag", "")
             self._etag = etag if etag.startswith('"') else None
@@ -141,6 +145,21 @@ class Transfer:
             if arrived > expected:
                 self.restart()
             raise ViduUnavailableError(f"The transfer ended after {arrived} of {expected} bytes.")
+
+    def _is_of(self, response: Any, size: int) -> bool:
+        return response.headers.get("ETag") == self._etag and size == self._expected
+
+    def is_what_the_host_has(self) -> bool:
+        """Tell whether what has arrived has the MD5 that the host's ETag is. Reads the file once more."""
+        md5 = _MD5_ETAG.fullmatch(self._etag or "")
+        if md5 is None:
+            return False
+        self._file.flush()
+        self._file.seek(0)
+        found = hashlib.md5(usedforsecurity=False)
+        while chunk := self._file.read(CHUNK):
+            found.update(chunk)
+        return found.hexdigest() == md5[1].lower()
 
     def _keep(self, chunk: bytes) -> None:
         self._file.write(chunk)
@@ -203,6 +222,9 @@ def open_link(account: Account, url: str, headers: dict[str, str]) -> Any:
                     f"The storage host answered HTTP {error.code} to the signed link.", http_status=error.code
                 ) from None
             url = urljoin(url, location)
+        except http.client.InvalidURL:
+            # Its text quotes the link with its signature.
+            raise ViduUnavailableError("The storage host redirects to something that is not a URL.") from None
         except (OSError, http.client.HTTPException) as error:
             if isinstance(getattr(error, "reason", None), ForbiddenAddressError):
                 raise _refused(f"{host}, an address of a private network", first, url) from None

@@ -158,8 +158,10 @@ def given_task(given: Any) -> ViduTask:
     try:
         return ViduTask.model_validate(dict(given) if isinstance(given, Mapping) else {"task_id": given})
     except ValueError:
+        # Its content may be signed links, which stay good for a day.
+        shown = repr(given) if isinstance(given, (str, int)) else f"a {type(given).__name__}"
         raise ViduInputError(
-            f"vidu_task must be a Vidu task id or a task record, got {given!r}.",
+            f"vidu_task must be a Vidu task id or a task record, got {shown[:100]}.",
             advice="Pass the submitting task's output; map over several (.expand). Waiting and landing cost nothing.",
         ) from None
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-A daily video that can never cost more than it should, and that leaves the account enough for others.
+A daily video with a limit on what it costs, which leaves the account enough for others.
 
 The limit is checked by the catalogue's estimate before anything is sent, and by Vidu's own figure after: what costs
-more is cancelled at once. `balance` tells what is left.
+more is cancelled at once, or kept and landed where Vidu has begun with it. `balance` tells what is left.
 """
 
 from __future__ import annotations

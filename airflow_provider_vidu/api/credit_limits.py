@@ -84,16 +84,17 @@ class CreditLimits:
         """
         return self.max_credits is not None and task.credits is not None and task.credits > self.max_credits
 
-    def exceeded(self, task: ViduTask, *, anew: str = "clear this task") -> ViduCreditLimitError:
+    def exceeded(self, task: ViduTask) -> ViduCreditLimitError:
         """
         Return the error of a task that cost too much and was cancelled.
 
         :param task: the create answer.
-        :param anew: what has to be done to submit again, for the message.
         """
         return ViduCreditLimitError(
             f"Vidu asked {task.credits} credits for this generation, and max_credits is {self.max_credits}.",
-            advice=f"It was cancelled at once and is not billed. Ask for less or raise max_credits, then {anew}.",
+            advice=(
+                "It was cancelled at once and is not billed. Ask for less or raise max_credits, then clear this task."
+            ),
             task_id=task.task_id,
             state=task.state,
             credits=task.credits,
@@ -107,5 +108,5 @@ class CreditLimits:
         """
         return (
             f"Vidu task {task.task_id} costs {task.credits} credits, more than max_credits ({self.max_credits}), and "
-            "Vidu has not cancelled it. It is paid for: its video is kept and landed."
+            "nobody has seen it cancelled. It is billed when it succeeds: its video is kept and landed."
         )

@@ -88,7 +88,7 @@ def video_facts(file: IO[bytes], size: int) -> VideoFacts:
     try:
         movie = _movie(file, size)
         return VideoFacts() if movie is None else _facts(movie)
-    except (struct.error, IndexError, KeyError):
+    except (struct.error, IndexError, KeyError, RecursionError):
         return VideoFacts()
 
 
@@ -132,9 +132,7 @@ def _facts(movie: bytes) -> VideoFacts:
         wide, high = struct.unpack(">II", track[b"tkhd"][-8:])
         width, height = wide >> 16, high >> 16
         duration = duration or _duration(track[b"mdhd"])
-        fps = _rate(
-            track.get(b"stts", b""), struct.unpack_from(">I", track[b"mdhd"], 20 if track[b"mdhd"][0] else 12)[0]
-        )
+        fps = _rate(track[b"stts"], _time_scale(track[b"mdhd"]))
     return VideoFacts(duration, width or None, height or None, fps)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_vidu import metrics
 from airflow_provider_vidu.api.errors import (
     REASONS,
     Fate,
@@ -235,6 +236,7 @@ class Flow:
             self._outages = 0
             batch.pace.accepted()
             batch.created(index, created, item.attempt)
+            metrics.submitted(batch.requests[index].model)
 
     def _is_down(self, error: ViduError) -> bool:
         """Note an attempt that came to nothing, and tell whether there were too many in a row."""

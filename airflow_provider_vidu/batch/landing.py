@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.errors import ViduError
+from airflow_provider_vidu.api.errors import Fate, ViduError, ViduLandingError
 from airflow_provider_vidu.batch.requests import SILENT
 from airflow_provider_vidu.landing import land_all
 
@@ -45,6 +45,7 @@ def land_batch(
     :return: the files of each, see ``landing.land``.
     """
     files: dict[int, list[dict[str, Any]]] = {}
+    wanted = _each_its_own(tasks, wanted, errors)
     said_at, size = time.time(), 0
     with ThreadPoolExecutor(LANDERS, thread_name_prefix="vidu-landing") as pool:
         landing = {
@@ -68,3 +69,24 @@ def land_batch(
     if wanted:
         log.info("Landed %d of %d videos (%.1f MB).", len(files), len(wanted), size / 1e6)
     return files
+
+
+def _each_its_own(
+    tasks: Mapping[int, ViduTask], wanted: Mapping[int, Wanted], errors: dict[int, ViduError]
+) -> dict[int, Wanted]:
+    """Leave out what would overwrite another's video: both are paid for."""
+    kept: dict[int, Wanted] = {}
+    of: dict[str, int] = {}
+    for index, each in wanted.items():
+        path = each.path(tasks[index])
+        if path in of:
+            errors[index] = ViduLandingError(
+                f"The video was not landed at {path}: that is item {of[path]}'s, too.",
+                advice="It is paid for and safe at Vidu: fetch it with ViduHook().download('THE-VIDU-TASK-ID', path).",
+                fate=Fate.PERMANENT,
+                task_id=tasks[index].task_id,
+            )
+        else:
+            of[path] = index
+            kept[index] = each
+    return kept

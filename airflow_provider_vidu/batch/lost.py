@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from airflow_provider_vidu import metrics
 from airflow_provider_vidu.api.errors import Fate, ViduSubmissionInDoubtError, ViduUnavailableError
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.batch.records import Item, renewed
@@ -88,6 +89,9 @@ class LostSubmissions:
                     latest = max(latest or 0.0, settled)
                     continue
                 batch.created(index, task, attempt)
+                if batch.memory is Memory.STORE:
+                    # Its reply was lost. Without a store it may as well have been counted by the try that sent it.
+                    metrics.submitted(request.model)
                 batch.log.info("Item %d: the earlier attempt was accepted: it is Vidu task %s.", index, task.task_id)
                 continue
             verdict = sightings.otherwise if request.can_be_found else LookUp.UNKNOWN

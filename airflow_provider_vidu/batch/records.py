@@ -114,6 +114,8 @@ class Header:
     :param account: identity of host and key.
     :param asked: hash of the requests as they were given: tells a resumed worker that they still are the same.
     :param left_credits: what tasks cost that are paid and not in the batch any more: a budget goes on counting them.
+    :param dear: credits that Vidu has asked for one of them although its author allows less: nothing more is submitted
+        before he allows it, or clears the task.
     :param returned: ``whole`` or ``partly``: the results were handed over by ``execute``, with or without all videos.
     """
 
@@ -124,6 +126,7 @@ class Header:
     account: str
     asked: str = ""
     left_credits: int = 0
+    dear: int = 0
     returned: str = ""
 
     def to_json(self) -> dict[str, Any]:

@@ -191,7 +191,7 @@ def check_destinations(requests: Iterable[BatchRequest], file_name: str | None =
     problems = []
     seen: dict[str, int] = {}
     for destination in {request.output_path for request in requests if request.output_path is not None}:
-        Wanted(destination, file_name).check()
+        Wanted(destination, file_name, index=0).check()
     if file_name and not any(f"{{{name}" in file_name for name in ("task_id", "creation_id", "index")):
         raise ViduInputError(
             f"file_name {file_name!r} is the same for every request: put {{task_id}} or {{index}} into it."

@@ -25,7 +25,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu import metrics
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduCreditError,
@@ -39,7 +38,7 @@ from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.batch.flow import Flow, kept_text, refusal_of
 from airflow_provider_vidu.batch.lost import LostSubmissions
 from airflow_provider_vidu.batch.pacing import Budget, Pace
-from airflow_provider_vidu.batch.prices import check_prices, give_back
+from airflow_provider_vidu.batch.prices import check_prices, give_back, hold_to_price
 from airflow_provider_vidu.batch.records import Header, Item, ItemPhase, match, renewed
 from airflow_provider_vidu.batch.requests import BatchRequest, digest_of, names_of, problems_of
 from airflow_provider_vidu.batch.results import Memory
@@ -144,6 +143,8 @@ class BatchSubmission:
         self._waited = 0.0 if resumed is None else IN_PLACE_SECONDS
         self._query = BulkQuery(client)
         self._prices_are_checked = False
+        #: Items that cost more than they may, and that Vidu has not cancelled.
+        self.kept_in_spite: set[int] = set()
         self._said_at = clock()
 
     @property
@@ -171,7 +172,7 @@ class BatchSubmission:
         if self._cleared:
             # Last: a death before this leaves the clear to the next try.
             self.kept.write(needed=True)
-            self.kept.write_header(replace(self.header, max_tries=self.this_try.max_tries, returned=""))
+            self.kept.write_header(replace(self.header, max_tries=self.this_try.max_tries, returned="", dear=0))
         await self._submit_rest()
 
     async def resume(self, requests: Sequence[BatchRequest]) -> bool:
@@ -261,14 +262,14 @@ class BatchSubmission:
             returned = "whole" if whole else "partly"
             self.kept.write_header(replace(self.kept.header, returned=returned), needed=False)
 
-    async def note_cancelled(self, task_ids: Iterable[str]) -> int:
+    async def note_cancelled(self, task_ids: Iterable[str]) -> set[str]:
         """
         Note tasks that were cancelled on our side, unbilled: the next try submits them anew.
 
         The tasks themselves are asked: a host may say yes to a cancel and go on.
 
         :param task_ids: Vidu's ids, of this batch, that it has said yes to.
-        :return: how many show it.
+        :return: those that show it.
         """
         left, cancelled = list(task_ids), set[str]()
         for look in range(CANCEL_LOOKS):
@@ -283,7 +284,7 @@ class BatchSubmission:
             if item.task_id in cancelled:
                 self.kept.put(index, renewed(item))
         self.kept.write(needed=False)
-        return len(cancelled)
+        return cancelled
 
     @property
     def generation(self) -> str:
@@ -466,6 +467,7 @@ class BatchSubmission:
     # -- submitting -------------------------------------------------------------------------------------------
 
     async def _submit_rest(self) -> None:
+        hold_to_price(self)
         while True:
             new = [i for i, item in enumerate(self.items) if item.phase is ItemPhase.NEW and i not in self.errors]
             if new and not self.may_submit:
@@ -476,12 +478,12 @@ class BatchSubmission:
             elif new and self.stopped is None:
                 await self._check_prices(new)
                 await Flow(self, new).run()
-                await give_back(self)
             elif not self.lost:
                 break
             if self.stopped is not None and not isinstance(self.stopped, ViduCreditError):
                 raise self._cut_short(self.stopped)
             await LostSubmissions(self).settle()
+        await give_back(self)
         self.kept.write(needed=False)
 
     async def _check_prices(self, new: Sequence[int]) -> None:
@@ -494,6 +496,7 @@ class BatchSubmission:
             if all(item.phase is ItemPhase.NEW for item in self.items):
                 raise
             # What an earlier try has paid for is waited for and landed first.
+            error.advice = f"The rest was not submitted. Mend this, then {self.memory.by_clearing('the rest')}"
             self.stopped = error
 
     def _cut_short(self, error: ViduError) -> ViduError:
@@ -540,14 +543,12 @@ class BatchSubmission:
         """
         self.kept.update(index, phase=ItemPhase.SUBMITTED, attempt=attempt, task_id=task.task_id, credits=task.credits)
         self.tasks[index] = task
-        metrics.submitted(self.requests[index].model)
         self.budget.release(self.reserved.pop(index, 0))
         if not task.failed:
             kind, estimate = self.requests[index].price
             self.budget.paid(kind, task.credits, estimate)
         if self.policies.limits.is_exceeded_by(task):
-            # The next one would be as dear. This one is given back once what is out has come back.
-            self.stopped = self.stopped or self.policies.limits.exceeded(task, anew=self.memory.by_clearing("the rest"))
+            hold_to_price(self)
 
     def say(self, *, now: bool = False) -> None:
         """

@@ -53,7 +53,8 @@ class ViduHook(BaseHook):
     ``credits_path`` (with ``{endpoint}`` / ``{task_id}``; with a leading slash they stand at the host's root,
     without one below the prefix; ``null`` = this relay lacks it), ``timeout`` (seconds a request, 60),
     ``settle_seconds`` (60), ``poll_interval`` (seconds between looks at a task; else the schedule decides), ``verify``
-    (true, false, or a CA bundle's path), ``proxy``, ``allow_http``.
+    (true, false, or a CA bundle's path), ``proxy``, ``allow_http``, ``task_url`` (of a page on which a person can
+    look at a task, with ``{task_id}``).
 
     Nothing is looked up before it is needed: a hook may be made at parse time.
 
@@ -170,6 +171,8 @@ class ViduHook(BaseHook):
         key: str | None = None,
         on_unknown: str = "fail",
         on_input_change: str = "fail",
+        max_credits: int | None = None,
+        min_remaining_credits: int | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> ViduTask:
@@ -186,11 +189,14 @@ class ViduHook(BaseHook):
         :param key: where the record is kept; a task that submits several times needs one key for each.
         :param on_unknown: ``fail`` or ``resubmit``, when nobody can tell whether an earlier attempt was accepted.
         :param on_input_change: ``fail`` or ``resubmit``, when a retry asks for something else.
+        :param max_credits: credits that this generation may cost, see ``Img2VideoOperator``; None = any.
+        :param min_remaining_credits: credits that the account must still have after it; None = any number.
         :param clock: epoch seconds; injected by tests.
         :param sleep: seconds; injected by tests.
         :return: the task, running or ended.
         :raises AirflowFailException: for what a retry cannot mend; else the :class:`ViduError` itself.
         """
+        from airflow_provider_vidu.api.credit_limits import CreditLimits
         from airflow_provider_vidu.api.errors import ViduError
         from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.lineage import report
@@ -202,7 +208,11 @@ class ViduHook(BaseHook):
             submission = Submission.of(
                 context,
                 self.get_conn(),
-                Policies(on_unknown=on_unknown, on_input_change=on_input_change),
+                Policies(
+                    on_unknown=on_unknown,
+                    on_input_change=on_input_change,
+                    limits=CreditLimits(max_credits, min_remaining_credits),
+                ),
                 key=key or STORE_KEY,
                 clock=clock,
                 sleep=sleep,
@@ -211,8 +221,8 @@ class ViduHook(BaseHook):
             task = submission.submit(lambda: _wire(request, extra_params, self.log))
         except ViduError as error:
             raise_for_airflow(error)
-        report(self, request.get("images") if isinstance(request, Mapping) else request.images, ())
         self._submissions[task.task_id] = submission
+        report(self, request.get("images") if isinstance(request, Mapping) else request.images, ())
         return task
 
     def note_returned(self, task: ViduTask | str) -> None:

@@ -46,8 +46,8 @@ class ViduSubmittingOperator(BaseOperator):
     cancel_on_timeout: bool
     output_path: str | None
     file_name: str | None
-    land_cover: bool
-    land_watermarked: bool
+    land_cover: bool | str
+    land_watermarked: bool | str
     max_credits: Any
     min_remaining_credits: Any
     #: The records that were handed over; for OpenLineage, which asks when the task is done.
@@ -99,6 +99,10 @@ class ViduSubmittingOperator(BaseOperator):
             self.log.warning("output_path is empty after rendering: nothing is landed, and links die within 24 hours.")
             self.output_path = None
         self.file_name = self.file_name or None
+        self.land_cover = switched("land_cover", self.land_cover)
+        self.land_watermarked = switched("land_watermarked", self.land_watermarked)
+        if self.output_path is not None and not self.wait_for_completion:
+            self.log.warning("Nothing is landed at %s: this task does not wait for the video.", self.output_path)
         if self.output_path is not None and self.wait_for_completion:
             self._wanted(self.output_path).check()
 
@@ -115,16 +119,16 @@ class ViduSubmittingOperator(BaseOperator):
             return None
         try:
             credits = int(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             credits = -1
-        if credits < 0:
+        if credits < 0 or isinstance(value, bool) or (isinstance(value, float) and value != credits):
             raise ViduInputError(f"{name} must be a whole number of credits, got {value!r}.")
         return credits
 
     def _wanted(self, output_path: str, index: int | None = None) -> Wanted:
         from airflow_provider_vidu.destinations import Wanted
 
-        return Wanted(output_path, self.file_name, self.land_cover, self.land_watermarked, index)
+        return Wanted(output_path, self.file_name, bool(self.land_cover), bool(self.land_watermarked), index)
 
     def _seconds(self, *, off_peak: bool) -> float:
         from airflow_provider_vidu.api.schedule import default_timeout
@@ -193,3 +197,21 @@ class ViduSubmittingOperator(BaseOperator):
                 "The task was told to stop before it had submitted.",
                 advice="A retry looks whether anything was accepted before it submits.",
             )
+
+
+def switched(name: str, value: Any) -> bool:
+    """
+    Return a switch as it was given or rendered.
+
+    :param name: of the parameter, for the message.
+    :param value: a boolean, or a word for one; None and an empty text are no.
+    :raises ViduInputError: something else.
+    """
+    from airflow_provider_vidu.api.errors import ViduInputError
+
+    word = str("" if value is None else value).strip().lower()
+    if word in {"true", "1", "yes", "on"}:
+        return True
+    if word in {"", "false", "0", "no", "off"}:
+        return False
+    raise ViduInputError(f"{name} must be true or false, got {value!r}.")

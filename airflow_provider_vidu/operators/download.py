@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
+from airflow_provider_vidu.operators.base import switched
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -27,7 +28,8 @@ class ViduDownloadOperator(BaseOperator):
     .. seealso:: Vidu's get-generation page, ``GET /ent/v2/tasks/{id}/creations``.
 
     :param vidu_task: the task's id (a string or a number), or a task record: ``wait.output``, also with
-        ``.expand(vidu_task=wait.output)``. For the records of a batch: ``.expand(vidu_task=batch.output)``.
+        ``.expand(vidu_task=wait.output)``. For the records of a batch: ``.expand(vidu_task=batch.output)``; those
+        without a video are skipped.
     :param destination: a folder (ends with a slash, or has no video suffix) or a file name; a local path or any
         ``ObjectStoragePath`` URL, such as ``s3://conn_id@bucket/videos/``. Mapped instances need a folder.
     :param file_name: template of the video's name in that folder, for example ``{model}/{task_id}``; fields are
@@ -41,7 +43,14 @@ class ViduDownloadOperator(BaseOperator):
     :raises AirflowFailException: the task has failed, is not known to this account, or the destination cannot work.
     """
 
-    template_fields: Sequence[str] = ("vidu_task", "destination", "file_name", "vidu_conn_id")
+    template_fields: Sequence[str] = (
+        "vidu_task",
+        "destination",
+        "file_name",
+        "land_cover",
+        "land_watermarked",
+        "vidu_conn_id",
+    )
     operator_extra_links = (ViduTaskLink(), ViduVideoLink())
     ui_color = "#d9f0e6"
     #: The record that was handed over; for OpenLineage, which asks when the task is done.
@@ -53,8 +62,8 @@ class ViduDownloadOperator(BaseOperator):
         vidu_task: Any,
         destination: str,
         file_name: str | None = None,
-        land_cover: bool = False,
-        land_watermarked: bool = False,
+        land_cover: bool | str = False,
+        land_watermarked: bool | str = False,
         vidu_conn_id: str = "vidu_default",
         **kwargs: Any,
     ) -> None:
@@ -73,6 +82,8 @@ class ViduDownloadOperator(BaseOperator):
         :param context: Airflow's.
         :return: the task record.
         """
+        from airflow.providers.common.compat.sdk import AirflowSkipException
+
         from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
         from airflow_provider_vidu.destinations import Wanted
         from airflow_provider_vidu.exceptions import raise_for_airflow
@@ -81,9 +92,17 @@ class ViduDownloadOperator(BaseOperator):
         from airflow_provider_vidu.lineage import hand_over, show
         from airflow_provider_vidu.waiting import for_other_task, given_task, video_of
 
+        if isinstance(self.vidu_task, Mapping) and self.vidu_task.get("error"):
+            # A request of a batch that has no video: whoever maps over its records wants the others'.
+            raise AirflowSkipException(f"There is no video to land: {self.vidu_task['error']}")
         try:
             known = given_task(self.vidu_task)
-            wanted = Wanted(self.destination, self.file_name or None, self.land_cover, self.land_watermarked)
+            wanted = Wanted(
+                self.destination,
+                self.file_name or None,
+                switched("land_cover", self.land_cover),
+                switched("land_watermarked", self.land_watermarked),
+            )
             wanted.check("destination")
             with ViduHook(self.vidu_conn_id).get_conn() as client:
                 task = video_of(client, known)

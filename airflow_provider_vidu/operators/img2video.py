@@ -101,6 +101,8 @@ class Img2VideoOperator(ViduSubmittingOperator):
         "vidu_conn_id",
         "output_path",
         "file_name",
+        "land_cover",
+        "land_watermarked",
         "max_credits",
         "min_remaining_credits",
     )
@@ -143,8 +145,8 @@ class Img2VideoOperator(ViduSubmittingOperator):
         cancel_on_timeout: bool = False,
         output_path: str | None = None,
         file_name: str | None = None,
-        land_cover: bool = False,
-        land_watermarked: bool = False,
+        land_cover: bool | str = False,
+        land_watermarked: bool | str = False,
         max_credits: int | str | None = None,
         min_remaining_credits: int | str | None = None,
         **kwargs: Any,
@@ -374,6 +376,8 @@ class Img2VideoOperator(ViduSubmittingOperator):
         from airflow_provider_vidu.api.errors import ViduInputError
 
         super()._check_settings()
+        if self.land_watermarked and self.output_path and not (self.watermark or self.extra_params):
+            raise ViduInputError("land_watermarked needs watermark=True: else Vidu makes no watermarked copy.")
         if isinstance(self.extra_params, str):
             try:
                 self.extra_params = json.loads(self.extra_params or "null")
@@ -401,7 +405,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
 
     def _finish(self, context: Context, client: ViduClient, submission: Submission, task: ViduTask) -> dict[str, Any]:
         from airflow_provider_vidu import metrics
-        from airflow_provider_vidu.api.errors import ViduNoCreationError
+        from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduNoCreationError
         from airflow_provider_vidu.landing import land_all
         from airflow_provider_vidu.lineage import hand_over
         from airflow_provider_vidu.waiting import ended_line, seconds_of, video_of
@@ -412,7 +416,16 @@ class Img2VideoOperator(ViduSubmittingOperator):
             # There is nothing to hand over, now or later: a clear means a new generation.
             submission.note_returned()
             raise
-        files = land_all(client, task, self._wanted(self.output_path), log=self.log) if self.output_path else []
+        try:
+            files = land_all(client, task, self._wanted(self.output_path), log=self.log) if self.output_path else []
+        except ViduLandingError as error:
+            if not self.durable:
+                error.fate = Fate.PERMANENT
+                error.advice = (
+                    "The video is paid for and safe at Vidu. A retry would pay for another one (durable=False): fetch "
+                    f"it with ViduHook().download({task.task_id!r}, path)."
+                )
+            raise
         submission.note_returned()
         seconds = seconds_of(task, submission.record.attempted_at if submission.record else None, time.time())
         self.log.info("%s", ended_line(task, seconds, files))

@@ -105,6 +105,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         "vidu_conn_id",
         "output_path",
         "file_name",
+        "land_cover",
+        "land_watermarked",
         "manifest_path",
         "credit_budget",
         "max_credits",
@@ -126,8 +128,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         manifest_path: str | None = None,
         output_path: str | None = None,
         file_name: str | None = None,
-        land_cover: bool = False,
-        land_watermarked: bool = False,
+        land_cover: bool | str = False,
+        land_watermarked: bool | str = False,
         max_credits: int | str | None = None,
         min_remaining_credits: int | str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -488,7 +490,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         if self.cancel_on_timeout:
             ids = list(batch.running.values())
             report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_AT_DEADLINE_SECONDS, log=self.log)
-            cancelled = await batch.note_cancelled(report.cancelled)
+            cancelled = len(await batch.note_cancelled(report.cancelled))
             left = len(ids) - cancelled
             anew = "a retry submits them anew" if batch.memory is Memory.STORE else "a retry does not submit them anew"
             error.advice = (

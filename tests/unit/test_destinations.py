@@ -94,11 +94,19 @@ def test_a_template_names_the_file(template, name):
         "{task_id.__class__}",
         "{task_id[0]}",
         "{index:q}",
+        "{task_id:.8}",
+        "{model!r:.2}",
     ],
 )
 def test_no_template_leads_out_of_the_folder_or_into_the_code(template):
     with pytest.raises(ViduInputError, match="file_name"):
         file_name_of(template, VALUES)
+
+
+def test_an_index_that_nobody_counts_is_no_name(tmp_path):
+    with pytest.raises(ViduInputError, match="'index'; it may name task_id, creation_id, model"):
+        Wanted(f"{tmp_path}/", "{index}").check()
+    Wanted(f"{tmp_path}/", "{index}", index=0).check()
 
 
 @pytest.mark.parametrize("value", ["../../etc/passwd", "a/b", "..", "a\\b", "x\0y", "~root", "a b", "C:\\"])

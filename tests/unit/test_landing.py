@@ -139,6 +139,35 @@ def test_another_part_than_was_asked_for_is_not_taken(client, storage, tmp_path,
     assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
 
 
+class ForgetfulHost:
+    """Replaces its file while it is fetched, and passes over If-Range."""
+
+    def __init__(self, storage, before, after):
+        self.storage, self.files = storage, [before, after]
+
+    def __call__(self, headers):
+        body = self.files.pop(0) if len(self.files) > 1 else self.files[0]
+        etag = f'"{hashlib.md5(body).hexdigest()}"'
+        asked = headers.get("Range")
+        if asked is None:
+            return 200, {"ETag": etag, "Content-Length": str(len(body))}, body[:500] if body is not MP4 else body
+        start = int(asked.removeprefix("bytes=").rstrip("-"))
+        return 206, {"ETag": etag, "Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}, body[start:]
+
+
+def test_a_host_that_passes_over_if_range_mixes_no_two_files(client, storage, tmp_path):
+    other = MP4[:40] + bytes(len(MP4) - 40)
+    storage.answer = ForgetfulHost(storage, other, MP4)
+    assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
+
+
+def test_what_the_host_has_byte_for_byte_is_landed_whatever_its_boxes_say(client, storage, tmp_path, caplog):
+    odd = MP4 + bytes(4)
+    storage.file, storage.etag = odd, f'"{hashlib.md5(odd).hexdigest()}"'
+    assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == odd
+    assert "byte for byte" in caplog.text
+
+
 # -- what stands there already -----------------------------------------------------------------------------------
 
 
@@ -211,6 +240,16 @@ def test_a_copy_that_was_not_made_costs_no_video(client, tmp_path, caplog):
     files = land_all(client, client.task, Wanted(f"{tmp_path}/", watermarked=True), log=LOG)
     assert [file["kind"] for file in files] == ["video"]
     assert "has no watermarked copy" in caplog.text
+
+
+def test_a_cover_that_cannot_be_landed_costs_no_video(storage, tmp_path, caplog):
+    storage.answers = [(200, {}, MP4), (403, {}, b"expired")]
+    client = Client(storage.url, cover_url=f"{storage.url}/cover.jpeg")
+    with client:
+        wanted = Wanted(f"{tmp_path}/", cover=True)
+        files = land_all(client, client.task, wanted, log=LOG, sleep=lambda seconds: None)
+    assert [file["kind"] for file in files] == ["video"]
+    assert "The cover picture could not be landed" in caplog.text
 
 
 def test_a_page_is_no_cover(storage, tmp_path):

@@ -18,6 +18,7 @@ from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Im
 
 FILE = {"kind": "video", "path": "s3://conn@bucket/out/77.mp4", "bytes": 5, "sha256": "x", "duration": 4.0}
 COVER = {**FILE, "kind": "cover", "path": "s3://conn@bucket/out/77-cover.jpg", "duration": None}
+VIDEO_URI, COVER_URI = "s3://bucket/out/77.mp4", "s3://bucket/out/77-cover.jpg"
 TASK = ViduTask(
     task_id="77", state="success", model="viduq3-turbo", credits=60, creations=(Creation(url="https://x/v?sig=s"),)
 )
@@ -81,12 +82,35 @@ def test_outlets_learn_task_place_and_price_and_keep_what_the_author_said():
     asset, alias, events = Asset("s3://bucket/videos"), AssetAlias("videos"), Events()
     extra = lineage.event_extra(TASK, [FILE])
     assert extra == {"vidu_task_id": "77", "uri": "s3://bucket/out/77.mp4", "credits": 60, "model": "viduq3-turbo"}
-    tell_outlets({"outlet_events": events}, [asset, alias], extra, [FILE, COVER])
+    tell_outlets({"outlet_events": events}, [asset, alias], extra, [TASK.record([FILE, COVER])])
     assert events[asset].extra == {"the author's": 1, **extra}
+    told = {"vidu_task_id": "77", "model": "viduq3-turbo"}
     assert events[alias].added == [
-        ("s3://bucket/out/77.mp4", extra),
-        ("s3://bucket/out/77-cover.jpg", {**extra, "uri": "s3://bucket/out/77-cover.jpg"}),
+        (VIDEO_URI, {**told, "kind": "video", "uri": VIDEO_URI, "credits": 60}),
+        (COVER_URI, {**told, "kind": "cover", "uri": COVER_URI, "credits": None}),
     ]
+
+
+class Refusing(Events):
+    def __getitem__(self, outlet):
+        raise TypeError("Key should be either an asset or an asset alias")
+
+
+@pytest.mark.parametrize(
+    "outlets", [[Asset("s3://b/x")], [AssetAlias("a")], [object()], [SimpleNamespace(url="file:///x")]]
+)
+def test_nothing_that_is_only_told_costs_a_paid_video(outlets, monkeypatch):
+    def broken(*arguments, **named):
+        raise ValueError("URI too long")
+
+    monkeypatch.setattr(
+        "airflow.providers.common.compat.sdk.get_hook_lineage_collector",
+        lambda: SimpleNamespace(add_input_asset=broken, add_output_asset=broken),
+    )
+    operator = SimpleNamespace(outlets=outlets)
+    record = lineage.hand_over(operator, {"outlet_events": Refusing()}, TASK, [FILE], images="/data/cat.png")
+    assert record["task_id"] == "77"
+    lineage.hand_over(operator, {}, TASK, [FILE])
 
 
 def test_a_link_that_dies_is_no_uri_of_an_event():

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import json
+from unittest.mock import Mock
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from test_batch_operator import drive
+from test_batch_operator import WorkerDied, drive
 
 from airflow_provider_vidu.api.catalog import MODELS, estimate_credits
 from airflow_provider_vidu.api.credit_limits import CreditLimits
@@ -19,6 +20,7 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
 from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.batch import submission as batch_submission
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
@@ -206,7 +208,7 @@ def test_a_balance_that_cannot_be_read_now_costs_a_retry(vidu_emulator, runtime_
     assert vidu_emulator.counters.submissions == 0
 
 
-@pytest.mark.parametrize("value", [-1, "many", 1.5j, [1]])
+@pytest.mark.parametrize("value", [-1, "many", 1.5j, [1], 60.9, True, float("inf")])
 @pytest.mark.parametrize("name", ["max_credits", "min_remaining_credits"])
 def test_a_limit_that_is_none_is_told(vidu_emulator, runtime_context, store, name, value):
     with pytest.raises(AirflowFailException, match=f"{name} must be a whole number"):
@@ -225,13 +227,88 @@ def test_one_dear_request_keeps_the_whole_batch_from_being_sent(vidu_emulator, r
 
 
 @pytest.mark.vidu_emulator(concurrency=0)
-def test_a_batch_that_turns_out_dear_stops_and_gives_back(vidu_emulator, runtime_context, store):
+@pytest.mark.parametrize("deferrable", [False, True], ids=["in the worker", "deferred"])
+def test_a_batch_that_turns_out_dear_stops_and_gives_back(vidu_emulator, runtime_context, store, deferrable):
     requests = [{**UNKNOWN, "prompt": str(number)} for number in range(30)]
-    with pytest.raises(AirflowFailException, match="asked 24 credits"):
-        drive(batch(requests, max_credits=23, max_in_flight=3), runtime_context(store))
+    made = batch(requests, max_credits=23, max_in_flight=3, deferrable=deferrable)
+    with pytest.raises(AirflowFailException, match="asked 24 credits") as raised:
+        drive(made, runtime_context(store))
+    assert ".." not in str(raised.value)
     assert 1 <= vidu_emulator.counters.submissions <= 6
     assert {task.err_code for task in vidu_emulator.tasks} == {"UserCancelled"}
     assert vidu_emulator.ledger.charged == 0
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["in the worker", "deferred"])
+@pytest.mark.vidu_emulator(concurrency=1)
+def test_a_batch_remembers_over_its_deferrals_that_it_was_too_dear(vidu_emulator, runtime_context, store, deferrable):
+    """Vidu takes one at once, so that this one cannot be cancelled."""
+    requests = [{**UNKNOWN, "prompt": str(number)} for number in range(12)]
+    made = batch(requests, max_credits=23, max_in_flight=3, deferrable=deferrable, on_failure="partial")
+    records, _ = drive(made, runtime_context(store))
+    submitted = vidu_emulator.counters.submissions
+    assert submitted <= 6
+    paid = [record for record in records if record["error"] is None]
+    assert vidu_emulator.ledger.charged == 24 * len(paid)
+    # A plain retry goes on as little.
+    drive(made, runtime_context(store, try_number=2))
+    assert vidu_emulator.counters.submissions == submitted
+
+
+@pytest.mark.vidu_emulator(concurrency=0)
+def test_a_dear_task_of_a_batch_whose_reply_was_lost_is_cancelled_too(
+    vidu_emulator, runtime_context, store, monkeypatch
+):
+    settles = vidu_emulator.connection_json(timeout=0.5, settle_seconds=0.2)
+    monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", settles)
+    vidu_emulator.faults.add("submit", Fault.drop_after_accept())
+    with pytest.raises(AirflowFailException, match="asked 24 credits"):
+        drive(batch([UNKNOWN], max_credits=23), runtime_context(store))
+    assert [task.err_code for task in vidu_emulator.tasks] == ["UserCancelled"]
+
+
+@pytest.mark.vidu_emulator(concurrency=0)
+def test_a_batch_whose_worker_died_before_it_gave_back_submits_no_more(
+    vidu_emulator, runtime_context, store, monkeypatch
+):
+    requests = [{**UNKNOWN, "prompt": str(number)} for number in range(9)]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batch_submission, "give_back", Mock(side_effect=WorkerDied))
+        with pytest.raises(WorkerDied):
+            drive(batch(requests, max_credits=23, max_in_flight=2), runtime_context(store))
+    submitted = vidu_emulator.counters.submissions
+    with pytest.raises(AirflowFailException, match="asked 24 credits"):
+        drive(batch(requests, max_credits=23), runtime_context(store, try_number=2))
+    assert vidu_emulator.counters.submissions == submitted
+    assert {task.err_code for task in vidu_emulator.tasks} == {"UserCancelled"}
+
+
+@pytest.mark.vidu_emulator(credits=1000)
+def test_without_a_store_no_message_advises_a_clear_that_pays_again(vidu_emulator, runtime_context):
+    requests = [{**FIELDS, "prompt": str(number)} for number in range(6)]
+    drive(batch(requests[:3]), runtime_context())
+    context = runtime_context(try_number=2)
+    with pytest.raises(AirflowFailException) as raised:
+        drive(batch(requests, min_remaining_credits=10**6, on_input_change="resubmit"), context)
+    assert "then clear this task" not in str(raised.value)
+
+
+@pytest.mark.vidu_emulator(concurrency=0)
+def test_a_clear_cancels_nothing_that_it_could_not_replace(vidu_emulator, runtime_context, store):
+    drive(single(wait_for_completion=False), runtime_context(store))
+    store.set("vidu_submission", {**store.get("vidu_submission"), "phase": "submitted"})
+    for limits in ({"min_remaining_credits": 10**9}, {"max_credits": 1}):
+        with pytest.raises(AirflowFailException):
+            drive(single(**limits), runtime_context(store, try_number=2, max_tries=3))
+    assert [task.err_code for task in vidu_emulator.tasks] == [""]
+
+
+def test_taskflow_has_the_same_limits(vidu_emulator, runtime_context, store):
+    for limits in ({"max_credits": 7}, {"min_remaining_credits": 10**9}):
+        with pytest.raises(AirflowFailException):
+            ViduHook().submit_once(runtime_context(store), FIELDS, **limits)
+    assert vidu_emulator.counters.submissions == 0
 
 
 def test_a_batch_keeps_and_lands_what_vidu_does_not_cancel(vidu_emulator, runtime_context, store, tmp_path):
