@@ -85,7 +85,7 @@ def test_no_module_of_the_package_reaches_up():
         ("api.img2video", "api.endpoints", "api.schedule", "api.task_ids", "api.group_progress"),
         ("api.listing", "api.poll_plan", "api.credit_limits"),
         ("compat", "client", "images"),
-        ("transfer", "destinations"),
+        ("transfer", "destinations", "connection_check"),
         (
             "waiting",
             "landing",

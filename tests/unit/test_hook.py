@@ -297,7 +297,7 @@ def test_the_connection_test_is_green_only_where_a_host_has_looked_at_the_key(
 
 
 def test_a_refused_key_is_told_the_other_regions_host(connect, monkeypatch):
-    monkeypatch.setattr("airflow_provider_vidu.api.account.VIDU_HOSTS", {"127.0.0.1", "api.vidu.cn"})
+    monkeypatch.setattr("airflow_provider_vidu.connection_check.VIDU_HOSTS", {"127.0.0.1", "api.vidu.cn"})
     with host(everything(401)) as url:
         ok, text = connect(host=url, password=KEY).test_connection()
     assert (ok, "belongs to the other region, the host is https://api.vidu.cn." in text) == (False, True), text
@@ -338,7 +338,7 @@ def test_a_host_that_cannot_be_reached_is_told_with_what_to_do(connect, monkeypa
 
 
 def test_a_host_that_says_nothing_is_given_up_soon(connect, monkeypatch):
-    monkeypatch.setattr("airflow_provider_vidu.hooks.vidu._TEST_TIMEOUT", 0.1)
+    monkeypatch.setattr("airflow_provider_vidu.connection_check._TEST_TIMEOUT", 0.1)
     monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         ok, text = connect(host=f"http://127.0.0.1:{silent.getsockname()[1]}", password=KEY).test_connection()

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What the connection form's "Test" says: green only where the host has looked at the key, red with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from airflow_provider_vidu.api.account import VIDU_HOSTS, Account
+from airflow_provider_vidu.api.endpoints import is_missing_endpoint
+from airflow_provider_vidu.api.errors import (
+    ViduAuthError,
+    ViduConfigurationError,
+    ViduError,
+    ViduRateLimitError,
+    ViduRequestError,
+    ViduUnavailableError,
+)
+from airflow_provider_vidu.client import ViduClient
+
+# Seconds for one request of a connection's test.
+_TEST_TIMEOUT = 10.0
+
+# Why a host was not reached, by what stands in the text of the error: what is wrong, and what to do.
+_UNREACHED = (
+    ("ProxyError", "its proxy let nothing through", "Check proxy in the extra, or the environment's proxy."),
+    ("NameResolutionError", "no such name is known (DNS)", "Check how the host is spelt."),
+    ("CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted", "Name the CA bundle as verify in the extra."),
+    (
+        "SSLError",
+        "it does not speak TLS there",
+        "Check host and port; https is what is used unless the host says http.",
+    ),
+    ("Connection refused", "nothing listens there", "Check host and port, and that it runs."),
+    ("imed out", "no answer in time", "Check the host, and that a firewall lets this machine out to it."),
+)
+
+
+def checked(look_up: Callable[[], Account], conn_id: str) -> tuple[bool, str]:
+    """
+    Check key and host by what costs nothing: the balance, else the list, else a task that cannot exist.
+
+    :param look_up: returns the account; raises what is wrong with the connection.
+    :param conn_id: the connection's id. Airflow's form tests under a random one, which nobody knows: it is not told.
+    :return: whether it works, and a sentence. The key is not in it.
+    """
+    key = ""
+    account: Account | None = None
+    try:
+        account = look_up()
+        key = account.api_key
+        # Somebody waits for the answer, and a thread of the API server with him.
+        with ViduClient(replace(account, timeout=min(account.timeout, _TEST_TIMEOUT))) as client:
+            works, told = _checked(client)
+    except ViduError as error:
+        works, told = False, _told(error, account).replace(f"The connection {conn_id!r}", "This connection")
+    except Exception as error:
+        # The form shows the sentence; a traceback would help nobody there.
+        works, told = False, f"{type(error).__name__}: {error}"
+    return works, told.replace(key, "***") if len(key) >= 8 else told
+
+
+def _checked(client: ViduClient) -> tuple[bool, str]:
+    account = client.account
+    accepts = f"{account.base_url} accepts this key"
+    try:
+        credits = client.get_credits()
+        # Without a row it may be an empty account, or a host that answers `{}` to everything.
+        if credits.rows:
+            poor = "" if credits.total > 0 else " Top the account up before you submit."
+            return True, f"{accepts}; {credits.total} credits left.{poor}"
+    except ViduError as error:
+        if not _is_lacking(error):
+            raise
+    listed = False
+    try:
+        if client.list_page(page_size=1).row_count:
+            return True, f"{accepts}: it has listed the account's tasks. It does not tell the balance."
+        listed = True
+    except ViduError as error:
+        if not _is_lacking(error):
+            raise
+    try:
+        client.get_task("0")
+        return (
+            False,
+            f"{account.base_url} is not Vidu's API: it answers for a task that does not exist. Check the host.",
+        )
+    except ViduRequestError as error:
+        if isinstance(error, ViduAuthError) or error.http_status == 429:
+            raise
+        refusal = error
+    if listed and refusal.reason not in {None, "NotFound"}:
+        return (
+            True,
+            f"{accepts}: it has listed the account's tasks, of which there are none. It does not tell the balance.",
+        )
+    # A refused task says nothing of the key, unless another key is refused in another way.
+    with type(client)(replace(account, api_key="not-a-key")) as stranger:
+        try:
+            stranger.get_task("0", retry=False)
+        except ViduAuthError:
+            return True, f"{accepts} and refuses others. It does not tell the balance, and lists no tasks."
+        except ViduError:
+            pass
+    if refusal.http_status == 404 and refusal.reason in {None, "NotFound"}:
+        return False, (
+            f"{account.base_url} has no task query at {account.task_path}: check api_prefix and the paths in the "
+            f"extra, and that the host is Vidu's or a relay's."
+        )
+    return False, (
+        f"{account.base_url} answers, but nothing there shows whether this key is good: it tells no balance, lists "
+        f"no tasks, and answers a wrong key alike ({refusal.message}). Check host and api_prefix; where they are "
+        f"right, only a first, cheap video can tell."
+    )
+
+
+def _is_lacking(error: ViduError) -> bool:
+    # A redirect is of the same class, and means that nothing works there.
+    by_connection = isinstance(error, ViduConfigurationError) and error.http_status is None
+    return by_connection or is_missing_endpoint(error)
+
+
+def _told(error: ViduError, account: Account | None) -> str:
+    if account is None:
+        return str(error)
+    host = urlsplit(account.base_url).hostname or ""
+    if isinstance(error, ViduAuthError):
+        others = ", ".join(sorted(f"https://{other}" for other in VIDU_HOSTS - {host}))
+        scheme = f"after {account.auth_scheme!r}" if account.auth_scheme else "alone"
+        error.advice = (
+            f"Check the API key. If it belongs to the other region, the host is {others}."
+            if host in VIDU_HOSTS
+            else f"Check the API key, and whether it is one of this host's own. It was sent {scheme} in the "
+            f"Authorization header: auth_scheme in the extra changes that."
+        )
+        return f"{account.base_url} refuses this key. {error}"
+    if isinstance(error, ViduRateLimitError):
+        error.advice = "It asks for a pause and has not judged the key. Test again in a minute."
+    elif isinstance(error, ViduUnavailableError) and (error.http_status or 0) >= 400:
+        error.advice = "It is down or overloaded, and has not judged the key. Test again later."
+    elif isinstance(error, ViduUnavailableError):
+        if "could not be reached" not in error.message:
+            return (
+                f"{account.base_url} does not answer as Vidu's API does. {error.message} Check the host "
+                f"(https://api.vidu.com, https://api.vidu.cn, or a relay's API rather than its web page). What a relay "
+                f'lacks is told in the extra: "credits_path": null, "list_path": null.'
+            )
+        for mark, why, advice in _UNREACHED:
+            if mark in error.message:
+                return f"{urlsplit(account.base_url).netloc} could not be reached: {why}. {advice}"
+        error.advice = "Check the host, and the way to it."
+    elif isinstance(error, ViduRequestError):
+        error.advice = "Vidu does not answer a test like this: check the host and api_prefix."
+        return f"{account.base_url} refused to be asked. {error}"
+    return str(error)
