@@ -90,7 +90,7 @@ def tell_outlets(
     from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
     files = [(record, file) for record in records for file in record["files"]]
-    if len(files) > MAX_NAMED:
+    if len(files) > MAX_NAMED and any(isinstance(outlet, AssetAlias) for outlet in outlets):
         _LOG.warning("An asset alias gets %d of the %d landed files; the manifest names all.", MAX_NAMED, len(files))
     for outlet in outlets:
         with _at_no_cost(f"The outlet {outlet!r} is not told what was made"):

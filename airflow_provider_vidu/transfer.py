@@ -250,7 +250,8 @@ def _refused(where: str, first: str, url: str) -> ViduLandingError:
         fate=Fate.PERMANENT,
         advice=(
             "Nothing was fetched from there. The video is paid for and safe at Vidu. Find out who answers for the "
-            "connection's host (a relay, a proxy?), then clear this task: it lands the video and submits nothing."
+            "connection's host (a relay, a proxy?), then fetch it with ViduHook().download('THE-VIDU-TASK-ID', path); "
+            "or, from Airflow 3.3 on, clear this task: it lands the video and submits nothing."
         ),
     )
 
