@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from airflow_provider_vidu.api.defaults import is_yes
 from airflow_provider_vidu.api.errors import ViduConfigurationError
 
 DEFAULT_BASE_URL = "https://api.vidu.com"
@@ -152,7 +153,7 @@ def account_from_fields(
         raise ViduConfigurationError(f"{where} has a character in its API key that no header carries (a line break?).")
     base_url = _base_url(host, schema, port, where)
     parts = urlsplit(base_url)
-    if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not _flag(extra.get("allow_http")):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not is_yes(extra.get("allow_http")):
         raise ViduConfigurationError(
             f"{where} would send its API key to {parts.hostname} over plain http.",
             advice='Use https, or set "allow_http": true in the extra if you must.',
@@ -259,16 +260,12 @@ def _given(extra: Mapping[str, Any], name: str, default: Any) -> Any:
     return default if value is None else value
 
 
-def _flag(value: Any) -> bool:
-    return value if isinstance(value, bool) else str(value or "").strip().lower() in {"1", "true", "yes", "on"}
-
-
 def _verify(value: Any) -> bool | str:
     if value is None or value == "":
         return True
     if isinstance(value, str) and value.strip().lower() not in {"true", "false", "1", "0", "yes", "no"}:
         return value
-    return _flag(value)
+    return is_yes(value)
 
 
 def _seconds(extra: Mapping[str, Any], name: str, where: str, *, zero: bool = False) -> float | None:

@@ -22,7 +22,7 @@ from datetime import date
 from math import ceil
 from typing import Any
 
-from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
+from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, is_yes
 
 #: The day on which the price rows below were read. They are estimates: Vidu changes prices without notice.
 PRICES_AS_OF = date(2026, 9, 1)
@@ -209,9 +209,6 @@ def estimate_credits(request: Any) -> int | None:
         value = request.get(name) if isinstance(request, Mapping) else getattr(request, name, None)
         return None if value == "" else value
 
-    def switched(name: str) -> bool:
-        return str(told(name)).strip().lower() in {"true", "1", "yes", "on"}
-
     try:
         duration = None if told("duration") is None else int(told("duration"))
     except (TypeError, ValueError):
@@ -220,8 +217,8 @@ def estimate_credits(request: Any) -> int | None:
         str(told("model") or DEFAULT_MODEL),
         duration,
         told("resolution"),
-        off_peak=switched("off_peak"),
-        is_rec=switched("is_rec"),
+        off_peak=is_yes(told("off_peak")),
+        is_rec=is_yes(told("is_rec")),
     )
 
 

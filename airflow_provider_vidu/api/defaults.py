@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The defaults that DAG files need at parse time. Every DAG parse loads this module: constants, and nothing else.
+The defaults that DAG files need at parse time, and how a switch is read. Every DAG parse loads this module: it imports
+nothing.
 """
 
 from __future__ import annotations
@@ -36,3 +37,12 @@ REQUEST_FIELDS = (
     "payload",
     "callback_url",
 )
+
+
+def is_yes(value: object) -> bool:
+    """
+    Tell whether a switch is on: a boolean, or what a template or a connection's form made of one.
+
+    :param value: anything; ``true``, ``1``, ``yes`` and ``on`` mean yes, in any case.
+    """
+    return str(value).strip().lower() in {"true", "1", "yes", "on"}

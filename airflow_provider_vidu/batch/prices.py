@@ -31,9 +31,8 @@ async def check_prices(batch: BatchSubmission, new: Sequence[int]) -> None:
     limits = batch.policies.limits
     estimates: list[int | None] = []
     for index in new:
-        request = batch.requests[index]
         try:
-            estimates.append(limits.check_estimate({**request.fields, **(request.extra_params or {})}))
+            estimates.append(limits.check_estimate(batch.requests[index].asked))
         except ViduCreditLimitError as error:
             error.message = f"Item {index}: {error.message}"
             raise

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.catalog import estimate_credits
-from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS
+from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS, is_yes
 from airflow_provider_vidu.api.endpoints import prepare_create
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
 from airflow_provider_vidu.api.img2video import ENDPOINT
@@ -66,6 +66,11 @@ class BatchRequest:
     problem: Exception | None = None
 
     @property
+    def asked(self) -> dict[str, Any]:
+        """The fields as they are sent, ``extra_params`` last; its images are not read."""
+        return {**self.fields, **(self.extra_params or {})}
+
+    @property
     def model(self) -> str:
         """The model's name."""
         return str((self.extra_params or {}).get("model") or self.fields.get("model") or DEFAULT_MODEL)
@@ -73,12 +78,12 @@ class BatchRequest:
     @property
     def off_peak(self) -> bool:
         """Whether it may take 48 hours."""
-        return self._switch("off_peak")
+        return is_yes(self.asked.get("off_peak"))
 
     @property
     def can_be_found(self) -> bool:
         """Whether its payload has a place for the marker by which a lost submission is found again."""
-        payload = (self.extra_params or {}).get("payload", self.fields.get("payload"))
+        payload = self.asked.get("payload")
         return not payload or MARKER_PLACEHOLDER in str(payload)
 
     @property
@@ -86,14 +91,15 @@ class BatchRequest:
         """
         What its price depends on, and the catalogue's estimate of it; None = it does not know. No image is read.
         """
-        told = {**self.fields, **(self.extra_params or {})}
-        switches = (self.off_peak, self._switch("is_rec"))
-        kind = (self.model, str(told.get("duration")), str(told.get("resolution")), *switches)
-        return kind, estimate_credits(told)
-
-    def _switch(self, name: str) -> bool:
-        told = (self.extra_params or {}).get(name, self.fields.get(name))
-        return told is True or str(told).strip().lower() in {"true", "1", "yes", "on"}
+        asked = self.asked
+        kind = (
+            self.model,
+            str(asked.get("duration")),
+            str(asked.get("resolution")),
+            self.off_peak,
+            is_yes(asked.get("is_rec")),
+        )
+        return kind, estimate_credits(asked)
 
     def wire(self, log: Any) -> dict[str, Any]:
         """

@@ -101,10 +101,12 @@ class ViduSubmittingOperator(BaseOperator):
         self.file_name = self.file_name or None
         self.land_cover = switched("land_cover", self.land_cover)
         self.land_watermarked = switched("land_watermarked", self.land_watermarked)
-        if self.output_path is not None and not self.wait_for_completion:
-            self.log.warning("Nothing is landed at %s: this task does not wait for the video.", self.output_path)
-        if self.output_path is not None and self.wait_for_completion:
+        if self.output_path is None:
+            return
+        if self.wait_for_completion:
             self._wanted(self.output_path).check()
+        else:
+            self.log.warning("Nothing is landed at %s: this task does not wait for the video.", self.output_path)
 
     def _limits(self) -> CreditLimits:
         from airflow_provider_vidu.api.credit_limits import CreditLimits
@@ -207,11 +209,11 @@ def switched(name: str, value: Any) -> bool:
     :param value: a boolean, or a word for one; None and an empty text are no.
     :raises ViduInputError: something else.
     """
+    from airflow_provider_vidu.api.defaults import is_yes
     from airflow_provider_vidu.api.errors import ViduInputError
 
-    word = str("" if value is None else value).strip().lower()
-    if word in {"true", "1", "yes", "on"}:
+    if is_yes(value):
         return True
-    if word in {"", "false", "0", "no", "off"}:
+    if value is None or str(value).strip().lower() in {"", "false", "0", "no", "off"}:
         return False
     raise ViduInputError(f"{name} must be true or false, got {value!r}.")

@@ -47,6 +47,19 @@ def names(monkeypatch):
     return table
 
 
+@pytest.fixture
+def tried(monkeypatch):
+    """Where connections were tried to; none is made."""
+    tried = []
+
+    def connect(address, *arguments, **named):
+        tried.append(address)
+        raise OSError("unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    return tried
+
+
 @contextmanager
 def secured(storage):
     """The storage host over TLS, with a certificate of an authority of its own; yields its URL and the CA bundle."""
@@ -169,43 +182,22 @@ def test_nor_can_a_redirect(names, storage, monkeypatch):
     assert len(storage.targets) == 1
 
 
-def test_a_name_that_is_private_in_part_is_reached_by_its_public_address(names, storage, monkeypatch):
+def test_a_name_that_is_private_in_part_is_reached_by_its_public_address(names, tried):
     names["storage.example"] = ["10.0.0.1", "93.184.215.14"]
-    tried = []
-
-    def connect(address, *arguments, **named):
-        tried.append(address[0])
-        raise OSError("unreachable")
-
-    monkeypatch.setattr(socket, "create_connection", connect)
     with pytest.raises(ViduUnavailableError, match="unreachable"):
         open_link(PUBLIC, "https://storage.example/v.mp4", {})
-    assert tried == ["93.184.215.14"]
+    assert tried == [("93.184.215.14", 443)]
 
 
 @pytest.mark.parametrize("base_url", ["https://vidu.internal", "https://10.0.0.2"])
-def test_where_the_api_is_private_its_storage_may_be_too(names, monkeypatch, base_url):
+def test_where_the_api_is_private_its_storage_may_be_too(names, tried, base_url):
     names["vidu.internal"] = ["10.0.0.2"]
-    tried = []
-
-    def connect(address, *arguments, **named):
-        tried.append(address[0])
-        raise OSError("unreachable")
-
-    monkeypatch.setattr(socket, "create_connection", connect)
     with pytest.raises(ViduUnavailableError, match="unreachable"):
         open_link(Account(base_url=base_url, api_key="k"), "https://10.0.0.8/v.mp4", {})
-    assert tried == ["10.0.0.8"]
+    assert tried == [("10.0.0.8", 443)]
 
 
-def test_a_proxy_of_the_private_network_is_used_and_looks_names_up_itself(names, monkeypatch):
-    tried = []
-
-    def connect(address, *arguments, **named):
-        tried.append(address)
-        raise OSError("unreachable")
-
-    monkeypatch.setattr(socket, "create_connection", connect)
+def test_a_proxy_of_the_private_network_is_used_and_looks_names_up_itself(names, tried):
     account = Account(base_url="https://api.vidu.example", api_key="k", proxy="http://10.0.0.9:3128")
     with pytest.raises(ViduUnavailableError, match="unreachable"):
         open_link(account, "https://only-the-proxy-knows.example/v.mp4", {})
