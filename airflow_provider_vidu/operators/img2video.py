@@ -363,8 +363,19 @@ class Img2VideoOperator(ViduSubmittingOperator):
         from airflow_provider_vidu.submission import Submission
 
         return Submission.of(
-            context, client, self._policies(), resumed=resumed, sleep=self._sleep_unless_killed, log=self.log
+            context,
+            client,
+            self._policies(),
+            resumed=resumed,
+            is_delivered=self._is_delivered,
+            sleep=self._sleep_unless_killed,
+            log=self.log,
         )
+
+    def _is_delivered(self, task: ViduTask) -> bool | None:
+        if not (self.wait_for_completion and self.output_path):
+            return None
+        return self._wanted(self.output_path).is_landed(task)
 
     def _wire(self) -> dict[str, Any]:
         from airflow_provider_vidu.images import wire_of
@@ -446,7 +457,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
         if not self._killed:
             return
         from airflow_provider_vidu.api.errors import ViduStillRunningError
-        from airflow_provider_vidu.kill_guard import ended_by_user
+        from airflow_provider_vidu.kill_guard import ended_by_user, is_forgotten
         from airflow_provider_vidu.waiting import cancelled
 
         outcome = "It was left running; a retry re-attaches to it."
@@ -454,6 +465,12 @@ class Img2VideoOperator(ViduSubmittingOperator):
             if self.cancel_on_kill and ended_by_user(context["ti"]):
                 done = cancelled(client, task_id, self.log)
                 outcome = f"A user has ended this task: it was {'cancelled' if done else 'not cancelled'} at Vidu."
+            elif self.cancel_on_kill and is_forgotten(context["ti"], client):
+                done = cancelled(client, task_id, self.log)
+                outcome = (
+                    f"A user has cleared this task, which may discard its state, and this host has no task list: it was "
+                    f"{'cancelled' if done else 'not cancelled, and is billed when it succeeds,'} at Vidu."
+                )
         except Exception as error:
             outcome = f"It was left running, since Airflow does not tell why this task ends ({error})."
         raise ViduStillRunningError("The task was told to stop while it waited.", task_id=task_id, advice=outcome)

@@ -15,6 +15,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
 
+    from airflow_provider_vidu.bulk_cancel import CancelReport
     from airflow_provider_vidu.subscribers import GroupOutcome, Outcome
     from airflow_provider_vidu.watcher import Watcher
 
@@ -168,7 +169,9 @@ class ViduTaskTrigger(BaseTrigger):
         Cancel what is unfinished at Vidu, if a user has ended the Airflow task for good.
 
         Airflow 3.3.0 to 3.3.2 call this for hand-overs between triggerers too, and after a clear whose next try has
-        already re-attached: both show in the state of the Airflow task, and nothing is cancelled then.
+        already re-attached: both show in the state of the Airflow task, and nothing is cancelled then. After a clear
+        that discards the task's state (3.4+), on a host without a task list, the next try cannot find what was
+        submitted: then it is cancelled here.
         """
         if not self.cancel_on_kill or self._yielded or time.time() >= self.end_time:
             return
@@ -184,16 +187,38 @@ class ViduTaskTrigger(BaseTrigger):
             self.log.warning("%s: not cancelled: %s", self._named, str(error) or type(error).__name__)
 
     async def _cancel_unfinished(self) -> None:
+        from airflow_provider_vidu import compat
         from airflow_provider_vidu.bulk_cancel import cancel_unfinished
         from airflow_provider_vidu.hooks.vidu import ViduHook
-        from airflow_provider_vidu.kill_guard import aended_by_user
+        from airflow_provider_vidu.kill_guard import aended_by_user, ais_forgotten
 
-        if self.task_instance is None or not await aended_by_user(self.task_instance):
-            self.log.info("The Airflow task goes on elsewhere: %s left running.", self._named)
+        instance = self.task_instance
+        is_over = instance is not None and await aended_by_user(instance)
+        if is_over or (instance is not None and compat.clear_discards_state()):
+            async with await ViduHook(self.vidu_conn_id).aget_conn() as client:
+                if is_over or await ais_forgotten(instance, client, self.vidu_task_ids[0]):
+                    report = await cancel_unfinished(
+                        client, self.vidu_task_ids, seconds=self._kill_timeout, log=self.log
+                    )
+                    self._report(report, is_over=is_over)
+                    return
+        self.log.info("The Airflow task goes on elsewhere: %s left running.", self._named)
+
+    def _report(self, report: CancelReport, *, is_over: bool) -> None:
+        if is_over:
+            report.tell(self.log, f"A user has ended the Airflow task. {self._named}")
             return
-        async with await ViduHook(self.vidu_conn_id).aget_conn() as client:
-            report = await cancel_unfinished(client, self.vidu_task_ids, seconds=self._kill_timeout, log=self.log)
-        report.tell(self.log, f"A user has ended the Airflow task. {self._named}")
+        report.tell(self.log, f"A clear has discarded the Airflow task's state. {self._named}")
+        for task_id in (*report.refused, *report.unreachable):
+            self.log.error(
+                "Vidu task %s (%s credits) was not cancelled and is billed when it succeeds, but no try waits for it "
+                "any more: the clear discarded the task's state, and this host has no task list to find it in. Fetch "
+                "its video with ViduHook(%r).download(%r, path).",
+                task_id,
+                report.credits.get(task_id, "unknown"),
+                self.vidu_conn_id,
+                task_id,
+            )
 
     @property
     def _kill_timeout(self) -> float:
