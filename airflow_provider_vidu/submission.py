@@ -456,8 +456,8 @@ class Submission:
             shared_marker=self._store is None,
         )
         if found.task is None:
-            has_list = known.has_list and found.has_list
-            return replace(known, look_up=found.look_up, has_list=has_list), None, found.candidates
+            # A missing list that the connection does not admit to is no consent: the clear may be a guess.
+            return replace(known, look_up=found.look_up), None, found.candidates
         self._note_task(found.task)
         if self._store is not None:
             # Its reply was lost. Without a store it may as well have been counted by the try that sent it.
@@ -480,8 +480,8 @@ class Submission:
         task = found.task
         if not found.has_list:
             self._log.warning(
-                "The clear may have discarded what earlier tries noted, and this host has no task list: a Vidu task that "
-                "they submitted cannot be found. If one is still running, the triggerer tries to cancel it."
+                "The clear may have discarded what earlier tries noted, and this host has no task list: a Vidu task "
+                "that they submitted cannot be found. If one is still running, the triggerer tries to cancel it."
             )
             self._note_discarded()
         if task is None or (found.look_up is LookUp.UNKNOWN and not self._is_wanted(task)):

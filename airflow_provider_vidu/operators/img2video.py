@@ -468,7 +468,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
             elif self.cancel_on_kill and is_forgotten(context["ti"], client):
                 done = cancelled(client, task_id, self.log)
                 outcome = (
-                    f"A user has cleared this task, which may discard its state, and this host has no task list: it was "
+                    "A user has cleared this task, which may discard its state, and this host has no task list: it was "
                     f"{'cancelled' if done else 'not cancelled, and is billed when it succeeds,'} at Vidu."
                 )
         except Exception as error:

@@ -30,6 +30,7 @@ class BatchWorld(World):
 
     def __init__(self, chance: Chance, folder: Path) -> None:
         super().__init__(chance, folder)
+        self.discards = False
         for name in ("images", "prompt", "model", "duration", "wait_for_completion"):
             self.settings.pop(name)
         number_of = chance.one_of([1, 2, 5, 9])

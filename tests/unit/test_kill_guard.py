@@ -146,7 +146,7 @@ class Host:
 
 
 class AsyncHost(Host):
-    async def list_page(self, **query):  # ruff: ignore[unused-async]
+    async def list_page(self, **query):
         super().list_page(**query)
 
 
@@ -158,7 +158,7 @@ def airflow(monkeypatch):
     def reply(replies):
         return replies.pop(0) if len(replies) > 1 else replies[0]
 
-    async def sleep(seconds):  # ruff: ignore[unused-async]
+    async def sleep(seconds):
         pass
 
     monkeypatch.setattr(kill_guard.compat, "clear_discards_state", lambda: True)

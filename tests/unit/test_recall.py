@@ -153,7 +153,7 @@ def test_a_list_that_cannot_say_stops_before_anything_is_sent(make, discard, vid
     for name, value in quirk.items():
         setattr(vidu, name, value)
     vidu.finish("900001")
-    with pytest.raises(ViduSubmissionInDoubtError, match="An earlier try of d.t of r may have submitted") as raised:
+    with pytest.raises(ViduSubmissionInDoubtError, match=r"An earlier try of d\.t of r may have submitted") as raised:
         discard().submit(lambda: WIRE)
     assert len(vidu.submissions) == 1
     assert '"task_id": null' in str(raised.value)
@@ -164,7 +164,7 @@ def test_a_list_that_cannot_say_stops_before_anything_is_sent(make, discard, vid
 def test_a_payload_without_a_marker_stops_before_anything_is_sent(make, discard, vidu):
     own = {**WIRE, "payload": "order-17"}
     make().submit(lambda: own)
-    with pytest.raises(ViduSubmissionInDoubtError, match="needs {marker}"):
+    with pytest.raises(ViduSubmissionInDoubtError, match=r"needs \{marker\}"):
         discard().submit(lambda: own)
     assert len(vidu.submissions) == 1
 
