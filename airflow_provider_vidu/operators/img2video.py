@@ -34,11 +34,30 @@ class Img2VideoOperator(ViduSubmittingOperator):
     Generates a video from an image with Vidu.
 
     Submits once per intended run, whatever dies: a retry re-attaches to the task that an earlier try submitted, a
-    clear submits anew (see ``docs/reliability.md``). Waits in the triggerer (``deferrable=True``), in the worker, or
+    clear submits again. Waits in the triggerer (``deferrable=True``), in the worker, or
     not at all (``wait_for_completion=False``: then a :class:`ViduTaskSensor` takes the result).
 
     Every field of the request is templated and checked after rendering, before anything is sent; an empty string
     counts as not given.
+
+    **Durable execution.** What a try has submitted is kept in the task state store (Airflow 3.3+):
+
+    ===================  ==========================  ===================================  ===========================
+    earlier task         retry                       default clear (discards the state    clear that keeps the state
+                                                     from Airflow 3.4 on)
+    ===================  ==========================  ===================================  ===========================
+    running              re-attach                   found in the account's list:         cancel, then submit;
+                                                     cancel, then submit; refused:        refused: re-attach
+                                                     re-attach
+    succeeded, not       land and return it          land and return it, if               land and return it
+    delivered                                        ``output_path`` is set and the
+                                                     file is not there; else submit
+    delivered            return the same record      submit, with a warning               submit
+    failed               submit, or fail for good    submit                               submit
+    ===================  ==========================  ===================================  ===========================
+
+    A clear of the whole Dag run keeps the state, too. Below Airflow 3.3 a retry searches the account's list, and a clear
+    always submits. All situations are in ``docs/reliability.md``.
 
     .. seealso:: Vidu's image-to-video page, ``POST /ent/v2/img2video``.
 
