@@ -56,8 +56,8 @@ class Img2VideoOperator(ViduSubmittingOperator):
     failed               submit, or fail for good    submit                               submit
     ===================  ==========================  ===================================  ===========================
 
-    A clear of the whole Dag run keeps the state, too. Below Airflow 3.3 a retry searches the account's list, and a clear
-    always submits. All situations are in ``docs/reliability.md``.
+    A clear of the whole Dag run keeps the state, too. Below Airflow 3.3 a retry searches the account's list, and a
+    clear always submits. All situations are in ``docs/reliability.md``.
 
     .. seealso:: Vidu's image-to-video page, ``POST /ent/v2/img2video``.
 
