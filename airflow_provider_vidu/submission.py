@@ -149,6 +149,7 @@ class Submission:
         # Whoever has left the worker once does not sit in it again.
         self._waited = 0.0 if resumed is None else IN_PLACE_SECONDS
         self._record: SubmissionRecord | None = None
+        self._has_list = True
 
     @classmethod
     def of(cls, context: Any, client: ViduClient, policies: Policies, **options: Any) -> Submission:
@@ -278,6 +279,7 @@ class Submission:
                     this_try=self.this_try,
                     key=self.key if self._store is not None else None,
                     candidates=candidates,
+                    has_list=self._has_list,
                 )
                 if failure.fate is Fate.IN_DOUBT and self.policies.on_unknown == "resubmit":
                     failure.fate = Fate.RETRYABLE
@@ -457,6 +459,7 @@ class Submission:
         )
         if found.task is None:
             # A missing list that the connection does not admit to is no consent: the clear may be a guess.
+            self._has_list = found.has_list
             return replace(known, look_up=found.look_up), None, found.candidates
         self._note_task(found.task)
         if self._store is not None:

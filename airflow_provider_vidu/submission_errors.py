@@ -33,6 +33,7 @@ def failure_of(
     this_try: Try,
     key: str | None,
     candidates: Sequence[str] = (),
+    has_list: bool = True,
 ) -> ViduError:
     """
     Return the error of a try that was told to stop.
@@ -43,6 +44,7 @@ def failure_of(
     :param this_try: who was told to.
     :param key: of the record in the task state store; None where this Airflow has none.
     :param candidates: ids of tasks that may be the lost submission.
+    :param has_list: False = the search has shown that this host has no list.
     """
     record = known.record
     task_id = record.task_id if record else None
@@ -57,7 +59,13 @@ def failure_of(
             advice="Nothing was submitted; a retry looks again.",
         )
     if record.phase is Phase.INTENT:
-        return _in_doubt(record, reason, this_try, key, candidates)
+        error = _in_doubt(record, reason, this_try, key, candidates)
+        if not has_list:
+            error.advice += (
+                " This host has no task list to search. Say so in the connection's extra (list_path: null), and a "
+                "clear counts as your consent to submit again; on_unknown='resubmit' does without asking."
+            )
+        return error
     changed = changed_fields(record.fingerprint, known.fingerprint)
     if changed and record.account == known.account:
         return ViduError(
