@@ -39,8 +39,17 @@ from airflow_provider_vidu.batch.flow import Flow, kept_text, refusal_of
 from airflow_provider_vidu.batch.lost import LostSubmissions
 from airflow_provider_vidu.batch.pacing import Budget, Pace
 from airflow_provider_vidu.batch.prices import check_prices, give_back, hold_to_price
-from airflow_provider_vidu.batch.records import Header, Item, ItemPhase, match, renewed
-from airflow_provider_vidu.batch.requests import BatchRequest, digest_of, names_of, problems_of
+from airflow_provider_vidu.batch.records import (
+    MAX_PARAMETERS,
+    Header,
+    Item,
+    ItemPhase,
+    Rank,
+    match,
+    new_items,
+    renewed,
+)
+from airflow_provider_vidu.batch.requests import BatchRequest, digest_of, problems_of
 from airflow_provider_vidu.batch.results import Memory
 from airflow_provider_vidu.batch.store import HEADER_KEY, BatchStore, TravellingStore
 from airflow_provider_vidu.bulk_query import MAX_PARALLEL, BulkQuery, in_parallel
@@ -324,8 +333,13 @@ class BatchSubmission:
         )
 
     async def _meet(self, header: Header) -> None:
-        """Meet what is remembered: each request finds what was done for it, wherever it stands now."""
-        found = match(self.items, names_of(self.requests))
+        """Meet what is remembered: each request finds what was done for it, wherever it is in the list now."""
+        wanted = [request.reading for request in self.requests]
+        found = match(self.items, wanted)
+        if found.unclear:
+            found = match(self.items, wanted, await self._ranks(found.unclear))
+        if found.in_question and self.policies.on_input_change != "resubmit":
+            raise self._unrecognised(found.in_question)
         problems_of(request for request, item in zip(self.requests, found.items, strict=True) if not item.has_been_sent)
         left_credits = header.left_credits
         if found.left_over:
@@ -343,28 +357,73 @@ class BatchSubmission:
             "%d of %d requests have been sent before; only what has failed is sent again.", sent, len(self.items)
         )
 
+    async def _ranks(self, items: Sequence[Item]) -> dict[str, Rank]:
+        """
+        Query what became of some items, by their identities.
+
+        :raises ViduError: Vidu cannot be asked now; without the answer a request might be paid for again.
+        """
+        seen = await self._query.get_tasks([item.task_id for item in items if item.task_id])
+        ranks = {}
+        for item in items:
+            found = seen[item.task_id] if item.task_id else None
+            if found is None or isinstance(found, ViduNotFoundError):
+                ranks[item.identity] = Rank.IN_DOUBT
+            elif isinstance(found, ViduError):
+                raise ViduUnavailableError(
+                    "The list of requests has changed, and which of the earlier Vidu tasks are paid for cannot be "
+                    f"queried now ({found.message}).",
+                    task_id=item.task_id,
+                    fate=found.fate,
+                    http_status=found.http_status,
+                    advice="Nothing was submitted by this try, and what was submitted goes on. A retry queries again.",
+                )
+            elif found.failed:
+                ranks[item.identity] = Rank.FAILED
+            else:
+                ranks[item.identity] = Rank.SUCCEEDED if found.succeeded else Rank.RUNNING
+        return ranks
+
+    def _unrecognised(self, in_question: Sequence[tuple[int, Item]]) -> ViduError:
+        """Return the error of links that may be new ones to pictures that are paid for, or links to other pictures."""
+        differing: dict[str, None] = {}
+        for row, item in in_question:
+            reading = self.requests[row].reading
+            if reading is not None:
+                differing.update(dict.fromkeys(reading.differing(item.reading)))
+        rows = [row for row, _ in in_question]
+        # Of one in doubt, its marker is all that tells it in the account's list.
+        tasks = list(dict.fromkeys(item.task_id or item.marker(self.generation) for _, item in in_question))
+        what = f"Item {rows[0]} asks" if len(rows) == 1 else f"Items {some_of(rows)} ask"
+        names = f" ({', '.join(list(differing)[:MAX_PARAMETERS])})" if differing else ""
+        return ViduError(
+            f"{what} for a picture whose URL differs only in its query{names} from that of Vidu task {some_of(tasks)}, "
+            "which was submitted and is not in the batch any more. It may be the same picture with a new signature, or "
+            "another picture.",
+            advice=(
+                "Nothing was submitted by this try; the earlier task may be billed. If it is another picture and may "
+                "be billed too, set on_input_change='resubmit'. If it is the same picture, pass the earlier link "
+                "again, or fetch the video with ViduHook().download('THE-VIDU-TASK-ID', path) and take the item out "
+                "of the batch. In later runs, pass the picture as a file or an unsigned URL."
+            ),
+        )
+
     async def _leave(self, left_over: Sequence[Item]) -> int:
         """Let go of what nobody asks for any more. Returns the credits that it costs."""
         ids = [item.task_id for item in left_over if item.task_id]
         # Of one in doubt, its marker is all that tells it in the account's list.
         names = [item.task_id or item.marker(self.generation) for item in left_over]
-        named = f"{len(left_over)} requests that were submitted are not in the batch any more ({some_of(names)})"
         if not self._cleared and self.policies.on_input_change != "resubmit":
-            raise ViduError(
-                f"This try asks for something else than the try before: {named}.",
-                advice=(
-                    f"Nothing was submitted by this try. To go on with the new requests, "
-                    f"{self.memory.by_clearing('what is new')} Or set on_input_change='resubmit'. A field that renders "
-                    "anew at every try (a time, a random value) causes this."
-                ),
-            )
+            raise self.changed(len(left_over), names)
         from airflow_provider_vidu.bulk_cancel import cancel_unfinished
 
         await cancel_unfinished(self.client, ids, seconds=LEAVE_SECONDS, log=self.log)
         # The tasks themselves are asked: a cancelled one shows as failed, and what has failed is not billed.
         seen = await self._query.get_tasks(ids)
         unbilled = _failed_of(seen)
-        self.log.info("%s: %d of them have failed or are cancelled, unbilled.", named, len(unbilled))
+        self.log.info(
+            "%s: %d of them have failed or are cancelled, unbilled.", _named(len(left_over), names), len(unbilled)
+        )
         if len(unbilled) < len(left_over):
             self.log.warning(
                 "%d of them are or may be billed; their videos stay at Vidu for as long as Vidu keeps them.",
@@ -372,17 +431,29 @@ class BatchSubmission:
             )
         return sum(item.credits or 0 for item in left_over if item.task_id not in unbilled)
 
+    def changed(self, count: int, names: Iterable[str]) -> ViduError:
+        """
+        Return the error of a try that does not ask any more for what an earlier one has submitted.
+
+        :param count: how many requests that are.
+        :param names: of their Vidu tasks.
+        """
+        return ViduError(
+            f"This try asks for something else than the try before: {_named(count, names)}.",
+            advice=(
+                f"Nothing was submitted by this try. To go on with the new requests, "
+                f"{self.memory.by_clearing('what is new')} Or set on_input_change='resubmit'. A field that renders "
+                "differently at every try (a time, a random value) causes this."
+            ),
+        )
+
     def _begin(self, layout: int) -> None:
         """Write a new generation: every item new, unless an earlier part of it may be forgotten."""
         problems_of(self.requests)
-        names = [name or "" for name in names_of(self.requests)]
-        items: Sequence[Item] = [Item(name) for name in names]
-        generation = MARKER_PREFIX + uuid.uuid4().hex
+        items = new_items([request.reading for request in self.requests if request.reading is not None])
         if self.memory is Memory.LIST:
-            # For want of a store, one that every try computes anew.
-            generation = derived_marker(*self.this_try.marker_parts, HEADER_KEY)
             if self.this_try.try_number > 1 or self.has_left:
-                items = [Item(name, ItemPhase.INTENT, attempted_at=self.began) for name in names]
+                items = [replace(item, phase=ItemPhase.INTENT, attempted_at=self.began) for item in items]
         elif self.has_left and self.memory is Memory.NONE:
             raise ViduError(
                 "What this try has submitted before it left the worker is forgotten (durable=False).",
@@ -390,7 +461,14 @@ class BatchSubmission:
             )
         account = self.client.account.identity
         asked = digest_of(self.requests)
-        self.kept.begin(Header(generation, layout, len(items), self.this_try.max_tries, account, asked), items)
+        header = Header(self._new_generation(), layout, len(items), self.this_try.max_tries, account, asked)
+        self.kept.begin(header, items)
+
+    def _new_generation(self) -> str:
+        """Return the marker of a new generation: random, or without a store one that a later try computes again."""
+        if self.memory is Memory.LIST:
+            return derived_marker(*self.this_try.marker_parts, HEADER_KEY)
+        return MARKER_PREFIX + uuid.uuid4().hex
 
     @property
     def lost(self) -> list[int]:
@@ -568,6 +646,10 @@ class BatchSubmission:
             self.budget.spent,
             f"; {failed} failed" if failed else "",
         )
+
+
+def _named(count: int, names: Iterable[str]) -> str:
+    return f"{count} requests that were submitted are not in the batch any more ({some_of(names)})"
 
 
 def _failed_of(seen: Mapping[str, ViduTask | ViduError]) -> set[str]:

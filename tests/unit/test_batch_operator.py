@@ -600,7 +600,8 @@ def test_after_the_deadline_nothing_is_submitted_though_the_links_of_its_picture
 ):
     def requests(signature):
         prompts = ("good", "[emulator:fail=InternalServiceFailure]")
-        return [{**FIELDS, "images": f"https://example.com/a.png?sig={signature}", "prompt": one} for one in prompts]
+        link = f"https://example.com/a.png?verify=190000000{signature}-c2lnbmF0dXJl"
+        return [{**FIELDS, "images": link, "prompt": one} for one in prompts]
 
     context = runtime_context(store)
     with pytest.raises(TaskDeferred) as deferred:
@@ -618,7 +619,8 @@ def test_pictures_that_differ_in_the_query_of_their_url_alone_keep_their_own_vid
 ):
     requests = [{**FIELDS, "images": f"https://example.com/image?id={number}", "prompt": "x"} for number in range(3)]
     drive(operator(requests, on_failure="partial"), runtime_context(store))
-    signed = [{**one, "images": f"{one['images']}&X-Amz-Signature=new"} for one in reversed(requests)]
+    signature = "wsSecret=0123456789abcdef0123456789abcdef&wsTime=6a0b1c2d"
+    signed = [{**one, "images": f"{one['images']}&{signature}"} for one in reversed(requests)]
     records, _ = drive(operator(signed), runtime_context(store, try_number=2))
     images = {task.task_id: task.fields["images"][0] for task in vidu_emulator.tasks}
     assert [images[record["task_id"]] for record in records] == [one["images"] for one in reversed(requests)]
