@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import (
     Fate,
+    ViduAuthError,
+    ViduConfigurationError,
     ViduCreditError,
     ViduError,
     ViduNoCreationError,
@@ -35,7 +37,8 @@ from airflow_provider_vidu.api.errors import (
     task_error,
 )
 from airflow_provider_vidu.api.messages import some_of
-from airflow_provider_vidu.batch.flow import Flow, kept_text, refusal_of
+from airflow_provider_vidu.api.schedule import REFUSALS
+from airflow_provider_vidu.batch.flow import Flow, refusal_of
 from airflow_provider_vidu.batch.lost import LostSubmissions
 from airflow_provider_vidu.batch.pacing import Budget, Pace
 from airflow_provider_vidu.batch.prices import check_prices, give_back, hold_to_price
@@ -79,6 +82,18 @@ if TYPE_CHECKING:
 SAY_EVERY = 15.0
 #: Seconds for cancelling what is not in the batch any more.
 LEAVE_SECONDS = 30.0
+#: Seconds between two queries for tasks that Vidu refuses to show; ``REFUSALS`` in a row are final.
+REFUSAL_GAP = 3.0
+#: How often tasks are queried again after their wait has ended and no query was answered …
+OUTAGE_LOOKS = 4
+#: … and seconds in between.
+OUTAGE_GAP = 5.0
+
+_QUERIED_AGAIN = {
+    Memory.STORE: "A retry or clear of this task queries it again and submits nothing for it.",
+    Memory.LIST: "A retry of this task queries it again; a clear would pay for every request again.",
+    Memory.NONE: "A retry or clear of this task would pay for every request again (durable=False).",
+}
 
 
 class BatchSubmission:
@@ -96,6 +111,7 @@ class BatchSubmission:
     :param travelled: the values of a :class:`TravellingStore` that came with it.
     :param given_up: whoever waited has given up: nobody would wait for what is submitted now.
     :param clock: epoch seconds; injected by tests.
+    :param sleep: seconds, between two writes of a store that fails; injected by tests.
     :param stop: called at least every half second; raises to end the try.
     :param log: where to tell what is done and why.
     """
@@ -114,6 +130,7 @@ class BatchSubmission:
         travelled: dict[str, Any] | None = None,
         given_up: bool = False,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
         stop: Callable[[], None] = lambda: None,
         log: Any,
     ) -> None:
@@ -133,6 +150,8 @@ class BatchSubmission:
         self.given_up = given_up
         #: Credits that are held back for what is out or in doubt, by the items' numbers.
         self.reserved: dict[int, int] = {}
+        #: Why the last query for a running task was not answered, by its item's number.
+        self._unanswered: dict[int, ViduError] = {}
         self.pace = Pace(max_in_flight, this_try.spread)
         self.budget = Budget(credit_budget)
         self.max_in_flight = max_in_flight
@@ -145,7 +164,8 @@ class BatchSubmission:
         lasting = store if self.memory is Memory.STORE else None
         #: What has to travel in the arguments of a deferral; None = the store has it.
         self.travelling = TravellingStore(travelled) if lasting is None else None
-        self.kept = BatchStore(lasting or self.travelling or TravellingStore(), this_try, log)
+        held = lasting or self.travelling or TravellingStore()
+        self.kept = BatchStore(held, this_try, log, clock=clock, sleep=sleep, stop=lambda: self.stop())
         self._item_retries = item_retries
         #: This try has left its worker and come back.
         self.has_left = resumed is not None
@@ -201,9 +221,46 @@ class BatchSubmission:
         return True
 
     async def go_on(self) -> None:
-        """Look at every task, and submit again what may be: after a wait."""
+        """Query every task, and submit again what may be: after a wait."""
         await self._read(within_try=True)
         await self._submit_rest()
+
+    async def query_until_answered(self, is_unchanged: Callable[[], bool] = lambda: False) -> None:
+        """
+        Query again where a wait has ended and nothing has been learnt of what it was for: another would end at once.
+
+        :param is_unchanged: whether everything that was waited for still seems to run.
+        :raises ViduUnavailableError: there is still no better answer; a retry goes on.
+        """
+
+        def is_stuck() -> bool:
+            running = self.running
+            return self.may_submit and bool(running) and (running.keys() <= self._unanswered.keys() or is_unchanged())
+
+        for _ in range(OUTAGE_LOOKS):
+            if not is_stuck():
+                return
+            await self._rest(OUTAGE_GAP)
+            await self.go_on()
+        if not is_stuck():
+            return
+        running = self.running
+        error = next((self._unanswered[index] for index in running if index in self._unanswered), None)
+        problem = (
+            "Vidu still shows them as running" if error is None else f"they cannot be queried now: {error.message}"
+        )
+        advice = "Their videos stay at Vidu and nothing is lost. "
+        if self.memory is Memory.NONE:
+            # A retry that pays for everything again is not made.
+            advice += f"A retry would submit all again (durable=False): {self.memory.by_clearing('the rest')}"
+        else:
+            advice += "A retry queries them again and submits only what is missing."
+        raise ViduUnavailableError(
+            f"The wait for {len(running)} Vidu tasks has ended ({some_of(running.values())}), and {problem}",
+            fate=Fate.PERMANENT if self.memory is Memory.NONE else Fate.RETRYABLE,
+            http_status=None if error is None else error.http_status,
+            advice=advice,
+        )
 
     @property
     def end_time(self) -> float:
@@ -254,11 +311,15 @@ class BatchSubmission:
                     advice="The video is paid and stays at Vidu; a retry fetches it.",
                 )
                 continue
-            error = ViduNoCreationError("The task has succeeded but has no video.", task_id=task.task_id)
-            self.errors[index] = error
-            # As a refusal: a retry would find nothing either, and a clear means a new generation.
-            self.kept.update(index, phase=ItemPhase.REFUSED, error=kept_text(error))
-        self.kept.write(needed=False)
+            # It stays as submitted: the video exists at the host, and a new generation would be billed again.
+            self.errors[index] = ViduNoCreationError(
+                "The task has succeeded, and Vidu returns no link to its video.",
+                task_id=task.task_id,
+                advice=(
+                    "It is billed: check the task with Vidu (its console or support) before anything else. "
+                    f"{_QUERIED_AGAIN[self.memory]}"
+                ),
+            )
 
     def note_returned(self, *, whole: bool) -> None:
         """
@@ -363,7 +424,7 @@ class BatchSubmission:
 
         :raises ViduError: Vidu cannot be asked now; without the answer a request might be paid for again.
         """
-        seen = await self._query.get_tasks([item.task_id for item in items if item.task_id])
+        seen = await self._query_patiently([item.task_id for item in items if item.task_id])
         ranks = {}
         for item in items:
             found = seen[item.task_id] if item.task_id else None
@@ -498,13 +559,16 @@ class BatchSubmission:
 
     async def _read(self, *, within_try: bool = False) -> None:
         """
-        Look at every task, and decide on each item.
+        Query every task, and decide on each item.
 
         :param within_try: it is still the try that has submitted them: they are submitted again only as often as
             ``item_retries`` says.
         """
         known = [(index, item.task_id) for index, item in enumerate(self.items) if item.task_id]
-        seen = await self._query.get_tasks([task_id for _, task_id in known])
+        seen = await self._query_patiently([task_id for _, task_id in known])
+        for result in seen.values():
+            if isinstance(result, (ViduAuthError, ViduConfigurationError)):
+                raise self._refused(result, [task_id for task_id in seen if type(seen[task_id]) is type(result)])
         self.budget.spent = self.header.left_credits
         for index, task_id in known:
             self._take_look(index, seen[task_id], within_try=within_try)
@@ -518,17 +582,56 @@ class BatchSubmission:
                 else:
                     self.errors.setdefault(index, refusal_of(item.error or ""))
 
+    async def _query_patiently(self, task_ids: Sequence[str]) -> dict[str, ViduTask | ViduError]:
+        """Query tasks, and again those that Vidu refuses to show: one refusal may be a gateway's hiccup."""
+        seen = await self._query.get_tasks(task_ids)
+        for _ in range(REFUSALS - 1):
+            refused = [task_id for task_id, result in seen.items() if _is_refusal(result)]
+            if not refused:
+                break
+            await self._rest(REFUSAL_GAP)
+            seen.update(await self._query.get_tasks(refused))
+        return seen
+
+    def _refused(self, error: ViduError, task_ids: Sequence[str]) -> ViduError:
+        """Return the error of a host that refuses all queries; it is about tasks that may be billed."""
+        return type(error)(
+            f"Vidu refuses queries for {len(task_ids)} tasks of this batch ({some_of(task_ids)}). {error.message}",
+            fate=error.fate,
+            reason=error.reason,
+            trace_id=error.trace_id,
+            http_status=error.http_status,
+            advice=(
+                f"{error.advice} The tasks go on and may be billed; nothing is lost. Then "
+                f"{self.memory.by_clearing('the rest')}"
+            ),
+        )
+
     def _take_look(self, index: int, answer: ViduTask | ViduError, *, within_try: bool) -> None:
         item = self.items[index]
-        if isinstance(answer, ViduNotFoundError):
-            self.errors[index] = ViduNotFoundError("Vidu does not know this task (any more).", task_id=item.task_id)
-            remote = Remote.MISSING
+        self._unanswered.pop(index, None)
+        if isinstance(answer, ViduError) and _is_refusal(answer):
+            is_missing = isinstance(answer, ViduNotFoundError)
+            self.errors[index] = type(answer)(
+                "Vidu does not know this task (any more)."
+                if is_missing
+                else f"Vidu refuses a query for this task. {answer.message}",
+                task_id=item.task_id,
+                reason=answer.reason,
+                http_status=answer.http_status,
+                advice=(
+                    "It was submitted and may be billed, and is not submitted again. Check that the connection's key "
+                    "and host are those that submitted it."
+                ),
+            )
+            remote = Remote.MISSING if is_missing else Remote.UNREACHABLE
         elif isinstance(answer, ViduError):
-            if answer.fate is not Fate.RETRYABLE:
-                raise answer
+            self._unanswered[index] = answer
             remote = Remote.UNREACHABLE
         else:
             self.tasks[index] = answer
+            # It may have been refused before.
+            self.errors.pop(index, None)
             remote = remote_of(answer)
             if answer.failed:
                 self.errors[index] = task_error(answer.task_id, answer.err_code, credits=answer.credits)
@@ -606,6 +709,10 @@ class BatchSubmission:
             self.kept.write(needed=False)
             raise SubmitLater(max(of, MIN_ABSENCE), Resumed(self.began, attempts_of=dict(self.in_doubt)))
         self._waited += seconds
+        await self._rest(seconds)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait here, whatever the policies."""
         end = self.clock() + seconds
         while (left := end - self.clock()) > 0:
             self.stop()
@@ -646,6 +753,12 @@ class BatchSubmission:
             self.budget.spent,
             f"; {failed} failed" if failed else "",
         )
+
+
+def _is_refusal(result: object) -> bool:
+    return isinstance(result, ViduError) and (
+        isinstance(result, ViduNotFoundError) or result.fate is not Fate.RETRYABLE
+    )
 
 
 def _named(count: int, names: Iterable[str]) -> str:
