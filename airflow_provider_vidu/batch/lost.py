@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from airflow_provider_vidu.api.errors import Fate, ViduSubmissionInDoubtError, V
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.batch.records import Item, renewed
 from airflow_provider_vidu.batch.results import Memory
-from airflow_provider_vidu.batch.search import search
+from airflow_provider_vidu.batch.search import Sightings, search
 from airflow_provider_vidu.batch.store import ADOPTED_KEY
 from airflow_provider_vidu.submission import MAX_ATTEMPTS, UNKNOWN_RUN_AGE
 from airflow_provider_vidu.submission_rules import Action, LookUp, decide
@@ -75,6 +76,8 @@ class LostSubmissions:
             began = batch.this_try.run_began or batch.began - UNKNOWN_RUN_AGE
         now = batch.clock()
         sightings = await search(batch.client, header.generation, began, batch.log)
+        if batch.memory is Memory.LIST:
+            self._recognise(lost, sightings)
         latest: float | None = None
         for index in lost:
             item = batch.items[index]
@@ -103,6 +106,39 @@ class LostSubmissions:
             self._not_found(index, verdict, sightings.candidates)
         batch.kept.write(needed=False)
         return None if latest is None else max(0.1, latest - now)
+
+    def _recognise(self, lost: Sequence[int], sightings: Sightings) -> None:
+        """
+        Give equal requests the best of their tasks where nothing but the list remembers them.
+
+        :raises ViduError: an earlier try has submitted what no request asks for now.
+        """
+        batch = self._batch
+        rows_of: dict[str, list[int]] = defaultdict(list)
+        for index in lost:
+            # What this try has sent itself has a name of its own.
+            if not batch.items[index].attempt:
+                rows_of[batch.items[index].reading.identity].append(index)
+        if not rows_of:
+            return
+        free = {batch.items[index].identity for rows in rows_of.values() for index in rows}
+        taken = {item.identity for item in batch.items} - free
+        best = sorted((name for name in sightings.by_attempt if name not in taken), key=sightings.worth, reverse=True)
+        for identity, rows in rows_of.items():
+            seen = [name for name in best if name.partition("-")[0] == identity][: len(rows)]
+            unseen = [name for index in rows if (name := batch.items[index].identity) not in seen]
+            for index, name in zip(rows, seen + unseen, strict=False):
+                batch.kept.put(index, replace(batch.items[index], identity=name))
+        asked_for = {item.identity for item in batch.items}
+        left = [
+            task.task_id
+            for name in best
+            if name not in asked_for
+            for task in sightings.by_attempt[name].values()
+            if not task.failed
+        ]
+        if left and batch.policies.on_input_change != "resubmit":
+            raise batch.changed(len(left), left)
 
     def _not_found(self, index: int, verdict: LookUp, candidates: Sequence[str]) -> None:
         batch = self._batch

@@ -176,12 +176,23 @@ def failure_of(
         stopped is None and memory is not Memory.NONE and any(error.fate is Fate.RETRYABLE for error in errors.values())
     )
     by_clearing = memory.by_clearing("the failed ones")
-    anew = "A retry submits the failed ones only." if may_pass else f"Correct what they say, then {by_clearing}"
+    again = "A retry submits the failed ones only." if may_pass else f"Correct what they say, then {by_clearing}"
+    billed = [
+        number
+        for number in failed
+        if records[number]["task_id"]
+        and records[number]["state"] != "failed"
+        and not isinstance(errors.get(number), ViduLandingError)
+    ]
+    if billed:
+        ids = some_of(records[number]["task_id"] for number in billed)
+        items = f"Item {billed[0]} is" if len(billed) == 1 else f"Items {some_of(billed)} are"
+        again += f" {items} or may be billed: check Vidu task {ids} before anything submits the request again."
     return ViduTaskFailedError(
         f"{len(failed)} of {len(records)} requests have no video ({reasons_of(records)}): items {some_of(failed)}. "
         f"Item {first}: {records[first]['error']}",
         fate=Fate.RETRYABLE if may_pass else Fate.PERMANENT,
         advice=(
-            f"The other {len(records) - len(failed)} videos are made and paid. {anew} Or set on_failure='partial'."
+            f"The other {len(records) - len(failed)} videos are made and paid. {again} Or set on_failure='partial'."
         ),
     )

@@ -51,6 +51,15 @@ class Sightings:
         task = best(list(attempts.values()))
         return next(number for number, one in attempts.items() if one is task), task
 
+    def worth(self, identity: str) -> tuple[bool, bool, str]:
+        """
+        Return a key that sorts items by their tasks: what succeeded is worth most, what has failed least.
+
+        :param identity: of an item that was seen.
+        """
+        task = best(list(self.by_attempt[identity].values()))
+        return task.succeeded, not task.is_final, task.created_at or ""
+
 
 async def search(client: AsyncViduClient, generation: str, begin: float, log: Any) -> Sightings:
     """

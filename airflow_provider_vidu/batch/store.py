@@ -8,6 +8,7 @@ One write carries the ids of all submissions that have just returned and the int
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,10 @@ from airflow_provider_vidu.batch.records import (
 from airflow_provider_vidu.compat import StateStore
 from airflow_provider_vidu.submission import STORE_ATTEMPTS
 from airflow_provider_vidu.submission_try import Try
+from airflow_provider_vidu.waiting import SLICE
+
+#: Seconds for which a store that has failed is tried once a write, without waiting: the event loop has to go on.
+QUIET_SECONDS = 30.0
 
 #: The key of a batch's header; its shards are called ``vidu_batch_<layout>_<number>``.
 HEADER_KEY = "vidu_batch"
@@ -65,11 +70,28 @@ class BatchStore:
 
     :param store: Airflow's, or what stands in for it.
     :param this_try: for messages.
-    :param log: where a failed write is told.
+    :param log: where a failed write is logged.
+    :param clock: epoch seconds; injected by tests.
+    :param sleep: seconds; injected by tests.
+    :param stop: called between attempts; raises to end the try.
     """
 
-    def __init__(self, store: StateStore, this_try: Try, log: Any) -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        this_try: Try,
+        log: Any,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        stop: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
+        self._clock = clock
+        self._sleep = sleep
+        self._stop = stop
+        #: When a store that has failed is waited for again, epoch seconds.
+        self._wait_again_at = 0.0
         self._try = this_try
         self._log = log
         self.header: Header | None = None
@@ -182,18 +204,23 @@ class BatchStore:
 
     def _written(self, write: Callable[[], None], *, needed: bool) -> None:
         error: Exception | None = None
-        for _ in range(1 if needed else STORE_ATTEMPTS):
+        may_wait = not needed and self._clock() >= self._wait_again_at
+        for attempt in range(STORE_ATTEMPTS if may_wait else 1):
+            if attempt and not self._waited(attempt):
+                break
             try:
                 write()
             except Exception as raised:
                 error = raised
             else:
+                self._wait_again_at = 0.0
                 return
         if needed:
             raise ViduUnavailableError(
                 f"The task state store cannot be written ({error}).",
                 advice="So nothing more was submitted; a retry goes on with the rest.",
             ) from error
+        self._wait_again_at = self._clock() + QUIET_SECONDS
         unwritten = [
             f"{item.identity}: {item.task_id}"
             for first in sorted(self._changed)
@@ -206,6 +233,18 @@ class BatchStore:
             self._try.name,
             ", ".join(unwritten),
         )
+
+    def _waited(self, seconds: float) -> bool:
+        """Wait before another attempt; False = the worker must stop."""
+        end = self._clock() + seconds
+        try:
+            self._stop()
+            while (left := end - self._clock()) > 0:
+                self._sleep(min(SLICE, left))
+                self._stop()
+        except ViduError:
+            return False
+        return True
 
     def _key(self, layout: int, first: int) -> str:
         return f"{HEADER_KEY}_{layout}_{first // SHARD_SIZE}"

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -48,8 +50,8 @@ class ViduTaskTrigger(BaseTrigger):
     Its event is one small dict, equal wherever the trigger runs, without URLs and times (Airflow logs events):
     ``{"status": "success" | "failed" | "timeout" | "error", "task_id", "task_ids": […], "state", "err_code",
     "message"}`` for one task. The resumed worker re-reads it: its links are fresh then. For several tasks the event is
-    ``{"status": the worst, "counts": {"success", "failed", "timeout", "error"}, "message": the first error's text}``,
-    and their wait is one: no coroutine and no log line for each.
+    ``{"status": the worst, "counts": {"success", "failed", "timeout", "error"}, "message": the first error's text,
+    "ids": a digest of their ids}``, and their wait is one: no coroutine and no log line for each.
 
     :param vidu_conn_id: the connection's id; no key travels.
     :param vidu_task_ids: Vidu's ids, any number; or those that :func:`airflow_provider_vidu.api.task_ids.packed` has
@@ -122,7 +124,8 @@ class ViduTaskTrigger(BaseTrigger):
                 payload = event_of(outcome)
                 ending = await self._ending(watching, outcome) if self.end_task else None
             else:
-                payload, ending = event_of_group(await watching.wait_for_all(self.vidu_task_ids, **self._how())), None
+                waited = await watching.wait_for_all(self.vidu_task_ids, **self._how())
+                payload, ending = event_of_group(waited, self.vidu_task_ids), None
         # An ending need not be held: Airflow sets the task to success directly, and the executor's late report of the
         # worker that deferred only hurts a task that is scheduled, queued or running again
         # (SchedulerJobRunner.process_executor_events, ``ti_queued``).
@@ -303,13 +306,28 @@ def event_of(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def event_of_group(outcome: GroupOutcome) -> dict[str, Any]:
+def event_of_group(outcome: GroupOutcome, task_ids: Iterable[str] = ()) -> dict[str, Any]:
     """
-    Return the event of a wait for several tasks; whoever is resumed knows their ids, and asks for them.
+    Return the event of a wait for several tasks; the resumed worker knows their ids, and checks that they are meant.
 
     :param outcome: how it ended.
+    :param task_ids: Vidu's ids; the event only has a digest of them.
     """
-    return {"status": outcome.status, "counts": dict(outcome.counts), "message": outcome.message}
+    return {
+        "status": outcome.status,
+        "counts": dict(outcome.counts),
+        "message": outcome.message,
+        "ids": digest_of_ids(task_ids),
+    }
+
+
+def digest_of_ids(task_ids: Iterable[str]) -> str:
+    """
+    Return 16 hexadecimal digits that stand for some tasks, in whatever order.
+
+    :param task_ids: Vidu's ids, any number.
+    """
+    return hashlib.sha256(json.dumps(sorted({str(task_id) for task_id in task_ids})).encode()).hexdigest()[:16]
 
 
 def _ids(given: Sequence[str] | str) -> list[str]:

@@ -98,6 +98,7 @@ def test_no_module_of_the_package_reaches_up():
         ("submission_search", "kill_guard", "submission_errors", "lineage", "bulk_cancel", "subscribers"),
         ("submission", "orphans"),
         ("batch.records", "batch.pacing"),
+        ("batch.readings",),
         ("batch.requests", "batch.search", "batch.store"),
         ("batch.results", "batch.landing"),
         ("batch.flow", "batch.lost", "batch.prices", "batch.submission"),
