@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu import compat
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.submission_search import lacks_list
-from airflow_provider_vidu.submission_try import is_region
+from airflow_provider_vidu.submission_try import is_iteration
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.client import AsyncViduClient, ViduClient
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 _OVER = frozenset({"failed", "success", "skipped", "removed", "upstream_failed"})
 #: States of a task instance that was cleared and whose next try has not begun.
 _CLEARED = frozenset({"None", "scheduled", "queued", "restarting"})
-#: States in which an instance of a task may still want its video.
-_ACTIVE = ("scheduled", "queued", "running", "restarting", "deferred", "up_for_retry", "up_for_reschedule")
 #: Seconds between two questions to Airflow whether a next try has noted that it has no record.
 ASK_GAP = 0.5
 #: Seconds within which a next try that runs has found out whether it has a record.
@@ -88,17 +86,18 @@ def get_standing(instance: Any) -> Standing:
     """
     Ask Airflow about a task instance (of a context, or of a trigger).
 
-    Airflow replies with one state for all iterations of a dynamic loop: one of those is over once none is active.
+    Of a task in a dynamic loop Airflow reports the latest iteration's state only, which may not be this one's: it counts
+    as over once the Dag run is.
     """
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
+    if is_iteration(instance):
+        is_active = compat.run_is_active(instance.dag_id, instance.run_id)
+        return Standing.UNKNOWN if is_active else Standing.OVER
     map_index = -1 if instance.map_index is None else instance.map_index
     asked = {"dag_id": instance.dag_id, "task_ids": [instance.task_id], "run_ids": [instance.run_id]}
     states = RuntimeTaskInstance.get_task_states(**asked, map_index=map_index if map_index >= 0 else None)
-    standing = standing_of(states, instance.run_id, instance.task_id, map_index)
-    if standing is Standing.UNKNOWN or not is_region(getattr(instance, "region_id", None)):
-        return standing
-    return Standing.UNKNOWN if RuntimeTaskInstance.get_ti_count(**asked, states=list(_ACTIVE)) else Standing.OVER
+    return standing_of(states, instance.run_id, instance.task_id, map_index)
 
 
 def ended_by_user(instance: Any) -> bool:

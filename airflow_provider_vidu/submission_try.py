@@ -93,6 +93,7 @@ class Try:
     :param identity: dag id, run id, task id, map index and, within a dynamic loop, what tells its instances apart;
         None = unknown.
     :param run_created: when the Dag run can have begun for the first time, epoch seconds; None = unknown.
+    :param clear_number: how often any task of the Dag run was cleared; None = unknown.
     """
 
     name: str = "a task"
@@ -103,6 +104,7 @@ class Try:
     first_try: int = 1
     identity: tuple[str | int, ...] | None = None
     run_created: float | None = None
+    clear_number: int | None = 0
 
     @classmethod
     def of(cls, context: Any) -> Try:
@@ -119,6 +121,8 @@ class Try:
         moments = [getattr(run, name, None) for name in ("start_date", "run_after")]
         began = [moment.timestamp() for moment in moments if isinstance(moment, datetime)]
         mapped = f"[{map_index}]" if map_index is not None and map_index >= 0 else ""
+        if is_iteration(instance):
+            mapped = f" (iteration {instance.region_index} of its loop)"
         return cls(
             name=f"{instance.dag_id}.{instance.task_id}{mapped} of {instance.run_id}",
             max_tries=max_tries,
@@ -129,6 +133,7 @@ class Try:
             first_try=max_tries - (getattr(getattr(instance, "task", None), "retries", None) or 0) + 1,
             identity=identity_of(instance),
             run_created=max(min(began), time.time() - MAX_RUN_AGE) if began else None,
+            clear_number=getattr(run, "clear_number", None),
         )
 
     @property
@@ -136,10 +141,11 @@ class Try:
         """
         Whether a missing record may have been discarded by a clear, which is what Airflow 3.4 does by default.
 
-        Without a clear ``max_tries`` is the task's ``retries``, and a try without a record has submitted nothing: the
-        intent is written before the POST.
+        Without a clear a try without a record has submitted nothing: the intent is written before the POST. A clear
+        makes ``max_tries`` more than the task's ``retries``, but not always (of a task that waits for its retry, or
+        after ``retries`` was raised); then it shows in the Dag run's number of clears.
         """
-        return self.try_number > 1 and self.first_try != 1
+        return self.try_number > 1 and (self.first_try != 1 or self.clear_number != 0)
 
     def marks(self, key: str) -> tuple[str, ...]:
         """
@@ -215,9 +221,9 @@ class Try:
         """Return the shell command that clears this task instance and keeps what it has noted."""
         if self.identity is None:
             return compat.clear_this_task()
-        dag_id, run_id, task_id, map_index, *loop = self.identity
-        # Within a dynamic loop the API addresses a task over all iterations.
-        named = [task_id, map_index] if int(map_index) >= 0 and not loop else task_id
+        dag_id, run_id, task_id, map_index, *_ = self.identity
+        # Within a dynamic loop the API names a task over all iterations.
+        named = [task_id, map_index] if int(map_index) >= 0 else task_id
         body: dict[str, Any] = {"dry_run": False, "dag_run_id": run_id, "task_ids": [named]}
         if compat.clear_discards_state():
             body["keep_task_state"] = True
@@ -244,14 +250,18 @@ def identity_of(instance: Any) -> tuple[str | int, ...]:
     """
     Return what tells a task instance from every other of this Airflow, over all its tries.
 
-    Airflow 3.4 has several instances with one map index within a dynamic loop: those have a region of their own.
+    Within a dynamic loop of Airflow 3.4 several instances have one map index; a region and a place in it tell them
+    apart. Mapped instances have a region there, too, which stays the same over retries and clears.
     """
     map_index = -1 if instance.map_index is None else instance.map_index
     region = getattr(instance, "region_id", None)
-    loop = (str(region), int(getattr(instance, "region_index", None) or 0)) if is_region(region) else ()
-    return (instance.dag_id, instance.run_id, instance.task_id, map_index, *loop)
+    # Instances outside of any region have none, or a UUID of zeros.
+    has_region = bool(region) and bool(getattr(region, "int", 1))
+    place = (str(region), int(getattr(instance, "region_index", None) or 0)) if has_region else ()
+    return (instance.dag_id, instance.run_id, instance.task_id, map_index, *place)
 
 
-def is_region(region_id: Any) -> bool:
-    """Say whether an id is a dynamic loop's; instances outside of any have none, or a UUID of zeros."""
-    return bool(region_id) and bool(getattr(region_id, "int", 1))
+def is_iteration(instance: Any) -> bool:
+    """Say whether a task instance is one iteration's in a dynamic loop: it has a region and is not mapped."""
+    identity = identity_of(instance)
+    return len(identity) > 4 and identity[3] == -1

@@ -94,6 +94,7 @@ class World:
         #: The try that has noted, for triggers, that it has no record.
         self.noted_discarded = 0
         self.run_started = self.began - 5
+        self.clear_number = 0
         self.state = "scheduled"
         self.try_number, self.max_tries = 1, self.retries
         self.run_exists = True
@@ -156,7 +157,7 @@ class World:
         else:
             self._work()
 
-    def clear(self, why: str, *, keep: bool = False) -> None:
+    def clear(self, why: str, *, keep: bool = False, waits_for_retry: bool = False) -> None:
         """Clear the task instance as a user does."""
         discarding = self.discards and not keep and self.chance.happens(0.7)
         self.note("discarding clear" if discarding else "clear", f"{why}{', discarding its state' * discarding}")
@@ -169,7 +170,7 @@ class World:
             # Delivered, or below Airflow 3.3, where a clear always means a new generation.
             self.asked_for += 1
             self._forget_delivery()
-            self.outdated |= noted or set()
+            self.outdated |= set() if waits_for_retry else noted or set()
             if noted is not None and noted - self.handed_over:
                 # Not promised: it died between its last write and its report, without a retry, and was cleared then.
                 self.note("returned, died, cleared", f"the Vidu tasks {sorted(noted)} were noted as returned")
@@ -179,11 +180,14 @@ class World:
         if self.retries and not self.calm and self.chance.happens(0.2):
             self.note("fewer retries", "the DAG's author has lowered retries before the clear")
             self.retries -= 1
-        self.max_tries = self.try_number + self.retries
+        # Of a task that waits for its retry Airflow counts the try before, so that max_tries stays as it was.
+        self.max_tries = self.try_number - waits_for_retry + self.retries
+        self.clear_number += 1
         if self.state in OVER:
             # Airflow starts a finished Dag run again.
             self.run_started = self.clock()
-        self._next_try()
+        if not waits_for_retry:
+            self._next_try()
 
     def heard(self, warning: str) -> None:
         """Take a warning of the operator's log for what it announces."""
@@ -269,6 +273,9 @@ class World:
         # Airflow 3.0 resumes a retry where the failed try had resumed.
         self.deferral = kept
         self.clock.now += 30
+        if self.has_store and not self.calm and not self.nested and self.chance.happens(0.1):
+            # The next try is scheduled already; its number does not change.
+            self.clear("a user clears the task while it waits for its retry", waits_for_retry=True)
 
     # -- workers ----------------------------------------------------------------------------------------------
 
@@ -408,7 +415,7 @@ class World:
         started, run_after = (
             datetime.fromtimestamp(moment, timezone.utc) for moment in (self.run_started, self.began - 5)
         )
-        run = SimpleNamespace(start_date=started, run_after=run_after)
+        run = SimpleNamespace(start_date=started, run_after=run_after, clear_number=self.clear_number)
         context: dict[str, Any] = {"ti": instance, "dag_run": run}
         if self.has_store:
             context["task_state_store"] = SimpleNamespace(get=worker.get, set=worker.set)

@@ -103,6 +103,17 @@ def test_the_clear_keeps_what_was_adopted(make, vidu, monkeypatch, discards, kee
     assert ("*Keep task state*" in str(raised.value)) is discards
 
 
+@pytest.mark.parametrize(
+    ("place", "query"),
+    [((), "map_index=3"), (("5e0f", 3), "region_id=5e0f&region_index=3")],
+    ids=["below 3.4", "3.4"],
+)
+def test_the_commands_name_one_mapped_instance_alone(place, query):
+    this_try = Try(identity=("d", "r", "t", 3, *place))
+    assert Command(shlex.split(this_try.clear_command())).body["task_ids"] == [["t", 3]]
+    assert urlsplit(Command(shlex.split(this_try.adopt_command("k", "1"))).url).query == query
+
+
 def test_the_commands_survive_quotes_in_ids():
     this_try = Try(identity=("d", "it's", "t", 3))
     command = Command(shlex.split(this_try.clear_command()))

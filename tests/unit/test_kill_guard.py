@@ -238,13 +238,28 @@ async def test_what_a_clear_has_forgotten_is_cancelled_or_an_error(vidu_emulator
 
 
 @pytest.mark.parametrize(
-    ("active", "standing"), [(0, Standing.OVER), (2, Standing.UNKNOWN)], ids=["the last iteration", "others go on"]
+    ("is_active", "standing"), [(True, Standing.UNKNOWN), (False, Standing.OVER), (None, Standing.OVER)]
 )
-def test_an_iteration_of_a_loop_is_over_only_when_all_are(monkeypatch, active, standing):
-    """Airflow replies with one state for all of them."""
+def test_an_iteration_of_a_loop_is_over_only_when_its_run_is(monkeypatch, is_active, standing):
+    """Airflow reports the state of the latest iteration only."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", lambda **asked: {"r": {"t": "failed"}})
-    monkeypatch.setattr(RuntimeTaskInstance, "get_ti_count", lambda **asked: active)
-    instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, region_id=UUID(int=3), region_index=1)
+    monkeypatch.setattr(kill_guard.compat, "run_is_active", lambda dag_id, run_id: is_active)
+    instance = SimpleNamespace(
+        dag_id="d", run_id="r", task_id="t", map_index=-1, region_id=UUID(int=3), region_index=1
+    )
     assert get_standing(instance) is standing
+
+
+def test_a_mapped_instance_in_a_region_is_asked_about_by_its_index(monkeypatch):
+    """On Airflow 3.4 every mapped instance is in one."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    monkeypatch.setattr(
+        RuntimeTaskInstance, "get_task_states", lambda **asked: {"r": {f"t_{asked['map_index']}": "failed"}}
+    )
+    instance = SimpleNamespace(
+        dag_id="d", run_id="r", task_id="t", map_index=2, region_id=UUID(int=3), region_index=2
+    )
+    assert get_standing(instance) is Standing.OVER

@@ -259,10 +259,23 @@ def test_what_tells_a_task_instance_from_another(more, identity):
 
 
 @pytest.mark.parametrize(
-    ("try_number", "max_tries", "retries", "may_be"),
-    [(1, 2, 2, False), (2, 2, 2, False), (2, 3, 2, True), (3, 3, 2, True), (1, 0, 0, False), (2, 1, 0, True)],
+    ("try_number", "max_tries", "retries", "clear_number", "may_be"),
+    [
+        (1, 2, 2, 0, False),
+        (2, 2, 2, 0, False),
+        (2, 3, 2, 0, True),
+        (3, 3, 2, 0, True),
+        (1, 0, 0, 0, False),
+        (2, 1, 0, 0, True),
+        # Cleared while it waited for its retry: max_tries stays as it was.
+        (2, 2, 2, 1, True),
+        (1, 2, 2, 1, False),
+        (2, 2, 2, None, True),
+    ],
 )
-def test_a_clear_shows_in_max_tries_beside_retries(try_number, max_tries, retries, may_be):
+def test_a_clear_shows_in_max_tries_or_in_the_runs_number_of_clears(
+    try_number, max_tries, retries, clear_number, may_be
+):
     instance = SimpleNamespace(
         dag_id="d",
         run_id="r",
@@ -272,4 +285,5 @@ def test_a_clear_shows_in_max_tries_beside_retries(try_number, max_tries, retrie
         max_tries=max_tries,
         task=SimpleNamespace(retries=retries),
     )
-    assert Try.of({"ti": instance}).record_may_be_discarded is may_be
+    context = {"ti": instance, "dag_run": SimpleNamespace(clear_number=clear_number)}
+    assert Try.of(context).record_may_be_discarded is may_be
