@@ -209,14 +209,6 @@ class Try:
         """
         return self.write_command(key, {"task_id": None})
 
-    def forget_command(self, key: str) -> str:
-        """
-        Return the shell command that deletes the record: the next try knows of no submission then.
-
-        :param key: of the record.
-        """
-        return f"curl -X DELETE {self._record_url(key)}"
-
     def clear_command(self) -> str:
         """Return the shell command that clears this task instance and keeps what it has noted."""
         if self.identity is None:

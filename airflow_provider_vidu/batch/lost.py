@@ -74,6 +74,9 @@ class LostSubmissions:
         began = min(batch.items[index].attempted_at or batch.began for index in lost)
         if batch.memory is Memory.LIST and any(not batch.items[index].attempt for index in lost):
             began = batch.this_try.run_began or batch.began - UNKNOWN_RUN_AGE
+        elif any(not batch.items[index].attempt for index in lost):
+            # A clear has discarded the record: any try of the run may have sent it.
+            began = batch.this_try.run_created or batch.began - UNKNOWN_RUN_AGE
         now = batch.clock()
         sightings = await search(batch.client, header.generation, began, batch.log)
         if batch.memory is Memory.LIST:
@@ -87,15 +90,21 @@ class LostSubmissions:
             found = sightings.of(item.identity, item.attempt)
             if found is not None:
                 attempt, task = found
-                if batch.memory is Memory.LIST and not item.attempt and task.failed and now < settled:
-                    # One marker serves all retries there: that one has failed says nothing of the last one yet.
-                    latest = max(latest or 0.0, settled)
-                    continue
+                if not item.attempt and task.failed:
+                    # Nobody knows how many attempts there were: a later one than the failed one may show yet.
+                    if now < settled:
+                        latest = max(latest or 0.0, settled)
+                        continue
+                    if batch.memory is Memory.STORE and sightings.otherwise is LookUp.UNKNOWN:
+                        self._not_found(index, LookUp.UNKNOWN, sightings.candidates)
+                        continue
                 batch.created(index, task, attempt)
                 if batch.memory is Memory.STORE:
                     # Its reply was lost. Without a store it may as well have been counted by the try that sent it.
                     metrics.submitted(request.model)
                 batch.log.info("Item %d: the earlier attempt was accepted: it is Vidu task %s.", index, task.task_id)
+                if task.failed:
+                    batch.take_look(index, task, within_try=bool(item.attempt))
                 continue
             verdict = sightings.otherwise if request.can_be_found else LookUp.UNKNOWN
             if only_adopt:

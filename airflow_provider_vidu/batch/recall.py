@@ -3,24 +3,36 @@
 """
 Finds what a batch has submitted where a clear has discarded its record: in the account's list, and in its manifest.
 
-Pure but for :func:`recall`, which reads the list.
+A clear means the rest, as where the record was kept; only after a generation that was delivered whole does it mean a
+new one of all.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_vidu.api.errors import ViduSubmissionInDoubtError
+from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import ViduTask
-from airflow_provider_vidu.batch.records import Item, ItemPhase
+from airflow_provider_vidu.batch.records import Item, ItemPhase, match
 from airflow_provider_vidu.batch.search import read_list
+from airflow_provider_vidu.batch.store import HEADER_KEY
+from airflow_provider_vidu.bulk_query import in_parallel
+from airflow_provider_vidu.compat import clear_this_task
+from airflow_provider_vidu.submission import UNKNOWN_RUN_AGE
 from airflow_provider_vidu.submission_rules import MARKER_PREFIX, LookUp
-from airflow_provider_vidu.submission_search import best
+from airflow_provider_vidu.submission_search import GAP, best
 
 if TYPE_CHECKING:
+    from airflow_provider_vidu.batch.submission import BatchSubmission
     from airflow_provider_vidu.client import AsyncViduClient
+
+#: Destinations that are checked at once for whether a file is there.
+MAX_PARALLEL = 20
 
 _MARKER = re.compile(f"({re.escape(MARKER_PREFIX)}[0-9a-f]{{32}}):([0-9a-f]{{16}}(?:-\\d+)?):(\\d+)")
 
@@ -51,27 +63,25 @@ class Generation:
     :param tasks: the task that counts for each item, by the item's identity.
     :param attempts: its attempt's number.
     :param others: markers of earlier generations.
+    :param is_listed: False = the manifest tells it, since this host has no list.
     """
 
     marker: str
     tasks: Mapping[str, ViduTask]
     attempts: Mapping[str, int]
     others: tuple[str, ...] = ()
+    is_listed: bool = True
 
     @property
     def items(self) -> list[Item]:
-        """The items as if they were remembered."""
-        return [
-            Item(
-                identity,
-                ItemPhase.SUBMITTED,
-                self.attempts[identity],
-                task.task_id,
-                task.credits,
-                task.created,
+        """The items as if they were remembered; in a list, a later attempt at what has failed may not show yet."""
+        items = []
+        for identity, task in self.tasks.items():
+            item = Item(
+                identity, ItemPhase.SUBMITTED, self.attempts[identity], task.task_id, task.credits, task.created
             )
-            for identity, task in self.tasks.items()
-        ]
+            items.append(Item(identity) if self.is_listed and task.failed else item)
+        return items
 
 
 @dataclass(frozen=True)
@@ -165,6 +175,101 @@ async def recall(
     """
     rows = await read_list(client, begin, log)
     found = [one for task, payload in rows.tasks if payload and (one := read_marker(payload, task, marks))]
-    if not rows.has_list:
-        found = of_manifest(manifest, marks)
-    return Recalled(newest(found), rows.verdict, rows.has_list, rows.unreadable)
+    generation = newest(found if rows.has_list else of_manifest(manifest, marks))
+    if generation is not None:
+        generation = replace(generation, is_listed=rows.has_list)
+    return Recalled(generation, rows.verdict, rows.has_list, rows.unreadable)
+
+
+async def find_again(batch: BatchSubmission) -> Generation | None:
+    """
+    Find the generation that a batch goes on with, where its record may have been discarded by a clear.
+
+    :return: None = a new one of all is asked for.
+    :raises ViduSubmissionInDoubtError: the list cannot say what was submitted.
+    :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
+    :raises SubmitLater: see :meth:`BatchSubmission.pause`.
+    """
+    account = batch.client.account
+    begin = batch.this_try.run_created or batch.began - UNKNOWN_RUN_AGE
+    # An earlier try may have sent its last POST as this one began.
+    settled = min(batch.began, batch.clock()) + account.timeout + account.settle_seconds
+    manifest = await asyncio.to_thread(batch.read_manifest)
+    batch.log.info("A clear may have discarded what earlier tries noted: searching the account's list for it.")
+    while True:
+        searched_at = batch.clock()
+        found = await recall(batch.client, batch.this_try.marks(HEADER_KEY), begin, manifest, batch.log)
+        generation = found.generation
+        if not found.has_list:
+            batch.log.warning(
+                "The clear may have discarded what earlier tries noted, and this host has no task list: a Vidu task "
+                "that they submitted can only be found in the manifest. If others are still running, the triggerer "
+                "tries to cancel them."
+            )
+            batch.note_discarded()
+        if generation is not None and not await _is_whole(batch, generation, manifest):
+            if generation.others:
+                batch.log.warning(
+                    "Earlier tries have submitted several generations of this batch. The newest, %s, counts; the "
+                    "others: %s.",
+                    generation.marker,
+                    some_of(generation.others),
+                )
+            return generation
+        if found.has_list and (
+            found.verdict is LookUp.UNKNOWN or not all(request.can_be_found for request in batch.requests)
+        ):
+            if batch.policies.on_unknown == "fail":
+                raise _in_doubt(batch, found)
+            break
+        if not found.has_list or searched_at >= settled:
+            break
+        left = settled - searched_at
+        batch.log.info("The account's list may still lag behind; nothing is submitted for another %.0f s.", left)
+        await batch.pause(min(GAP, left), left)
+    if generation is not None:
+        ids = [task.task_id for task in generation.tasks.values()]
+        credits = [task.credits for task in generation.tasks.values() if task.succeeded]
+        batch.log.warning(
+            "Earlier tries made all videos of this batch (%d, %d credits). The clear starts a new generation of all, "
+            "which is billed again. Fetch an earlier video with ViduHook().download('THE-VIDU-TASK-ID', path): %s.",
+            len(credits),
+            sum(one or 0 for one in credits),
+            some_of(ids),
+        )
+    return None
+
+
+async def _is_whole(batch: BatchSubmission, generation: Generation, manifest: Sequence[Mapping[str, Any]]) -> bool:
+    """Check whether every video of a generation was delivered, or may have been: then a clear means a new one."""
+    if is_delivered_by(generation, manifest):
+        return True
+    items = match(generation.items, [request.reading for request in batch.requests]).items
+    tasks = [generation.tasks.get(item.identity) if item.has_been_sent else None for item in items]
+    if not all(task is not None and task.succeeded for task in tasks):
+        return False
+    missing: list[int] = []
+
+    async def check(index: int) -> None:
+        task = tasks[index]
+        if not missing and task is not None and await asyncio.to_thread(batch.is_landed, index, task) is False:
+            missing.append(index)
+
+    await in_parallel(range(len(tasks)), min(MAX_PARALLEL, len(tasks)), check)
+    return not missing
+
+
+def _in_doubt(batch: BatchSubmission, found: Recalled) -> ViduSubmissionInDoubtError:
+    this_try = batch.this_try
+    listed = f" Vidu tasks that may be its own: {some_of(found.candidates)}." if found.candidates else ""
+    return ViduSubmissionInDoubtError(
+        f"An earlier try of {this_try.name} may have submitted: a clear may have discarded what it noted, and the "
+        f"account's list cannot say.{listed}",
+        advice=(
+            "It may be billed; nothing was submitted by this try. Check the account's tasks since this Dag run began. "
+            f"If none is of this batch, note that: {this_try.nothing_created_command(HEADER_KEY)} . Then "
+            f"{clear_this_task()}: {this_try.clear_command()} (AIRFLOW_URL, AIRFLOW_TOKEN: Airflow's API). "
+            "on_unknown='resubmit' submits all again without asking. A payload of your own needs {marker} in it to be "
+            "found."
+        ),
+    )

@@ -155,6 +155,7 @@ class Item:
         return SubmissionRecord(
             phase=Phase.INTENT if self.phase is ItemPhase.INTENT else Phase.SUBMITTED,
             max_tries=header.max_tries,
+            try_number=header.try_number,
             account=header.account,
             fingerprint={},
             attempted_at=attempted_at,
@@ -175,6 +176,7 @@ class Header:
     :param layout: number of the present set of shards; a new order of the items gets a new one.
     :param size: how many items there are.
     :param max_tries: of the task instance when it was written: tells a retry from a clear.
+    :param try_number: of the try that wrote it, for the same purpose; 0 = unknown.
     :param account: identity of host and key.
     :param asked: hash of the requests as they were given: tells a resumed worker that they still are the same.
     :param left_credits: what tasks cost that are paid and not in the batch any more: a budget goes on counting them.
@@ -192,6 +194,7 @@ class Header:
     left_credits: int = 0
     dear: int = 0
     returned: str = ""
+    try_number: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON primitives."""

@@ -117,6 +117,29 @@ def check_manifest(path: str) -> None:
             raise ViduInputError(f"manifest_path {path} cannot be opened ({error}).") from error
 
 
+def read_manifest(path: str, log: Any) -> list[dict[str, Any]]:
+    """
+    Read what an earlier try has written; empty where there is nothing, or nothing that can be read.
+
+    :param path: see :func:`write_manifest`.
+    :param log: where an unreadable one is reported.
+    """
+    source: Any = local_path(path)
+    try:
+        if source is None:
+            from airflow.sdk import ObjectStoragePath
+
+            source = ObjectStoragePath(path)
+        rows = [json.loads(line) for line in source.read_bytes().decode().splitlines() if line.strip()]
+    except FileNotFoundError:
+        return []
+    except Exception as error:
+        # Each store has exceptions of its own.
+        log.warning("The manifest at %s cannot be read: %s", path, error)
+        return []
+    return [row for row in rows if isinstance(row, dict)]
+
+
 def write_manifest(path: str, records: Sequence[Mapping[str, Any]]) -> None:
     """
     Write all records as JSON Lines, in one step: no half of a manifest ever stands there.

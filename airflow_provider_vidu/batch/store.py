@@ -22,7 +22,7 @@ from airflow_provider_vidu.batch.records import (
     shard_from_json,
     shard_to_json,
 )
-from airflow_provider_vidu.compat import StateStore
+from airflow_provider_vidu.compat import StateStore, clear_this_task
 from airflow_provider_vidu.submission import STORE_ATTEMPTS
 from airflow_provider_vidu.submission_try import Try
 from airflow_provider_vidu.waiting import SLICE
@@ -32,6 +32,8 @@ QUIET_SECONDS = 30.0
 
 #: The key of a batch's header; its shards are called ``vidu_batch_<layout>_<number>``.
 HEADER_KEY = "vidu_batch"
+#: What a person writes under that key: nothing was created, and nothing need be searched for.
+NOTHING_CREATED = {"task_id": None}
 #: The key under which a person adopts Vidu tasks for attempts in doubt: ``{the attempt's marker: task id}``.
 ADOPTED_KEY = "vidu_batch_adopted"
 
@@ -95,6 +97,8 @@ class BatchStore:
         self._try = this_try
         self._log = log
         self.header: Header | None = None
+        #: A person has noted that nothing was created.
+        self.is_known_empty = False
         self.items: list[Item] = []
         self._changed: set[int] = set()
 
@@ -107,6 +111,8 @@ class BatchStore:
         """
         try:
             held = self._store.get(HEADER_KEY)
+            if held == NOTHING_CREATED:
+                self.is_known_empty, held = True, None
             self.header = header = Header.from_json(held)
             self.items = []
             if header is None:
@@ -120,8 +126,9 @@ class BatchStore:
             raise ViduError(
                 f"The batch's record {HEADER_KEY!r} in the task state store cannot be used: {error}.",
                 advice=(
-                    "Nothing was submitted by this try. If you are sure that nothing of it runs at Vidu, have it "
-                    f"forgotten: {self._try.forget_command(HEADER_KEY)}"
+                    "Nothing was submitted by this try. If you are sure that nothing of it runs at Vidu, note that: "
+                    f"{self._try.nothing_created_command(HEADER_KEY)} . Then {clear_this_task()}: "
+                    f"{self._try.clear_command()}"
                 ),
             ) from error
         except Exception as error:
@@ -130,6 +137,10 @@ class BatchStore:
                 advice="Nothing was submitted by this try. A retry looks again.",
             ) from error
         return self.header
+
+    def remember(self, header: Header, items: Sequence[Item]) -> None:
+        """Take what a search has found for what is remembered; it is not written."""
+        self.header, self.items = header, list(items)
 
     def begin(self, header: Header, items: Sequence[Item]) -> None:
         """

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -42,6 +41,7 @@ from airflow_provider_vidu.batch.flow import Flow, refusal_of
 from airflow_provider_vidu.batch.lost import LostSubmissions
 from airflow_provider_vidu.batch.pacing import Budget, Pace
 from airflow_provider_vidu.batch.prices import check_prices, give_back, hold_to_price
+from airflow_provider_vidu.batch.recall import Generation, find_again
 from airflow_provider_vidu.batch.records import (
     MAX_PARAMETERS,
     Header,
@@ -62,13 +62,13 @@ from airflow_provider_vidu.submission import (
     SubmitLater,
 )
 from airflow_provider_vidu.submission_rules import (
-    MARKER_PREFIX,
     Action,
     Known,
     Remote,
     decide,
     derived_marker,
     remote_of,
+    was_cleared,
 )
 from airflow_provider_vidu.submission_try import Policies, Resumed, Try
 from airflow_provider_vidu.waiting import CANCEL_GAP, CANCEL_LOOKS, EMPTY_GAP, EMPTY_LOOKS, SLICE
@@ -110,6 +110,9 @@ class BatchSubmission:
     :param resumed: what the try took with it when it left the worker; None = it has not.
     :param travelled: the values of a :class:`TravellingStore` that came with it.
     :param given_up: whoever waited has given up: nobody would wait for what is submitted now.
+    :param read_manifest: the rows of the manifest, where there is one.
+    :param is_landed: whether an item's file is where it was to be landed, by the item's number; None = nobody can say.
+    :param note_discarded: see :class:`~airflow_provider_vidu.submission.Submission`.
     :param clock: epoch seconds; injected by tests.
     :param sleep: seconds, between two writes of a store that fails; injected by tests.
     :param stop: called at least every half second; raises to end the try.
@@ -129,6 +132,9 @@ class BatchSubmission:
         resumed: Resumed | None = None,
         travelled: dict[str, Any] | None = None,
         given_up: bool = False,
+        read_manifest: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
+        is_landed: Callable[[int, ViduTask], bool | None] = lambda index, task: None,
+        note_discarded: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         stop: Callable[[], None] = lambda: None,
@@ -155,6 +161,9 @@ class BatchSubmission:
         self.pace = Pace(max_in_flight, this_try.spread)
         self.budget = Budget(credit_budget)
         self.max_in_flight = max_in_flight
+        self.read_manifest = read_manifest
+        self.is_landed = is_landed
+        self.note_discarded = note_discarded
         self.clock = clock
         self.stop = stop
         self.log = log
@@ -192,7 +201,9 @@ class BatchSubmission:
         """
         self.requests = requests
         header = self.kept.load()
-        if header is None or self._begins_anew(header):
+        if header is None and self._may_be_discarded and (generation := await find_again(self)) is not None:
+            await self._meet_again(generation)
+        elif header is None or self._begins_anew(header):
             self._begin(layout=1 if header is None else header.layout + 1)
         else:
             await self._meet(header)
@@ -201,7 +212,10 @@ class BatchSubmission:
         if self._cleared:
             # Last: a death before this leaves the clear to the next try.
             self.kept.write(needed=True)
-            self.kept.write_header(replace(self.header, max_tries=self.this_try.max_tries, returned="", dear=0))
+            this_try = self.this_try
+            self.kept.write_header(
+                replace(self.header, max_tries=this_try.max_tries, try_number=this_try.try_number, returned="", dear=0)
+            )
         await self._submit_rest()
 
     async def resume(self, requests: Sequence[BatchRequest]) -> bool:
@@ -372,7 +386,14 @@ class BatchSubmission:
 
     @property
     def _cleared(self) -> bool:
-        return self.header.max_tries != self.this_try.max_tries
+        header, this_try = self.header, self.this_try
+        return was_cleared(
+            header.max_tries, header.try_number, this_try.max_tries, this_try.try_number, this_try.first_try
+        )
+
+    @property
+    def _may_be_discarded(self) -> bool:
+        return self.memory is Memory.STORE and self.this_try.record_may_be_discarded and not self.kept.is_known_empty
 
     def _begins_anew(self, header: Header) -> bool:
         if header.returned == "whole" and self._cleared:
@@ -393,8 +414,20 @@ class BatchSubmission:
             ),
         )
 
-    async def _meet(self, header: Header) -> None:
-        """Meet what is remembered: each request finds what was done for it, wherever it is in the list now."""
+    async def _meet_again(self, generation: Generation) -> None:
+        """Meet what a search has found as if it had been remembered; it counts as cleared."""
+        items = generation.items
+        header = Header(generation.marker, 0, len(items), max_tries=-1, account=self.client.account.identity)
+        self.kept.remember(header, items)
+        # What was not found, and a later attempt at what has failed, may still show where there is a list to show it.
+        await self._meet(header, unsent=ItemPhase.INTENT if generation.is_listed else ItemPhase.NEW)
+
+    async def _meet(self, header: Header, *, unsent: ItemPhase = ItemPhase.NEW) -> None:
+        """
+        Meet what is remembered: each request finds what was done for it, wherever it is in the list now.
+
+        :param unsent: what a request counts as that nothing is remembered of.
+        """
         wanted = [request.reading for request in self.requests]
         found = match(self.items, wanted)
         if found.unclear:
@@ -406,7 +439,13 @@ class BatchSubmission:
         if found.left_over:
             left_credits += await self._leave(found.left_over)
         asked = digest_of(self.requests)
-        if found.moved:
+        if unsent is ItemPhase.INTENT:
+            items = [
+                item if item.has_been_sent else replace(item, phase=unsent, attempted_at=self.began)
+                for item in found.items
+            ]
+            found = replace(found, items=tuple(items))
+        if found.moved or not header.layout:
             layout, size = header.layout + 1, len(found.items)
             self.kept.begin(
                 replace(header, layout=layout, size=size, asked=asked, left_credits=left_credits), found.items
@@ -523,13 +562,13 @@ class BatchSubmission:
         account = self.client.account.identity
         asked = digest_of(self.requests)
         header = Header(self._new_generation(), layout, len(items), self.this_try.max_tries, account, asked)
-        self.kept.begin(header, items)
+        self.kept.begin(replace(header, try_number=self.this_try.try_number), items)
 
     def _new_generation(self) -> str:
         """Return the marker of a new generation: random, or without a store one that a later try computes again."""
         if self.memory is Memory.LIST:
             return derived_marker(*self.this_try.marker_parts, HEADER_KEY)
-        return MARKER_PREFIX + uuid.uuid4().hex
+        return self.this_try.new_marker(HEADER_KEY)
 
     @property
     def lost(self) -> list[int]:
@@ -552,6 +591,8 @@ class BatchSubmission:
         return Known(
             record=self.items[index].as_submission(self.header, self.client.account.timeout),
             max_tries=self.this_try.max_tries,
+            try_number=self.this_try.try_number,
+            first_try=self.this_try.first_try,
             account=self.client.account.identity,
             remote=remote,
             on_unknown=self.policies.on_unknown,
@@ -571,7 +612,7 @@ class BatchSubmission:
                 raise self._refused(result, [task_id for task_id in seen if type(seen[task_id]) is type(result)])
         self.budget.spent = self.header.left_credits
         for index, task_id in known:
-            self._take_look(index, seen[task_id], within_try=within_try)
+            self.take_look(index, seen[task_id], within_try=within_try)
         for index, item in enumerate(self.items):
             if item.phase is ItemPhase.INTENT and index not in self.reserved:
                 # An earlier part of this task has sent it, and it may be billed.
@@ -607,7 +648,12 @@ class BatchSubmission:
             ),
         )
 
-    def _take_look(self, index: int, answer: ViduTask | ViduError, *, within_try: bool) -> None:
+    def take_look(self, index: int, answer: ViduTask | ViduError, *, within_try: bool) -> None:
+        """
+        Take what a query has shown of an item: what is known of it, and whether it is submitted again.
+
+        :param within_try: see :meth:`_read`.
+        """
         item = self.items[index]
         self._unanswered.pop(index, None)
         if isinstance(answer, ViduError) and _is_refusal(answer):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import conf
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.account import Account
     from airflow_provider_vidu.api.errors import ViduError
     from airflow_provider_vidu.api.schedule import Hints
+    from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.batch.requests import BatchRequest
     from airflow_provider_vidu.batch.submission import BatchSubmission
     from airflow_provider_vidu.client import ViduClient
@@ -270,7 +272,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         from airflow_provider_vidu.batch.results import Memory
         from airflow_provider_vidu.batch.submission import BatchSubmission
         from airflow_provider_vidu.client import AsyncViduClient
-        from airflow_provider_vidu.compat import state_store
+        from airflow_provider_vidu.compat import note_discarded, state_store
         from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.submission import SubmitLater
         from airflow_provider_vidu.submission_try import Try
@@ -291,6 +293,9 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
                     resumed=resumed,
                     travelled=travelled,
                     given_up=event is not None and event.get("status") == "error",
+                    read_manifest=self._read_manifest,
+                    is_landed=lambda index, task: self._is_landed(requests[index], index, task),
+                    note_discarded=partial(note_discarded, context),
                     stop=self._stop,
                     log=self.log,
                 )
@@ -310,6 +315,14 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
                     f"remembered: mend this, then {mended}"
                 )
             raise_for_airflow(error)
+
+    def _read_manifest(self) -> list[dict[str, Any]]:
+        from airflow_provider_vidu.batch.results import read_manifest
+
+        return read_manifest(self.manifest_path, self.log) if self.manifest_path else []
+
+    def _is_landed(self, request: BatchRequest, index: int, task: ViduTask) -> bool | None:
+        return self._wanted(request.output_path, index).is_landed(task) if request.output_path else None
 
     async def _live(
         self,
@@ -447,7 +460,12 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
             for index, (request, item) in enumerate(zip(batch.requests, batch.items, strict=True))
         ]
         if self.manifest_path:
-            write_manifest(self.manifest_path, records)
+            # Its marker tells which task is whose once a clear has discarded the record.
+            markers = [item.marker(batch.generation) for item in batch.items]
+            write_manifest(
+                self.manifest_path,
+                [{**record, "marker": marker} for record, marker in zip(records, markers, strict=True)],
+            )
             self.log.info("The manifest of all %d records stands at %s.", len(records), self.manifest_path)
         # What could not be landed is paid all the same.
         paid = [batch.items[index].credits for index, task in batch.tasks.items() if task.succeeded]

@@ -173,7 +173,7 @@ def _in(world: World) -> Generator[None, None, None]:
         enter(mock.patch.object(Transfer, "receive", receive))
         enter(mock.patch.object(landing, "announced", return_value=(None, None)))
         enter(mock.patch.object(RuntimeTaskInstance, "get_task_states", world.task_states))
-        enter(mock.patch.object(compat, "clear_discards_state", lambda: world.discards))
+        enter(mock.patch.object(compat, "clear_discards_state", return_value=world.discards))
         enter(
             mock.patch.object(
                 compat, "is_noted_as_discarded", lambda instance: world.noted_discarded > instance.try_number

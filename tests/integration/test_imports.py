@@ -101,7 +101,7 @@ def test_no_module_of_the_package_reaches_up():
         ("batch.readings",),
         ("batch.requests", "batch.search", "batch.store"),
         ("batch.results", "batch.landing"),
-        ("batch.flow", "batch.lost", "batch.prices", "batch.submission"),
+        ("batch.recall", "batch.flow", "batch.lost", "batch.prices", "batch.submission"),
         ("hooks.vidu",),
         ("watcher", "links.task"),
         ("triggers.task",),

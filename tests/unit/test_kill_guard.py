@@ -246,9 +246,7 @@ def test_an_iteration_of_a_loop_is_over_only_when_its_run_is(monkeypatch, is_act
 
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", lambda **asked: {"r": {"t": "failed"}})
     monkeypatch.setattr(kill_guard.compat, "run_is_active", lambda dag_id, run_id: is_active)
-    instance = SimpleNamespace(
-        dag_id="d", run_id="r", task_id="t", map_index=-1, region_id=UUID(int=3), region_index=1
-    )
+    instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, region_id=UUID(int=3), region_index=1)
     assert get_standing(instance) is standing
 
 
@@ -259,7 +257,5 @@ def test_a_mapped_instance_in_a_region_is_asked_about_by_its_index(monkeypatch):
     monkeypatch.setattr(
         RuntimeTaskInstance, "get_task_states", lambda **asked: {"r": {f"t_{asked['map_index']}": "failed"}}
     )
-    instance = SimpleNamespace(
-        dag_id="d", run_id="r", task_id="t", map_index=2, region_id=UUID(int=3), region_index=2
-    )
+    instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=2, region_id=UUID(int=3), region_index=2)
     assert get_standing(instance) is Standing.OVER
