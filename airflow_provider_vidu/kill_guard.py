@@ -86,8 +86,8 @@ def get_standing(instance: Any) -> Standing:
     """
     Ask Airflow about a task instance (of a context, or of a trigger).
 
-    Of a task in a dynamic loop Airflow reports the latest iteration's state only, which may not be this one's: it counts
-    as over once the Dag run is.
+    Of a task in a dynamic loop Airflow reports the latest iteration's state only, which may not be this one's: it
+    counts as over once the Dag run is.
     """
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 

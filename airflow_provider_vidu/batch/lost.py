@@ -21,6 +21,7 @@ from airflow_provider_vidu.submission_rules import Action, LookUp, decide
 from airflow_provider_vidu.submission_search import GAP, settled_at
 
 if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.batch.submission import BatchSubmission
 
 
@@ -95,8 +96,8 @@ class LostSubmissions:
                     if now < settled:
                         latest = max(latest or 0.0, settled)
                         continue
-                    if batch.memory is Memory.STORE and sightings.otherwise is LookUp.UNKNOWN:
-                        self._not_found(index, LookUp.UNKNOWN, sightings.candidates)
+                    if batch.memory is Memory.STORE:
+                        self._take_failed(index, task, attempt, sightings)
                         continue
                 batch.created(index, task, attempt)
                 if batch.memory is Memory.STORE:
@@ -115,6 +116,18 @@ class LostSubmissions:
             self._not_found(index, verdict, sightings.candidates)
         batch.kept.write(needed=False)
         return None if latest is None else max(0.1, latest - now)
+
+    def _take_failed(self, index: int, task: ViduTask, attempt: int, sightings: Sightings) -> None:
+        """Submit an item again that has failed before a clear discarded its record."""
+        batch = self._batch
+        if sightings.otherwise is LookUp.UNKNOWN:
+            self._not_found(index, LookUp.UNKNOWN, sightings.candidates)
+            return
+        batch.log.info(
+            "Item %d is submitted again: Vidu task %s failed, unbilled, before the clear.", index, task.task_id
+        )
+        batch.budget.release(batch.reserved.pop(index, 0))
+        batch.kept.put(index, replace(renewed(batch.items[index]), attempt=attempt))
 
     def _recognise(self, lost: Sequence[int], sightings: Sightings) -> None:
         """

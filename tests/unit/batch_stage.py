@@ -77,8 +77,9 @@ class Vidu:
             "images": asked["images"],
             "prompt": asked.get("prompt"),
             "creations": [],
+            "created_at": f"2027-01-15T08:{len(self.tasks) % 60:02}:00Z",
         }
-        return {**self.tasks[task_id], "created_at": "2027-01-15T08:00:00Z"}
+        return dict(self.tasks[task_id])
 
     def end(self, task_id: str, state: str = "success", err_code: str = "") -> None:
         creations = [{"id": "c", "url": f"https://storage.example/{task_id}.mp4"}] if state == "success" else []
@@ -111,12 +112,19 @@ class Stage:
         self.clock = Clock()
         self.tries = 0
         self.max_tries = 2
+        self.first_try = 1
+        #: Further options of the submission.
+        self.options: dict[str, Any] = {}
 
-    def submit(self, rows: list[dict[str, Any]], *, clear: bool = False, **policies: Any) -> BatchSubmission:
-        """Run the first part of a try: until all is submitted."""
+    def submit(
+        self, rows: list[dict[str, Any]], *, clear: bool = False, discard: bool = False, **policies: Any
+    ) -> BatchSubmission:
+        """Run the first part of a try, until all is submitted; after a clear, which may discard the store."""
         self.tries += 1
-        if clear:
-            self.max_tries = self.tries + 1
+        if clear or discard:
+            self.max_tries, self.first_try = self.tries + 1, self.tries
+        if discard:
+            self.store.values.clear()
 
         async def submit(batch: BatchSubmission, asked: Any) -> None:
             await batch.submit(check_requests(asked, ACCOUNT, logging.getLogger(__name__)))
@@ -136,7 +144,8 @@ class Stage:
 
         async def live() -> None:
             asked = read_requests(rows, {"model": "viduq2-turbo", "duration": 1})
-            this_try = Try("d.t of r", self.max_tries, self.tries, ("d", "r", "t", -1, self.max_tries, "start"))
+            parts = ("d", "r", "t", -1, self.max_tries, "start")
+            this_try = Try("d.t of r", self.max_tries, self.tries, parts, first_try=self.first_try)
             made.append(
                 BatchSubmission(
                     AsyncViduClient(ACCOUNT),
@@ -146,6 +155,7 @@ class Stage:
                     max_in_flight=4,
                     clock=self.clock,
                     log=logging.getLogger(__name__),
+                    **self.options,
                 )
             )
             await act(made[0], asked)
