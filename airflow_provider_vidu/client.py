@@ -10,9 +10,11 @@ Neither follows a redirect with the key, neither repeats a POST, both bound ever
 from __future__ import annotations
 
 import asyncio
+import http.client
 import io
 import os
 import re
+import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -194,6 +196,58 @@ def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest
     return request
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """
+    A reply without the interim answers before it (``102 Processing``, ``103 Early Hints``).
+
+    ``http.client`` skips ``100 Continue`` alone and takes any other for the final reply; aiohttp skips them all.
+    """
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **named: Any) -> None:
+        super().__init__(sock, *arguments, **named)
+        # What is left of the request's time. Every line that comes starts the socket's own timeout again.
+        seconds = sock.gettimeout()
+        self._end = float("inf") if seconds is None else time.monotonic() + seconds
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # Not begin(): the reply to a proxy's CONNECT is read by this method alone.
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 <= status < 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+            if time.monotonic() > self._end:
+                raise TimeoutError("no final reply in time")
+
+
+def _read_final_replies(session: requests.Session) -> None:
+    """Make a session skip interim answers, whether it connects directly or through a proxy."""
+    import requests
+
+    def reading(pool: Any) -> Any:
+        connection = type(pool.ConnectionCls.__name__, (pool.ConnectionCls,), {"response_class": _FinalResponse})
+        return type(pool.__name__, (pool,), {"ConnectionCls": connection})
+
+    def patched(manager: Any) -> Any:
+        manager.pool_classes_by_scheme = {
+            scheme: reading(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
+        }
+        return manager
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+            super().init_poolmanager(*arguments, **named)
+            patched(self.poolmanager)
+
+        def proxy_manager_for(self, proxy: Any, **named: Any) -> Any:
+            known = proxy in self.proxy_manager
+            manager = super().proxy_manager_for(proxy, **named)
+            return manager if known else patched(manager)
+
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, Adapter())
+
+
 class ViduClient:
     """
     A blocking client over ``requests``, for workers. Close it, or use it as a context manager.
@@ -207,6 +261,7 @@ class ViduClient:
 
         self.account = account
         self._session = requests.Session()
+        _read_final_replies(self._session)
         self._session.auth = _keep_headers
         self._session.headers["User-Agent"] = USER_AGENT
         proxy = proxy_for(account)

@@ -173,8 +173,10 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
     :param headers: answer headers.
     :param body: answer bytes.
     :return: the created task.
-    :raises ViduSubmissionInDoubtError: 5xx, 408, 409, 499, or a 2xx without a task id: it may have been created.
-    :raises ViduError: any other 4xx created nothing; see :func:`airflow_provider_vidu.api.errors.request_error`.
+    :raises ViduSubmissionInDoubtError: 408, 409, 499, a 2xx without a task id, or a status that is neither 3xx nor 4xx:
+        it may have been created.
+    :raises ViduError: any 3xx or other 4xx: nothing was created; see
+        :func:`airflow_provider_vidu.api.errors.request_error`.
     """
     if 200 <= status < 300:
         answer = _json(body)
@@ -198,7 +200,8 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
             f"The submission was answered with HTTP {status}. {error.message}",
             reason=error.reason,
             trace_id=error.trace_id,
-            http_status=status,
+            # An interim answer (1xx) ends nothing: what was sent may still be on its way.
+            http_status=status if status >= 200 else None,
         )
     raise error
 

@@ -270,13 +270,13 @@ def is_outage(result: object) -> bool:
 
 def says_nothing_of_the_request(status: int) -> bool:
     """
-    Tell whether an HTTP error passes by itself: an outage, a timeout, Conflict, Canceled.
+    Tell whether an HTTP status is no verdict on the request: an outage, a timeout, Conflict, Canceled, no HTTP status.
 
-    It leaves a submission in doubt, since the request may have been acted on; anything else may ask again.
+    It leaves a submission in doubt, since the request may have been acted on; any other request may be sent again.
 
-    :param status: 400 to 599.
+    :param status: anything but 200 to 299. Only 300 to 499 can be a refusal.
     """
-    return status >= 500 or status in {408, 409, 499}
+    return not 300 <= status < 500 or status in {408, 409, 499}
 
 
 def request_error(
@@ -294,7 +294,7 @@ def request_error(
     What a lost or refused *submission* means beyond this is decided where it is parsed: a 5xx to a GET only says
     that Vidu is unavailable, a 5xx to a submission leaves it in doubt.
 
-    :param status: the HTTP status, 400 to 599.
+    :param status: the HTTP status, anything but 200 to 399.
     :param reason: Vidu's reason, where the body has one.
     :param message: the body's message, or a part of the body.
     :param trace_id: Vidu's trace id, where the body has one.
