@@ -31,7 +31,7 @@ from airflow_provider_vidu.api.errors import (
     says_nothing_of_the_request,
 )
 from airflow_provider_vidu.api.images import MAX_BODY_BYTES, MEBIBYTE
-from airflow_provider_vidu.api.tasks import Credits, ViduTask
+from airflow_provider_vidu.api.tasks import Credits, ViduTask, layers_of
 
 #: Vidu's largest page of the task list.
 MAX_PAGE_SIZE = 100
@@ -40,6 +40,10 @@ MAX_ANSWER_BYTES = 8 * MEBIBYTE
 
 # Of an answer's own words this much goes into an error text, and of an image in them nothing.
 _MAX_QUOTED = 500
+# So much of a reply is kept for a person to find a link in.
+_MAX_QUOTED_REPLY = 4000
+# A link up to its query string or fragment, and those; also inside JSON as text, where a quote is escaped.
+_SIGNED = re.compile(r"(https?://[^\s?#\"'<>\\]+)[?#](?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE)
 _IMAGE = re.compile(
     r"(data:[\w/+.-]*;base64,[\w+/=-]*|[\w+/=-]{100,})((\s|\\[nr])+[\w+/=-]{20,})*", re.IGNORECASE | re.ASCII
 )
@@ -48,6 +52,10 @@ _IMAGE = re.compile(
 _FIELDS_OF_AN_EMPTY_LIST = frozenset({"tasks", "next_page_token", "total"})
 # What Vidu's and the relays' errors hold, whatever their HTTP status.
 _FIELDS_OF_AN_ERROR = frozenset({"error", "errors", "reason", "code", "message", "err_code", "detail"})
+# What a reply about a task has beside its state.
+_FIELDS_OF_A_TASK = frozenset(
+    {"id", "task_id", "progress", "creations", "credits", "err_code", "fail_reason", "created_at", "model"}
+)
 
 
 @dataclass(frozen=True)
@@ -227,20 +235,26 @@ def parse_task(status: int, headers: Mapping[str, str], body: bytes, task_id: st
     answer = _answer(status, headers, body, task_id)
     if not isinstance(answer, dict):
         raise ViduUnavailableError(f"Vidu answered a query with {_excerpt(body)}.", task_id=task_id)
-    inner = answer.get("data")
-    # A relay's envelope has a status of its own: that of the request.
-    if isinstance(inner, dict) and ("state" in inner or "status" in inner):
-        answer = inner
     try:
         task = ViduTask.model_validate({**answer, "task_id": task_id})
     except ValidationError as error:
         raise ViduUnavailableError(
             f"Vidu's answer to a query cannot be read ({error.error_count()} fields).", task_id=task_id
         ) from None
-    if task.state is None and set(answer) & _FIELDS_OF_AN_ERROR:
-        # A gateway's error in a 200 tells nothing of the task, least of all that it runs.
+    if not _is_of_a_task(task, layers_of(answer)):
+        # A gateway's error in a 200 says nothing of the task: neither that it runs nor that it has failed, unbilled.
         raise ViduUnavailableError(f"Vidu answered a query with {_excerpt(body)}.", task_id=task_id, http_status=status)
-    return task
+    # The video exists: where a person finds its link has to be seen.
+    return task.quoting(_unsigned(answer)) if task.succeeded and not task.video_url else task
+
+
+def _is_of_a_task(task: ViduTask, layers: Sequence[Mapping[str, Any]]) -> bool:
+    names = {name for layer in layers for name in layer}
+    if not names & _FIELDS_OF_AN_ERROR:
+        return True
+    # In an envelope the state inside is the task's, while a bare "failed" may be the query's.
+    is_inside = any(layer.get("state") or layer.get("status") for layer in layers[1:])
+    return task.state is not None and (is_inside or not task.failed or bool(names & _FIELDS_OF_A_TASK))
 
 
 def prepare_list(
@@ -488,6 +502,24 @@ def _quoted(text: str, limit: int = _MAX_QUOTED) -> str:
     # A host may echo the request, image and all; and JSON can hold characters that no log can.
     told = _IMAGE.sub("(an image)", text[: 2 * limit]).encode("utf-8", "replace").decode()
     return told if len(told) <= limit else f"{told[:limit]}…"
+
+
+def _unsigned(reply: Any) -> str:
+    """Quote a reply without what makes its links good for anyone who reads them, and without images."""
+
+    def shortened(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: shortened(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [shortened(inner) for inner in value]
+        # A prompt may have thousands of characters, and the link comes after it.
+        return _quoted(_SIGNED.sub(r"\1", value.replace("\\/", "/")), 200) if isinstance(value, str) else value
+
+    try:
+        text = json.dumps(shortened(reply), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return ""
+    return _quoted(text, _MAX_QUOTED_REPLY)
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:

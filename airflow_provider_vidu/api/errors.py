@@ -181,11 +181,11 @@ class ViduTaskFailedError(ViduError):
 
 
 class ViduNoCreationError(ViduError):
-    """The remote task says ``success`` but has no creation, even when looked at again."""
+    """The remote task says ``success``, but no reply has a link to its video where Vidu or a known relay puts it."""
 
     default_advice = (
-        "The task may have been billed: contact Vidu's support with the task id. Clear this Airflow task to submit "
-        "anew."
+        "The video may exist and be billed. Look at the task at the host and fetch the video by hand if it is there; "
+        "report the reply to the maintainers of this provider if it has a link, else the task id to the host."
     )
 
 
@@ -204,6 +204,9 @@ class ViduLandingError(ViduError):
         "The video is safe at Vidu (its links are signed anew at every look): a retry lands it and submits nothing."
     )
 
+
+# Of a reply without a known link this much goes into an error text.
+_MAX_REPLY = 1500
 
 _MODERATION = "moderation"
 _INPUT = "input"
@@ -325,6 +328,28 @@ def request_error(
         retry_after=retry_after,
         http_status=status,
         task_id=task_id,
+    )
+
+
+def no_creation_error(
+    task_id: str, reply: str | None, *, state: str | None = None, credits: int | None = None
+) -> ViduNoCreationError:
+    """
+    Return the error of a task that has succeeded and whose video cannot be found.
+
+    :param task_id: Vidu's id.
+    :param reply: an excerpt of the last reply, for a person to find the link in; its signatures and secrets removed.
+    :param state: the state in which it was last seen.
+    :param credits: credits of the task, where known.
+    """
+    shown = ""
+    if reply:
+        shown = f" The reply: {reply if len(reply) <= _MAX_REPLY else f'{reply[:_MAX_REPLY]}…'}"
+    return ViduNoCreationError(
+        f"The task has succeeded, but its reply has no link to a video in any known place.{shown}",
+        task_id=task_id,
+        state=state,
+        credits=credits,
     )
 
 
