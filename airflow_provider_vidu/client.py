@@ -179,6 +179,30 @@ def _parsed(
     return parse(status, headers, _without_key(status, body, account), *more)
 
 
+class _Lacking:
+    """
+    What a host has shown to lack, by the function that would read the reply.
+
+    Only a web page counts: it comes from a path that is not routed, while a 404 may be about one task.
+    """
+
+    def __init__(self) -> None:
+        self._errors: dict[Callable[..., Any], ViduError] = {}
+
+    def check(self, parse: Callable[..., Any], task_id: str | None) -> None:
+        """Raise what the host answered before, so that it is not asked again."""
+        known = self._errors.get(parse)
+        if known is not None:
+            raise ViduConfigurationError(
+                known.message, advice=known.advice, http_status=known.http_status, task_id=task_id
+            )
+
+    def note(self, parse: Callable[..., Any], error: ViduError) -> None:
+        """Remember an error that a request to this endpoint will always have."""
+        if endpoints.is_web_page(error):
+            self._errors[parse] = error
+
+
 def _tls_context(verify: str | None) -> ssl.SSLContext | bool:
     # Reads files: not on the triggerer's loop.
     bundle = verify or next((path for name in _CA_BUNDLES if (path := os.environ.get(name))), None)
@@ -267,6 +291,7 @@ class ViduClient:
         proxy = proxy_for(account)
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         self._session.trust_env = not account.is_loopback
+        self._lacking = _Lacking()
         self._retrying = tenacity.Retrying(sleep=sleep, **_retry_arguments())
 
     def __enter__(self) -> ViduClient:
@@ -363,9 +388,11 @@ class ViduClient:
         return self._retrying(lambda: self._ask(request, endpoints.parse_credits))
 
     def _ask(self, request: endpoints.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
+        self._lacking.check(parse, request.task_id)
         try:
             return _parsed(parse, *self._send(request), self.account, *more)
         except ViduError as error:
+            self._lacking.note(parse, error)
             raise error.without(self.account.api_key) from None
 
     def _send(self, request: endpoints.HttpRequest) -> Answer:
@@ -431,6 +458,7 @@ class AsyncViduClient:
         self._closed = False
         self._tls: ssl.SSLContext | bool = True
         self._proxy = proxy_for(account)
+        self._lacking = _Lacking()
         self._retrying = tenacity.AsyncRetrying(sleep=sleep, **_retry_arguments())
 
     async def __aenter__(self) -> AsyncViduClient:
@@ -493,12 +521,14 @@ class AsyncViduClient:
         return await self._retrying(self._ask, request, endpoints.parse_credits)
 
     async def _ask(self, request: endpoints.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
+        self._lacking.check(parse, request.task_id)
         try:
             status, headers, body = await self._send(request)
             if len(body) > _PARSED_ON_LOOP:
                 return await asyncio.to_thread(_parsed, parse, status, headers, body, self.account, *more)
             return _parsed(parse, status, headers, body, self.account, *more)
         except ViduError as error:
+            self._lacking.note(parse, error)
             raise error.without(self.account.api_key) from None
 
     async def _send(self, request: endpoints.HttpRequest) -> Answer:

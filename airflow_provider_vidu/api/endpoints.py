@@ -302,10 +302,12 @@ def parse_list(status: int, headers: Mapping[str, str], body: bytes) -> TaskPage
     Read one page of the task list.
 
     :return: the page; rows that cannot be read are counted and left out: a list answer is a hint.
+    :raises ViduConfigurationError: a web page; this host has no list.
     :raises ViduUnavailableError: no list. An object that says anything but a list's own fields is none: taken for an
         empty one it would say that a submission is absent.
     :raises ViduError: what the answer says instead.
     """
+    _refuse_web_page(status, headers, body, "task list")
     answer = _answer(status, headers, body)
     rows: Any = answer
     token: Any = None
@@ -344,10 +346,12 @@ def parse_cancel(status: int, headers: Mapping[str, str], body: bytes, task_id: 
     Read the answer to a cancel: ``{}``, ``null`` and an empty body all mean yes, and so does the task itself.
 
     :raises ViduRequestError: refused; Vidu refuses once a task is scheduled.
+    :raises ViduConfigurationError: a web page; this host has no cancel.
     :raises ViduUnavailableError: a 2xx that says something else, as gateways wrap errors: ask the task.
     """
     if not 200 <= status < 300:
         raise parse_error(status, headers, body, task_id)
+    _refuse_web_page(status, headers, body, "cancel", task_id=task_id, advice="The task goes on.")
     answer = _json(body)
     is_yes = body.strip() in {b"", b"null"} or (isinstance(answer, dict) and not set(answer) & _FIELDS_OF_AN_ERROR)
     if not is_yes:
@@ -371,8 +375,10 @@ def parse_credits(status: int, headers: Mapping[str, str], body: bytes) -> Credi
     """
     Read the balance.
 
+    :raises ViduConfigurationError: a web page; this host does not tell the balance.
     :raises ViduError: what the answer says instead.
     """
+    _refuse_web_page(status, headers, body, "balance")
     answer = _answer(status, headers, body)
     try:
         return Credits.model_validate(answer)
@@ -424,9 +430,18 @@ def is_missing_endpoint(error: ViduError) -> bool:
     """
     Tell whether an error to the list or the balance means that this host has no such endpoint.
 
-    Relays answer 404, 405 or 501 to paths that they do not pass through.
+    Relays answer 404, 405 or 501 to paths that they do not pass through, or a web page with 200.
     """
-    return isinstance(error, ViduNotFoundError) or error.http_status in {405, 501}
+    return isinstance(error, ViduNotFoundError) or error.http_status in {405, 501} or is_web_page(error)
+
+
+def is_web_page(error: ViduError) -> bool:
+    """
+    Tell whether a host has answered with a web page where only JSON makes sense.
+
+    new-api, one-api and one-hub send their dashboard, with HTTP 200, for every path that they do not route.
+    """
+    return isinstance(error, ViduConfigurationError) and 200 <= (error.http_status or 0) < 300
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -476,6 +491,22 @@ def _answer(status: int, headers: Mapping[str, str], body: bytes, task_id: str |
             http_status=status,
         )
     return answer
+
+
+def _refuse_web_page(
+    status: int, headers: Mapping[str, str], body: bytes, what: str, *, task_id: str | None = None, advice: str = ""
+) -> None:
+    text = body.removeprefix(b"\xef\xbb\xbf").strip()
+    if not 200 <= status < 300 or not text or text == b"null" or _json(body) is not None:
+        return
+    content_type = _header(headers, "content-type") or ""
+    if text.startswith(b"<") or content_type.strip().lower().startswith("text/html"):
+        raise ViduConfigurationError(
+            f"The host answered the request for the {what} with a web page, so it has no such endpoint.",
+            advice=advice,
+            http_status=status,
+            task_id=task_id,
+        )
 
 
 def _readable(rows: Iterable[Any]) -> Iterable[ViduTask]:

@@ -663,6 +663,30 @@ def test_a_get_that_was_refused_is_not_repeated(server, transport, status, kind)
     assert len(server.received) == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "arguments"), [("list_page", ()), ("list_tasks", ()), ("get_credits", ()), ("cancel_task", (TASK_ID,))]
+)
+def test_a_web_page_means_no_such_endpoint_and_is_not_asked_again(server, transport, method, arguments):
+    server.script(answer(200, b"<!doctype html><title>New API</title>", Content_Type="text/html"))
+    error = transport.fails(ViduConfigurationError, account(server), method, *arguments)
+    assert endpoints.is_missing_endpoint(error)
+    assert len(server.received) == 1
+    assert transport.slept == []
+
+
+def test_a_client_remembers_what_its_host_lacks(server):
+    server.script(answer(200, b"<html>"), answer(200, b"<html>"), answer(200, RUNNING))
+    with ViduClient(account(server)) as client:
+        for task_id in ("1", "2", "3"):
+            with pytest.raises(ViduConfigurationError, match="has no such endpoint") as caught:
+                client.cancel_task(task_id)
+            assert caught.value.task_id == task_id
+            with pytest.raises(ViduConfigurationError, match="task list"):
+                client.list_page()
+        assert client.get_task(TASK_ID).state == "processing"
+    assert [received.method for received in server.received] == ["POST", "GET", "GET"]
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_honoured(server, transport, status):
     server.script(answer(status, Retry_After="7"), answer(status, Retry_After="0"), answer(200, RUNNING))

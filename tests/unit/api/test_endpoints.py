@@ -698,6 +698,48 @@ def test_a_relay_that_lacks_an_endpoint_is_told_from_one_that_refuses(status, mi
     assert is_missing_endpoint(parse_error(status, {}, b"")) is missing
 
 
+# What new-api, one-api and one-hub send for every path that they do not route, with HTTP 200.
+DASHBOARD = b'\xef\xbb\xbf\n<!doctype html><html lang="zh"><head><title>New API</title></head></html>'
+
+
+@pytest.mark.parametrize(
+    ("read", "what"),
+    [
+        (parse_list, "task list"),
+        (parse_credits, "balance"),
+        (lambda *reply: parse_cancel(*reply, TASK_ID), "cancel"),
+    ],
+    ids=["list", "credits", "cancel"],
+)
+@pytest.mark.parametrize(
+    ("headers", "page"),
+    [({}, DASHBOARD), ({}, b"<html>"), ({"Content-Type": "Text/HTML; charset=utf-8"}, b"Welcome")],
+    ids=["dashboard", "html", "content type"],
+)
+def test_a_web_page_says_that_a_host_lacks_an_endpoint(read, what, headers, page):
+    with pytest.raises(ViduConfigurationError, match="with a web page") as caught:
+        read(200, headers, page)
+    assert is_missing_endpoint(caught.value)
+    assert what in str(caught.value)
+
+
+def test_a_web_page_says_nothing_of_a_task_and_leaves_a_submission_in_doubt():
+    with pytest.raises(ViduUnavailableError, match="New API"):
+        parse_task(200, {}, DASHBOARD, TASK_ID)
+    with pytest.raises(ViduSubmissionInDoubtError):
+        parse_create(200, {}, DASHBOARD)
+
+
+def test_json_that_a_relay_calls_html_is_still_json():
+    headers = {"Content-Type": "text/html"}
+    assert parse_list(200, headers, body({"tasks": ROWS})).row_count == 2
+    assert parse_credits(200, headers, body({"remains": [{"credit_remain": 5}]})).total == 5
+    for yes in (b"", b"null", b"{}"):
+        assert parse_cancel(200, headers, yes, TASK_ID) is None
+    with pytest.raises(ViduUnavailableError):
+        parse_list(200, headers, b"")
+
+
 # Anything at all
 
 JSON = st.recursive(
