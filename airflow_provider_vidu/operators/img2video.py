@@ -318,15 +318,17 @@ class Img2VideoOperator(ViduSubmittingOperator):
             ViduAuthError,
             ViduConfigurationError,
             ViduError,
+            ViduNoCreationError,
             ViduNotFoundError,
             ViduRateLimitError,
             ViduStillRunningError,
             ViduUnavailableError,
         )
         from airflow_provider_vidu.api.tasks import ViduTask
+        from airflow_provider_vidu.compat import state_store
         from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.lineage import show
-        from airflow_provider_vidu.waiting import Next, after_resuming, waited
+        from airflow_provider_vidu.waiting import Next, after_resuming, waited, with_what_a_clear_does
 
         event = event if isinstance(event, Mapping) else {}
         try:
@@ -361,6 +363,9 @@ class Img2VideoOperator(ViduSubmittingOperator):
                     # The look failed for good, not the task.
                     submission.note_left_running()
                     raise
+                except ViduNoCreationError as error:
+                    remembered = self.durable and state_store(context) is not None
+                    raise with_what_a_clear_does(error, remembered=remembered) from None
                 return self._finish(context, client, submission, task)
         except ViduError as error:
             metrics.failed(error, self.model)
@@ -436,16 +441,17 @@ class Img2VideoOperator(ViduSubmittingOperator):
     def _finish(self, context: Context, client: ViduClient, submission: Submission, task: ViduTask) -> dict[str, Any]:
         from airflow_provider_vidu import metrics
         from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduNoCreationError
+        from airflow_provider_vidu.compat import state_store
         from airflow_provider_vidu.landing import land_all
         from airflow_provider_vidu.lineage import hand_over
-        from airflow_provider_vidu.waiting import ended_line, seconds_of, video_of
+        from airflow_provider_vidu.waiting import ended_line, seconds_of, video_of, with_what_a_clear_does
 
         try:
             task = video_of(client, task)
-        except ViduNoCreationError:
-            # There is nothing to hand over, now or later: a clear means a new generation.
-            submission.note_returned()
-            raise
+        except ViduNoCreationError as error:
+            # The record stays as it is: the video may exist, and a clear must not pay for another one.
+            remembered = self.durable and state_store(context) is not None
+            raise with_what_a_clear_does(error, remembered=remembered) from None
         try:
             files = land_all(client, task, self._wanted(self.output_path), log=self.log) if self.output_path else []
         except ViduLandingError as error:
