@@ -2,7 +2,7 @@
 
 AIRFLOW ?= 3.3.2
 PYTHON ?= python3
-AIRFLOWS := 3.3.2 3.0.6
+AIRFLOWS := 3.3.2 3.0.6 3.4.0b2
 PYTEST_ARGS ?= -n 2
 
 VENV := .venv/airflow-$(AIRFLOW)
@@ -107,7 +107,8 @@ $(BENCH_INSTALLED): $(UV) pyproject.toml constraints/bench.txt
 
 constraints: $(UV) ## Write the tested versions anew.
 	for version in $(AIRFLOWS); do \
-		$(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --extra test --extra lint \
+		$(UV) pip compile --quiet --upgrade --universal --extra test --extra lint \
+			--python-version "$$($(PYTHON) scripts/suitable_python.py --oldest $$version)" \
 			-c constraints/airflow-$$version.in --no-emit-index-url --no-header --no-annotate pyproject.toml \
 			-o constraints/airflow-$$version.txt || exit 1; \
 	done

@@ -66,19 +66,28 @@ class Run:
 
     def rendered(self) -> list[Any]:
         from airflow.models.renderedtifields import RenderedTaskInstanceFields
+        from airflow.models.taskinstance import TaskInstance
 
-        return [row.rendered_fields for row in self._rows(RenderedTaskInstanceFields)]
+        if hasattr(RenderedTaskInstanceFields, "dag_id"):
+            rows = self._rows(RenderedTaskInstanceFields)
+        else:
+            # From Airflow 3.4 on they belong to one try, and only that knows its Dag run.
+            ids = [row.id for row in self._rows(TaskInstance)]
+            rows = self._select(RenderedTaskInstanceFields, RenderedTaskInstanceFields.task_instance_id.in_(ids))
+        return [row.rendered_fields for row in rows]
 
     def mapped(self, task_id: str) -> bool:
         return any(name == task_id and index >= 0 for name, index in self.states())
 
     def _rows(self, model: Any) -> list[Any]:
+        return self._select(model, model.dag_id == self.dag_id, model.run_id == self.run_id)
+
+    def _select(self, model: Any, *conditions: Any) -> list[Any]:
         from airflow.utils.session import create_session
         from sqlalchemy import select
 
         with create_session() as session:
-            query = select(model).where(model.dag_id == self.dag_id, model.run_id == self.run_id)
-            rows = list(session.scalars(query))
+            rows = list(session.scalars(select(model).where(*conditions)))
             session.expunge_all()
         return rows
 

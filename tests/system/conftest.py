@@ -22,7 +22,7 @@ from stage import Account, Run
 Scenario = Callable[[LocalAirflow, Account], Run]
 
 #: As many as the largest module and the others need together.
-ACCOUNTS = 32
+ACCOUNTS = 48
 
 # Airflow's own times, shortened: how soon a silent triggerer is replaced, and a silent worker given up.
 QUICK = {

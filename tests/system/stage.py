@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
+import subprocess
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,11 +18,14 @@ from typing import Any, TypeVar
 
 import psutil
 from local_airflow import LocalAirflow
+from packaging.version import Version
 
 from airflow_provider_vidu.emulator import ViduEmulator
 from airflow_provider_vidu.emulator.ledger import CHARGED, REFUNDED
 
-AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:3] if part.isdigit())
+AIRFLOW = Version(version("apache-airflow")).release
+#: From here on a clear discards what a task instance remembers, unless it is asked to keep it.
+DISCARDS_STATE = AIRFLOW >= (3, 4)
 
 #: Seconds that each state before the end lasts at the local Vidu: for ever, unless a scenario skips them.
 HELD = 3600.0
@@ -27,6 +33,9 @@ HELD = 3600.0
 TIMEOUT = 20.0
 #: Seconds for everything that a busy machine may take long for.
 WITHIN = 120.0
+
+#: The smallest MP4 that counts as whole.
+VIDEO = b"\0\0\0\x0cftypisom\0\0\0\x08moov" + (4096).to_bytes(4, "big") + b"mdat" + b"v" * 4088
 
 T = TypeVar("T")
 
@@ -76,9 +85,7 @@ class Account:
 
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
-        self.vidu = ViduEmulator(
-            speed=1, created_seconds=HELD, processing_seconds=HELD, concurrency=1000, video=b"\0" * 4096
-        )
+        self.vidu = ViduEmulator(speed=1, created_seconds=HELD, processing_seconds=HELD, concurrency=1000, video=VIDEO)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -94,6 +101,11 @@ class Account:
         """End what was created or is processed, with a video."""
         self.vidu.skip(2 * HELD)
 
+    def finish_all(self) -> None:
+        """End what is not final yet; unlike :meth:`finish` it lets no time pass where there is nothing to end."""
+        if any(task.state not in {"success", "failed"} for task in self.vidu.tasks):
+            self.finish()
+
     def looks(self) -> int:
         """Return how often somebody has looked at tasks."""
         return self.vidu.counters.requests["poll"] + self.vidu.counters.requests["list"]
@@ -107,22 +119,28 @@ class Account:
 
 class Run:
     """
-    A Dag run with one task, ``animate``, mapped or not.
+    A Dag run with one task of interest, mapped or not.
 
     :param airflow: where.
     :param account: the local Vidu that it uses.
-    :param dag_id: one of ``dags/waits.py``.
+    :param dag_id: one of ``dags/waits.py`` or ``dags/clears.py``.
+    :param task_id: of that task.
+    :param conf: further params of the DAG.
     """
 
-    def __init__(self, airflow: LocalAirflow, account: Account, dag_id: str) -> None:
+    def __init__(
+        self, airflow: LocalAirflow, account: Account, dag_id: str, task_id: str = "animate", **conf: str
+    ) -> None:
         self.airflow = airflow
         self.account = account
         self.dag_id = dag_id
-        self.run_id = airflow.trigger(dag_id, {"connection": account.conn_id})
+        self.task_id = task_id
+        self.run_id = airflow.trigger(dag_id, {"connection": account.conn_id, **conf})
 
     def tasks(self) -> list[dict[str, Any]]:
-        """Return the task instances as the public API tells them."""
-        return self.airflow.task_instances(self.dag_id, self.run_id)
+        """Return the task's instances as the public API tells them, in the order of the list or the loop."""
+        found = self.airflow.task_instances(self.dag_id, self.run_id)
+        return sorted((task for task in found if task["task_id"] == self.task_id), key=_place)
 
     def task(self) -> dict[str, Any]:
         """Return the only task instance."""
@@ -131,7 +149,7 @@ class Run:
 
     def brief(self) -> list[tuple[int, str | None, int]]:
         """Return (map index, state, try) of each task instance."""
-        return sorted((task["map_index"], task["state"], task["try_number"]) for task in self.tasks())
+        return [(task["map_index"], task["state"], task["try_number"]) for task in self.tasks()]
 
     def owners(self) -> list[int | None]:
         """Return the job id of the triggerer that has each deferred task; None = nobody yet."""
@@ -168,49 +186,123 @@ class Run:
         looks = self.account.looks() + 2 * count
         eventually(self.account.looks, lambda now: now > looks, told=f"{self} is looked at from a triggerer")
 
-    def ends(self, state: str = "success") -> None:
-        """Wait until the run has ended in a state."""
-        seen = eventually(
-            lambda: (self.airflow.run_state(self.dag_id, self.run_id), self.brief()),
-            lambda seen: seen[0] in {"success", "failed"},
-            told=f"{self} ends",
-        )
+    def ends(self, state: str = "success", *, finishing: bool = False, within: float = WITHIN) -> None:
+        """
+        Wait until the run has ended in a state.
+
+        :param state: of the run.
+        :param finishing: whatever is submitted meanwhile gets its video, so that the bill shows it.
+        :param within: seconds.
+        """
+
+        def look() -> tuple[str, list[tuple[int, str | None, int]]]:
+            if finishing:
+                self.account.finish_all()
+            return self.airflow.run_state(self.dag_id, self.run_id), self.brief()
+
+        seen = eventually(look, lambda seen: seen[0] in {"success", "failed"}, within=within, told=f"{self} ends")
         assert seen[0] == state, f"{self} has ended as {seen}"
 
     def is_tried_again(self, earlier: dict[str, Any]) -> None:
-        """Wait until a later try than this one runs, waits or has succeeded."""
+        """Wait until a later try than this one, of the same task instance, runs, waits or has succeeded."""
+
+        def later() -> list[str]:
+            return [
+                task["state"]
+                for task in self.tasks()
+                if _place(task) == _place(earlier) and task["try_number"] > earlier["try_number"]
+            ]
+
         eventually(
-            self.brief,
-            lambda brief: brief[0][2] > earlier["try_number"] and brief[0][1] in {"running", "deferred", "success"},
+            later,
+            lambda states: bool({"running", "deferred", "success"} & set(states)),
             told=f"a try of {self} after try {earlier['try_number']}",
         )
 
     def set_task(self, state: str) -> None:
         """Mark the only task, as the UI does."""
-        path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/animate"
-        self.airflow.send("PATCH", path, {"new_state": state})
+        self.airflow.send("PATCH", self._path, {"new_state": state})
 
     def set_run(self, state: str) -> None:
         """Mark the whole run, as the UI does."""
         self.airflow.send("PATCH", f"dags/{self.dag_id}/dagRuns/{self.run_id}", {"state": state})
 
-    def clear(self) -> None:
-        """Clear the task, as the UI does."""
-        body = {
+    def clear(self, task: dict[str, Any] | None = None, *, keep_task_state: bool = False) -> None:
+        """
+        Clear the task, as the UI does.
+
+        :param task: the only instance to clear, as the public API tells it; None = all of them.
+        :param keep_task_state: tick the box "Keep task state and resume". Airflow has it from 3.4 on; before, every
+            clear keeps the state.
+        """
+        body: dict[str, Any] = {
             "dry_run": False,
             "dag_run_id": self.run_id,
-            "task_ids": ["animate"],
             "only_failed": False,
             "reset_dag_runs": True,
         }
+        if task is None:
+            body["task_ids"] = [self.task_id]
+        elif task.get("in_loop"):
+            # Only its own id tells an iteration from the others.
+            body["task_instance_ids"] = [task["id"]]
+        else:
+            body["task_ids"] = [[self.task_id, task["map_index"]] if task["map_index"] >= 0 else self.task_id]
+        if keep_task_state and DISCARDS_STATE:
+            body["keep_task_state"] = True
         self.airflow.send("POST", f"dags/{self.dag_id}/clearTaskInstances", body)
 
     def record(self) -> dict[str, Any] | None:
         """Return what the task state store remembers of the submission; None where there is no store."""
         if AIRFLOW < (3, 3):
             return None
-        path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/animate/state-store/vidu_submission"
-        return dict(self.airflow.get(path)["value"])
+        return dict(self.airflow.get(f"{self._path}/state-store/vidu_submission")["value"])
+
+    def result(self, task: dict[str, Any]) -> Any:
+        """
+        Return what a task instance has returned.
+
+        :param task: as the public API tells it.
+        """
+        place = {name: task[name] for name in ("region_id", "region_index") if task.get("in_loop")}
+        return self.airflow.get(
+            f"{self._path}/xcomEntries/return_value", map_index=task["map_index"], deserialize="true", **place
+        )["value"]
+
+    def printed_commands(self) -> list[str]:
+        """Return the shell commands that the task's messages print, each once, in their order."""
+        return list(dict.fromkeys(re.findall(r"curl -X .*? -d '[^']*'", "\n".join(self._texts()))))
+
+    def follow(self, command: str) -> None:
+        """
+        Run a printed command in a shell, as a person would.
+
+        :param command: see :meth:`printed_commands`.
+        """
+        subprocess.run(
+            ["bash", "-c", command + " --silent --fail-with-body"],
+            env={**os.environ, "AIRFLOW_TOKEN": self.airflow.token, "NO_PROXY": "127.0.0.1"},
+            check=True,
+            capture_output=True,
+        )
+
+    @property
+    def _path(self) -> str:
+        return f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{self.task_id}"
+
+    def _texts(self) -> Iterator[str]:
+        # The log as a person reads it: a line is JSON, with the text somewhere in it.
+        def texts(value: Any) -> Iterator[str]:
+            if isinstance(value, str):
+                yield value
+            elif isinstance(value, (dict, list)):
+                for item in value.values() if isinstance(value, dict) else value:
+                    yield from texts(item)
+
+        folder = self.airflow.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
+        for file in sorted(folder.rglob("*.log")):
+            for line in file.read_text().splitlines():
+                yield from texts(json.loads(line))
 
     def trigger_logs(self, job: int) -> str:
         """
@@ -223,6 +315,10 @@ class Run:
 
     def __str__(self) -> str:
         return f"{self.dag_id} ({self.account.conn_id})"
+
+
+def _place(task: dict[str, Any]) -> tuple[int, int]:
+    return task["map_index"], task.get("region_index", -1)
 
 
 def worker_of(task: dict[str, Any]) -> psutil.Process:
