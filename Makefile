@@ -29,7 +29,7 @@ ONLY ?=
 QUICK ?=
 PORT ?=
 
-.PHONY: help demo up test unit chaos-test integration chaos system browser browser-env bench lint format types check env constraints clean
+.PHONY: help demo up test unit chaos-test integration chaos system clears browser browser-env bench lint format types check env constraints clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -56,6 +56,9 @@ integration: $(INSTALLED)
 
 system: $(INSTALLED) ## Real Airflow processes, kills and hand-overs (AIRFLOW=3.3.2).
 	$(BIN)/python -m pytest tests/system
+
+clears: $(INSTALLED) ## Of these only what users clear (AIRFLOW=3.4.0b2, whose clear discards the task state).
+	$(BIN)/python -m pytest tests/system/test_clears.py
 
 browser: $(INSTALLED) ## Airflow's UI in a real Chromium (SCREENSHOTS=1 writes the README's pictures anew).
 	$(BIN)/python -m pytest tests/browser

@@ -72,6 +72,7 @@ def cleared_in_processing(clear: Clear) -> Scenario:
         earlier = run.task()
         clear(run)
         run.is_tried_again(earlier)
+        run.waits_in_triggerer()
         run.ends(finishing=True)
         return run
 
@@ -137,6 +138,7 @@ def adopted_by_hand(airflow: LocalAirflow, account: Account) -> Run:
         run.follow(*clears)
     else:
         run.clear(keep_task_state=True)
+    run.waits_in_triggerer()
     run.ends(finishing=True)
     return run
 
@@ -155,6 +157,7 @@ def one_of_many_cleared(clear: Clear) -> Scenario:
         earlier = run.tasks()[1]
         clear(run, earlier)
         run.is_tried_again(earlier)
+        run.waits_in_triggerer(4)
         run.ends(finishing=True)
         return run
 
@@ -177,6 +180,7 @@ def cleared_in_a_group(clear: Clear) -> Scenario:
         earlier = run.task()
         clear(run)
         run.is_tried_again(earlier)
+        run.waits_in_triggerer()
         run.ends(finishing=True)
         return run
 
@@ -199,6 +203,7 @@ def cleared_in_a_loop(clear: Clear) -> Scenario:
         earlier = run.tasks()[1]
         clear(run, earlier)
         run.is_tried_again(earlier)
+        run.waits_in_triggerer()
         run.ends(finishing=True)
         return run
 
@@ -227,6 +232,7 @@ def first_iteration_cleared_after_the_loop(clear: Clear) -> Scenario:
         # Airflow reports the state of the last iteration only, and that has succeeded.
         clear(run, earlier)
         run.is_tried_again(earlier)
+        run.waits_in_triggerer()
         run.ends(finishing=True)
         return run
 
