@@ -25,6 +25,7 @@ from airflow_provider_vidu.api.errors import (
     ViduError,
     ViduInputError,
     ViduNotFoundError,
+    ViduRequestError,
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
     request_error,
@@ -350,7 +351,10 @@ def parse_cancel(status: int, headers: Mapping[str, str], body: bytes, task_id: 
     :raises ViduUnavailableError: a 2xx that says something else, as gateways wrap errors: ask the task.
     """
     if not 200 <= status < 300:
-        raise parse_error(status, headers, body, task_id)
+        error = parse_error(status, headers, body, task_id)
+        if type(error) is ViduRequestError:
+            error.advice = "The task goes on and is billed when it succeeds."
+        raise error
     _refuse_web_page(status, headers, body, "cancel", task_id=task_id, advice="The task goes on.")
     answer = _json(body)
     is_yes = body.strip() in {b"", b"null"} or (isinstance(answer, dict) and not set(answer) & _FIELDS_OF_AN_ERROR)
@@ -378,7 +382,7 @@ def parse_credits(status: int, headers: Mapping[str, str], body: bytes) -> Credi
     :raises ViduConfigurationError: a web page; this host does not tell the balance.
     :raises ViduError: what the answer says instead.
     """
-    _refuse_web_page(status, headers, body, "balance")
+    _refuse_web_page(status, headers, body, "balance query")
     answer = _answer(status, headers, body)
     try:
         return Credits.model_validate(answer)
@@ -502,7 +506,7 @@ def _refuse_web_page(
     content_type = _header(headers, "content-type") or ""
     if text.startswith(b"<") or content_type.strip().lower().startswith("text/html"):
         raise ViduConfigurationError(
-            f"The host answered the request for the {what} with a web page, so it has no such endpoint.",
+            f"This host has no {what}: it answered with a web page.",
             advice=advice,
             http_status=status,
             task_id=task_id,

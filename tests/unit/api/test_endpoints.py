@@ -706,7 +706,7 @@ DASHBOARD = b'\xef\xbb\xbf\n<!doctype html><html lang="zh"><head><title>New API<
     ("read", "what"),
     [
         (parse_list, "task list"),
-        (parse_credits, "balance"),
+        (parse_credits, "balance query"),
         (lambda *reply: parse_cancel(*reply, TASK_ID), "cancel"),
     ],
     ids=["list", "credits", "cancel"],
@@ -717,10 +717,16 @@ DASHBOARD = b'\xef\xbb\xbf\n<!doctype html><html lang="zh"><head><title>New API<
     ids=["dashboard", "html", "content type"],
 )
 def test_a_web_page_says_that_a_host_lacks_an_endpoint(read, what, headers, page):
-    with pytest.raises(ViduConfigurationError, match="with a web page") as caught:
+    with pytest.raises(ViduConfigurationError, match=f"This host has no {what}: it answered with a web page") as caught:
         read(200, headers, page)
     assert is_missing_endpoint(caught.value)
-    assert what in str(caught.value)
+
+
+def test_a_refused_cancel_says_that_the_task_is_billed():
+    reply = body({"code": 400, "reason": "BadRequest", "message": "task state is scheduled, can not cancel"})
+    with pytest.raises(ViduRequestError, match="goes on and is billed when it succeeds") as caught:
+        parse_cancel(400, {}, reply, TASK_ID)
+    assert "Nothing was created" not in str(caught.value)
 
 
 def test_a_web_page_says_nothing_of_a_task_and_leaves_a_submission_in_doubt():
