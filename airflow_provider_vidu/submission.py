@@ -309,7 +309,7 @@ class Submission:
             self._write(replace(self._record, phase=Phase.REFUSED), needed=False)
         if self._store is None and self.policies.durable:
             # Its next try only finds a task that has been cancelled, as a user would have done it.
-            return "clear this task to submit again"
+            return f"{compat.clear_this_task()} to submit again"
         return "a retry submits anew"
 
     def note_left_running(self) -> None:

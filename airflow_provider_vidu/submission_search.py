@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow_provider_vidu.api import endpoints
-from airflow_provider_vidu.api.errors import Fate, ViduError, ViduNotFoundError
+from airflow_provider_vidu.api.account import VIDU_HOSTS
+from airflow_provider_vidu.api.errors import Fate, ViduError, ViduNotFoundError, ViduUnavailableError
 from airflow_provider_vidu.submission_rules import LookUp, SubmissionRecord
 
 if TYPE_CHECKING:
@@ -227,7 +229,7 @@ class Walk:
 
 
 def _without_list(client: ViduClient, error: ViduError, log: Any) -> Found:
-    raise_unless_there_is_no_list(error, log)
+    raise_unless_there_is_no_list(client.account, error, log)
     return Found(look_up=LookUp.UNKNOWN, has_list=not lacks_list(client.account, error))
 
 
@@ -235,19 +237,28 @@ def lacks_list(account: Account, error: ViduError) -> bool:
     """
     Say whether an error of the list means that this host has none; a refused key or a redirect does not.
 
+    Vidu's own hosts have one: a web page there is an outage.
+
     :param error: of a walk.
     """
-    return account.list_path is None or endpoints.is_missing_endpoint(error)
+    if account.list_path is None:
+        return True
+    is_own_page = endpoints.is_web_page(error) and urlsplit(account.base_url).hostname in VIDU_HOSTS
+    return endpoints.is_missing_endpoint(error) and not is_own_page
 
 
-def raise_unless_there_is_no_list(error: ViduError, log: Any) -> None:
+def raise_unless_there_is_no_list(account: Account, error: ViduError, log: Any) -> None:
     """
-    Pass an outage of the list on, and tell of a list that is not there.
+    Pass an outage of the list on, and report a list that is not there.
 
     :param error: of a walk.
     :param log: where to.
     :raises ViduError: it may pass.
     """
+    if endpoints.is_missing_endpoint(error) and not lacks_list(account, error):
+        raise ViduUnavailableError(
+            f"Vidu's task list cannot be read now. {error.message}", http_status=error.http_status
+        ) from error
     if error.fate is Fate.RETRYABLE and not endpoints.is_missing_endpoint(error):
         raise error
     log.warning(

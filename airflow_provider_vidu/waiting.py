@@ -27,6 +27,7 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.api.schedule import Hints, Verdict, Wait
 from airflow_provider_vidu.api.tasks import TaskState, ViduTask
+from airflow_provider_vidu.compat import clear_this_task
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.client import ViduClient
@@ -385,8 +386,8 @@ def given_up(error: ViduError, task_id: str) -> ViduError:
     :param task_id: whom it was about.
     """
     hint = (
-        "The remote task goes on and may be billed; nothing is lost. Mend this, then retry or clear this task: it "
-        "re-attaches."
+        "The remote task goes on and may be billed; nothing is lost. Fix the cause, then retry or "
+        f"{clear_this_task()}: it re-attaches."
     )
     known = isinstance(error, (ViduAuthError, ViduNotFoundError))
     return type(error)(

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from airflow_provider_vidu.compat import clear_this_task
+
 
 class Fate(str, Enum):
     """What an error means for the next attempt at the same thing."""
@@ -128,13 +130,13 @@ class ViduAuthError(ViduRequestError):
 class ViduCreditError(ViduRequestError):
     """The account has too few credits. Vidu answers this with HTTP 400, before it looks at any field."""
 
-    default_advice = "Top the account up, then clear this task. Nothing was created or billed."
+    default_advice = f"Top the account up, then {clear_this_task()}. Nothing was created or billed."
 
 
 class ViduCreditLimitError(ViduCreditError):
     """A generation costs more than the DAG's author allows. Refused before it is sent, or cancelled at once."""
 
-    default_advice = "Ask for less or raise max_credits, then clear this task."
+    default_advice = f"Ask for less or raise max_credits, then {clear_this_task()}."
 
 
 class ViduModerationError(ViduRequestError):
@@ -368,7 +370,7 @@ def task_error(task_id: str, err_code: str | None, *, state: str = "failed", cre
     fate = fate_of_reason(err_code)
     advice = None
     if err_code == "UserCancelled":
-        what, advice = "was cancelled at Vidu", "It is not billed. Clear this task to submit it anew."
+        what, advice = "was cancelled at Vidu", f"It is not billed. To submit it again, {clear_this_task()}."
     elif not moderated:
         again = "a retry submits it anew" if fate is Fate.RETRYABLE else "the same input would fail again"
         advice = f"Vidu does not bill failed tasks; {again}."

@@ -16,6 +16,7 @@ from airflow_provider_vidu.batch.records import Item, renewed
 from airflow_provider_vidu.batch.results import Memory
 from airflow_provider_vidu.batch.search import Sightings, search
 from airflow_provider_vidu.batch.store import ADOPTED_KEY
+from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.submission import MAX_ATTEMPTS, UNKNOWN_RUN_AGE
 from airflow_provider_vidu.submission_rules import Action, LookUp, decide
 from airflow_provider_vidu.submission_search import GAP, settled_at
@@ -203,4 +204,4 @@ class LostSubmissions:
         if batch.memory is not Memory.STORE:
             return batch.memory.by_clearing("the failed ones")
         command = batch.this_try.write_command(ADOPTED_KEY, {item.marker(batch.generation): "THE-VIDU-TASK-ID"})
-        return f"adopt it: {command} ; then clear this task."
+        return f"adopt it: {command} ; then {clear_this_task()}: {batch.this_try.clear_command()} ;"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduInputError, ViduLandingError, ViduTaskFailedError
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.destinations import put_file
 from airflow_provider_vidu.images import local_path
 
@@ -57,7 +58,7 @@ class Memory(str, Enum):
         :param then: what a clear submits, for example ``the rest``.
         """
         if self is Memory.STORE:
-            return f"clear this task: it submits {then} only."
+            return f"{clear_this_task()}: it submits {then} only."
         why = "durable=False" if self is Memory.NONE else "this Airflow has no task state store, which came with 3.3"
         return (
             f"do not clear this task, which would pay for every request again ({why}): submit {then} as a batch of its "

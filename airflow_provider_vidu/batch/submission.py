@@ -56,6 +56,7 @@ from airflow_provider_vidu.batch.requests import BatchRequest, digest_of, proble
 from airflow_provider_vidu.batch.results import Memory
 from airflow_provider_vidu.batch.store import HEADER_KEY, BatchStore, TravellingStore
 from airflow_provider_vidu.bulk_query import MAX_PARALLEL, BulkQuery, in_parallel
+from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.submission import (
     IN_PLACE_SECONDS,
     MIN_ABSENCE,
@@ -410,7 +411,7 @@ class BatchSubmission:
             "has changed since.",
             advice=(
                 "They may be billed; nothing was submitted by this try. Restore the connection that submitted them, or "
-                "clear this task with on_unknown='resubmit' to submit all anew."
+                f"set on_unknown='resubmit' and {clear_this_task()} to submit all again."
             ),
         )
 

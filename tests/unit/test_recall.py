@@ -7,6 +7,7 @@ A clear that discards the record (Airflow 3.4) pays for nothing twice: the accou
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -15,6 +16,7 @@ import pytest
 from airflow_provider_vidu import compat
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
+    ViduConfigurationError,
     ViduNotFoundError,
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
@@ -178,6 +180,18 @@ def test_an_outage_or_a_refused_key_is_no_missing_list(make, discard, vidu):
     with pytest.raises(ViduSubmissionInDoubtError):
         discard().submit(lambda: WIRE)
     assert len(vidu.submissions) == 1
+
+
+def test_a_web_page_of_vidus_own_hosts_is_an_outage_and_of_a_relay_a_missing_list(make, discard, vidu):
+    """new-api and its kind answer every path that they do not route with their dashboard."""
+    make().submit(lambda: WIRE)
+    vidu.list_error = ViduConfigurationError("This host has no task list: a web page.", http_status=200)
+    with pytest.raises(ViduUnavailableError):
+        discard().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+    vidu.account = replace(vidu.account, base_url="https://relay.example")
+    discard().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 2
 
 
 def test_without_a_list_the_clear_is_the_consent_and_the_trigger_is_told(make, discard, vidu, clock):
