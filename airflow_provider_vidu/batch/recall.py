@@ -105,7 +105,7 @@ def read_marker(text: str, task: ViduTask, marks: Sequence[str]) -> Submitted | 
     """
     Read whose submission a task is.
 
-    :param text: its payload, or the marker that a manifest names.
+    :param text: its payload.
     :param marks: what the markers of this task instance begin with.
     :return: None = not this task instance's.
     """
@@ -147,7 +147,7 @@ def of_manifest(rows: Iterable[Mapping[str, Any]], marks: Sequence[str]) -> list
             task = ViduTask.model_validate(dict(row))
         except (TypeError, ValueError):
             continue
-        if one := read_marker(str(row.get("marker") or ""), task, marks):
+        if one := read_marker(str(row.get("payload") or ""), task, marks):
             found.append(one)
     return found
 

@@ -67,20 +67,27 @@ class Memory(str, Enum):
 
 
 def record_of(
-    request: BatchRequest, item: Item, task: ViduTask | None, files: list[dict[str, Any]], error: ViduError | None
+    request: BatchRequest,
+    item: Item,
+    generation: str,
+    task: ViduTask | None,
+    files: list[dict[str, Any]],
+    error: ViduError | None,
 ) -> dict[str, Any]:
     """
     Return the task record of one request, with ``error`` beside its fields; None where it has its video.
 
     :param request: what was asked for.
     :param item: what is remembered of it.
+    :param generation: the batch's marker: a later try knows the task again by the payload, which some hosts do not echo.
     :param task: as last seen; None = nothing was created, or it cannot be looked at.
     :param files: what was landed.
     :param error: why there is no video.
     """
     # Failed tasks are not billed: what the create answer told is not filled in for them.
     credits = None if task is not None and task.failed else item.credits
-    known = ViduTask(task_id=item.task_id or "none", model=request.model, credits=credits)
+    payload = None if request.asked.get("payload") or not item.task_id else item.marker(generation)
+    known = ViduTask(task_id=item.task_id or "none", model=request.model, credits=credits, payload=payload)
     record = (known if task is None else task.filled_from(known)).record(files)
     record["task_id"] = item.task_id
     record["model"] = record["model"] or request.model

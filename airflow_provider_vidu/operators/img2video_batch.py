@@ -456,16 +456,11 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
             unsubmitted = (index for index, item in enumerate(batch.items) if not item.task_id)
             errors = {**dict.fromkeys(unsubmitted, batch.stopped), **errors}
         records = [
-            record_of(request, item, batch.tasks.get(index), files.get(index, []), errors.get(index))
+            record_of(request, item, batch.generation, batch.tasks.get(index), files.get(index, []), errors.get(index))
             for index, (request, item) in enumerate(zip(batch.requests, batch.items, strict=True))
         ]
         if self.manifest_path:
-            # Its marker tells which task is whose once a clear has discarded the record.
-            markers = [item.marker(batch.generation) for item in batch.items]
-            write_manifest(
-                self.manifest_path,
-                [{**record, "marker": marker} for record, marker in zip(records, markers, strict=True)],
-            )
+            write_manifest(self.manifest_path, records)
             self.log.info("The manifest of all %d records stands at %s.", len(records), self.manifest_path)
         # What could not be landed is paid all the same.
         paid = [batch.items[index].credits for index, task in batch.tasks.items() if task.succeeded]

@@ -82,11 +82,11 @@ def test_what_has_failed_may_have_a_later_attempt_that_does_not_show_yet():
 
 def test_a_manifest_tells_the_same_where_there_is_no_list():
     rows = [
-        {**task("1").record(), "marker": f"{OLD}:{X}:1", "error": None},
-        {**task("2", "failed").record(), "marker": f"{OLD}:{Y}:3", "error": "failed"},
-        {"task_id": None, "marker": f"{OLD}:{Y}:3", "error": "never submitted"},
+        {**task("1").record(), "payload": f"{OLD}:{X}:1", "error": None},
+        {**task("2", "failed").record(), "payload": f"{OLD}:{Y}:3", "error": "failed"},
+        {"task_id": None, "payload": f"{OLD}:{Y}:3", "error": "never submitted"},
         {**task("4").record(), "error": "of an older release"},
-        {**task("5").record(), "marker": f"avp1:{'b' * 32}:{X}:1", "error": None},
+        {**task("5").record(), "payload": f"avp1:{'b' * 32}:{X}:1", "error": None},
     ]
     found = newest(of_manifest(rows, (MARK,)))
     assert {identity: one.task_id for identity, one in found.tasks.items()} == {X: "1", Y: "2"}
@@ -140,7 +140,6 @@ def manifest_of(stage, batch):
     return [
         {
             **tasks[item.task_id],
-            "marker": item.marker(batch.generation),
             "error": None if tasks[item.task_id]["state"] == "success" else "failed",
         }
         for item in batch.items
