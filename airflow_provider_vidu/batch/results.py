@@ -79,7 +79,7 @@ def record_of(
 
     :param request: what was asked for.
     :param item: what is remembered of it.
-    :param generation: the batch's marker: a later try knows the task again by the payload, which some hosts do not echo.
+    :param generation: the batch's marker, in place of a payload that the host does not echo.
     :param task: as last seen; None = nothing was created, or it cannot be looked at.
     :param files: what was landed.
     :param error: why there is no video.
