@@ -69,10 +69,13 @@ class BulkQuery:
     Queries tasks of one account. What is learnt of its list is remembered with the client.
 
     :param client: whom to ask; not closed here.
+    :param paced: the caller polls again and again: an outage of the list costs one request a call, and only one that
+        lasts is compared with a single query. False = one call must get past a list that alone is down.
     """
 
-    def __init__(self, client: AsyncViduClient) -> None:
+    def __init__(self, client: AsyncViduClient, *, paced: bool = False) -> None:
         self._client = client
+        self._paced = paced
         self._listing = _listings.setdefault(client, Listing(exists=client.account.list_path is not None))
         self._seconds = min(client.account.timeout, REQUEST_SECONDS)
 
@@ -105,7 +108,13 @@ class BulkQuery:
         if self._listing.doubted and asked:
             await self._probe(asked, found)
         listed = [task_id for task_id in asked if task_id not in found and self._listing.has(task_id)]
-        missed = await self._pages(listed, found)
+        unread: list[str] = []
+        missed = await self._pages(listed, found, unread)
+        if unread:
+            # One query shows whether only the list is down; the list gets another chance before the rest is queried
+            # singly, since a failure of a moment is no reason for a thousand queries.
+            await self._probe(unread, found)
+            missed += await self._pages([task_id for task_id in unread if task_id not in found], found, [])
         await self._singly([task_id for task_id in asked if task_id not in found], found)
         wrongly = [task_id for task_id in missed if not isinstance(found[task_id], ViduError)]
         self._listing.omitted(wrongly, all_of_them=len(missed) == len(listed))
@@ -117,8 +126,12 @@ class BulkQuery:
         self._listing.probed(error)
         found.update(dict.fromkeys(asked if is_outage(error) else asked[:1], result))
 
-    async def _pages(self, task_ids: list[str], found: dict[str, ViduTask | ViduError]) -> list[str]:
-        """Ask the list, and return the ids that it was asked for and has left out."""
+    async def _pages(self, task_ids: list[str], found: dict[str, ViduTask | ViduError], unread: list[str]) -> list[str]:
+        """
+        Ask the list, and return the ids that it was asked for and has left out.
+
+        :param unread: takes the ids that have no answer because the list is down, unless the caller is paced.
+        """
         left = deque(task_ids)
         missed: list[str] = []
 
@@ -135,7 +148,10 @@ class BulkQuery:
                 rest = [task_id for task_id in page if task_id not in rows]
                 then = self._listing.failed(error, len(page))
                 if then is Then.RETURN:
-                    found.update(dict.fromkeys([*rest, *left], error))
+                    if isinstance(error, ViduUnavailableError) and not self._paced:
+                        unread.extend([*rest, *left])
+                    else:
+                        found.update(dict.fromkeys([*rest, *left], error))
                     left.clear()
                 elif then is Then.SMALLER:
                     left.extendleft(reversed(rest))

@@ -10,9 +10,11 @@ Neither follows a redirect with the key, neither repeats a POST, both bound ever
 from __future__ import annotations
 
 import asyncio
+import http.client
 import io
 import os
 import re
+import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -177,6 +179,30 @@ def _parsed(
     return parse(status, headers, _without_key(status, body, account), *more)
 
 
+class _Lacking:
+    """
+    What a host has shown to lack, by the function that would read the reply.
+
+    Only a web page counts: it comes from a path that is not routed, while a 404 may be about one task.
+    """
+
+    def __init__(self) -> None:
+        self._errors: dict[Callable[..., Any], ViduError] = {}
+
+    def check(self, parse: Callable[..., Any], task_id: str | None) -> None:
+        """Raise what the host answered before, so that it is not asked again."""
+        known = self._errors.get(parse)
+        if known is not None:
+            raise ViduConfigurationError(
+                known.message, advice=known.advice, http_status=known.http_status, task_id=task_id
+            )
+
+    def note(self, parse: Callable[..., Any], error: ViduError) -> None:
+        """Remember an error that a request to this endpoint will always have."""
+        if endpoints.is_web_page(error):
+            self._errors[parse] = error
+
+
 def _tls_context(verify: str | None) -> ssl.SSLContext | bool:
     # Reads files: not on the triggerer's loop.
     bundle = verify or next((path for name in _CA_BUNDLES if (path := os.environ.get(name))), None)
@@ -194,6 +220,58 @@ def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest
     return request
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """
+    A reply without the interim answers before it (``102 Processing``, ``103 Early Hints``).
+
+    ``http.client`` skips ``100 Continue`` alone and takes any other for the final reply; aiohttp skips them all.
+    """
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **named: Any) -> None:
+        super().__init__(sock, *arguments, **named)
+        # What is left of the request's time. Every line that comes starts the socket's own timeout again.
+        seconds = sock.gettimeout()
+        self._end = float("inf") if seconds is None else time.monotonic() + seconds
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # Not begin(): the reply to a proxy's CONNECT is read by this method alone.
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 <= status < 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+            if time.monotonic() > self._end:
+                raise TimeoutError("no final reply in time")
+
+
+def _read_final_replies(session: requests.Session) -> None:
+    """Make a session skip interim answers, whether it connects directly or through a proxy."""
+    import requests
+
+    def reading(pool: Any) -> Any:
+        connection = type(pool.ConnectionCls.__name__, (pool.ConnectionCls,), {"response_class": _FinalResponse})
+        return type(pool.__name__, (pool,), {"ConnectionCls": connection})
+
+    def patched(manager: Any) -> Any:
+        manager.pool_classes_by_scheme = {
+            scheme: reading(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
+        }
+        return manager
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+            super().init_poolmanager(*arguments, **named)
+            patched(self.poolmanager)
+
+        def proxy_manager_for(self, proxy: Any, **named: Any) -> Any:
+            known = proxy in self.proxy_manager
+            manager = super().proxy_manager_for(proxy, **named)
+            return manager if known else patched(manager)
+
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, Adapter())
+
+
 class ViduClient:
     """
     A blocking client over ``requests``, for workers. Close it, or use it as a context manager.
@@ -207,11 +285,13 @@ class ViduClient:
 
         self.account = account
         self._session = requests.Session()
+        _read_final_replies(self._session)
         self._session.auth = _keep_headers
         self._session.headers["User-Agent"] = USER_AGENT
         proxy = proxy_for(account)
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         self._session.trust_env = not account.is_loopback
+        self._lacking = _Lacking()
         self._retrying = tenacity.Retrying(sleep=sleep, **_retry_arguments())
 
     def __enter__(self) -> ViduClient:
@@ -308,9 +388,11 @@ class ViduClient:
         return self._retrying(lambda: self._ask(request, endpoints.parse_credits))
 
     def _ask(self, request: endpoints.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
+        self._lacking.check(parse, request.task_id)
         try:
             return _parsed(parse, *self._send(request), self.account, *more)
         except ViduError as error:
+            self._lacking.note(parse, error)
             raise error.without(self.account.api_key) from None
 
     def _send(self, request: endpoints.HttpRequest) -> Answer:
@@ -376,6 +458,7 @@ class AsyncViduClient:
         self._closed = False
         self._tls: ssl.SSLContext | bool = True
         self._proxy = proxy_for(account)
+        self._lacking = _Lacking()
         self._retrying = tenacity.AsyncRetrying(sleep=sleep, **_retry_arguments())
 
     async def __aenter__(self) -> AsyncViduClient:
@@ -438,12 +521,14 @@ class AsyncViduClient:
         return await self._retrying(self._ask, request, endpoints.parse_credits)
 
     async def _ask(self, request: endpoints.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
+        self._lacking.check(parse, request.task_id)
         try:
             status, headers, body = await self._send(request)
             if len(body) > _PARSED_ON_LOOP:
                 return await asyncio.to_thread(_parsed, parse, status, headers, body, self.account, *more)
             return _parsed(parse, status, headers, body, self.account, *more)
         except ViduError as error:
+            self._lacking.note(parse, error)
             raise error.without(self.account.api_key) from None
 
     async def _send(self, request: endpoints.HttpRequest) -> Answer:

@@ -6,13 +6,18 @@ What this Airflow has, detected once; every difference between 3.0 and the newes
 
 from __future__ import annotations
 
+import hmac
 import json
 import logging
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
+
+#: The XCom by which a try says that it has no record of what the earlier ones submitted.
+DISCARDED_KEY = "vidu_record_discarded"
 
 
 class StateStore(Protocol):
@@ -130,6 +135,71 @@ def opened(text: str) -> list[Any] | None:
         # Another installation's, or somebody's text: there is no difference that matters.
         return None
     return found if isinstance(found, list) else None
+
+
+def digests(parts: Sequence[str | int]) -> list[str]:
+    """
+    Return hashes of a few words that only this Airflow can compute, one for each of its Fernet keys, the newest first.
+
+    Without a key there is one, which anyone can compute who knows the words.
+
+    :param parts: JSON primitives.
+    :return: hexadecimal digits.
+    """
+    from airflow.providers.common.compat.sdk import conf
+
+    text = json.dumps(list(parts)).encode()
+    keys = [key.strip() for key in str(conf.get("core", "fernet_key", fallback="") or "").split(",")]
+    return [hmac.new(key.encode(), text, "sha256").hexdigest() for key in keys]
+
+
+def clear_discards_state() -> bool:
+    """Say whether this Airflow's clear of a task instance discards its task state by default (3.4+)."""
+    version = str(getattr(sys.modules.get("airflow"), "__version__", "0.0")).split(".")
+    return tuple(int(part) for part in version[:2] if part.isdigit()) >= (3, 4)
+
+
+def clear_this_task() -> str:
+    """Return how messages advise a clear for which the task has to remember what it submitted."""
+    return f"clear this task{keeping_its_state()}"
+
+
+def keeping_its_state() -> str:
+    """Return what to add where a message says "clear": the box to tick, where this Airflow has one."""
+    return " with *Keep task state*" if clear_discards_state() else ""
+
+
+def note_discarded(context: Any) -> None:
+    """
+    Let the trigger of an earlier try know that this try has no record of what that one submitted.
+
+    An XCom is all that a worker can write and a trigger can read.
+
+    :param context: of the running task.
+    """
+    try:
+        context["ti"].xcom_push(DISCARDED_KEY, context["ti"].try_number)
+    except Exception as error:
+        logging.getLogger(__name__).warning("The trigger of the earlier try cannot be told (%r).", error)
+
+
+def is_noted_as_discarded(instance: Any) -> bool:
+    """
+    Ask Airflow, from inside a trigger, whether :func:`note_discarded` was called by the next try.
+
+    :param instance: the trigger's task instance.
+    """
+    from airflow.sdk.execution_time.xcom import XCom
+
+    value = XCom.get_one(
+        key=DISCARDED_KEY,
+        dag_id=instance.dag_id,
+        task_id=instance.task_id,
+        run_id=instance.run_id,
+        map_index=instance.map_index,
+    )
+    # An earlier try's note is cleared when the next one begins, but not at once.
+    return isinstance(value, int) and value > instance.try_number
 
 
 def _cipher() -> Any:

@@ -83,6 +83,18 @@ class Wanted:
             named_by = {name: name for name in NAME_FIELDS if name != "index"}
             file_name_of(self.file_name, named_by if self.index is None else {**named_by, "index": self.index})
 
+    def is_landed(self, task: ViduTask) -> bool | None:
+        """
+        Check whether a task's video is where it is wanted; None = that cannot be determined.
+
+        :param task: in ``success``.
+        """
+        named = {field for _, field, _, _ in string.Formatter().parse(self.file_name or DEFAULT_FILE_NAME)}
+        is_unnamed = ("model" in named and not task.model) or ("creation_id" in named and not task.creations)
+        if _is_folder(self.destination) and is_unnamed:
+            return None
+        return is_file_there(self.path(task))
+
     def path(self, task: ViduTask, kind: str = VIDEO) -> str:
         """
         Return where a file of a task is to stand.
@@ -227,6 +239,26 @@ def size_of(target: str) -> int | None:
         return int(found["size"]) if found.get("type") == "file" else None
     except Exception:
         # Stores have exceptions of their own; whatever it was, the file is fetched and put.
+        return None
+
+
+def is_file_there(target: str) -> bool | None:
+    """
+    Check whether a file is at a destination; None = the store does not say.
+
+    :param target: see :func:`size_of`.
+    """
+    local = local_path(target)
+    try:
+        if local is not None:
+            return local.is_file()
+        store, path = _opened(target)
+        store.invalidate_cache()
+        return bool(store.info(path).get("type") == "file")
+    except FileNotFoundError:
+        return False
+    except Exception:
+        # Stores have exceptions of their own, also for keys that one may not look for.
         return None
 
 

@@ -77,7 +77,7 @@ def find_orphans(
         # The last one is its own: a payload may quote the marker of what it was made from.
         seals = _MARKER.findall(payload_of(client, row) or "")
         identity = opened(seals[-1]) if seals else None
-        if identity is None or len(identity) != 5 or identity[4] != installation:
+        if identity is None or len(identity) < 5 or identity[-1] != installation:
             continue
         dag_id, run_id, task_id, map_index = identity[:4]
         if (dag_id, run_id) not in active:

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu import metrics
+from airflow_provider_vidu import compat, metrics
 from airflow_provider_vidu.api import img2video
 from airflow_provider_vidu.api.errors import (
     Fate,
@@ -33,6 +33,7 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.schedule import next_submission
 from airflow_provider_vidu.compat import StateStore, state_store
 from airflow_provider_vidu.submission_errors import failure_of
@@ -41,6 +42,7 @@ from airflow_provider_vidu.submission_rules import (
     STORE_KEY,
     Action,
     Known,
+    LookUp,
     Phase,
     Remote,
     SubmissionRecord,
@@ -50,7 +52,7 @@ from airflow_provider_vidu.submission_rules import (
     remote_of,
     with_marker,
 )
-from airflow_provider_vidu.submission_search import look_once, look_up
+from airflow_provider_vidu.submission_search import look_once, look_up, recall
 from airflow_provider_vidu.submission_try import Policies, Resumed, Try
 from airflow_provider_vidu.waiting import cancelled
 
@@ -75,6 +77,7 @@ MIN_ABSENCE = 10.0
 _WORDS = {
     Action.SUBMIT: "Submitting anew",
     Action.LOOK_UP: "Searching the account's list for an earlier submission",
+    Action.RECALL: "Searching the account's list for tasks of this task instance",
     Action.READ: "Looking at the earlier submission",
     Action.CANCEL: "Cancelling the earlier submission",
     Action.ATTACH: "Re-attaching, submitting nothing",
@@ -107,6 +110,9 @@ class Submission:
     :param policies: what the DAG author has chosen.
     :param key: of the record in the store.
     :param resumed: what the try took with it when it left the worker; None = it has not.
+    :param is_delivered: whether a finished task's file is where it was to be landed; None = nobody can say.
+    :param note_discarded: called where a clear has discarded the record and this host has no list: only the trigger
+        of the earlier try still knows what was submitted.
     :param clock: epoch seconds; injected by tests.
     :param sleep: seconds; it may raise, to end the try.
     :param log: where to tell what is done and why.
@@ -121,6 +127,8 @@ class Submission:
         *,
         key: str = STORE_KEY,
         resumed: Resumed | None = None,
+        is_delivered: Callable[[ViduTask], bool | None] = lambda task: None,
+        note_discarded: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         log: logging.Logger | Any = None,
@@ -130,6 +138,8 @@ class Submission:
         self.policies = policies
         self.key = key
         self._store = store if policies.durable else None
+        self._is_delivered = is_delivered
+        self._note_discarded = note_discarded
         self._clock = clock
         self._sleep = sleep
         self._log = log or logging.getLogger(__name__)
@@ -139,6 +149,7 @@ class Submission:
         # Whoever has left the worker once does not sit in it again.
         self._waited = 0.0 if resumed is None else IN_PLACE_SECONDS
         self._record: SubmissionRecord | None = None
+        self._has_list = True
 
     @classmethod
     def of(cls, context: Any, client: ViduClient, policies: Policies, **options: Any) -> Submission:
@@ -148,9 +159,10 @@ class Submission:
         :param context: Airflow's.
         :param client: where to submit.
         :param policies: what the DAG author has chosen.
-        :param options: key, resumed, clock, sleep, log of the constructor.
+        :param options: key, resumed, is_delivered, clock, sleep, log of the constructor.
         """
-        return cls(client, Try.of(context), state_store(context), policies, **options)
+        note_discarded = partial(compat.note_discarded, context)
+        return cls(client, Try.of(context), state_store(context), policies, note_discarded=note_discarded, **options)
 
     @property
     def record(self) -> SubmissionRecord | None:
@@ -179,9 +191,9 @@ class Submission:
             raise ViduError(
                 f"{error}.",
                 advice=(
-                    "Nothing was submitted by this try. If a Vidu task is behind it, adopt that and clear this task: "
+                    "Nothing was submitted by this try. If a Vidu task is behind it, adopt it: "
                     f"{self.this_try.adopt_command(self.key, 'THE-VIDU-TASK-ID')} ; if none is: "
-                    f"{self.this_try.forget_command(self.key)}"
+                    f"{self.this_try.nothing_created_command(self.key)} . Then {compat.clear_this_task()}."
                 ),
             ) from error
         return self._record
@@ -201,7 +213,10 @@ class Submission:
         """
         record = self.load()
         relies_on_the_list = self._store is None and self.policies.durable and self.this_try.try_number > 1
-        wire, input_error = self._built(build, needed=record is None and not relies_on_the_list)
+        may_be_discarded = self._store is not None and record is None and self.this_try.record_may_be_discarded
+        wire, input_error = self._built(
+            build, needed=record is None and not relies_on_the_list and not may_be_discarded
+        )
         if relies_on_the_list:
             record = self._assumed_record(wire or {})
         self._record = record
@@ -209,6 +224,9 @@ class Submission:
             record=record,
             max_tries=self.this_try.max_tries,
             account=self.client.account.identity,
+            try_number=self.this_try.try_number,
+            first_try=self.this_try.first_try,
+            may_be_discarded=may_be_discarded,
             fingerprint=fingerprint(wire) if wire is not None else None,
             has_list=self.client.account.list_path is not None,
             on_unknown=self.policies.on_unknown,
@@ -218,7 +236,7 @@ class Submission:
         candidates: tuple[str, ...] = ()
         while True:
             decision = decide(known)
-            if record is not None or self._attempts:
+            if record is not None or self._attempts or may_be_discarded:
                 about = f"Vidu task {known.record.task_id}: " if known.record and known.record.task_id else ""
                 self._log.info("%s%s, since %s.", about, _WORDS[decision.action], decision.reason)
             if decision.action is Action.SUBMIT:
@@ -236,16 +254,9 @@ class Submission:
                 if outcome is not None:
                     return self._within_price(outcome)
                 self._attempts += 1
-                # What this try has put in doubt itself is only sent again where the list shows that it is absent.
-                known = replace(
-                    known,
-                    record=self._record,
-                    remote=None,
-                    look_up=None,
-                    cancelled=None,
-                    has_list=True,
-                    on_unknown="fail",
-                )
+                known = replace(known, record=self._record, remote=None, look_up=None, cancelled=None, in_this_try=True)
+            elif decision.action is Action.RECALL:
+                known, task, candidates = self._recall(known, wire)
             elif decision.action is Action.LOOK_UP:
                 known, task, candidates = self._looked_up(known)
             elif decision.action is Action.READ:
@@ -268,6 +279,7 @@ class Submission:
                     this_try=self.this_try,
                     key=self.key if self._store is not None else None,
                     candidates=candidates,
+                    has_list=self._has_list,
                 )
                 if failure.fate is Fate.IN_DOUBT and self.policies.on_unknown == "resubmit":
                     failure.fate = Fate.RETRYABLE
@@ -297,7 +309,7 @@ class Submission:
             self._write(replace(self._record, phase=Phase.REFUSED), needed=False)
         if self._store is None and self.policies.durable:
             # Its next try only finds a task that has been cancelled, as a user would have done it.
-            return "clear this task to submit anew"
+            return f"{compat.clear_this_task()} to submit again"
         return "a retry submits anew"
 
     def note_left_running(self) -> None:
@@ -369,7 +381,7 @@ class Submission:
         derived = self._store is None and self.policies.durable
         seal = self.this_try.seal()
         while True:
-            marker = self._derived_marker() if derived else MARKER_PREFIX + uuid.uuid4().hex
+            marker = self._derived_marker() if derived else self.this_try.new_marker(self.key)
             sent, travelling = with_marker(wire, f"{marker}.{seal}" if seal else marker)
             intent = self._intent(wire, travelling)
             # The next try waits this out before it takes a submission for absent: nothing may be sent later.
@@ -421,6 +433,7 @@ class Submission:
                 attempted_at=now,
                 marker=marker,
                 not_after=now + self.client.account.timeout,
+                try_number=self.this_try.try_number,
             )
             self._write(intent, needed=True)
             if self._clock() - intent.attempted_at <= MAX_INTENT_AGE:
@@ -445,12 +458,59 @@ class Submission:
             shared_marker=self._store is None,
         )
         if found.task is None:
+            # A missing list that the connection does not admit to is no consent: the clear may be a guess.
+            self._has_list = found.has_list
             return replace(known, look_up=found.look_up), None, found.candidates
         self._note_task(found.task)
         if self._store is not None:
             # Its reply was lost. Without a store it may as well have been counted by the try that sent it.
             metrics.submitted(found.task.model)
         return replace(known, record=self._record, remote=remote_of(found.task)), found.task, ()
+
+    def _recall(self, known: Known, wire: Mapping[str, Any] | None) -> tuple[Known, ViduTask | None, tuple[str, ...]]:
+        """Search for what earlier tries have submitted, where a clear may have discarded the record of it."""
+        found = recall(
+            self.client,
+            self.this_try.marks(self.key),
+            search_from=self.this_try.run_created or self._began - UNKNOWN_RUN_AGE,
+            attempted_at=self._began,
+            can_be_found=wire is None or with_marker(wire, MARKER_PREFIX)[1] is not None,
+            is_enough=self._is_wanted,
+            clock=self._clock,
+            pause=self._pause,
+            log=self._log,
+        )
+        task = found.task
+        if not found.has_list:
+            self._log.warning(
+                "The clear may have discarded what earlier tries noted, and this host has no task list: a Vidu task "
+                "that they submitted cannot be found. If one is still running, the triggerer tries to cancel it."
+            )
+            self._note_discarded()
+        if task is None or (found.look_up is LookUp.UNKNOWN and not self._is_wanted(task)):
+            look_up = found.look_up or LookUp.ABSENT
+            return replace(known, look_up=look_up, has_list=known.has_list and found.has_list), None, found.candidates
+        if found.others:
+            self._log.warning(
+                "This task instance has submitted several Vidu tasks. The newest, %s, counts; the others: %s.",
+                task.task_id,
+                some_of(found.others),
+            )
+        record = SubmissionRecord.of_found(task, known.account, is_delivered=self._is_delivered(task))
+        if record.phase is Phase.RETURNED:
+            self._log.warning(
+                "An earlier try made Vidu task %s (%s credits). The clear starts a new generation, which is billed "
+                "again. Fetch the earlier video with ViduHook().download('%s', path).",
+                task.task_id,
+                "unknown" if task.credits is None else task.credits,
+                task.task_id,
+            )
+        self._record = record
+        return replace(known, record=record, remote=remote_of(task)), task, ()
+
+    def _is_wanted(self, task: ViduTask) -> bool:
+        """Whether a task found by a recall is waited for, cancelled or landed, so that nothing is sent beside it."""
+        return not task.is_final or (task.succeeded and self._is_delivered(task) is False)
 
     def _read(self, known: Known) -> tuple[Remote, ViduTask | None]:
         record = known.record
@@ -477,9 +537,15 @@ class Submission:
         record = known.record
         if record is None or record.task_id is None:
             raise RuntimeError("attached to a task without an id")
-        if record.max_tries != known.max_tries or record.resume or not record.account:
+        if known.is_cleared or record.resume or not record.account:
             # From here on a retry of this try is a plain retry again, also where a person wrote the record.
-            record = replace(record, max_tries=known.max_tries, resume=False, account=known.account)
+            record = replace(
+                record,
+                max_tries=known.max_tries,
+                try_number=known.try_number,
+                resume=False,
+                account=known.account,
+            )
             self._write(record, needed=False)
         self._record = record
         return task if task is not None else record.as_task()
@@ -528,7 +594,9 @@ class Submission:
 
     def _say_what_is_left_behind(self, known: Known) -> None:
         record = known.record
-        if record is not None and record.task_id is not None and known.remote is Remote.SUCCESS:
+        if record is None or record.phase is Phase.RETURNED:
+            return
+        if record.task_id is not None and known.remote is Remote.SUCCESS:
             self._log.warning(
                 "Vidu task %s has succeeded for the earlier request and is paid for; its video stays at Vidu for "
                 "as long as Vidu keeps it.",

@@ -17,7 +17,8 @@ from airflow_provider_vidu.api.errors import (
     task_error,
 )
 from airflow_provider_vidu.api.messages import some_of
-from airflow_provider_vidu.submission_rules import Known, Phase, Remote, SubmissionRecord, changed_fields
+from airflow_provider_vidu.compat import clear_this_task
+from airflow_provider_vidu.submission_rules import STORE_KEY, Known, Phase, Remote, SubmissionRecord, changed_fields
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -32,6 +33,7 @@ def failure_of(
     this_try: Try,
     key: str | None,
     candidates: Sequence[str] = (),
+    has_list: bool = True,
 ) -> ViduError:
     """
     Return the error of a try that was told to stop.
@@ -42,9 +44,12 @@ def failure_of(
     :param this_try: who was told to.
     :param key: of the record in the task state store; None where this Airflow has none.
     :param candidates: ids of tasks that may be the lost submission.
+    :param has_list: False = the search has shown that this host has no list.
     """
     record = known.record
     task_id = record.task_id if record else None
+    if record is None:
+        return _discarded(reason, this_try, key, candidates)
     if task is not None and known.remote is Remote.FAILED_PERMANENT:
         return task_error(task.task_id, task.err_code, credits=task.credits)
     if known.remote is Remote.UNREACHABLE:
@@ -53,16 +58,21 @@ def failure_of(
             task_id=task_id,
             advice="Nothing was submitted; a retry looks again.",
         )
-    if record is not None and record.phase is Phase.INTENT:
-        return _in_doubt(record, reason, this_try, key, candidates)
-    changed = changed_fields(record.fingerprint, known.fingerprint) if record else []
-    if changed and record is not None and record.account == known.account:
+    if record.phase is Phase.INTENT:
+        error = _in_doubt(record, reason, this_try, key, candidates)
+        if not has_list:
+            error.advice += (
+                " This host has no task list to search. Say so in the connection's extra (list_path: null), and a "
+                "clear counts as your consent to submit again; on_unknown='resubmit' does without asking."
+            )
+        return error
+    changed = changed_fields(record.fingerprint, known.fingerprint)
+    if changed and record.account == known.account:
         return ViduError(
-            f"This try asks for something else than the try that submitted Vidu task {task_id}: "
-            f"{', '.join(changed)} changed.",
+            f"The request differs from the one that created Vidu task {task_id}: {', '.join(changed)} changed.",
             task_id=task_id,
             advice=(
-                "Nothing was submitted by this try. Clear the task to submit the new request, or set "
+                f"Nothing was submitted by this try. To submit the new request, {clear_this_task()} or set "
                 "on_input_change='resubmit'. A field that renders anew at every try (a time, a random value) causes "
                 "this; so does a second submit_once in one task without a key of its own."
             ),
@@ -72,8 +82,8 @@ def failure_of(
         task_id=task_id,
         advice=(
             "It may be billed; nothing was submitted by this try. Restore the connection that submitted it, or fetch "
-            f"its video with ViduHook().download('{task_id}', path); clear this task with on_unknown='resubmit' to "
-            "submit anew. An id that was adopted by hand may be the wrong one."
+            f"its video with ViduHook().download('{task_id}', path). To submit again, set on_unknown='resubmit' and "
+            f"{clear_this_task()}. An id that was adopted by hand may be the wrong one."
         ),
     )
 
@@ -95,11 +105,28 @@ def _in_doubt(
     return ViduSubmissionInDoubtError(
         f"An attempt to submit for {this_try.name} was made at {_clock_text(record.attempted_at)}, and "
         f"{reason}.{listed}",
+        advice=f"Nothing was submitted by this try. {_by_hand(this_try, key, one, 'of that minute')}",
+    )
+
+
+def _discarded(reason: str, this_try: Try, key: str | None, candidates: Sequence[str]) -> ViduError:
+    listed = f" Vidu tasks that may be its own: {some_of(candidates)}." if candidates else ""
+    one = candidates[0] if len(candidates) == 1 else "THE-VIDU-TASK-ID"
+    return ViduSubmissionInDoubtError(
+        f"An earlier try of {this_try.name} may have submitted: {reason}.{listed}",
         advice=(
-            "Nothing was submitted by this try. Look at the account's tasks of that minute. If one is it, adopt it: "
-            f"{this_try.adopt_command(key, one)} ; if none is, have the attempt forgotten: "
-            f"{this_try.forget_command(key)} (AIRFLOW_URL, AIRFLOW_TOKEN: Airflow's API). Then clear this task."
+            "It may be billed; nothing was submitted by this try. "
+            f"{_by_hand(this_try, key or STORE_KEY, one, 'since this Dag run began')} on_unknown='resubmit' submits "
+            "without asking. A payload of your own needs {marker} in it to be found."
         ),
+    )
+
+
+def _by_hand(this_try: Try, key: str, task_id: str, when: str) -> str:
+    return (
+        f"Check the account's tasks {when}. If one is it, adopt it: {this_try.adopt_command(key, task_id)} ; if none "
+        f"is, note that nothing was created: {this_try.nothing_created_command(key)} . Then "
+        f"{clear_this_task()}: {this_try.clear_command()} (AIRFLOW_URL, AIRFLOW_TOKEN: Airflow's API)."
     )
 
 

@@ -7,8 +7,9 @@ Vidu's API has no idempotency key. Instead each task instance keeps a record in 
 intent before the POST, the id right after it, "returned" at the end. :func:`decide` reads that record and tells
 the next step; ``airflow_provider_vidu.submission`` carries it out and is the only module that may cause a bill.
 
-A user's clear sets ``max_tries`` of the task instance anew and a plain retry does not (Airflow,
-``clear_task_instances``): a record with another ``max_tries`` than the running try's was cleared in between.
+A user's clear sets ``max_tries`` of the task instance again and a plain retry does not (Airflow,
+``clear_task_instances``): a record with another ``max_tries`` than the running try's was cleared in between. From
+Airflow 3.4 on a clear may also discard the record: a missing one then means "search the account", not "submit".
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class SubmissionRecord:
 
     :param phase: how far it got.
     :param max_tries: of the task instance when it was written: tells a retry from a clear.
+    :param try_number: of the try that wrote it; 0 = unknown. Shows a clear that left ``max_tries`` as it was, since
+        ``retries`` was lowered in the meantime.
     :param account: identity of host and key; empty in a record written by hand: the present one.
     :param fingerprint: a short hash by field of what was asked for, so that a changed field can be named.
     :param attempted_at: when the POST was (about to be) sent, epoch seconds.
@@ -79,6 +82,7 @@ class SubmissionRecord:
     answer: Mapping[str, Any] | None = None
     search_from: float | None = None
     not_after: float | None = None
+    try_number: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON primitives."""
@@ -89,7 +93,8 @@ class SubmissionRecord:
         """
         Read a record back, passing over what a newer release put in.
 
-        One that holds nothing but ``task_id`` was written by a person, who adopts a task that no look-up could tell.
+        One that holds nothing but ``task_id`` was written by a person: an id adopts a task that no search could
+        identify, null says that nothing was created.
 
         :param value: of the store.
         :return: None where there is none.
@@ -97,17 +102,13 @@ class SubmissionRecord:
         """
         if value is None:
             return None
-        if isinstance(value, Mapping) and set(value) == {"task_id"} and _is_id(value["task_id"]):
-            return cls(
-                phase=Phase.SUBMITTED,
-                max_tries=0,
-                account="",
-                fingerprint={},
-                attempted_at=0.0,
-                task_id=str(value["task_id"]),
-                # Whoever adopts a task wants its video: the clear that follows must not cancel it.
-                resume=True,
-            )
+        if isinstance(value, Mapping) and set(value) == {"task_id"}:
+            by_hand = cls(phase=Phase.REFUSED, max_tries=0, account="", fingerprint={}, attempted_at=0.0)
+            if value["task_id"] is None:
+                return by_hand
+            if _is_id(value["task_id"]):
+                # A person who adopts a task wants its video: the clear that follows must not cancel it.
+                return replace(by_hand, phase=Phase.SUBMITTED, task_id=str(value["task_id"]), resume=True)
         names = {field.name for field in fields(cls)}
         try:
             known = {name: item for name, item in value.items() if name in names}
@@ -128,6 +129,25 @@ class SubmissionRecord:
         kept = ("model", "credits", "created_at", "duration", "resolution", "off_peak")
         answer = {name: value for name in kept if (value := getattr(task, name)) is not None}
         return replace(self, phase=Phase.SUBMITTED, task_id=task.task_id, answer=answer)
+
+    @classmethod
+    def of_found(cls, task: ViduTask, account: str, *, is_delivered: bool | None) -> SubmissionRecord:
+        """
+        Return a record in place of a discarded one, from a task that the account's list shows as this instance's own.
+
+        It counts as cleared. A success of which nobody can say that it is missing counts as returned: the clear
+        asked for a new generation.
+        """
+        returned = task.succeeded and is_delivered is not False
+        record = cls(
+            phase=Phase.SUBMITTED,
+            max_tries=-1,
+            account=account,
+            fingerprint={},
+            attempted_at=task.created or 0.0,
+            marker=task.payload,
+        ).with_task(task)
+        return replace(record, phase=Phase.RETURNED) if returned else record
 
     def as_task(self) -> ViduTask:
         """Return what the record knows of its task, as far as the create answer told."""
@@ -160,7 +180,7 @@ def remote_of(task: ViduTask) -> Remote:
 
 
 class LookUp(str, Enum):
-    """What the search for a submission whose id nobody noted has shown."""
+    """What a search of the account's list has shown that did not find the submission."""
 
     ABSENT = "absent"
     UNKNOWN = "unknown"
@@ -173,6 +193,8 @@ class Action(str, Enum):
     SUBMIT = "submit"
     #: Search the account's list for the intent's marker.
     LOOK_UP = "look up"
+    #: Search the account's list for any task of this task instance: its record is gone.
+    RECALL = "recall"
     #: Query the recorded task.
     READ = "read"
     #: Try to cancel the recorded task.
@@ -190,12 +212,17 @@ class Known:
 
     :param record: of the store; None = no earlier try came as far as an intent.
     :param max_tries: of the running try.
+    :param try_number: of the running try.
+    :param first_try: number of the first try since the task was last cleared, by ``max_tries`` and ``retries``.
+    :param may_be_discarded: a clear may have discarded the record: that there is none says nothing.
     :param account: identity of the running try's host and key.
     :param fingerprint: of the running try's request; None = it cannot be built (its image is gone).
     :param remote: how the recorded task stands.
     :param look_up: what the search showed (a found one has become the record's id).
     :param cancelled: whether Vidu accepted our cancel.
     :param has_list: whether this host has a task list.
+    :param in_this_try: the running try itself has put the submission in doubt: it sends again only what the list
+        shows to be absent, whatever ``on_unknown`` says.
     :param on_unknown: ``fail`` or ``resubmit``.
     :param on_input_change: ``fail`` or ``resubmit``.
     """
@@ -203,13 +230,35 @@ class Known:
     record: SubmissionRecord | None
     max_tries: int
     account: str
+    try_number: int = 1
+    first_try: int = 1
+    may_be_discarded: bool = False
     fingerprint: Mapping[str, str] | None = None
     remote: Remote | None = None
     look_up: LookUp | None = None
     cancelled: bool | None = None
     has_list: bool = True
+    in_this_try: bool = False
     on_unknown: str = "fail"
     on_input_change: str = "fail"
+
+    @property
+    def is_cleared(self) -> bool:
+        """Whether the task was cleared since the record was written."""
+        record = self.record
+        return record is not None and was_cleared(
+            record.max_tries, record.try_number, self.max_tries, self.try_number, self.first_try
+        )
+
+
+def was_cleared(noted_max_tries: int, noted_try: int, max_tries: int, try_number: int, first_try: int) -> bool:
+    """
+    Say whether a task instance was cleared since something was noted.
+
+    A clear sets ``max_tries`` to the try's number plus ``retries``. Where ``retries`` was lowered before it, the sum
+    may be the old one: then the first try since the clear, as Airflow counts it, is later than the one that noted.
+    """
+    return noted_max_tries != max_tries or 0 < noted_try < first_try <= try_number
 
 
 @dataclass(frozen=True)
@@ -233,10 +282,10 @@ def decide(known: Known) -> Decision:
     """
     record = known.record
     if record is None:
-        return Decision(Action.SUBMIT, "no earlier try has submitted")
+        return _decide_without_record(known)
     if record.phase is Phase.REFUSED:
         return Decision(Action.SUBMIT, "the earlier attempt created nothing")
-    cleared = record.max_tries != known.max_tries
+    cleared = known.is_cleared
     if record.phase is Phase.INTENT:
         return _decide_intent(known, record, cleared=cleared)
     if cleared and record.phase is Phase.RETURNED:
@@ -248,6 +297,20 @@ def decide(known: Known) -> Decision:
     if changed_fields(record.fingerprint, known.fingerprint):
         return _decide_changed(known, cleared=cleared)
     return _decide_submitted(known, record, cleared=cleared)
+
+
+def _decide_without_record(known: Known) -> Decision:
+    if not known.may_be_discarded:
+        return Decision(Action.SUBMIT, "no earlier try has submitted")
+    if known.look_up is None:
+        return Decision(Action.RECALL, "a clear may have discarded what an earlier try noted")
+    if known.look_up is LookUp.ABSENT:
+        return Decision(Action.SUBMIT, "the account's list shows no task of this task instance")
+    if known.on_unknown == "resubmit":
+        return Decision(Action.SUBMIT, "what an earlier try submitted is unknown, and on_unknown is resubmit")
+    if not known.has_list:
+        return Decision(Action.SUBMIT, "this host has no list to search, and the task has been cleared to run again")
+    return Decision(Action.FAIL, "a clear may have discarded what an earlier try noted, and the list cannot say")
 
 
 def _decide_intent(known: Known, record: SubmissionRecord, *, cleared: bool) -> Decision:
@@ -264,6 +327,8 @@ def _decide_intent(known: Known, record: SubmissionRecord, *, cleared: bool) -> 
         return Decision(Action.LOOK_UP, "an earlier attempt may have been accepted")
     if look_up is LookUp.ABSENT:
         return Decision(Action.SUBMIT, "the account's list shows that the earlier attempt created nothing")
+    if known.in_this_try:
+        return Decision(Action.FAIL, "whether the attempt of this try was accepted cannot be told")
     if known.on_unknown == "resubmit":
         return Decision(Action.SUBMIT, "the earlier attempt's fate cannot be told, and on_unknown is resubmit")
     if cleared and not known.has_list:

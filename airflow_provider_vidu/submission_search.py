@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow_provider_vidu.api import endpoints
-from airflow_provider_vidu.api.errors import Fate, ViduError, ViduNotFoundError
+from airflow_provider_vidu.api.account import VIDU_HOSTS
+from airflow_provider_vidu.api.errors import Fate, ViduError, ViduNotFoundError, ViduUnavailableError
 from airflow_provider_vidu.submission_rules import LookUp, SubmissionRecord
 
 if TYPE_CHECKING:
@@ -39,11 +41,15 @@ class Found:
     :param task: the submission's task; None = not found.
     :param look_up: what it means that it was not found.
     :param candidates: ids of tasks that may be it, where they cannot be told apart.
+    :param has_list: False = this host has no list at all.
+    :param others: ids of further tasks of this task instance, newest first; only :func:`recall` looks for them.
     """
 
     task: ViduTask | None = None
     look_up: LookUp | None = None
     candidates: tuple[str, ...] = ()
+    has_list: bool = True
+    others: tuple[str, ...] = ()
 
 
 def look_up(
@@ -83,6 +89,66 @@ def look_up(
         pause(min(GAP, left), left)
 
 
+def recall(
+    client: ViduClient,
+    marks: Sequence[str],
+    *,
+    search_from: float,
+    attempted_at: float,
+    can_be_found: bool,
+    is_enough: Callable[[ViduTask], bool],
+    clock: Callable[[], float],
+    pause: Callable[[float, float], None],
+    log: Any,
+) -> Found:
+    """
+    Search for the tasks of a task instance whose record is gone, and return the newest.
+
+    :param marks: what the markers of its submissions begin with.
+    :param search_from: when its first try can have submitted, epoch seconds.
+    :param attempted_at: when an earlier try can have sent its last POST, epoch seconds.
+    :param can_be_found: False = its payload has no place for a marker.
+    :param is_enough: whether nothing will be submitted beside this task, so that the list need not settle.
+    :param pause: see :func:`look_up`.
+    :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
+    """
+    settled = min(attempted_at, clock()) + client.account.timeout + client.account.settle_seconds
+    while True:
+        searched_at = clock()
+        found = _search_marks(client, marks, search_from, can_be_found, log)
+        if found.task is not None and is_enough(found.task):
+            return found
+        if found.look_up is LookUp.UNKNOWN or searched_at >= settled:
+            return found
+        left = settled - searched_at
+        log.info(
+            "The record of earlier tries is gone. The account's list may still lag behind them; nothing is submitted "
+            "for another %.0f s.",
+            left,
+        )
+        pause(min(GAP, left), left)
+
+
+def _search_marks(client: ViduClient, marks: Sequence[str], search_from: float, can_be_found: bool, log: Any) -> Found:
+    walk = Walk(search_from)
+    try:
+        while not walk.paging.ended:
+            walk.take(client.list_page(**walk.query()))
+    except ViduError as error:
+        return _without_list(client, error, log)
+    payloads = {row.task_id: payload_of(client, row) for row in walk.rows}
+    own = [row for row in walk.rows if any(mark in (payloads[row.task_id] or "") for mark in marks)]
+    own.sort(key=lambda row: (row.created or 0.0, len(row.task_id), row.task_id), reverse=True)
+    unreadable = [task_id for task_id, payload in payloads.items() if payload is None]
+    verdict = walk.verdict(unreadable) if can_be_found else LookUp.UNKNOWN
+    if not own:
+        return Found(look_up=verdict, candidates=tuple(unreadable))
+    newest = own[0].model_copy(update={"payload": payloads[own[0].task_id]})
+    # A list that was not seen whole may hide a newer one.
+    hidden = LookUp.UNKNOWN if verdict is LookUp.UNKNOWN else None
+    return Found(newest, hidden, tuple(unreadable), others=tuple(row.task_id for row in own[1:]))
+
+
 def look_once(client: ViduClient, record: SubmissionRecord, *, log: Any) -> ViduTask | None:
     """
     Search once, without waiting for the list to settle.
@@ -106,8 +172,7 @@ def _search(client: ViduClient, record: SubmissionRecord, settled: float, log: A
         while not walk.paging.ended:
             walk.take(client.list_page(**walk.query()))
     except ViduError as error:
-        raise_unless_there_is_no_list(error, log)
-        return Found(look_up=LookUp.UNKNOWN)
+        return _without_list(client, error, log)
     if record.marker is None:
         # The user's payload has no place for it, so that only the time tells which they may be.
         near = tuple(row.task_id for row in walk.rows if _created_within(row, record.attempted_at, settled))
@@ -163,14 +228,37 @@ class Walk:
         return LookUp.ABSENT if seen_whole else LookUp.UNKNOWN
 
 
-def raise_unless_there_is_no_list(error: ViduError, log: Any) -> None:
+def _without_list(client: ViduClient, error: ViduError, log: Any) -> Found:
+    raise_unless_there_is_no_list(client.account, error, log)
+    return Found(look_up=LookUp.UNKNOWN, has_list=not lacks_list(client.account, error))
+
+
+def lacks_list(account: Account, error: ViduError) -> bool:
     """
-    Pass an outage of the list on, and tell of a list that is not there.
+    Say whether an error of the list means that this host has none; a refused key or a redirect does not.
+
+    Vidu's own hosts have one: a web page there is an outage.
+
+    :param error: of a walk.
+    """
+    if account.list_path is None:
+        return True
+    is_own_page = endpoints.is_web_page(error) and urlsplit(account.base_url).hostname in VIDU_HOSTS
+    return endpoints.is_missing_endpoint(error) and not is_own_page
+
+
+def raise_unless_there_is_no_list(account: Account, error: ViduError, log: Any) -> None:
+    """
+    Pass an outage of the list on, and report a list that is not there.
 
     :param error: of a walk.
     :param log: where to.
     :raises ViduError: it may pass.
     """
+    if endpoints.is_missing_endpoint(error) and not lacks_list(account, error):
+        raise ViduUnavailableError(
+            f"Vidu's task list cannot be read now. {error.message}", http_status=error.http_status
+        ) from error
     if error.fate is Fate.RETRYABLE and not endpoints.is_missing_endpoint(error):
         raise error
     log.warning(

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -15,6 +17,12 @@ from urllib.parse import quote
 
 from airflow_provider_vidu import compat
 from airflow_provider_vidu.api.credit_limits import CreditLimits
+from airflow_provider_vidu.submission_rules import MARKER_PREFIX
+
+#: Of a marker's 32 digits, those that tell the task instance; the others tell the attempt.
+MARK_DIGITS = 16
+#: Seconds that a Dag run is looked back at most, where its submissions are searched for.
+MAX_RUN_AGE = 30 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -80,9 +88,12 @@ class Try:
     :param max_tries: of the task instance: a clear sets it anew.
     :param try_number: 1 for the first.
     :param marker_parts: what a marker is derived from where nothing outlives a try.
-    :param run_began: when the Dag run began, epoch seconds; None = unknown.
+    :param run_began: when the Dag run began, epoch seconds; None = unknown. A clear of a finished run sets it again.
     :param first_try: number of the first try since the task was last cleared.
-    :param identity: dag id, run id, task id and map index; None = unknown.
+    :param identity: dag id, run id, task id, map index and, within a dynamic loop, what tells its instances apart;
+        None = unknown.
+    :param run_created: when the Dag run can have begun for the first time, epoch seconds; None = unknown.
+    :param clear_number: how often any task of the Dag run was cleared; None = unknown.
     """
 
     name: str = "a task"
@@ -91,7 +102,9 @@ class Try:
     marker_parts: tuple[object, ...] = ()
     run_began: float | None = None
     first_try: int = 1
-    identity: tuple[str, str, str, int] | None = None
+    identity: tuple[str | int, ...] | None = None
+    run_created: float | None = None
+    clear_number: int | None = 0
 
     @classmethod
     def of(cls, context: Any) -> Try:
@@ -105,7 +118,11 @@ class Try:
         map_index = getattr(instance, "map_index", -1)
         run = context.get("dag_run")
         started = getattr(run, "start_date", None) or getattr(run, "run_after", None)
+        moments = [getattr(run, name, None) for name in ("start_date", "run_after")]
+        began = [moment.timestamp() for moment in moments if isinstance(moment, datetime)]
         mapped = f"[{map_index}]" if map_index is not None and map_index >= 0 else ""
+        if is_iteration(instance):
+            mapped = f" (iteration {instance.region_index} of its loop)"
         return cls(
             name=f"{instance.dag_id}.{instance.task_id}{mapped} of {instance.run_id}",
             max_tries=max_tries,
@@ -114,8 +131,40 @@ class Try:
             run_began=started.timestamp() if isinstance(started, datetime) else None,
             # Airflow's own reckoning: a clear sets max_tries to the try's number plus the retries.
             first_try=max_tries - (getattr(getattr(instance, "task", None), "retries", None) or 0) + 1,
-            identity=(instance.dag_id, instance.run_id, instance.task_id, -1 if map_index is None else map_index),
+            identity=identity_of(instance),
+            run_created=max(min(began), time.time() - MAX_RUN_AGE) if began else None,
+            clear_number=getattr(run, "clear_number", None),
         )
+
+    @property
+    def record_may_be_discarded(self) -> bool:
+        """
+        Whether a missing record may have been discarded by a clear, which is what Airflow 3.4 does by default.
+
+        Without a clear a try without a record has submitted nothing: the intent is written before the POST. A clear
+        makes ``max_tries`` more than the task's ``retries``, but not always (of a task that waits for its retry, or
+        after ``retries`` was raised); then it shows in the Dag run's number of clears.
+        """
+        return self.try_number > 1 and (self.first_try != 1 or self.clear_number != 0)
+
+    def marks(self, key: str) -> tuple[str, ...]:
+        """
+        Return what the markers of this task instance's submissions begin with, over all its tries and clears.
+
+        Several, where Airflow's Fernet key has been rotated; new markers begin with the first. None shows an id.
+
+        :param key: of the record in the store.
+        """
+        digests = compat.digests([*(self.identity or (self.name,)), compat.base_url(), key])
+        return tuple(MARKER_PREFIX + digest[:MARK_DIGITS] for digest in digests)
+
+    def new_marker(self, key: str) -> str:
+        """
+        Return a marker that no other attempt has.
+
+        :param key: of the record in the store.
+        """
+        return self.marks(key)[0] + uuid.uuid4().hex[: 32 - MARK_DIGITS]
 
     @property
     def spread(self) -> float:
@@ -140,7 +189,7 @@ class Try:
         """
         return self.write_command(key, {"task_id": task_id})
 
-    def write_command(self, key: str, value: Mapping[str, str]) -> str:
+    def write_command(self, key: str, value: Mapping[str, str | None]) -> str:
         """
         Return the shell command that writes a record.
 
@@ -148,22 +197,63 @@ class Try:
         :param value: what it is to hold.
         """
         body = json.dumps({"value": value, "expires_at": None})
-        return f"curl -X PUT {self._record_url(key)} -H \"Content-Type: application/json\" -d '{body}'"
+        return f"curl -X PUT {self._record_url(key)} {_json_body(body)}"
 
-    def forget_command(self, key: str) -> str:
+    def nothing_created_command(self, key: str) -> str:
         """
-        Return the shell command that deletes the record: the next try knows of no submission then.
+        Return the shell command that writes that no earlier attempt has created anything: the next try submits.
+
+        A deleted record would not say so: from Airflow 3.4 on a clear discards records, too.
 
         :param key: of the record.
         """
-        return f"curl -X DELETE {self._record_url(key)}"
+        return self.write_command(key, {"task_id": None})
+
+    def clear_command(self) -> str:
+        """Return the shell command that clears this task instance and keeps what it has noted."""
+        if self.identity is None:
+            return compat.clear_this_task()
+        dag_id, run_id, task_id, map_index, *_ = self.identity
+        # Within a dynamic loop the API names a task over all iterations.
+        named = [task_id, map_index] if int(map_index) >= 0 else task_id
+        body: dict[str, Any] = {"dry_run": False, "dag_run_id": run_id, "task_ids": [named]}
+        if compat.clear_discards_state():
+            body["keep_task_state"] = True
+        url = f"{compat.base_url()}/api/v2/dags/{quote(str(dag_id), safe='')}/clearTaskInstances"
+        return f'curl -X POST "{url}" -H "Authorization: Bearer $AIRFLOW_TOKEN" {_json_body(json.dumps(body))}'
 
     def _record_url(self, key: str) -> str:
         if self.identity is None:
             return f"<the task state store, key {key!r}>"
-        dag_id, run_id, task_id, map_index = (quote(str(part), safe="") for part in self.identity)
+        dag_id, run_id, task_id, map_index, *loop = (quote(str(part), safe="") for part in self.identity)
+        where = "region_id={}&region_index={}".format(*loop) if loop else f"map_index={map_index}"
         url = (
             f"{compat.base_url()}/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
-            f"/state-store/{quote(key, safe='')}?map_index={map_index}"
+            f"/state-store/{quote(key, safe='')}?{where}"
         )
         return f'"{url}" -H "Authorization: Bearer $AIRFLOW_TOKEN"'
+
+
+def _json_body(text: str) -> str:
+    return f'-H "Content-Type: application/json" -d {shlex.quote(text)}'
+
+
+def identity_of(instance: Any) -> tuple[str | int, ...]:
+    """
+    Return what tells a task instance from every other of this Airflow, over all its tries.
+
+    Within a dynamic loop of Airflow 3.4 several instances have one map index; a region and a place in it tell them
+    apart. Mapped instances have a region there, too, which stays the same over retries and clears.
+    """
+    map_index = -1 if instance.map_index is None else instance.map_index
+    region = getattr(instance, "region_id", None)
+    # Instances outside of any region have none, or a UUID of zeros.
+    has_region = bool(region) and bool(getattr(region, "int", 1))
+    place = (str(region), int(getattr(instance, "region_index", None) or 0)) if has_region else ()
+    return (instance.dag_id, instance.run_id, instance.task_id, map_index, *place)
+
+
+def is_iteration(instance: Any) -> bool:
+    """Say whether a task instance is one iteration's in a dynamic loop: it has a region and is not mapped."""
+    identity = identity_of(instance)
+    return len(identity) > 4 and identity[3] == -1

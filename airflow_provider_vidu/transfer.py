@@ -30,6 +30,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from airflow_provider_vidu.api.account import is_loopback
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.client import USER_AGENT, proxy_for
+from airflow_provider_vidu.compat import clear_this_task
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.account import Account
@@ -251,7 +252,7 @@ def _refused(where: str, first: str, url: str) -> ViduLandingError:
         advice=(
             "Nothing was fetched from there. The video is paid for and safe at Vidu. Find out who answers for the "
             "connection's host (a relay, a proxy?), then fetch it with ViduHook().download('THE-VIDU-TASK-ID', path); "
-            "or, from Airflow 3.3 on, clear this task: it lands the video and submits nothing."
+            f"or, from Airflow 3.3 on, {clear_this_task()}: it lands the video and submits nothing."
         ),
     )
 

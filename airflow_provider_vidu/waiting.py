@@ -22,10 +22,12 @@ from airflow_provider_vidu.api.errors import (
     ViduNotFoundError,
     ViduStillRunningError,
     ViduTaskFailedError,
+    no_creation_error,
     task_error,
 )
 from airflow_provider_vidu.api.schedule import Hints, Verdict, Wait
 from airflow_provider_vidu.api.tasks import TaskState, ViduTask
+from airflow_provider_vidu.compat import clear_this_task
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.client import ViduClient
@@ -279,7 +281,7 @@ def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], Non
     :param sleep: seconds; injected by tests.
     :return: the task in ``success``, with at least one creation that has a URL.
     :raises ViduTaskFailedError: it failed; ViduModerationError where Vidu's content checks refused it.
-    :raises ViduNoCreationError: ``success`` without a creation, even when looked at again.
+    :raises ViduNoCreationError: ``success`` without a link to a video, even when queried again.
     :raises ViduStillRunningError: it has not ended after all.
     """
     for look in range(EMPTY_LOOKS):
@@ -292,9 +294,23 @@ def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], Non
             raise task_error(task.task_id, task.err_code, credits=task.credits)
         if task.video_url:
             return task
-    raise ViduNoCreationError(
-        "The task has succeeded but has no video.", task_id=task.task_id, state=task.state, credits=task.credits
-    )
+    error = no_creation_error(task.task_id, task.unread_reply, state=task.state, credits=task.credits)
+    raise error.without(client.account.api_key)
+
+
+def with_what_a_clear_does(error: ViduNoCreationError, *, remembered: bool) -> ViduNoCreationError:
+    """
+    Return the error of a success without a video as it reads in the Airflow task that submitted it.
+
+    :param error: of :func:`video_of`.
+    :param remembered: whether a record of the submission outlives this try, so that a clear finds the same task.
+    """
+    if remembered:
+        then = "A retry or clear of this Airflow task queries the same Vidu task again and submits nothing."
+    else:
+        then = "Do not clear this Airflow task before that: it has no record of the submission and would pay again."
+    error.advice = f"{error.advice} {then}"
+    return error
 
 
 def waited(client: ViduClient, task: ViduTask, event: Mapping[str, Any]) -> ViduTask:
@@ -370,8 +386,8 @@ def given_up(error: ViduError, task_id: str) -> ViduError:
     :param task_id: whom it was about.
     """
     hint = (
-        "The remote task goes on and may be billed; nothing is lost. Mend this, then retry or clear this task: it "
-        "re-attaches."
+        "The remote task goes on and may be billed; nothing is lost. Fix the cause, then retry or "
+        f"{clear_this_task()}: it re-attaches."
     )
     known = isinstance(error, (ViduAuthError, ViduNotFoundError))
     return type(error)(

@@ -282,7 +282,7 @@ class Watcher:
             client = await self._opened()
         except ViduError as error:
             return dict.fromkeys(task_ids, error)
-        results = await BulkQuery(client).get_tasks(task_ids)
+        results = await BulkQuery(client, paced=True).get_tasks(task_ids)
         refused = any(isinstance(result, ViduAuthError) for result in results.values())
         if refused and all(is_outage(result) for result in results.values()):
             # The key may have been rotated in the connection since this triggerer read it.
@@ -306,7 +306,7 @@ class Watcher:
 
                 self._client = AsyncViduClient(await self._account())
                 self._poll_interval = self._client.account.poll_interval
-                self._bulk = BulkQuery(self._client)
+                self._bulk = BulkQuery(self._client, paced=True)
             return self._client
 
     async def _drop_client(self) -> None:

@@ -12,6 +12,7 @@ from airflow_provider_vidu.api.catalog import PRICES_AS_OF, estimate_credits
 from airflow_provider_vidu.api.endpoints import is_missing_endpoint
 from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduCreditError, ViduCreditLimitError, ViduError
 from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.compat import clear_this_task
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class CreditLimits:
                 f"{self.max_credits}.",
                 advice=(
                     "Nothing was sent to Vidu and nothing is billed. Ask for less (model, duration, resolution, "
-                    "off_peak) or raise max_credits, then clear this task."
+                    f"off_peak) or raise max_credits, then {clear_this_task()}."
                 ),
             )
         return estimate
@@ -93,7 +94,8 @@ class CreditLimits:
         return ViduCreditLimitError(
             f"Vidu asked {task.credits} credits for this generation, and max_credits is {self.max_credits}.",
             advice=(
-                "It was cancelled at once and is not billed. Ask for less or raise max_credits, then clear this task."
+                "It was cancelled at once and is not billed. Ask for less or raise max_credits, then "
+                f"{clear_this_task()}."
             ),
             task_id=task.task_id,
             state=task.state,

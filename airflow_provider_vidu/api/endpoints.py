@@ -25,13 +25,14 @@ from airflow_provider_vidu.api.errors import (
     ViduError,
     ViduInputError,
     ViduNotFoundError,
+    ViduRequestError,
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
     request_error,
     says_nothing_of_the_request,
 )
 from airflow_provider_vidu.api.images import MAX_BODY_BYTES, MEBIBYTE
-from airflow_provider_vidu.api.tasks import Credits, ViduTask
+from airflow_provider_vidu.api.tasks import Credits, ViduTask, layers_of
 
 #: Vidu's largest page of the task list.
 MAX_PAGE_SIZE = 100
@@ -40,6 +41,10 @@ MAX_ANSWER_BYTES = 8 * MEBIBYTE
 
 # Of an answer's own words this much goes into an error text, and of an image in them nothing.
 _MAX_QUOTED = 500
+# So much of a reply is kept for a person to find a link in.
+_MAX_QUOTED_REPLY = 4000
+# A link up to its query string or fragment, and those; also inside JSON as text, where a quote is escaped.
+_SIGNED = re.compile(r"(https?://[^\s?#\"'<>\\]+)[?#](?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE)
 _IMAGE = re.compile(
     r"(data:[\w/+.-]*;base64,[\w+/=-]*|[\w+/=-]{100,})((\s|\\[nr])+[\w+/=-]{20,})*", re.IGNORECASE | re.ASCII
 )
@@ -48,6 +53,10 @@ _IMAGE = re.compile(
 _FIELDS_OF_AN_EMPTY_LIST = frozenset({"tasks", "next_page_token", "total"})
 # What Vidu's and the relays' errors hold, whatever their HTTP status.
 _FIELDS_OF_AN_ERROR = frozenset({"error", "errors", "reason", "code", "message", "err_code", "detail"})
+# What a reply about a task has beside its state.
+_FIELDS_OF_A_TASK = frozenset(
+    {"id", "task_id", "progress", "creations", "credits", "err_code", "fail_reason", "created_at", "model"}
+)
 
 
 @dataclass(frozen=True)
@@ -173,8 +182,10 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
     :param headers: answer headers.
     :param body: answer bytes.
     :return: the created task.
-    :raises ViduSubmissionInDoubtError: 5xx, 408, 409, 499, or a 2xx without a task id: it may have been created.
-    :raises ViduError: any other 4xx created nothing; see :func:`airflow_provider_vidu.api.errors.request_error`.
+    :raises ViduSubmissionInDoubtError: 408, 409, 499, a 2xx without a task id, or a status that is neither 3xx nor 4xx:
+        it may have been created.
+    :raises ViduError: any 3xx or other 4xx: nothing was created; see
+        :func:`airflow_provider_vidu.api.errors.request_error`.
     """
     if 200 <= status < 300:
         answer = _json(body)
@@ -198,7 +209,8 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
             f"The submission was answered with HTTP {status}. {error.message}",
             reason=error.reason,
             trace_id=error.trace_id,
-            http_status=status,
+            # An interim answer (1xx) ends nothing: what was sent may still be on its way.
+            http_status=status if status >= 200 else None,
         )
     raise error
 
@@ -224,20 +236,26 @@ def parse_task(status: int, headers: Mapping[str, str], body: bytes, task_id: st
     answer = _answer(status, headers, body, task_id)
     if not isinstance(answer, dict):
         raise ViduUnavailableError(f"Vidu answered a query with {_excerpt(body)}.", task_id=task_id)
-    inner = answer.get("data")
-    # A relay's envelope has a status of its own: that of the request.
-    if isinstance(inner, dict) and ("state" in inner or "status" in inner):
-        answer = inner
     try:
         task = ViduTask.model_validate({**answer, "task_id": task_id})
     except ValidationError as error:
         raise ViduUnavailableError(
             f"Vidu's answer to a query cannot be read ({error.error_count()} fields).", task_id=task_id
         ) from None
-    if task.state is None and set(answer) & _FIELDS_OF_AN_ERROR:
-        # A gateway's error in a 200 tells nothing of the task, least of all that it runs.
+    if not _is_of_a_task(task, layers_of(answer)):
+        # A gateway's error in a 200 says nothing of the task: neither that it runs nor that it has failed, unbilled.
         raise ViduUnavailableError(f"Vidu answered a query with {_excerpt(body)}.", task_id=task_id, http_status=status)
-    return task
+    # The video exists: where a person finds its link has to be seen.
+    return task.quoting(_unsigned(answer)) if task.succeeded and not task.video_url else task
+
+
+def _is_of_a_task(task: ViduTask, layers: Sequence[Mapping[str, Any]]) -> bool:
+    names = {name for layer in layers for name in layer}
+    if not names & _FIELDS_OF_AN_ERROR:
+        return True
+    # In an envelope the state inside is the task's, while a bare "failed" may be the query's.
+    is_inside = any(layer.get("state") or layer.get("status") for layer in layers[1:])
+    return task.state is not None and (is_inside or not task.failed or bool(names & _FIELDS_OF_A_TASK))
 
 
 def prepare_list(
@@ -285,10 +303,12 @@ def parse_list(status: int, headers: Mapping[str, str], body: bytes) -> TaskPage
     Read one page of the task list.
 
     :return: the page; rows that cannot be read are counted and left out: a list answer is a hint.
+    :raises ViduConfigurationError: a web page; this host has no list.
     :raises ViduUnavailableError: no list. An object that says anything but a list's own fields is none: taken for an
         empty one it would say that a submission is absent.
     :raises ViduError: what the answer says instead.
     """
+    _refuse_web_page(status, headers, body, "task list")
     answer = _answer(status, headers, body)
     rows: Any = answer
     token: Any = None
@@ -327,10 +347,15 @@ def parse_cancel(status: int, headers: Mapping[str, str], body: bytes, task_id: 
     Read the answer to a cancel: ``{}``, ``null`` and an empty body all mean yes, and so does the task itself.
 
     :raises ViduRequestError: refused; Vidu refuses once a task is scheduled.
+    :raises ViduConfigurationError: a web page; this host has no cancel.
     :raises ViduUnavailableError: a 2xx that says something else, as gateways wrap errors: ask the task.
     """
     if not 200 <= status < 300:
-        raise parse_error(status, headers, body, task_id)
+        error = parse_error(status, headers, body, task_id)
+        if type(error) is ViduRequestError:
+            error.advice = "The task goes on and is billed when it succeeds."
+        raise error
+    _refuse_web_page(status, headers, body, "cancel", task_id=task_id, advice="The task goes on.")
     answer = _json(body)
     is_yes = body.strip() in {b"", b"null"} or (isinstance(answer, dict) and not set(answer) & _FIELDS_OF_AN_ERROR)
     if not is_yes:
@@ -354,8 +379,10 @@ def parse_credits(status: int, headers: Mapping[str, str], body: bytes) -> Credi
     """
     Read the balance.
 
+    :raises ViduConfigurationError: a web page; this host does not tell the balance.
     :raises ViduError: what the answer says instead.
     """
+    _refuse_web_page(status, headers, body, "balance query")
     answer = _answer(status, headers, body)
     try:
         return Credits.model_validate(answer)
@@ -407,9 +434,18 @@ def is_missing_endpoint(error: ViduError) -> bool:
     """
     Tell whether an error to the list or the balance means that this host has no such endpoint.
 
-    Relays answer 404, 405 or 501 to paths that they do not pass through.
+    Relays answer 404, 405 or 501 to paths that they do not pass through, or a web page with 200.
     """
-    return isinstance(error, ViduNotFoundError) or error.http_status in {405, 501}
+    return isinstance(error, ViduNotFoundError) or error.http_status in {405, 501} or is_web_page(error)
+
+
+def is_web_page(error: ViduError) -> bool:
+    """
+    Tell whether a host has answered with a web page where only JSON makes sense.
+
+    new-api, one-api and one-hub send their dashboard, with HTTP 200, for every path that they do not route.
+    """
+    return isinstance(error, ViduConfigurationError) and 200 <= (error.http_status or 0) < 300
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -461,6 +497,22 @@ def _answer(status: int, headers: Mapping[str, str], body: bytes, task_id: str |
     return answer
 
 
+def _refuse_web_page(
+    status: int, headers: Mapping[str, str], body: bytes, what: str, *, task_id: str | None = None, advice: str = ""
+) -> None:
+    text = body.removeprefix(b"\xef\xbb\xbf").strip()
+    if not 200 <= status < 300 or not text or text == b"null" or _json(body) is not None:
+        return
+    content_type = _header(headers, "content-type") or ""
+    if text.startswith(b"<") or content_type.strip().lower().startswith("text/html"):
+        raise ViduConfigurationError(
+            f"This host has no {what}: it answered with a web page.",
+            advice=advice,
+            http_status=status,
+            task_id=task_id,
+        )
+
+
 def _readable(rows: Iterable[Any]) -> Iterable[ViduTask]:
     for row in rows:
         try:
@@ -485,6 +537,24 @@ def _quoted(text: str, limit: int = _MAX_QUOTED) -> str:
     # A host may echo the request, image and all; and JSON can hold characters that no log can.
     told = _IMAGE.sub("(an image)", text[: 2 * limit]).encode("utf-8", "replace").decode()
     return told if len(told) <= limit else f"{told[:limit]}…"
+
+
+def _unsigned(reply: Any) -> str:
+    """Quote a reply without what makes its links good for anyone who reads them, and without images."""
+
+    def shortened(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: shortened(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [shortened(inner) for inner in value]
+        # A prompt may have thousands of characters, and the link comes after it.
+        return _quoted(_SIGNED.sub(r"\1", value.replace("\\/", "/")), 200) if isinstance(value, str) else value
+
+    try:
+        text = json.dumps(shortened(reply), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return ""
+    return _quoted(text, _MAX_QUOTED_REPLY)
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from airflow_provider_vidu.compat import clear_this_task
+
 
 class Fate(str, Enum):
     """What an error means for the next attempt at the same thing."""
@@ -128,13 +130,13 @@ class ViduAuthError(ViduRequestError):
 class ViduCreditError(ViduRequestError):
     """The account has too few credits. Vidu answers this with HTTP 400, before it looks at any field."""
 
-    default_advice = "Top the account up, then clear this task. Nothing was created or billed."
+    default_advice = f"Top the account up, then {clear_this_task()}. Nothing was created or billed."
 
 
 class ViduCreditLimitError(ViduCreditError):
     """A generation costs more than the DAG's author allows. Refused before it is sent, or cancelled at once."""
 
-    default_advice = "Ask for less or raise max_credits, then clear this task."
+    default_advice = f"Ask for less or raise max_credits, then {clear_this_task()}."
 
 
 class ViduModerationError(ViduRequestError):
@@ -181,11 +183,11 @@ class ViduTaskFailedError(ViduError):
 
 
 class ViduNoCreationError(ViduError):
-    """The remote task says ``success`` but has no creation, even when looked at again."""
+    """The remote task says ``success``, but no reply has a link to its video where Vidu or a known relay puts it."""
 
     default_advice = (
-        "The task may have been billed: contact Vidu's support with the task id. Clear this Airflow task to submit "
-        "anew."
+        "The video may exist and be billed. Look at the task at the host and fetch the video by hand if it is there; "
+        "report the reply to the maintainers of this provider if it has a link, else the task id to the host."
     )
 
 
@@ -204,6 +206,9 @@ class ViduLandingError(ViduError):
         "The video is safe at Vidu (its links are signed anew at every look): a retry lands it and submits nothing."
     )
 
+
+# Of a reply without a known link this much goes into an error text.
+_MAX_REPLY = 1500
 
 _MODERATION = "moderation"
 _INPUT = "input"
@@ -270,13 +275,13 @@ def is_outage(result: object) -> bool:
 
 def says_nothing_of_the_request(status: int) -> bool:
     """
-    Tell whether an HTTP error passes by itself: an outage, a timeout, Conflict, Canceled.
+    Tell whether an HTTP status is no verdict on the request: an outage, a timeout, Conflict, Canceled, no HTTP status.
 
-    It leaves a submission in doubt, since the request may have been acted on; anything else may ask again.
+    It leaves a submission in doubt, since the request may have been acted on; any other request may be sent again.
 
-    :param status: 400 to 599.
+    :param status: anything but 200 to 299. Only 300 to 499 can be a refusal.
     """
-    return status >= 500 or status in {408, 409, 499}
+    return not 300 <= status < 500 or status in {408, 409, 499}
 
 
 def request_error(
@@ -294,7 +299,7 @@ def request_error(
     What a lost or refused *submission* means beyond this is decided where it is parsed: a 5xx to a GET only says
     that Vidu is unavailable, a 5xx to a submission leaves it in doubt.
 
-    :param status: the HTTP status, 400 to 599.
+    :param status: the HTTP status, anything but 200 to 399.
     :param reason: Vidu's reason, where the body has one.
     :param message: the body's message, or a part of the body.
     :param trace_id: Vidu's trace id, where the body has one.
@@ -328,6 +333,28 @@ def request_error(
     )
 
 
+def no_creation_error(
+    task_id: str, reply: str | None, *, state: str | None = None, credits: int | None = None
+) -> ViduNoCreationError:
+    """
+    Return the error of a task that has succeeded and whose video cannot be found.
+
+    :param task_id: Vidu's id.
+    :param reply: an excerpt of the last reply, for a person to find the link in; its signatures and secrets removed.
+    :param state: the state in which it was last seen.
+    :param credits: credits of the task, where known.
+    """
+    shown = ""
+    if reply:
+        shown = f" The reply: {reply if len(reply) <= _MAX_REPLY else f'{reply[:_MAX_REPLY]}…'}"
+    return ViduNoCreationError(
+        f"The task has succeeded, but its reply has no link to a video in any known place.{shown}",
+        task_id=task_id,
+        state=state,
+        credits=credits,
+    )
+
+
 def task_error(task_id: str, err_code: str | None, *, state: str = "failed", credits: int | None = None) -> ViduError:
     """
     Turn a failed remote task into an exception.
@@ -343,7 +370,7 @@ def task_error(task_id: str, err_code: str | None, *, state: str = "failed", cre
     fate = fate_of_reason(err_code)
     advice = None
     if err_code == "UserCancelled":
-        what, advice = "was cancelled at Vidu", "It is not billed. Clear this task to submit it anew."
+        what, advice = "was cancelled at Vidu", f"It is not billed. To submit it again, {clear_this_task()}."
     elif not moderated:
         again = "a retry submits it anew" if fate is Fate.RETRYABLE else "the same input would fail again"
         advice = f"Vidu does not bill failed tasks; {again}."

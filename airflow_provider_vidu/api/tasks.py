@@ -4,18 +4,21 @@
 What Vidu answers: tasks, creations, credits.
 
 Tolerant on purpose: unknown fields are ignored, missing ones are None, and the spellings of the relays that copy
-this API are read too (``task_id`` for ``id``, ``status`` for ``state``, ``video_url`` for a creation's ``url``,
-their words for the five states). A task that has been paid for must never be lost to a field of another shape.
+this API are read too: ``task_id`` for ``id``, ``status`` for ``state``, their words for the five states, their
+envelopes, and the places where they put the video's link. A task that has been paid for must never be lost to a field
+of another shape.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 
 class TaskState(str, Enum):
@@ -43,11 +46,118 @@ _RELAY_STATES = {
     "running": TaskState.PROCESSING,
     "in_progress": TaskState.PROCESSING,
     "completed": TaskState.SUCCESS,
+    "complete": TaskState.SUCCESS,
     "succeeded": TaskState.SUCCESS,
+    "succeed": TaskState.SUCCESS,
+    "done": TaskState.SUCCESS,
+    "finished": TaskState.SUCCESS,
+    # Not "error" and "timeout": a gateway says so of its own request, too, and the task may go on.
     "failure": TaskState.FAILED,
+    "fail": TaskState.FAILED,
+    "expired": TaskState.FAILED,
+    "rejected": TaskState.FAILED,
+    "aborted": TaskState.FAILED,
     "cancelled": TaskState.FAILED,
     "canceled": TaskState.FAILED,
 }
+
+# How often a reply may be wrapped: {"code", "data": {"status", "result_url", "data": Vidu's own reply}}.
+_MOST_LAYERS = 3
+# Where relays put the link of a success, beside Vidu's creations; of old, new-api put it into fail_reason.
+_LINK_FIELDS = ("result_url", "video_url", "url", "video", "output", "outputs", "metadata", "fail_reason")
+# What those hold, where they hold an object.
+_INNER_LINK_FIELDS = ("url", "video_url", "video")
+# What a reply repeats of the request.
+_INPUT_FIELDS = ("images", "image", "image_url", "image_urls", "input", "inputs", "input_reference", "wm_url")
+_LINK = re.compile(r"https?://[^\s/?#]\S*", re.IGNORECASE)
+_PICTURE = re.compile(r"\.(png|jpe?g|webp|gif|bmp|avif|heic)$", re.IGNORECASE)
+
+
+def layers_of(reply: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """
+    Return a reply and the replies that it wraps as ``data``, the innermost last.
+
+    :param reply: a JSON object, as a relay sends it.
+    """
+    layers = [reply]
+    while len(layers) < _MOST_LAYERS:
+        inner = layers[-1].get("data")
+        if isinstance(inner, str):
+            # Vidu's own reply as text.
+            try:
+                inner = json.loads(inner)
+            except (ValueError, RecursionError):
+                break
+        if not isinstance(inner, Mapping):
+            break
+        layers.append(inner)
+    return layers
+
+
+def _state_of(layers: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the task's state. The outermost one is only the request's where another is inside."""
+    states = [_state_word(layer.get("state") or layer.get("status")) for layer in layers]
+    told = [state for state in states[1:] if state] or states[:1]
+    # Vidu's own reply inside an envelope may be an older one than the envelope's state.
+    return next((state for state in reversed(told) if state in FINAL_STATES), told[-1])
+
+
+def _state_word(value: Any) -> str | None:
+    if not isinstance(value, str) or not value:
+        return None
+    word = value.strip().lower()
+    return str(_RELAY_STATES.get(word, word))
+
+
+def _creations_of(layers: Sequence[Mapping[str, Any]], state: str | None) -> list[Any]:
+    """Return Vidu's creations, and the link that a relay puts elsewhere if none of them has one."""
+    inmost_first = list(reversed(layers))
+    found = [_rows(layer.get("creations")) for layer in inmost_first]
+    for rows in found:
+        if any(_has_link(row) for row in rows):
+            return rows
+    rows = next((rows for rows in found if rows), [])
+    if state == TaskState.SUCCESS:
+        inputs = {
+            _without_query(link) for layer in layers for name in _INPUT_FIELDS for link in _links(layer.get(name))
+        }
+        for layer in inmost_first:
+            for name in _LINK_FIELDS:
+                for link in _links(layer.get(name)):
+                    plain = _without_query(link)
+                    if plain not in inputs and not _PICTURE.search(plain):
+                        return [*rows, {"url": link}]
+    return rows
+
+
+def _rows(value: Any) -> list[Any]:
+    rows = value if isinstance(value, (list, tuple)) else [value]
+    named = [{"url": row} if isinstance(row, str) and row else row for row in rows]
+    return [row for row in named if isinstance(row, (dict, Creation))]
+
+
+def _has_link(row: Any) -> bool:
+    if isinstance(row, Creation):
+        return row.url is not None
+    return _is_link(row.get("url")) or _is_link(row.get("video_url"))
+
+
+def _is_link(value: Any) -> bool:
+    return isinstance(value, str) and _LINK.fullmatch(value) is not None
+
+
+def _links(value: Any, depth: int = 3) -> list[str]:
+    if isinstance(value, str):
+        return [value] if _is_link(value) else []
+    if isinstance(value, Mapping):
+        value = [value.get(name) for name in _INNER_LINK_FIELDS]
+    if not isinstance(value, list) or not depth:
+        return []
+    return [link for one in value for link in _links(one, depth - 1)]
+
+
+def _without_query(link: str) -> str:
+    return re.split(r"[?#]", link, maxsplit=1)[0]
 
 
 def _text(value: Any) -> Any:
@@ -86,7 +196,7 @@ class Creation(BaseModel):
     @field_validator("url", "cover_url", "watermarked_url", mode="before")
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
-        return value or None
+        return value if _is_link(value) else None
 
 
 class ViduTask(BaseModel):
@@ -122,30 +232,29 @@ class ViduTask(BaseModel):
     wm_position: str | int | None = None
     creations: tuple[Creation, ...] = ()
 
+    _unread_reply: str | None = PrivateAttr(default=None)
+
     @model_validator(mode="before")
     @classmethod
     def _relay_spellings(cls, body: Any) -> Any:
         if not isinstance(body, dict):
             return body
-        body = dict(body)
-        for name in ("task_id", "state"):
-            if not body.get(name):
-                body.pop(name, None)
-        told = body.get("creations") or body.get("video_url") or []
-        rows = told if isinstance(told, (list, tuple)) else [told]
-        named = [{"url": row} if isinstance(row, str) else row for row in rows]
-        body["creations"] = [row for row in named if isinstance(row, (dict, Creation))]
+        layers = layers_of(body)
+        if len(layers) == 1:
+            body = dict(body)
+        else:
+            ids = {name: body[name] for name in ("task_id", "id") if name in body}
+            known = {name: value for layer in layers for name, value in layer.items() if value not in (None, "")}
+            known.pop("task_id", None)
+            known.pop("id", None)
+            body = {**known, **ids}
+        body["state"] = _state_of(layers)
+        body["creations"] = _creations_of(layers, body["state"])
+        if not body.get("task_id"):
+            body.pop("task_id", None)
         return body
 
     _id_as_text = field_validator("task_id", mode="before")(_text)
-
-    @field_validator("state", mode="before")
-    @classmethod
-    def _known_word(cls, value: Any) -> Any:
-        if not isinstance(value, str) or not value:
-            return None
-        word = value.strip().lower()
-        return str(_RELAY_STATES.get(word, word))
 
     @field_validator("err_code", mode="before")
     @classmethod
@@ -200,6 +309,21 @@ class ViduTask(BaseModel):
     def video_url(self) -> str | None:
         """The URL of the first creation that has one."""
         return next((creation.url for creation in self.creations if creation.url), None)
+
+    @property
+    def unread_reply(self) -> str | None:
+        """An excerpt of the reply to a query that says ``success`` and has no link to a video in any known place."""
+        return self._unread_reply
+
+    def quoting(self, reply: str) -> ViduTask:
+        """
+        Return this task with its :attr:`unread_reply`.
+
+        :param reply: without signatures and images.
+        """
+        quoting = self.model_copy()
+        quoting._unread_reply = reply
+        return quoting
 
     def filled_from(self, earlier: ViduTask | None) -> ViduTask:
         """

@@ -27,8 +27,9 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.batch.pacing import Spending
+from airflow_provider_vidu.batch.readings import reading_of
 from airflow_provider_vidu.batch.records import ItemPhase
-from airflow_provider_vidu.batch.requests import SILENT, fingerprints_of
+from airflow_provider_vidu.batch.requests import SILENT
 from airflow_provider_vidu.submission import MAX_INTENT_AGE, ended_by
 from airflow_provider_vidu.submission_rules import with_marker
 from airflow_provider_vidu.waiting import SLICE
@@ -118,7 +119,7 @@ class Flow:
     def _built(self, index: int) -> _Built:
         # Its warnings were told when it was checked.
         wire = self._batch.requests[index].wire(SILENT)
-        if not self._batch.items[index].identity.startswith(fingerprints_of(wire)):
+        if self._batch.items[index].reading != reading_of(wire):
             raise ViduInputError("The request, or its picture, has changed since the batch was checked.")
         return _Built(index, wire)
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,13 +14,15 @@ from airflow_provider_vidu.api.errors import Fate, ViduSubmissionInDoubtError, V
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.batch.records import Item, renewed
 from airflow_provider_vidu.batch.results import Memory
-from airflow_provider_vidu.batch.search import search
+from airflow_provider_vidu.batch.search import Sightings, search
 from airflow_provider_vidu.batch.store import ADOPTED_KEY
+from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.submission import MAX_ATTEMPTS, UNKNOWN_RUN_AGE
 from airflow_provider_vidu.submission_rules import Action, LookUp, decide
 from airflow_provider_vidu.submission_search import GAP, settled_at
 
 if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.batch.submission import BatchSubmission
 
 
@@ -73,8 +76,13 @@ class LostSubmissions:
         began = min(batch.items[index].attempted_at or batch.began for index in lost)
         if batch.memory is Memory.LIST and any(not batch.items[index].attempt for index in lost):
             began = batch.this_try.run_began or batch.began - UNKNOWN_RUN_AGE
+        elif any(not batch.items[index].attempt for index in lost):
+            # A clear has discarded the record: any try of the run may have sent it.
+            began = batch.this_try.run_created or batch.began - UNKNOWN_RUN_AGE
         now = batch.clock()
         sightings = await search(batch.client, header.generation, began, batch.log)
+        if batch.memory is Memory.LIST:
+            self._recognise(lost, sightings)
         latest: float | None = None
         for index in lost:
             item = batch.items[index]
@@ -84,15 +92,21 @@ class LostSubmissions:
             found = sightings.of(item.identity, item.attempt)
             if found is not None:
                 attempt, task = found
-                if batch.memory is Memory.LIST and not item.attempt and task.failed and now < settled:
-                    # One marker serves all retries there: that one has failed says nothing of the last one yet.
-                    latest = max(latest or 0.0, settled)
-                    continue
+                if not item.attempt and task.failed:
+                    # Nobody knows how many attempts there were: a later one than the failed one may show yet.
+                    if now < settled:
+                        latest = max(latest or 0.0, settled)
+                        continue
+                    if batch.memory is Memory.STORE:
+                        self._take_failed(index, task, attempt, sightings)
+                        continue
                 batch.created(index, task, attempt)
                 if batch.memory is Memory.STORE:
                     # Its reply was lost. Without a store it may as well have been counted by the try that sent it.
                     metrics.submitted(request.model)
                 batch.log.info("Item %d: the earlier attempt was accepted: it is Vidu task %s.", index, task.task_id)
+                if task.failed:
+                    batch.take_look(index, task, within_try=bool(item.attempt))
                 continue
             verdict = sightings.otherwise if request.can_be_found else LookUp.UNKNOWN
             if only_adopt:
@@ -103,6 +117,51 @@ class LostSubmissions:
             self._not_found(index, verdict, sightings.candidates)
         batch.kept.write(needed=False)
         return None if latest is None else max(0.1, latest - now)
+
+    def _take_failed(self, index: int, task: ViduTask, attempt: int, sightings: Sightings) -> None:
+        """Submit an item again that has failed before a clear discarded its record."""
+        batch = self._batch
+        if sightings.otherwise is LookUp.UNKNOWN:
+            self._not_found(index, LookUp.UNKNOWN, sightings.candidates)
+            return
+        batch.log.info(
+            "Item %d is submitted again: Vidu task %s failed, unbilled, before the clear.", index, task.task_id
+        )
+        batch.budget.release(batch.reserved.pop(index, 0))
+        batch.kept.put(index, replace(renewed(batch.items[index]), attempt=attempt))
+
+    def _recognise(self, lost: Sequence[int], sightings: Sightings) -> None:
+        """
+        Give equal requests the best of their tasks where nothing but the list remembers them.
+
+        :raises ViduError: an earlier try has submitted what no request asks for now.
+        """
+        batch = self._batch
+        rows_of: dict[str, list[int]] = defaultdict(list)
+        for index in lost:
+            # What this try has sent itself has a name of its own.
+            if not batch.items[index].attempt:
+                rows_of[batch.items[index].reading.identity].append(index)
+        if not rows_of:
+            return
+        free = {batch.items[index].identity for rows in rows_of.values() for index in rows}
+        taken = {item.identity for item in batch.items} - free
+        best = sorted((name for name in sightings.by_attempt if name not in taken), key=sightings.worth, reverse=True)
+        for identity, rows in rows_of.items():
+            seen = [name for name in best if name.partition("-")[0] == identity][: len(rows)]
+            unseen = [name for index in rows if (name := batch.items[index].identity) not in seen]
+            for index, name in zip(rows, seen + unseen, strict=False):
+                batch.kept.put(index, replace(batch.items[index], identity=name))
+        asked_for = {item.identity for item in batch.items}
+        left = [
+            task.task_id
+            for name in best
+            if name not in asked_for
+            for task in sightings.by_attempt[name].values()
+            if not task.failed
+        ]
+        if left and batch.policies.on_input_change != "resubmit":
+            raise batch.changed(len(left), left)
 
     def _not_found(self, index: int, verdict: LookUp, candidates: Sequence[str]) -> None:
         batch = self._batch
@@ -145,4 +204,4 @@ class LostSubmissions:
         if batch.memory is not Memory.STORE:
             return batch.memory.by_clearing("the failed ones")
         command = batch.this_try.write_command(ADOPTED_KEY, {item.marker(batch.generation): "THE-VIDU-TASK-ID"})
-        return f"adopt it: {command} ; then clear this task."
+        return f"adopt it: {command} ; then {clear_this_task()}: {batch.this_try.clear_command()} ;"

@@ -4,16 +4,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.catalog import estimate_credits
@@ -22,18 +19,14 @@ from airflow_provider_vidu.api.endpoints import prepare_create
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
 from airflow_provider_vidu.api.img2video import ENDPOINT
 from airflow_provider_vidu.api.messages import MAX_NAMED
-from airflow_provider_vidu.batch.records import identities
+from airflow_provider_vidu.batch.readings import reading_of, short_hash
+from airflow_provider_vidu.batch.records import Reading
 from airflow_provider_vidu.destinations import Wanted
 from airflow_provider_vidu.images import local_path, wire_of
-from airflow_provider_vidu.submission_rules import MARKER_PLACEHOLDER, fingerprint
+from airflow_provider_vidu.submission_rules import MARKER_PLACEHOLDER
 
 #: Images that are read at once for being checked.
 READERS = 8
-# Of S3, Google, Azure, CloudFront, Alibaba and Tencent.
-_SIGNATURE = re.compile(
-    r"(?i)(x-(amz|goog|oss|tos|obs)-.*|q-.*|(ossaccesskeyid|awsaccesskeyid|googleaccessid|key-pair-id|policy|signature|sign"
-    r"|expires|auth_key|token|security-token|s[vepr]|sig|s[tk]|sks|skv|ske|skt|skoid|sktid|spr|sip)$)"
-)
 
 #: A log for what is told in sums.
 SILENT = logging.Logger("silent", logging.CRITICAL + 1)
@@ -51,9 +44,7 @@ class BatchRequest:
     :param fields: by their API names, as the author gave them, defaults filled in.
     :param extra_params: merged in last, unchecked.
     :param output_path: where its video is landed; None = nowhere.
-    :param fingerprint: hash of its content; None = not checked yet.
-    :param variant: hash of its content and of what its pictures' URLs have in their query; see
-        :func:`fingerprints_of`.
+    :param reading: what makes it the same request; None = not checked yet, or it cannot be built.
     :param problem: why it cannot be built.
     """
 
@@ -61,8 +52,7 @@ class BatchRequest:
     fields: Mapping[str, Any] = field(repr=False)
     extra_params: Mapping[str, Any] | None = field(default=None, repr=False)
     output_path: str | None = None
-    fingerprint: str | None = None
-    variant: str | None = None
+    reading: Reading | None = None
     problem: Exception | None = None
 
     @property
@@ -169,8 +159,7 @@ def check_requests(
             prepare_create(account, ENDPOINT, wire)
         except (ViduError, OSError) as error:
             return replace(request, problem=error)
-        content, variant = fingerprints_of(wire)
-        return replace(request, fingerprint=content, variant=variant)
+        return replace(request, reading=reading_of(wire))
 
     done = []
     with ThreadPoolExecutor(READERS, thread_name_prefix="vidu-images") as pool:
@@ -183,7 +172,7 @@ def check_requests(
             raise
     for text, count in warnings.counts.most_common(MAX_NAMED):
         log.warning("%s%s", text, f" ({count} requests)" if count > 1 else "")
-    return _told_apart(done)
+    return done
 
 
 def check_destinations(requests: Iterable[BatchRequest], file_name: str | None = None) -> None:
@@ -229,16 +218,6 @@ def problems_of(requests: Iterable[BatchRequest]) -> None:
     _raise_for([f"item {request.number}: {getattr(request.problem, 'message', request.problem)}" for request in bad])
 
 
-def names_of(requests: Sequence[BatchRequest]) -> list[str | None]:
-    """
-    Return the identities of checked requests, None for those that cannot be built now.
-
-    :param requests: as checked.
-    """
-    named = iter(identities(request.fingerprint for request in requests if request.fingerprint))
-    return [next(named) if request.fingerprint else None for request in requests]
-
-
 def digest_of(requests: Iterable[BatchRequest]) -> str:
     """
     Return a hash of the requests as they were given, in their order: no image is read for it.
@@ -246,40 +225,7 @@ def digest_of(requests: Iterable[BatchRequest]) -> str:
     :param requests: as read.
     """
     given = [(request.fields, request.extra_params) for request in requests]
-    return _short_hash(given)
-
-
-def fingerprints_of(wire: Mapping[str, Any]) -> tuple[str, str]:
-    """
-    Return two hashes of what makes a request the same request, 16 hexadecimal digits each.
-
-    The second one also tells apart pictures which differ in the query of their URL alone (``…/image?id=7``). A link
-    that is signed anew at every rendering has to stay the same request: what is known to be a signature does not
-    count. Only requests of one batch that are equal otherwise are told apart by it.
-
-    :param wire: the request's JSON object.
-    """
-    content = fingerprint(wire)
-    queries = [
-        sorted((name, value) for name, value in parse_qsl(urlsplit(str(image)).query) if not _SIGNATURE.match(name))
-        for image in wire.get("images") or ()
-        if not str(image).startswith("data:")
-    ]
-    return _short_hash(content), _short_hash([content, queries])
-
-
-def _short_hash(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def _told_apart(requests: Sequence[BatchRequest]) -> list[BatchRequest]:
-    variants: dict[str | None, set[str | None]] = defaultdict(set)
-    for request in requests:
-        variants[request.fingerprint].add(request.variant)
-    return [
-        replace(request, fingerprint=request.variant) if len(variants[request.fingerprint]) > 1 else request
-        for request in requests
-    ]
+    return short_hash(given)
 
 
 def _rows(given: Any) -> list[Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduInputError, ViduLandingError, ViduTaskFailedError
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.destinations import put_file
 from airflow_provider_vidu.images import local_path
 
@@ -57,7 +58,7 @@ class Memory(str, Enum):
         :param then: what a clear submits, for example ``the rest``.
         """
         if self is Memory.STORE:
-            return f"clear this task: it submits {then} only."
+            return f"{clear_this_task()}: it submits {then} only."
         why = "durable=False" if self is Memory.NONE else "this Airflow has no task state store, which came with 3.3"
         return (
             f"do not clear this task, which would pay for every request again ({why}): submit {then} as a batch of its "
@@ -115,6 +116,29 @@ def check_manifest(path: str) -> None:
             _ = ObjectStoragePath(path).fs
         except (ValueError, ImportError) as error:
             raise ViduInputError(f"manifest_path {path} cannot be opened ({error}).") from error
+
+
+def read_manifest(path: str, log: Any) -> list[dict[str, Any]]:
+    """
+    Read what an earlier try has written; empty where there is nothing, or nothing that can be read.
+
+    :param path: see :func:`write_manifest`.
+    :param log: where an unreadable one is reported.
+    """
+    source: Any = local_path(path)
+    try:
+        if source is None:
+            from airflow.sdk import ObjectStoragePath
+
+            source = ObjectStoragePath(path)
+        rows = [json.loads(line) for line in source.read_bytes().decode().splitlines() if line.strip()]
+    except FileNotFoundError:
+        return []
+    except Exception as error:
+        # Each store has exceptions of its own.
+        log.warning("The manifest at %s cannot be read: %s", path, error)
+        return []
+    return [row for row in rows if isinstance(row, dict)]
 
 
 def write_manifest(path: str, records: Sequence[Mapping[str, Any]]) -> None:
@@ -176,12 +200,23 @@ def failure_of(
         stopped is None and memory is not Memory.NONE and any(error.fate is Fate.RETRYABLE for error in errors.values())
     )
     by_clearing = memory.by_clearing("the failed ones")
-    anew = "A retry submits the failed ones only." if may_pass else f"Correct what they say, then {by_clearing}"
+    again = "A retry submits the failed ones only." if may_pass else f"Correct what they say, then {by_clearing}"
+    billed = [
+        number
+        for number in failed
+        if records[number]["task_id"]
+        and records[number]["state"] != "failed"
+        and not isinstance(errors.get(number), ViduLandingError)
+    ]
+    if billed:
+        ids = some_of(records[number]["task_id"] for number in billed)
+        items = f"Item {billed[0]} is" if len(billed) == 1 else f"Items {some_of(billed)} are"
+        again += f" {items} or may be billed: check Vidu task {ids} before anything submits the request again."
     return ViduTaskFailedError(
         f"{len(failed)} of {len(records)} requests have no video ({reasons_of(records)}): items {some_of(failed)}. "
         f"Item {first}: {records[first]['error']}",
         fate=Fate.RETRYABLE if may_pass else Fate.PERMANENT,
         advice=(
-            f"The other {len(records) - len(failed)} videos are made and paid. {anew} Or set on_failure='partial'."
+            f"The other {len(records) - len(failed)} videos are made and paid. {again} Or set on_failure='partial'."
         ),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import ViduError, ViduNotFoundError
 from airflow_provider_vidu.batch.records import identity_of
 from airflow_provider_vidu.submission_rules import LookUp
-from airflow_provider_vidu.submission_search import Walk, best, raise_unless_there_is_no_list
+from airflow_provider_vidu.submission_search import Walk, best, lacks_list, raise_unless_there_is_no_list
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -51,26 +51,50 @@ class Sightings:
         task = best(list(attempts.values()))
         return next(number for number, one in attempts.items() if one is task), task
 
+    def worth(self, identity: str) -> tuple[bool, bool, str]:
+        """
+        Return a key that sorts items by their tasks: what succeeded is worth most, what has failed least.
 
-async def search(client: AsyncViduClient, generation: str, begin: float, log: Any) -> Sightings:
+        :param identity: of an item that was seen.
+        """
+        task = best(list(self.by_attempt[identity].values()))
+        return task.succeeded, not task.is_final, task.created_at or ""
+
+
+@dataclass(frozen=True)
+class Rows:
     """
-    Walk through the list once.
+    The account's list, as far as it was seen.
 
-    :param client: whose list.
-    :param generation: the batch's marker.
+    :param tasks: each with its payload; None = neither the list nor a query has it.
+    :param verdict: what it means that a submission is not among them.
+    :param has_list: False = this host has no list at all.
+    """
+
+    tasks: tuple[tuple[ViduTask, str | None], ...] = ()
+    verdict: LookUp = LookUp.UNKNOWN
+    has_list: bool = True
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """The ids of tasks whose payload is unknown."""
+        return tuple(task.task_id for task, payload in self.tasks if payload is None)
+
+
+async def read_list(client: AsyncViduClient, begin: float, log: Any) -> Rows:
+    """
+    Walk through the list once, and query the payloads that it leaves out.
+
     :param begin: when the first attempt that is looked for was made, epoch seconds.
-    :param log: where problems are told.
-    :return: what the list has shown.
-    :raises ViduUnavailableError: the list cannot be read now; the intents stay, a retry looks again.
+    :raises ViduUnavailableError: the list cannot be read now.
     """
-    found = Sightings()
     walk = Walk(begin)
     try:
         while not walk.paging.ended:
             walk.take(await client.list_page(**walk.query()))
     except ViduError as error:
-        raise_unless_there_is_no_list(error, log)
-        return found
+        raise_unless_there_is_no_list(client.account, error, log)
+        return Rows(has_list=not lacks_list(client.account, error))
     at_once = asyncio.Semaphore(MAX_PARALLEL)
 
     async def payload_of(row: ViduTask) -> str | None:
@@ -83,13 +107,23 @@ async def search(client: AsyncViduClient, generation: str, begin: float, log: An
                 return None
 
     payloads = await asyncio.gather(*map(payload_of, walk.rows))
-    untold = []
-    for row, payload in zip(walk.rows, payloads, strict=True):
-        if payload is None:
-            untold.append(row.task_id)
-        elif told := identity_of(payload, generation):
-            identity, attempt = told
+    unreadable = [row.task_id for row, payload in zip(walk.rows, payloads, strict=True) if payload is None]
+    return Rows(tuple(zip(walk.rows, payloads, strict=True)), walk.verdict(unreadable))
+
+
+async def search(client: AsyncViduClient, generation: str, begin: float, log: Any) -> Sightings:
+    """
+    Walk through the list once, for one generation of a batch.
+
+    :param generation: the batch's marker.
+    :param begin: when the first attempt that is looked for was made, epoch seconds.
+    :raises ViduUnavailableError: the list cannot be read now; the intents stay, a retry searches again.
+    """
+    rows = await read_list(client, begin, log)
+    found = Sightings(otherwise=rows.verdict, candidates=rows.unreadable)
+    for row, payload in rows.tasks:
+        if payload is not None and (named := identity_of(payload, generation)):
+            identity, attempt = named
             attempts = found.by_attempt[identity]
             attempts[attempt] = best([attempts[attempt], row]) if attempt in attempts else row
-    found.otherwise, found.candidates = walk.verdict(untold), tuple(untold)
     return found

@@ -8,6 +8,7 @@ One write carries the ids of all submissions that have just returned and the int
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,12 +22,18 @@ from airflow_provider_vidu.batch.records import (
     shard_from_json,
     shard_to_json,
 )
-from airflow_provider_vidu.compat import StateStore
+from airflow_provider_vidu.compat import StateStore, clear_this_task
 from airflow_provider_vidu.submission import STORE_ATTEMPTS
 from airflow_provider_vidu.submission_try import Try
+from airflow_provider_vidu.waiting import SLICE
+
+#: Seconds for which a store that has failed is tried once a write, without waiting: the event loop has to go on.
+QUIET_SECONDS = 30.0
 
 #: The key of a batch's header; its shards are called ``vidu_batch_<layout>_<number>``.
 HEADER_KEY = "vidu_batch"
+#: What a person writes under that key: nothing was created, and nothing need be searched for.
+NOTHING_CREATED = {"task_id": None}
 #: The key under which a person adopts Vidu tasks for attempts in doubt: ``{the attempt's marker: task id}``.
 ADOPTED_KEY = "vidu_batch_adopted"
 
@@ -65,14 +72,33 @@ class BatchStore:
 
     :param store: Airflow's, or what stands in for it.
     :param this_try: for messages.
-    :param log: where a failed write is told.
+    :param log: where a failed write is logged.
+    :param clock: epoch seconds; injected by tests.
+    :param sleep: seconds; injected by tests.
+    :param stop: called between attempts; raises to end the try.
     """
 
-    def __init__(self, store: StateStore, this_try: Try, log: Any) -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        this_try: Try,
+        log: Any,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        stop: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
+        self._clock = clock
+        self._sleep = sleep
+        self._stop = stop
+        #: When a store that has failed is waited for again, epoch seconds.
+        self._wait_again_at = 0.0
         self._try = this_try
         self._log = log
         self.header: Header | None = None
+        #: A person has noted that nothing was created.
+        self.is_known_empty = False
         self.items: list[Item] = []
         self._changed: set[int] = set()
 
@@ -85,6 +111,8 @@ class BatchStore:
         """
         try:
             held = self._store.get(HEADER_KEY)
+            if held == NOTHING_CREATED:
+                self.is_known_empty, held = True, None
             self.header = header = Header.from_json(held)
             self.items = []
             if header is None:
@@ -98,8 +126,9 @@ class BatchStore:
             raise ViduError(
                 f"The batch's record {HEADER_KEY!r} in the task state store cannot be used: {error}.",
                 advice=(
-                    "Nothing was submitted by this try. If you are sure that nothing of it runs at Vidu, have it "
-                    f"forgotten: {self._try.forget_command(HEADER_KEY)}"
+                    "Nothing was submitted by this try. If you are sure that nothing of it runs at Vidu, note that: "
+                    f"{self._try.nothing_created_command(HEADER_KEY)} . Then {clear_this_task()}: "
+                    f"{self._try.clear_command()}"
                 ),
             ) from error
         except Exception as error:
@@ -108,6 +137,10 @@ class BatchStore:
                 advice="Nothing was submitted by this try. A retry looks again.",
             ) from error
         return self.header
+
+    def remember(self, header: Header, items: Sequence[Item]) -> None:
+        """Take what a search has found for what is remembered; it is not written."""
+        self.header, self.items = header, list(items)
 
     def begin(self, header: Header, items: Sequence[Item]) -> None:
         """
@@ -182,18 +215,23 @@ class BatchStore:
 
     def _written(self, write: Callable[[], None], *, needed: bool) -> None:
         error: Exception | None = None
-        for _ in range(1 if needed else STORE_ATTEMPTS):
+        may_wait = not needed and self._clock() >= self._wait_again_at
+        for attempt in range(STORE_ATTEMPTS if may_wait else 1):
+            if attempt and not self._waited(attempt):
+                break
             try:
                 write()
             except Exception as raised:
                 error = raised
             else:
+                self._wait_again_at = 0.0
                 return
         if needed:
             raise ViduUnavailableError(
                 f"The task state store cannot be written ({error}).",
                 advice="So nothing more was submitted; a retry goes on with the rest.",
             ) from error
+        self._wait_again_at = self._clock() + QUIET_SECONDS
         unwritten = [
             f"{item.identity}: {item.task_id}"
             for first in sorted(self._changed)
@@ -206,6 +244,18 @@ class BatchStore:
             self._try.name,
             ", ".join(unwritten),
         )
+
+    def _waited(self, seconds: float) -> bool:
+        """Wait before another attempt; False = the worker must stop."""
+        end = self._clock() + seconds
+        try:
+            self._stop()
+            while (left := end - self._clock()) > 0:
+                self._sleep(min(SLICE, left))
+                self._stop()
+        except ViduError:
+            return False
+        return True
 
     def _key(self, layout: int, first: int) -> str:
         return f"{HEADER_KEY}_{layout}_{first // SHARD_SIZE}"

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import (
     Fate,
+    ViduAuthError,
+    ViduConfigurationError,
     ViduCreditError,
     ViduError,
     ViduNoCreationError,
@@ -35,28 +36,40 @@ from airflow_provider_vidu.api.errors import (
     task_error,
 )
 from airflow_provider_vidu.api.messages import some_of
-from airflow_provider_vidu.batch.flow import Flow, kept_text, refusal_of
+from airflow_provider_vidu.api.schedule import REFUSALS
+from airflow_provider_vidu.batch.flow import Flow, refusal_of
 from airflow_provider_vidu.batch.lost import LostSubmissions
 from airflow_provider_vidu.batch.pacing import Budget, Pace
 from airflow_provider_vidu.batch.prices import check_prices, give_back, hold_to_price
-from airflow_provider_vidu.batch.records import Header, Item, ItemPhase, match, renewed
-from airflow_provider_vidu.batch.requests import BatchRequest, digest_of, names_of, problems_of
+from airflow_provider_vidu.batch.recall import Generation, find_again
+from airflow_provider_vidu.batch.records import (
+    MAX_PARAMETERS,
+    Header,
+    Item,
+    ItemPhase,
+    Rank,
+    match,
+    new_items,
+    renewed,
+)
+from airflow_provider_vidu.batch.requests import BatchRequest, digest_of, problems_of
 from airflow_provider_vidu.batch.results import Memory
 from airflow_provider_vidu.batch.store import HEADER_KEY, BatchStore, TravellingStore
 from airflow_provider_vidu.bulk_query import MAX_PARALLEL, BulkQuery, in_parallel
+from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.submission import (
     IN_PLACE_SECONDS,
     MIN_ABSENCE,
     SubmitLater,
 )
 from airflow_provider_vidu.submission_rules import (
-    MARKER_PREFIX,
     Action,
     Known,
     Remote,
     decide,
     derived_marker,
     remote_of,
+    was_cleared,
 )
 from airflow_provider_vidu.submission_try import Policies, Resumed, Try
 from airflow_provider_vidu.waiting import CANCEL_GAP, CANCEL_LOOKS, EMPTY_GAP, EMPTY_LOOKS, SLICE
@@ -70,6 +83,18 @@ if TYPE_CHECKING:
 SAY_EVERY = 15.0
 #: Seconds for cancelling what is not in the batch any more.
 LEAVE_SECONDS = 30.0
+#: Seconds between two queries for tasks that Vidu refuses to show; ``REFUSALS`` in a row are final.
+REFUSAL_GAP = 3.0
+#: How often tasks are queried again after their wait has ended and no query was answered …
+OUTAGE_LOOKS = 4
+#: … and seconds in between.
+OUTAGE_GAP = 5.0
+
+_QUERIED_AGAIN = {
+    Memory.STORE: "A retry or clear of this task queries it again and submits nothing for it.",
+    Memory.LIST: "A retry of this task queries it again; a clear would pay for every request again.",
+    Memory.NONE: "A retry or clear of this task would pay for every request again (durable=False).",
+}
 
 
 class BatchSubmission:
@@ -86,7 +111,11 @@ class BatchSubmission:
     :param resumed: what the try took with it when it left the worker; None = it has not.
     :param travelled: the values of a :class:`TravellingStore` that came with it.
     :param given_up: whoever waited has given up: nobody would wait for what is submitted now.
+    :param read_manifest: the rows of the manifest, where there is one.
+    :param is_landed: whether an item's file is where it was to be landed, by the item's number; None = nobody can say.
+    :param note_discarded: see :class:`~airflow_provider_vidu.submission.Submission`.
     :param clock: epoch seconds; injected by tests.
+    :param sleep: seconds, between two writes of a store that fails; injected by tests.
     :param stop: called at least every half second; raises to end the try.
     :param log: where to tell what is done and why.
     """
@@ -104,7 +133,11 @@ class BatchSubmission:
         resumed: Resumed | None = None,
         travelled: dict[str, Any] | None = None,
         given_up: bool = False,
+        read_manifest: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
+        is_landed: Callable[[int, ViduTask], bool | None] = lambda index, task: None,
+        note_discarded: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
         stop: Callable[[], None] = lambda: None,
         log: Any,
     ) -> None:
@@ -124,9 +157,14 @@ class BatchSubmission:
         self.given_up = given_up
         #: Credits that are held back for what is out or in doubt, by the items' numbers.
         self.reserved: dict[int, int] = {}
+        #: Why the last query for a running task was not answered, by its item's number.
+        self._unanswered: dict[int, ViduError] = {}
         self.pace = Pace(max_in_flight, this_try.spread)
         self.budget = Budget(credit_budget)
         self.max_in_flight = max_in_flight
+        self.read_manifest = read_manifest
+        self.is_landed = is_landed
+        self.note_discarded = note_discarded
         self.clock = clock
         self.stop = stop
         self.log = log
@@ -136,7 +174,8 @@ class BatchSubmission:
         lasting = store if self.memory is Memory.STORE else None
         #: What has to travel in the arguments of a deferral; None = the store has it.
         self.travelling = TravellingStore(travelled) if lasting is None else None
-        self.kept = BatchStore(lasting or self.travelling or TravellingStore(), this_try, log)
+        held = lasting or self.travelling or TravellingStore()
+        self.kept = BatchStore(held, this_try, log, clock=clock, sleep=sleep, stop=lambda: self.stop())
         self._item_retries = item_retries
         #: This try has left its worker and come back.
         self.has_left = resumed is not None
@@ -163,7 +202,9 @@ class BatchSubmission:
         """
         self.requests = requests
         header = self.kept.load()
-        if header is None or self._begins_anew(header):
+        if header is None and self._may_be_discarded and (generation := await find_again(self)) is not None:
+            await self._meet_again(generation)
+        elif header is None or self._begins_anew(header):
             self._begin(layout=1 if header is None else header.layout + 1)
         else:
             await self._meet(header)
@@ -172,7 +213,10 @@ class BatchSubmission:
         if self._cleared:
             # Last: a death before this leaves the clear to the next try.
             self.kept.write(needed=True)
-            self.kept.write_header(replace(self.header, max_tries=self.this_try.max_tries, returned="", dear=0))
+            this_try = self.this_try
+            self.kept.write_header(
+                replace(self.header, max_tries=this_try.max_tries, try_number=this_try.try_number, returned="", dear=0)
+            )
         await self._submit_rest()
 
     async def resume(self, requests: Sequence[BatchRequest]) -> bool:
@@ -192,9 +236,46 @@ class BatchSubmission:
         return True
 
     async def go_on(self) -> None:
-        """Look at every task, and submit again what may be: after a wait."""
+        """Query every task, and submit again what may be: after a wait."""
         await self._read(within_try=True)
         await self._submit_rest()
+
+    async def query_until_answered(self, is_unchanged: Callable[[], bool] = lambda: False) -> None:
+        """
+        Query again where a wait has ended and nothing has been learnt of what it was for: another would end at once.
+
+        :param is_unchanged: whether everything that was waited for still seems to run.
+        :raises ViduUnavailableError: there is still no better answer; a retry goes on.
+        """
+
+        def is_stuck() -> bool:
+            running = self.running
+            return self.may_submit and bool(running) and (running.keys() <= self._unanswered.keys() or is_unchanged())
+
+        for _ in range(OUTAGE_LOOKS):
+            if not is_stuck():
+                return
+            await self._rest(OUTAGE_GAP)
+            await self.go_on()
+        if not is_stuck():
+            return
+        running = self.running
+        error = next((self._unanswered[index] for index in running if index in self._unanswered), None)
+        problem = (
+            "Vidu still shows them as running" if error is None else f"they cannot be queried now: {error.message}"
+        )
+        advice = "Their videos stay at Vidu and nothing is lost. "
+        if self.memory is Memory.NONE:
+            # A retry that pays for everything again is not made.
+            advice += f"A retry would submit all again (durable=False): {self.memory.by_clearing('the rest')}"
+        else:
+            advice += "A retry queries them again and submits only what is missing."
+        raise ViduUnavailableError(
+            f"The wait for {len(running)} Vidu tasks has ended ({some_of(running.values())}), and {problem}",
+            fate=Fate.PERMANENT if self.memory is Memory.NONE else Fate.RETRYABLE,
+            http_status=None if error is None else error.http_status,
+            advice=advice,
+        )
 
     @property
     def end_time(self) -> float:
@@ -245,11 +326,15 @@ class BatchSubmission:
                     advice="The video is paid and stays at Vidu; a retry fetches it.",
                 )
                 continue
-            error = ViduNoCreationError("The task has succeeded but has no video.", task_id=task.task_id)
-            self.errors[index] = error
-            # As a refusal: a retry would find nothing either, and a clear means a new generation.
-            self.kept.update(index, phase=ItemPhase.REFUSED, error=kept_text(error))
-        self.kept.write(needed=False)
+            # It stays as submitted: the video exists at the host, and a new generation would be billed again.
+            self.errors[index] = ViduNoCreationError(
+                "The task has succeeded, and Vidu returns no link to its video.",
+                task_id=task.task_id,
+                advice=(
+                    "It is billed: check the task with Vidu (its console or support) before anything else. "
+                    f"{_QUERIED_AGAIN[self.memory]}"
+                ),
+            )
 
     def note_returned(self, *, whole: bool) -> None:
         """
@@ -302,7 +387,14 @@ class BatchSubmission:
 
     @property
     def _cleared(self) -> bool:
-        return self.header.max_tries != self.this_try.max_tries
+        header, this_try = self.header, self.this_try
+        return was_cleared(
+            header.max_tries, header.try_number, this_try.max_tries, this_try.try_number, this_try.first_try
+        )
+
+    @property
+    def _may_be_discarded(self) -> bool:
+        return self.memory is Memory.STORE and self.this_try.record_may_be_discarded and not self.kept.is_known_empty
 
     def _begins_anew(self, header: Header) -> bool:
         if header.returned == "whole" and self._cleared:
@@ -319,19 +411,42 @@ class BatchSubmission:
             "has changed since.",
             advice=(
                 "They may be billed; nothing was submitted by this try. Restore the connection that submitted them, or "
-                "clear this task with on_unknown='resubmit' to submit all anew."
+                f"set on_unknown='resubmit' and {clear_this_task()} to submit all again."
             ),
         )
 
-    async def _meet(self, header: Header) -> None:
-        """Meet what is remembered: each request finds what was done for it, wherever it stands now."""
-        found = match(self.items, names_of(self.requests))
+    async def _meet_again(self, generation: Generation) -> None:
+        """Meet what a search has found as if it had been remembered; it counts as cleared."""
+        items = generation.items
+        header = Header(generation.marker, 0, len(items), max_tries=-1, account=self.client.account.identity)
+        self.kept.remember(header, items)
+        # What was not found, and a later attempt at what has failed, may still show where there is a list to show it.
+        await self._meet(header, unsent=ItemPhase.INTENT if generation.is_listed else ItemPhase.NEW)
+
+    async def _meet(self, header: Header, *, unsent: ItemPhase = ItemPhase.NEW) -> None:
+        """
+        Meet what is remembered: each request finds what was done for it, wherever it is in the list now.
+
+        :param unsent: what a request counts as that nothing is remembered of.
+        """
+        wanted = [request.reading for request in self.requests]
+        found = match(self.items, wanted)
+        if found.unclear:
+            found = match(self.items, wanted, await self._ranks(found.unclear))
+        if found.in_question and self.policies.on_input_change != "resubmit":
+            raise self._unrecognised(found.in_question)
         problems_of(request for request, item in zip(self.requests, found.items, strict=True) if not item.has_been_sent)
         left_credits = header.left_credits
         if found.left_over:
             left_credits += await self._leave(found.left_over)
         asked = digest_of(self.requests)
-        if found.moved:
+        if unsent is ItemPhase.INTENT:
+            items = [
+                item if item.has_been_sent else replace(item, phase=unsent, attempted_at=self.began)
+                for item in found.items
+            ]
+            found = replace(found, items=tuple(items))
+        if found.moved or not header.layout:
             layout, size = header.layout + 1, len(found.items)
             self.kept.begin(
                 replace(header, layout=layout, size=size, asked=asked, left_credits=left_credits), found.items
@@ -343,28 +458,73 @@ class BatchSubmission:
             "%d of %d requests have been sent before; only what has failed is sent again.", sent, len(self.items)
         )
 
+    async def _ranks(self, items: Sequence[Item]) -> dict[str, Rank]:
+        """
+        Query what became of some items, by their identities.
+
+        :raises ViduError: Vidu cannot be asked now; without the answer a request might be paid for again.
+        """
+        seen = await self._query_patiently([item.task_id for item in items if item.task_id])
+        ranks = {}
+        for item in items:
+            found = seen[item.task_id] if item.task_id else None
+            if found is None or isinstance(found, ViduNotFoundError):
+                ranks[item.identity] = Rank.IN_DOUBT
+            elif isinstance(found, ViduError):
+                raise ViduUnavailableError(
+                    "The list of requests has changed, and which of the earlier Vidu tasks are paid for cannot be "
+                    f"queried now ({found.message}).",
+                    task_id=item.task_id,
+                    fate=found.fate,
+                    http_status=found.http_status,
+                    advice="Nothing was submitted by this try, and what was submitted goes on. A retry queries again.",
+                )
+            elif found.failed:
+                ranks[item.identity] = Rank.FAILED
+            else:
+                ranks[item.identity] = Rank.SUCCEEDED if found.succeeded else Rank.RUNNING
+        return ranks
+
+    def _unrecognised(self, in_question: Sequence[tuple[int, Item]]) -> ViduError:
+        """Return the error of links that may be new ones to pictures that are paid for, or links to other pictures."""
+        differing: dict[str, None] = {}
+        for row, item in in_question:
+            reading = self.requests[row].reading
+            if reading is not None:
+                differing.update(dict.fromkeys(reading.differing(item.reading)))
+        rows = [row for row, _ in in_question]
+        # Of one in doubt, its marker is all that tells it in the account's list.
+        tasks = list(dict.fromkeys(item.task_id or item.marker(self.generation) for _, item in in_question))
+        what = f"Item {rows[0]} asks" if len(rows) == 1 else f"Items {some_of(rows)} ask"
+        names = f" ({', '.join(list(differing)[:MAX_PARAMETERS])})" if differing else ""
+        return ViduError(
+            f"{what} for a picture whose URL differs only in its query{names} from that of Vidu task {some_of(tasks)}, "
+            "which was submitted and is not in the batch any more. It may be the same picture with a new signature, or "
+            "another picture.",
+            advice=(
+                "Nothing was submitted by this try; the earlier task may be billed. If it is another picture and may "
+                "be billed too, set on_input_change='resubmit'. If it is the same picture, pass the earlier link "
+                "again, or fetch the video with ViduHook().download('THE-VIDU-TASK-ID', path) and take the item out "
+                "of the batch. In later runs, pass the picture as a file or an unsigned URL."
+            ),
+        )
+
     async def _leave(self, left_over: Sequence[Item]) -> int:
         """Let go of what nobody asks for any more. Returns the credits that it costs."""
         ids = [item.task_id for item in left_over if item.task_id]
         # Of one in doubt, its marker is all that tells it in the account's list.
         names = [item.task_id or item.marker(self.generation) for item in left_over]
-        named = f"{len(left_over)} requests that were submitted are not in the batch any more ({some_of(names)})"
         if not self._cleared and self.policies.on_input_change != "resubmit":
-            raise ViduError(
-                f"This try asks for something else than the try before: {named}.",
-                advice=(
-                    f"Nothing was submitted by this try. To go on with the new requests, "
-                    f"{self.memory.by_clearing('what is new')} Or set on_input_change='resubmit'. A field that renders "
-                    "anew at every try (a time, a random value) causes this."
-                ),
-            )
+            raise self.changed(len(left_over), names)
         from airflow_provider_vidu.bulk_cancel import cancel_unfinished
 
         await cancel_unfinished(self.client, ids, seconds=LEAVE_SECONDS, log=self.log)
         # The tasks themselves are asked: a cancelled one shows as failed, and what has failed is not billed.
         seen = await self._query.get_tasks(ids)
         unbilled = _failed_of(seen)
-        self.log.info("%s: %d of them have failed or are cancelled, unbilled.", named, len(unbilled))
+        self.log.info(
+            "%s: %d of them have failed or are cancelled, unbilled.", _named(len(left_over), names), len(unbilled)
+        )
         if len(unbilled) < len(left_over):
             self.log.warning(
                 "%d of them are or may be billed; their videos stay at Vidu for as long as Vidu keeps them.",
@@ -372,17 +532,29 @@ class BatchSubmission:
             )
         return sum(item.credits or 0 for item in left_over if item.task_id not in unbilled)
 
+    def changed(self, count: int, names: Iterable[str]) -> ViduError:
+        """
+        Return the error of a try that does not ask any more for what an earlier one has submitted.
+
+        :param count: how many requests that are.
+        :param names: of their Vidu tasks.
+        """
+        return ViduError(
+            f"This try asks for something else than the try before: {_named(count, names)}.",
+            advice=(
+                f"Nothing was submitted by this try. To go on with the new requests, "
+                f"{self.memory.by_clearing('what is new')} Or set on_input_change='resubmit'. A field that renders "
+                "differently at every try (a time, a random value) causes this."
+            ),
+        )
+
     def _begin(self, layout: int) -> None:
         """Write a new generation: every item new, unless an earlier part of it may be forgotten."""
         problems_of(self.requests)
-        names = [name or "" for name in names_of(self.requests)]
-        items: Sequence[Item] = [Item(name) for name in names]
-        generation = MARKER_PREFIX + uuid.uuid4().hex
+        items = new_items([request.reading for request in self.requests if request.reading is not None])
         if self.memory is Memory.LIST:
-            # For want of a store, one that every try computes anew.
-            generation = derived_marker(*self.this_try.marker_parts, HEADER_KEY)
             if self.this_try.try_number > 1 or self.has_left:
-                items = [Item(name, ItemPhase.INTENT, attempted_at=self.began) for name in names]
+                items = [replace(item, phase=ItemPhase.INTENT, attempted_at=self.began) for item in items]
         elif self.has_left and self.memory is Memory.NONE:
             raise ViduError(
                 "What this try has submitted before it left the worker is forgotten (durable=False).",
@@ -390,7 +562,14 @@ class BatchSubmission:
             )
         account = self.client.account.identity
         asked = digest_of(self.requests)
-        self.kept.begin(Header(generation, layout, len(items), self.this_try.max_tries, account, asked), items)
+        header = Header(self._new_generation(), layout, len(items), self.this_try.max_tries, account, asked)
+        self.kept.begin(replace(header, try_number=self.this_try.try_number), items)
+
+    def _new_generation(self) -> str:
+        """Return the marker of a new generation: random, or without a store one that a later try computes again."""
+        if self.memory is Memory.LIST:
+            return derived_marker(*self.this_try.marker_parts, HEADER_KEY)
+        return self.this_try.new_marker(HEADER_KEY)
 
     @property
     def lost(self) -> list[int]:
@@ -413,6 +592,8 @@ class BatchSubmission:
         return Known(
             record=self.items[index].as_submission(self.header, self.client.account.timeout),
             max_tries=self.this_try.max_tries,
+            try_number=self.this_try.try_number,
+            first_try=self.this_try.first_try,
             account=self.client.account.identity,
             remote=remote,
             on_unknown=self.policies.on_unknown,
@@ -420,16 +601,19 @@ class BatchSubmission:
 
     async def _read(self, *, within_try: bool = False) -> None:
         """
-        Look at every task, and decide on each item.
+        Query every task, and decide on each item.
 
         :param within_try: it is still the try that has submitted them: they are submitted again only as often as
             ``item_retries`` says.
         """
         known = [(index, item.task_id) for index, item in enumerate(self.items) if item.task_id]
-        seen = await self._query.get_tasks([task_id for _, task_id in known])
+        seen = await self._query_patiently([task_id for _, task_id in known])
+        for result in seen.values():
+            if isinstance(result, (ViduAuthError, ViduConfigurationError)):
+                raise self._refused(result, [task_id for task_id in seen if type(seen[task_id]) is type(result)])
         self.budget.spent = self.header.left_credits
         for index, task_id in known:
-            self._take_look(index, seen[task_id], within_try=within_try)
+            self.take_look(index, seen[task_id], within_try=within_try)
         for index, item in enumerate(self.items):
             if item.phase is ItemPhase.INTENT and index not in self.reserved:
                 # An earlier part of this task has sent it, and it may be billed.
@@ -440,17 +624,61 @@ class BatchSubmission:
                 else:
                     self.errors.setdefault(index, refusal_of(item.error or ""))
 
-    def _take_look(self, index: int, answer: ViduTask | ViduError, *, within_try: bool) -> None:
+    async def _query_patiently(self, task_ids: Sequence[str]) -> dict[str, ViduTask | ViduError]:
+        """Query tasks, and again those that Vidu refuses to show: one refusal may be a gateway's hiccup."""
+        seen = await self._query.get_tasks(task_ids)
+        for _ in range(REFUSALS - 1):
+            refused = [task_id for task_id, result in seen.items() if _is_refusal(result)]
+            if not refused:
+                break
+            await self._rest(REFUSAL_GAP)
+            seen.update(await self._query.get_tasks(refused))
+        return seen
+
+    def _refused(self, error: ViduError, task_ids: Sequence[str]) -> ViduError:
+        """Return the error of a host that refuses all queries; it is about tasks that may be billed."""
+        return type(error)(
+            f"Vidu refuses queries for {len(task_ids)} tasks of this batch ({some_of(task_ids)}). {error.message}",
+            fate=error.fate,
+            reason=error.reason,
+            trace_id=error.trace_id,
+            http_status=error.http_status,
+            advice=(
+                f"{error.advice} The tasks go on and may be billed; nothing is lost. Then "
+                f"{self.memory.by_clearing('the rest')}"
+            ),
+        )
+
+    def take_look(self, index: int, answer: ViduTask | ViduError, *, within_try: bool) -> None:
+        """
+        Take what a query has shown of an item: what is known of it, and whether it is submitted again.
+
+        :param within_try: see :meth:`_read`.
+        """
         item = self.items[index]
-        if isinstance(answer, ViduNotFoundError):
-            self.errors[index] = ViduNotFoundError("Vidu does not know this task (any more).", task_id=item.task_id)
-            remote = Remote.MISSING
+        self._unanswered.pop(index, None)
+        if isinstance(answer, ViduError) and _is_refusal(answer):
+            is_missing = isinstance(answer, ViduNotFoundError)
+            self.errors[index] = type(answer)(
+                "Vidu does not know this task (any more)."
+                if is_missing
+                else f"Vidu refuses a query for this task. {answer.message}",
+                task_id=item.task_id,
+                reason=answer.reason,
+                http_status=answer.http_status,
+                advice=(
+                    "It was submitted and may be billed, and is not submitted again. Check that the connection's key "
+                    "and host are those that submitted it."
+                ),
+            )
+            remote = Remote.MISSING if is_missing else Remote.UNREACHABLE
         elif isinstance(answer, ViduError):
-            if answer.fate is not Fate.RETRYABLE:
-                raise answer
+            self._unanswered[index] = answer
             remote = Remote.UNREACHABLE
         else:
             self.tasks[index] = answer
+            # It may have been refused before.
+            self.errors.pop(index, None)
             remote = remote_of(answer)
             if answer.failed:
                 self.errors[index] = task_error(answer.task_id, answer.err_code, credits=answer.credits)
@@ -528,6 +756,10 @@ class BatchSubmission:
             self.kept.write(needed=False)
             raise SubmitLater(max(of, MIN_ABSENCE), Resumed(self.began, attempts_of=dict(self.in_doubt)))
         self._waited += seconds
+        await self._rest(seconds)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait here, whatever the policies."""
         end = self.clock() + seconds
         while (left := end - self.clock()) > 0:
             self.stop()
@@ -568,6 +800,16 @@ class BatchSubmission:
             self.budget.spent,
             f"; {failed} failed" if failed else "",
         )
+
+
+def _is_refusal(result: object) -> bool:
+    return isinstance(result, ViduError) and (
+        isinstance(result, ViduNotFoundError) or result.fate is not Fate.RETRYABLE
+    )
+
+
+def _named(count: int, names: Iterable[str]) -> str:
+    return f"{count} requests that were submitted are not in the batch any more ({some_of(names)})"
 
 
 def _failed_of(seen: Mapping[str, ViduTask | ViduError]) -> set[str]:

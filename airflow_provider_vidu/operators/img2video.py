@@ -34,11 +34,30 @@ class Img2VideoOperator(ViduSubmittingOperator):
     Generates a video from an image with Vidu.
 
     Submits once per intended run, whatever dies: a retry re-attaches to the task that an earlier try submitted, a
-    clear submits anew (see ``docs/reliability.md``). Waits in the triggerer (``deferrable=True``), in the worker, or
+    clear submits again. Waits in the triggerer (``deferrable=True``), in the worker, or
     not at all (``wait_for_completion=False``: then a :class:`ViduTaskSensor` takes the result).
 
     Every field of the request is templated and checked after rendering, before anything is sent; an empty string
     counts as not given.
+
+    **Durable execution.** What a try has submitted is kept in the task state store (Airflow 3.3+):
+
+    ===================  ==========================  ===================================  ===========================
+    earlier task         retry                       default clear (discards the state    clear that keeps the state
+                                                     from Airflow 3.4 on)
+    ===================  ==========================  ===================================  ===========================
+    running              re-attach                   found in the account's list:         cancel, then submit;
+                                                     cancel, then submit; refused:        refused: re-attach
+                                                     re-attach
+    succeeded, not       land and return it          land and return it, if               land and return it
+    delivered                                        ``output_path`` is set and the
+                                                     file is not there; else submit
+    delivered            return the same record      submit, with a warning               submit
+    failed               submit, or fail for good    submit                               submit
+    ===================  ==========================  ===================================  ===========================
+
+    A clear of the whole Dag run keeps the state, too. Below Airflow 3.3 a retry searches the account's list, and a
+    clear always submits. All situations are in ``docs/reliability.md``.
 
     .. seealso:: Vidu's image-to-video page, ``POST /ent/v2/img2video``.
 
@@ -299,15 +318,17 @@ class Img2VideoOperator(ViduSubmittingOperator):
             ViduAuthError,
             ViduConfigurationError,
             ViduError,
+            ViduNoCreationError,
             ViduNotFoundError,
             ViduRateLimitError,
             ViduStillRunningError,
             ViduUnavailableError,
         )
         from airflow_provider_vidu.api.tasks import ViduTask
+        from airflow_provider_vidu.compat import state_store
         from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.lineage import show
-        from airflow_provider_vidu.waiting import Next, after_resuming, waited
+        from airflow_provider_vidu.waiting import Next, after_resuming, waited, with_what_a_clear_does
 
         event = event if isinstance(event, Mapping) else {}
         try:
@@ -342,6 +363,9 @@ class Img2VideoOperator(ViduSubmittingOperator):
                     # The look failed for good, not the task.
                     submission.note_left_running()
                     raise
+                except ViduNoCreationError as error:
+                    remembered = self.durable and state_store(context) is not None
+                    raise with_what_a_clear_does(error, remembered=remembered) from None
                 return self._finish(context, client, submission, task)
         except ViduError as error:
             metrics.failed(error, self.model)
@@ -363,8 +387,19 @@ class Img2VideoOperator(ViduSubmittingOperator):
         from airflow_provider_vidu.submission import Submission
 
         return Submission.of(
-            context, client, self._policies(), resumed=resumed, sleep=self._sleep_unless_killed, log=self.log
+            context,
+            client,
+            self._policies(),
+            resumed=resumed,
+            is_delivered=self._is_delivered,
+            sleep=self._sleep_unless_killed,
+            log=self.log,
         )
+
+    def _is_delivered(self, task: ViduTask) -> bool | None:
+        if not (self.wait_for_completion and self.output_path):
+            return None
+        return self._wanted(self.output_path).is_landed(task)
 
     def _wire(self) -> dict[str, Any]:
         from airflow_provider_vidu.images import wire_of
@@ -406,16 +441,17 @@ class Img2VideoOperator(ViduSubmittingOperator):
     def _finish(self, context: Context, client: ViduClient, submission: Submission, task: ViduTask) -> dict[str, Any]:
         from airflow_provider_vidu import metrics
         from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduNoCreationError
+        from airflow_provider_vidu.compat import state_store
         from airflow_provider_vidu.landing import land_all
         from airflow_provider_vidu.lineage import hand_over
-        from airflow_provider_vidu.waiting import ended_line, seconds_of, video_of
+        from airflow_provider_vidu.waiting import ended_line, seconds_of, video_of, with_what_a_clear_does
 
         try:
             task = video_of(client, task)
-        except ViduNoCreationError:
-            # There is nothing to hand over, now or later: a clear means a new generation.
-            submission.note_returned()
-            raise
+        except ViduNoCreationError as error:
+            # The record stays as it is: the video may exist, and a clear must not pay for another one.
+            remembered = self.durable and state_store(context) is not None
+            raise with_what_a_clear_does(error, remembered=remembered) from None
         try:
             files = land_all(client, task, self._wanted(self.output_path), log=self.log) if self.output_path else []
         except ViduLandingError as error:
@@ -446,7 +482,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
         if not self._killed:
             return
         from airflow_provider_vidu.api.errors import ViduStillRunningError
-        from airflow_provider_vidu.kill_guard import ended_by_user
+        from airflow_provider_vidu.kill_guard import ended_by_user, is_forgotten
         from airflow_provider_vidu.waiting import cancelled
 
         outcome = "It was left running; a retry re-attaches to it."
@@ -454,6 +490,12 @@ class Img2VideoOperator(ViduSubmittingOperator):
             if self.cancel_on_kill and ended_by_user(context["ti"]):
                 done = cancelled(client, task_id, self.log)
                 outcome = f"A user has ended this task: it was {'cancelled' if done else 'not cancelled'} at Vidu."
+            elif self.cancel_on_kill and is_forgotten(context["ti"], client):
+                done = cancelled(client, task_id, self.log)
+                outcome = (
+                    "A user has cleared this task, which may discard its state, and this host has no task list: it was "
+                    f"{'cancelled' if done else 'not cancelled, and is billed when it succeeds,'} at Vidu."
+                )
         except Exception as error:
             outcome = f"It was left running, since Airflow does not tell why this task ends ({error})."
         raise ViduStillRunningError("The task was told to stop while it waited.", task_id=task_id, advice=outcome)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import conf
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.account import Account
     from airflow_provider_vidu.api.errors import ViduError
     from airflow_provider_vidu.api.schedule import Hints
+    from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.batch.requests import BatchRequest
     from airflow_provider_vidu.batch.submission import BatchSubmission
     from airflow_provider_vidu.client import ViduClient
@@ -34,6 +36,8 @@ SLICE = 0.5
 CANCEL_SECONDS = 2.5
 #: Seconds for cancelling at the deadline.
 CANCEL_AT_DEADLINE_SECONDS = 60.0
+#: What the event of a wait says where every task has ended.
+ENDED = frozenset({"success", "failed"})
 
 
 class Img2VideoBatchOperator(ViduSubmittingOperator):
@@ -90,7 +94,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         no reason for one.
     :param on_unknown: as in ``Img2VideoOperator``, for each request.
     :param on_input_change: when a retry does not ask any more for something that was submitted: ``fail`` or
-        ``resubmit``. Requests are known by their content: new ones, or another order, are no change.
+        ``resubmit``. Requests are known by their content: new ones, or another order, are no change. A link that may
+        be a new signature of a paid picture, or another picture, fails after a clear too, unless this is ``resubmit``.
     :param cancel_on_kill: cancel what Vidu still lets go when a user ends this task for good, for as long as Airflow
         leaves time: some 18 seconds while it is deferred, 2.5 in a worker.
     :param cancel_on_timeout: the same at the deadline, instead of leaving it running.
@@ -216,6 +221,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         began: float | None = None,
         try_number: int | None = None,
         travelled: dict[str, Any] | None = None,
+        ids: str | None = None,
     ) -> list[dict[str, Any]]:
         """
         Take the results on a worker, once the trigger has seen the end. Safe to run twice with the same event.
@@ -225,6 +231,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         :param began: when the try began, epoch seconds.
         :param try_number: of the try that has deferred.
         :param travelled: what is remembered of the items, below Airflow 3.3.
+        :param ids: digest of the Vidu tasks that the try has deferred for; None = not known (dag.test() drops it).
         :return: the task records, in the order of the requests.
         """
         from airflow_provider_vidu.submission_try import Resumed
@@ -233,7 +240,9 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.execute(context)
         resumed = Resumed.from_json(None if began is None else {"began": began}, context)
-        return self._run(context, resumed, travelled, event if isinstance(event, Mapping) else {})
+        # Another trigger's event (SQLite reuses trigger ids) only means that it is time to query.
+        event = event if isinstance(event, Mapping) and _is_about(event, ids) else {}
+        return self._run(context, resumed, travelled, event, ids)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """
@@ -255,14 +264,15 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         resumed: Resumed | None,
         travelled: dict[str, Any] | None,
         event: Mapping[str, Any] | None = None,
+        ids: str | None = None,
     ) -> list[dict[str, Any]]:
-        """Do what is to be done now; ``event`` is that of the trigger, where one has waited."""
+        """Do what is to be done now; ``event`` is that of the trigger, where one has waited for tasks with ``ids``."""
         from airflow_provider_vidu.api.errors import ViduError, ViduInputError
         from airflow_provider_vidu.batch.requests import read_requests
         from airflow_provider_vidu.batch.results import Memory
         from airflow_provider_vidu.batch.submission import BatchSubmission
         from airflow_provider_vidu.client import AsyncViduClient
-        from airflow_provider_vidu.compat import state_store
+        from airflow_provider_vidu.compat import note_discarded, state_store
         from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.submission import SubmitLater
         from airflow_provider_vidu.submission_try import Try
@@ -283,11 +293,14 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
                     resumed=resumed,
                     travelled=travelled,
                     given_up=event is not None and event.get("status") == "error",
+                    read_manifest=self._read_manifest,
+                    is_landed=lambda index, task: self._is_landed(requests[index], index, task),
+                    note_discarded=partial(note_discarded, context),
                     stop=self._stop,
                     log=self.log,
                 )
                 try:
-                    running = asyncio.run(self._live(context, batch, requests, event))
+                    running = asyncio.run(self._live(context, batch, requests, event, ids))
                 except SubmitLater as later:
                     self._defer_submission(context, later, list(batch.running.values()), **self._travelling(batch))
                 if running:
@@ -303,20 +316,35 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
                 )
             raise_for_airflow(error)
 
+    def _read_manifest(self) -> list[dict[str, Any]]:
+        from airflow_provider_vidu.batch.results import read_manifest
+
+        return read_manifest(self.manifest_path, self.log) if self.manifest_path else []
+
+    def _is_landed(self, request: BatchRequest, index: int, task: ViduTask) -> bool | None:
+        return self._wanted(request.output_path, index).is_landed(task) if request.output_path else None
+
     async def _live(
         self,
         context: Context,
         batch: BatchSubmission,
         requests: Sequence[BatchRequest],
         event: Mapping[str, Any] | None,
+        ids: str | None,
     ) -> bool:
         """Submit, and wait in the worker if it is to be there. Returns whether the triggerer has to wait on."""
         from airflow_provider_vidu.api.errors import ViduError
+        from airflow_provider_vidu.triggers.task import digest_of_ids
+
+        def all_seem_to_run() -> bool:
+            return digest_of_ids(batch.running.values()) == ids
 
         async with batch.client:
             try:
                 if event is None or not await batch.resume(requests):
                     await batch.submit(await self._checked(batch, requests))
+                if event is not None and event.get("status") in ENDED:
+                    await batch.query_until_answered(all_seem_to_run)
                 batch.say(now=event is None)
                 while batch.running:
                     self._stop()
@@ -326,9 +354,12 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
                         raise await self._at_the_deadline(batch)
                     if self.deferrable:
                         return True
+                    ids = digest_of_ids(batch.running.values())
                     event = await self._wait_here(batch)
                     batch.given_up = event.get("status") == "error"
                     await batch.go_on()
+                    if event.get("status") in ENDED:
+                        await batch.query_until_answered(all_seem_to_run)
                 await batch.fetch_missing_links()
             except ViduError:
                 if self._killed:
@@ -353,10 +384,11 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         async def account() -> Account:  # ruff: ignore[unused-async]
             return batch.client.account
 
+        task_ids = list(batch.running.values())
         async with watcher.of(self.vidu_conn_id, account) as watching:
             waiting = asyncio.ensure_future(
                 watching.wait_for_all(
-                    list(batch.running.values()),
+                    task_ids,
                     hints=self._hints(batch),
                     end_time=batch.end_time,
                     poll_interval=self.poll_interval,
@@ -367,7 +399,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
                 while not waiting.done():
                     self._stop()
                     await asyncio.wait({waiting}, timeout=SLICE)
-                return event_of_group(waiting.result())
+                return event_of_group(waiting.result(), task_ids)
             finally:
                 waiting.cancel()
 
@@ -383,13 +415,14 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         )
 
     def _defer(self, context: Context, batch: BatchSubmission) -> NoReturn:
-        from airflow_provider_vidu.triggers.task import BACKSTOP, EVENT_HOLD, ViduTaskTrigger
+        from airflow_provider_vidu.triggers.task import BACKSTOP, EVENT_HOLD, ViduTaskTrigger, digest_of_ids
 
         now = time.time()
+        task_ids = list(batch.running.values())
         self.defer(
             trigger=ViduTaskTrigger(
                 vidu_conn_id=self.vidu_conn_id,
-                vidu_task_ids=list(batch.running.values()),
+                vidu_task_ids=task_ids,
                 end_time=batch.end_time,
                 poll_interval=self.poll_interval,
                 cancel_on_kill=self.cancel_on_kill,
@@ -397,7 +430,12 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
                 not_before=now + EVENT_HOLD,
             ),
             method_name="execute_complete",
-            kwargs={"began": batch.began, "try_number": context["ti"].try_number, **self._travelling(batch)},
+            kwargs={
+                "began": batch.began,
+                "try_number": context["ti"].try_number,
+                "ids": digest_of_ids(task_ids),
+                **self._travelling(batch),
+            },
             timeout=timedelta(seconds=max(0.0, batch.end_time - now) + BACKSTOP),
         )
         raise AssertionError("defer always raises")
@@ -422,7 +460,12 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
             for index, (request, item) in enumerate(zip(batch.requests, batch.items, strict=True))
         ]
         if self.manifest_path:
-            write_manifest(self.manifest_path, records)
+            # Its marker tells which task is whose once a clear has discarded the record.
+            markers = [item.marker(batch.generation) for item in batch.items]
+            write_manifest(
+                self.manifest_path,
+                [{**record, "marker": marker} for record, marker in zip(records, markers, strict=True)],
+            )
             self.log.info("The manifest of all %d records stands at %s.", len(records), self.manifest_path)
         # What could not be landed is paid all the same.
         paid = [batch.items[index].credits for index, task in batch.tasks.items() if task.succeeded]
@@ -514,3 +557,14 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
                 "Nobody knows what was cancelled (%s). ViduHook().find_orphans() lists what runs on.",
                 str(error) or type(error).__name__,
             )
+
+
+def _is_about(event: Mapping[str, Any], ids: str | None) -> bool:
+    """Tell whether an event is that of the trigger which has waited for the tasks with this digest."""
+    from airflow_provider_vidu.triggers.task import digest_of_ids
+
+    if ids is None:
+        return True
+    # The event of a wait for one task names it.
+    named = event.get("task_ids")
+    return (digest_of_ids(named) if isinstance(named, list) else event.get("ids")) == ids

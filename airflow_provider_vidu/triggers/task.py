@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,6 +17,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
 
+    from airflow_provider_vidu.bulk_cancel import CancelReport
     from airflow_provider_vidu.subscribers import GroupOutcome, Outcome
     from airflow_provider_vidu.watcher import Watcher
 
@@ -47,8 +50,8 @@ class ViduTaskTrigger(BaseTrigger):
     Its event is one small dict, equal wherever the trigger runs, without URLs and times (Airflow logs events):
     ``{"status": "success" | "failed" | "timeout" | "error", "task_id", "task_ids": […], "state", "err_code",
     "message"}`` for one task. The resumed worker re-reads it: its links are fresh then. For several tasks the event is
-    ``{"status": the worst, "counts": {"success", "failed", "timeout", "error"}, "message": the first error's text}``,
-    and their wait is one: no coroutine and no log line for each.
+    ``{"status": the worst, "counts": {"success", "failed", "timeout", "error"}, "message": the first error's text,
+    "ids": a digest of their ids}``, and their wait is one: no coroutine and no log line for each.
 
     :param vidu_conn_id: the connection's id; no key travels.
     :param vidu_task_ids: Vidu's ids, any number; or those that :func:`airflow_provider_vidu.api.task_ids.packed` has
@@ -121,7 +124,8 @@ class ViduTaskTrigger(BaseTrigger):
                 payload = event_of(outcome)
                 ending = await self._ending(watching, outcome) if self.end_task else None
             else:
-                payload, ending = event_of_group(await watching.wait_for_all(self.vidu_task_ids, **self._how())), None
+                waited = await watching.wait_for_all(self.vidu_task_ids, **self._how())
+                payload, ending = event_of_group(waited, self.vidu_task_ids), None
         # An ending need not be held: Airflow sets the task to success directly, and the executor's late report of the
         # worker that deferred only hurts a task that is scheduled, queued or running again
         # (SchedulerJobRunner.process_executor_events, ``ti_queued``).
@@ -168,7 +172,9 @@ class ViduTaskTrigger(BaseTrigger):
         Cancel what is unfinished at Vidu, if a user has ended the Airflow task for good.
 
         Airflow 3.3.0 to 3.3.2 call this for hand-overs between triggerers too, and after a clear whose next try has
-        already re-attached: both show in the state of the Airflow task, and nothing is cancelled then.
+        already re-attached: both show in the state of the Airflow task, and nothing is cancelled then. After a clear
+        that discards the task's state (3.4+), on a host without a task list, the next try cannot find what was
+        submitted: then it is cancelled here.
         """
         if not self.cancel_on_kill or self._yielded or time.time() >= self.end_time:
             return
@@ -184,16 +190,38 @@ class ViduTaskTrigger(BaseTrigger):
             self.log.warning("%s: not cancelled: %s", self._named, str(error) or type(error).__name__)
 
     async def _cancel_unfinished(self) -> None:
+        from airflow_provider_vidu import compat
         from airflow_provider_vidu.bulk_cancel import cancel_unfinished
         from airflow_provider_vidu.hooks.vidu import ViduHook
-        from airflow_provider_vidu.kill_guard import aended_by_user
+        from airflow_provider_vidu.kill_guard import aended_by_user, ais_forgotten
 
-        if self.task_instance is None or not await aended_by_user(self.task_instance):
-            self.log.info("The Airflow task goes on elsewhere: %s left running.", self._named)
+        instance = self.task_instance
+        is_over = instance is not None and await aended_by_user(instance)
+        if is_over or (instance is not None and compat.clear_discards_state()):
+            async with await ViduHook(self.vidu_conn_id).aget_conn() as client:
+                if is_over or await ais_forgotten(instance, client, self.vidu_task_ids[0]):
+                    report = await cancel_unfinished(
+                        client, self.vidu_task_ids, seconds=self._kill_timeout, log=self.log
+                    )
+                    self._report(report, is_over=is_over)
+                    return
+        self.log.info("The Airflow task goes on elsewhere: %s left running.", self._named)
+
+    def _report(self, report: CancelReport, *, is_over: bool) -> None:
+        if is_over:
+            report.tell(self.log, f"A user has ended the Airflow task. {self._named}")
             return
-        async with await ViduHook(self.vidu_conn_id).aget_conn() as client:
-            report = await cancel_unfinished(client, self.vidu_task_ids, seconds=self._kill_timeout, log=self.log)
-        report.tell(self.log, f"A user has ended the Airflow task. {self._named}")
+        report.tell(self.log, f"A clear has discarded the Airflow task's state. {self._named}")
+        for task_id in (*report.refused, *report.unreachable):
+            self.log.error(
+                "Vidu task %s (%s credits) was not cancelled and is billed when it succeeds, but no try waits for it "
+                "any more: the clear discarded the task's state, and this host has no task list to find it in. Fetch "
+                "its video with ViduHook(%r).download(%r, path).",
+                task_id,
+                report.credits.get(task_id, "unknown"),
+                self.vidu_conn_id,
+                task_id,
+            )
 
     @property
     def _kill_timeout(self) -> float:
@@ -278,13 +306,28 @@ def event_of(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def event_of_group(outcome: GroupOutcome) -> dict[str, Any]:
+def event_of_group(outcome: GroupOutcome, task_ids: Iterable[str] = ()) -> dict[str, Any]:
     """
-    Return the event of a wait for several tasks; whoever is resumed knows their ids, and asks for them.
+    Return the event of a wait for several tasks; the resumed worker knows their ids, and checks that they are meant.
 
     :param outcome: how it ended.
+    :param task_ids: Vidu's ids; the event only has a digest of them.
     """
-    return {"status": outcome.status, "counts": dict(outcome.counts), "message": outcome.message}
+    return {
+        "status": outcome.status,
+        "counts": dict(outcome.counts),
+        "message": outcome.message,
+        "ids": digest_of_ids(task_ids),
+    }
+
+
+def digest_of_ids(task_ids: Iterable[str]) -> str:
+    """
+    Return 16 hexadecimal digits that stand for some tasks, in whatever order.
+
+    :param task_ids: Vidu's ids, any number.
+    """
+    return hashlib.sha256(json.dumps(sorted({str(task_id) for task_id in task_ids})).encode()).hexdigest()[:16]
 
 
 def _ids(given: Sequence[str] | str) -> list[str]:

@@ -49,6 +49,8 @@ def fault_of(chance: Chance, operation: str) -> Fault:
     if operation == "submit":
         kinds += [
             Fault.no_id,
+            # What a transport returns that takes an interim reply for the final one.
+            lambda: Fault.fail_after_accept(chance.one_of([102, 103])),
             lambda: Fault.refuse(302, location="https://elsewhere.example/"),
             lambda: Fault.refuse(400, reason="CreditInsufficient"),
         ]

@@ -41,7 +41,11 @@ class BatchWorld(World):
             item_retries=chance.one_of([0, 1]),
         )
         #: Vidu task delivered for each request, in the present generation.
-        self.delivered: dict[int, str] = {}
+        self.delivered: dict[str, str] = {}
+        if chance.happens(0.3):
+            self.settings["manifest_path"] = f"{folder}/manifest.jsonl"
+        #: Prompts that were taken out of the list: their videos are of no use any more.
+        self.taken_out: set[str] = set()
         self.note("", f"{self.settings}")
 
     def told(self, key: str, value: Any) -> str:
@@ -69,6 +73,8 @@ class BatchWorld(World):
             identity, attempt = identity_of(task.request.payload, header.get("generation", "?")) or ("", 0)
             if identity in in_doubt and in_doubt[identity].attempt == attempt:
                 found[identity] = task.task_id
+        if not header and self.discards:
+            self._say_what_was_discarded()
         if found:
             self.note("adoption", f"the user adopts the Vidu tasks {found}")
             # What was adopted earlier stays where it was written.
@@ -82,6 +88,48 @@ class BatchWorld(World):
             return True
         return False
 
+    def _say_what_was_discarded(self) -> None:
+        """Look at the account: where nothing can tell, all is submitted again, which is what the message says."""
+        wanted = [task.task_id for task in self.wire.vidu.tasks() if str(task.state) != "failed"]
+        if wanted:
+            self.note("adoption", "the user has everything submitted again")
+            self.asked_for += 1
+            self.handed_over |= set(wanted)
+        self.store[HEADER_KEY] = {"task_id": None}
+
+    def heard(self, warning: str) -> None:
+        if "a new generation of all" in warning:
+            self.note("announced generation", "the log announces a new generation of all")
+            self.asked_for += 1
+            self.handed_over |= {task.task_id for task in self.wire.vidu.tasks() if str(task.state) == "success"}
+        elif "this host has no task list: a Vidu task" in warning:
+            self.note("not promised: no record, no list", "nothing can tell what was submitted")
+            self.asked_for += 1
+            self.unfindable = True
+
+    def clear(self, why: str, *, keep: bool = False, waits_for_retry: bool = False) -> None:
+        super().clear(why, keep=keep, waits_for_retry=waits_for_retry)
+        if not self.calm and not self.nested and self.chance.happens(0.3):
+            self._edit()
+
+    def _edit(self) -> None:
+        """Let the user edit the list of requests."""
+        rows = list(self.settings["requests"])
+        kind = self.chance.one_of(["add", "take out", "reorder"])
+        at = int(self.chance.between(0, len(rows) - 0.001))
+        if kind == "add":
+            rows.insert(at, {"prompt": f"{len(self.history)} {accidents.prompt_of(self.chance)}"})
+        elif kind == "reorder":
+            rows.append(rows.pop(at))
+        elif len(rows) > 1:
+            self.taken_out.add(rows.pop(at)["prompt"])
+        self.note("edited list", f"the user edits the list: {kind}, {[row['prompt'] for row in rows]}")
+        self.settings["requests"] = rows
+
+    def _undelivered(self) -> set[str]:
+        prompts = {task.task_id: task.request.prompt for task in self.wire.vidu.tasks()}
+        return {task_id for task_id in super()._undelivered() if prompts[task_id] not in self.taken_out}
+
     def _has_returned(self, worker: Worker, result: Any) -> None:
         self.note("", f"execute returns {[(record['task_id'], record['state']) for record in result]}")
         if len(result) != len(self.settings["requests"]):
@@ -94,8 +142,9 @@ class BatchWorld(World):
             if prompts[task_id] != self.settings["requests"][number]["prompt"]:
                 raise Broken(f"request {number} got the video of {prompts[task_id]!r}")
             self.handed_over.add(task_id)
-            if not worker.superseded and self.delivered.setdefault(number, task_id) != task_id:
-                raise Broken(f"request {number} of one run has delivered {self.delivered[number]} and then {task_id}")
+            prompt = prompts[task_id]
+            if not worker.superseded and self.delivered.setdefault(prompt, task_id) != task_id:
+                raise Broken(f"{prompt!r} of one run has delivered {self.delivered[prompt]} and then {task_id}")
             for landed in record["files"]:
                 if not Path(landed["path"]).is_file():
                     raise Broken(f"{landed['path']} is not there")

@@ -24,7 +24,7 @@ from unittest import mock
 
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-from airflow_provider_vidu import landing, submission, waiting, watcher
+from airflow_provider_vidu import compat, landing, submission, waiting, watcher
 from airflow_provider_vidu.api.errors import ViduUnavailableError
 from airflow_provider_vidu.batch import landing as batch_landing
 from airflow_provider_vidu.batch import requests as batch_requests
@@ -144,7 +144,7 @@ def _in(world: World) -> Generator[None, None, None]:
         transfer.restart()
         transfer._keep((8 + len(url)).to_bytes(4, "big") + b"ftyp" + url.encode() + MOVIE)
 
-    log = logging.getLogger("vidu.chaos")
+    log = Ear(world)
     injected = {"clock": world.clock, "sleep": world.clock.sleep}
     with ExitStack() as stack:
         enter = stack.enter_context
@@ -173,6 +173,12 @@ def _in(world: World) -> Generator[None, None, None]:
         enter(mock.patch.object(Transfer, "receive", receive))
         enter(mock.patch.object(landing, "announced", return_value=(None, None)))
         enter(mock.patch.object(RuntimeTaskInstance, "get_task_states", world.task_states))
+        enter(mock.patch.object(compat, "clear_discards_state", return_value=world.discards))
+        enter(
+            mock.patch.object(
+                compat, "is_noted_as_discarded", lambda instance: world.noted_discarded > instance.try_number
+            )
+        )
         enter(mock.patch.object(asyncio, "run", run_virtually))
         enter(mock.patch.object(batch_requests, "ThreadPoolExecutor", InLine))
         enter(mock.patch.object(batch_landing, "ThreadPoolExecutor", InLine))
@@ -180,6 +186,21 @@ def _in(world: World) -> Generator[None, None, None]:
         enter(mock.patch.object(Img2VideoBatchOperator, "log", log))
         enter(mock.patch.object(ViduTaskTrigger, "log", log))
         yield
+
+
+class Ear:
+    """A log that the simulated user reads."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def warning(self, text: str, *arguments: Any) -> None:
+        self._world.heard(text % arguments)
+
+    def info(self, text: str, *arguments: Any) -> None:
+        text % arguments
+
+    debug = error = exception = info
 
 
 def main() -> None:

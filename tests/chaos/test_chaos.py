@@ -41,6 +41,8 @@ def test_no_accident_makes_anybody_pay_twice_or_lose_a_paid_video(first, kind):
     assert struck["runs"] == SHARD
     for accident in ("fault", "death", "freeze", "clear", "retry", "store failure", "user kill"):
         assert struck[accident] > 0, f"no {accident} in {SHARD} runs"
+    if kind is World:
+        assert struck["discarding clear"] > 0
 
 
 @settings(

@@ -91,6 +91,7 @@ class Triggerers:
             return trigger, running, True
         elif kind == "clear":
             running.cancel()
+            trigger.task_instance = self.world.instance()
             first = self.world.chance.happens(0.5)
             self.world.clear("a user clears the deferred task")
             if first:

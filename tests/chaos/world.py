@@ -11,16 +11,18 @@ ledger is the judge.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_vidu import compat
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.emulator.settings import Settings
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
@@ -71,6 +73,8 @@ class World:
         self.wire = Wire(self.clock, settings, self.account.timeout, self.account.settle_seconds)
         self.wire.quirks = accidents.quirks_of(chance)
         self.has_store = not chance.happens(0.15)
+        #: Airflow 3.4: a clear discards the store unless it is asked to keep it.
+        self.discards = self.has_store and chance.happens(0.5)
         self.retries = chance.one_of([0, 2, 3])
         self.settings = {
             "images": "https://example.com/cat.png",
@@ -87,6 +91,10 @@ class World:
         self.may_cancel = self.settings["cancel_on_timeout"]
         self.triggerers = Triggerers(self)
         self.store: dict[str, Any] = {}
+        #: The try that has noted, for triggers, that it has no record.
+        self.noted_discarded = 0
+        self.run_started = self.began - 5
+        self.clear_number = 0
         self.state = "scheduled"
         self.try_number, self.max_tries = 1, self.retries
         self.run_exists = True
@@ -97,14 +105,20 @@ class World:
         self.event: Any = None
         self.late_kill: ViduTaskTrigger | None = None
         self.failure: Exception | None = None
+        self.broken: Broken | None = None
         self.on_unknown = "fail"
+        #: A host without a list, after a clear that discarded the record: what is not promised.
+        self.unfindable = False
         #: Generations that the user has asked for.
         self.asked_for = 1
         self.user_has_acted = False
         self.user_has_ended_it = False
         self.handed_over: set[str] = set()
+        #: Delivered before a clear that kept the record: the same video must not be handed out again.
+        self.outdated: set[str] = set()
         self.returned: str | None = None
-        self.note("", f"{'3.3' if self.has_store else '3.0'} {self.settings} {self.wire.quirks} {settings}")
+        airflow = "3.4" if self.discards else "3.3" if self.has_store else "3.0"
+        self.note("", f"{airflow} {self.settings} {self.wire.quirks} {settings}")
 
     # -- telling ----------------------------------------------------------------------------------------------
 
@@ -143,22 +157,55 @@ class World:
         else:
             self._work()
 
-    def clear(self, why: str) -> None:
+    def clear(self, why: str, *, keep: bool = False, waits_for_retry: bool = False) -> None:
         """Clear the task instance as a user does."""
-        self.note("clear", why)
+        discarding = self.discards and not keep and self.chance.happens(0.7)
+        self.note("discarding clear" if discarding else "clear", f"{why}{', discarding its state' * discarding}")
         noted = self._noted_as_returned()
-        if noted is not None or not self.has_store:
+        if discarding:
+            # A new generation is one that the log announces, see `heard`.
+            self.store.clear()
+            self._forget_delivery()
+        elif noted is not None or not self.has_store:
             # Delivered, or below Airflow 3.3, where a clear always means a new generation.
             self.asked_for += 1
             self._forget_delivery()
-        if noted is not None and noted - self.handed_over:
-            # Not promised: it died between its last write and its report, without a retry, and was cleared then.
-            self.note("returned, died, cleared", f"the Vidu tasks {sorted(noted)} were noted as returned")
-            self.handed_over |= noted
+            self.outdated |= set() if waits_for_retry else noted or set()
+            if noted is not None and noted - self.handed_over:
+                # Not promised: it died between its last write and its report, without a retry, and was cleared then.
+                self.note("returned, died, cleared", f"the Vidu tasks {sorted(noted)} were noted as returned")
+                self.handed_over |= noted
         self.user_has_acted = True
         self.user_has_ended_it = False
-        self.max_tries = self.try_number + self.retries
-        self._next_try()
+        if self.retries and not self.calm and self.chance.happens(0.2):
+            self.note("fewer retries", "the DAG's author has lowered retries before the clear")
+            self.retries -= 1
+        # Of a task that waits for its retry Airflow counts the try before, so that max_tries stays as it was.
+        self.max_tries = self.try_number - waits_for_retry + self.retries
+        self.clear_number += 1
+        if self.state in OVER:
+            # Airflow starts a finished Dag run again.
+            self.run_started = self.clock()
+        if not waits_for_retry:
+            self._next_try()
+
+    def heard(self, warning: str) -> None:
+        """Take a warning of the operator's log for what it announces."""
+        if "starts a new generation" in warning:
+            (task_id,) = re.findall(r"made Vidu task (\d+)", warning)
+            if task_id not in self.handed_over and self._must_be_landed():
+                self.broken = self.broken or Broken(f"Vidu task {task_id} was not landed, and is made again")
+            self.note("announced generation", f"the log announces a new generation after Vidu task {task_id}")
+            self.asked_for += 1
+            # The warning says how to fetch it.
+            self.handed_over.add(task_id)
+        elif "this host has no task list: a Vidu task" in warning:
+            self.note("not promised: no record, no list", "nothing can tell what was submitted")
+            self.asked_for += 1
+            self.unfindable = True
+
+    def _must_be_landed(self) -> bool:
+        return bool(self.settings["output_path"]) and bool(self.settings.get("wait_for_completion", True))
 
     # -- what another operator does otherwise -----------------------------------------------------------------
 
@@ -176,6 +223,8 @@ class World:
     def _follow_the_advice(self) -> bool:
         """Do what the message advises before the clear. Returns whether that is all there is to do."""
         record = self.store.get(STORE_KEY) or {}
+        if not record and self.discards:
+            self._say_what_was_discarded()
         if record.get("phase") == "intent":
             lost = [task for task in self.wire.vidu.tasks() if (record["marker"] or "?") in task.request.payload]
             if lost:
@@ -188,6 +237,15 @@ class World:
             self._fetch_by_hand()
             return True
         return False
+
+    def _say_what_was_discarded(self) -> None:
+        """Look at the account, and write what is there into the record that a clear has discarded."""
+        wanted = [task for task in self.wire.vidu.tasks() if str(task.state) != "failed"]
+        undelivered = [task.task_id for task in wanted if task.task_id not in self.handed_over]
+        if not undelivered and wanted:
+            self.asked_for += 1
+        self.note("adoption", f"the user writes {undelivered[-1:]} into the record")
+        self.store[STORE_KEY] = {"task_id": undelivered[-1] if undelivered else None}
 
     def _fetch_by_hand(self) -> None:
         self.note("adoption", "the user fetches the video himself")
@@ -215,6 +273,9 @@ class World:
         # Airflow 3.0 resumes a retry where the failed try had resumed.
         self.deferral = kept
         self.clock.now += 30
+        if self.has_store and not self.calm and not self.nested and self.chance.happens(0.1):
+            # The next try is scheduled already; its number does not change.
+            self.clear("a user clears the task while it waits for its retry", waits_for_retry=True)
 
     # -- workers ----------------------------------------------------------------------------------------------
 
@@ -235,7 +296,12 @@ class World:
             else:
                 self.note("", f"{resumed['method']} with {self.event}")
                 result = getattr(operator, resumed["method"])(context, event=self.event, **resumed["kwargs"])
-            self._has_returned(worker, result)
+            try:
+                self._has_returned(worker, result)
+            except Broken as error:
+                # To Airflow it is a failed try like any other.
+                self.broken = self.broken or error
+                raise
             worker.step("execute has returned")
         except TaskDeferred as error:
             deferred = error
@@ -272,6 +338,8 @@ class World:
         task_id = result["task_id"]
         self.note("", f"execute returns Vidu task {task_id}")
         self.handed_over.add(task_id)
+        if task_id in self.outdated:
+            raise Broken(f"a cleared task hands out Vidu task {task_id} again")
         if not worker.superseded:
             if self.returned not in {None, task_id}:
                 raise Broken(f"one run has delivered Vidu task {self.returned} and then {task_id}")
@@ -343,14 +411,22 @@ class World:
         instance = self.instance()
         instance.try_number, instance.max_tries = self.try_number, self.max_tries
         instance.task = SimpleNamespace(retries=self.retries)
-        started = datetime.fromtimestamp(self.began, timezone.utc) - timedelta(seconds=5)
-        context: dict[str, Any] = {"ti": instance, "dag_run": SimpleNamespace(start_date=started)}
+        instance.xcom_push = self._push
+        started, run_after = (
+            datetime.fromtimestamp(moment, timezone.utc) for moment in (self.run_started, self.began - 5)
+        )
+        run = SimpleNamespace(start_date=started, run_after=run_after, clear_number=self.clear_number)
+        context: dict[str, Any] = {"ti": instance, "dag_run": run}
         if self.has_store:
             context["task_state_store"] = SimpleNamespace(get=worker.get, set=worker.set)
         return context
 
+    def _push(self, key: str, value: Any) -> None:
+        assert key == compat.DISCARDED_KEY
+        self.noted_discarded = value
+
     def instance(self) -> SimpleNamespace:
-        return SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1)
+        return SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=self.try_number)
 
     def task_states(self, **asked: Any) -> dict[str, Any]:
         """Answer as Airflow does when it is asked for the task's state."""
@@ -376,7 +452,7 @@ class World:
             self.wire.settle()
             if self._follow_the_advice():
                 break
-            self.clear("the user follows the advice")
+            self.clear("the user follows the advice", keep=True)
         else:
             raise Broken(f"the task never succeeds, even in the calm: {self.failure}")
         self.clock.now += 100_000
@@ -391,11 +467,13 @@ class World:
 
         :raises Broken: a promise was.
         """
+        if self.broken is not None:
+            raise self.broken
         tasks = self.wire.vidu.tasks()
         paid = [task.task_id for task in tasks if self.wire.vidu.ledger.of_task(task.task_id)["charged"]]
         self._judge_payments(paid)
         lost = self._undelivered()
-        if lost and self.has_store:
+        if lost and self.has_store and not self.unfindable:
             raise Broken(f"paid for and never delivered: {sorted(lost)}")
         cancels = self.wire.requests["cancel"]
         if cancels and not self.user_has_acted and not self.may_cancel:

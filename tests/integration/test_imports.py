@@ -80,11 +80,11 @@ def test_no_module_of_the_package_reaches_up():
 
     root = Path(airflow_provider_vidu.__file__).parent
     floors = [
-        ("api.defaults", "api.errors", "api.catalog", "api.messages"),
+        ("compat", "api.defaults", "api.errors", "api.catalog", "api.messages"),
         ("api.images", "api.tasks", "api.account", "api.callbacks", "api.mp4"),
         ("api.img2video", "api.endpoints", "api.schedule", "api.task_ids", "api.group_progress"),
         ("api.listing", "api.poll_plan", "api.credit_limits"),
-        ("compat", "client", "images"),
+        ("client", "images"),
         ("transfer", "destinations", "connection_check"),
         (
             "waiting",
@@ -94,14 +94,14 @@ def test_no_module_of_the_package_reaches_up():
             "submission_rules",
             "submission_try",
             "exceptions",
-            "kill_guard",
         ),
-        ("submission_search", "submission_errors", "lineage", "bulk_cancel", "subscribers"),
+        ("submission_search", "kill_guard", "submission_errors", "lineage", "bulk_cancel", "subscribers"),
         ("submission", "orphans"),
         ("batch.records", "batch.pacing"),
+        ("batch.readings",),
         ("batch.requests", "batch.search", "batch.store"),
         ("batch.results", "batch.landing"),
-        ("batch.flow", "batch.lost", "batch.prices", "batch.submission"),
+        ("batch.recall", "batch.flow", "batch.lost", "batch.prices", "batch.submission"),
         ("hooks.vidu",),
         ("watcher", "links.task"),
         ("triggers.task",),

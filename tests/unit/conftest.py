@@ -162,6 +162,8 @@ def make(vidu: Vidu, store: Store, clock: Clock) -> Any:
         first_try: int = 1,
         resumed: Resumed | None = None,
         sleep: Any = None,
+        is_delivered: Any = lambda task: None,
+        note_discarded: Any = lambda: None,
         **policies: Any,
     ) -> Submission:
         this_try = Try(
@@ -172,11 +174,21 @@ def make(vidu: Vidu, store: Store, clock: Clock) -> Any:
             run_began=run_began,
             first_try=first_try,
             identity=("d", "r", "t", -1),
+            run_created=run_began,
         )
         held = store if with_store else None
         sleep = sleep or clock.sleep
         return Submission(
-            vidu, this_try, held, Policies(**policies), key=key, resumed=resumed, clock=clock, sleep=sleep
+            vidu,
+            this_try,
+            held,
+            Policies(**policies),
+            key=key,
+            resumed=resumed,
+            is_delivered=is_delivered,
+            note_discarded=note_discarded,
+            clock=clock,
+            sleep=sleep,
         )
 
     return make

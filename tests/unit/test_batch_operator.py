@@ -29,7 +29,8 @@ from airflow_provider_vidu.bulk_query import BulkQuery
 from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
-from airflow_provider_vidu.triggers.task import ViduTaskTrigger
+from airflow_provider_vidu.subscribers import GroupOutcome
+from airflow_provider_vidu.triggers.task import ViduTaskTrigger, event_of_group
 from airflow_provider_vidu.triggers.timer import ViduTimerTrigger
 
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1}
@@ -600,7 +601,8 @@ def test_after_the_deadline_nothing_is_submitted_though_the_links_of_its_picture
 ):
     def requests(signature):
         prompts = ("good", "[emulator:fail=InternalServiceFailure]")
-        return [{**FIELDS, "images": f"https://example.com/a.png?sig={signature}", "prompt": one} for one in prompts]
+        link = f"https://example.com/a.png?verify=190000000{signature}-c2lnbmF0dXJl"
+        return [{**FIELDS, "images": link, "prompt": one} for one in prompts]
 
     context = runtime_context(store)
     with pytest.raises(TaskDeferred) as deferred:
@@ -618,7 +620,8 @@ def test_pictures_that_differ_in_the_query_of_their_url_alone_keep_their_own_vid
 ):
     requests = [{**FIELDS, "images": f"https://example.com/image?id={number}", "prompt": "x"} for number in range(3)]
     drive(operator(requests, on_failure="partial"), runtime_context(store))
-    signed = [{**one, "images": f"{one['images']}&X-Amz-Signature=new"} for one in reversed(requests)]
+    signature = "wsSecret=0123456789abcdef0123456789abcdef&wsTime=6a0b1c2d"
+    signed = [{**one, "images": f"{one['images']}&{signature}"} for one in reversed(requests)]
     records, _ = drive(operator(signed), runtime_context(store, try_number=2))
     images = {task.task_id: task.fields["images"][0] for task in vidu_emulator.tasks}
     assert [images[record["task_id"]] for record in records] == [one["images"] for one in reversed(requests)]
@@ -638,7 +641,8 @@ def test_one_task_adopted_for_two_requests_ends_the_batch_all_the_same(vidu_emul
     assert [record["task_id"] for record in records] == [one, one]
 
 
-def test_an_adoption_is_for_one_attempt_and_a_corrected_one_counts(vidu_emulator, runtime_context, store):
+def test_an_adoption_is_for_one_attempt_and_a_corrected_one_counts(vidu_emulator, runtime_context, store, monkeypatch):
+    monkeypatch.setattr(submission, "REFUSAL_GAP", 0)
     vidu_emulator.quirks.has_list = False
     vidu_emulator.faults.add("submit", Fault.drop_after_accept())
     requests = requests_of("a cat")
@@ -757,7 +761,7 @@ def test_nothing_is_submitted_that_nobody_would_wait_for(vidu_emulator, runtime_
     with pytest.raises(TaskDeferred) as deferred:
         made.execute(context)
     asyncio.run(first_event(deferred.value.trigger))
-    arguments = {**deferred.value.kwargs, "event": {"status": told}}
+    arguments = {**deferred.value.kwargs, "event": {"status": told, "ids": deferred.value.kwargs["ids"]}}
     if told == "timeout":
         arguments["began"] -= 10**6
     with pytest.raises(ViduTaskFailedError, match="InternalServiceFailure"):
@@ -900,3 +904,97 @@ def test_an_unreadable_store_submits_nothing(vidu_emulator, runtime_context, sto
     with pytest.raises(ViduError, match="cannot be read"):
         drive(operator(numbered(2)), runtime_context(store))
     assert vidu_emulator.counters.submissions == 0
+
+
+# -- whose event it is ----------------------------------------------------------------------------------------
+
+
+def deferred_by(made: Img2VideoBatchOperator, context: Any) -> TaskDeferred:
+    with pytest.raises(TaskDeferred) as deferred:
+        made.execute(context)
+    return deferred.value
+
+
+def own_event(deferred: TaskDeferred, **said: Any) -> dict[str, Any]:
+    """Return the event of its trigger, as if the trigger had said something else."""
+    return {**asyncio.run(first_event(deferred.trigger)), **said}
+
+
+FOREIGN = [
+    {"status": "error", "counts": {"error": 1}, "message": "another batch's", "ids": "0" * 16},
+    {"status": "error", "counts": {"error": 1}, "message": "another batch's"},
+    {"status": "error", "task_id": "1", "task_ids": ["1"], "state": None, "err_code": None, "message": "another's"},
+    {"status": "success", "counts": {"success": 2}, "message": "", "ids": "0" * 16},
+]
+
+
+@pytest.mark.vidu_emulator(created_seconds=1e6)
+@pytest.mark.parametrize("event", FOREIGN, ids=["group", "nobody's", "single", "success"])
+def test_another_triggers_event_is_a_hint_to_query_and_wait_on(vidu_emulator, runtime_context, store, event):
+    made, context = operator(numbered(2), deferrable=True), runtime_context(store)
+    deferred = deferred_by(made, context)
+    with pytest.raises(TaskDeferred) as again:
+        made.execute_complete(context, event=event, **json.loads(json.dumps(deferred.kwargs)))
+    assert again.value.trigger.vidu_task_ids == deferred.trigger.vidu_task_ids
+    assert vidu_emulator.counters.submissions == 2
+
+
+@pytest.mark.vidu_emulator(created_seconds=1e6)
+@pytest.mark.parametrize("count", [1, 2])
+def test_its_own_triggers_error_ends_the_try(vidu_emulator, runtime_context, store, count):
+    made, context = operator(numbered(count), deferrable=True), runtime_context(store)
+    deferred = deferred_by(made, context)
+    deferred.trigger.end_time = 0
+    event = own_event(deferred, status="error", message="refused again and again")
+    with pytest.raises(ViduStillRunningError, match="refused again and again"):
+        made.execute_complete(context, event=event, **deferred.kwargs)
+
+
+def test_a_group_event_is_small_and_the_same_in_any_order():
+    ids = [str(911045603801182208 + number) for number in range(10_000)]
+    event = event_of_group(GroupOutcome(), ids)
+    assert event == event_of_group(GroupOutcome(), ids[::-1])
+    assert event != event_of_group(GroupOutcome(), ids[1:])
+    assert len(json.dumps(event)) < 200
+
+
+# -- a wait that ends where nothing can be queried ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["resumed", "changed file", "in the worker"])
+def test_a_batch_whose_queries_fail_after_the_wait_ends_the_try(
+    vidu_emulator, runtime_context, store, monkeypatch, path
+):
+    monkeypatch.setattr(submission, "OUTAGE_GAP", 0)
+    made, context = operator(numbered(3), deferrable=path != "in the worker"), runtime_context(store)
+    real, down = BulkQuery.get_tasks, [path != "in the worker"]
+
+    async def get_tasks(self, task_ids):
+        if down[0]:
+            return {task_id: ViduUnavailableError("HTTP 503", http_status=503) for task_id in task_ids}
+        return await real(self, task_ids)
+
+    if path == "in the worker":
+        wait_here = Img2VideoBatchOperator._wait_here
+
+        async def wait(self, batch):
+            event = await wait_here(self, batch)
+            down[0] = True
+            return event
+
+        monkeypatch.setattr(Img2VideoBatchOperator, "_wait_here", wait)
+        step, arguments = made.execute, {}
+    else:
+        deferred = deferred_by(made, context)
+        step, arguments = made.execute_complete, {**deferred.kwargs, "event": own_event(deferred)}
+        if path == "changed file":
+            made.requests = numbered(3)[::-1]
+    monkeypatch.setattr(submission.BulkQuery, "get_tasks", get_tasks)
+    with pytest.raises(ViduUnavailableError, match="3 Vidu tasks"):
+        step(context, **arguments)
+    down[0] = False
+    monkeypatch.undo()
+    monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu_emulator.connection_json())
+    records, _ = drive(operator(numbered(3)), runtime_context(store, try_number=2))
+    assert [record["state"] for record in records] == ["success"] * 3
+    assert vidu_emulator.counters.submissions == 3

@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_vidu.api import endpoints
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
+    ViduConfigurationError,
     ViduError,
     ViduNotFoundError,
     ViduRateLimitError,
@@ -159,14 +160,15 @@ def page(rows, token=None):
 @pytest.mark.parametrize(
     "error", [ViduUnavailableError("502"), ViduRateLimitError("429"), ViduAuthError("401")], ids=str
 )
-async def test_an_outage_of_the_list_is_not_multiplied(error, client):
+@pytest.mark.parametrize("paced", [True, False])
+async def test_an_outage_of_the_list_is_not_multiplied(error, client, paced):
     task_ids = [str(number) for number in range(2000)]
-    made = client(lambda ids, token: error)
-    answer = await BulkQuery(made).get_tasks(task_ids)
+    made = client(lambda ids, token: error, lambda task_id: error)
+    answer = await BulkQuery(made, paced=paced).get_tasks(task_ids)
     assert set(answer.values()) == {error}
     assert list(answer) == task_ids
     assert len(made.listed) <= MAX_PARALLEL_PAGES
-    assert made.queried == []
+    assert len(made.queried) <= (0 if paced else 1)
 
 
 async def test_an_outage_of_single_queries_is_not_multiplied(client):
@@ -178,7 +180,7 @@ async def test_an_outage_of_single_queries_is_not_multiplied(client):
 
 async def test_a_list_that_is_down_alone_does_not_stop_the_waits(client):
     made = client(lambda ids, token: ViduUnavailableError("502"), row)
-    answers = [await BulkQuery(made).get_tasks(["1", "2"]) for _ in range(4)]
+    answers = [await BulkQuery(made, paced=True).get_tasks(["1", "2"]) for _ in range(4)]
     assert [isinstance(answer["1"], ViduError) for answer in answers] == [True, True, True, False]
     assert [isinstance(answer["2"], ViduError) for answer in answers] == [True, True, True, False]
 
@@ -190,11 +192,51 @@ async def test_after_an_outage_the_first_answer_is_no_reason_to_ask_for_a_thousa
     )
     task_ids = [str(number) for number in range(1000)]
     for _ in range(3):
-        await BulkQuery(made).get_tasks(task_ids[:100])
+        await BulkQuery(made, paced=True).get_tasks(task_ids[:100])
     down = False
-    answer = await BulkQuery(made).get_tasks(task_ids)
+    answer = await BulkQuery(made, paced=True).get_tasks(task_ids)
     assert not any(isinstance(result, ViduError) for result in answer.values())
     assert made.queried == ["0"]
+
+
+async def test_one_call_gets_past_a_list_that_is_down_alone(client):
+    made = client(lambda ids, token: ViduUnavailableError("502"), row)
+    task_ids = [str(number) for number in range(250)]
+    answer = await BulkQuery(made).get_tasks(task_ids)
+    assert list(answer) == task_ids
+    assert all(result.state == "processing" for result in answer.values())
+    # Every page once, and the list once more after the query that was answered.
+    assert len(made.listed) <= 3 + MAX_PARALLEL_PAGES
+    assert sorted(made.queried, key=int) == task_ids
+    listed = len(made.listed)
+    assert len(await BulkQuery(made).get_tasks(["1", "2"])) == 2
+    assert len(made.listed) == listed
+
+
+async def test_one_failed_list_request_is_no_reason_to_query_a_thousand_singly(client):
+    failures = [ViduUnavailableError("502")]
+    made = client(lambda ids, token: failures.pop() if failures else page([row(one) for one in ids]), row)
+    answer = await BulkQuery(made).get_tasks([str(number) for number in range(1000)])
+    assert not any(isinstance(result, ViduError) for result in answer.values())
+    assert len(made.queried) <= 1
+
+
+async def test_a_probe_that_finds_a_lost_task_still_shows_that_the_host_is_up(client):
+    made = client(
+        lambda ids, token: ViduUnavailableError("502"),
+        lambda task_id: ViduNotFoundError("404") if task_id == "0" else row(task_id),
+    )
+    answer = await BulkQuery(made).get_tasks(["0", "1"])
+    assert isinstance(answer["0"], ViduNotFoundError)
+    assert answer["1"].state == "processing"
+
+
+async def test_a_host_that_shows_a_web_page_for_its_list_is_asked_singly(client):
+    made = client(lambda ids, token: ViduConfigurationError("a web page", http_status=200), row)
+    for _ in range(2):
+        answer = await BulkQuery(made).get_tasks(["1", "2"])
+        assert [result.state for result in answer.values()] == ["processing"] * 2
+    assert len(made.listed) == 1
 
 
 async def test_a_row_without_a_state_or_of_somebody_else_is_no_answer(client):
@@ -261,11 +303,11 @@ async def test_queries_are_parallel_within_bounds(client):
 async def test_a_request_that_hangs_is_given_up_before_the_others_wait_for_a_minute(client, monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.bulk_query.REQUEST_SECONDS", 0.05)
 
-    async def hang(**query):
+    async def hang(*task_ids, **query):
         await asyncio.sleep(60)
 
     made = client(None)
-    made.list_page = hang
+    made.list_page = made.get_task = hang
     answer = await BulkQuery(made).get_tasks(["1"])
     assert isinstance(answer["1"], ViduUnavailableError)
 

@@ -201,6 +201,36 @@ def echo(status):
     return reply
 
 
+def after_interim(reply, *statuses, pause=0.0):
+    """Send interim answers with header fields, as RFC 9110 allows before any final one, and then the reply."""
+
+    def interim(server, connection):
+        for status in statuses:
+            connection.sendall(f"HTTP/1.1 {status} X\r\nLink: </a.css>; rel=preload\r\nX-Seen: yes\r\n\r\n".encode())
+            server.wait(pause)
+        reply(server, connection)
+
+    return interim
+
+
+def tunnel(server, connection):
+    """Answer CONNECT, after interim answers, and carry bytes to and fro."""
+    host, _, port = server.received[-1].target.partition(":")
+    with socket.create_connection((host, int(port))) as other:
+        after_interim(lambda *_: connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n"), 102)(server, connection)
+
+        def carry(source, target):
+            with suppress(OSError):
+                while piece := source.recv(65536):
+                    target.sendall(piece)
+                target.shutdown(socket.SHUT_WR)
+
+        back = threading.Thread(target=carry, args=(other, connection), daemon=True)
+        back.start()
+        carry(connection, other)
+        back.join(5)
+
+
 def until_closed(server, connection):
     """Answer, keep the connection open, and note when the other side closes it."""
     data = json.dumps(RUNNING).encode()
@@ -415,6 +445,37 @@ def test_a_cancel_is_not_repeated_either(server, transport, reply):
     assert transport.slept == []
 
 
+@pytest.mark.parametrize("statuses", [(102,), (103,), (100, 102, 103, 102), (199,)], ids=str)
+@pytest.mark.parametrize("way", ["direct", "proxy"])
+def test_interim_answers_are_skipped_and_the_final_one_counts(server, transport, way, statuses):
+    server.script(after_interim(answer(200, CREATED), *statuses))
+    there = account(server) if way == "direct" else account(base_url="http://vidu.example", proxy=server.url)
+    assert transport.call(there, "submit", WIRE).task_id == TASK_ID
+    assert len(server.received) == 1
+
+
+def test_an_interim_answer_before_a_refusal_changes_nothing(server, transport):
+    server.script(after_interim(answer(400, {"reason": "FieldInvalid", "message": "no"}), 102, 103))
+    assert transport.fails(ViduRequestError, account(server), "submit", WIRE).reason == "FieldInvalid"
+
+
+def test_interim_answers_alone_leave_the_submission_in_doubt(server, transport):
+    server.script(after_interim(hang_up, 102))
+    transport.fails(ViduSubmissionInDoubtError, account(server), "submit", WIRE)
+
+
+def test_interim_answers_without_end_are_left_in_time(server, transport):
+    server.script(after_interim(hang_up, *[102] * 1000, pause=0.05))
+    with within(PATIENCE):
+        transport.fails(ViduSubmissionInDoubtError, account(server, timeout=SHORT), "submit", WIRE)
+
+
+def test_switching_protocols_leaves_the_submission_in_doubt(server, transport):
+    server.script(answer(101))
+    error = transport.fails(ViduSubmissionInDoubtError, account(server, timeout=1), "submit", WIRE)
+    assert "Nothing" not in str(error)
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as one:
         return one.getsockname()[1]
@@ -531,6 +592,15 @@ def test_a_ca_bundle_that_is_missing_is_a_configuration_error(tls_server, transp
     assert not tls_server.received
 
 
+@pytest.mark.parametrize("way", ["direct", "tunnel"])
+def test_interim_answers_are_skipped_over_tls_too(tls_server, transport, certificate, proxy, way):
+    tls_server.script(after_interim(answer(200, CREATED), 102, 103))
+    proxy.script(tunnel)
+    made = account(tls_server, verify=str(certificate[0]), proxy=None if way == "direct" else proxy.url)
+    assert transport.call(made, "submit", WIRE).task_id == TASK_ID
+    assert [received.method for received in proxy.received] == ([] if way == "direct" else ["CONNECT"])
+
+
 def test_tls_that_breaks_after_the_request_leaves_it_in_doubt(tls_server, transport):
     def garbage(server, connection):
         raw = socket.socket(fileno=connection.detach())
@@ -591,6 +661,32 @@ def test_a_get_that_was_refused_is_not_repeated(server, transport, status, kind)
     server.script(answer(status))
     transport.fails(kind, account(server), "get_task", TASK_ID)
     assert len(server.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"), [("list_page", ()), ("list_tasks", ()), ("get_credits", ()), ("cancel_task", (TASK_ID,))]
+)
+def test_a_web_page_means_no_such_endpoint_and_is_not_asked_again(server, transport, method, arguments):
+    server.script(answer(200, b"<!doctype html><title>New API</title>", Content_Type="text/html"))
+    error = transport.fails(ViduConfigurationError, account(server), method, *arguments)
+    assert endpoints.is_missing_endpoint(error)
+    assert len(server.received) == 1
+    assert transport.slept == []
+
+
+def test_a_client_remembers_what_its_host_lacks(server):
+    server.script(answer(200, b"<html>"), answer(200, b"<html>"), answer(200, RUNNING))
+    with ViduClient(account(server)) as client:
+        for task_id in ("1", "2", "3"):
+            with pytest.raises(
+                ViduConfigurationError, match="This host has no cancel: it answered with a web page"
+            ) as caught:
+                client.cancel_task(task_id)
+            assert caught.value.task_id == task_id
+            with pytest.raises(ViduConfigurationError, match="task list"):
+                client.list_page()
+        assert client.get_task(TASK_ID).state == "processing"
+    assert [received.method for received in server.received] == ["POST", "GET", "GET"]
 
 
 @pytest.mark.parametrize("status", [429, 503])

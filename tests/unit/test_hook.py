@@ -274,6 +274,9 @@ def everything(status, body=b"", *location):
         ),
         pytest.param(relay(looks_at_keys=False), False, "answers a wrong key alike", id="nobody looks at the key"),
         pytest.param(everything(*MUTE), False, "check the host and api_prefix", id="everything is a bad request"),
+        pytest.param(
+            relay(credits=(200, b"<html>"), tasks=(200, b"<html>")), True, "and refuses others", id="pages for the rest"
+        ),
         pytest.param(everything(404), False, "check api_prefix", id="nothing is there"),
         pytest.param(everything(404, b"<html>"), False, "check api_prefix", id="a web server without this page"),
         pytest.param(everything(200, b"<html>Hi"), False, "does not answer as Vidu's API", id="a web page"),

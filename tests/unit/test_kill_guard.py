@@ -7,12 +7,21 @@ from __future__ import annotations
 import asyncio
 import time
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 
 from airflow_provider_vidu import kill_guard
+from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.errors import (
+    ViduAuthError,
+    ViduConfigurationError,
+    ViduNotFoundError,
+    ViduUnavailableError,
+)
+from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
-from airflow_provider_vidu.kill_guard import may_cancel
+from airflow_provider_vidu.kill_guard import Standing, ais_forgotten, get_standing, is_forgotten, may_cancel
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 
 
@@ -119,3 +128,134 @@ async def test_a_finished_task_is_not_cancelled(vidu_emulator, monkeypatch):
     made.task_instance = SimpleNamespace(task_id="t")
     await made.on_kill()
     assert vidu_emulator.counters.requests["cancel"] == 0
+
+
+NO_LIST = ViduNotFoundError("no such path", http_status=404)
+
+
+class Host:
+    """A client of a host whose list answers, or does not exist."""
+
+    def __init__(self, error=None, list_path="/tasks"):
+        self.account = Account(api_key="k", list_path=list_path)
+        self.error = error
+
+    def list_page(self, **query):
+        if self.error:
+            raise self.error
+
+
+class AsyncHost(Host):
+    async def list_page(self, **query):
+        super().list_page(**query)
+
+
+@pytest.fixture
+def airflow(monkeypatch):
+    """An Airflow whose clear discards the state; its replies to the trigger's questions, the last one for ever."""
+    airflow = SimpleNamespace(standings=[Standing.CLEARED], noted=[False])
+
+    def reply(replies):
+        return replies.pop(0) if len(replies) > 1 else replies[0]
+
+    async def sleep(seconds):
+        pass
+
+    monkeypatch.setattr(kill_guard.compat, "clear_discards_state", lambda: True)
+    monkeypatch.setattr(kill_guard, "get_standing", lambda instance: reply(airflow.standings))
+    monkeypatch.setattr(kill_guard.compat, "is_noted_as_discarded", lambda instance: reply(airflow.noted))
+    monkeypatch.setattr(kill_guard, "ASK_GAP", 5.0)
+    monkeypatch.setattr(kill_guard.asyncio, "sleep", sleep)
+    return airflow
+
+
+@pytest.mark.parametrize(
+    ("standings", "noted", "forgotten"),
+    [
+        ([Standing.CLEARED], [False], True),
+        ([Standing.RUNNING], [True], True),
+        ([Standing.RUNNING, Standing.RUNNING], [False, True], True),
+        # The next try has a record: it attaches, or cancels for itself.
+        ([Standing.RUNNING, Standing.DEFERRED], [False], False),
+        ([Standing.DEFERRED], [False], False),
+        # It had none, and waits for what it has submitted since.
+        ([Standing.DEFERRED], [True], True),
+        ([Standing.RUNNING], [False], False),
+        ([Standing.UNKNOWN], [False], False),
+    ],
+)
+async def test_without_a_list_only_what_no_try_can_know_is_forgotten(airflow, standings, noted, forgotten):
+    airflow.standings, airflow.noted = standings, noted
+    assert await ais_forgotten(SimpleNamespace(), AsyncHost(NO_LIST), "1") is forgotten
+
+
+@pytest.mark.parametrize(
+    ("host", "forgotten"),
+    [
+        ((None,), False),
+        ((ViduUnavailableError("HTTP 502", http_status=502),), False),
+        ((ViduAuthError("key", http_status=401),), False),
+        ((NO_LIST,), True),
+        ((ViduConfigurationError("no list"), None), True),
+    ],
+    ids=["a list", "a list that is down", "a refused key", "no such path", "the connection says so"],
+)
+async def test_where_there_is_a_list_nothing_is_forgotten(airflow, host, forgotten):
+    assert await ais_forgotten(SimpleNamespace(), AsyncHost(*host), "1") is forgotten
+    assert is_forgotten(SimpleNamespace(), Host(*host)) is forgotten
+
+
+def test_below_airflow_3_4_nothing_is_forgotten(airflow, monkeypatch):
+    monkeypatch.setattr(kill_guard.compat, "clear_discards_state", lambda: False)
+    assert is_forgotten(SimpleNamespace(), Host(NO_LIST)) is False
+
+
+@pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_what_a_clear_has_forgotten_is_cancelled_or_an_error(vidu_emulator, monkeypatch, refuses):
+    async def forgotten(*asked):  # ruff: ignore[unused-async]
+        return True
+
+    monkeypatch.setattr(kill_guard.compat, "clear_discards_state", lambda: True)
+    monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: False)
+    monkeypatch.setattr(kill_guard, "ais_forgotten", forgotten)
+    if refuses:
+        vidu_emulator.faults.add("cancel", Fault.refuse(400, reason="BadRequest", times=None))
+    submitted = ViduHook().submit({"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1})
+    made = ViduTaskTrigger("vidu_default", [submitted.task_id], time.time() + 100)
+    made.task_instance = SimpleNamespace(task_id="t")
+    errors = []
+    monkeypatch.setattr(
+        ViduTaskTrigger,
+        "log",
+        SimpleNamespace(
+            info=lambda *line: None, warning=lambda *line: None, error=lambda *line: errors.append(line[0] % line[1:])
+        ),
+    )
+    await made.on_kill()
+    assert vidu_emulator.counters.cancels_accepted == (0 if refuses else 1)
+    assert [f"{submitted.task_id} ({submitted.credits} credits)" in line for line in errors] == [True] * refuses
+
+
+@pytest.mark.parametrize(
+    ("is_active", "standing"), [(True, Standing.UNKNOWN), (False, Standing.OVER), (None, Standing.OVER)]
+)
+def test_an_iteration_of_a_loop_is_over_only_when_its_run_is(monkeypatch, is_active, standing):
+    """Airflow reports the state of the latest iteration only."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", lambda **asked: {"r": {"t": "failed"}})
+    monkeypatch.setattr(kill_guard.compat, "run_is_active", lambda dag_id, run_id: is_active)
+    instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, region_id=UUID(int=3), region_index=1)
+    assert get_standing(instance) is standing
+
+
+def test_a_mapped_instance_in_a_region_is_asked_about_by_its_index(monkeypatch):
+    """On Airflow 3.4 every mapped instance is in one."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    monkeypatch.setattr(
+        RuntimeTaskInstance, "get_task_states", lambda **asked: {"r": {f"t_{asked['map_index']}": "failed"}}
+    )
+    instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=2, region_id=UUID(int=3), region_index=2)
+    assert get_standing(instance) is Standing.OVER

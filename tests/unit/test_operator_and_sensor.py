@@ -110,6 +110,34 @@ def test_resuming_twice_with_the_same_event_gives_the_same_result(vidu_emulator,
     assert vidu_emulator.counters.submissions == 1
 
 
+@pytest.mark.parametrize(
+    ("settings", "remembered"), [({}, True), ({"deferrable": True}, True), ({"durable": False}, False)], ids=str
+)
+def test_a_success_without_a_link_keeps_its_record_and_pays_once(
+    vidu_emulator, runtime_context, store, monkeypatch, settings, remembered
+):
+    monkeypatch.setattr("airflow_provider_vidu.waiting.EMPTY_GAP", 0.0)
+    made = operator(**settings, prompt="[emulator:no-creation:1000][emulator:seconds=1]")
+
+    def run(**instance):
+        context = runtime_context(store, **instance)
+        deferred = deferral(made, context) if made.deferrable and not instance else None
+        vidu_emulator.skip(60)
+        with pytest.raises(AirflowFailException) as raised:
+            resumed(deferred, made, context, {"status": "success"}) if deferred else made.execute(context)
+        return str(raised.value)
+
+    text = run()
+    assert "Look at the task at the host" in text
+    if not remembered:
+        assert "Do not clear this Airflow task before that" in text
+        return
+    assert text.endswith("A retry or clear of this Airflow task queries the same Vidu task again and submits nothing.")
+    assert store.values["vidu_submission"]["phase"] == "submitted"
+    run(try_number=2, max_tries=5)
+    assert vidu_emulator.counters.submissions == 1
+
+
 def test_an_event_about_another_task_is_not_believed(vidu_emulator, runtime_context, store):
     settings = {"deferrable": True, "prompt": "[emulator:seconds=60]"}
     deferred = deferral(operator(**settings), runtime_context(store))

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 from cryptography.fernet import Fernet
 
@@ -38,9 +40,10 @@ def runs(monkeypatch):
 
 @pytest.fixture
 def submit(runtime_context, store):
-    def submit(run_id, map_index=-1, **fields):
+    def submit(run_id, map_index=-1, region=(None, None), **fields):
         store.values.clear()
-        context = runtime_context(store, run_id=run_id, map_index=map_index)
+        place = dict(zip(("region_id", "region_index"), region, strict=True))
+        context = runtime_context(store, run_id=run_id, map_index=map_index, **place)
         return ViduHook().submit_once(context, {**FIELDS, **fields}).task_id
 
     return submit
@@ -57,6 +60,14 @@ def test_what_a_finished_or_deleted_run_left_running_is_reported(vidu_emulator, 
     assert (found[over].map_index, found[over].run_is_gone) == (3, False)
     assert found[gone].run_is_gone is True
     assert vidu_emulator.counters.requests["cancel"] == 0
+
+
+@pytest.mark.vidu_emulator(concurrency=0)
+def test_an_iteration_of_a_loop_and_a_mapped_instance_of_airflow_3_4_are_found(vidu_emulator, ciphers, runs, submit):
+    looped = submit("gone", region=(UUID(int=7), 1))
+    mapped = submit("gone", map_index=3, region=(UUID(int=8), 3))
+    found = {orphan.vidu_task.task_id: orphan.map_index for orphan in ViduHook().find_orphans()}
+    assert found == {looped: -1, mapped: 3}
 
 
 @pytest.mark.vidu_emulator(concurrency=0)

@@ -21,6 +21,7 @@ from airflow_provider_vidu.submission_rules import (
     derived_marker,
     fingerprint,
     remote_of,
+    was_cleared,
     with_marker,
 )
 
@@ -53,6 +54,23 @@ CASES = [
     # what is found, retry or clear, further facts -> action
     ("nothing", None, RETRY, {}, Action.SUBMIT),
     ("nothing", None, CLEAR, {}, Action.SUBMIT),
+    ("discarded", None, CLEAR, {"may_be_discarded": True}, Action.RECALL),
+    ("discarded, absent", None, CLEAR, {"may_be_discarded": True, "look_up": LookUp.ABSENT}, Action.SUBMIT),
+    ("discarded, unknown", None, CLEAR, {"may_be_discarded": True, "look_up": LookUp.UNKNOWN}, Action.FAIL),
+    (
+        "discarded, unknown, resubmit",
+        None,
+        CLEAR,
+        {"may_be_discarded": True, "look_up": LookUp.UNKNOWN, "on_unknown": "resubmit"},
+        Action.SUBMIT,
+    ),
+    (
+        "discarded, no list: the clear is the consent",
+        None,
+        CLEAR,
+        {"may_be_discarded": True, "look_up": LookUp.UNKNOWN, "has_list": False},
+        Action.SUBMIT,
+    ),
     ("refused", record(Phase.REFUSED), RETRY, {}, Action.SUBMIT),
     ("submitted, not read", record(), RETRY, {}, Action.READ),
     ("submitted, not read", record(), CLEAR, {}, Action.READ),
@@ -128,6 +146,20 @@ CASES = [
         {"account": ELSEWHERE, "has_list": False},
         Action.FAIL,
     ),
+    (
+        "intent of this very try, unknown, resubmit",
+        record(Phase.INTENT),
+        RETRY,
+        {"look_up": LookUp.UNKNOWN, "on_unknown": "resubmit", "in_this_try": True},
+        Action.FAIL,
+    ),
+    (
+        "intent of this very try, no list",
+        record(Phase.INTENT),
+        CLEAR,
+        {"look_up": LookUp.UNKNOWN, "has_list": False, "in_this_try": True},
+        Action.FAIL,
+    ),
     ("intent, payload without a marker", record(Phase.INTENT, marker=None), RETRY, {}, Action.LOOK_UP),
     (
         "intent, payload without a marker",
@@ -153,19 +185,44 @@ def test_every_cell_of_the_table(held, max_tries, facts, action):
     assert decide(known(held, max_tries, **facts)).action is action
 
 
+@pytest.mark.parametrize(
+    ("retries", "noted", "now", "cleared"),
+    [
+        # retries now, (max_tries, try) of the record, (max_tries, try) now -> cleared since
+        (2, (2, 1), (2, 2), False),
+        (2, (2, 1), (3, 2), True),
+        (0, (0, 1), (1, 2), True),
+        # retries lowered from 2 to 1, then cleared: max_tries stays as it was.
+        (1, (2, 1), (2, 2), True),
+        (0, (2, 2), (2, 3), True),
+        # The record of the try after that clear is met by its own retry.
+        (1, (2, 2), (2, 3), False),
+        # retries lowered from 3 to 1 without a clear: try 2 comes before the first try that a clear would have made.
+        (1, (3, 1), (3, 2), False),
+        # retries raised without a clear.
+        (5, (2, 1), (2, 2), False),
+        # A record of an older release, or written by hand, names no try.
+        (1, (2, 0), (2, 2), False),
+    ],
+)
+def test_a_clear_is_told_from_a_retry(retries, noted, now, cleared):
+    (noted_max_tries, noted_try), (max_tries, try_number) = noted, now
+    assert was_cleared(noted_max_tries, noted_try, max_tries, try_number, max_tries - retries + 1) is cleared
+
+
 def test_every_decision_leads_to_an_end_whatever_is_found_out():
     """No combination of facts makes a try ask the same question for ever."""
     for held in [None, *(record(phase) for phase in Phase), record(resume=True)]:
-        for max_tries in (RETRY, CLEAR):
+        for max_tries, may_be_discarded in ((RETRY, False), (CLEAR, True)):
             for remote in Remote:
                 for look_up in LookUp:
                     for cancelled in (True, False):
-                        facts = known(held, max_tries)
+                        facts = known(held, max_tries, may_be_discarded=may_be_discarded)
                         for _ in range(5):
                             action = decide(facts).action
                             if action is Action.READ:
                                 facts = replace(facts, remote=remote)
-                            elif action is Action.LOOK_UP:
+                            elif action in {Action.LOOK_UP, Action.RECALL}:
                                 facts = replace(facts, look_up=look_up)
                             elif action is Action.CANCEL:
                                 facts = replace(facts, cancelled=cancelled)
@@ -203,6 +260,10 @@ def test_a_damaged_record_is_never_taken_for_none(damaged):
 def test_a_record_may_be_written_by_hand(task_id):
     held = SubmissionRecord.from_json({"task_id": task_id})
     assert (held.phase, held.task_id, held.resume) == (Phase.SUBMITTED, str(task_id), True)
+
+
+def test_a_person_may_note_that_nothing_was_created():
+    assert SubmissionRecord.from_json({"task_id": None}).phase is Phase.REFUSED
 
 
 def test_an_id_that_a_person_has_filled_into_an_intent_counts():

@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_vidu import watcher
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
-from airflow_provider_vidu.triggers.task import ViduTaskTrigger
+from airflow_provider_vidu.triggers.task import ViduTaskTrigger, digest_of_ids
 
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1}
 
@@ -121,6 +121,7 @@ async def test_one_trigger_waits_for_many_and_the_worst_gives_the_status(submit)
         "status": "failed",
         "counts": {"success": 1, "failed": 1, "timeout": 0, "error": 0},
         "message": "",
+        "ids": digest_of_ids([bad, good]),
     }
 
 
@@ -144,7 +145,7 @@ def test_a_thousand_ids_travel_as_one_short_text():
     assert ViduTaskTrigger(**json.loads(json.dumps(kwargs))).vidu_task_ids == ids
 
 
-async def test_the_event_of_many_has_counts_and_no_ids(submit, vidu_emulator):
+async def test_the_event_of_many_has_counts_and_a_digest_of_the_ids(submit, vidu_emulator):
     ids = [submit() for _ in range(30)] + [submit("[emulator:seconds=6000]")]
     vidu_emulator.skip(60)
     event = await event_of(trigger(*ids, timeout=3.0))
@@ -152,6 +153,7 @@ async def test_the_event_of_many_has_counts_and_no_ids(submit, vidu_emulator):
         "status": "timeout",
         "counts": {"success": 30, "failed": 0, "timeout": 1, "error": 0},
         "message": "",
+        "ids": digest_of_ids(ids),
     }
 
 

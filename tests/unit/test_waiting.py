@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -128,9 +129,20 @@ def test_a_state_change_is_one_line_in_the_log(vidu, wait, caplog):
 
 def test_a_success_without_a_creation_is_looked_at_again_then_an_error(vidu, task, clock):
     vidu.tasks[task.task_id].update(state="success", creations=[])
-    with pytest.raises(ViduNoCreationError, match="contact Vidu's support"):
+    with pytest.raises(ViduNoCreationError, match="Look at the task at the host") as raised:
         video_of(vidu, task, sleep=clock.sleep)
     assert clock.slept == 6
+    assert "submit" not in str(raised.value)
+
+
+def test_a_success_without_a_known_link_shows_the_reply_but_no_key(vidu, task, clock, monkeypatch):
+    reply = f"film: https://cdn.example/film, key: {vidu.account.api_key}-0123456789"
+    vidu.account = replace(vidu.account, api_key=f"{vidu.account.api_key}-0123456789")
+    vidu.tasks[task.task_id].update(state="success", creations=[])
+    real = vidu.get_task
+    monkeypatch.setattr(vidu, "get_task", lambda *arguments, **named: real(*arguments, **named).quoting(reply))
+    with pytest.raises(ViduNoCreationError, match=r"https://cdn\.example/film, key: \*\*\*"):
+        video_of(vidu, task, sleep=clock.sleep)
 
 
 @pytest.mark.parametrize(

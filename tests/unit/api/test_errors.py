@@ -125,7 +125,7 @@ def test_a_cancelled_task_says_that_it_was_cancelled():
     text = str(task_error("911", "UserCancelled"))
     assert "cancelled at Vidu" in text
     assert "not billed" in text
-    assert "Clear this task" in text
+    assert "clear this task" in text
 
 
 @pytest.mark.parametrize(("err_code", "advice"), [("InternalServiceFailure", "retry"), ("FieldInvalid", "again")])

@@ -32,6 +32,7 @@ DOWN = ViduUnavailableError("502", http_status=502)
         (ViduRequestError("405", http_status=405), Then.SINGLY, False, 100),
         (ViduUnavailableError("501", http_status=501), Then.SINGLY, False, 100),
         (ViduConfigurationError("302", http_status=302), Then.SINGLY, True, 100),
+        (ViduConfigurationError("a web page", http_status=200), Then.SINGLY, False, 100),
         (ViduRequestError("400", http_status=400), Then.SINGLY, True, 100),
         (ViduAnswerTooLargeError("9 MB"), Then.SMALLER, True, 50),
         (ViduRequestError("400", http_status=400, reason="FieldItemCountOutOfRange"), Then.SMALLER, True, 50),
