@@ -24,6 +24,8 @@ from airflow_provider_vidu.emulator import ViduEmulator
 from airflow_provider_vidu.emulator.ledger import CHARGED, REFUNDED
 
 AIRFLOW = Version(version("apache-airflow")).release
+#: The scheduler of this beta dies when a worker's heartbeat is lost: it adds the next try beside the current one.
+DIES_OF_LOST_HEARTBEATS = version("apache-airflow") == "3.4.0b2"
 #: From here on a clear discards what a task instance remembers, unless it is asked to keep it.
 DISCARDS_STATE = AIRFLOW >= (3, 4)
 

@@ -9,6 +9,7 @@ clear keeps it. Each scenario is played for both, where there are both.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 from local_airflow import LocalAirflow
-from stage import AIRFLOW, DISCARDS_STATE, WITHIN, Account, Run
+from stage import AIRFLOW, DISCARDS_STATE, TIMEOUT, WITHIN, Account, Run, eventually
 
 from airflow_provider_vidu.emulator import Fault
 
@@ -100,6 +101,32 @@ def cleared_in_the_queue(clear: Clear) -> Scenario:
 
 @for_each_clear(cleared_in_the_queue)
 def test_clearing_what_vidu_still_cancels_is_one_more_submission_and_one_charge(play: Play, clear: Clear) -> None:
+    assert paid(play()) == (2, 1)
+
+
+def cleared_on_a_relay(clear: Clear) -> Scenario:
+    def scenario(airflow: LocalAirflow, account: Account) -> Run:
+        account.vidu.quirks.has_list = False
+        connection = json.loads(account.vidu.connection_json(timeout=TIMEOUT, poll_interval=0.5, list_path=None))
+        relay = f"{account.conn_id}_relay"
+        airflow.send(
+            "POST", "connections", {**connection, "connection_id": relay, "extra": json.dumps(connection["extra"])}
+        )
+        run = Run(airflow, account, "in_triggerer", connection=relay)
+        run.waits_in_triggerer()
+        clear(run)
+        run.is_submitted(2)
+        eventually(account.bill, lambda bill: bill.refunds, told=f"the earlier task of {run} is cancelled")
+        run.waits_in_triggerer()
+        account.finish()
+        run.ends()
+        return run
+
+    return scenario
+
+
+@for_each_clear(cleared_on_a_relay)
+def test_clearing_on_a_host_without_a_list_cancels_the_earlier_task(play: Play, clear: Clear) -> None:
     assert paid(play()) == (2, 1)
 
 
