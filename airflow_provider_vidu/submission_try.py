@@ -93,7 +93,7 @@ class Try:
     :param identity: dag id, run id, task id, map index and, within a dynamic loop, what tells its instances apart;
         None = unknown.
     :param run_created: when the Dag run can have begun for the first time, epoch seconds; None = unknown.
-    :param clear_number: how often any task of the Dag run was cleared; None = unknown.
+    :param clear_number: how often any task of the Dag run was cleared.
     """
 
     name: str = "a task"
@@ -104,7 +104,7 @@ class Try:
     first_try: int = 1
     identity: tuple[str | int, ...] | None = None
     run_created: float | None = None
-    clear_number: int | None = 0
+    clear_number: int = 0
 
     @classmethod
     def of(cls, context: Any) -> Try:
@@ -133,7 +133,7 @@ class Try:
             first_try=max_tries - (getattr(getattr(instance, "task", None), "retries", None) or 0) + 1,
             identity=identity_of(instance),
             run_created=max(min(began), time.time() - MAX_RUN_AGE) if began else None,
-            clear_number=getattr(run, "clear_number", None),
+            clear_number=getattr(run, "clear_number", 0) or 0,
         )
 
     @property

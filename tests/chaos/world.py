@@ -193,7 +193,7 @@ class World:
         """Take a warning of the operator's log for what it announces."""
         if "starts a new generation" in warning:
             (task_id,) = re.findall(r"made Vidu task (\d+)", warning)
-            if task_id not in self.handed_over and self._must_be_landed():
+            if self._must_be_landed() and not Path(f"{self.settings['output_path']}{task_id}.mp4").is_file():
                 self.broken = self.broken or Broken(f"Vidu task {task_id} was not landed, and is made again")
             self.note("announced generation", f"the log announces a new generation after Vidu task {task_id}")
             self.asked_for += 1

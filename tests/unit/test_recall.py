@@ -284,7 +284,6 @@ def test_what_tells_a_task_instance_from_another(more, identity):
         # Cleared while it waited for its retry: max_tries stays as it was.
         (2, 2, 2, 1, True),
         (1, 2, 2, 1, False),
-        (2, 2, 2, None, True),
     ],
 )
 def test_a_clear_shows_in_max_tries_or_in_the_runs_number_of_clears(
