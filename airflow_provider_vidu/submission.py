@@ -54,7 +54,7 @@ from airflow_provider_vidu.submission_rules import (
 )
 from airflow_provider_vidu.submission_search import look_once, look_up, recall
 from airflow_provider_vidu.submission_try import Policies, Resumed, Try
-from airflow_provider_vidu.waiting import cancelled
+from airflow_provider_vidu.waiting import cancelled, query_paid_task
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -516,12 +516,21 @@ class Submission:
         record = known.record
         if record is None or record.task_id is None:
             return Remote.MISSING, None
+        stopped: list[ViduError] = []
+
+        def sleep(seconds: float) -> None:
+            try:
+                self._sleep(seconds)
+            except ViduError as error:
+                stopped.append(error)
+                raise
+
         try:
-            task = self.client.get_task(record.task_id).filled_from(record.as_task())
+            task = query_paid_task(self.client, record.task_id, sleep=sleep).filled_from(record.as_task())
         except ViduNotFoundError:
             return Remote.MISSING, None
         except ViduError as error:
-            if error.fate is not Fate.RETRYABLE:
+            if error in stopped or error.fate is not Fate.RETRYABLE:
                 raise
             self._log.warning("The earlier task %s cannot be looked at now: %s", record.task_id, error)
             return Remote.UNREACHABLE, None

@@ -20,12 +20,13 @@ from airflow_provider_vidu.api.errors import (
     ViduModerationError,
     ViduNoCreationError,
     ViduNotFoundError,
+    ViduRequestError,
     ViduStillRunningError,
     ViduTaskFailedError,
     no_creation_error,
     task_error,
 )
-from airflow_provider_vidu.api.schedule import Hints, Verdict, Wait
+from airflow_provider_vidu.api.schedule import REFUSALS, Hints, Verdict, Wait, is_refusal
 from airflow_provider_vidu.api.tasks import TaskState, ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 
@@ -42,6 +43,8 @@ EMPTY_GAP = 2.0
 CANCEL_LOOKS = 3
 #: … with this many seconds in between.
 CANCEL_GAP = 1.0
+#: Seconds between the queries of a task that is refused: only a refusal that lasts counts.
+REFUSAL_GAP = 3.0
 #: A wait says that it still waits at least this often, in seconds.
 SAY_EVERY = 60.0
 
@@ -272,6 +275,28 @@ def cancelled(client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[fl
     return False
 
 
+def query_paid_task(client: ViduClient, task_id: str, *, sleep: Callable[[float], None] = time.sleep) -> ViduTask:
+    """
+    Query a task that was submitted, and repeat the query where it is refused: one refusal alone is no verdict.
+
+    :param client: whom to ask.
+    :param task_id: Vidu's id.
+    :param sleep: seconds; it may raise, to end the try.
+    :raises ViduRequestError: refused again and again; its text says what that means for a task that was paid for.
+    :raises ViduError: see :meth:`ViduClient.get_task`.
+    """
+    for attempt in range(1, REFUSALS + 1):
+        try:
+            return client.get_task(task_id)
+        except ViduError as error:
+            if not is_refusal(error):
+                raise
+            if attempt == REFUSALS:
+                raise _refused_query(error, task_id) from error
+        sleep(REFUSAL_GAP)
+    raise AssertionError("the last refusal raises")
+
+
 def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], None] = time.sleep) -> ViduTask:
     """
     Take the last look at an ended task: its links are signed anew, and a success without a video gets a second chance.
@@ -287,7 +312,7 @@ def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], Non
     for look in range(EMPTY_LOOKS):
         if look:
             sleep(EMPTY_GAP)
-        task = client.get_task(task.task_id).filled_from(task)
+        task = query_paid_task(client, task.task_id, sleep=sleep).filled_from(task)
         if not task.is_final:
             raise still_running(task)
         if not task.succeeded:
@@ -313,18 +338,21 @@ def with_what_a_clear_does(error: ViduNoCreationError, *, remembered: bool) -> V
     return error
 
 
-def waited(client: ViduClient, task: ViduTask, event: Mapping[str, Any]) -> ViduTask:
+def waited(
+    client: ViduClient, task: ViduTask, event: Mapping[str, Any], *, sleep: Callable[[float], None] = time.sleep
+) -> ViduTask:
     """
     Take the result after a trigger's event. The event is a hint: the task's own answer decides.
 
     :param client: whom to ask.
     :param task: as known when the wait began.
     :param event: of the trigger.
+    :param sleep: seconds; injected by tests.
     :return: see :func:`video_of`.
     :raises ViduError: see :func:`video_of`; what made the trigger give up, where the task has not ended.
     """
     try:
-        return video_of(client, task)
+        return video_of(client, task, sleep=sleep)
     except ViduStillRunningError as error:
         if event.get("status") != "error":
             raise
@@ -385,15 +413,25 @@ def given_up(error: ViduError, task_id: str) -> ViduError:
     :param error: of the last look.
     :param task_id: whom it was about.
     """
-    hint = (
-        "The remote task goes on and may be billed; nothing is lost. Fix the cause, then retry or "
-        f"{clear_this_task()}: it re-attaches."
+    return _of_a_paid_task(type(error), "Cannot keep waiting for the task.", error, task_id)
+
+
+def _refused_query(error: ViduError, task_id: str) -> ViduError:
+    # A reason of the query is none of the task's: no moderation, no lack of credits.
+    kind = type(error) if isinstance(error, (ViduAuthError, ViduNotFoundError)) else ViduRequestError
+    return _of_a_paid_task(kind, f"The query of the task was refused {REFUSALS} times in a row.", error, task_id)
+
+
+def _of_a_paid_task(kind: type[ViduError], what: str, error: ViduError, task_id: str) -> ViduError:
+    fate = (
+        "The task was submitted and may be billed; it goes on at Vidu and nothing is lost. Fix the cause, then retry "
+        f"or, from Airflow 3.3 on, {clear_this_task()}: it re-attaches and submits nothing."
     )
-    known = isinstance(error, (ViduAuthError, ViduNotFoundError))
-    return type(error)(
-        f"The wait for the task cannot go on. {error.message}",
+    has_advice = isinstance(error, (ViduAuthError, ViduNotFoundError))
+    return kind(
+        f"{what} {error.message}",
         fate=error.fate,
-        advice=f"{error.advice} {hint}" if known else hint,
+        advice=f"{error.advice} {fate}" if has_advice else fate,
         task_id=task_id,
         reason=error.reason,
         trace_id=error.trace_id,

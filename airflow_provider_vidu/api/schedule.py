@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.catalog import MODELS
 from airflow_provider_vidu.api.defaults import DEFAULT_OFF_PEAK_TIMEOUT, DEFAULT_TIMEOUT
 from airflow_provider_vidu.api.errors import (
-    ViduAuthError,
     ViduError,
     ViduNotFoundError,
     ViduRateLimitError,
+    ViduRequestError,
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.tasks import TaskState
@@ -35,7 +35,7 @@ MIN_POLL_INTERVAL = 0.1
 
 #: A task that cannot be found this long after its submission is not on its way any more.
 NOT_FOUND_GRACE = 120.0
-#: Refusals (401, 403, 404) in a row after which a wait gives up: one alone can be a hiccup of a gateway.
+#: Refusals (400, 401, 403, 404) in a row that count: one alone can be a hiccup of a gateway.
 REFUSALS = 3
 #: Seconds between looks during an outage at the most.
 MAX_OUTAGE_GAP = 60.0
@@ -243,12 +243,23 @@ def next_submission(refusals: int, retry_after: float | None = None, spread: flo
     return min(asked * (1 + spread / 2), MAX_QUEUE_GAP)
 
 
+def is_refusal(error: ViduError) -> bool:
+    """
+    Tell whether the query of a task was refused: a 4xx that is no rate limit.
+
+    Alone it says nothing of a task that was paid for, see :data:`REFUSALS`.
+
+    :param error: what came instead of the task.
+    """
+    return isinstance(error, ViduRequestError) and not isinstance(error, ViduRateLimitError)
+
+
 class Patience:
     """
     How one wait bears the errors of its looks: outages for ever, refusals only so often.
 
     An outage (5xx, 429, a broken body, a dropped connection) never ends a wait before its deadline: the remote
-    task goes on regardless. A refusal (401, 403, 404) may be a hiccup, but not for ever.
+    task goes on regardless. A refusal (400, 401, 403, 404) may be a hiccup, but not for ever.
     """
 
     __slots__ = ("outages", "refusals")
@@ -281,7 +292,7 @@ class Patience:
             age = 0.0 if hints.submitted_at is None else now - hints.submitted_at
             if hints.submitted_at is not None and age < NOT_FOUND_GRACE:
                 return now + gap
-        elif not isinstance(error, ViduAuthError):
+        elif not is_refusal(error):
             return None
         self.refusals += 1
         return None if self.refusals >= REFUSALS else now + min(gap, 5.0)

@@ -315,12 +315,11 @@ class Img2VideoOperator(ViduSubmittingOperator):
             return self.execute(context)
         from airflow_provider_vidu import metrics
         from airflow_provider_vidu.api.errors import (
-            ViduAuthError,
             ViduConfigurationError,
             ViduError,
             ViduNoCreationError,
-            ViduNotFoundError,
             ViduRateLimitError,
+            ViduRequestError,
             ViduStillRunningError,
             ViduUnavailableError,
         )
@@ -359,9 +358,10 @@ class Img2VideoOperator(ViduSubmittingOperator):
                         raise self._at_the_deadline(client, submission, error) from None
                     submission.note_left_running()
                     raise
-                except (ViduAuthError, ViduNotFoundError, ViduConfigurationError):
-                    # The look failed for good, not the task.
-                    submission.note_left_running()
+                except (ViduRequestError, ViduConfigurationError) as error:
+                    if error.http_status is not None:
+                        # The query was refused for good; the task has not failed.
+                        submission.note_left_running()
                     raise
                 except ViduNoCreationError as error:
                     remembered = self.durable and state_store(context) is not None

@@ -189,6 +189,22 @@ def test_a_trigger_that_gave_up_is_no_deadline(vidu_emulator, runtime_context, s
     assert again.kwargs["task_id"] == deferred.kwargs["task_id"]
 
 
+@pytest.mark.parametrize("status", [400, 401, 404])
+def test_a_resumed_worker_that_is_refused_for_good_loses_no_task(
+    vidu_emulator, runtime_context, store, monkeypatch, status
+):
+    monkeypatch.setattr("airflow_provider_vidu.waiting.REFUSAL_GAP", 0.0)
+    settings = {"deferrable": True, "prompt": "[emulator:seconds=60]"}
+    deferred = deferral(operator(**settings), runtime_context(store))
+    vidu_emulator.faults.add("poll", Fault.refuse(status, times=3))
+    with pytest.raises(AirflowFailException, match="was submitted and may be billed"):
+        resumed(deferred, operator(**settings), runtime_context(store), {"status": "success"})
+    again = deferral(operator(**settings), runtime_context(store, try_number=2, max_tries=5))
+    assert again.kwargs["task_id"] == deferred.kwargs["task_id"]
+    assert vidu_emulator.counters.requests["cancel"] == 0
+    assert vidu_emulator.counters.submissions == 1
+
+
 @pytest.mark.parametrize("event", [{"status": "success"}, ["not", "ours"], "text", None])
 def test_a_foreign_event_before_the_deadline_waits_on(vidu_emulator, runtime_context, store, event):
     settings = {"deferrable": True, "prompt": "[emulator:seconds=60]"}
@@ -243,13 +259,15 @@ def test_settings_may_be_timedeltas_and_rendered_json(vidu_emulator, runtime_con
     assert vidu_emulator.tasks[0].request.duration == 2
 
 
-def test_one_refused_look_does_not_end_a_sensor(vidu_emulator, runtime_context):
+def test_one_refused_look_does_not_end_a_sensor(vidu_emulator, runtime_context, monkeypatch):
+    monkeypatch.setattr("airflow_provider_vidu.waiting.REFUSAL_GAP", 0.0)
     task_id = ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id
     vidu_emulator.faults.add("poll", Fault.refuse(403, times=2))
     assert sensor(vidu_task=task_id, deferrable=False).poke(runtime_context()) is False
     assert deferral(sensor(vidu_task=task_id), runtime_context())
     made = sensor(vidu_task=task_id, deferrable=False)
-    vidu_emulator.faults.add("poll", Fault.refuse(403, times=3))
+    # Each poke bears two refusals itself.
+    vidu_emulator.faults.add("poll", Fault.refuse(403, times=9))
     assert [made.poke(runtime_context()) for _ in range(2)] == [False, False]
     with pytest.raises(AirflowFailException, match="403"):
         made.poke(runtime_context())

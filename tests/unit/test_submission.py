@@ -10,11 +10,13 @@ import pytest
 
 from airflow_provider_vidu.api.errors import (
     Fate,
+    ViduAuthError,
     ViduCreditError,
     ViduError,
     ViduInputError,
     ViduNotFoundError,
     ViduRateLimitError,
+    ViduRequestError,
     ViduSubmissionInDoubtError,
     ViduTaskFailedError,
     ViduUnavailableError,
@@ -440,6 +442,55 @@ def test_an_unreachable_vidu_does_not_end_a_retry(make, vidu):
     first = make().submit(lambda: WIRE)
     vidu.outage = ViduUnavailableError("HTTP 503")
     assert make(try_number=2).submit(lambda: WIRE).task_id == first.task_id
+
+
+def refuse(vidu, error, times):
+    """Make the next queries fail with an error."""
+    real, left = vidu.get_task, [error] * times
+
+    def get_task(task_id, **options):
+        if left:
+            raise left.pop()
+        return real(task_id, **options)
+
+    vidu.get_task = get_task
+
+
+REFUSALS = [
+    ViduRequestError("Vidu answered: bad request", http_status=400),
+    ViduAuthError("Vidu answered: no", http_status=401),
+    ViduAuthError("Vidu answered: no", http_status=403),
+    ViduNotFoundError("Vidu answered: no such task", http_status=404),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda error: str(error.http_status))
+def test_a_retry_bears_two_refusals_before_it_fails(make, vidu, clock, refusal):
+    first = make().submit(lambda: WIRE)
+    refuse(vidu, refusal, 2)
+    assert make(try_number=2).submit(lambda: WIRE).task_id == first.task_id
+    assert clock.slept >= 2
+    refuse(vidu, refusal, 3)
+    with pytest.raises(ViduError) as raised:
+        make(try_number=2).submit(lambda: WIRE)
+    assert "may be billed" in str(raised.value)
+    assert "Nothing was created" not in str(raised.value)
+    assert first.task_id in str(raised.value)
+    assert len(vidu.submissions) == 1
+
+
+def test_a_kill_between_refusals_ends_the_try(make, vidu):
+    make().submit(lambda: WIRE)
+    refuse(vidu, REFUSALS[0], 1)
+    stopped = ViduUnavailableError("The task was told to stop.")
+
+    def sleep(seconds):
+        raise stopped
+
+    with pytest.raises(ViduUnavailableError) as raised:
+        make(try_number=2, sleep=sleep).submit(lambda: WIRE)
+    assert raised.value is stopped
+    assert len(vidu.submissions) == 1
 
 
 @pytest.mark.parametrize("broken", [OSError(5, "Input/output error"), RuntimeError("no such connection")])

@@ -15,6 +15,8 @@ from airflow_provider_vidu.api.errors import (
     ViduModerationError,
     ViduNoCreationError,
     ViduNotFoundError,
+    ViduRateLimitError,
+    ViduRequestError,
     ViduStillRunningError,
     ViduTaskFailedError,
     ViduUnavailableError,
@@ -78,7 +80,7 @@ def test_one_refusal_is_a_hiccup_three_are_an_error_that_keeps_the_task(vidu, wa
     script(vidu, ViduAuthError("401", http_status=401), ViduAuthError("401", http_status=401), "success")
     assert wait().succeeded
     script(vidu, *[ViduAuthError("401", http_status=401)] * 3)
-    with pytest.raises(ViduAuthError, match="the task cannot go on") as raised:
+    with pytest.raises(ViduAuthError, match="Cannot keep waiting for the task") as raised:
         wait()
     assert raised.value.task_id == task.task_id
     assert "re-attaches" in str(raised.value)
@@ -153,6 +155,46 @@ def test_a_failed_task_is_an_error_with_its_code(vidu, task, err_code, error):
     vidu.finish(task.task_id, "failed", err_code=err_code)
     with pytest.raises(error, match=err_code):
         video_of(vidu, task)
+
+
+REFUSALS = [
+    ViduRequestError("Vidu answered: bad request", http_status=400),
+    ViduAuthError("Vidu answered: no", http_status=401),
+    ViduAuthError("Vidu answered: no", http_status=403),
+    ViduNotFoundError("Vidu answered: no such task", http_status=404),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda error: str(error.http_status))
+@pytest.mark.parametrize("take", ["video_of", "waited"])
+def test_two_refusals_of_an_ended_task_are_a_hiccup_three_an_error(vidu, task, clock, refusal, take):
+    def result():
+        if take == "video_of":
+            return video_of(vidu, task, sleep=clock.sleep)
+        return waited(vidu, task, {"status": "success"}, sleep=clock.sleep)
+
+    script(vidu, refusal, refusal, "success")
+    assert result().succeeded
+    assert clock.slept >= 2
+    script(vidu, refusal, refusal, refusal, "success")
+    with pytest.raises(type(refusal)) as raised:
+        result()
+    text = str(raised.value)
+    assert "The task was submitted and may be billed" in text
+    assert "Nothing was created" not in text
+    assert raised.value.task_id == task.task_id
+    assert raised.value.http_status == refusal.http_status
+
+
+@pytest.mark.parametrize(
+    "error", [ViduUnavailableError("503"), ViduRateLimitError("429"), ViduConfigurationError("302")]
+)
+def test_what_is_no_refusal_is_raised_as_it_is(vidu, task, clock, error):
+    script(vidu, error)
+    with pytest.raises(type(error)) as raised:
+        video_of(vidu, task, sleep=clock.sleep)
+    assert raised.value is error
+    assert clock.slept == 0
 
 
 def test_what_only_the_create_answer_told_survives_the_wait(vidu, wait, task):

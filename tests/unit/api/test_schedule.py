@@ -14,6 +14,7 @@ from airflow_provider_vidu.api.catalog import MODELS
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
     ViduConfigurationError,
+    ViduCreditError,
     ViduNotFoundError,
     ViduRateLimitError,
     ViduRequestError,
@@ -172,7 +173,9 @@ def test_the_servers_own_wish_counts_up_to_a_minute(asked, gap):
     assert Patience().failed(error, NOW, Hints(submitted_at=NOW - 30)) == NOW + gap
 
 
-@pytest.mark.parametrize("error", [ViduAuthError("401"), ViduNotFoundError("404")], ids=str)
+@pytest.mark.parametrize(
+    "error", [ViduAuthError("401"), ViduNotFoundError("404"), ViduRequestError("400"), ViduCreditError("402")], ids=str
+)
 def test_one_refusal_is_a_hiccup_and_three_in_a_row_are_the_end(error):
     wait = Wait(Hints(submitted_at=NOW - 3600), NOW + 3600, None, NOW)
     verdicts = [wait.failed(error, NOW + second) for second in range(REFUSALS)]
@@ -194,10 +197,9 @@ def test_a_task_that_is_not_visible_yet_is_waited_for():
     assert patience.refusals == 0
 
 
-@pytest.mark.parametrize("error", [ViduRequestError("400"), ViduConfigurationError("302")], ids=str)
-def test_what_waiting_does_not_mend_ends_the_wait_at_once(error):
+def test_a_redirect_ends_the_wait_at_once():
     wait = Wait(Hints(submitted_at=NOW), NOW + 3600, None, NOW)
-    assert wait.failed(error, NOW + 1) is Verdict.GIVEN_UP
+    assert wait.failed(ViduConfigurationError("302"), NOW + 1) is Verdict.GIVEN_UP
 
 
 @pytest.mark.parametrize("state", ["created", "queueing", "processing", "state-of-tomorrow", None])
