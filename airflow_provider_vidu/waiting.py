@@ -28,7 +28,7 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.api.schedule import REFUSALS, Hints, Verdict, Wait, is_refusal
 from airflow_provider_vidu.api.tasks import TaskState, ViduTask
-from airflow_provider_vidu.compat import clear_this_task
+from airflow_provider_vidu.compat import clear_this_task, keeping_its_state
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.client import ViduClient
@@ -331,7 +331,10 @@ def with_what_a_clear_does(error: ViduNoCreationError, *, remembered: bool) -> V
     :param remembered: whether a record of the submission outlives this try, so that a clear finds the same task.
     """
     if remembered:
-        then = "A retry or clear of this Airflow task queries the same Vidu task again and submits nothing."
+        then = (
+            f"A retry of this Airflow task, or a clear{keeping_its_state()}, queries the same Vidu task again and "
+            "submits nothing."
+        )
     else:
         then = "Do not clear this Airflow task before that: it has no record of the submission and would pay again."
     error.advice = f"{error.advice} {then}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduInputError, ViduLandingError, ViduTaskFailedError
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import ViduTask
-from airflow_provider_vidu.compat import clear_this_task
+from airflow_provider_vidu.compat import clear_this_task, keeping_its_state
 from airflow_provider_vidu.destinations import put_file
 from airflow_provider_vidu.images import local_path
 
@@ -50,6 +50,17 @@ class Memory(str, Enum):
         if not durable:
             return cls.NONE
         return cls.LIST if store is None else cls.STORE
+
+    @property
+    def queried_again(self) -> str:
+        """What a retry and a clear do about a task that is paid for, for a message."""
+        if self is Memory.STORE:
+            return (
+                f"A retry of this task, or a clear{keeping_its_state()}, queries it again and submits nothing for it."
+            )
+        if self is Memory.LIST:
+            return "A retry of this task queries it again; a clear would pay for every request again."
+        return "A retry or clear of this task would pay for every request again (durable=False)."
 
     def by_clearing(self, then: str) -> str:
         """

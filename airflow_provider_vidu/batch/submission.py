@@ -30,9 +30,9 @@ from airflow_provider_vidu.api.errors import (
     ViduConfigurationError,
     ViduCreditError,
     ViduError,
-    ViduNoCreationError,
     ViduNotFoundError,
     ViduUnavailableError,
+    no_creation_error,
     task_error,
 )
 from airflow_provider_vidu.api.messages import some_of
@@ -89,12 +89,6 @@ REFUSAL_GAP = 3.0
 OUTAGE_LOOKS = 4
 #: … and seconds in between.
 OUTAGE_GAP = 5.0
-
-_QUERIED_AGAIN = {
-    Memory.STORE: "A retry or clear of this task queries it again and submits nothing for it.",
-    Memory.LIST: "A retry of this task queries it again; a clear would pay for every request again.",
-    Memory.NONE: "A retry or clear of this task would pay for every request again (durable=False).",
-}
 
 
 class BatchSubmission:
@@ -327,14 +321,12 @@ class BatchSubmission:
                 )
                 continue
             # It stays as submitted: the video exists at the host, and a new generation would be billed again.
-            self.errors[index] = ViduNoCreationError(
-                "The task has succeeded, and Vidu returns no link to its video.",
-                task_id=task.task_id,
-                advice=(
-                    "It is billed: check the task with Vidu (its console or support) before anything else. "
-                    f"{_QUERIED_AGAIN[self.memory]}"
-                ),
+            error = no_creation_error(task.task_id, task.unread_reply, state=task.state, credits=task.credits)
+            error.advice = (
+                "It is billed: check the task with Vidu (its console or support) before anything else. "
+                f"{self.memory.queried_again}"
             )
+            self.errors[index] = error.without(self.client.account.api_key)
 
     def note_returned(self, *, whole: bool) -> None:
         """

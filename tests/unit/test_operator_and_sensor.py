@@ -132,7 +132,9 @@ def test_a_success_without_a_link_keeps_its_record_and_pays_once(
     if not remembered:
         assert "Do not clear this Airflow task before that" in text
         return
-    assert text.endswith("A retry or clear of this Airflow task queries the same Vidu task again and submits nothing.")
+    assert text.endswith(
+        "A retry of this Airflow task, or a clear, queries the same Vidu task again and submits nothing."
+    )
     assert store.values["vidu_submission"]["phase"] == "submitted"
     run(try_number=2, max_tries=5)
     assert vidu_emulator.counters.submissions == 1
