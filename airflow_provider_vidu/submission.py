@@ -75,10 +75,10 @@ MIN_ABSENCE = 10.0
 
 # What a step is called in the log.
 _WORDS = {
-    Action.SUBMIT: "Submitting anew",
+    Action.SUBMIT: "Submitting again",
     Action.LOOK_UP: "Searching the account's list for an earlier submission",
     Action.RECALL: "Searching the account's list for tasks of this task instance",
-    Action.READ: "Looking at the earlier submission",
+    Action.READ: "Querying the earlier submission",
     Action.CANCEL: "Cancelling the earlier submission",
     Action.ATTACH: "Re-attaching, submitting nothing",
     Action.FAIL: "Stopping",

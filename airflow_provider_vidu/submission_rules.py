@@ -288,6 +288,8 @@ def decide(known: Known) -> Decision:
     cleared = known.is_cleared
     if record.phase is Phase.INTENT:
         return _decide_intent(known, record, cleared=cleared)
+    if cleared and record.phase is Phase.RETURNED and known.may_be_discarded:
+        return Decision(Action.SUBMIT, "the earlier video is not known to be missing, and a clear asks for another one")
     if cleared and record.phase is Phase.RETURNED:
         return Decision(Action.SUBMIT, "the earlier video was delivered, and the task has been cleared to run again")
     if record.account not in {"", known.account}:

@@ -31,6 +31,8 @@ MARGIN = timedelta(minutes=15)
 CLOCKS_DIFFER = 60.0
 #: Seconds between two searches while a submission may still become visible.
 GAP = 10.0
+#: The same, where a whole Dag run's time is searched.
+RECALL_GAP = 30.0
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ def recall(
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     """
     settled = min(attempted_at, clock()) + client.account.timeout + client.account.settle_seconds
+    is_reported = False
     while True:
         searched_at = clock()
         found = _search_marks(client, marks, search_from, can_be_found, log)
@@ -121,12 +124,14 @@ def recall(
         if found.look_up is LookUp.UNKNOWN or searched_at >= settled:
             return found
         left = settled - searched_at
-        log.info(
-            "The record of earlier tries is gone. The account's list may still lag behind them; nothing is submitted "
-            "for another %.0f s.",
-            left,
-        )
-        pause(min(GAP, left), left)
+        if not is_reported:
+            is_reported = True
+            log.info(
+                "The record of earlier tries is gone, and the account's list may still lag behind them: nothing is "
+                "submitted for another %.0f s.",
+                left,
+            )
+        pause(min(RECALL_GAP, left), left)
 
 
 def _search_marks(client: ViduClient, marks: Sequence[str], search_from: float, can_be_found: bool, log: Any) -> Found:
@@ -146,7 +151,8 @@ def _search_marks(client: ViduClient, marks: Sequence[str], search_from: float, 
     newest = own[0].model_copy(update={"payload": payloads[own[0].task_id]})
     # A list that was not seen whole may hide a newer one.
     hidden = LookUp.UNKNOWN if verdict is LookUp.UNKNOWN else None
-    return Found(newest, hidden, tuple(unreadable), others=tuple(row.task_id for row in own[1:]))
+    candidates = tuple(row.task_id for row in own) + tuple(unreadable)
+    return Found(newest, hidden, candidates, others=tuple(row.task_id for row in own[1:]))
 
 
 def look_once(client: ViduClient, record: SubmissionRecord, *, log: Any) -> ViduTask | None:

@@ -25,7 +25,7 @@ from airflow_provider_vidu.bulk_query import in_parallel
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.submission import UNKNOWN_RUN_AGE
 from airflow_provider_vidu.submission_rules import MARKER_PREFIX, LookUp
-from airflow_provider_vidu.submission_search import GAP, best
+from airflow_provider_vidu.submission_search import RECALL_GAP, best
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.batch.submission import BatchSubmission
@@ -196,6 +196,7 @@ async def find_again(batch: BatchSubmission) -> Generation | None:
     settled = min(batch.began, batch.clock()) + account.timeout + account.settle_seconds
     manifest = await asyncio.to_thread(batch.read_manifest)
     batch.log.info("A clear may have discarded what earlier tries noted: searching the account's list for it.")
+    is_reported = False
     while True:
         searched_at = batch.clock()
         found = await recall(batch.client, batch.this_try.marks(HEADER_KEY), begin, manifest, batch.log)
@@ -225,8 +226,10 @@ async def find_again(batch: BatchSubmission) -> Generation | None:
         if not found.has_list or searched_at >= settled:
             break
         left = settled - searched_at
-        batch.log.info("The account's list may still lag behind; nothing is submitted for another %.0f s.", left)
-        await batch.pause(min(GAP, left), left)
+        if not is_reported:
+            is_reported = True
+            batch.log.info("The account's list may still lag behind: nothing is submitted for another %.0f s.", left)
+        await batch.pause(min(RECALL_GAP, left), left)
     if generation is not None:
         ids = [task.task_id for task in generation.tasks.values()]
         credits = [task.credits for task in generation.tasks.values() if task.succeeded]

@@ -159,6 +159,7 @@ def test_a_list_that_cannot_say_stops_before_anything_is_sent(make, discard, vid
         discard().submit(lambda: WIRE)
     assert len(vidu.submissions) == 1
     assert '"task_id": null' in str(raised.value)
+    assert "900001" in str(raised.value)
     discard(on_unknown="resubmit").submit(lambda: WIRE)
     assert len(vidu.submissions) == 2
 
