@@ -358,8 +358,8 @@ def evict(task: dict[str, Any]) -> None:
     :param task: as the public API tells it.
     """
     worker = worker_of(task)
-    # A pod's signal goes to the supervisor, which hands it on; below 3.3 it does not.
-    os.kill(worker.pid if AIRFLOW < (3, 3) else worker.ppid(), signal.SIGTERM)
+    # A pod's signal goes to the supervisor. It is handed on in 3.3 only; from 3.4 on the supervisor waits for the task.
+    os.kill(worker.ppid() if (3, 3) <= AIRFLOW < (3, 4) else worker.pid, signal.SIGTERM)
 
 
 def _title(process: psutil.Process) -> str:
