@@ -20,6 +20,8 @@ from airflow_provider_vidu.submission_search import lacks_list
 from airflow_provider_vidu.submission_try import is_iteration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_provider_vidu.client import AsyncViduClient, ViduClient
 
 #: States in which nobody waits for the remote task any more.
@@ -136,19 +138,20 @@ def is_forgotten(instance: Any, client: ViduClient) -> bool:
     return False
 
 
-async def ais_forgotten(instance: Any, client: AsyncViduClient, vidu_task_id: str) -> bool:
+async def ais_forgotten(instance: Any, client: AsyncViduClient, vidu_task_ids: Sequence[str]) -> bool:
     """
     Ask, in a trigger that is killed, whether the next try cannot know what this trigger waits for.
 
-    A next try that has not begun attaches to nothing that is cancelled now; one that runs says whether it has a
-    record (:func:`compat.note_discarded`).
+    One that runs says whether it has a record (:func:`compat.note_discarded`). One that has not begun attaches to
+    nothing that is cancelled now, and would cancel a single task itself; of a batch it would keep what runs, so that
+    it has to say first.
 
     :param instance: the trigger's task instance.
     :param client: whose list.
-    :param vidu_task_id: one of those that it waits for.
+    :param vidu_task_ids: those that it waits for.
     """
     try:
-        await client.list_page(task_ids=[vidu_task_id], retry=False)
+        await client.list_page(task_ids=vidu_task_ids[:1], retry=False)
     except ViduError as error:
         if not lacks_list(client.account, error):
             return False
@@ -156,11 +159,11 @@ async def ais_forgotten(instance: Any, client: AsyncViduClient, vidu_task_id: st
         return False
     for _ in range(round(ASK_SECONDS / ASK_GAP)):
         standing = await asyncio.to_thread(get_standing, instance)
-        if standing is Standing.CLEARED:
+        if standing is Standing.CLEARED and len(vidu_task_ids) == 1:
             return True
-        if standing not in {Standing.RUNNING, Standing.DEFERRED}:
+        if standing not in {Standing.CLEARED, Standing.RUNNING, Standing.DEFERRED}:
             return False
-        if await asyncio.to_thread(compat.is_noted_as_discarded, instance):
+        if standing is not Standing.CLEARED and await asyncio.to_thread(compat.is_noted_as_discarded, instance):
             return True
         if standing is Standing.DEFERRED:
             return False

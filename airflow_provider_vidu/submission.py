@@ -256,7 +256,7 @@ class Submission:
                 self._attempts += 1
                 known = replace(known, record=self._record, remote=None, look_up=None, cancelled=None, in_this_try=True)
             elif decision.action is Action.RECALL:
-                known, task, candidates = self._recall(known, wire)
+                known, task, candidates = self._recall(known, wire, settle=False)
             elif decision.action is Action.LOOK_UP:
                 known, task, candidates = self._looked_up(known)
             elif decision.action is Action.READ:
@@ -269,6 +269,10 @@ class Submission:
                 # What replaces it would be refused: then it is better kept.
                 self._check_price(wire)
                 known = replace(known, cancelled=self._cancel(known))
+                if known.may_be_discarded and known.cancelled:
+                    # A newer one may not show yet: before another is sent, the list has to settle.
+                    unknown = replace(known, record=None, remote=None, look_up=None, cancelled=None)
+                    known, task, candidates = self._recall(unknown, wire, settle=True)
             elif decision.action is Action.ATTACH:
                 return self._within_price(self._attached(known, task))
             else:
@@ -467,15 +471,21 @@ class Submission:
             metrics.submitted(found.task.model)
         return replace(known, record=self._record, remote=remote_of(found.task)), found.task, ()
 
-    def _recall(self, known: Known, wire: Mapping[str, Any] | None) -> tuple[Known, ViduTask | None, tuple[str, ...]]:
-        """Search for what earlier tries have submitted, where a clear may have discarded the record of it."""
+    def _recall(
+        self, known: Known, wire: Mapping[str, Any] | None, *, settle: bool
+    ) -> tuple[Known, ViduTask | None, tuple[str, ...]]:
+        """
+        Search for what earlier tries have submitted, where a clear may have discarded the record of it.
+
+        :param settle: False = a task that runs is enough, since nothing is sent before it was cancelled.
+        """
         found = recall(
             self.client,
             self.this_try.marks(self.key),
             search_from=self.this_try.run_created or self._began - UNKNOWN_RUN_AGE,
             attempted_at=self._began,
             can_be_found=wire is None or with_marker(wire, MARKER_PREFIX)[1] is not None,
-            is_enough=self._is_wanted,
+            is_enough=lambda task: not settle and not task.is_final,
             clock=self._clock,
             pause=self._pause,
             log=self._log,
@@ -487,7 +497,7 @@ class Submission:
                 "that they submitted cannot be found. If one is still running, the triggerer tries to cancel it."
             )
             self._note_discarded()
-        if task is None or (found.look_up is LookUp.UNKNOWN and not self._is_wanted(task)):
+        if task is None or found.look_up is LookUp.UNKNOWN:
             look_up = found.look_up or LookUp.ABSENT
             return replace(known, look_up=look_up, has_list=known.has_list and found.has_list), None, found.candidates
         if found.others:
@@ -507,10 +517,6 @@ class Submission:
             )
         self._record = record
         return replace(known, record=record, remote=remote_of(task)), task, ()
-
-    def _is_wanted(self, task: ViduTask) -> bool:
-        """Whether a task found by a recall is waited for, cancelled or landed, so that nothing is sent beside it."""
-        return not task.is_final or (task.succeeded and self._is_delivered(task) is False)
 
     def _read(self, known: Known) -> tuple[Remote, ViduTask | None]:
         record = known.record
@@ -554,6 +560,8 @@ class Submission:
                 try_number=known.try_number,
                 resume=False,
                 account=known.account,
+                # What was found by a search, or adopted, has none of its own.
+                fingerprint=record.fingerprint or known.fingerprint or {},
             )
             self._write(record, needed=False)
         self._record = record

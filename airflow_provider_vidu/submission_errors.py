@@ -117,7 +117,8 @@ def _discarded(reason: str, this_try: Try, key: str | None, candidates: Sequence
         advice=(
             "It may be billed; nothing was submitted by this try. "
             f"{_by_hand(this_try, key or STORE_KEY, one, 'since this Dag run began')} on_unknown='resubmit' submits "
-            "without asking. A payload of your own needs {marker} in it to be found."
+            "without asking. From the next run on, put {marker} into a payload of your own: then what it submits is "
+            "found."
         ),
     )
 

@@ -110,7 +110,7 @@ def recall(
     :param search_from: when its first try can have submitted, epoch seconds.
     :param attempted_at: when an earlier try can have sent its last POST, epoch seconds.
     :param can_be_found: False = its payload has no place for a marker.
-    :param is_enough: whether nothing will be submitted beside this task, so that the list need not settle.
+    :param is_enough: whether the list need not settle, once this task is found.
     :param pause: see :func:`look_up`.
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     """
@@ -119,9 +119,8 @@ def recall(
     while True:
         searched_at = clock()
         found = _search_marks(client, marks, search_from, can_be_found, log)
-        if found.task is not None and is_enough(found.task):
-            return found
-        if found.look_up is LookUp.UNKNOWN or searched_at >= settled:
+        is_found = found.task is not None and is_enough(found.task)
+        if is_found or found.look_up is LookUp.UNKNOWN or searched_at >= settled:
             return found
         left = settled - searched_at
         if not is_reported:
@@ -243,14 +242,13 @@ def lacks_list(account: Account, error: ViduError) -> bool:
     """
     Say whether an error of the list means that this host has none; a refused key or a redirect does not.
 
-    Vidu's own hosts have one: a web page there is an outage.
+    Vidu's own hosts have one: what looks like a missing path there is an outage.
 
     :param error: of a walk.
     """
     if account.list_path is None:
         return True
-    is_own_page = endpoints.is_web_page(error) and urlsplit(account.base_url).hostname in VIDU_HOSTS
-    return endpoints.is_missing_endpoint(error) and not is_own_page
+    return endpoints.is_missing_endpoint(error) and urlsplit(account.base_url).hostname not in VIDU_HOSTS
 
 
 def raise_unless_there_is_no_list(account: Account, error: ViduError, log: Any) -> None:

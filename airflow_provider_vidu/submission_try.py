@@ -155,7 +155,12 @@ class Try:
 
         :param key: of the record in the store.
         """
-        digests = compat.digests([*(self.identity or (self.name,)), compat.base_url(), key])
+        identity = self.identity or (self.name,)
+        identities = [identity]
+        if len(identity) > 4 and identity[3] != -1:
+            # Mapped instances had no region before Airflow 3.4; a run may have begun there.
+            identities.append(identity[:4])
+        digests = [digest for one in identities for digest in compat.digests([*one, compat.base_url(), key])]
         return tuple(MARKER_PREFIX + digest[:MARK_DIGITS] for digest in digests)
 
     def new_marker(self, key: str) -> str:

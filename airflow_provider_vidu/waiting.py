@@ -49,6 +49,20 @@ REFUSAL_GAP = 3.0
 SAY_EVERY = 60.0
 
 
+def sleep_in_slices(seconds: float, stop: Callable[[], None]) -> None:
+    """
+    Sleep, and notice a kill within half a second.
+
+    :param seconds: how long.
+    :param stop: called before every slice and at the end; raises to end the sleep.
+    """
+    end = time.time() + seconds
+    while (left := end - time.time()) > 0:
+        stop()
+        time.sleep(min(SLICE, left))
+    stop()
+
+
 class Progress:
     """
     Tells a wait in the log: a line a state change, and one a minute between.

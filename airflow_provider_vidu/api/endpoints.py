@@ -45,6 +45,11 @@ _MAX_QUOTED = 500
 _MAX_QUOTED_REPLY = 4000
 # A link up to its query string or fragment, and those; also inside JSON as text, where a quote is escaped.
 _SIGNED = re.compile(r"(https?://[^\s?#\"'<>\\]+)[?#](?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE)
+# The query of any other link: of another scheme or none, or escaped once more.
+_QUERY = re.compile(
+    r"(?:[?#]|%3f|%23|\\u003f)[\w.~%\[\]-]{1,64}(?:=|%3d|\\u003d)(?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE
+)
+_USER = re.compile(r"//[^\s/@\"'<>\\]{1,200}@")
 _IMAGE = re.compile(
     r"(data:[\w/+.-]*;base64,[\w+/=-]*|[\w+/=-]{100,})((\s|\\[nr])+[\w+/=-]{20,})*", re.IGNORECASE | re.ASCII
 )
@@ -547,8 +552,14 @@ def _unsigned(reply: Any) -> str:
             return {name: shortened(inner) for name, inner in value.items()}
         if isinstance(value, list):
             return [shortened(inner) for inner in value]
+        if not isinstance(value, str):
+            return value
+        inner = _json(value) if value.lstrip().startswith(("{", "[")) else None
+        if isinstance(inner, (dict, list)):
+            return shortened(inner)
+        text = value[:_MAX_QUOTED_REPLY].replace("\\/", "/")
         # A prompt may have thousands of characters, and the link comes after it.
-        return _quoted(_SIGNED.sub(r"\1", value.replace("\\/", "/")), 200) if isinstance(value, str) else value
+        return _quoted(_USER.sub("//", _QUERY.sub("", _SIGNED.sub(r"\1", text))), 200)
 
     try:
         text = json.dumps(shortened(reply), ensure_ascii=False)

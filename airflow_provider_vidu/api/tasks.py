@@ -67,8 +67,8 @@ _MOST_LAYERS = 3
 _LINK_FIELDS = ("result_url", "video_url", "url", "video", "output", "outputs", "metadata", "fail_reason")
 # What those hold, where they hold an object.
 _INNER_LINK_FIELDS = ("url", "video_url", "video")
-# What a reply repeats of the request.
-_INPUT_FIELDS = ("images", "image", "image_url", "image_urls", "input", "inputs", "input_reference", "wm_url")
+# The names below which a reply repeats what was sent.
+_INPUT_NAME = re.compile(r"image|img|frame|input|request|wm_", re.IGNORECASE)
 _LINK = re.compile(r"https?://[^\s/?#]\S*", re.IGNORECASE)
 _PICTURE = re.compile(r"\.(png|jpe?g|webp|gif|bmp|avif|heic)$", re.IGNORECASE)
 
@@ -118,9 +118,7 @@ def _creations_of(layers: Sequence[Mapping[str, Any]], state: str | None) -> lis
             return rows
     rows = next((rows for rows in found if rows), [])
     if state == TaskState.SUCCESS:
-        inputs = {
-            _without_query(link) for layer in layers for name in _INPUT_FIELDS for link in _links(layer.get(name))
-        }
+        inputs = _input_links(layers)
         for layer in inmost_first:
             for name in _LINK_FIELDS:
                 for link in _links(layer.get(name)):
@@ -128,6 +126,21 @@ def _creations_of(layers: Sequence[Mapping[str, Any]], state: str | None) -> lis
                     if plain not in inputs and not _PICTURE.search(plain):
                         return [*rows, {"url": link}]
     return rows
+
+
+def _input_links(layers: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the links that a reply repeats of the request, without their queries: none of them is the video."""
+    found = set()
+    pending: list[tuple[Any, bool]] = [(layer, False) for layer in layers]
+    while pending:
+        value, is_input = pending.pop()
+        if isinstance(value, Mapping):
+            pending += [(inner, is_input or bool(_INPUT_NAME.search(str(name)))) for name, inner in value.items()]
+        elif isinstance(value, list):
+            pending += [(inner, is_input) for inner in value]
+        elif is_input and _is_link(value):
+            found.add(_without_query(value))
+    return found
 
 
 def _rows(value: Any) -> list[Any]:

@@ -81,7 +81,7 @@ class LostSubmissions:
             began = batch.this_try.run_created or batch.began - UNKNOWN_RUN_AGE
         now = batch.clock()
         sightings = await search(batch.client, header.generation, began, batch.log)
-        if batch.memory is Memory.LIST:
+        if any(not batch.items[index].attempt for index in lost):
             self._recognise(lost, sightings)
         latest: float | None = None
         for index in lost:
@@ -160,7 +160,7 @@ class LostSubmissions:
             for task in sightings.by_attempt[name].values()
             if not task.failed
         ]
-        if left and batch.policies.on_input_change != "resubmit":
+        if left and batch.memory is Memory.LIST and batch.policies.on_input_change != "resubmit":
             raise batch.changed(len(left), left)
 
     def _not_found(self, index: int, verdict: LookUp, candidates: Sequence[str]) -> None:

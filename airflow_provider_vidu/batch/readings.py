@@ -141,7 +141,10 @@ def reading_of(wire: Mapping[str, Any]) -> Reading:
     """
     content = fingerprint({name: _bare(value) for name, value in wire.items()})
     queries = [
-        sorted(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+        # By name alone: the order of one that occurs twice may matter. Some encodings are not UTF-8.
+        sorted(
+            parse_qsl(urlsplit(url).query, keep_blank_values=True, errors="surrogateescape"), key=lambda pair: pair[0]
+        )
         for name in sorted(content)
         for url in _urls(wire[name])
     ]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import ViduSubmissionInDoubtError
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import ViduTask
-from airflow_provider_vidu.batch.records import Item, ItemPhase, match
+from airflow_provider_vidu.batch.records import UNREAD, Item, ItemPhase, match
 from airflow_provider_vidu.batch.search import read_list
 from airflow_provider_vidu.batch.store import HEADER_KEY
 from airflow_provider_vidu.bulk_query import in_parallel
@@ -78,7 +78,13 @@ class Generation:
         items = []
         for identity, task in self.tasks.items():
             item = Item(
-                identity, ItemPhase.SUBMITTED, self.attempts[identity], task.task_id, task.credits, task.created
+                identity,
+                ItemPhase.SUBMITTED,
+                self.attempts[identity],
+                task.task_id,
+                task.credits,
+                task.created,
+                more=UNREAD,
             )
             items.append(Item(identity) if self.is_listed and task.failed else item)
         return items
@@ -122,8 +128,13 @@ def newest(submitted: Iterable[Submitted]) -> Generation | None:
         generations.setdefault(one.generation, []).append(one)
     if not generations:
         return None
+    # Some lists have no times; Vidu's ids grow.
     ordered = sorted(
-        generations, key=lambda marker: max(one.task.created or 0.0 for one in generations[marker]), reverse=True
+        generations,
+        key=lambda marker: max(
+            (one.task.created or 0.0, len(one.task.task_id), one.task.task_id) for one in generations[marker]
+        ),
+        reverse=True,
     )
     tasks: dict[str, ViduTask] = {}
     attempts: dict[str, int] = {}
@@ -208,7 +219,10 @@ async def find_again(batch: BatchSubmission) -> Generation | None:
                 "tries to cancel them."
             )
             batch.note_discarded()
-        if generation is not None and not await _is_whole(batch, generation, manifest):
+        # Beside what has ended, a newer generation may not show yet.
+        is_running = generation is not None and not all(task.is_final for task in generation.tasks.values())
+        may_go_on = is_running or not found.has_list or searched_at >= settled
+        if generation is not None and may_go_on and not await _is_whole(batch, generation, manifest):
             if generation.others:
                 batch.log.warning(
                     "Earlier tries have submitted several generations of this batch. The newest, %s, counts; the "
@@ -247,7 +261,7 @@ async def _is_whole(batch: BatchSubmission, generation: Generation, manifest: Se
     """Check whether every video of a generation was delivered, or may have been: then a clear means a new one."""
     if is_delivered_by(generation, manifest):
         return True
-    items = match(generation.items, [request.reading for request in batch.requests]).items
+    items = match(generation.items, [request.reading for request in batch.requests], by_place=False).items
     tasks = [generation.tasks.get(item.identity) if item.has_been_sent else None for item in items]
     if not all(task is not None and task.succeeded for task in tasks):
         return False
@@ -272,7 +286,7 @@ def _in_doubt(batch: BatchSubmission, found: Recalled) -> ViduSubmissionInDoubtE
             "It may be billed; nothing was submitted by this try. Check the account's tasks since this Dag run began. "
             f"If none is of this batch, note that: {this_try.nothing_created_command(HEADER_KEY)} . Then "
             f"{clear_this_task()}: {this_try.clear_command()} (AIRFLOW_URL, AIRFLOW_TOKEN: Airflow's API). "
-            "on_unknown='resubmit' submits all again without asking. A payload of your own needs {marker} in it to be "
-            "found."
+            "on_unknown='resubmit' submits all again without asking. From the next run on, put {marker} into a payload "
+            "of your own: then what it submits is found."
         ),
     )

@@ -19,6 +19,8 @@ from typing import Any
 
 from airflow_provider_vidu.submission_rules import MARKER_PREFIX, Phase, SubmissionRecord
 
+#: Instead of an item's further readings: a search has found it, and they are unknown.
+UNREAD = "-"
 #: Items of a shard at the most: with it a shard stays below the 64 KB that Airflow advises for a value.
 SHARD_SIZE = 500
 #: Characters of an item's error that are kept; all of it stands in the log.
@@ -283,7 +285,11 @@ class Match:
 
 
 def match(
-    remembered: Sequence[Item], wanted: Sequence[Reading | None], ranks: Mapping[str, Rank] | None = None
+    remembered: Sequence[Item],
+    wanted: Sequence[Reading | None],
+    ranks: Mapping[str, Rank] | None = None,
+    *,
+    by_place: bool = True,
 ) -> Match:
     """
     Find what is remembered of each request: by its identity, and among equal ones by its exact URL, then its place.
@@ -292,9 +298,10 @@ def match(
     :param wanted: the requests of now; None = it cannot be built now (its image is gone): it is taken for the one that
         was in its place, where the batch has kept its size and no other request is that one.
     :param ranks: what became of the tasks of :attr:`Match.unclear`, by the items' identities.
+    :param by_place: False = what is remembered has no places: a search has found it.
     """
     ranks = ranks or {}
-    keeps_size = len(wanted) == len(remembered)
+    keeps_size = by_place and len(wanted) == len(remembered)
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, reading in enumerate(wanted):
         if reading is not None:
@@ -380,11 +387,13 @@ def _fresh(remembered: Sequence[Item], unmatched: Sequence[tuple[int, Reading | 
 
 def _in_question(fresh: Mapping[int, Item], lost: Sequence[Item]) -> tuple[tuple[int, Item], ...]:
     by_bare: dict[str, deque[Item]] = defaultdict(deque)
+    unread = deque(item for item in lost if item.more == UNREAD)
     for item in lost:
         by_bare[item.reading.bare].append(item)
     found = []
     for row, item in fresh.items():
-        candidates = by_bare.get(item.reading.bare) if item.identity else None
+        # Of what a search has found only the identity is known: any link with a query may be its.
+        candidates = (by_bare.get(item.reading.bare) or (item.more and unread)) if item.identity else None
         if candidates:
             found.append((row, candidates.popleft() if len(candidates) > 1 else candidates[0]))
     return tuple(found)

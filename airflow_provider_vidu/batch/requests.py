@@ -74,7 +74,7 @@ class BatchRequest:
     def can_be_found(self) -> bool:
         """Whether its payload has a place for the marker by which a lost submission is found again."""
         payload = self.asked.get("payload")
-        return not payload or MARKER_PLACEHOLDER in str(payload)
+        return not payload or (isinstance(payload, str) and MARKER_PLACEHOLDER in payload)
 
     @property
     def price(self) -> tuple[tuple[Any, ...], int | None]:

@@ -118,7 +118,12 @@ class BatchStore:
             if header is None:
                 return None
             for first in range(0, header.size, SHARD_SIZE):
-                self.items += shard_from_json(self._store.get(self._key(header.layout, first)))
+                shard = self._store.get(self._key(header.layout, first))
+                if shard is None and self._try.record_may_be_discarded:
+                    # A clear has discarded it all; then the worker of the earlier try has written its header again.
+                    self.header, self.items = None, []
+                    return None
+                self.items += shard_from_json(shard)
             if len(self.items) != header.size:
                 raise ValueError(f"{len(self.items)} items instead of {header.size}")
             self._adopt(header, self._store.get(ADOPTED_KEY) or {})

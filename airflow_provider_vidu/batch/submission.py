@@ -44,6 +44,7 @@ from airflow_provider_vidu.batch.prices import check_prices, give_back, hold_to_
 from airflow_provider_vidu.batch.recall import Generation, find_again
 from airflow_provider_vidu.batch.records import (
     MAX_PARAMETERS,
+    UNREAD,
     Header,
     Item,
     ItemPhase,
@@ -422,9 +423,10 @@ class BatchSubmission:
         :param unsent: what a request counts as that nothing is remembered of.
         """
         wanted = [request.reading for request in self.requests]
-        found = match(self.items, wanted)
+        by_place = bool(header.layout)
+        found = match(self.items, wanted, by_place=by_place)
         if found.unclear:
-            found = match(self.items, wanted, await self._ranks(found.unclear))
+            found = match(self.items, wanted, await self._ranks(found.unclear), by_place=by_place)
         if found.in_question and self.policies.on_input_change != "resubmit":
             raise self._unrecognised(found.in_question)
         problems_of(request for request, item in zip(self.requests, found.items, strict=True) if not item.has_been_sent)
@@ -432,6 +434,11 @@ class BatchSubmission:
         if found.left_over:
             left_credits += await self._leave(found.left_over)
         asked = digest_of(self.requests)
+        read = [
+            replace(item, more=reading.more) if item.more == UNREAD and reading is not None else item
+            for item, reading in zip(found.items, wanted, strict=True)
+        ]
+        found = replace(found, items=tuple(read))
         if unsent is ItemPhase.INTENT:
             items = [
                 item if item.has_been_sent else replace(item, phase=unsent, attempted_at=self.began)

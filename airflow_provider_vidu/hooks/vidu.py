@@ -161,9 +161,11 @@ class ViduHook(BaseHook):
         """
         Submit once per intended run of a task instance, whatever dies: for TaskFlow.
 
-        A retry finds the task that an earlier try submitted. A clear submits anew once the video was delivered, that
+        A retry finds the task that an earlier try submitted. A clear submits again once the video was delivered, that
         is after :meth:`download` has landed it or :meth:`note_returned` was called; before that it hands out the
-        finished video that was paid for, and cancels one that still waits. See ``airflow_provider_vidu.submission``.
+        finished video that was paid for, and cancels one that still waits. From Airflow 3.4 on a clear discards by
+        default what is known of the delivery: then a finished video means a new one, with a warning that names it.
+        See "Durable execution" in ``docs/reliability.md``.
 
         :param context: of the running task (``get_current_context()``).
         :param request: as in :meth:`submit`.

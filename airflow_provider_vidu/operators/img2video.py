@@ -444,10 +444,19 @@ class Img2VideoOperator(ViduSubmittingOperator):
         from airflow_provider_vidu.compat import state_store
         from airflow_provider_vidu.landing import land_all
         from airflow_provider_vidu.lineage import hand_over
-        from airflow_provider_vidu.waiting import ended_line, seconds_of, video_of, with_what_a_clear_does
+        from airflow_provider_vidu.waiting import (
+            ended_line,
+            seconds_of,
+            sleep_in_slices,
+            video_of,
+            with_what_a_clear_does,
+        )
+
+        def sleep(seconds: float) -> None:
+            sleep_in_slices(seconds, lambda: self._stop_if_killed(context, client, task.task_id))
 
         try:
-            task = video_of(client, task)
+            task = video_of(client, task, sleep=sleep)
         except ViduNoCreationError as error:
             # The record stays as it is: the video may exist, and a clear must not pay for another one.
             remembered = self.durable and state_store(context) is not None

@@ -199,7 +199,7 @@ class ViduTaskTrigger(BaseTrigger):
         is_over = instance is not None and await aended_by_user(instance)
         if is_over or (instance is not None and compat.clear_discards_state()):
             async with await ViduHook(self.vidu_conn_id).aget_conn() as client:
-                if is_over or await ais_forgotten(instance, client, self.vidu_task_ids[0]):
+                if is_over or await ais_forgotten(instance, client, self.vidu_task_ids):
                     report = await cancel_unfinished(
                         client, self.vidu_task_ids, seconds=self._kill_timeout, log=self.log
                     )

@@ -118,7 +118,7 @@ class BatchWorld(World):
         kind = self.chance.one_of(["add", "take out", "reorder"])
         at = int(self.chance.between(0, len(rows) - 0.001))
         if kind == "add":
-            rows.insert(at, {"prompt": f"{len(self.history)} {accidents.prompt_of(self.chance)}"})
+            rows.insert(at, {"prompt": f"added {len(self.history)} {accidents.prompt_of(self.chance)}"})
         elif kind == "reorder":
             rows.append(rows.pop(at))
         elif len(rows) > 1:

@@ -177,7 +177,7 @@ class World:
                 self.handed_over |= noted
         self.user_has_acted = True
         self.user_has_ended_it = False
-        if self.retries and not self.calm and self.chance.happens(0.2):
+        if self.has_store and self.retries and not self.calm and self.chance.happens(0.2):
             self.note("fewer retries", "the DAG's author has lowered retries before the clear")
             self.retries -= 1
         # Of a task that waits for its retry Airflow counts the try before, so that max_tries stays as it was.

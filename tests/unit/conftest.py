@@ -59,7 +59,9 @@ class Vidu:
     """An account at Vidu as the blocking client sees it, with a script of replies to submissions."""
 
     clock: Clock
-    account: Account = field(default_factory=lambda: Account(api_key="key", timeout=60, settle_seconds=60))
+    account: Account = field(
+        default_factory=lambda: Account(base_url="https://relay.example", api_key="key", timeout=60, settle_seconds=60)
+    )
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: Raised by the next submissions, in order; ("accepted", error) creates the task first.
     replies: list[Any] = field(default_factory=list)

@@ -137,7 +137,7 @@ class Host:
     """A client of a host whose list answers, or does not exist."""
 
     def __init__(self, error=None, list_path="/tasks"):
-        self.account = Account(api_key="k", list_path=list_path)
+        self.account = Account(base_url="https://relay.example", api_key="k", list_path=list_path)
         self.error = error
 
     def list_page(self, **query):
@@ -186,7 +186,15 @@ def airflow(monkeypatch):
 )
 async def test_without_a_list_only_what_no_try_can_know_is_forgotten(airflow, standings, noted, forgotten):
     airflow.standings, airflow.noted = standings, noted
-    assert await ais_forgotten(SimpleNamespace(), AsyncHost(NO_LIST), "1") is forgotten
+    assert await ais_forgotten(SimpleNamespace(), AsyncHost(NO_LIST), ["1"]) is forgotten
+
+
+async def test_what_runs_of_a_batch_is_forgotten_only_when_its_next_try_says_so(airflow):
+    """With its record kept it would wait for what runs."""
+    airflow.standings, airflow.noted = [Standing.CLEARED, Standing.RUNNING, Standing.DEFERRED], [False]
+    assert await ais_forgotten(SimpleNamespace(), AsyncHost(NO_LIST), ["1", "2"]) is False
+    airflow.standings, airflow.noted = [Standing.CLEARED, Standing.RUNNING], [True]
+    assert await ais_forgotten(SimpleNamespace(), AsyncHost(NO_LIST), ["1", "2"]) is True
 
 
 @pytest.mark.parametrize(
@@ -201,7 +209,7 @@ async def test_without_a_list_only_what_no_try_can_know_is_forgotten(airflow, st
     ids=["a list", "a list that is down", "a refused key", "no such path", "the connection says so"],
 )
 async def test_where_there_is_a_list_nothing_is_forgotten(airflow, host, forgotten):
-    assert await ais_forgotten(SimpleNamespace(), AsyncHost(*host), "1") is forgotten
+    assert await ais_forgotten(SimpleNamespace(), AsyncHost(*host), ["1"]) is forgotten
     assert is_forgotten(SimpleNamespace(), Host(*host)) is forgotten
 
 

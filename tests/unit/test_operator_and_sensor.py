@@ -303,6 +303,34 @@ def test_a_kill_of_a_waiting_worker_never_ends_in_success(vidu_emulator, runtime
     assert vidu_emulator.counters.requests["cancel"] == 0
 
 
+def test_a_kill_is_noticed_while_the_result_is_taken(vidu_emulator, runtime_context, store, monkeypatch):
+    """The pauses of the last query are no place to miss a kill: the record stays, and a retry takes the result."""
+    from airflow_provider_vidu import kill_guard, waiting
+
+    monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: False)
+    monkeypatch.setattr(waiting, "EMPTY_GAP", 0.01)
+    first = operator(wait_for_completion=False, prompt="[emulator:no-creation:2]").execute(runtime_context(store))
+    vidu_emulator.skip(1000)
+    store.values["vidu_submission"]["phase"] = "submitted"
+    made = operator(prompt="[emulator:no-creation:2]")
+    query = waiting.query_paid_task
+
+    def query_and_kill(*arguments, **options):
+        task = query(*arguments, **options)
+        made.on_kill()
+        return task
+
+    monkeypatch.setattr(waiting, "query_paid_task", query_and_kill)
+    with pytest.raises(ViduStillRunningError, match="told to stop"):
+        made.execute(runtime_context(store, try_number=2))
+    assert store.values["vidu_submission"]["phase"] == "submitted"
+    assert vidu_emulator.counters.requests["cancel"] == 0
+    monkeypatch.setattr(waiting, "query_paid_task", query)
+    again = operator(prompt="[emulator:no-creation:2]").execute(runtime_context(store, try_number=3))
+    assert again["task_id"] == first["task_id"]
+    assert vidu_emulator.counters.submissions == 1
+
+
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
 def test_a_shutdown_is_no_deadline(vidu_emulator, runtime_context, store, monkeypatch):
     """SIGTERM of a worker cancels nothing, whatever the deadline would do, and leaves a later clear its choice."""

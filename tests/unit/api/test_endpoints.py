@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime, timedelta, timezone
 from urllib.parse import parse_qsl, urlsplit
 
@@ -326,6 +327,18 @@ def test_a_videos_link_is_found_wherever_relays_put_it(reply):
         {"output": "https://cdn.example/cover.JPEG"},
         {"images": ["https://in.example/a?x=1"], "url": "https://in.example/a?x=2"},
         {"image_url": "https://in.example/a", "outputs": ["https://in.example/a"]},
+        {"input": {"image_url": "https://in.example/a"}, "url": "https://in.example/a?x"},
+        {"input": {"images": [{"image": "https://in.example/a"}]}, "outputs": ["https://in.example/a"]},
+        {"img_url": "https://in.example/a", "output": "https://in.example/a"},
+        {"request": {"images": ["https://in.example/a"]}, "url": "https://in.example/a"},
+        {"data": {"state": "success", "input": "https://in.example/a"}, "result_url": "https://in.example/a"},
+        {
+            "data": {
+                "state": "success",
+                "data": {"request": {"start_image": "https://in.example/a"}},
+                "url": "https://in.example/a",
+            }
+        },
         {"fail_reason": "see https://help.example"},
         {"creations": [{"url": "v.mp4"}]},
         {"video": {"video": {"video": {"video": {"video": VIDEO}}}}},
@@ -398,6 +411,35 @@ def test_a_success_without_a_known_link_quotes_its_reply_unsigned():
     assert "secret" not in quoted
     assert "iVBORw0KGgoiVBORw0KGgo" not in quoted
     assert len(quoted) <= 4001
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "//cdn.example/film?sign=secret",
+        "cdn.example/film?sign=secret",
+        "oss://bucket.cdn.example/film?Expires=1&Signature=secret#secret",
+        "https://user:secret@cdn.example/film",
+        "https://cdn.example/film%3Fsign=secret",
+        "https://cdn.example/film%3fa%3d1%26sign%3dsecret",
+        '{"href": "https://cdn.example/film\\u003fsign=secret"}',
+        '["https:\\u002f\\u002fcdn.example/film?secret"]',
+        json.dumps({"href": json.dumps({"href": "https://cdn.example/film\u003fsign=secret"})}),
+    ],
+)
+def test_a_quoted_link_is_unsigned_however_it_is_written(link):
+    quoted = parse_task(200, {}, body({"state": "success", "film": link}), TASK_ID).unread_reply
+    assert "cdn.example/film" in quoted
+    assert "secret" not in quoted
+
+
+@pytest.mark.parametrize(
+    "text", ["?" * 1_000_000, "?a" * 500_000, "//" * 500_000, "[" * 100_000], ids=lambda text: text[:2]
+)
+def test_a_long_text_without_links_is_quoted_at_once(text):
+    began = time.perf_counter()
+    assert parse_task(200, {}, body({"state": "success", "film": text}), TASK_ID).unread_reply
+    assert time.perf_counter() - began < 5
 
 
 @pytest.mark.parametrize("reply", [VIDUS, {"state": "processing"}, {"state": "failed"}], ids=str)

@@ -333,3 +333,18 @@ def test_without_a_store_a_failed_request_may_be_changed(without_store):
     stage.vidu.end(first.items[0].task_id, "failed", "AuditSubmitIllegal")
     stage.submit(rows_of(f"{CDN}/other"))
     assert len(stage.vidu.tasks) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (f"{CDN}?name=%B0%A1", f"{CDN}?name=%B9%B7"),
+        (f"{CDN}?layer=cat&layer=dog", f"{CDN}?layer=dog&layer=cat"),
+    ],
+    ids=["an encoding that is not UTF-8", "the order of one name's values"],
+)
+@pytest.mark.parametrize("clear", [False, True], ids=["retry", "clear"])
+def test_whatever_differs_in_a_query_tells_pictures_apart(stage, one, other, clear):
+    stage.submit(rows_of(one, other))
+    again = stage.submit(rows_of(other, one), clear=clear)
+    assert [image_of(stage, item.task_id) for item in again.items] == [other, one]

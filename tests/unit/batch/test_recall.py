@@ -8,8 +8,9 @@ import logging
 
 import pytest
 from batch_stage import ACCOUNT, Kept, Stage, reply
+from PIL import Image
 
-from airflow_provider_vidu.api.errors import ViduSubmissionInDoubtError
+from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduSubmissionInDoubtError
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.batch.recall import is_delivered_by, newest, of_manifest, read_marker
 
@@ -259,3 +260,77 @@ def test_a_clear_after_fewer_retries_is_seen(stage):
     stage.first_try = 2
     stage.submit(ROWS)
     assert len(stage.vidu.tasks) == 16
+
+
+def listed(stage, rows):
+    """Let the walk through the list show some of the tasks."""
+
+    def instead(operation, request):
+        if operation == "list" and "task_ids=" not in request.url:
+            return reply(200, {"tasks": rows()})
+        return None
+
+    stage.vidu.instead = instead
+
+
+def test_a_link_with_another_query_stops_before_anything_is_sent(stage):
+    """It may be the same picture, signed again in a way that no scheme tells."""
+    first = stage.submit([{"images": "https://cdn.example/a.png?token=one"}])
+    stage.vidu.end(first.items[0].task_id)
+    stage.options["is_landed"] = lambda index, task: False
+    with pytest.raises(ViduError, match="differs only in its query"):
+        stage.submit([{"images": "https://cdn.example/a.png?token=two"}], discard=True)
+    assert len(stage.vidu.tasks) == 1
+
+
+def test_what_was_found_again_remembers_its_link(stage):
+    one, two = ({"images": f"https://cdn.example/a.png?token={token}"} for token in ("one", "two"))
+    stage.submit([one, ROWS[0]])
+    stage.vidu.end(stage.submit([one, ROWS[0]], discard=True).items[0].task_id)
+    with pytest.raises(ViduError, match="differs only in its query"):
+        stage.submit([two, ROWS[0]], clear=True)
+    assert len(stage.vidu.tasks) == 2
+
+
+def test_a_newer_generation_that_does_not_show_yet_is_waited_for(stage):
+    first = stage.submit(ROWS)
+    old = {item.task_id for item in first.items}
+    for task_id in old:
+        stage.vidu.end(task_id)
+    first.note_returned(whole=True)
+    second = [item.task_id for item in stage.submit(ROWS, clear=True).items]
+    shown_at = stage.clock() + 40
+    listed(stage, lambda: [row for one, row in stage.vidu.tasks.items() if one in old or stage.clock() >= shown_at])
+    stage.options["is_landed"] = lambda index, task: False
+    assert [item.task_id for item in stage.submit(ROWS, discard=True).items] == second
+
+
+def test_of_equal_requests_the_running_one_is_found_though_it_shows_late(stage):
+    failed, running = (item.task_id for item in stage.submit([ROWS[0], ROWS[0]]).items)
+    stage.vidu.end(failed, "failed", "AuditSubmitIllegal")
+    shown_at = stage.clock() + 40
+    listed(stage, lambda: [row for one, row in stage.vidu.tasks.items() if one != running or stage.clock() >= shown_at])
+    assert stage.submit([ROWS[0]], discard=True).items[0].task_id == running
+    assert len(stage.vidu.tasks) == 2
+
+
+def test_a_header_that_a_worker_wrote_after_the_clear_is_searched_around(stage):
+    """Airflow discards the state of a running task at once; its worker may write once more before it ends."""
+    first = stage.submit(ROWS)
+    stage.store.values.clear()
+    first.note_returned(whole=True)
+    again = stage.submit(ROWS, clear=True)
+    assert [item.task_id for item in again.items] == [item.task_id for item in first.items]
+
+
+def test_pictures_that_are_gone_give_no_row_another_rows_video(stage, tmp_path):
+    rows = [{"images": str(tmp_path / f"{number}.png"), "prompt": str(number)} for number in range(2)]
+    for number in range(2):
+        Image.new("RGB", (300, 300), (number * 80, 0, 0)).save(tmp_path / f"{number}.png")
+    stage.submit(rows)
+    for number in range(2):
+        (tmp_path / f"{number}.png").unlink()
+    listed(stage, lambda: list(stage.vidu.tasks.values())[::-1])
+    with pytest.raises(ViduInputError):
+        stage.submit(rows, discard=True)
+    assert len(stage.vidu.tasks) == 2
