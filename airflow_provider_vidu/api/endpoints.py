@@ -384,7 +384,7 @@ def parse_credits(status: int, headers: Mapping[str, str], body: bytes) -> Credi
     """
     Read the balance.
 
-    :raises ViduConfigurationError: a web page; this host does not tell the balance.
+    :raises ViduConfigurationError: a web page; this host does not report the balance.
     :raises ViduError: what the answer says instead.
     """
     _refuse_web_page(status, headers, body, "balance query")
@@ -446,7 +446,7 @@ def is_missing_endpoint(error: ViduError) -> bool:
 
 def is_web_page(error: ViduError) -> bool:
     """
-    Tell whether a host has answered with a web page where only JSON makes sense.
+    Say whether a host has answered with a web page where only JSON makes sense.
 
     new-api, one-api and one-hub send their dashboard, with HTTP 200, for every path that they do not route.
     """

@@ -93,7 +93,7 @@ class LostSubmissions:
             if found is not None:
                 attempt, task = found
                 if not item.attempt and task.failed:
-                    # Nobody knows how many attempts there were: a later one than the failed one may show yet.
+                    # The number of attempts is unknown: a later one than the failed one may still show.
                     if now < settled:
                         latest = max(latest or 0.0, settled)
                         continue

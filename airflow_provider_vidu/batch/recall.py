@@ -40,7 +40,7 @@ _MARKER = re.compile(f"({re.escape(MARKER_PREFIX)}[0-9a-f]{{32}}):([0-9a-f]{{16}
 @dataclass(frozen=True)
 class Submitted:
     """
-    One submission of a batch, as its marker tells it.
+    One submission of a batch, read from its marker.
 
     :param generation: the batch's own marker.
     :param identity: of the item.
