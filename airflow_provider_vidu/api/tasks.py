@@ -97,9 +97,9 @@ def layers_of(reply: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _state_of(layers: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the task's state. The outermost one is only the request's where another is inside."""
     states = [_state_word(layer.get("state") or layer.get("status")) for layer in layers]
-    told = [state for state in states[1:] if state] or states[:1]
+    inner = [state for state in states[1:] if state] or states[:1]
     # Vidu's own reply inside an envelope may be an older one than the envelope's state.
-    return next((state for state in reversed(told) if state in FINAL_STATES), told[-1])
+    return next((state for state in reversed(inner) if state in FINAL_STATES), inner[-1])
 
 
 def _state_word(value: Any) -> str | None:
