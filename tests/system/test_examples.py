@@ -109,3 +109,10 @@ def test_it_succeeds_at_the_first_try(examples: Examples, file: str) -> None:
 
 def test_every_video_lands_below_the_working_directory(examples: Examples) -> None:
     assert {path.suffix for path in examples.work.glob("vidu-videos/**/*") if path.is_file()} >= {".mp4", ".jpg"}
+
+
+def test_the_grid_names_each_video_by_its_picture(examples: Examples) -> None:
+    (run,) = examples.runs("example_vidu_folder")
+    tasks = examples.airflow.task_instances("example_vidu_folder", run["dag_run_id"])
+    labels = {task["rendered_map_index"] for task in tasks if task["task_id"] == "animate"}
+    assert labels == {path.name for path in (FOLDER / "images").iterdir() if path.is_file()}

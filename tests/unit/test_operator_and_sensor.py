@@ -413,6 +413,12 @@ def test_a_sensor_that_cannot_end_in_the_triggerer_says_so_at_parse_time(setting
         sensor(vidu_task="1", end_from_trigger=True, **settings)
 
 
+def test_the_log_says_what_was_submitted(vidu_emulator, runtime_context, capsys):
+    operator(prompt="The cat yawns", wait_for_completion=False).execute(runtime_context())
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "Submitted" in line]
+    assert "Model viduq2-turbo, picture a.png, prompt The cat yawns." in line
+
+
 def test_where_a_listener_listens_the_sensor_asks_for_a_worker(vidu_emulator, runtime_context, monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.compat.is_success_listened_to", lambda: True)
     task_id = ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id
