@@ -202,11 +202,12 @@ class ViduHook(BaseHook):
                 sleep=sleep,
                 log=self.log,
             )
-            task = submission.submit(lambda: _wire(request, extra_params, self.log))
+            picture = request.get("images") if isinstance(request, Mapping) else request.images
+            task = submission.submit(lambda: _wire(request, extra_params, self.log), picture=picture)
         except ViduError as error:
             raise_for_airflow(error)
         self._submissions[task.task_id] = submission
-        report(self, request.get("images") if isinstance(request, Mapping) else request.images, ())
+        report(self, picture, ())
         return task
 
     def note_returned(self, task: ViduTask | str) -> None:

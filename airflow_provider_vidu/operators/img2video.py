@@ -253,7 +253,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
             self._check_settings()
             with self._client() as client:
                 submission = self._submission(context, client, resumed)
-                task = submission.submit(self._wire)
+                task = submission.submit(self._wire, picture=self.images)
                 show(self, task)
                 self._stop_if_killed(context, client, task.task_id)
                 if not self.wait_for_completion:
