@@ -176,7 +176,10 @@ def _parsed(
     account: Account,
     *more: str,
 ) -> Result:
-    return parse(status, headers, _without_key(status, body, account), *more)
+    try:
+        return parse(status, headers, _without_key(status, body, account), *more)
+    except ViduError as error:
+        raise endpoints.with_advice_for(error, account) from None
 
 
 class _Lacking:

@@ -13,6 +13,7 @@ from airflow_provider_vidu.api.endpoints import is_missing_endpoint
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
     ViduConfigurationError,
+    ViduCreditError,
     ViduError,
     ViduRateLimitError,
     ViduRequestError,
@@ -71,6 +72,8 @@ def _checked(client: ViduClient) -> tuple[bool, str]:
         if credits.rows:
             poor = "" if credits.total > 0 else " Top the account up before you submit."
             return True, f"{accepts}; {credits.total} credits left.{poor}"
+    except ViduCreditError as error:
+        return True, f"{accepts}, and answers that the account is empty: {error.message} {error.advice}"
     except ViduError as error:
         if not _is_lacking(error):
             raise
@@ -129,24 +132,23 @@ def _told(error: ViduError, account: Account | None) -> str:
     host = urlsplit(account.base_url).hostname or ""
     if isinstance(error, ViduAuthError):
         others = ", ".join(sorted(f"https://{other}" for other in VIDU_HOSTS - {host}))
-        scheme = f"after {account.auth_scheme!r}" if account.auth_scheme else "alone"
-        error.advice = (
-            f"Check the API key. If it belongs to the other region, the host is {others}."
-            if host in VIDU_HOSTS
-            else f"Check the API key, and whether it is one of this host's own. It was sent {scheme} in the "
-            f"Authorization header: auth_scheme in the extra changes that."
-        )
+        if host in VIDU_HOSTS:
+            error.advice = f"Check the API key. If it belongs to the other region, the host is {others}."
         return f"{account.base_url} refuses this key. {error}"
     if isinstance(error, ViduRateLimitError):
         error.advice = "It asks for a pause and has not judged the key. Test again in a minute."
+    elif isinstance(error, ViduUnavailableError) and error.http_status == 403:
+        error.advice = f"It has not judged the key. {error.advice}"
     elif isinstance(error, ViduUnavailableError) and (error.http_status or 0) >= 400:
         error.advice = "It is down or overloaded, and has not judged the key. Test again later."
     elif isinstance(error, ViduUnavailableError):
         if "could not be reached" not in error.message:
+            asked = [name for name in ("credits_path", "list_path") if getattr(account, name) is not None]
+            lacking = ", ".join(f'"{name}": null' for name in asked)
             return (
                 f"{account.base_url} does not answer as Vidu's API does. {error.message} Check the host "
-                f"(https://api.vidu.com, https://api.vidu.cn, or a relay's API rather than its web page). What a relay "
-                f'lacks is told in the extra: "credits_path": null, "list_path": null.'
+                f"(https://api.vidu.com, https://api.vidu.cn, or a relay's API rather than its web page)."
+                + (f" Say what a relay lacks in the extra: {lacking}." if lacking else "")
             )
         for mark, why, advice in _UNREACHED:
             if mark in error.message:

@@ -151,6 +151,7 @@ class Submission:
         self._record: SubmissionRecord | None = None
         self._has_list = True
         self._picture: object = None
+        self._lost_reply = ""
 
     @classmethod
     def of(cls, context: Any, client: ViduClient, policies: Policies, **options: Any) -> Submission:
@@ -249,7 +250,7 @@ class Submission:
                     raise input_error or ViduInputError("images: the image cannot be read.")
                 if self._attempts >= MAX_ATTEMPTS:
                     raise ViduUnavailableError(
-                        f"Vidu has created nothing in {self._attempts} attempts.",
+                        f"Vidu has created nothing in {self._attempts} attempts. {self._lost_reply}".rstrip(),
                         advice="Nothing is billed; a retry looks again before it submits.",
                     )
                 if not self._attempts:
@@ -289,6 +290,7 @@ class Submission:
                     key=self.key if self._store is not None else None,
                     candidates=candidates,
                     has_list=self._has_list,
+                    cause=self._lost_reply,
                 )
                 if failure.fate is Fate.IN_DOUBT and self.policies.on_unknown == "resubmit":
                     failure.fate = Fate.RETRYABLE
@@ -401,6 +403,7 @@ class Submission:
                 if not self.policies.durable:
                     raise
                 self._log.warning("%s", error)
+                self._lost_reply = error.message
                 ended = self._clock()
                 if not ended_by(error.http_status):
                     # What was sent may be on its way for as long as a POST can last.

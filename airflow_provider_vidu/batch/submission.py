@@ -680,7 +680,9 @@ class BatchSubmission:
             self.errors.pop(index, None)
             remote = remote_of(answer)
             if answer.failed:
-                self.errors[index] = task_error(answer.task_id, answer.err_code, credits=answer.credits)
+                self.errors[index] = task_error(
+                    answer.task_id, answer.err_code, message=answer.err_msg, credits=answer.credits
+                )
         if isinstance(answer, ViduError) or not answer.failed:
             # Not every host tells what a task has cost: then the estimate counts, as when it was submitted.
             kind, estimate = self.requests[index].price

@@ -229,6 +229,7 @@ def host(answer):
 KEY = "vda_0123456789abcdefghijklmnopqrstuvwxyz"
 NOTHING = (404, b"")
 UNKNOWN_TASK = (404, b'{"code": 404, "reason": "TaskNotFound", "message": "no such task"}')
+EMPTY_ACCOUNT = (403, b'{"error": {"message": "no quota", "code": "insufficient_user_quota"}}')
 MUTE = (400, b'{"error": {"message": "bad request"}}')
 
 
@@ -286,6 +287,11 @@ def everything(status, body=b"", *location):
             everything(301, b"", "https://www.vidu.example/"), False, "redirects (HTTP 301 to https://www", id="moved"
         ),
         pytest.param(everything(503), False, "has not judged the key. Test again later", id="down"),
+        pytest.param(
+            everything(403, b"<html><title>Just a moment...</title>"), False, "has not judged the key", id="a challenge"
+        ),
+        pytest.param(relay(credits=EMPTY_ACCOUNT), True, "Top the account up", id="an empty account"),
+        pytest.param(relay(task=EMPTY_ACCOUNT), True, "and refuses others", id="an empty account, seen by a query"),
         pytest.param(everything(429), False, "Test again in a minute", id="too many requests"),
     ],
 )
@@ -304,6 +310,15 @@ def test_a_refused_key_is_told_the_other_regions_host(connect, monkeypatch):
     with host(everything(401)) as url:
         ok, text = connect(host=url, password=KEY).test_connection()
     assert (ok, "belongs to the other region, the host is https://api.vidu.cn." in text) == (False, True), text
+
+
+def test_the_connection_test_advises_nothing_that_is_already_set(connect):
+    with host(everything(200, b"[]")) as url:
+        _, text = connect(host=url, password=KEY, extra={"list_path": None}).test_connection()
+        assert '"credits_path": null.' in text
+        assert "list_path" not in text
+        _, text = connect(host=url, password=KEY, extra={"list_path": None, "credits_path": None}).test_connection()
+        assert "null" not in text
 
 
 @pytest.mark.parametrize(
