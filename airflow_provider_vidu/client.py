@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+import certifi
 import tenacity
 
 from airflow_provider_vidu import __version__
@@ -37,6 +38,7 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.proxies import choose_proxy, proxy_url
 from airflow_provider_vidu.api.tasks import Credits, ViduTask
 
 if TYPE_CHECKING:
@@ -151,14 +153,31 @@ def proxy_for(account: Account) -> str | None:
     Return the proxy for an account's host: the connection's own, else the environment's, none for loopback.
 
     :param account: where to.
+    :raises ViduConfigurationError: a proxy that only one of the transports could use, such as SOCKS.
     """
     if account.proxy or account.is_loopback:
         return account.proxy
     parts = urlsplit(account.base_url)
-    if not parts.hostname or proxy_bypass(parts.hostname):
+    chosen = choose_proxy(account.base_url, getproxies())
+    # proxy_bypass also knows the exceptions in the settings of macOS.
+    if chosen is None or proxy_bypass(parts.hostname or ""):
         return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    kind, text = chosen
+    return proxy_url(text, _variable(kind), to_https=parts.scheme == "https")
+
+
+def _variable(kind: str) -> str:
+    """Return how a proxy of the environment is spelt there, for a message."""
+    names = (name for name, value in os.environ.items() if name.lower() == f"{kind}_proxy" and value)
+    # The one in lower case goes before the other.
+    return max(names, default="The proxy of the system's settings")
+
+
+def _ca_bundle(account: Account) -> bool | str:
+    """Return what certificates are verified with: a path, True = certifi's, False = not at all."""
+    if account.verify is not True or account.is_loopback:
+        return account.verify
+    return next((path for name in _CA_BUNDLES if (path := os.environ.get(name))), True)
 
 
 def _without_key(status: int, body: bytes, account: Account) -> bytes:
@@ -203,21 +222,17 @@ class _Lacking:
             self._errors[parse] = error
 
 
-def _tls_context(verify: str | None) -> ssl.SSLContext | bool:
+def _tls_context(bundle: bool | str) -> ssl.SSLContext | bool:
     # Reads files: not on the triggerer's loop.
-    bundle = verify or next((path for name in _CA_BUNDLES if (path := os.environ.get(name))), None)
-    if bundle is None:
-        return True
+    if bundle is False:
+        return False
+    # As requests does: what the system trusts may be another set, or none in a slim container.
+    path = certifi.where() if bundle is True else bundle
     try:
-        is_folder = os.path.isdir(bundle)
-        return ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
+        is_folder = os.path.isdir(path)
+        return ssl.create_default_context(cafile=None if is_folder else path, capath=path if is_folder else None)
     except OSError as error:
-        raise _verify_error(OSError(f"{bundle}: {error}")) from None
-
-
-def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    # An auth of our own stops requests from replacing the key with an entry of ~/.netrc.
-    return request
+        raise _verify_error(OSError(f"{path}: {error}")) from None
 
 
 class _FinalResponse(http.client.HTTPResponse):
@@ -286,11 +301,14 @@ class ViduClient:
         self.account = account
         self._session = requests.Session()
         _read_final_replies(self._session)
-        self._session.auth = _keep_headers
         self._session.headers["User-Agent"] = USER_AGENT
+        # The environment is read here, by the rules of both transports. It also keeps an entry of ~/.netrc from
+        # replacing the key.
+        self._session.trust_env = False
+        self._session.verify = _ca_bundle(account)
         proxy = proxy_for(account)
-        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self._session.trust_env = not account.is_loopback
+        if proxy:
+            self._session.proxies = {"http": proxy, "https": proxy}
         self._lacking = _Lacking()
         self._retrying = tenacity.Retrying(sleep=sleep, **_retry_arguments())
 
@@ -409,15 +427,11 @@ class ViduClient:
             prepared = self._session.prepare_request(
                 requests.Request(request.method, request.url, headers=dict(request.headers), data=outgoing)
             )
-            # Given here and not to the session: what a session has gives way to the environment.
-            settings = self._session.merge_environment_settings(
-                request.url, dict(self._proxies), True, self.account.verify, None
-            )
             with self._session.send(
                 prepared,
                 timeout=cast("Any", limit),
                 allow_redirects=False,
-                **settings,
+                stream=True,
             ) as response:
                 body = bytearray()
                 # The socket's timeout starts anew with every byte: the whole answer has to be bounded too, and a
@@ -561,13 +575,10 @@ class AsyncViduClient:
         import aiohttp
 
         if self._session is None and not self._closed:
-            verify = self.account.verify
-            from_environment = verify is True and not self.account.is_loopback
-            if isinstance(verify, str) or (from_environment and any(map(os.environ.get, _CA_BUNDLES))):
+            uses_tls = any((url or "").startswith("https:") for url in (self.account.base_url, self._proxy))
+            if uses_tls or isinstance(self.account.verify, str):
                 # Reading a CA bundle takes tens of milliseconds: not on the triggerer's loop.
-                self._tls = await asyncio.to_thread(_tls_context, verify if isinstance(verify, str) else None)
-            else:
-                self._tls = bool(verify)
+                self._tls = await asyncio.to_thread(_tls_context, _ca_bundle(self.account))
         if self._closed:
             # Whoever closed it has gone: nobody would close another session.
             raise ViduUnavailableError("This client has been closed. Nothing was sent.")

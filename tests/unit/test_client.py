@@ -964,6 +964,74 @@ def test_the_same_proxy_is_chosen_for_both_transports(environment):
     assert proxy_for(Account(base_url="http://localhost:1", proxy="http://own.example")) == "http://own.example"
 
 
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+def test_a_proxy_without_a_scheme_is_used_by_both_transports(transport, proxy, environment, variable):
+    environment(**{variable: proxy.url.removeprefix("http://")})
+    proxy.script(answer(200, CREATED))
+    assert transport.call(account(base_url="http://vidu.example"), "submit", WIRE).task_id == TASK_ID
+    assert [received.method for received in proxy.received] == ["POST"]
+
+
+@pytest.mark.parametrize(
+    "no_proxy", ["*", "198.51.100.0/24", "198.51.100.7", "198.51.100.7:{port}", "other.example,198.51.100.7"]
+)
+def test_no_proxy_means_the_same_to_both_transports(server, transport, proxy, environment, monkeypatch, no_proxy):
+    environment(http_proxy=proxy.url, NO_PROXY=no_proxy.format(port=server.port))
+    _reach(monkeypatch, server)
+    server.script(answer(200, RUNNING))
+    transport.call(account(base_url=f"http://198.51.100.7:{server.port}"), "get_task", TASK_ID)
+    assert not proxy.received
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("no_proxy", ["idu.example", "vidu.example:1", "10.0.0.0/8", "api.vidu.example"])
+def test_no_proxy_of_other_hosts_sends_both_transports_through_the_proxy(transport, proxy, environment, no_proxy):
+    environment(http_proxy=proxy.url, no_proxy=no_proxy)
+    transport.call(account(base_url="http://vidu.example"), "get_task", TASK_ID)
+    assert len(proxy.received) == 1
+
+
+def _reach(monkeypatch, server):
+    """Let every connection to 198.51.100.7, an address for documentation, end at the server."""
+    connect = socket.socket.connect
+
+    def redirected(self, address):
+        return connect(self, ("127.0.0.1", server.port) if address[0] == "198.51.100.7" else address)
+
+    def sock_connect(self, sock, address):
+        sock.setblocking(True)
+        redirected(sock, address)
+        sock.setblocking(False)
+        return asyncio.sleep(0)
+
+    monkeypatch.setattr(socket.socket, "connect", redirected)
+    monkeypatch.setattr(asyncio.selector_events.BaseSelectorEventLoop, "sock_connect", sock_connect)
+
+
+@pytest.mark.parametrize("variable", ["all_proxy", "ALL_PROXY", "http_proxy"])
+def test_a_socks_proxy_is_refused_before_anything_is_sent(server, transport, environment, variable):
+    environment(**{variable: f"socks5h://user:hush@127.0.0.1:{server.port}"})
+    error = transport.fails(ViduConfigurationError, account(base_url="http://vidu.example"), "submit", WIRE)
+    assert variable in str(error)
+    assert "socks5h" in str(error)
+    assert "hush" not in str(error)
+    assert not server.received
+
+
+def test_a_socks_proxy_of_other_hosts_hinders_nothing(server, transport, proxy, environment):
+    environment(all_proxy="socks5h://127.0.0.1:9", http_proxy=proxy.url)
+    transport.call(account(base_url="http://vidu.example"), "get_task", TASK_ID)
+    server.script(answer(200, RUNNING))
+    transport.call(account(server), "get_task", TASK_ID)
+    assert (len(proxy.received), len(server.received)) == (1, 1)
+
+
+def test_a_password_of_the_proxy_reaches_it_in_the_same_words(transport, proxy, environment):
+    environment(http_proxy=proxy.url.replace("http://", "us%40er:p%3Aass@"))
+    transport.call(account(base_url="http://vidu.example"), "get_task", TASK_ID)
+    assert proxy.received[0].headers["proxy-authorization"] == "Basic dXNAZXI6cDphc3M="
+
+
 @pytest.mark.parametrize("verify", [False, "/etc/ssl/relay.pem"])
 def test_the_connections_verify_goes_before_the_environments_bundle(monkeypatch, tmp_path, verify):
     import requests
@@ -1059,20 +1127,20 @@ def test_a_client_that_was_closed_opens_no_session_that_nobody_closes(server):
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_the_async_client_obeys_the_environments_ca_bundle_as_requests_does(name, monkeypatch, tmp_path):
+def test_both_transports_obey_the_environments_ca_bundle(name, transport, monkeypatch, tmp_path):
     for other in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, str(tmp_path / "missing.pem"))
-
-    async def look(base_url):
-        async with AsyncViduClient(Account(base_url=base_url, api_key="k")) as client:
-            await client.get_task(TASK_ID, retry=False)
-
-    with pytest.raises(ViduConfigurationError, match=r"missing\.pem"):
-        asyncio.run(look("https://vidu.invalid"))
+    error = transport.fails(ViduConfigurationError, account(base_url="https://vidu.invalid"), "submit", WIRE)
+    assert "missing.pem" in str(error)
     # Not for this machine's own.
-    with pytest.raises(ViduUnavailableError):
-        asyncio.run(look(f"https://127.0.0.1:{free_port()}"))
+    transport.fails(ViduUnavailableError, account(base_url=f"https://127.0.0.1:{free_port()}"), "submit", WIRE)
+
+
+def test_the_triggerer_trusts_the_authorities_that_the_worker_trusts(tls_server, certificate, monkeypatch):
+    monkeypatch.setattr("certifi.where", lambda: str(certificate[0]))
+    tls_server.script(answer(200, RUNNING))
+    assert Transport("aiohttp").call(account(tls_server), "get_task", TASK_ID).state == "processing"
 
 
 def test_a_bundle_of_the_connection_goes_before_the_environments(monkeypatch, tmp_path):
