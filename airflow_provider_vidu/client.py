@@ -16,8 +16,11 @@ import os
 import re
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -103,7 +106,7 @@ class _Body(io.BytesIO):
         return super().read(size)
 
 
-def _verify_error(error: OSError) -> ViduError:
+def _verify_error(error: BaseException) -> ViduError:
     return ViduConfigurationError(
         f"TLS certificates cannot be verified: {error}.",
         advice="Correct `verify` in the connection's extra, or the environment's CA bundle. Nothing was sent.",
@@ -235,18 +238,88 @@ def _tls_context(bundle: bool | str) -> ssl.SSLContext | bool:
         raise _verify_error(OSError(f"{path}: {error}")) from None
 
 
+class _Exchange:
+    """
+    One blocking request and its reply, cut off at the deadline.
+
+    The timeout of a socket starts again with every byte, so that a reply whose status line, headers or interim answers
+    drip would never end.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.is_over = False
+        self._seconds = seconds
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Exchange:
+        self._outer = _exchange.set(self)
+        self._timer.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._timer.cancel()
+        _exchange.reset(self._outer)
+        with self._lock:
+            self._forget()
+
+    def watch(self, connected: Any) -> None:
+        """Cut this socket off at the deadline. TLS puts another object into its place, over the same connection."""
+        with self._lock:
+            self._forget()
+            self._socket = socket.socket(fileno=os.dup(connected.fileno()))
+            if self.is_over:
+                self._shut_down()
+
+    def timeout(self) -> TimeoutError:
+        """Return the error of an exchange that was cut off."""
+        return TimeoutError(f"timed out after {self._seconds:g} s")
+
+    def _cut(self) -> None:
+        with self._lock:
+            self.is_over = True
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _forget(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+#: The exchange of this thread that a connection belongs to.
+_exchange: ContextVar[_Exchange] = ContextVar("vidu_exchange")
+
+
+class _WatchedConnection:
+    """What a connection of ``urllib3`` does besides: it lets its exchange cut it off."""
+
+    sock: Any
+
+    def _new_conn(self) -> Any:
+        connected = super()._new_conn()  # type: ignore[misc]
+        _exchange.get().watch(connected)
+        return connected
+
+    def putrequest(self, *arguments: Any, **named: Any) -> None:
+        if self.sock is not None:
+            # It was opened by an earlier exchange.
+            _exchange.get().watch(self.sock)
+        super().putrequest(*arguments, **named)  # type: ignore[misc]
+
+
 class _FinalResponse(http.client.HTTPResponse):
     """
     A reply without the interim answers before it (``102 Processing``, ``103 Early Hints``).
 
     ``http.client`` skips ``100 Continue`` alone and takes any other for the final reply; aiohttp skips them all.
     """
-
-    def __init__(self, sock: socket.socket, *arguments: Any, **named: Any) -> None:
-        super().__init__(sock, *arguments, **named)
-        # What is left of the request's time. Every line that comes starts the socket's own timeout again.
-        seconds = sock.gettimeout()
-        self._end = float("inf") if seconds is None else time.monotonic() + seconds
 
     def _read_status(self) -> tuple[str, int, str]:
         # Not begin(): the reply to a proxy's CONNECT is read by this method alone.
@@ -255,21 +328,20 @@ class _FinalResponse(http.client.HTTPResponse):
             if not 100 <= status < 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
                 return version, status, reason
             http.client.parse_headers(self.fp)
-            if time.monotonic() > self._end:
-                raise TimeoutError("no final reply in time")
 
 
-def _read_final_replies(session: requests.Session) -> None:
-    """Make a session skip interim answers, whether it connects directly or through a proxy."""
+def _adapt(session: requests.Session) -> None:
+    """Make a session skip interim answers and keep deadlines, whether it connects directly or through a proxy."""
     import requests
 
-    def reading(pool: Any) -> Any:
-        connection = type(pool.ConnectionCls.__name__, (pool.ConnectionCls,), {"response_class": _FinalResponse})
+    def adapted(pool: Any) -> Any:
+        known = pool.ConnectionCls
+        connection = type(known.__name__, (_WatchedConnection, known), {"response_class": _FinalResponse})
         return type(pool.__name__, (pool,), {"ConnectionCls": connection})
 
     def patched(manager: Any) -> Any:
         manager.pool_classes_by_scheme = {
-            scheme: reading(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
+            scheme: adapted(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
         }
         return manager
 
@@ -300,7 +372,7 @@ class ViduClient:
 
         self.account = account
         self._session = requests.Session()
-        _read_final_replies(self._session)
+        _adapt(self._session)
         self._session.headers["User-Agent"] = USER_AGENT
         # The environment is read here, by the rules of both transports. It also keeps an entry of ~/.netrc from
         # replacing the key.
@@ -423,33 +495,39 @@ class ViduClient:
         # urllib3's own object, though its types do not say so.
         limit = urllib3.Timeout(connect=min(CONNECT_TIMEOUT, seconds), read=seconds, total=seconds)
         outgoing = None if request.body is None else _Body(request.body, end, request.not_after)
+        exchange = _Exchange(seconds)
         try:
             prepared = self._session.prepare_request(
                 requests.Request(request.method, request.url, headers=dict(request.headers), data=outgoing)
             )
-            with self._session.send(
-                prepared,
-                timeout=cast("Any", limit),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                exchange,
+                self._session.send(
+                    prepared,
+                    timeout=cast("Any", limit),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 body = bytearray()
-                # The socket's timeout starts anew with every byte: the whole answer has to be bounded too, and a
-                # plain read would only return with a full chunk.
+                # A plain read would only return with a full chunk.
                 read = getattr(response.raw, "read1", response.raw.read)
                 while chunk := read(_CHUNK, decode_content=True):
                     body += chunk
                     if len(body) > _limit(request):
                         raise _too_large(request)
-                    if time.monotonic() > end:
-                        raise _transport_error(request, TimeoutError("the answer took too long"), sent=True)
+                if exchange.is_over:
+                    # A connection that is cut off looks like the end of a reply that has no length.
+                    raise exchange.timeout()
                 return response.status_code, response.headers, bytes(body)
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _transport_error(request, error, sent=outgoing is None or outgoing.begun) from None
-        except OSError as error:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            sent = outgoing is None or outgoing.begun
+            if exchange.is_over:
+                raise _transport_error(request, exchange.timeout(), sent=sent) from None
+            of_libraries = isinstance(error, (requests.exceptions.RequestException, urllib3.exceptions.HTTPError))
+            if of_libraries or (outgoing is not None and sent):
+                raise _transport_error(request, error, sent=sent) from None
             # requests checks the path of a CA bundle with an error of its own kind.
-            if outgoing is not None and outgoing.begun:
-                raise _transport_error(request, error, sent=True) from None
             raise _verify_error(error) from None
 
 

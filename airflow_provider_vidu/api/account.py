@@ -185,7 +185,7 @@ def account_from_fields(
         settle_seconds=DEFAULT_SETTLE_SECONDS if settle is None else settle,
         poll_interval=_seconds(extra, "poll_interval", where),
         verify=_verify(extra.get("verify")),
-        proxy=_proxy(extra.get("proxy"), f"{where} (proxy)", parts.scheme),
+        proxy=_proxy(extra.get("proxy"), f"{where}: proxy", parts.scheme),
         task_url=_task_url(extra.get("task_url"), parts.hostname or "", where),
         **paths,  # type: ignore[arg-type]
     )

@@ -86,23 +86,24 @@ def proxy_url(text: str, source: str, *, to_https: bool, python: tuple[int, ...]
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
         _ = parts.port
-        usable = bool(parts.hostname)
+        # A port alone is no host.
+        usable = parts.hostname is not None and not parts.hostname.isdecimal()
     except ValueError:
         usable = False
     if not usable:
         raise ViduConfigurationError(
-            f"{source} has no proxy that is a URL such as http://proxy.example:3128.",
+            f"{source} must be a URL such as http://proxy.example:3128.",
             advice="Correct it. Nothing was sent to Vidu.",
         )
     if parts.scheme not in _PORTS:
         raise ViduConfigurationError(
-            f"{source} names a {parts.scheme} proxy; only http and https proxies are supported.",
+            f"{source} is a {parts.scheme} proxy; only http and https proxies are supported.",
             advice="Nothing was sent to Vidu. Put an HTTP proxy into proxy in the connection's extra, or add the host "
             "to NO_PROXY on the workers and the triggerer. Many SOCKS proxies offer HTTP on another port.",
         )
     if parts.scheme == "https" and to_https and python < (3, 11):
         raise ViduConfigurationError(
-            f"{source} names an https proxy, which the triggerer can use from Python 3.11 on only.",
+            f"{source} is an https proxy, which the triggerer can use from Python 3.11 on only.",
             advice="Nothing was sent to Vidu. Name the proxy with http://, or use a newer Python.",
         )
     return f"{parts.scheme}://{parts.netloc}"

@@ -13,6 +13,7 @@ import gc
 import gzip
 import inspect
 import json
+import os
 import socket
 import ssl
 import struct
@@ -181,6 +182,34 @@ def drip_chunked(server, connection):
     for _ in range(1500):
         connection.sendall(b"1\r\n \r\n")
         server.wait(0.02)
+
+
+def dripping(begin, piece=b"x"):
+    """Send a beginning, and then one piece after the other, each well within the time limit of one read."""
+
+    def reply(server, connection):
+        connection.sendall(begin)
+        for _ in range(1500):
+            connection.sendall(piece)
+            server.wait(0.02)
+
+    return reply
+
+
+CHUNKED = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n"
+DRIPS = {
+    "status line": dripping(b"HTTP/1.1 200 "),
+    "header line": dripping(b"HTTP/1.1 200 X\r\nX-More: "),
+    "header lines": dripping(b"HTTP/1.1 200 X\r\nContent-Length: 2\r\n", b"X: y\r\n"),
+    "100 Continue": dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "header of 100 Continue": dripping(b"HTTP/1.1 100 Continue\r\nX-More: "),
+    "102 Processing": dripping(b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+    "body without a length": dripping(
+        b"HTTP/1.1 200 X\r\nConnection: close\r\n\r\n" + json.dumps(CREATED).encode(), b" "
+    ),
+    "chunk size": dripping(CHUNKED + b"2;x="),
+    "trailer": dripping(CHUNKED + b"2\r\n{}\r\n0\r\nX-More: "),
+}
 
 
 def endless(server, connection):
@@ -765,6 +794,59 @@ def test_every_look_is_bounded_in_time(server, transport, reply, monkeypatch):
         error = transport.fails(ViduUnavailableError, account(server, timeout=SHORT), "get_task", TASK_ID)
     assert error.task_id == TASK_ID
     assert len(server.received) == 2
+
+
+@pytest.mark.parametrize("reply", DRIPS.values(), ids=DRIPS)
+@pytest.mark.parametrize("way", ["direct", "proxy"])
+def test_a_dripping_reply_is_left_in_time(server, transport, reply, way):
+    server.script(reply)
+    there = {"base_url": server.url} if way == "direct" else {"base_url": "http://vidu.example", "proxy": server.url}
+    with within(PATIENCE):
+        error = transport.fails(ViduSubmissionInDoubtError, account(timeout=SHORT, **there), "submit", WIRE)
+        transport.fails(ViduUnavailableError, account(timeout=SHORT, **there), "get_task", TASK_ID, retry=False)
+    assert "imeout" in str(error)
+    assert len(server.received) == 2
+
+
+def test_a_dripping_reply_over_tls_is_left_in_time(tls_server, transport, certificate):
+    tls_server.script(dripping(b"HTTP/1.1 200 "))
+    made = account(tls_server, timeout=SHORT, verify=str(certificate[0]))
+    with within(PATIENCE):
+        transport.fails(ViduSubmissionInDoubtError, made, "submit", WIRE)
+
+
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 Connected\r\nX-More: "])
+def test_a_proxy_that_drips_its_tunnel_is_left_in_time(transport, proxy, begin):
+    proxy.script(dripping(begin))
+    made = account(base_url="https://vidu.example", proxy=proxy.url, timeout=SHORT)
+    with within(PATIENCE):
+        unsent(transport.fails(ViduUnavailableError, made, "submit", WIRE))
+
+
+def test_a_dripping_reply_on_a_kept_connection_is_left_in_time(server):
+    def twice(server, connection):
+        data = json.dumps(RUNNING).encode()
+        connection.sendall(f"HTTP/1.1 200 X\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
+        connection.recv(65536)
+        dripping(b"HTTP/1.1 200 ")(server, connection)
+
+    server.script(twice)
+    with ViduClient(account(server, timeout=SHORT)) as client, within(PATIENCE):
+        assert client.get_task(TASK_ID).state == "processing"
+        with pytest.raises(ViduUnavailableError):
+            client.get_task(TASK_ID, retry=False)
+    assert len(server.received) == 1
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts descriptors")
+def test_a_client_leaves_no_descriptor_behind(server):
+    server.script(answer(200, RUNNING))
+    before = len(os.listdir("/proc/self/fd"))
+    with ViduClient(account(server)) as client:
+        for _ in range(20):
+            client.get_task(TASK_ID)
+    # The server's own ends are closed in its threads.
+    assert len(os.listdir("/proc/self/fd")) < before + 20
 
 
 def test_sending_is_bounded_in_time(server, transport):

@@ -86,7 +86,7 @@ def test_a_proxy_without_a_scheme_means_http(text, url):
 
 @pytest.mark.parametrize(
     "text",
-    ["socks5h://user:hush@proxy.example:1080", "socks4://p", "SOCKS5://p:1", "ftp://p", "http://", "p:hush", "["],
+    ["socks5h://user:hush@proxy.example:1080", "socks4://p", "SOCKS5://p:1", "ftp://p", "//", "p:hush", "8080", "["],
 )
 def test_a_proxy_that_one_transport_cannot_use_is_refused_unquoted(text):
     with pytest.raises(ViduConfigurationError) as caught:
