@@ -64,6 +64,9 @@ GET_SECONDS = 30.0
 _CHUNK = 64 * 1024
 #: Answers above this many bytes are read in a thread: a full page of the list takes some 10 ms.
 _PARSED_ON_LOOP = 64 * 1024
+#: Values of a reply beyond which it is not parsed in the triggerer: JSON is decoded without a break, and a thread would
+#: hold up the event loop all the same. A full page of the list has some 5,000.
+_MAX_VALUES = 20_000
 
 # What requests obeys, in its order; then what OpenSSL does, though aiohttp's own context may have been made before it.
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
@@ -617,6 +620,11 @@ class AsyncViduClient:
         try:
             status, headers, body = await self._send(request)
             if len(body) > _PARSED_ON_LOOP:
+                # What has been created must be read, whatever else the reply holds.
+                if not request.submits and body.count(b",") > _MAX_VALUES:
+                    raise ViduAnswerTooLargeError(
+                        f"The answer has more than {_MAX_VALUES} values.", task_id=request.task_id
+                    )
                 return await asyncio.to_thread(_parsed, parse, status, headers, body, self.account, *more)
             return _parsed(parse, status, headers, body, self.account, *more)
         except ViduError as error:

@@ -1255,3 +1255,18 @@ def test_a_large_answer_is_read_off_the_event_loop(server, monkeypatch):
 
     asyncio.run(look())
     assert threads == [True, False]
+
+
+def test_a_reply_that_would_hold_the_event_loop_is_not_parsed(server):
+    rows = [{"id": str(number)} for number in range(90_000)]
+    server.script(answer(200, {"state": "success", "creations": rows, "tasks": rows}))
+    transport = Transport("aiohttp")
+    for method, arguments in (("get_task", (TASK_ID,)), ("list_page", ())):
+        error = transport.fails(ViduAnswerTooLargeError, account(server), method, *arguments, retry=False)
+        assert "values" in str(error)
+
+
+def test_a_created_task_is_read_from_any_reply(server, transport):
+    rows = [0] * 90_000
+    server.script(answer(200, {**CREATED, "echo": rows}))
+    assert transport.call(account(server), "submit", WIRE).task_id == TASK_ID
