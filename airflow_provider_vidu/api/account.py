@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from airflow_provider_vidu.api.defaults import is_yes
 from airflow_provider_vidu.api.errors import ViduConfigurationError
+from airflow_provider_vidu.api.proxies import proxy_url
 
 DEFAULT_BASE_URL = "https://api.vidu.com"
 #: The hosts that take ``Token``; every relay that copies the API takes ``Bearer``.
@@ -184,7 +185,7 @@ def account_from_fields(
         settle_seconds=DEFAULT_SETTLE_SECONDS if settle is None else settle,
         poll_interval=_seconds(extra, "poll_interval", where),
         verify=_verify(extra.get("verify")),
-        proxy=_proxy(extra.get("proxy"), where),
+        proxy=_proxy(extra.get("proxy"), f"{where}: proxy", parts.scheme),
         task_url=_task_url(extra.get("task_url"), parts.hostname or "", where),
         **paths,  # type: ignore[arg-type]
     )
@@ -226,20 +227,9 @@ def _task_url(value: Any, host: str, where: str) -> str | None:
     return text
 
 
-def _proxy(value: Any, where: str) -> str | None:
-    if value is None or value == "":
-        return None
-    text = str(value).strip()
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        usable = False
-    if not usable:
-        # Not quoted: it may hold a password.
-        raise ViduConfigurationError(f"{where}: proxy must be a URL such as http://proxy.example:3128.")
-    return text
+def _proxy(value: Any, source: str, scheme: str) -> str | None:
+    text = "" if value is None else str(value).strip()
+    return proxy_url(text, source, to_https=scheme == "https") if text else None
 
 
 def _fits_a_header(text: str) -> bool:

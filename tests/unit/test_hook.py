@@ -9,6 +9,7 @@ import http.server
 import json
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -361,6 +362,31 @@ def test_a_host_that_says_nothing_is_given_up_soon(connect, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         ok, text = connect(host=f"http://127.0.0.1:{silent.getsockname()[1]}", password=KEY).test_connection()
     assert (ok, "no answer in time" in text) == (False, True), text
+
+
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 X\r\nX-More: ", b"HTTP/1.1 100 Continue\r\nX: "])
+def test_a_host_that_drips_is_given_up_soon(connect, monkeypatch, begin):
+    monkeypatch.setattr("airflow_provider_vidu.connection_check._TEST_TIMEOUT", 0.3)
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
+    over = threading.Event()
+
+    def drip(listening):
+        connection, _ = listening.accept()
+        with contextlib.suppress(OSError), connection:
+            connection.sendall(begin)
+            # What drips for longer than this test may take is as good as endless.
+            for _ in range(500):
+                over.wait(0.02)
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=drip, args=(listening,), daemon=True).start()
+        began = time.monotonic()
+        ok, text = connect(host=f"http://127.0.0.1:{listening.getsockname()[1]}", password=KEY).test_connection()
+        took = time.monotonic() - began
+    over.set()
+    assert (ok, "no answer in time" in text) == (False, True), text
+    assert took < 8
 
 
 def test_a_connection_saved_by_the_form_with_nothing_but_a_key_works(connect, vidu_emulator):
