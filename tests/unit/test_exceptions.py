@@ -76,7 +76,7 @@ def test_a_failure_has_one_traceback(fate, sensor):
     assert shown.count("Traceback") == 1
 
 
-def test_no_square_brackets_which_the_connection_test_prints_as_markup():
+def test_facts_are_in_parentheses_which_are_no_markup():
     text = str(ViduConfigurationError("It redirects.", http_status=302, task_id="9"))
     assert not set("[]") & set(text)
     assert "Admin" in text
