@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -23,6 +24,9 @@ from airflow_provider_vidu.client import ViduClient
 
 # Seconds for one request of a connection's test.
 _TEST_TIMEOUT = 10.0
+
+# `airflow connections test` prints through Rich, which swallows this; a host may answer with it.
+_MARKUP = re.compile(r"\[([a-z#/@][^\[\]]*)\]")
 
 # Why a host was not reached, by what stands in the text of the error: what is wrong, and what to do.
 _UNREACHED = (
@@ -60,7 +64,7 @@ def checked(look_up: Callable[[], Account], conn_id: str) -> tuple[bool, str]:
     except Exception as error:
         # The form shows the sentence; a traceback would help nobody there.
         works, told = False, f"{type(error).__name__}: {error}"
-    return works, told.replace(key, "***") if len(key) >= 8 else told
+    return works, _MARKUP.sub(r"(\1)", told.replace(key, "***") if len(key) >= 8 else told)
 
 
 def _checked(client: ViduClient) -> tuple[bool, str]:

@@ -134,8 +134,8 @@ def _discarded(reason: str, this_try: Try, key: str | None, candidates: Sequence
 
 def _by_hand(this_try: Try, key: str, task_id: str, when: str) -> str:
     return (
-        f"Check the account's tasks {when}. If one is it, adopt it: {this_try.adopt_command(key, task_id)} ; if none "
-        f"is, note that nothing was created: {this_try.nothing_created_command(key)} . Then "
+        f"Check the account's tasks {when}. If one is it, adopt it: {this_try.adopt_by_hand(key, task_id)} ; if none "
+        f"is, note that nothing was created: {this_try.nothing_created_by_hand(key)} . Then "
         f"{clear_this_task()}: {this_try.clear_command()} (AIRFLOW_URL, AIRFLOW_TOKEN: Airflow's API)."
     )
 

@@ -89,7 +89,9 @@ class ViduError(Exception):
         self.args = (self.message,)
         return self
 
-    def __str__(self) -> str:
+    @property
+    def facts(self) -> str:
+        """What is known beside the message, in one clause; empty where nothing is."""
         known = {
             "Vidu task": self.task_id,
             "state": self.state,
@@ -98,8 +100,11 @@ class ViduError(Exception):
             "credits": self.credits,
             "trace id": self.trace_id,
         }
-        facts = ", ".join(f"{name} {one_line(str(value))}" for name, value in known.items() if value not in {None, ""})
-        return " ".join(part for part in (self.message, f"[{facts}]" if facts else "", self.advice) if part)
+        return ", ".join(f"{name} {one_line(str(value))}" for name, value in known.items() if value not in {None, ""})
+
+    def __str__(self) -> str:
+        # No square brackets: `airflow connections test` prints through Rich, which takes them for markup.
+        return " ".join(part for part in (self.message, f"({self.facts})" if self.facts else "", self.advice) if part)
 
 
 class ViduInputError(ViduError, ValueError):
@@ -111,7 +116,7 @@ class ViduInputError(ViduError, ValueError):
 class ViduConfigurationError(ViduError):
     """The connection cannot work as it is (redirecting host, plain http, missing key, an endpoint it lacks)."""
 
-    default_advice = "Correct the Airflow connection."
+    default_advice = "Correct the Airflow connection (in the UI: Admin, Connections)."
 
 
 class ViduRequestError(ViduError):

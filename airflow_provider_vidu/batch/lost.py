@@ -203,5 +203,5 @@ class LostSubmissions:
         batch = self._batch
         if batch.memory is not Memory.STORE:
             return batch.memory.by_clearing("the failed ones")
-        command = batch.this_try.write_command(ADOPTED_KEY, {item.marker(batch.generation): "THE-VIDU-TASK-ID"})
+        command = batch.this_try.write_by_hand(ADOPTED_KEY, {item.marker(batch.generation): "THE-VIDU-TASK-ID"})
         return f"adopt it: {command} ; then {clear_this_task()}: {batch.this_try.clear_command()} ;"

@@ -193,7 +193,7 @@ def test_openlineage_learns_what_was_downloaded(told: Told) -> None:
     assert names == landed
 
 
-def test_where_a_listener_listens_a_worker_ends_what_could_end_in_the_triggerer(told: Told) -> None:
+def test_a_worker_ends_the_sensor_where_a_listener_listens(told: Told) -> None:
     assert told.airflow.get("importErrors")["import_errors"] == []
     run_id = told.airflow.trigger("ends_in_triggerer")
     told.ends("ends_in_triggerer", run_id)

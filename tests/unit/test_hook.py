@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from rich import markup
 
 from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduInputError, ViduRequestError
 from airflow_provider_vidu.emulator import ViduEmulator
@@ -354,6 +355,15 @@ def test_a_host_that_cannot_be_reached_is_told_with_what_to_do(connect, monkeypa
     assert KEY not in text
     assert "sesame" not in text
     assert "Max retries exceeded" not in text
+
+
+def test_the_command_line_prints_the_connection_tests_text_whole(connect, monkeypatch):
+    """``airflow connections test`` prints through Rich, which takes [words] in square brackets for markup."""
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
+    with host(everything(401, b'{"code": 401, "reason": "x", "message": "[bad key] [/b] refused"}')) as url:
+        _, text = connect(host=url, password=KEY).test_connection()
+    assert "bad key" in text
+    assert markup.render(text).plain == text
 
 
 def test_a_host_that_says_nothing_is_given_up_soon(connect, monkeypatch):

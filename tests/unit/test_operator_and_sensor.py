@@ -419,13 +419,13 @@ def test_the_log_says_what_was_submitted(vidu_emulator, runtime_context, capsys)
     assert "Model viduq2-turbo, picture a.png, prompt The cat yawns." in line
 
 
-def test_where_a_listener_listens_the_sensor_asks_for_a_worker(vidu_emulator, runtime_context, monkeypatch):
+def test_a_listener_gets_its_success_from_a_worker(vidu_emulator, runtime_context, monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.compat.is_success_listened_to", lambda: True)
     task_id = ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id
     assert deferral(sensor(vidu_task=task_id, end_from_trigger=True), runtime_context()).trigger.end_task is False
 
 
-def test_where_a_callback_waits_for_the_success_the_sensor_asks_for_a_worker(vidu_emulator, runtime_context):
+def test_a_callback_gets_its_success_from_a_worker(vidu_emulator, runtime_context):
     task_id = ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id
     made = sensor(vidu_task=task_id, end_from_trigger=True, on_success_callback=lambda context: None)
     assert deferral(made, runtime_context()).trigger.end_task is False

@@ -203,7 +203,7 @@ async def test_a_success_can_end_the_airflow_task_with_its_record_and_is_not_hel
     assert json.loads(json.dumps(record)) == record
 
 
-async def test_the_record_is_not_in_the_event_where_airflow_encodes_it_twice(submit, pushed):
+async def test_the_record_does_not_travel_in_the_event(submit, pushed):
     event = await ending_of(ending(submit(), known={}))
     assert "return_value" not in event.xcoms
 

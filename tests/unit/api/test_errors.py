@@ -168,8 +168,8 @@ def test_a_text_holds_everything_that_support_asks_for():
         http_status=400,
     )
     assert str(error) == (
-        "It broke. [Vidu task 911045603801182208, state failed, reason FieldInvalid, HTTP 400, credits 80, "
-        "trace id 04e5] Do this."
+        "It broke. (Vidu task 911045603801182208, state failed, reason FieldInvalid, HTTP 400, credits 80, "
+        "trace id 04e5) Do this."
     )
 
 
@@ -191,7 +191,7 @@ def test_every_error_is_one_tree_with_a_fate_and_an_advice(kind):
 
 def test_no_error_says_only_the_number():
     bare = str(request_error(400, None, ""))
-    assert bare.startswith("Vidu answered HTTP 400 without a message. [HTTP 400]")
+    assert bare.startswith("Vidu answered HTTP 400 without a message. (HTTP 400)")
     assert bare.endswith("Nothing was created or billed by this request.")
     assert "Vidu answered: bad request" in str(request_error(400, "BadRequest", "bad request"))
 
