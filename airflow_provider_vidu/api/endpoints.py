@@ -249,6 +249,9 @@ def parse_task(status: int, headers: Mapping[str, str], body: bytes, task_id: st
             f"Vidu's answer to a query cannot be read ({error.error_count()} fields).", task_id=task_id
         ) from None
     if not _is_of_a_task(task, layers_of(answer), task_id):
+        refusal, is_known = _error_of(status, headers, body, task_id)
+        if is_known:
+            raise refusal
         # A gateway's error in a 200 says nothing of the task: neither that it runs nor that it has failed, unbilled.
         raise ViduUnavailableError(
             f"Vidu answered a query with {_excerpt(body)}.",

@@ -418,6 +418,22 @@ def test_an_unknown_id_is_not_found_in_relays_words_too(status, answer):
         parse_task(status, {}, body(answer), TASK_ID)
 
 
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ({"code": "insufficient_user_quota", "message": "no"}, ViduCreditError),
+        (json.loads(vidus("TaskNotFound", code=404)), ViduNotFoundError),
+        ({"message": vidus("TooManyRequests", code=429)}, ViduRateLimitError),
+        ({"code": "do_request_failed", "message": "no"}, ViduUnavailableError),
+    ],
+    ids=str,
+)
+def test_a_known_refusal_of_a_query_is_one_in_a_200_too(answer, kind):
+    with pytest.raises(kind) as caught:
+        parse_task(200, {}, body(answer), TASK_ID)
+    assert (type(caught.value), caught.value.task_id) == (kind, TASK_ID)
+
+
 def test_the_trace_id_comes_from_the_header_too():
     headers = {"X-MD-Trace-ID": "of-the-header"}
     assert parse_error(400, headers, b"").trace_id == "of-the-header"
