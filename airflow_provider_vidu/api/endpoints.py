@@ -54,6 +54,8 @@ _USER = re.compile(r"//[^\s/@\"'<>\\]{1,200}@")
 
 # A list without rows may leave them out; what else an object holds is none of a list's.
 _FIELDS_OF_AN_EMPTY_LIST = frozenset({"tasks", "next_page_token", "total"})
+# The same of one-hub, if its total is 0.
+_FIELDS_OF_AN_EMPTY_PAGE = frozenset({"data", "total", "page", "size"})
 # What Vidu's and the relays' errors hold, whatever their HTTP status.
 _FIELDS_OF_AN_ERROR = frozenset({"error", "errors", "reason", "code", "message", "err_code", "detail"})
 # What a gateway says of its own request as well as of a task.
@@ -95,11 +97,13 @@ class TaskPage:
     :param tasks: the readable rows.
     :param next_page_token: token of the next page; None on the last one.
     :param row_count: rows on the page, unreadable ones included.
+    :param total: rows of the whole list, where the host says so.
     """
 
     tasks: tuple[ViduTask, ...]
     next_page_token: str | None
     row_count: int
+    total: int | None = None
 
 
 class Paging:
@@ -116,6 +120,7 @@ class Paging:
         self.ended = False
         self.complete = False
         self._repeated = False
+        self._row_count = 0
         self._seen: set[str] = set()
 
     def take(self, page: TaskPage) -> list[ViduTask]:
@@ -131,10 +136,13 @@ class Paging:
                 self._seen.add(task.task_id)
         # A list that repeats itself has moved while it was read, and may have skipped rows as well.
         self._repeated = self._repeated or len(new) < len(page.tasks)
+        self._row_count += page.row_count
         last = not page.next_page_token or page.row_count == 0
+        # A host that knows no tokens shows its first page alone.
+        is_whole = page.total is None or self._row_count >= page.total
         # A host that ignores paging repeats its first page for ever.
         self.ended = last or not new or page.next_page_token == self.token
-        self.complete = last and not self._repeated
+        self.complete = last and is_whole and not self._repeated
         self.token = page.next_page_token
         return new
 
@@ -330,16 +338,20 @@ def parse_list(status: int, headers: Mapping[str, str], body: bytes) -> TaskPage
     answer = _answer(status, headers, body)
     rows: Any = answer
     token: Any = None
+    total: int | None = None
     if isinstance(answer, dict):
         inner = answer.get("data")
         holder = inner if isinstance(inner, dict) and "tasks" not in answer else answer
         rows = holder.get("tasks", inner if isinstance(inner, list) else None)
         token = holder.get("next_page_token")
-    if rows is None and isinstance(answer, dict) and not set(answer) - _FIELDS_OF_AN_EMPTY_LIST:
-        rows = []
+        total = _whole_number(holder.get("total"))
+    if rows is None and isinstance(answer, dict):
+        fields = set(answer)
+        if not fields - _FIELDS_OF_AN_EMPTY_LIST or (total == 0 and not fields - _FIELDS_OF_AN_EMPTY_PAGE):
+            rows = []
     if not isinstance(rows, list):
         raise ViduUnavailableError(f"Vidu answered the task list with {_excerpt(body)}.")
-    return TaskPage(tuple(_readable(rows)), str(token) if token else None, len(rows))
+    return TaskPage(tuple(_readable(rows)), str(token) if token else None, len(rows), total)
 
 
 def prepare_cancel(account: Account, task_id: str) -> HttpRequest:
@@ -568,6 +580,11 @@ def _readable(rows: Iterable[Any]) -> Iterable[ViduTask]:
             yield ViduTask.model_validate(row)
         except ValidationError:
             continue
+
+
+def _whole_number(value: Any) -> int | None:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return int(value) if is_number or (isinstance(value, str) and value.isdecimal() and len(value) < 20) else None
 
 
 def _json(body: bytes | str) -> Any:

@@ -822,6 +822,15 @@ def test_a_list_counts_as_seen_whole_only_if_its_end_was_reached_without_a_repet
     assert got == seen
 
 
+@pytest.mark.parametrize(("total", "complete"), [(1, True), (2, True), (3, False), ("3", False), (None, True)])
+def test_a_page_of_fewer_rows_than_the_total_is_not_the_whole_list(total, complete):
+    """A host that knows no page tokens shows its first page alone; the lost submission may be on another."""
+    answer = {"data": [{"id": "1", "state": "success"}, {"id": "2"}], "total": total, "page": 1, "size": 2}
+    paging = Paging()
+    paging.take(parse_list(200, {}, body(answer)))
+    assert (paging.ended, paging.complete) == (True, complete)
+
+
 def test_a_row_that_one_page_holds_twice_is_given_once():
     paging, seen = walk(page("1", "1", "2"))
     assert seen == ["1", "2"]
@@ -866,13 +875,33 @@ def test_what_is_no_yes_to_a_cancel_leaves_the_question_to_the_task(answer):
         parse_cancel(200, {}, answer, TASK_ID)
 
 
-@pytest.mark.parametrize("answer", [b"{}", b'{"tasks": null}', b'{"next_page_token": "", "total": 0}'])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"{}",
+        b'{"tasks": null}',
+        b'{"next_page_token": "", "total": 0}',
+        # one-hub's, whose rows and total come without a token.
+        b'{"data": null, "total": 0, "page": 1, "size": 10}',
+        b'{"data": [], "total": 0, "page": 1, "size": 10}',
+    ],
+)
 def test_a_list_without_rows_may_leave_them_out(answer):
     assert parse_list(200, {}, answer).tasks == ()
 
 
 @pytest.mark.parametrize(
-    "answer", [b'{"code": 500, "reason": "x"}', b'{"error": {"message": "x"}}', b'{"data": {}}', b'{"ok": true}', b"0"]
+    "answer",
+    [
+        b'{"code": 500, "reason": "x"}',
+        b'{"error": {"message": "x"}}',
+        b'{"data": {}}',
+        b'{"data": null}',
+        b'{"data": null, "total": 3}',
+        b'{"data": null, "total": 0, "message": "x"}',
+        b'{"ok": true}',
+        b"0",
+    ],
 )
 def test_what_is_no_list_is_never_an_empty_one(answer):
     """An empty list says that a submission is absent, and that it may be sent again."""
