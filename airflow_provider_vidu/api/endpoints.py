@@ -225,7 +225,8 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
     if type(error) is ViduNotFoundError:
         error.advice = "This host creates nothing at this path: check api_prefix and create_path. Nothing was created."
     elif isinstance(error, ViduUnavailableError):
-        error.advice = "Nothing was created or billed; a retry submits it."
+        by_gateway = f" {error.advice}" if status == 403 else ""
+        error.advice = f"Nothing was created or billed; a retry submits it.{by_gateway}"
     raise error
 
 
@@ -447,11 +448,10 @@ def _error_of(
             task_id=task_id,
         )
         return error, True
-    if status == 403 and _is_web_page(headers, body):
-        # A gateway in front of the API (Cloudflare) that wants a browser: the API has seen neither key nor request.
+    if status == 403 and _is_of_a_gateway(headers, body):
         error = ViduUnavailableError(
-            f"A web page came in place of the API, which has seen nothing of this request: {_excerpt(body)}",
-            advice="The host's protection stops this machine. If it goes on, ask the host to let its address through.",
+            f"A gateway refused this machine, and the API has seen nothing of this request: {_excerpt(body)}",
+            advice="It says nothing about the key. Try again; if it goes on, ask the host to let this address through.",
             http_status=status,
             task_id=task_id,
         )
@@ -572,6 +572,15 @@ def _is_web_page(headers: Mapping[str, str], body: bytes) -> bool:
         return False
     content_type = _header(headers, "content-type") or ""
     return text.startswith(b"<") or content_type.strip().lower().startswith("text/html")
+
+
+def _is_of_a_gateway(headers: Mapping[str, str], body: bytes) -> bool:
+    # Cloudflare wants a browser, or bans a client by its address or its name.
+    return (
+        _is_web_page(headers, body)
+        or _header(headers, "cf-mitigated") is not None
+        or re.fullmatch(rb"\s*error code: 1\d{3}\s*", body) is not None
+    )
 
 
 def _readable(rows: Iterable[Any]) -> Iterable[ViduTask]:

@@ -379,14 +379,21 @@ CLOUDFLARE = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head>
 
 
 @pytest.mark.parametrize(
-    ("headers", "page"), [({"Content-Type": "text/html; charset=UTF-8"}, CLOUDFLARE), ({}, CLOUDFLARE)]
+    ("headers", "page"),
+    [
+        ({"Content-Type": "text/html; charset=UTF-8"}, CLOUDFLARE),
+        ({}, CLOUDFLARE),
+        ({"Server": "cloudflare"}, b"error code: 1010"),
+        ({"CF-Mitigated": "challenge"}, b""),
+    ],
+    ids=["html", "no type", "a banned client", "no body"],
 )
 def test_a_challenge_page_says_nothing_of_the_key(headers, page):
     for read in (parse_create, lambda *answer: parse_task(*answer, TASK_ID), parse_list, parse_credits):
-        with pytest.raises(ViduUnavailableError, match="Just a moment") as caught:
+        with pytest.raises(ViduUnavailableError, match="seen nothing of this request") as caught:
             read(403, headers, page)
         assert (caught.value.fate, caught.value.http_status) == (Fate.RETRYABLE, 403)
-        assert "API key" not in str(caught.value)
+        assert "Check the API key" not in str(caught.value)
 
 
 RELAY = Account(base_url="https://relay.example", api_key=KEY, auth_scheme="Bearer")
