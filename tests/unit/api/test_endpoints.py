@@ -269,6 +269,7 @@ EMPTY = [
     {"message": "预扣费额度失败, 用户剩余额度: ¥0.05, 需要预扣费额度: ¥0.07"},
     {"message": json.dumps({"error": {"message": "用户额度不足", "code": "insufficient_user_quota"}})},
     {"error": "用户额度不足"},
+    {"reason": "BadRequest", "message": "用户额度不足"},
 ]
 SATURATED = {"error": {"message": "当前分组上游负载已饱和，请稍后再试", "type": "new_api_error", "code": "rate_limit"}}
 
