@@ -142,7 +142,7 @@ def _told(error: ViduError, account: Account | None) -> str:
     if isinstance(error, ViduRateLimitError):
         error.advice = "It asks for a pause and has not judged the key. Test again in a minute."
     elif isinstance(error, ViduUnavailableError) and error.http_status == 403:
-        error.advice = f"It has not judged the key. {error.advice}"
+        error.advice = "It has not judged the key. If it goes on, ask the host to let this address through."
     elif isinstance(error, ViduUnavailableError) and (error.http_status or 0) >= 400:
         error.advice = "It is down or overloaded, and has not judged the key. Test again later."
     elif isinstance(error, ViduUnavailableError):

@@ -54,6 +54,8 @@ _USER = re.compile(r"//[^\s/@\"'<>\\]{1,200}@")
 
 # A list without rows may leave them out; what else an object holds is none of a list's.
 _FIELDS_OF_AN_EMPTY_LIST = frozenset({"tasks", "next_page_token", "total"})
+# The same of one-hub, if its total is 0.
+_FIELDS_OF_AN_EMPTY_PAGE = frozenset({"data", "total", "page", "size"})
 # What Vidu's and the relays' errors hold, whatever their HTTP status.
 _FIELDS_OF_AN_ERROR = frozenset({"error", "errors", "reason", "code", "message", "err_code", "detail"})
 # What a gateway says of its own request as well as of a task.
@@ -95,11 +97,13 @@ class TaskPage:
     :param tasks: the readable rows.
     :param next_page_token: token of the next page; None on the last one.
     :param row_count: rows on the page, unreadable ones included.
+    :param total: rows of the whole list, where the host says so.
     """
 
     tasks: tuple[ViduTask, ...]
     next_page_token: str | None
     row_count: int
+    total: int | None = None
 
 
 class Paging:
@@ -116,6 +120,7 @@ class Paging:
         self.ended = False
         self.complete = False
         self._repeated = False
+        self._row_count = 0
         self._seen: set[str] = set()
 
     def take(self, page: TaskPage) -> list[ViduTask]:
@@ -131,10 +136,13 @@ class Paging:
                 self._seen.add(task.task_id)
         # A list that repeats itself has moved while it was read, and may have skipped rows as well.
         self._repeated = self._repeated or len(new) < len(page.tasks)
+        self._row_count += page.row_count
         last = not page.next_page_token or page.row_count == 0
+        # A host that knows no tokens shows its first page alone.
+        is_whole = page.total is None or self._row_count >= page.total
         # A host that ignores paging repeats its first page for ever.
         self.ended = last or not new or page.next_page_token == self.token
-        self.complete = last and not self._repeated
+        self.complete = last and is_whole and not self._repeated
         self.token = page.next_page_token
         return new
 
@@ -217,7 +225,8 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
     if type(error) is ViduNotFoundError:
         error.advice = "This host creates nothing at this path: check api_prefix and create_path. Nothing was created."
     elif isinstance(error, ViduUnavailableError):
-        error.advice = "Nothing was created or billed; a retry submits it."
+        by_gateway = f" {error.advice}" if status == 403 else ""
+        error.advice = f"Nothing was created or billed; a retry submits it.{by_gateway}"
     raise error
 
 
@@ -249,6 +258,9 @@ def parse_task(status: int, headers: Mapping[str, str], body: bytes, task_id: st
             f"Vidu's answer to a query cannot be read ({error.error_count()} fields).", task_id=task_id
         ) from None
     if not _is_of_a_task(task, layers_of(answer), task_id):
+        refusal, is_known = _error_of(status, headers, body, task_id)
+        if is_known:
+            raise refusal
         # A gateway's error in a 200 says nothing of the task: neither that it runs nor that it has failed, unbilled.
         raise ViduUnavailableError(
             f"Vidu answered a query with {_excerpt(body)}.",
@@ -327,16 +339,20 @@ def parse_list(status: int, headers: Mapping[str, str], body: bytes) -> TaskPage
     answer = _answer(status, headers, body)
     rows: Any = answer
     token: Any = None
+    total: int | None = None
     if isinstance(answer, dict):
         inner = answer.get("data")
         holder = inner if isinstance(inner, dict) and "tasks" not in answer else answer
         rows = holder.get("tasks", inner if isinstance(inner, list) else None)
         token = holder.get("next_page_token")
-    if rows is None and isinstance(answer, dict) and not set(answer) - _FIELDS_OF_AN_EMPTY_LIST:
-        rows = []
+        total = _whole_number(holder.get("total"))
+    if rows is None and isinstance(answer, dict):
+        fields = set(answer)
+        if not fields - _FIELDS_OF_AN_EMPTY_LIST or (total == 0 and not fields - _FIELDS_OF_AN_EMPTY_PAGE):
+            rows = []
     if not isinstance(rows, list):
         raise ViduUnavailableError(f"Vidu answered the task list with {_excerpt(body)}.")
-    return TaskPage(tuple(_readable(rows)), str(token) if token else None, len(rows))
+    return TaskPage(tuple(_readable(rows)), str(token) if token else None, len(rows), total)
 
 
 def prepare_cancel(account: Account, task_id: str) -> HttpRequest:
@@ -432,11 +448,10 @@ def _error_of(
             task_id=task_id,
         )
         return error, True
-    if status == 403 and _is_web_page(headers, body):
-        # A gateway in front of the API (Cloudflare) that wants a browser: the API has seen neither key nor request.
+    if status == 403 and _is_of_a_gateway(headers, body):
         error = ViduUnavailableError(
-            f"A web page came in place of the API, which has seen nothing of this request: {_excerpt(body)}",
-            advice="The host's protection stops this machine. If it goes on, ask the host to let its address through.",
+            f"A gateway refused this machine, and the API has seen nothing of this request: {_excerpt(body)}",
+            advice="It says nothing about the key. Try again; if it goes on, ask the host to let this address through.",
             http_status=status,
             task_id=task_id,
         )
@@ -559,12 +574,26 @@ def _is_web_page(headers: Mapping[str, str], body: bytes) -> bool:
     return text.startswith(b"<") or content_type.strip().lower().startswith("text/html")
 
 
+def _is_of_a_gateway(headers: Mapping[str, str], body: bytes) -> bool:
+    # Cloudflare wants a browser, or bans a client by its address or its name.
+    return (
+        _is_web_page(headers, body)
+        or _header(headers, "cf-mitigated") is not None
+        or re.fullmatch(rb"\s*error code: 1\d{3}\s*", body) is not None
+    )
+
+
 def _readable(rows: Iterable[Any]) -> Iterable[ViduTask]:
     for row in rows:
         try:
             yield ViduTask.model_validate(row)
         except ValidationError:
             continue
+
+
+def _whole_number(value: Any) -> int | None:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return int(value) if is_number or (isinstance(value, str) and value.isdecimal() and len(value) < 20) else None
 
 
 def _json(body: bytes | str) -> Any:

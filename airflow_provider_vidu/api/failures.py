@@ -28,8 +28,8 @@ _MOST_NESTED = 3
 # A reason of Vidu's inside a text: no English word is written like this.
 _REASON = re.compile(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b")
 
-# What one-api, new-api and one-hub say where they give no code. The first two begin a refusal before anything is sent
-# upstream; further inside a message, they may be about a refund.
+# What one-api, new-api and one-hub say where they give no code. A reply that begins so comes before anything is sent
+# upstream; further inside a message, the words may be about a refund or an echo of the request.
 _EMPTY_BALANCE = re.compile(r"\s*(?:用户|令牌)?(?:剩余)?额度不足|\s*预扣费额度失败")
 _EMPTY_BALANCE_IN_A_REFUSAL = re.compile(
     r"额度不足|额度已用尽|余额不足|(?<!返还)预扣费额度失败"
@@ -138,10 +138,11 @@ def _words_of(fields: Mapping[str, Any]) -> str:
 
 def _reason_of_a_sentence(status: int, reason: str | None, words: str) -> str | None:
     """Return the code that belongs to a known sentence, where the reply has no code that says more."""
+    if _EMPTY_BALANCE.match(words):
+        return "insufficient_user_quota"
     if reason in REASONS and reason not in {"Unauthorized", "Forbidden", "QuotaExceeded", "TooManyRequests"}:
         return None
-    is_refusal = not says_nothing_of_the_request(status)
-    if (_EMPTY_BALANCE_IN_A_REFUSAL.search if is_refusal else _EMPTY_BALANCE.match)(words):
+    if not says_nothing_of_the_request(status) and _EMPTY_BALANCE_IN_A_REFUSAL.search(words):
         return "insufficient_user_quota"
     return "model_not_found" if status == 503 and _NO_CHANNEL.search(words) else None
 

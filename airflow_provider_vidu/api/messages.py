@@ -15,10 +15,11 @@ MAX_PROMPT = 60
 #: Characters of a host's own words that a message quotes.
 MAX_QUOTED = 500
 
-_ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-# Controls but tab and newline; what reorders, hides or breaks a line; halves of characters, which no log can encode.
+# Terminal escapes; controls but tab and newline; what reorders, hides or breaks a line; halves of characters, which
+# no log can encode.
 _UNPRINTABLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\x1b\[[0-?]*[ -/]*[@-~]|["
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     r"\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _IMAGE = re.compile(
@@ -77,7 +78,7 @@ def what_was_asked(model: object, image: object, prompt: object) -> str:
 
 def printable(text: str) -> str:
     """Return a text without terminal escapes, controls and invisible characters; its lines are kept."""
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", _ESCAPE.sub("", text.replace("\r", "\n")))
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r", "\n"))
 
 
 def one_line(text: str, limit: int = MAX_QUOTED) -> str:

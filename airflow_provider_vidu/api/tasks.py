@@ -47,6 +47,7 @@ class TaskState(str, Enum):
         return self.value
 
 
+_KNOWN_STATES = frozenset(state.value for state in TaskState)
 FINAL_STATES = frozenset({TaskState.SUCCESS, TaskState.FAILED})
 
 #: pydantic's context for the reply to a submission: no link in it can be the video yet.
@@ -88,12 +89,12 @@ _RELAY_STATES = {
 _MOST_LAYERS = 3
 # Where relays put the link of a success, beside Vidu's creations; of old, new-api put it into fail_reason.
 _LINK_FIELDS = ("result_url", "video_url", "url", "video", "output", "outputs", "metadata", "fail_reason")
-# What those hold, where they hold an object.
+# Of those, the ones that say that it is a video; in another it may be a page about the task.
+_VIDEO_FIELDS = frozenset({"result_url", "video_url", "video"})
+# What they hold, where they hold an object.
 _INNER_LINK_FIELDS = ("url", "video_url", "video")
 # The names below which a reply repeats what was sent.
 _INPUT_NAME = re.compile(r"image|img|frame|input|request|wm_", re.IGNORECASE)
-# Of those, the ones that say that it is a video; in another it may be a page about the task.
-_VIDEO_FIELDS = frozenset({"result_url", "video_url", "video"})
 _VIDEO = re.compile(r"\.(mp4|m4v|mov|webm|mkv)$", re.IGNORECASE)
 _LINK = re.compile(r"https?://[^\s/?#]\S*", re.IGNORECASE)
 _MOMENT = TypeAdapter(datetime)
@@ -137,7 +138,7 @@ def _state_word(value: Any) -> str | None:
 
 
 def _is_known(state: str | None) -> bool:
-    return state in {one.value for one in TaskState}
+    return state in _KNOWN_STATES
 
 
 def _creations_of(layers: Sequence[Mapping[str, Any]], state: str | None) -> list[Any]:
@@ -271,7 +272,8 @@ class ViduTask(BaseModel):
     :param err_code: why it failed; None where it did not, or where no reply has a code.
     :param err_msg: why it failed, in the host's words.
     :param payload: the echo of the request's; None where the answer has no such field.
-    :param created_at: RFC 3339, UTC. Some relays send Unix seconds or milliseconds.
+    :param created_at: RFC 3339 as the host sends it, UTC where it has no offset. Some relays send Unix seconds or
+        milliseconds; those are converted.
     :param duration: seconds; the create answer and list rows have it.
     :param resolution: for example ``720p``.
     :param off_peak: whether it may take 48 hours.

@@ -146,6 +146,8 @@ class BatchSubmission:
         self.errors: dict[int, ViduError] = {}
         #: Why nothing more is submitted; None = nothing stands in the way.
         self.stopped: ViduError | None = None
+        #: How submissions in doubt were answered, by the items' numbers.
+        self.lost_replies: dict[int, str] = {}
         #: Replies that this try has lost, by the items' identities.
         self.in_doubt: Counter[str] = Counter({} if resumed is None else resumed.attempts_of)
         #: Whoever waited has given up.

@@ -12,8 +12,8 @@ import pytest
 from airflow_provider_vidu.api import endpoints
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
-    ViduCreditError,
     ViduConfigurationError,
+    ViduCreditError,
     ViduError,
     ViduNotFoundError,
     ViduRateLimitError,

@@ -269,6 +269,7 @@ EMPTY = [
     {"message": "预扣费额度失败, 用户剩余额度: ¥0.05, 需要预扣费额度: ¥0.07"},
     {"message": json.dumps({"error": {"message": "用户额度不足", "code": "insufficient_user_quota"}})},
     {"error": "用户额度不足"},
+    {"reason": "BadRequest", "message": "用户额度不足"},
 ]
 SATURATED = {"error": {"message": "当前分组上游负载已饱和，请稍后再试", "type": "new_api_error", "code": "rate_limit"}}
 
@@ -379,14 +380,21 @@ CLOUDFLARE = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head>
 
 
 @pytest.mark.parametrize(
-    ("headers", "page"), [({"Content-Type": "text/html; charset=UTF-8"}, CLOUDFLARE), ({}, CLOUDFLARE)]
+    ("headers", "page"),
+    [
+        ({"Content-Type": "text/html; charset=UTF-8"}, CLOUDFLARE),
+        ({}, CLOUDFLARE),
+        ({"Server": "cloudflare"}, b"error code: 1010"),
+        ({"CF-Mitigated": "challenge"}, b""),
+    ],
+    ids=["html", "no type", "a banned client", "no body"],
 )
 def test_a_challenge_page_says_nothing_of_the_key(headers, page):
     for read in (parse_create, lambda *answer: parse_task(*answer, TASK_ID), parse_list, parse_credits):
-        with pytest.raises(ViduUnavailableError, match="Just a moment") as caught:
+        with pytest.raises(ViduUnavailableError, match="seen nothing of this request") as caught:
             read(403, headers, page)
         assert (caught.value.fate, caught.value.http_status) == (Fate.RETRYABLE, 403)
-        assert "API key" not in str(caught.value)
+        assert "Check the API key" not in str(caught.value)
 
 
 RELAY = Account(base_url="https://relay.example", api_key=KEY, auth_scheme="Bearer")
@@ -416,6 +424,22 @@ def test_a_relays_refusal_of_the_key_speaks_of_auth_scheme(status):
 def test_an_unknown_id_is_not_found_in_relays_words_too(status, answer):
     with pytest.raises(ViduNotFoundError):
         parse_task(status, {}, body(answer), TASK_ID)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ({"code": "insufficient_user_quota", "message": "no"}, ViduCreditError),
+        (json.loads(vidus("TaskNotFound", code=404)), ViduNotFoundError),
+        ({"message": vidus("TooManyRequests", code=429)}, ViduRateLimitError),
+        ({"code": "do_request_failed", "message": "no"}, ViduUnavailableError),
+    ],
+    ids=str,
+)
+def test_a_known_refusal_of_a_query_is_one_in_a_200_too(answer, kind):
+    with pytest.raises(kind) as caught:
+        parse_task(200, {}, body(answer), TASK_ID)
+    assert (type(caught.value), caught.value.task_id) == (kind, TASK_ID)
 
 
 def test_the_trace_id_comes_from_the_header_too():
@@ -806,6 +830,15 @@ def test_a_list_counts_as_seen_whole_only_if_its_end_was_reached_without_a_repet
     assert got == seen
 
 
+@pytest.mark.parametrize(("total", "complete"), [(1, True), (2, True), (3, False), ("3", False), (None, True)])
+def test_a_page_of_fewer_rows_than_the_total_is_not_the_whole_list(total, complete):
+    """A host that knows no page tokens shows its first page alone; the lost submission may be on another."""
+    answer = {"data": [{"id": "1", "state": "success"}, {"id": "2"}], "total": total, "page": 1, "size": 2}
+    paging = Paging()
+    paging.take(parse_list(200, {}, body(answer)))
+    assert (paging.ended, paging.complete) == (True, complete)
+
+
 def test_a_row_that_one_page_holds_twice_is_given_once():
     paging, seen = walk(page("1", "1", "2"))
     assert seen == ["1", "2"]
@@ -850,13 +883,33 @@ def test_what_is_no_yes_to_a_cancel_leaves_the_question_to_the_task(answer):
         parse_cancel(200, {}, answer, TASK_ID)
 
 
-@pytest.mark.parametrize("answer", [b"{}", b'{"tasks": null}', b'{"next_page_token": "", "total": 0}'])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"{}",
+        b'{"tasks": null}',
+        b'{"next_page_token": "", "total": 0}',
+        # one-hub's, whose rows and total come without a token.
+        b'{"data": null, "total": 0, "page": 1, "size": 10}',
+        b'{"data": [], "total": 0, "page": 1, "size": 10}',
+    ],
+)
 def test_a_list_without_rows_may_leave_them_out(answer):
     assert parse_list(200, {}, answer).tasks == ()
 
 
 @pytest.mark.parametrize(
-    "answer", [b'{"code": 500, "reason": "x"}', b'{"error": {"message": "x"}}', b'{"data": {}}', b'{"ok": true}', b"0"]
+    "answer",
+    [
+        b'{"code": 500, "reason": "x"}',
+        b'{"error": {"message": "x"}}',
+        b'{"data": {}}',
+        b'{"data": null}',
+        b'{"data": null, "total": 3}',
+        b'{"data": null, "total": 0, "message": "x"}',
+        b'{"ok": true}',
+        b"0",
+    ],
 )
 def test_what_is_no_list_is_never_an_empty_one(answer):
     """An empty list says that a submission is absent, and that it may be sent again."""
