@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.server
 import json
@@ -28,6 +29,28 @@ def connect(monkeypatch):
         return ViduHook()
 
     return connect
+
+
+def test_a_uri_says_null_for_what_a_relay_lacks(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", "vidu://:Bearer%20k@[::1]:8080/?list_path=null&credits_path=null")
+    account = ViduHook().account
+    assert (account.base_url, account.api_key) == ("http://[::1]:8080", "k")
+    assert (account.list_path, account.credits_path) == (None, None)
+    assert account.cancel_path
+
+
+def test_an_unknown_extra_is_warned_of_once(connect, caplog, capsys, vidu_emulator):
+    for _ in range(3):
+        hook = connect(host=vidu_emulator.url, password="k", extra={"time_out": 5, "nonsense": "s3cret"})
+        hook.get_credits()
+        asyncio.run(hook.aget_account())
+    # Airflow logs by one way or the other, by its version.
+    logged = caplog.text or "".join(capsys.readouterr())
+    assert logged.count("time_out (timeout?), nonsense") == 1
+    assert "s3cret" not in logged
+    ok, text = hook.test_connection()
+    assert ok
+    assert "time_out (timeout?)" in text
 
 
 def test_a_hook_may_be_made_where_no_connection_exists():
