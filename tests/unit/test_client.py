@@ -72,6 +72,7 @@ class Server:
     """Answers each connection with the next reply of its script, and the last one for ever."""
 
     tls: ssl.SSLContext | None = None
+    address: str = "127.0.0.1"
     received: list[Received] = field(default_factory=list)
     replies: list[Any] = field(default_factory=list)
     #: Set when a client has closed a connection that could have gone on.
@@ -80,7 +81,8 @@ class Server:
     reading_pause: float = 0.0
 
     def __post_init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        self._socket = socket.create_server((self.address, 0), family=family, backlog=64)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self._open: list[socket.socket] = []
         self._closed = threading.Event()
@@ -89,7 +91,8 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
     def script(self, *replies: Any) -> None:
         self.replies = list(replies)
@@ -403,6 +406,17 @@ def test_an_id_that_would_walk_to_another_path_is_never_sent(server, transport):
     server.script(answer(200, RUNNING))
     transport.fails(ViduInputError, account(server), "get_task", "..")
     assert not server.received
+
+
+def test_a_host_may_be_an_ipv6_address(transport):
+    try:
+        six = Server(address="::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    six.script(answer(200, RUNNING))
+    assert transport.call(account(six), "get_task", TASK_ID).state == "processing"
+    assert six.received[0].headers["host"] == f"[::1]:{six.port}"
+    six.close()
 
 
 # Billing: a POST leaves at most once, and what is not known is said to be in doubt
