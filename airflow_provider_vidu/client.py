@@ -42,6 +42,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.proxies import choose_proxy, proxy_url
+from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.api.tasks import Credits, ViduTask
 
 if TYPE_CHECKING:
@@ -186,13 +187,6 @@ def _ca_bundle(account: Account) -> bool | str:
     return next((path for name in _CA_BUNDLES if (path := os.environ.get(name))), True)
 
 
-def _without_key(status: int, body: bytes, account: Account) -> bytes:
-    # A refusal may repeat the key, and half of one that was cut for a message would not be recognised afterwards.
-    # What is shorter than any key could be a word of the answer.
-    key = account.api_key.encode()
-    return body.replace(key, b"***") if status >= 300 and len(key) >= 8 else body
-
-
 def _parsed(
     parse: Callable[..., Result],
     status: int,
@@ -201,10 +195,43 @@ def _parsed(
     account: Account,
     *more: str,
 ) -> Result:
+    """
+    Read a reply, and quote none of the key that it may repeat.
+
+    The key goes before anything is cut for a message: half of it would not be recognised afterwards. Ids and links stay
+    as they were sent.
+    """
     try:
-        return parse(status, headers, _without_key(status, body, account), *more)
+        if not 200 <= status < 300:
+            return parse(status, headers, redacted(body, account.api_key), *more)
+        try:
+            result = parse(status, headers, body, *more)
+        except ViduError:
+            return parse(status, headers, redacted(body, account.api_key), *more)
     except ViduError as error:
         raise endpoints.with_advice_for(error, account) from None
+    tasks: Sequence[Any] = result.tasks if isinstance(result, endpoints.TaskPage) else (result,)
+    if not any(isinstance(task, ViduTask) and _is_quoted(task) for task in tasks):
+        return result
+    try:
+        clean = parse(status, headers, redacted(body, account.api_key), *more)
+    except ViduError:
+        return result
+    if isinstance(result, ViduTask) and isinstance(clean, ViduTask):
+        return cast("Result", _quoting(result, clean))
+    rows = clean.tasks if isinstance(clean, endpoints.TaskPage) else ()
+    if isinstance(result, endpoints.TaskPage) and len(rows) == len(result.tasks):
+        return cast("Result", replace(result, tasks=tuple(map(_quoting, result.tasks, rows))))
+    return result
+
+
+def _is_quoted(task: ViduTask) -> bool:
+    """Whether messages quote what the reply says of a task: why it failed, or where its link may be."""
+    return task.is_final and not task.video_url
+
+
+def _quoting(task: ViduTask, clean: ViduTask) -> ViduTask:
+    return clean.model_copy(update={"task_id": task.task_id}) if _is_quoted(task) else task
 
 
 class _Lacking:

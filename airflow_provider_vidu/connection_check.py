@@ -20,6 +20,7 @@ from airflow_provider_vidu.api.errors import (
     ViduRequestError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.client import ViduClient
 
 # Seconds for one request of a connection's test.
@@ -64,7 +65,7 @@ def checked(look_up: Callable[[], Account], conn_id: str) -> tuple[bool, str]:
     except Exception as error:
         # The form shows the sentence; a traceback would help nobody there.
         works, told = False, f"{type(error).__name__}: {error}"
-    return works, _MARKUP.sub(r"(\1)", told.replace(key, "***") if len(key) >= 8 else told)
+    return works, _MARKUP.sub(r"(\1)", redacted(told, key))
 
 
 def _checked(client: ViduClient) -> tuple[bool, str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from enum import Enum
 
 from airflow_provider_vidu.api.messages import one_line, printable
+from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.compat import clear_this_task
 
 
@@ -84,8 +85,8 @@ class ViduError(Exception):
         """
         for name in ("message", "reason", "trace_id"):
             quoted = getattr(self, name)
-            if secret and quoted:
-                setattr(self, name, quoted.replace(secret, "***"))
+            if quoted:
+                setattr(self, name, redacted(quoted, secret))
         self.args = (self.message,)
         return self
 

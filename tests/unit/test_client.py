@@ -72,6 +72,7 @@ class Server:
     """Answers each connection with the next reply of its script, and the last one for ever."""
 
     tls: ssl.SSLContext | None = None
+    address: str = "127.0.0.1"
     received: list[Received] = field(default_factory=list)
     replies: list[Any] = field(default_factory=list)
     #: Set when a client has closed a connection that could have gone on.
@@ -80,7 +81,8 @@ class Server:
     reading_pause: float = 0.0
 
     def __post_init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        self._socket = socket.create_server((self.address, 0), family=family, backlog=64)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self._open: list[socket.socket] = []
         self._closed = threading.Event()
@@ -89,7 +91,8 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
     def script(self, *replies: Any) -> None:
         self.replies = list(replies)
@@ -403,6 +406,17 @@ def test_an_id_that_would_walk_to_another_path_is_never_sent(server, transport):
     server.script(answer(200, RUNNING))
     transport.fails(ViduInputError, account(server), "get_task", "..")
     assert not server.received
+
+
+def test_a_host_may_be_an_ipv6_address(transport):
+    try:
+        six = Server(address="::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    six.script(answer(200, RUNNING))
+    assert transport.call(account(six), "get_task", TASK_ID).state == "processing"
+    assert six.received[0].headers["host"] == f"[::1]:{six.port}"
+    six.close()
 
 
 # Billing: a POST leaves at most once, and what is not known is said to be in doubt
@@ -918,6 +932,52 @@ def test_a_host_that_repeats_the_key_does_not_bring_it_into_an_error(server, tra
         transport.call(account(server), method, *arguments)
     assert KEY not in "".join(traceback.format_exception(caught.value)) + repr(caught.value)
     assert KEY not in repr(vars(caught.value))
+
+
+def _parts(key, length=6):
+    return {key[start : start + length] for start in range(len(key) - length + 1)}
+
+
+@pytest.mark.parametrize("status", [200, 201, 302, 400, 401, 404, 429, 500, 503])
+@pytest.mark.parametrize("split", ["", "\n", "\r\n  ", "%0A"])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_no_part_of_a_repeated_key_is_quoted_wherever_the_quote_is_cut(status, split, as_json):
+    repeated = f"{KEY[:9]}{split}{KEY[9:]}"
+    asked = [
+        (endpoints.parse_create, ()),
+        (endpoints.parse_task, (TASK_ID,)),
+        (endpoints.parse_list, ()),
+        (endpoints.parse_credits, ()),
+        (endpoints.parse_cancel, (TASK_ID,)),
+    ]
+    for before in (0, 160, 170, 175, 180, 190, 480, 490, 990, 1995):
+        text = "word " * (before // 5) + repeated + " end"
+        body = json.dumps({"code": 5, "reason": text, "message": text}) if as_json else text
+        for parse, more in asked:
+            try:
+                told = repr(client_module._parsed(parse, status, {}, body.encode(), account(), *more))
+            except ViduError as error:
+                told = f"{error} {error!r} {vars(error)}"
+            assert not [part for part in _parts(KEY) if part in told], told
+
+
+@pytest.mark.parametrize("method", ["get_task", "list_page"])
+@pytest.mark.parametrize("state", ["failed", "success"])
+def test_no_part_of_a_repeated_key_is_kept_with_a_task_without_a_video(server, transport, method, state):
+    row = {"id": TASK_ID, "state": state, "err_code": f"x {KEY}", "note": "y" * 190 + KEY, "payload": "p"}
+    server.script(answer(200, row if method == "get_task" else {"tasks": [{"id": "1", "state": "success"}, row]}))
+    made = transport.call(account(server), method, *([TASK_ID] if method == "get_task" else []))
+    task = made if method == "get_task" else made.tasks[-1]
+    assert (task.task_id, task.state, task.payload) == (TASK_ID, state, "p")
+    assert not [part for part in _parts(KEY) if part in f"{task!r} {task.err_code} {task.unread_reply}"]
+
+
+def test_a_key_in_an_id_or_a_link_stays_there(server, transport):
+    link = f"https://relay.example/content/{KEY}"
+    server.script(answer(200, {"state": "success", "creations": [{"url": link}]}))
+    assert transport.call(account(server), "get_task", TASK_ID).video_url == link
+    server.script(answer(200, {"task_id": f"task-{KEY}", "state": "created"}))
+    assert transport.call(account(server), "submit", WIRE).task_id == f"task-{KEY}"
 
 
 @pytest.mark.parametrize("scheme", ["Token", "Bearer", ""])
