@@ -129,7 +129,7 @@ def test_a_moderated_task_says_that_the_input_has_to_change():
 
 def test_a_failed_task_says_why_in_the_hosts_words():
     text = str(task_error("911", None, message="the upstream is on fire."))
-    assert text.startswith("The video failed at Vidu: the upstream is on fire. [Vidu task 911")
+    assert text.startswith("The video failed at Vidu: the upstream is on fire. (Vidu task 911")
     text = str(task_error("911", "AuditSubmitIllegal", message="submit is illegal"))
     assert "content checks: submit is illegal." in text
 
