@@ -17,6 +17,7 @@ import os
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 import traceback
@@ -1166,6 +1167,19 @@ def test_a_socks_proxy_of_other_hosts_hinders_nothing(server, transport, proxy, 
     server.script(answer(200, RUNNING))
     transport.call(account(server), "get_task", TASK_ID)
     assert (len(proxy.received), len(server.received)) == (1, 1)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="refused before Python 3.11")
+def test_a_proxy_that_speaks_tls_serves_both_transports(tls_server, transport, certificate):
+    tls_server.script(answer(200, CREATED))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    secure = Server(tls=context)
+    secure.script(tunnel)
+    made = account(tls_server, verify=str(certificate[0]), proxy=secure.url)
+    assert transport.call(made, "submit", WIRE).task_id == TASK_ID
+    secure.close()
+    assert [received.method for received in secure.received] == ["CONNECT"]
 
 
 def test_a_password_of_the_proxy_reaches_it_in_the_same_words(transport, proxy, environment):
