@@ -17,6 +17,7 @@ import os
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 import traceback
@@ -810,10 +811,11 @@ def test_every_look_is_bounded_in_time(server, transport, reply, monkeypatch):
     assert len(server.received) == 2
 
 
-@pytest.mark.parametrize("reply", DRIPS.values(), ids=DRIPS)
-@pytest.mark.parametrize("way", ["direct", "proxy"])
-def test_a_dripping_reply_is_left_in_time(server, transport, reply, way):
-    server.script(reply)
+@pytest.mark.parametrize(
+    ("way", "drip"), [*(("direct", name) for name in DRIPS), ("proxy", "status line"), ("proxy", "header lines")]
+)
+def test_a_dripping_reply_is_left_in_time(server, transport, way, drip):
+    server.script(DRIPS[drip])
     there = {"base_url": server.url} if way == "direct" else {"base_url": "http://vidu.example", "proxy": server.url}
     with within(PATIENCE):
         error = transport.fails(ViduSubmissionInDoubtError, account(timeout=SHORT, **there), "submit", WIRE)
@@ -1166,6 +1168,19 @@ def test_a_socks_proxy_of_other_hosts_hinders_nothing(server, transport, proxy, 
     server.script(answer(200, RUNNING))
     transport.call(account(server), "get_task", TASK_ID)
     assert (len(proxy.received), len(server.received)) == (1, 1)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="refused before Python 3.11")
+def test_a_proxy_that_speaks_tls_serves_both_transports(tls_server, transport, certificate):
+    tls_server.script(answer(200, CREATED))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    secure = Server(tls=context)
+    secure.script(tunnel)
+    made = account(tls_server, verify=str(certificate[0]), proxy=secure.url)
+    assert transport.call(made, "submit", WIRE).task_id == TASK_ID
+    secure.close()
+    assert [received.method for received in secure.received] == ["CONNECT"]
 
 
 def test_a_password_of_the_proxy_reaches_it_in_the_same_words(transport, proxy, environment):
