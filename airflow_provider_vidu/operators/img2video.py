@@ -69,7 +69,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
     :param model: for example ``viduq3-pro``; one newer than this release passes through with a warning.
     :param duration: whole seconds, within the model's range; None = the model's default.
     :param seed: 0 or None = random.
-    :param resolution: ``360p``, ``540p``, ``720p``, ``1080p``, ``2K`` or ``4K``, as the model has it; None = its default.
+    :param resolution: ``360p``, ``540p``, ``720p``, ``1080p``, ``2K``, ``4K``, as the model has it; None = its default.
     :param movement_amplitude: ``auto``, ``small``, ``medium`` or ``large``; no effect with q2 and q3 models.
     :param audio: sound in the video; None = the model's default (on for q3).
     :param audio_type: ``all``, ``speech_only`` or ``sound_effect_only``.
