@@ -3,8 +3,9 @@
 """
 Queries many tasks with few requests: up to 100 of them with one page of the task list.
 
-Where a host has no list (relays), or leaves ids out, they are queried singly, a bounded number at a time. What is
-asked how is decided by ``airflow_provider_vidu.api.listing``; nothing here is retried: whoever waits paces himself.
+Where a host has no list (relays), or leaves ids out, they are queried singly, a bounded number at a time. So are tasks
+that have failed, where the list does not give the reason: it decides whether they are submitted again. What is asked
+how is decided by ``airflow_provider_vidu.api.listing``; nothing here is retried: whoever waits paces himself.
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
 from airflow_provider_vidu.api.endpoints import Paging
-from airflow_provider_vidu.api.errors import ViduError, ViduRateLimitError, ViduUnavailableError, is_outage
+from airflow_provider_vidu.api.errors import (
+    ViduError,
+    ViduNotFoundError,
+    ViduRateLimitError,
+    ViduUnavailableError,
+    is_outage,
+)
 from airflow_provider_vidu.api.listing import Listing, Then
 
 if TYPE_CHECKING:
@@ -115,7 +122,14 @@ class BulkQuery:
             # singly, since a failure of a moment is no reason for a thousand queries.
             await self._probe(unread, found)
             missed += await self._pages([task_id for task_id in unread if task_id not in found], found, [])
+        unexplained = {
+            task_id: found.pop(task_id)
+            for task_id, row in list(found.items())
+            if task_id in listed and not isinstance(row, ViduError) and row.failed and row.err_code is None
+        }
         await self._singly([task_id for task_id in asked if task_id not in found], found)
+        for task_id, row in unexplained.items():
+            found[task_id] = _explained(found[task_id], row)
         wrongly = [task_id for task_id in missed if not isinstance(found[task_id], ViduError)]
         self._listing.omitted(wrongly, all_of_them=len(missed) == len(listed))
         return {task_id: found[task_id] for task_id in asked}
@@ -208,3 +222,9 @@ class BulkQuery:
             raise ViduUnavailableError(
                 f"Vidu has not answered within {self._seconds:.0f} s.", task_id=task_id
             ) from None
+
+
+def _explained(result: ViduTask | ViduError, row: ViduTask | ViduError) -> ViduTask | ViduError:
+    if isinstance(result, ViduNotFoundError) or isinstance(row, ViduError):
+        return row
+    return result if isinstance(result, ViduError) else result.filled_from(row)

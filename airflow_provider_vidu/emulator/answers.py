@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_vidu.api.catalog import MODELS
 from airflow_provider_vidu.emulator.emulated_task import EmulatedTask
+from airflow_provider_vidu.emulator.faults import Quirks
 
 # The request takes a number, answers have a word.
 _POSITIONS = {None: "unspecified", 1: "top_left", 2: "top_right", 3: "bottom_right", 4: "bottom_left"}
@@ -72,19 +73,19 @@ def query_answer(task: EmulatedTask, creations: list[dict[str, Any]]) -> dict[st
     }
 
 
-def list_row(task: EmulatedTask, creations: list[dict[str, Any]], *, with_payload: bool = True) -> dict[str, Any]:
+def list_row(task: EmulatedTask, creations: list[dict[str, Any]], quirks: Quirks) -> dict[str, Any]:
     """
-    Return one row of the list.
+    Return one row of the list, with the fields of Vidu's page: neither ``payload`` nor ``err_code`` is among them.
 
     :param task: as it is now.
     :param creations: see :func:`query_answer`; a row's have ``video`` with duration, frame rate and size.
-    :param with_payload: False leaves the field out.
+    :param quirks: may add those two.
     """
     row = {
         "id": task.task_id,
         "key_id": hashlib.sha256(task.api_key.encode()).hexdigest()[:16],
+        "type": "img2video",
         "state": task.shown_state,
-        "err_code": task.err_code,
         "model": task.request.model,
         "prompt": task.request.prompt or "",
         "images": task.fields["images"],
@@ -94,9 +95,13 @@ def list_row(task: EmulatedTask, creations: list[dict[str, Any]], *, with_payloa
         "off_peak": bool(task.request.off_peak),
         "credits": task.credits,
         "created_at": task.created_at,
-        "creations": creations,
+        "creations": [{**creation, "moderation_url": []} for creation in creations],
     }
-    return {**row, "payload": task.request.payload or ""} if with_payload else row
+    if not quirks.list_without_payload:
+        row["payload"] = task.request.payload or ""
+    if not quirks.list_without_err_code:
+        row["err_code"] = task.err_code
+    return row
 
 
 def credits_answer(

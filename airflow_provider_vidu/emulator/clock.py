@@ -7,6 +7,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+#: How far a clock can be put forward in all, in seconds: 100 years. Beyond it, dates end.
+MAX_SKIP_SECONDS = 100 * 365.25 * 86_400
+
 
 class Clock:
     """
@@ -27,9 +30,10 @@ class Clock:
         """
         Put the clock forward.
 
-        :param seconds: at least 0: a clock that goes back would undo what has happened.
-        :raises ValueError: less than 0.
+        :param seconds: at least 0: a clock that goes back would undo what has happened. All skips together are at most
+            100 years.
+        :raises ValueError: less than 0, too many, or not a number.
         """
-        if not seconds >= 0:
-            raise ValueError(f"seconds must be at least 0, not {seconds}")
+        if not 0 <= seconds <= MAX_SKIP_SECONDS - self._skipped:
+            raise ValueError("seconds must be a number, at least 0, and all skips together at most 100 years")
         self._skipped += seconds

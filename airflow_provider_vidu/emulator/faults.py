@@ -47,7 +47,19 @@ KINDS = (
     ERROR_IN_200,
 )
 
+_TYPES: dict[str, tuple[type, ...]] = {
+    "kind": (str,),
+    "times": (int, type(None)),
+    "after": (int,),
+    "status": (int, type(None)),
+    "reason": (str, type(None)),
+    "retry_after": (int, float, str, type(None)),
+    "location": (str, type(None)),
+    "seconds": (int, float),
+}
 _HAVE_IDS = ("submit", "poll", "list")
+# A year of seconds; what is longer is a mistake, and a huge number would break the clock's arithmetic.
+_LONGEST_LAG = 366 * 86_400.0
 _WITH_STATUS = {REFUSE, FAIL_AFTER_ACCEPT}
 _WITH_SECONDS = {HANG, HANG_BEFORE_ACCEPT}
 
@@ -65,7 +77,7 @@ class Fault:
     :param retry_after: the ``Retry-After`` header: seconds, or the text of a date.
     :param location: the ``Location`` header of a redirect.
     :param seconds: real seconds that ``hang`` and ``hang_before_accept`` last; no speed shortens them.
-    :raises ValueError: a kind that does not exist, or a number out of range.
+    :raises ValueError: a kind that does not exist, a value of another type, or a number out of range.
     """
 
     kind: str
@@ -78,6 +90,10 @@ class Fault:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
+        for name, types in _TYPES.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, types):
+                raise ValueError(f"{name} cannot be a {type(value).__name__}")
         if self.kind not in KINDS:
             raise ValueError(f"no fault is called {self.kind!r}; there are {', '.join(KINDS)}")
         if (self.times is not None and self.times < 1) or self.after < 0:
@@ -185,6 +201,8 @@ class FaultPlan:
         :param faults: in the order in which they are to strike.
         :raises ValueError: no such operation, or a fault that cannot strike it.
         """
+        if not isinstance(operation, str):
+            raise ValueError(f"an operation cannot be a {type(operation).__name__}")
         if operation not in OPERATIONS:
             raise ValueError(f"no operation is called {operation!r}; there are {', '.join(OPERATIONS)}")
         for fault in faults:
@@ -234,10 +252,12 @@ class FaultPlan:
 @dataclass
 class Quirks:
     """
-    How a host differs from Vidu's pages, for as long as it is set.
+    How a host differs from Vidu's pages, for as long as it is set. The defaults are those of the pages.
 
     :param list_lag_seconds: real seconds until a new task shows in the list (the query has it at once).
-    :param list_without_payload: list rows have no ``payload``.
+    :param list_without_payload: list rows have no ``payload``, as on Vidu's page; False = they have it, as some hosts
+        answer.
+    :param list_without_err_code: the same for ``err_code``.
     :param list_ignores_paging: every page of the list is the first one, and promises a next.
     :param list_omits_ids: asked for ids, the list leaves these out; True = all of them.
     :param has_list: False = 404, as relays answer what they do not pass through.
@@ -248,7 +268,8 @@ class Quirks:
     """
 
     list_lag_seconds: float = 0.0
-    list_without_payload: bool = False
+    list_without_payload: bool = True
+    list_without_err_code: bool = True
     list_ignores_paging: bool = False
     list_omits_ids: bool | Collection[str] = field(default=False)
     has_list: bool = True
@@ -268,10 +289,12 @@ class Quirks:
             if name not in known:
                 raise ValueError(f"no quirk is called {name!r}; there are {', '.join(sorted(known))}")
             is_flag = isinstance(value, bool)
-            is_seconds = isinstance(value, (int, float)) and not is_flag and value >= 0
+            is_seconds = isinstance(value, (int, float)) and not is_flag and 0 <= value <= _LONGEST_LAG
             is_ids = isinstance(value, Collection) and not isinstance(value, (str, Mapping))
+            is_ids = is_ids and all(isinstance(one, str) for one in value)
             if not (is_seconds if name == "list_lag_seconds" else is_flag or (name == "list_omits_ids" and is_ids)):
-                raise ValueError(f"{name} cannot be {value!r}")
+                shown = repr(value) if isinstance(value, (str, float)) else f"a {type(value).__name__}"
+                raise ValueError(f"{name} cannot be {shown}")
         for name, value in changes.items():
             setattr(self, name, value)
 

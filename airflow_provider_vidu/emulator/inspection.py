@@ -3,7 +3,8 @@
 """
 Looking into the emulator, and steering it, over HTTP: for tests whose Airflow runs in other processes.
 
-No key is asked for, and none is told. All of it is JSON, but for the page of a task.
+No key is asked for, and none is in any answer. All of it is JSON, but for the page of a task. Web pages of other sites
+get a 403 (see ``visitors``).
 
 =================================  ========================================================================
 route                              what it does
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +40,12 @@ from airflow_provider_vidu.emulator.first_frames import is_data_uri
 from airflow_provider_vidu.emulator.refusals import Refusal
 from airflow_provider_vidu.emulator.replies import json_reply
 from airflow_provider_vidu.emulator.task_page import task_page
+from airflow_provider_vidu.emulator.visitors import stranger
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.emulator.server import Server
+
+Act = Callable[[web.Request], Awaitable[web.Response]]
 
 _HIDDEN = frozenset({"images", "callback_url"})
 
@@ -61,18 +66,30 @@ class Inspection:
 
         :param router: of the application.
         """
-        router.add_get("/emulator/", self._overview)
-        router.add_get("/emulator/counters", self._counters)
-        router.add_get("/emulator/ledger", self._ledger)
-        router.add_get("/emulator/tasks", self._tasks)
-        router.add_get("/emulator/tasks/{task_id}", self._task_page)
-        router.add_get("/emulator/faults", self._faults)
-        router.add_post("/emulator/faults", self._add_fault)
-        router.add_delete("/emulator/faults", self._clear_faults)
-        router.add_get("/emulator/quirks", self._quirks)
-        router.add_post("/emulator/quirks", self._change_quirks)
-        router.add_post("/emulator/skip", self._skip)
-        router.add_post("/emulator/reset", self._reset)
+        for method, path, act in (
+            ("GET", "/emulator/", self._overview),
+            ("GET", "/emulator/counters", self._counters),
+            ("GET", "/emulator/ledger", self._ledger),
+            ("GET", "/emulator/tasks", self._tasks),
+            ("GET", "/emulator/tasks/{task_id}", self._task_page),
+            ("GET", "/emulator/faults", self._faults),
+            ("POST", "/emulator/faults", self._add_fault),
+            ("DELETE", "/emulator/faults", self._clear_faults),
+            ("GET", "/emulator/quirks", self._quirks),
+            ("POST", "/emulator/quirks", self._change_quirks),
+            ("POST", "/emulator/skip", self._skip),
+            ("POST", "/emulator/reset", self._reset),
+        ):
+            router.add_route(method, path, self._guarded(act))
+
+    def _guarded(self, act: Act) -> Act:
+        async def answer(request: web.Request) -> web.Response:
+            why = stranger(request.headers.get("Host"), request.headers.get("Origin"), self._server.host)
+            if why is not None:
+                raise Refusal("Forbidden", f"forbidden: {why}")
+            return await act(request)
+
+        return answer
 
     async def _overview(self, request: web.Request) -> web.Response:
         settings = self._server.vidu.settings
@@ -137,9 +154,12 @@ class Inspection:
 
     async def _skip(self, request: web.Request) -> web.Response:
         seconds = (await _object(request)).get("seconds")
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
             raise Refusal("BadRequest", "seconds must be a number, at least 0")
-        self._server.clock.skip(seconds)
+        try:
+            self._server.clock.skip(seconds)
+        except ValueError as error:
+            raise Refusal("BadRequest", str(error)) from None
         return json_reply({})
 
     async def _reset(self, request: web.Request) -> web.Response:
@@ -165,7 +185,7 @@ def _task(task: EmulatedTask) -> dict[str, Any]:
 async def _object(request: web.Request) -> dict[str, Any]:
     try:
         told = json.loads(await request.read() or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
         raise Refusal("BadRequest", "the body must be a JSON object")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The pytest fixture ``vidu_emulator``: a local Vidu for one test, with ``vidu_default`` pointing to it.
+The pytest fixture ``vidu_emulator``: a local Vidu for one test, with ``vidu_default`` pointing to it. Its twins
+``module_vidu_emulator`` and ``session_vidu_emulator`` serve a module and the whole run.
 
 ::
 
@@ -33,25 +34,45 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line(
         "markers",
-        "vidu_emulator(**settings): settings of the fixture vidu_emulator, as airflow_provider_vidu.emulator."
-        "ViduEmulator takes them (speed, concurrency, credits, processing_seconds ...)",
+        "vidu_emulator(**settings): settings of the fixtures vidu_emulator and, on a module, module_vidu_emulator, as "
+        "airflow_provider_vidu.emulator.ViduEmulator takes them (speed, concurrency, credits, processing_seconds ...)",
     )
 
 
 @pytest.fixture
 def vidu_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ViduEmulator]:
-    """A running local Vidu; ``AIRFLOW_CONN_VIDU_DEFAULT`` is set to it. See ``ViduEmulator``."""
+    """A running local Vidu for one test; ``AIRFLOW_CONN_VIDU_DEFAULT`` is set to it. See ``ViduEmulator``."""
+    yield from _running(request, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def module_vidu_emulator(request: pytest.FixtureRequest) -> Iterator[ViduEmulator]:
+    """The same for all tests of a module, which share its tasks, credits and faults: ``reset()`` clears them."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield from _running(request, patch)
+
+
+@pytest.fixture(scope="session")
+def session_vidu_emulator(request: pytest.FixtureRequest) -> Iterator[ViduEmulator]:
+    """The same for the whole test run. It has the default settings: no marker reaches it."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield from _running(request, patch)
+
+
+def _running(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> Iterator[ViduEmulator]:
     from importlib.util import find_spec
 
     missing = [name for name in ("aiohttp", "av") if find_spec(name) is None]
     if missing:
         pytest.fail(
-            f"The fixture vidu_emulator needs {' and '.join(missing)}: pip install 'airflow-provider-vidu[emulator]'",
+            f"The fixture {request.fixturename} needs {' and '.join(missing)}: "
+            "pip install 'airflow-provider-vidu[emulator]'",
             pytrace=False,
         )
     from airflow_provider_vidu.emulator.running import ViduEmulator
 
+    # Of the test, or of the module where the fixture serves a whole one.
     marker = request.node.get_closest_marker("vidu_emulator")
     with ViduEmulator(**{**DEFAULTS, **(marker.kwargs if marker else {})}) as vidu:
-        monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu.connection_json())
+        patch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu.connection_json())
         yield vidu

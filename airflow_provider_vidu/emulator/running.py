@@ -159,8 +159,9 @@ class ViduEmulator:
         """
         Let time pass without waiting for it.
 
-        :param seconds: real ones: divide by ``speed`` what is meant at Vidu's pace.
-        :raises ValueError: less than 0.
+        :param seconds: real ones: divide by ``speed`` what is meant at Vidu's pace. All skips together are at most 100
+            years.
+        :raises ValueError: less than 0, too many, or not a number.
         """
         self._clock.skip(seconds)
 

@@ -79,6 +79,7 @@ class Server:
         self.quirks = quirks or Quirks()
         self.counters = Counters()
         self.url = ""
+        self.host = ""
         self._kept: list[socket.socket] = []
         self._first_quirks = replace(self.quirks)
         self._on_change = on_change
@@ -97,6 +98,7 @@ class Server:
         :param port: 0 = a free one; ``url`` has it afterwards.
         :raises OSError: the port is taken.
         """
+        self.host = host
         self._changed = asyncio.Event()
         self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.05)
@@ -236,9 +238,8 @@ class Server:
         creations = {task.task_id: self._creations_of(task, _base_url(request)) for task in shown}
         for task_id, video in facts.items():
             creations[task_id] = [{**creation, "video": video} for creation in creations[task_id]]
-        with_payload = not self.quirks.list_without_payload
-        told = [answers.list_row(task, creations.get(task.task_id, []), with_payload=with_payload) for task in rows]
-        return json_reply({"tasks": told, "next_page_token": token})
+        listed = [answers.list_row(task, creations.get(task.task_id, []), self.quirks) for task in rows]
+        return json_reply({"tasks": listed, "next_page_token": token})
 
     async def _cancel(self, request: web.Request) -> web.Response:
         account = self._account(request)

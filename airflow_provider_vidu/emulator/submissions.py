@@ -52,8 +52,8 @@ def read_submission(body: bytes, *, reject_unknown_fields: bool = False) -> Subm
     """
     try:
         told = json.loads(body)
-    except ValueError:
-        raise Refusal("BadRequest", "bad request: the body is not JSON") from None
+    except (ValueError, RecursionError):
+        raise Refusal("BadRequest", "bad request: the body is not JSON, or nested too deeply") from None
     if not isinstance(told, dict):
         raise Refusal("BadRequest", "bad request: the body is not a JSON object")
     unknown = sorted(set(told) - set(Img2VideoRequest.model_fields))

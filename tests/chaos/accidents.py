@@ -68,7 +68,8 @@ def quirks_of(chance: Chance) -> Quirks:
     quirks = Quirks()
     if chance.happens(0.3):
         quirks.list_lag_seconds = chance.between(0, 50)
-    quirks.list_without_payload = chance.happens(0.15)
+    quirks.list_without_payload = not chance.happens(0.15)
+    quirks.list_without_err_code = not chance.happens(0.15)
     quirks.list_ignores_paging = chance.happens(0.05)
     quirks.has_list = not chance.happens(0.1)
     return quirks

@@ -174,9 +174,8 @@ class Wire:
         now = self.clock()
         query = read_list_query(parse_qsl(query_text), now)
         rows, token = page_of(self.vidu.tasks(account, query.task_ids or None), query, self.quirks, now)
-        with_payload = not self.quirks.list_without_payload
-        told = [answers.list_row(task, _creations(task), with_payload=with_payload) for task in rows]
-        return {"tasks": told, "next_page_token": token}
+        listed = [answers.list_row(task, _creations(task), self.quirks) for task in rows]
+        return {"tasks": listed, "next_page_token": token}
 
 
 def _creations(task: EmulatedTask) -> list[dict[str, Any]]:

@@ -80,7 +80,7 @@ def test_what_was_counted_can_be_read_after_the_end() -> None:
     with ViduEmulator() as vidu:
         submit(vidu.url)
     assert vidu.counters.submissions == len(vidu.tasks) == 1
-    assert vidu.ledger.reserved == 7
+    assert vidu.ledger.reserved == 8
 
 
 def test_an_emulator_is_started_once_and_a_taken_port_is_told() -> None:
@@ -232,7 +232,7 @@ def test_everything_can_be_looked_at_from_another_process_without_a_key() -> Non
         ledger = inspect(vidu, "ledger")
         assert ledger["tasks"] == {task_id: {"reserved": 8, "charged": 8, "refunded": 0}}
         assert [entry["kind"] for entry in ledger["entries"]] == ["reserved", "charged"]
-        assert ledger["balance"] == {"default": 100_000 - 7}
+        assert ledger["balance"] == {"default": 100_000 - 8}
         (task,) = inspect(vidu, "tasks")
         assert (task["task_id"], task["state"], task["request"]["payload"]) == (task_id, "success", "p")
         assert [change["state"] for change in task["changes"]] == ["created", "processing", "success"]
@@ -322,7 +322,7 @@ def test_the_program_tells_where_it_listens_and_what_happens_and_stops_cleanly(
         assert "500 credits, 1 API key(s) accepted" in banner
         task_id = submit(url, key="my-key")
         lines = [program.stdout.readline() for _ in range(3)]
-        assert all(task_id in line and "viduq3-turbo 1 s 540p, 7 credits" in line for line in lines)
+        assert all(task_id in line and "viduq3-turbo 1 s 540p, 8 credits" in line for line in lines)
         assert "created → processing" in lines[1]
         assert "processing → success" in lines[2]
         program.send_signal(stop)

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 from airflow_provider_vidu.emulator import pytest_plugin
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +62,12 @@ print(sorted(new), sorted(ours), sorted(heavy))
 def test_the_plugin_asks_for_nothing_but_pytest_at_its_top() -> None:
     source = (ROOT / "airflow_provider_vidu" / "emulator" / "pytest_plugin.py").read_text(encoding="utf-8")
     imports = [node for node in ast.parse(source).body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    assert {ast.unparse(node).split()[1] for node in imports} == {"__future__", "collections.abc", "typing", "pytest"}
+    assert {ast.unparse(node).split()[1] for node in imports} == {
+        "__future__",
+        "collections.abc",
+        "typing",
+        "pytest",
+    }
 
 
 def test_the_fixture_runs_an_emulator_and_sets_the_connection(tmp_path: Path) -> None:
@@ -89,6 +96,74 @@ def test_nothing_is_left_behind():
 """,
     )
     assert "3 passed" in result.stdout, result.stdout + result.stderr
+
+
+def test_its_twins_serve_a_module_and_a_session(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text(
+        """
+import json, os
+import pytest
+
+pytestmark = pytest.mark.vidu_emulator(credits=7)
+seen = []
+
+def host():
+    return json.loads(os.environ["AIRFLOW_CONN_VIDU_DEFAULT"])["host"]
+
+@pytest.fixture(scope="module")
+def tasks(module_vidu_emulator):
+    return module_vidu_emulator
+
+def test_session(session_vidu_emulator):
+    assert session_vidu_emulator.ledger.balance() == 100_000
+    assert host() == session_vidu_emulator.url
+    os.environ["SESSION_URL"] = session_vidu_emulator.url
+
+def test_module_has_the_marks_of_its_module(tasks):
+    assert tasks.ledger.balance() == 7
+    assert host() == tasks.url != os.environ["SESSION_URL"]
+    seen.append(tasks.url)
+
+def test_function_within_a_module(vidu_emulator):
+    assert host() == vidu_emulator.url not in seen
+
+def test_module_is_the_same_and_the_connections(module_vidu_emulator):
+    assert [module_vidu_emulator.url, host()] == seen * 2
+"""
+    )
+    result = run(
+        tmp_path,
+        """
+import json, os, threading
+
+def test_session_goes_on_in_the_next_module(session_vidu_emulator):
+    connection = json.loads(os.environ["AIRFLOW_CONN_VIDU_DEFAULT"])
+    assert connection["host"] == session_vidu_emulator.url == os.environ.pop("SESSION_URL")
+
+def test_module_is_over():
+    assert sum(thread.name == "vidu-emulator" for thread in threading.enumerate()) == 1
+""",
+        "test_a.py",
+    )
+    assert "6 passed" in result.stdout, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("fixture", ["vidu_emulator", "module_vidu_emulator", "session_vidu_emulator"])
+def test_what_it_sets_is_gone_afterwards(fixture: str, tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(
+        """
+import os, threading
+
+def pytest_unconfigure(config):
+    assert os.environ["AIRFLOW_CONN_VIDU_DEFAULT"] == "mine"
+    assert threading.active_count() == 1
+    print("all clean")
+"""
+    )
+    test = f"def test_it({fixture}): pass"
+    result = run(tmp_path, test, AIRFLOW_CONN_VIDU_DEFAULT="mine")
+    assert "1 passed" in result.stdout, result.stdout + result.stderr
+    assert "all clean" in result.stdout, result.stdout + result.stderr
 
 
 def test_without_the_extra_the_fixture_names_it_and_other_tests_run(tmp_path: Path) -> None:

@@ -106,6 +106,63 @@ async def test_a_host_that_keeps_omitting_counts_as_having_no_list(submit, query
     assert asked(vidu_emulator) == (3, 32)
 
 
+@pytest.fixture
+def submit_failing(vidu_emulator):
+    """Submit tasks that have failed by now, and as many that have succeeded."""
+
+    def submit_failing(count):
+        prompts = ["[emulator:fail=InternalServiceFailure]", "a cat"] * count
+        task_ids = [ViduHook().submit({**FIELDS, "prompt": prompt}).task_id for prompt in prompts]
+        vidu_emulator.skip(600)
+        return task_ids
+
+    return submit_failing
+
+
+async def test_the_reason_of_a_failure_is_queried_where_rows_lack_it(submit_failing, query, vidu_emulator):
+    task_ids = submit_failing(2)
+    (answer,) = await query(task_ids)
+    assert list(answer) == task_ids
+    assert [answer[task_id].err_code for task_id in task_ids] == ["InternalServiceFailure", None] * 2
+    assert {task.model for task in answer.values()} == {"viduq2-turbo"}
+    assert asked(vidu_emulator) == (1, 2)
+
+
+async def test_a_reason_in_the_row_is_not_queried(submit_failing, query, vidu_emulator):
+    vidu_emulator.quirks.list_without_err_code = False
+    task_ids = submit_failing(1)
+    (answer,) = await query(task_ids)
+    assert answer[task_ids[0]].err_code == "InternalServiceFailure"
+    assert asked(vidu_emulator) == (1, 0)
+
+
+async def test_a_list_without_reasons_goes_on_being_asked(submit_failing, query, vidu_emulator):
+    task_ids = submit_failing(1)[:1]
+    for answer in await query(*[task_ids] * 6):
+        assert answer[task_ids[0]].err_code == "InternalServiceFailure"
+    assert asked(vidu_emulator) == (6, 6)
+
+
+@pytest.mark.parametrize(
+    ("fault", "answered"),
+    [
+        (Fault.refuse(503), ViduUnavailableError),
+        (Fault.rate_limit(), ViduRateLimitError),
+        (Fault.refuse(404), None),
+    ],
+    ids=["outage", "429", "404"],
+)
+async def test_a_failure_is_told_once_its_reason_can_be_asked(fault, answered, submit_failing, query, vidu_emulator):
+    (failing, _) = submit_failing(1)
+    vidu_emulator.faults.add("poll", replace(fault, times=None))
+    ((answer,),) = [list(one.values()) for one in await query([failing])]
+    if answered is None:
+        # The query does not know the task: the row is all that there is.
+        assert (answer.state, answer.err_code) == ("failed", None)
+    else:
+        assert isinstance(answer, answered)
+
+
 async def test_an_id_that_nobody_knows_is_not_found_and_no_fault_of_the_list(submit, query, vidu_emulator):
     task_ids = [*submit(1), "902581991298326528"]
     for answer in await query(*[task_ids] * 5):

@@ -105,9 +105,10 @@ def test_what_has_ended_is_no_orphan(vidu_emulator, ciphers, runs, submit):
 
 
 @pytest.mark.vidu_emulator(concurrency=0)
-def test_a_list_without_payload_is_asked_singly(vidu_emulator, ciphers, runs, submit):
+@pytest.mark.parametrize("without_payload", [True, False])
+def test_orphans_are_found_with_and_without_payload_in_the_rows(vidu_emulator, ciphers, runs, submit, without_payload):
     orphan = submit("gone")
-    vidu_emulator.quirks.list_without_payload = True
+    vidu_emulator.quirks.list_without_payload = without_payload
     assert [found.vidu_task.task_id for found in ViduHook().find_orphans()] == [orphan]
 
 

@@ -46,7 +46,7 @@ FAULTS = {
 # What a list shows all the time. Beside the submission there are others, so that it matters.
 QUIRKS = {
     "lags by 45 s": {"list_lag_seconds": 45.0},
-    "no payload": {"list_without_payload": True},
+    "payload in the rows": {"list_without_payload": False},
     "ignores paging": {"list_ignores_paging": True},
     "omits ids": {"list_omits_ids": True},
     "no list": {"has_list": False},
@@ -167,7 +167,6 @@ def test_what_stands_on_the_second_page_is_found_or_the_try_stops_safely(
 @one_by_one({name: fault for name, fault in FAULTS.items() if name != "rows without ids"})
 def test_rows_without_payload_whose_queries_fail_are_never_called_absent(fault, lost, vidu, strike, books):
     task = lost(fault, mode="store", accepted=True)
-    vidu.quirks.change(list_without_payload=True)
     strike("poll", fault, times=None)
     with pytest.raises(ViduError):
         task.run()

@@ -51,7 +51,7 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat().replace("+00:00", "Z")
 
 
-def test_a_row_tells_what_vidus_rows_tell(vidu: Vidu) -> None:
+def test_a_row_has_the_fields_of_vidus_page(vidu: Vidu) -> None:
     task_id = vidu.submit(prompt="a cat", payload="p")
     vidu.now += 100
     (row,) = vidu.ask().json()["tasks"]
@@ -60,11 +60,12 @@ def test_a_row_tells_what_vidus_rows_tell(vidu: Vidu) -> None:
     (creation,) = row.pop("creations")
     assert creation["video"] == {"duration": 1.0, "fps": 24, "resolution": {"width": 960, "height": 540}}
     assert creation["url"].startswith(vidu.emulator.url)
+    assert creation["moderation_url"] == []
     assert row == {
         "id": task_id,
         "key_id": row["key_id"],
+        "type": "img2video",
         "state": "success",
-        "err_code": "",
         "model": "viduq3-turbo",
         "prompt": "a cat",
         "images": GOOD["images"],
@@ -73,7 +74,6 @@ def test_a_row_tells_what_vidus_rows_tell(vidu: Vidu) -> None:
         "aspect_ratio": "",
         "off_peak": False,
         "credits": 8,
-        "payload": "p",
     }
     assert vidu.emulator.api_key not in row["key_id"]
 
@@ -167,10 +167,13 @@ def test_a_lagging_list_shows_a_task_later_than_the_query_does(vidu: Vidu) -> No
     assert vidu.ids() == [task_id]
 
 
-def test_rows_can_lack_the_payload(vidu: Vidu) -> None:
-    vidu.emulator.quirks.list_without_payload = True
-    vidu.submit(payload="p")
-    assert "payload" not in vidu.ask().json()["tasks"][0]
+@pytest.mark.parametrize(("field", "value"), [("payload", "p"), ("err_code", "AuditSubmitIllegal")])
+def test_rows_lack_what_the_page_lacks_unless_told(vidu: Vidu, field: str, value: str) -> None:
+    vidu.submit(payload="p", prompt="[emulator:fail=AuditSubmitIllegal]")
+    vidu.now += 100
+    assert field not in vidu.ask().json()["tasks"][0]
+    vidu.emulator.quirks.change(**{f"list_without_{field}": False})
+    assert vidu.ask().json()["tasks"][0][field] == value
 
 
 def test_a_list_can_ignore_paging(vidu: Vidu) -> None:

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Who may steer the emulator: its routes ask for no key, and a browser on the same machine reaches them.
+
+A page of another site sends its ``Origin``; one that lets its own name lead here (DNS rebinding) sends that name as
+``Host``. Programs send neither.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+# Nobody can register a name under these: machines and containers call each other so.
+_PRIVATE = (".localhost", ".local", ".internal")
+
+
+def stranger(host: str | None, origin: str | None, own_name: str = "") -> str | None:
+    """
+    Say why a request may not steer the emulator.
+
+    :param host: the ``Host`` header; None = there is none.
+    :param origin: the ``Origin`` header; None = there is none.
+    :param own_name: the name that the emulator was told to listen on.
+    :return: a sentence; None = it may.
+    """
+    name = _name_of(host or "")
+    if host and not (_is_private(name) or name == own_name.lower()):
+        return (
+            f"the emulator is not steered under the name {name[:80]!r}, which may be a web page's: "
+            "use localhost, an IP address, or a name without a dot"
+        )
+    if origin is not None and _netloc_of(origin) != (host or "").lower():
+        return f"the emulator is not steered by web pages of other sites, such as {origin[:80]!r}"
+    return None
+
+
+def _name_of(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _netloc_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _is_private(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return name != "" and ("." not in name or name.endswith(_PRIVATE))
+    return True
