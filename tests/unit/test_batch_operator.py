@@ -165,6 +165,11 @@ def test_each_video_lands_where_its_request_says_and_the_manifest_has_it_all(
     assert [json.loads(line) for line in manifest.read_text().splitlines()] == records
 
 
+def test_output_path_and_a_formatted_index_go_together(vidu_emulator, runtime_context, store, tmp_path):
+    drive(operator(numbered(3), output_path=f"{tmp_path}/", file_name="{index:05d}"), runtime_context(store))
+    assert sorted(path.name for path in tmp_path.glob("*.mp4")) == ["00000.mp4", "00001.mp4", "00002.mp4"]
+
+
 def test_beyond_a_few_hundred_the_xcom_has_no_links_and_the_manifest_has_them(
     vidu_emulator, runtime_context, store, tmp_path, monkeypatch
 ):
