@@ -414,6 +414,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
             submitted_at=min(batch.items[index].attempted_at or batch.began for index in running),
             model=models.pop() if len(models) == 1 else None,
             off_peak=any(batch.requests[index].off_peak for index in running),
+            batch_size=len(batch.items),
+            batch_done=sum(task.succeeded for task in batch.tasks.values()),
         )
 
     def _defer(self, context: Context, batch: BatchSubmission) -> NoReturn:
@@ -468,10 +470,10 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         paid = [batch.items[index].credits for index, task in batch.tasks.items() if task.succeeded]
         untold = paid.count(None)
         self.log.info(
-            "%d of %d requests have their video, for %d credits%s%s.",
+            "%d of %d requests have their video, for %s credits%s%s.",
             len(records) - len(errors),
             len(records),
-            sum(credits or 0 for credits in paid),
+            round(sum(credits or 0 for credits in paid), 2),
             f" and {untold} whose price nobody told" if untold else "",
             f"; without: {reasons_of(records)}" if errors else "",
         )

@@ -339,7 +339,7 @@ def test_the_log_of_a_group_counts_no_credits_for_what_has_failed(virtual, caplo
     task_ids = [virtual.task(task_id, 30) for task_id in ("good", "bad")]
     end_time = virtual.clock.now + 3600
     virtual.run(virtual.watcher.wait_for_all(task_ids, hints=Hints(), end_time=end_time, log=LOG))
-    assert "1 of 2 Vidu tasks done, 1 failed, 8 credits so far" in caplog.text
+    assert "1 of 2 Vidu tasks done, 1 failed, 8 credits spent" in caplog.text
 
 
 def test_an_empty_group_has_ended(virtual):
