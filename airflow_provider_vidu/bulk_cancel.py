@@ -53,7 +53,7 @@ class CancelReport:
     ended: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     unreachable: tuple[str, ...] = ()
-    credits: Mapping[str, int] = field(default_factory=dict)
+    credits: Mapping[str, float] = field(default_factory=dict)
 
     def tell(self, log: Any, why: str) -> None:
         """
@@ -79,7 +79,7 @@ class _Fates:
     """What is known of each task so far. An id that is in neither is unreachable."""
 
     fates: dict[str, str] = field(default_factory=dict)
-    credits: dict[str, int] = field(default_factory=dict)
+    credits: dict[str, float] = field(default_factory=dict)
     #: Ids whose cancel may have been accepted: only the task itself shows it.
     unverified: list[str] = field(default_factory=list)
 

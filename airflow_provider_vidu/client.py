@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     import aiohttp
     import requests
 
+    from airflow_provider_vidu.name_resolution import OwnThreadResolver
+
 Answer = tuple[int, Mapping[str, str], bytes]
 Result = TypeVar("Result")
 
@@ -580,6 +582,7 @@ class AsyncViduClient:
     ) -> None:
         self.account = account
         self._session: aiohttp.ClientSession | None = None
+        self._resolver: OwnThreadResolver | None = None
         self._closed = False
         self._tls: ssl.SSLContext | bool = True
         self._proxy = proxy_for(account)
@@ -599,6 +602,8 @@ class AsyncViduClient:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+        if self._resolver is not None:
+            await self._resolver.close()
 
     async def submit(
         self, wire: Mapping[str, Any], *, endpoint: str = img2video.ENDPOINT, not_after: float = float("inf")
@@ -700,7 +705,11 @@ class AsyncViduClient:
             raise ViduUnavailableError("This client has been closed. Nothing was sent.")
         # Looked at again: others have been let in while the bundle was read.
         if self._session is None:
+            from airflow_provider_vidu.name_resolution import OwnThreadResolver
+
+            self._resolver = OwnThreadResolver()
             self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=self._resolver),
                 headers={"User-Agent": USER_AGENT},
                 timeout=aiohttp.ClientTimeout(total=self.account.timeout, sock_connect=CONNECT_TIMEOUT),
             )

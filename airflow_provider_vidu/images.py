@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import posixpath
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -122,6 +123,22 @@ def without_query(url: str) -> str:
     return urlunsplit((*urlsplit(url)[:3], "", ""))
 
 
+def below(folder: str, image: Any) -> Any:
+    """
+    Return an image whose relative path is meant to start at a folder; whatever is no relative path stays as it is.
+
+    :param folder: an absolute path, or the URL of a folder in an object store.
+    :param image: see :func:`readable`.
+    """
+    if not isinstance(image, str):
+        return image
+    text = image.strip()
+    is_url = "://" in text or is_remote(text) or text.lower().startswith("data:")
+    if not text or is_url or text.startswith(("/", "~")) or _BARE_BASE64.fullmatch(text):
+        return image
+    return f"{folder}/{posixpath.normpath(text)}"
+
+
 def local_path(path: str) -> Path | None:
     """
     Return the local file that a path or URL means.
@@ -151,7 +168,11 @@ def _read(path: str) -> bytes:
     except ViduInputError:
         raise
     except FileNotFoundError:
-        raise ViduInputError(f"images: {name} does not exist, seen from the machine that runs the task.") from None
+        local = local_path(path)
+        if local is None:
+            raise ViduInputError(f"images: {name} does not exist, seen from the machine that runs the task.") from None
+        folder = local.absolute().parent
+        raise ViduInputError(f"images: {name} was not found on the worker; looked in {folder}.") from None
     except PermissionError as error:
         raise ViduInputError(f"images: {name} may not be read by this worker ({error}).") from None
     except OSError as error:

@@ -40,7 +40,7 @@ def submitted(model: str | None, count: int = 1) -> None:
     _count("vidu.submitted", count, model)
 
 
-def completed(model: str | None, credits: int | None, seconds: float | None = None) -> None:
+def completed(model: str | None, credits: float | None, seconds: float | None = None) -> None:
     """
     Count a generation that ended with a video.
 
@@ -70,7 +70,7 @@ def failed(error: ViduError, model: str | None) -> None:
     _tell("incr", f"vidu.failed.{reason}", 1, tags=_tags(model))
 
 
-def _count(name: str, count: int, model: str | None) -> None:
+def _count(name: str, count: float, model: str | None) -> None:
     _tell("incr", name, count, tags=_tags(model))
 
 

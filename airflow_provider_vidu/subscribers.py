@@ -178,7 +178,7 @@ class GroupSubscriber(_Waits):
         self._left = total
         self._states: Counter[str | None] = Counter()
         self._state_of: dict[str, str | None] = {}
-        self._credits: dict[str, int] = {}
+        self._credits: dict[str, float] = {}
         self._outcome = GroupOutcome()
         self._trouble = ""
         if not total:
@@ -243,6 +243,8 @@ class GroupSubscriber(_Waits):
             given_up=self._outcome.counts["timeout"] + self._outcome.counts["error"],
             queued=queued,
             running=sum(count for state, count in self._states.items() if state is not None) - queued,
+            batch_size=self._hints.batch_size,
+            batch_done=self._hints.batch_done,
         )
         line = progress_line(
             counts,

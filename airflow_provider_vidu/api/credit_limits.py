@@ -47,7 +47,7 @@ class CreditLimits:
             )
         return estimate
 
-    def check_balance(self, remaining: int, estimate: int | None) -> None:
+    def check_balance(self, remaining: float, estimate: int | None) -> None:
         """
         Refuse what would leave too little on the account.
 
@@ -60,7 +60,8 @@ class CreditLimits:
             costs = "an unknown number" if estimate is None else f"about {estimate}"
             raise ViduCreditError(
                 f"The account has {remaining} credits left, this needs {costs} of them, and min_remaining_credits is "
-                f"{self.min_remaining}."
+                f"{self.min_remaining}.",
+                reason="MinRemainingCredits",
             )
 
     def without_balance(self, error: ViduError) -> ViduError:

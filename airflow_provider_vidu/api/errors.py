@@ -59,7 +59,7 @@ class ViduError(Exception):
         state: str | None = None,
         reason: str | None = None,
         trace_id: str | None = None,
-        credits: int | None = None,
+        credits: float | None = None,
         http_status: int | None = None,
         retry_after: float | None = None,
     ) -> None:
@@ -396,7 +396,7 @@ def request_error(
 
 
 def no_creation_error(
-    task_id: str, reply: str | None, *, state: str | None = None, credits: int | None = None
+    task_id: str, reply: str | None, *, state: str | None = None, credits: float | None = None
 ) -> ViduNoCreationError:
     """
     Return the error of a task that has succeeded and whose video cannot be found.
@@ -423,7 +423,7 @@ def task_error(
     *,
     message: str | None = None,
     state: str = "failed",
-    credits: int | None = None,
+    credits: float | None = None,
 ) -> ViduError:
     """
     Turn a failed remote task into an exception.

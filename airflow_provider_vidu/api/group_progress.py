@@ -23,6 +23,8 @@ class GroupCounts:
     :param given_up: not waited for any more: at the deadline, or since looks are refused.
     :param queued: last seen waiting in Vidu's queue.
     :param running: last seen processing.
+    :param batch_size: requests of the batch, most of which this wait may have nothing to do with; None = no batch.
+    :param batch_done: requests of the batch that had their video before this wait.
     """
 
     total: int
@@ -31,6 +33,8 @@ class GroupCounts:
     given_up: int = 0
     queued: int = 0
     running: int = 0
+    batch_size: int | None = None
+    batch_done: int = 0
 
     @property
     def left(self) -> int:
@@ -39,7 +43,7 @@ class GroupCounts:
 
 
 def progress_line(
-    counts: GroupCounts, *, elapsed: float, credits: int | None = None, typical: float | None = None
+    counts: GroupCounts, *, elapsed: float, credits: float | None = None, typical: float | None = None
 ) -> str:
     """
     Return the line.
@@ -49,12 +53,15 @@ def progress_line(
     :param credits: of those whose price was told; None = of none.
     :param typical: seconds that one such video usually takes, for a wait of which too little has ended.
     """
-    parts = [f"{counts.done} of {counts.total} Vidu tasks done"]
+    done = f"{counts.done} of {counts.total} Vidu tasks done"
+    if counts.batch_size is not None:
+        done = f"{counts.batch_done + counts.done} of {counts.batch_size} requests done"
+    parts = [done]
     named = {"running": counts.running, "queued": counts.queued, "failed": counts.failed, "given up": counts.given_up}
     unseen = counts.left - counts.running - counts.queued
     parts += [f"{number} {name}" for name, number in {**named, "not looked at yet": unseen}.items() if number > 0]
     if credits is not None:
-        parts.append(f"{credits} credits so far")
+        parts.append(f"{round(credits, 2)} credits {'committed' if counts.left else 'spent'}")
     line = f"{', '.join(parts)} after {_span(elapsed)}"
     ended = counts.done + counts.failed
     if not counts.left:

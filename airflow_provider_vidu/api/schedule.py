@@ -75,6 +75,8 @@ class Hints:
     :param duration: seconds of video.
     :param resolution: for example ``720p``.
     :param off_peak: whether it may take 48 hours.
+    :param batch_size: requests of the batch that the task belongs to; None = it belongs to none.
+    :param batch_done: those that had their video before this wait.
     """
 
     submitted_at: float | None = None
@@ -82,6 +84,8 @@ class Hints:
     duration: float | None = None
     resolution: str | None = None
     off_peak: bool = False
+    batch_size: int | None = None
+    batch_done: int = 0
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Hints:

@@ -260,6 +260,24 @@ class Creation(BaseModel):
         return value if _is_link(value) else None
 
 
+def figure(value: Any) -> int | float | None:
+    """
+    Return an amount of credits as a number; some hosts bill half a credit.
+
+    :param value: as the host told it.
+    :return: an integer wherever it is one; None = it is no amount.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if isinstance(value, int):
+        return value
+    try:
+        number = float(value)
+        return int(number) if number == int(number) else number
+    except (ValueError, OverflowError):
+        return None
+
+
 class ViduTask(BaseModel):
     """
     A remote task, as the create, query or list answer tells it.
@@ -285,7 +303,7 @@ class ViduTask(BaseModel):
     task_id: str = Field(validation_alias=AliasChoices("task_id", "id"), min_length=1)
     state: str | None = Field(default=None, validation_alias=AliasChoices("state", "status"))
     model: str | None = None
-    credits: int | None = None
+    credits: int | float | None = None
     err_code: str | None = None
     err_msg: str | None = Field(default=None, repr=False)
     payload: str | None = Field(default=None, repr=False)
@@ -327,6 +345,11 @@ class ViduTask(BaseModel):
 
     _as_one_line = field_validator("model", "resolution", "created_at", "wm_position", mode="before")(_one_line)
 
+    @field_validator("credits", mode="before")
+    @classmethod
+    def _credits_as_figure(cls, value: Any) -> Any:
+        return figure(value)
+
     @field_validator("err_code", mode="before")
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
@@ -348,9 +371,9 @@ class ViduTask(BaseModel):
         except (ValueError, OverflowError, OSError):
             return None
 
-    _unreadable_is_none = field_validator(
-        "credits", "duration", "off_peak", "model", "resolution", "wm_position", mode="wrap"
-    )(_or_none)
+    _unreadable_is_none = field_validator("duration", "off_peak", "model", "resolution", "wm_position", mode="wrap")(
+        _or_none
+    )
 
     @property
     def is_final(self) -> bool:
@@ -439,10 +462,16 @@ class CreditRow(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     type: str | None = None
-    credit_remain: int = 0
+    credit_remain: int | float = 0
     concurrency_limit: int | None = None
     current_concurrency: int | None = None
     queue_count: int | None = None
+
+    @field_validator("credit_remain", mode="before")
+    @classmethod
+    def _credits_as_figure(cls, value: Any) -> Any:
+        number = figure(value)
+        return value if number is None else number
 
 
 class Credits(BaseModel):
@@ -469,7 +498,7 @@ class Credits(BaseModel):
         return [{"credit_remain": value}] if isinstance(value, (int, float)) else value or []
 
     @property
-    def total(self) -> int:
+    def total(self) -> int | float:
         """Credits left over all rows."""
         return sum(row.credit_remain for row in self.rows)
 

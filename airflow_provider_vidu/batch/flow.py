@@ -256,6 +256,9 @@ class Flow:
             self._ready.appendleft(built)
         elif isinstance(error, (ViduCreditError, ViduAuthError, ViduConfigurationError)):
             # The next one would be told the same.
+            if isinstance(error, ViduCreditError):
+                mended = batch.memory.by_clearing("the rest")
+                error.advice = f"The rest was not submitted. Top the account up, then {mended}"
             batch.stopped = batch.stopped or error
         elif isinstance(error, ViduUnavailableError):
             self._ready.appendleft(built)
@@ -280,10 +283,13 @@ class Flow:
             return ViduCreditError(
                 f"credit_budget cannot be kept ({budget.limit} credits): neither Vidu's answers nor the catalogue tell "
                 f"what such a request to model {request.model} costs.",
+                reason="CreditBudgetUnknownPrice",
                 advice=f"The rest was not submitted. Leave credit_budget out, then {mended}",
             )
         return ViduCreditError(
-            f"The next submission would exceed credit_budget ({budget.spent} of {budget.limit} credits are spent).",
+            f"The next submission would exceed credit_budget ({round(budget.spent, 2)} of {budget.limit} credits are spent or "
+            "committed).",
+            reason="CreditBudgetSpent",
             advice=f"The rest was not submitted. Raise credit_budget, then {mended}",
         )
 

@@ -74,12 +74,12 @@ class Budget:
 
     def __init__(self, limit: int | None) -> None:
         self.limit = limit
-        self.spent = 0
-        self._reserved = 0
-        self._prices: dict[Hashable, int] = {}
+        self.spent: float = 0
+        self._reserved: float = 0
+        self._prices: dict[Hashable, float] = {}
         self._untold: set[Hashable] = set()
 
-    def price(self, kind: Hashable, estimate: int | None) -> int | None:
+    def price(self, kind: Hashable, estimate: int | None) -> float | None:
         """
         Return what a request is going to cost; None = nobody knows.
 
@@ -127,7 +127,7 @@ class Budget:
             return Spending.STOP
         return Spending.GO
 
-    def reserve(self, kind: Hashable, estimate: int | None) -> int:
+    def reserve(self, kind: Hashable, estimate: int | None) -> float:
         """
         Note that a request leaves.
 
@@ -139,7 +139,7 @@ class Budget:
         self._reserved += price
         return price
 
-    def release(self, reserved: int) -> None:
+    def release(self, reserved: float) -> None:
         """
         Give back what was held for a request, once its fate is known.
 
@@ -147,7 +147,7 @@ class Budget:
         """
         self._reserved -= reserved
 
-    def paid(self, kind: Hashable, credits: int | None, estimate: int | None) -> None:
+    def paid(self, kind: Hashable, credits: float | None, estimate: int | None) -> None:
         """
         Note a task that has not failed (Vidu does not bill failed ones).
 

@@ -248,7 +248,7 @@ async def find_again(batch: BatchSubmission) -> Generation | None:
         ids = [task.task_id for task in generation.tasks.values()]
         credits = [task.credits for task in generation.tasks.values() if task.succeeded]
         batch.log.warning(
-            "Earlier tries made all videos of this batch (%d, %d credits). The clear starts a new generation of all, "
+            "Earlier tries made all videos of this batch (%d, %s credits). The clear starts a new generation of all, "
             "which is billed again. Fetch an earlier video with ViduHook().download('THE-VIDU-TASK-ID', path): %s.",
             len(credits),
             sum(one or 0 for one in credits),

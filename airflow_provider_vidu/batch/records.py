@@ -120,7 +120,7 @@ class Item:
     phase: ItemPhase = ItemPhase.NEW
     attempt: int = 0
     task_id: str | None = None
-    credits: int | None = None
+    credits: float | None = None
     attempted_at: float | None = None
     error: str | None = None
     more: str = ""
@@ -193,8 +193,8 @@ class Header:
     max_tries: int
     account: str
     asked: str = ""
-    left_credits: int = 0
-    dear: int = 0
+    left_credits: float = 0
+    dear: float = 0
     returned: str = ""
     try_number: int = 0
 

@@ -21,8 +21,8 @@ from airflow_provider_vidu.api.img2video import ENDPOINT
 from airflow_provider_vidu.api.messages import MAX_NAMED
 from airflow_provider_vidu.batch.readings import reading_of, short_hash
 from airflow_provider_vidu.batch.records import Reading
-from airflow_provider_vidu.destinations import Wanted
-from airflow_provider_vidu.images import local_path, wire_of
+from airflow_provider_vidu.destinations import Wanted, file_name_of, video_path
+from airflow_provider_vidu.images import below, local_path, wire_of
 from airflow_provider_vidu.submission_rules import MARKER_PLACEHOLDER
 
 #: Images that are read at once for being checked.
@@ -106,7 +106,8 @@ def read_requests(given: Any, defaults: Any, output_path: str | None = None) -> 
     Read the requests, each with the defaults filled in.
 
     :param given: a list of dicts; a JSON text of one; or the path or ``ObjectStoragePath`` URL of a JSON Lines file,
-        one dict a line. Beside Vidu's fields a request may have ``extra_params`` and an ``output_path`` of its own.
+        one dict a line, or of a file with a JSON array of them; relative ``images`` in a file are relative to the file.
+        Beside Vidu's fields a request may have ``extra_params`` and an ``output_path`` of its own.
     :param defaults: fields for all; a request's own win, and None in a request takes the default away.
     :param output_path: for requests without one of their own.
     :return: the requests, in their order; not checked yet.
@@ -187,17 +188,21 @@ def check_destinations(requests: Iterable[BatchRequest], file_name: str | None =
     seen: dict[str, int] = {}
     for destination in {request.output_path for request in requests if request.output_path is not None}:
         Wanted(destination, file_name, index=0).check()
-    if file_name and not any(f"{{{name}" in file_name for name in ("task_id", "creation_id", "index")):
-        raise ViduInputError(
-            f"file_name {file_name!r} is the same for every request: put {{task_id}} or {{index}} into it."
-        )
     for request in requests:
-        path = request.output_path
-        if path is None or not str(path).lower().endswith((".mp4", ".mov", ".m4v")):
+        if request.output_path is None:
             continue
+        number = request.number
+        # No two tasks share an id, and their model is taken to be the same: what is left is the template's own doing.
+        unique = f"{number:018d}"
+        values = {"task_id": unique, "creation_id": unique, "model": "model", "index": number}
+        name = file_name_of(file_name, values) if file_name else unique
+        path = video_path(request.output_path, name)
         if path in seen:
-            problems.append(f"item {request.number}: output_path {path} is that of item {seen[path]}, too")
-        seen.setdefault(path, request.number)
+            own = path == str(request.output_path).strip()
+            named = f"output_path {path}" if own else f"file_name {file_name!r} in {request.output_path}"
+            hint = "" if own else "; put {task_id} or {index} into it"
+            problems.append(f"item {number}: {named} is that of item {seen[path]}, too{hint}")
+        seen.setdefault(path, number)
     _raise_for(problems)
 
 
@@ -230,16 +235,34 @@ def digest_of(requests: Iterable[BatchRequest]) -> str:
 
 def _rows(given: Any) -> list[Any]:
     if isinstance(given, str) or hasattr(given, "__fspath__") or hasattr(given, "storage_options"):
-        text = str(given).strip()
+        text = str(given).lstrip("\ufeff").strip()
         if text.startswith("["):
             return _rows(_json(text, "requests"))
-        return _lines(text)
+        return _rows_of_file(text)
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise ViduInputError(f"requests must be a list of dicts, or the path of a JSON Lines file, got {given!r:.200}.")
     return list(given)
 
 
-def _lines(path: str) -> list[Any]:
+def _rows_of_file(path: str) -> list[Any]:
+    text = _text_of(path)
+    rows = _array(text, path) if text.lstrip().startswith("[") else _lines(text, path)
+    local = local_path(path)
+    folder = path.rpartition("/")[0] if local is None else str(local.absolute().parent)
+    return [_with_images_below(folder, row) for row in rows]
+
+
+def _with_images_below(folder: str, row: Any) -> Any:
+    if not isinstance(row, dict) or "images" not in row:
+        return row
+    images = row["images"]
+    return {
+        **row,
+        "images": [below(folder, one) for one in images] if isinstance(images, list) else below(folder, images),
+    }
+
+
+def _text_of(path: str) -> str:
     if not path:
         raise ViduInputError("requests: empty after rendering: check its template.")
     source: Any = local_path(path)
@@ -248,10 +271,14 @@ def _lines(path: str) -> list[Any]:
             from airflow.sdk import ObjectStoragePath
 
             source = ObjectStoragePath(path)
-        text = source.read_bytes().decode()
+        # Windows' editors begin a file with a byte order mark.
+        text: str = source.read_bytes().decode("utf-8-sig")
+        return text
     except FileNotFoundError:
         raise ViduInputError(f"requests: {path} does not exist, seen from the machine that runs the task.") from None
-    except (IsADirectoryError, PermissionError, UnicodeDecodeError, ImportError, ValueError) as error:
+    except UnicodeDecodeError as error:
+        raise ViduInputError(f"requests: {path} is not a text in UTF-8 ({error}).") from None
+    except (IsADirectoryError, PermissionError, ImportError, ValueError) as error:
         raise ViduInputError(f"requests: {path} cannot be read as a JSON Lines file ({error}).") from error
     except Exception as error:
         # Each store has exceptions of its own.
@@ -259,6 +286,17 @@ def _lines(path: str) -> list[Any]:
             f"requests: {path} cannot be read now ({error}).",
             advice="Nothing was sent to Vidu just now; a retry reads it again.",
         ) from error
+
+
+def _array(text: str, path: str) -> list[Any]:
+    try:
+        rows: list[Any] = json.loads(text)
+    except ValueError as error:
+        raise ViduInputError(f"requests: {path} starts with a bracket and is not a JSON array ({error}).") from None
+    return rows
+
+
+def _lines(text: str, path: str) -> list[Any]:
     rows, problems = [], []
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():

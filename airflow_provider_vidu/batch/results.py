@@ -212,16 +212,28 @@ def failure_of(
     :param memory: what outlives this try.
     """
     failed = [number for number, record in enumerate(records) if record["error"] is not None]
-    first = failed[0]
+    # What nobody has sent is wrong in no other way than by what stopped it.
+    held = [number for number in failed if stopped is not None and errors.get(number) is stopped]
+    others = [number for number in failed if errors.get(number) is not stopped or stopped is None]
     # A retry does what may work now; one that could only fail the same way is not burnt, nor one that pays again.
     may_pass = (
         stopped is None and memory is not Memory.NONE and any(error.fate is Fate.RETRYABLE for error in errors.values())
     )
-    by_clearing = memory.by_clearing("the failed ones")
-    again = "A retry submits the failed ones only." if may_pass else f"Correct what they say, then {by_clearing}"
+    message = _what_has_no_video(records, held, others, stopped)
+    made = len(records) - len(failed)
+    advice = [f"The other {made} videos are made and paid."]
+    if held and stopped is not None:
+        advice.append(stopped.advice)
+        if others:
+            named = f"item {others[0]} says" if len(others) == 1 else f"items {some_of(others)} say"
+            advice.append(f"Correct what {named} first, where it can be corrected.")
+    elif may_pass:
+        advice.append("A retry submits the failed ones only.")
+    else:
+        advice.append(f"Correct what they say, then {memory.by_clearing('the failed ones')}")
     billed = [
         number
-        for number in failed
+        for number in others
         if records[number]["task_id"]
         and records[number]["state"] != "failed"
         and not isinstance(errors.get(number), ViduLandingError)
@@ -229,12 +241,29 @@ def failure_of(
     if billed:
         ids = some_of(records[number]["task_id"] for number in billed)
         items = f"Item {billed[0]} is" if len(billed) == 1 else f"Items {some_of(billed)} are"
-        again += f" {items} or may be billed: check Vidu task {ids} before anything submits the request again."
+        advice.append(f"{items} or may be billed: check Vidu task {ids} before anything submits the request again.")
     return ViduTaskFailedError(
-        f"{len(failed)} of {len(records)} requests have no video ({reasons_of(records)}): items {some_of(failed)}. "
-        f"Item {first}: {records[first]['error']}",
+        message,
         fate=Fate.RETRYABLE if may_pass else Fate.PERMANENT,
-        advice=(
-            f"The other {len(records) - len(failed)} videos are made and paid. {again} Or set on_failure='partial'."
-        ),
+        advice=f"{' '.join(advice)} Or set on_failure='partial'.",
     )
+
+
+def _what_has_no_video(
+    records: Sequence[Mapping[str, Any]], held: Sequence[int], others: Sequence[int], stopped: ViduError | None
+) -> str:
+    """Name what stopped the submissions before what failed by itself."""
+    parts = []
+    if held and stopped is not None:
+        reason = stopped.reason or type(stopped).__name__
+        parts.append(f"{len(held)} of {len(records)} requests were not submitted ({reason}): {stopped.message}")
+    if others:
+        count = f"{len(others)} of {len(records)} requests have"
+        if held:
+            count = f"{len(others)} more {'has' if len(others) == 1 else 'have'}"
+        first = others[0]
+        parts.append(
+            f"{count} no video ({reasons_of([records[number] for number in others])}): items {some_of(others)}. "
+            f"Item {first}: {records[first]['error']}"
+        )
+    return " ".join(parts)

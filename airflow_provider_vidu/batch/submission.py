@@ -153,7 +153,7 @@ class BatchSubmission:
         #: Whoever waited has given up.
         self.given_up = given_up
         #: Credits that are held back for what is out or in doubt, by the items' numbers.
-        self.reserved: dict[int, int] = {}
+        self.reserved: dict[int, float] = {}
         #: Why the last query for a running task was not answered, by its item's number.
         self._unanswered: dict[int, ViduError] = {}
         self.pace = Pace(max_in_flight, this_try.spread)
@@ -510,7 +510,7 @@ class BatchSubmission:
             ),
         )
 
-    async def _leave(self, left_over: Sequence[Item]) -> int:
+    async def _leave(self, left_over: Sequence[Item]) -> float:
         """Let go of what nobody asks for any more. Returns the credits that it costs."""
         ids = [item.task_id for item in left_over if item.task_id]
         # Of one in doubt, its marker is all that tells it in the account's list.
@@ -797,10 +797,10 @@ class BatchSubmission:
         submitted = sum(item.phase is ItemPhase.SUBMITTED for item in self.items)
         failed = len(self.errors)
         self.log.info(
-            "Submitted %d of %d, %d credits so far%s.",
+            "Submitted %d of %d, %s credits committed%s.",
             submitted,
             len(self.items),
-            self.budget.spent,
+            round(self.budget.spent, 2),
             f"; {failed} failed" if failed else "",
         )
 

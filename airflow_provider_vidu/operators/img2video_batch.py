@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.batch.requests import BatchRequest
     from airflow_provider_vidu.batch.submission import BatchSubmission
     from airflow_provider_vidu.client import ViduClient
+    from airflow_provider_vidu.destinations import Wanted
     from airflow_provider_vidu.submission_try import Resumed
 
 #: Submissions that are out at once, where the author does not say.
@@ -56,7 +57,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
     :param requests: a list of dicts, each with Vidu's fields by their API names as
         :class:`~airflow_provider_vidu.operators.img2video.Img2VideoOperator` takes them (``images``, ``prompt``,
         ``model``, …), and ``extra_params`` and ``output_path`` of its own where it needs them. Or the path or
-        ``ObjectStoragePath`` URL of a JSON Lines file with one such dict a line. Also another task's output. At least
+        ``ObjectStoragePath`` URL of a JSON Lines file with one such dict a line, or of a file with a JSON array of
+        them, in UTF-8; relative ``images`` in a file are relative to the file. Also another task's output. At least
         one; 10 000 have been run.
     :param defaults: fields for all requests; a request's own win, and None in a request takes the default away.
     :param vidu_conn_id: the connection's id.
@@ -412,6 +414,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
             submitted_at=min(batch.items[index].attempted_at or batch.began for index in running),
             model=models.pop() if len(models) == 1 else None,
             off_peak=any(batch.requests[index].off_peak for index in running),
+            batch_size=len(batch.items),
+            batch_done=sum(task.succeeded for task in batch.tasks.values()),
         )
 
     def _defer(self, context: Context, batch: BatchSubmission) -> NoReturn:
@@ -466,10 +470,10 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         paid = [batch.items[index].credits for index, task in batch.tasks.items() if task.succeeded]
         untold = paid.count(None)
         self.log.info(
-            "%d of %d requests have their video, for %d credits%s%s.",
+            "%d of %d requests have their video, for %s credits%s%s.",
             len(records) - len(errors),
             len(records),
-            sum(credits or 0 for credits in paid),
+            round(sum(credits or 0 for credits in paid), 2),
             f" and {untold} whose price nobody told" if untold else "",
             f"; without: {reasons_of(records)}" if errors else "",
         )
@@ -497,6 +501,10 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
             if task.succeeded and index not in batch.errors and (path := batch.requests[index].output_path)
         }
         return land_batch(client, batch.tasks, wanted, batch.errors, log=self.log, stop=self._stop)
+
+    def _wanted(self, output_path: str, index: int | None = 0) -> Wanted:
+        # Also where no request is meant yet: the template may name the index.
+        return super()._wanted(output_path, index)
 
     def _check_settings(self) -> None:
         super()._check_settings()

@@ -165,6 +165,11 @@ def test_each_video_lands_where_its_request_says_and_the_manifest_has_it_all(
     assert [json.loads(line) for line in manifest.read_text().splitlines()] == records
 
 
+def test_output_path_and_a_formatted_index_go_together(vidu_emulator, runtime_context, store, tmp_path):
+    drive(operator(numbered(3), output_path=f"{tmp_path}/", file_name="{index:05d}"), runtime_context(store))
+    assert sorted(path.name for path in tmp_path.glob("*.mp4")) == ["00000.mp4", "00001.mp4", "00002.mp4"]
+
+
 def test_beyond_a_few_hundred_the_xcom_has_no_links_and_the_manifest_has_them(
     vidu_emulator, runtime_context, store, tmp_path, monkeypatch
 ):
@@ -510,6 +515,50 @@ def test_the_budget_is_never_exceeded(vidu_emulator, runtime_context, store, mod
 
 
 @pytest.fixture
+def half_credits(monkeypatch):
+    """As of hosts that bill 59.5 credits for a video."""
+    submit = AsyncViduClient.submit
+
+    async def halved(self, *arguments, **settings):
+        return (await submit(self, *arguments, **settings)).model_copy(update={"credits": 59.5})
+
+    monkeypatch.setattr(AsyncViduClient, "submit", halved)
+
+
+@pytest.mark.usefixtures("half_credits")
+def test_half_credits_count_in_the_budget_the_record_and_the_log(vidu_emulator, runtime_context, store, capsys):
+    records, _ = drive(
+        operator(numbered(4), credit_budget=179, max_in_flight=1, on_failure="partial"), runtime_context(store)
+    )
+    assert [record["err_code"] for record in records] == [None, None, None, "CreditBudgetSpent"]
+    assert "3 of 4 requests have their video, for 178.5 credits" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("half_credits")
+def test_half_a_credit_above_max_credits_is_too_much(vidu_emulator, runtime_context, store):
+    with pytest.raises(AirflowFailException, match=r"Vidu asked 59\.5 credits"):
+        drive(operator(numbered(2), max_credits=59, max_in_flight=1), runtime_context(store))
+
+
+@pytest.mark.parametrize("batch_size", [10, 3])
+def test_a_spent_budget_is_named_first_and_progress_counts_what_was_given(
+    vidu_emulator, runtime_context, store, capsys, batch_size
+):
+    budget = 8 * (batch_size - 1)
+    with pytest.raises(AirflowFailException) as raised:
+        drive(operator(numbered(batch_size), credit_budget=budget, deferrable=True), runtime_context(store))
+    assert str(raised.value).startswith(
+        f"1 of {batch_size} requests were not submitted (CreditBudgetSpent): The next submission would exceed "
+        f"credit_budget ({budget} of {budget} credits are spent or committed)."
+    )
+    assert "Raise credit_budget, then clear this task" in str(raised.value)
+    assert "Correct" not in str(raised.value)
+    said = capsys.readouterr().out
+    assert f"Submitted {batch_size - 1} of {batch_size}, {budget} credits committed" in said
+    assert f"{batch_size - 1} of {batch_size} requests have their video" in said
+
+
+@pytest.fixture
 def no_answer_tells_credits(monkeypatch):
     """As of hosts that leave the price out."""
     submit = AsyncViduClient.submit
@@ -713,6 +762,13 @@ def test_what_stops_the_submissions_midway_says_what_was_paid(vidu_emulator, run
     vidu_emulator.faults.add("submit", Fault.refuse(401, times=100, after=4))
     with pytest.raises(AirflowFailException, match=r"4 of 10 requests are submitted \(32 credits\) and go on"):
         drive(operator(numbered(10), max_in_flight=1), runtime_context(store))
+
+
+@pytest.mark.usefixtures("vidu_emulator")
+def test_a_deferred_wait_counts_what_the_author_gave(runtime_context, store):
+    deferred = deferred_by(operator(numbered(5), credit_budget=16, deferrable=True), runtime_context(store))
+    hints = deferred.trigger.serialize()[1]["hints"]
+    assert (hints["batch_size"], hints.get("batch_done", 0)) == (5, 0)
 
 
 def test_a_manifest_that_cannot_be_written_loses_nothing_and_says_so(vidu_emulator, runtime_context, store, tmp_path):

@@ -163,7 +163,7 @@ def test_one_byte_more_than_fifty_megabytes_is_too_much(tmp_path):
 
 def test_a_missing_file_is_said_to_be_missing_where_the_task_runs(tmp_path):
     for image in (str(tmp_path / "no.png"), tmp_path / "no.png", f"file://{tmp_path}/no.png"):
-        assert f"{tmp_path}/no.png does not exist, seen from the machine that runs the task" in refusal(image)
+        assert f"{tmp_path}/no.png was not found on the worker; looked in {tmp_path}" in refusal(image)
 
 
 def test_a_folder_is_refused_with_the_way_to_map_over_it(tmp_path):

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import threading
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from unittest import mock
@@ -339,7 +342,7 @@ def test_the_log_of_a_group_counts_no_credits_for_what_has_failed(virtual, caplo
     task_ids = [virtual.task(task_id, 30) for task_id in ("good", "bad")]
     end_time = virtual.clock.now + 3600
     virtual.run(virtual.watcher.wait_for_all(task_ids, hints=Hints(), end_time=end_time, log=LOG))
-    assert "1 of 2 Vidu tasks done, 1 failed, 8 credits so far" in caplog.text
+    assert "1 of 2 Vidu tasks done, 1 failed, 8 credits spent" in caplog.text
 
 
 def test_an_empty_group_has_ended(virtual):
@@ -476,3 +479,40 @@ async def test_a_wait_speaks_in_its_own_triggers_log(vidu_emulator):
     first, second = submit(2)
     await asyncio.gather(one("first", first), one("second", second))
     assert spoken == {"first", "second"}
+
+
+async def test_hanging_name_resolution_delays_no_other_account(vidu_emulator, monkeypatch):
+    """One account's DNS hangs; the executor that everything else shares has a single thread here, and stays free."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    hangs, release = asyncio.Event(), threading.Event()
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host, *arguments, **options):
+        if host == "hanging.example":
+            loop.call_soon_threadsafe(hangs.set)
+            release.wait(60)
+            raise socket.gaierror("no answer")
+        return resolve(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    async def wait(conn_id, base_url, task_id):
+        async def look_up():
+            return replace(ViduHook().get_conn().account, base_url=base_url)
+
+        async with watcher.of(conn_id, look_up) as watching:
+            return await watching.wait(task_id, hints=Hints(), end_time=time.time() + 60, poll_interval=0.2, log=LOG)
+
+    bad = asyncio.create_task(wait("bad", "http://hanging.example", "1"))
+    try:
+        await hangs.wait()
+        task_id = await asyncio.wait_for(asyncio.to_thread(lambda: ViduHook().submit(FIELDS).task_id), 20)
+        # A name, so that this account has to look up one, too.
+        good = vidu_emulator.url.replace("127.0.0.1", "localhost")
+        assert (await asyncio.wait_for(wait("good", good, task_id), 20)).status == "success"
+        assert not bad.done()
+    finally:
+        release.set()
+        bad.cancel()
+        await asyncio.gather(bad, return_exceptions=True)

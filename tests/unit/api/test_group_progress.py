@@ -15,8 +15,13 @@ from airflow_provider_vidu.api.group_progress import GroupCounts, progress_line
         (
             GroupCounts(100, done=20, failed=5, queued=70, running=5),
             {"elapsed": 100.0, "credits": 240},
-            "20 of 100 Vidu tasks done, 5 running, 70 queued, 5 failed, 240 credits so far after 100 s; at this rate "
-            "the last one ends in about 5 min.",
+            "20 of 100 Vidu tasks done, 5 running, 70 queued, 5 failed, 240 credits committed after 100 s; at this "
+            "rate the last one ends in about 5 min.",
+        ),
+        (
+            GroupCounts(11, done=2, running=9, batch_size=45, batch_done=10),
+            {"elapsed": 30.0, "credits": 59.5},
+            "12 of 45 requests done, 9 running, 59.5 credits committed after 30 s.",
         ),
         (
             GroupCounts(100, queued=50),
@@ -28,7 +33,7 @@ from airflow_provider_vidu.api.group_progress import GroupCounts, progress_line
         (
             GroupCounts(10, done=8, failed=1, given_up=1),
             {"elapsed": 9000.0, "credits": 80},
-            "8 of 10 Vidu tasks done, 1 failed, 1 given up, 80 credits so far after 2 h 30 min.",
+            "8 of 10 Vidu tasks done, 1 failed, 1 given up, 80 credits spent after 2 h 30 min.",
         ),
         (
             GroupCounts(1000, done=10, running=5, queued=985),

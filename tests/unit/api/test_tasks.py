@@ -119,7 +119,7 @@ def test_a_creation_time_is_read_and_never_costs_the_task(value, read):
     [
         ("credits", 80, 80),
         ("credits", "80", 80),
-        ("credits", 80.5, None),
+        ("credits", 80.5, 80.5),
         ("credits", "many", None),
         ("duration", 5, 5.0),
         ("duration", "five", None),
@@ -387,3 +387,26 @@ def test_a_balance_is_read_under_both_names_and_never_added_twice(body, total, l
 @pytest.mark.parametrize("word", ["cancelled", "canceled", "FAILURE"])
 def test_a_relays_word_for_a_task_that_has_ended_badly_is_not_waited_out(word):
     assert ViduTask.model_validate({"id": "1", "status": word}).state == "failed"
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        (59.5, 59.5),
+        ("59.5", 59.5),
+        (8, 8),
+        (8.0, 8),
+        ("8", 8),
+        (0, 0),
+        (10**400, 10**400),
+        *((other, None) for other in (None, "many", [8], float("nan"), float("inf"), True)),
+    ],
+)
+def test_half_a_credit_is_a_figure(told, read):
+    credits = ViduTask.model_validate({"task_id": "1", "credits": told}).credits
+    assert (credits, type(credits)) == (read, type(read))
+
+
+def test_a_balance_may_have_half_a_credit():
+    assert Credits.model_validate({"remains": [{"credit_remain": 59.5}, {"credit_remain": 10}]}).total == 69.5
+    assert str(Credits.model_validate({"remains": [{"credit_remain": 10.0}]}).total) == "10"

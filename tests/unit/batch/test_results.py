@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_vidu.api.errors import ViduError, ViduNoCreationError, ViduNotFoundError, ViduTaskFailedError
+from airflow_provider_vidu.api.errors import (
+    ViduCreditError,
+    ViduError,
+    ViduNoCreationError,
+    ViduNotFoundError,
+    ViduTaskFailedError,
+)
 from airflow_provider_vidu.batch.results import Memory, failure_of
 
 
@@ -32,3 +38,41 @@ def test_what_has_failed_needs_no_check(memory):
     failed = ViduTaskFailedError("failed")
     records = [record("1", "success", None), record("3", "failed", failed), record(None, None, failed)]
     assert "may be billed" not in str(failure_of(records, {1: failed, 2: failed}, None, memory))
+
+
+def batch_of(made: int, refused: list[ViduError], held: int, budget: ViduError) -> tuple[list[dict[str, Any]], Any]:
+    records = [record(str(number), "success", None) for number in range(made)]
+    records += [{**record(None, None, error), "err_code": error.reason} for error in refused]
+    records += [{**record(None, None, budget), "err_code": budget.reason} for _ in range(held)]
+    return records, dict(enumerate([*refused, *[budget] * held], start=made))
+
+
+BUDGET = ViduCreditError(
+    "The next submission would exceed credit_budget.", reason="CreditBudgetSpent", advice="Raise it."
+)
+
+
+@pytest.mark.parametrize("memory", Memory)
+def test_a_spent_budget_comes_first_and_its_items_need_no_correction(memory):
+    records, errors = batch_of(10, [], 35, BUDGET)
+    told = str(failure_of(records, errors, BUDGET, memory))
+    assert told.startswith(f"35 of 45 requests were not submitted (CreditBudgetSpent): {BUDGET.message}")
+    assert "Raise it." in told
+    assert "Correct" not in told
+    assert "have no video" not in told
+
+
+@pytest.mark.parametrize("memory", Memory)
+def test_beside_a_spent_budget_only_the_others_are_to_be_corrected(memory):
+    refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
+    told = str(failure_of(*batch_of(10, [refused], 34, BUDGET), BUDGET, memory))
+    assert told.startswith("34 of 45 requests were not submitted (CreditBudgetSpent): ")
+    assert "1 more has no video (AuditSubmitIllegal × 1): items 10. Item 10: submit is illegal" in told
+    assert told.index("Raise it.") < told.index("Correct what item 10 says first")
+
+
+def test_what_failed_is_told_as_ever_where_nothing_was_held_back():
+    refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
+    told = str(failure_of(*batch_of(1, [refused], 0, BUDGET), None, Memory.STORE))
+    assert told.startswith("1 of 2 requests have no video (AuditSubmitIllegal × 1): items 1. Item 1: ")
+    assert "Correct what they say" in told
