@@ -56,6 +56,8 @@ _IMAGE = re.compile(
 
 # A list without rows may leave them out; what else an object holds is none of a list's.
 _FIELDS_OF_AN_EMPTY_LIST = frozenset({"tasks", "next_page_token", "total"})
+# one-hub's list without rows; without the count, ``null`` may be any gateway's error.
+_FIELDS_OF_AN_EMPTY_ONE_HUB_LIST = frozenset({"data", "total", "page", "size"})
 # What Vidu's and the relays' errors hold, whatever their HTTP status.
 _FIELDS_OF_AN_ERROR = frozenset({"error", "errors", "reason", "code", "message", "err_code", "detail"})
 # What a reply about a task has beside its state.
@@ -95,11 +97,13 @@ class TaskPage:
     :param tasks: the readable rows.
     :param next_page_token: token of the next page; None on the last one.
     :param row_count: rows on the page, unreadable ones included.
+    :param total: rows that the whole list has, where the host reports it.
     """
 
     tasks: tuple[ViduTask, ...]
     next_page_token: str | None
     row_count: int
+    total: int | None = None
 
 
 class Paging:
@@ -116,6 +120,7 @@ class Paging:
         self.ended = False
         self.complete = False
         self._repeated = False
+        self._row_count = 0
         self._seen: set[str] = set()
 
     def take(self, page: TaskPage) -> list[ViduTask]:
@@ -134,7 +139,10 @@ class Paging:
         last = not page.next_page_token or page.row_count == 0
         # A host that ignores paging repeats its first page for ever.
         self.ended = last or not new or page.next_page_token == self.token
-        self.complete = last and not self._repeated
+        self._row_count += page.row_count
+        # one-hub knows no page token: its first page looks like the last one.
+        is_short = page.total is not None and self._row_count < page.total
+        self.complete = last and not self._repeated and not is_short
         self.token = page.next_page_token
         return new
 
@@ -317,16 +325,21 @@ def parse_list(status: int, headers: Mapping[str, str], body: bytes) -> TaskPage
     answer = _answer(status, headers, body)
     rows: Any = answer
     token: Any = None
+    total: Any = None
     if isinstance(answer, dict):
         inner = answer.get("data")
         holder = inner if isinstance(inner, dict) and "tasks" not in answer else answer
         rows = holder.get("tasks", inner if isinstance(inner, list) else None)
         token = holder.get("next_page_token")
+        total = holder.get("total", answer.get("total"))
     if rows is None and isinstance(answer, dict) and not set(answer) - _FIELDS_OF_AN_EMPTY_LIST:
+        rows = []
+    if rows is None and total == 0 and set(answer) == _FIELDS_OF_AN_EMPTY_ONE_HUB_LIST:
         rows = []
     if not isinstance(rows, list):
         raise ViduUnavailableError(f"Vidu answered the task list with {_excerpt(body)}.")
-    return TaskPage(tuple(_readable(rows)), str(token) if token else None, len(rows))
+    is_count = isinstance(total, int) and not isinstance(total, bool)
+    return TaskPage(tuple(_readable(rows)), str(token) if token else None, len(rows), total if is_count else None)
 
 
 def prepare_cancel(account: Account, task_id: str) -> HttpRequest:

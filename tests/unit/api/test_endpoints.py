@@ -496,6 +496,29 @@ def test_an_empty_page_is_empty(answer):
     assert parse_list(200, {}, body(answer)) == TaskPage((), None, 0)
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_empty"),
+    [
+        ({"data": None, "total": 0, "page": 1, "size": 10}, True),
+        ({"data": None, "total": 3, "page": 1, "size": 10}, False),
+        ({"data": None}, False),
+    ],
+)
+def test_a_list_of_null_is_empty_where_its_count_says_so(answer, is_empty):
+    if is_empty:
+        assert parse_list(200, {}, body(answer)) == TaskPage((), None, 0, 0)
+        return
+    with pytest.raises(ViduUnavailableError):
+        parse_list(200, {}, body(answer))
+
+
+@pytest.mark.parametrize(("total", "is_complete"), [(2, True), (None, True), (3, False), (True, True)])
+def test_a_list_with_fewer_rows_than_it_counts_is_incomplete(total, is_complete):
+    paging = Paging()
+    paging.take(parse_list(200, {}, body({"data": ROWS, "total": total, "page": 1, "size": 10})))
+    assert (paging.ended, paging.complete) == (True, is_complete)
+
+
 def test_an_unreadable_row_is_counted_and_costs_that_row_alone():
     page = parse_list(200, {}, body({"tasks": [None, {"state": "success"}, {"id": "1", "created_at": 1e300}, "x"]}))
     assert [task.task_id for task in page.tasks] == ["1"]
