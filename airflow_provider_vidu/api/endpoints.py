@@ -210,10 +210,13 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
         try:
             return ViduTask.model_validate(answer)
         except ValidationError:
-            raise ViduSubmissionInDoubtError(
-                f"Vidu answered the submission with HTTP {status} but without a task id: {_excerpt(body)}",
-                http_status=status,
-            ) from None
+            what = f"Vidu answered the submission with HTTP {status} but without a task id: {_excerpt(body)}"
+            if body.lstrip().startswith(b"<"):
+                what = (
+                    f"The host answered the submission with a web page (HTTP {status}), as relays do for paths that "
+                    f"they do not know. Check api_prefix and create_path of the connection."
+                )
+            raise ViduSubmissionInDoubtError(what, http_status=status) from None
     error = parse_error(status, headers, body)
     if status == 404:
         error.advice = "This host creates nothing at this path: check api_prefix and create_path. Nothing was created."
