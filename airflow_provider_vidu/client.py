@@ -16,14 +16,18 @@ import os
 import re
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+import certifi
 import tenacity
 
 from airflow_provider_vidu import __version__
@@ -37,6 +41,8 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.proxies import choose_proxy, proxy_url
+from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.api.tasks import Credits, ViduTask
 
 if TYPE_CHECKING:
@@ -59,6 +65,9 @@ GET_SECONDS = 30.0
 _CHUNK = 64 * 1024
 #: Answers above this many bytes are read in a thread: a full page of the list takes some 10 ms.
 _PARSED_ON_LOOP = 64 * 1024
+#: Values of a reply beyond which it is not parsed in the triggerer: JSON is decoded without a break, and a thread would
+#: hold up the event loop all the same. A full page of the list has some 5,000.
+_MAX_VALUES = 20_000
 
 # What requests obeys, in its order; then what OpenSSL does, though aiohttp's own context may have been made before it.
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
@@ -101,7 +110,7 @@ class _Body(io.BytesIO):
         return super().read(size)
 
 
-def _verify_error(error: OSError) -> ViduError:
+def _verify_error(error: BaseException) -> ViduError:
     return ViduConfigurationError(
         f"TLS certificates cannot be verified: {error}.",
         advice="Correct `verify` in the connection's extra, or the environment's CA bundle. Nothing was sent.",
@@ -151,21 +160,31 @@ def proxy_for(account: Account) -> str | None:
     Return the proxy for an account's host: the connection's own, else the environment's, none for loopback.
 
     :param account: where to.
+    :raises ViduConfigurationError: a proxy that only one of the transports could use, such as SOCKS.
     """
     if account.proxy or account.is_loopback:
         return account.proxy
     parts = urlsplit(account.base_url)
-    if not parts.hostname or proxy_bypass(parts.hostname):
+    chosen = choose_proxy(account.base_url, getproxies())
+    # proxy_bypass also knows the exceptions in the settings of macOS.
+    if chosen is None or proxy_bypass(parts.hostname or ""):
         return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    kind, text = chosen
+    return proxy_url(text, _variable(kind), to_https=parts.scheme == "https")
 
 
-def _without_key(status: int, body: bytes, account: Account) -> bytes:
-    # A refusal may repeat the key, and half of one that was cut for a message would not be recognised afterwards.
-    # What is shorter than any key could be a word of the answer.
-    key = account.api_key.encode()
-    return body.replace(key, b"***") if status >= 300 and len(key) >= 8 else body
+def _variable(kind: str) -> str:
+    """Return how a proxy of the environment is spelt there, for a message."""
+    names = (name for name, value in os.environ.items() if name.lower() == f"{kind}_proxy" and value)
+    # The one in lower case goes before the other.
+    return max(names, default="The proxy of the system's settings")
+
+
+def _ca_bundle(account: Account) -> bool | str:
+    """Return what certificates are verified with: a path, True = certifi's, False = not at all."""
+    if account.verify is not True or account.is_loopback:
+        return account.verify
+    return next((path for name in _CA_BUNDLES if (path := os.environ.get(name))), True)
 
 
 def _parsed(
@@ -176,7 +195,43 @@ def _parsed(
     account: Account,
     *more: str,
 ) -> Result:
-    return parse(status, headers, _without_key(status, body, account), *more)
+    """
+    Read a reply, and quote none of the key that it may repeat.
+
+    The key goes before anything is cut for a message: half of it would not be recognised afterwards. Ids and links stay
+    as they were sent.
+    """
+    try:
+        if not 200 <= status < 300:
+            return parse(status, headers, redacted(body, account.api_key), *more)
+        try:
+            result = parse(status, headers, body, *more)
+        except ViduError:
+            return parse(status, headers, redacted(body, account.api_key), *more)
+    except ViduError as error:
+        raise endpoints.with_advice_for(error, account) from None
+    tasks: Sequence[Any] = result.tasks if isinstance(result, endpoints.TaskPage) else (result,)
+    if not any(isinstance(task, ViduTask) and _is_quoted(task) for task in tasks):
+        return result
+    try:
+        clean = parse(status, headers, redacted(body, account.api_key), *more)
+    except ViduError:
+        return result
+    if isinstance(result, ViduTask) and isinstance(clean, ViduTask):
+        return cast("Result", _quoting(result, clean))
+    rows = clean.tasks if isinstance(clean, endpoints.TaskPage) else ()
+    if isinstance(result, endpoints.TaskPage) and len(rows) == len(result.tasks):
+        return cast("Result", replace(result, tasks=tuple(map(_quoting, result.tasks, rows))))
+    return result
+
+
+def _is_quoted(task: ViduTask) -> bool:
+    """Whether messages quote what the reply says of a task: why it failed, or where its link may be."""
+    return task.is_final and not task.video_url
+
+
+def _quoting(task: ViduTask, clean: ViduTask) -> ViduTask:
+    return clean.model_copy(update={"task_id": task.task_id}) if _is_quoted(task) else task
 
 
 class _Lacking:
@@ -203,21 +258,93 @@ class _Lacking:
             self._errors[parse] = error
 
 
-def _tls_context(verify: str | None) -> ssl.SSLContext | bool:
+def _tls_context(bundle: bool | str) -> ssl.SSLContext | bool:
     # Reads files: not on the triggerer's loop.
-    bundle = verify or next((path for name in _CA_BUNDLES if (path := os.environ.get(name))), None)
-    if bundle is None:
-        return True
+    if bundle is False:
+        return False
+    # As requests does: what the system trusts may be another set, or none in a slim container.
+    path = certifi.where() if bundle is True else bundle
     try:
-        is_folder = os.path.isdir(bundle)
-        return ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
+        is_folder = os.path.isdir(path)
+        return ssl.create_default_context(cafile=None if is_folder else path, capath=path if is_folder else None)
     except OSError as error:
-        raise _verify_error(OSError(f"{bundle}: {error}")) from None
+        raise _verify_error(OSError(f"{path}: {error}")) from None
 
 
-def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    # An auth of our own stops requests from replacing the key with an entry of ~/.netrc.
-    return request
+class _Exchange:
+    """
+    One blocking request and its reply, cut off at the deadline.
+
+    The timeout of a socket starts again with every byte, so that a reply whose status line, headers or interim answers
+    drip would never end.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.is_over = False
+        self._seconds = seconds
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Exchange:
+        self._outer = _exchange.set(self)
+        self._timer.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._timer.cancel()
+        _exchange.reset(self._outer)
+        with self._lock:
+            self._forget()
+
+    def watch(self, connected: Any) -> None:
+        """Cut this socket off at the deadline. TLS puts another object into its place, over the same connection."""
+        with self._lock:
+            self._forget()
+            self._socket = socket.socket(fileno=os.dup(connected.fileno()))
+            if self.is_over:
+                self._shut_down()
+
+    def timeout(self) -> TimeoutError:
+        """Return the error of an exchange that was cut off."""
+        return TimeoutError(f"timed out after {self._seconds:g} s")
+
+    def _cut(self) -> None:
+        with self._lock:
+            self.is_over = True
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _forget(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+#: The exchange of this thread that a connection belongs to.
+_exchange: ContextVar[_Exchange] = ContextVar("vidu_exchange")
+
+
+class _WatchedConnection:
+    """What a connection of ``urllib3`` does besides: it lets its exchange cut it off."""
+
+    sock: Any
+
+    def _new_conn(self) -> Any:
+        connected = super()._new_conn()  # type: ignore[misc]
+        _exchange.get().watch(connected)
+        return connected
+
+    def putrequest(self, *arguments: Any, **named: Any) -> None:
+        if self.sock is not None:
+            # It was opened by an earlier exchange.
+            _exchange.get().watch(self.sock)
+        super().putrequest(*arguments, **named)  # type: ignore[misc]
 
 
 class _FinalResponse(http.client.HTTPResponse):
@@ -227,12 +354,6 @@ class _FinalResponse(http.client.HTTPResponse):
     ``http.client`` skips ``100 Continue`` alone and takes any other for the final reply; aiohttp skips them all.
     """
 
-    def __init__(self, sock: socket.socket, *arguments: Any, **named: Any) -> None:
-        super().__init__(sock, *arguments, **named)
-        # What is left of the request's time. Every line that comes starts the socket's own timeout again.
-        seconds = sock.gettimeout()
-        self._end = float("inf") if seconds is None else time.monotonic() + seconds
-
     def _read_status(self) -> tuple[str, int, str]:
         # Not begin(): the reply to a proxy's CONNECT is read by this method alone.
         while True:
@@ -240,21 +361,20 @@ class _FinalResponse(http.client.HTTPResponse):
             if not 100 <= status < 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
                 return version, status, reason
             http.client.parse_headers(self.fp)
-            if time.monotonic() > self._end:
-                raise TimeoutError("no final reply in time")
 
 
-def _read_final_replies(session: requests.Session) -> None:
-    """Make a session skip interim answers, whether it connects directly or through a proxy."""
+def _adapt(session: requests.Session) -> None:
+    """Make a session skip interim answers and keep deadlines, whether it connects directly or through a proxy."""
     import requests
 
-    def reading(pool: Any) -> Any:
-        connection = type(pool.ConnectionCls.__name__, (pool.ConnectionCls,), {"response_class": _FinalResponse})
+    def adapted(pool: Any) -> Any:
+        known = pool.ConnectionCls
+        connection = type(known.__name__, (_WatchedConnection, known), {"response_class": _FinalResponse})
         return type(pool.__name__, (pool,), {"ConnectionCls": connection})
 
     def patched(manager: Any) -> Any:
         manager.pool_classes_by_scheme = {
-            scheme: reading(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
+            scheme: adapted(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
         }
         return manager
 
@@ -285,12 +405,15 @@ class ViduClient:
 
         self.account = account
         self._session = requests.Session()
-        _read_final_replies(self._session)
-        self._session.auth = _keep_headers
+        _adapt(self._session)
         self._session.headers["User-Agent"] = USER_AGENT
+        # The environment is read here, by the rules of both transports. It also keeps an entry of ~/.netrc from
+        # replacing the key.
+        self._session.trust_env = False
+        self._session.verify = _ca_bundle(account)
         proxy = proxy_for(account)
-        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self._session.trust_env = not account.is_loopback
+        if proxy:
+            self._session.proxies = {"http": proxy, "https": proxy}
         self._lacking = _Lacking()
         self._retrying = tenacity.Retrying(sleep=sleep, **_retry_arguments())
 
@@ -405,37 +528,39 @@ class ViduClient:
         # urllib3's own object, though its types do not say so.
         limit = urllib3.Timeout(connect=min(CONNECT_TIMEOUT, seconds), read=seconds, total=seconds)
         outgoing = None if request.body is None else _Body(request.body, end, request.not_after)
+        exchange = _Exchange(seconds)
         try:
             prepared = self._session.prepare_request(
                 requests.Request(request.method, request.url, headers=dict(request.headers), data=outgoing)
             )
-            # Given here and not to the session: what a session has gives way to the environment.
-            settings = self._session.merge_environment_settings(
-                request.url, dict(self._proxies), True, self.account.verify, None
-            )
-            with self._session.send(
-                prepared,
-                timeout=cast("Any", limit),
-                allow_redirects=False,
-                **settings,
-            ) as response:
+            with (
+                exchange,
+                self._session.send(
+                    prepared,
+                    timeout=cast("Any", limit),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 body = bytearray()
-                # The socket's timeout starts anew with every byte: the whole answer has to be bounded too, and a
-                # plain read would only return with a full chunk.
+                # A plain read would only return with a full chunk.
                 read = getattr(response.raw, "read1", response.raw.read)
                 while chunk := read(_CHUNK, decode_content=True):
                     body += chunk
                     if len(body) > _limit(request):
                         raise _too_large(request)
-                    if time.monotonic() > end:
-                        raise _transport_error(request, TimeoutError("the answer took too long"), sent=True)
+                if exchange.is_over:
+                    # A connection that is cut off looks like the end of a reply that has no length.
+                    raise exchange.timeout()
                 return response.status_code, response.headers, bytes(body)
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _transport_error(request, error, sent=outgoing is None or outgoing.begun) from None
-        except OSError as error:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            sent = outgoing is None or outgoing.begun
+            if exchange.is_over:
+                raise _transport_error(request, exchange.timeout(), sent=sent) from None
+            of_libraries = isinstance(error, (requests.exceptions.RequestException, urllib3.exceptions.HTTPError))
+            if of_libraries or (outgoing is not None and sent):
+                raise _transport_error(request, error, sent=sent) from None
             # requests checks the path of a CA bundle with an error of its own kind.
-            if outgoing is not None and outgoing.begun:
-                raise _transport_error(request, error, sent=True) from None
             raise _verify_error(error) from None
 
 
@@ -525,6 +650,11 @@ class AsyncViduClient:
         try:
             status, headers, body = await self._send(request)
             if len(body) > _PARSED_ON_LOOP:
+                # What has been created must be read, whatever else the reply holds.
+                if not request.submits and body.count(b",") > _MAX_VALUES:
+                    raise ViduAnswerTooLargeError(
+                        f"The answer has more than {_MAX_VALUES} values.", task_id=request.task_id
+                    )
                 return await asyncio.to_thread(_parsed, parse, status, headers, body, self.account, *more)
             return _parsed(parse, status, headers, body, self.account, *more)
         except ViduError as error:
@@ -561,13 +691,10 @@ class AsyncViduClient:
         import aiohttp
 
         if self._session is None and not self._closed:
-            verify = self.account.verify
-            from_environment = verify is True and not self.account.is_loopback
-            if isinstance(verify, str) or (from_environment and any(map(os.environ.get, _CA_BUNDLES))):
+            uses_tls = any((url or "").startswith("https:") for url in (self.account.base_url, self._proxy))
+            if uses_tls or isinstance(self.account.verify, str):
                 # Reading a CA bundle takes tens of milliseconds: not on the triggerer's loop.
-                self._tls = await asyncio.to_thread(_tls_context, verify if isinstance(verify, str) else None)
-            else:
-                self._tls = bool(verify)
+                self._tls = await asyncio.to_thread(_tls_context, _ca_bundle(self.account))
         if self._closed:
             # Whoever closed it has gone: nobody would close another session.
             raise ViduUnavailableError("This client has been closed. Nothing was sent.")

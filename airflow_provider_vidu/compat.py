@@ -11,7 +11,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -97,6 +97,51 @@ def task_success_event() -> Any:
     except ImportError:
         return None
     return TaskSuccessEvent
+
+
+def takes_xcoms_of_triggers() -> bool:
+    """Say whether this Airflow's triggerer accepts an XCom from a trigger, as it does from a task."""
+    try:
+        from airflow.jobs.triggerer_job_runner import ToTriggerSupervisor
+    except ImportError:
+        return False
+    # An unknown message would end the triggerer, so the accepted ones are read rather than tried.
+    messages = get_args(get_args(ToTriggerSupervisor)[0])
+    return "SetXCom" in {message.__name__ for message in messages}
+
+
+async def push_from_trigger(instance: Any, key: str, value: Any) -> None:
+    """
+    Push an XCom from inside a trigger the way a worker does.
+
+    ``TaskSuccessEvent(xcoms=…)`` encodes a value that is encoded again on its way to the database: the next task gets
+    a JSON string, and a custom XCom backend is passed over.
+
+    :param instance: the trigger's task instance.
+    :param key: the XCom's key.
+    :param value: JSON.
+    """
+    from airflow.sdk.execution_time.xcom import XCom
+    from asgiref.sync import sync_to_async
+
+    # A backend may write to an object store: not on the event loop.
+    await sync_to_async(XCom.set)(
+        key,
+        value,
+        dag_id=instance.dag_id,
+        task_id=instance.task_id,
+        run_id=instance.run_id,
+        map_index=instance.map_index,
+    )
+
+
+def is_success_listened_to() -> bool:
+    """Say, inside a task, whether a listener (OpenLineage's, for example) wants to know of its success."""
+    try:
+        from airflow.sdk.listener import get_listener_manager
+    except ImportError:
+        from airflow.listeners.listener import get_listener_manager  # type: ignore[assignment]
+    return bool(get_listener_manager().hook.on_task_instance_success.get_hookimpls())
 
 
 def base_url() -> str:

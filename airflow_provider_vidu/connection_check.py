@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -13,15 +14,20 @@ from airflow_provider_vidu.api.endpoints import is_missing_endpoint
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
     ViduConfigurationError,
+    ViduCreditError,
     ViduError,
     ViduRateLimitError,
     ViduRequestError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.client import ViduClient
 
 # Seconds for one request of a connection's test.
 _TEST_TIMEOUT = 10.0
+
+# `airflow connections test` prints through Rich, which swallows this; a host may answer with it.
+_MARKUP = re.compile(r"\[([a-z#/@][^\[\]]*)\]")
 
 # Why a host was not reached, by what stands in the text of the error: what is wrong, and what to do.
 _UNREACHED = (
@@ -59,7 +65,7 @@ def checked(look_up: Callable[[], Account], conn_id: str) -> tuple[bool, str]:
     except Exception as error:
         # The form shows the sentence; a traceback would help nobody there.
         works, told = False, f"{type(error).__name__}: {error}"
-    return works, told.replace(key, "***") if len(key) >= 8 else told
+    return works, _MARKUP.sub(r"(\1)", redacted(told, key))
 
 
 def _checked(client: ViduClient) -> tuple[bool, str]:
@@ -71,6 +77,8 @@ def _checked(client: ViduClient) -> tuple[bool, str]:
         if credits.rows:
             poor = "" if credits.total > 0 else " Top the account up before you submit."
             return True, f"{accepts}; {credits.total} credits left.{poor}"
+    except ViduCreditError as error:
+        return True, f"{accepts}, and answers that the account is empty: {error.message} {error.advice}"
     except ViduError as error:
         if not _is_lacking(error):
             raise
@@ -129,24 +137,23 @@ def _told(error: ViduError, account: Account | None) -> str:
     host = urlsplit(account.base_url).hostname or ""
     if isinstance(error, ViduAuthError):
         others = ", ".join(sorted(f"https://{other}" for other in VIDU_HOSTS - {host}))
-        scheme = f"after {account.auth_scheme!r}" if account.auth_scheme else "alone"
-        error.advice = (
-            f"Check the API key. If it belongs to the other region, the host is {others}."
-            if host in VIDU_HOSTS
-            else f"Check the API key, and whether it is one of this host's own. It was sent {scheme} in the "
-            f"Authorization header: auth_scheme in the extra changes that."
-        )
+        if host in VIDU_HOSTS:
+            error.advice = f"Check the API key. If it belongs to the other region, the host is {others}."
         return f"{account.base_url} refuses this key. {error}"
     if isinstance(error, ViduRateLimitError):
         error.advice = "It asks for a pause and has not judged the key. Test again in a minute."
+    elif isinstance(error, ViduUnavailableError) and error.http_status == 403:
+        error.advice = "It has not judged the key. If it goes on, ask the host to let this address through."
     elif isinstance(error, ViduUnavailableError) and (error.http_status or 0) >= 400:
         error.advice = "It is down or overloaded, and has not judged the key. Test again later."
     elif isinstance(error, ViduUnavailableError):
         if "could not be reached" not in error.message:
+            asked = [name for name in ("credits_path", "list_path") if getattr(account, name) is not None]
+            lacking = ", ".join(f'"{name}": null' for name in asked)
             return (
                 f"{account.base_url} does not answer as Vidu's API does. {error.message} Check the host "
-                f"(https://api.vidu.com, https://api.vidu.cn, or a relay's API rather than its web page). What a relay "
-                f'lacks is told in the extra: "credits_path": null, "list_path": null.'
+                f"(https://api.vidu.com, https://api.vidu.cn, or a relay's API rather than its web page)."
+                + (f" Say what a relay lacks in the extra: {lacking}." if lacking else "")
             )
         for mark, why, advice in _UNREACHED:
             if mark in error.message:

@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-From a fate to the Airflow exception to raise: the one place that knows both.
+From an error to what Airflow gets: the exception that its fate asks for, and the log lines that a person reads.
 """
 
 from __future__ import annotations
 
+import logging
+import re
 from typing import TYPE_CHECKING
 
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduStillRunningError
 
 if TYPE_CHECKING:
     from typing import NoReturn
+
+#: A shell command within prose; its body is quoted as :func:`shlex.quote` does.
+_COMMAND = re.compile(r"""(curl -X .*? -d (?:'[^']*'|"'")+)""")
+_FIRST_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^\W\d_a-z]|['\"])")
 
 
 def airflow_exception(error: ViduError, *, sensor: bool = False) -> Exception:
@@ -37,21 +43,41 @@ def airflow_exception(error: ViduError, *, sensor: bool = False) -> Exception:
     """
     from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
 
+    # Whole, since callbacks and alerts have nothing else. Its first sentence is what the UI shows before it cuts.
+    text = str(error)
     if sensor and isinstance(error, ViduStillRunningError):
-        return AirflowSensorTimeout(str(error))
+        return AirflowSensorTimeout(text)
     if error.fate is not Fate.RETRYABLE:
-        return AirflowFailException(str(error))
-    return AirflowException(str(error)) if sensor else error
+        return AirflowFailException(text)
+    return AirflowException(text) if sensor else error
+
+
+def lines_of(error: ViduError) -> list[str]:
+    """
+    Return an error's text for a log: a short first line, then the details, with each item and command on its own line.
+
+    :param error: what went wrong.
+    """
+    message, *items = error.message.splitlines() or [""]
+    first, *rest = _FIRST_SENTENCE.split(message, maxsplit=1)
+    details = [*rest, *items, *error.advice.splitlines()]
+    # A command is copied whole, so its line has nothing else.
+    parts = [part.lstrip(" ;.,").rstrip(" ;") for detail in details for part in _COMMAND.split(detail)]
+    return [f"{first} ({error.facts})" if error.facts else first, *filter(None, parts)]
 
 
 def raise_for_airflow(error: ViduError, *, sensor: bool = False) -> NoReturn:
     """
-    Raise what Airflow has to see of an error.
+    Log an error line by line, and raise what Airflow has to see of it.
+
+    Airflow's UI shows an exception on one line, cuts it, and repeats it for each cause: the details are logged before,
+    and the cause is left out (its text is in the error's own).
 
     :param error: what went wrong.
     :param sensor: whether a sensor raises it.
     """
-    exception = airflow_exception(error, sensor=sensor)
-    if exception is error:
-        raise error
-    raise exception from error
+    log = logging.getLogger(__name__)
+    for line in lines_of(error):
+        log.error("%s", line)
+    log.debug("Where it came from:", exc_info=error)
+    raise airflow_exception(error, sensor=sensor) from None

@@ -96,8 +96,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "proxy": {
                         "label": "Proxy",
-                        "description": "For example http://user:password@proxy.example:3128. Empty: what the "
-                        "environment says.",
+                        "description": "For example http://user:password@proxy.example:3128; no SOCKS. Empty: what "
+                        "the environment says.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                     "auth_scheme": {

@@ -33,7 +33,7 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
 )
-from airflow_provider_vidu.api.messages import some_of
+from airflow_provider_vidu.api.messages import some_of, what_was_asked
 from airflow_provider_vidu.api.schedule import next_submission
 from airflow_provider_vidu.compat import StateStore, state_store
 from airflow_provider_vidu.submission_errors import failure_of
@@ -150,6 +150,8 @@ class Submission:
         self._waited = 0.0 if resumed is None else IN_PLACE_SECONDS
         self._record: SubmissionRecord | None = None
         self._has_list = True
+        self._picture: object = None
+        self._lost_reply = ""
 
     @classmethod
     def of(cls, context: Any, client: ViduClient, policies: Policies, **options: Any) -> Submission:
@@ -192,18 +194,21 @@ class Submission:
                 f"{error}.",
                 advice=(
                     "Nothing was submitted by this try. If a Vidu task is behind it, adopt it: "
-                    f"{self.this_try.adopt_command(self.key, 'THE-VIDU-TASK-ID')} ; if none is: "
-                    f"{self.this_try.nothing_created_command(self.key)} . Then {compat.clear_this_task()}."
+                    f"{self.this_try.adopt_by_hand(self.key, 'THE-VIDU-TASK-ID')} ; if none is: "
+                    f"{self.this_try.nothing_created_by_hand(self.key)} . Then {compat.clear_this_task()}."
                 ),
             ) from error
         return self._record
 
-    def submit(self, build: Callable[[], Mapping[str, Any]], *, endpoint: str = img2video.ENDPOINT) -> ViduTask:
+    def submit(
+        self, build: Callable[[], Mapping[str, Any]], *, endpoint: str = img2video.ENDPOINT, picture: object = None
+    ) -> ViduTask:
         """
         Submit, or find what an earlier try has submitted.
 
         :param build: makes the request's JSON object; called after the record was read, since it reads images.
         :param endpoint: the last part of the create path.
+        :param picture: as the DAG author named it, for the log: the request may have its bytes alone.
         :return: the task, running or final; what only the create answer tells is filled in.
         :raises ViduInputError: the request cannot be built, and no earlier try has submitted.
         :raises ViduCreditLimitError: it costs more than it may: not sent, or cancelled at once.
@@ -211,6 +216,7 @@ class Submission:
         :raises ViduError: see :func:`submission_rules.decide`; the text says what is known and what to do.
         :raises SubmitLater: only where the policies have ``may_leave``.
         """
+        self._picture = picture
         record = self.load()
         relies_on_the_list = self._store is None and self.policies.durable and self.this_try.try_number > 1
         may_be_discarded = self._store is not None and record is None and self.this_try.record_may_be_discarded
@@ -244,7 +250,7 @@ class Submission:
                     raise input_error or ViduInputError("images: the image cannot be read.")
                 if self._attempts >= MAX_ATTEMPTS:
                     raise ViduUnavailableError(
-                        f"Vidu has created nothing in {self._attempts} attempts.",
+                        f"Vidu has created nothing in {self._attempts} attempts. {self._lost_reply}".rstrip(),
                         advice="Nothing is billed; a retry looks again before it submits.",
                     )
                 if not self._attempts:
@@ -284,6 +290,7 @@ class Submission:
                     key=self.key if self._store is not None else None,
                     candidates=candidates,
                     has_list=self._has_list,
+                    cause=self._lost_reply,
                 )
                 if failure.fate is Fate.IN_DOUBT and self.policies.on_unknown == "resubmit":
                     failure.fate = Fate.RETRYABLE
@@ -396,6 +403,7 @@ class Submission:
                 if not self.policies.durable:
                     raise
                 self._log.warning("%s", error)
+                self._lost_reply = error.message
                 ended = self._clock()
                 if not ended_by(error.http_status):
                     # What was sent may be on its way for as long as a POST can last.
@@ -422,7 +430,8 @@ class Submission:
                 self._note_task(task)
                 metrics.submitted(task.model)
                 credits = "unknown" if task.credits is None else task.credits
-                self._log.info("Submitted: Vidu task %s, %s credits.", task.task_id, credits)
+                asked = what_was_asked(task.model or wire.get("model"), self._picture, wire.get("prompt"))
+                self._log.info("Submitted: Vidu task %s, %s credits. %s", task.task_id, credits, asked)
                 return task
 
     def _intent(self, wire: Mapping[str, Any], marker: str | None) -> SubmissionRecord:

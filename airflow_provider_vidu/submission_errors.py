@@ -34,6 +34,7 @@ def failure_of(
     key: str | None,
     candidates: Sequence[str] = (),
     has_list: bool = True,
+    cause: str = "",
 ) -> ViduError:
     """
     Return the error of a try that was told to stop.
@@ -45,13 +46,14 @@ def failure_of(
     :param key: of the record in the task state store; None where this Airflow has none.
     :param candidates: ids of tasks that may be the lost submission.
     :param has_list: False = the search has shown that this host has no list.
+    :param cause: how the submission that is in doubt was answered, where this try has sent it.
     """
     record = known.record
     task_id = record.task_id if record else None
     if record is None:
         return _discarded(reason, this_try, key, candidates)
     if task is not None and known.remote is Remote.FAILED_PERMANENT:
-        return task_error(task.task_id, task.err_code, credits=task.credits)
+        return task_error(task.task_id, task.err_code, message=task.err_msg, credits=task.credits)
     if known.remote is Remote.UNREACHABLE:
         return ViduUnavailableError(
             f"The task was to run again, but {reason}.",
@@ -60,7 +62,14 @@ def failure_of(
         )
     if record.phase is Phase.INTENT:
         error = _in_doubt(record, reason, this_try, key, candidates)
-        if not has_list:
+        if cause:
+            error.message += f" Its reply: {cause}"
+        if not known.has_list:
+            error.advice += (
+                " This host has no task list to search: a clear counts as your consent to submit again; "
+                "on_unknown='resubmit' does without asking."
+            )
+        elif not has_list:
             error.advice += (
                 " This host has no task list to search. Say so in the connection's extra (list_path: null), and a "
                 "clear counts as your consent to submit again; on_unknown='resubmit' does without asking."
@@ -125,8 +134,8 @@ def _discarded(reason: str, this_try: Try, key: str | None, candidates: Sequence
 
 def _by_hand(this_try: Try, key: str, task_id: str, when: str) -> str:
     return (
-        f"Check the account's tasks {when}. If one is it, adopt it: {this_try.adopt_command(key, task_id)} ; if none "
-        f"is, note that nothing was created: {this_try.nothing_created_command(key)} . Then "
+        f"Check the account's tasks {when}. If one is it, adopt it: {this_try.adopt_by_hand(key, task_id)} ; if none "
+        f"is, note that nothing was created: {this_try.nothing_created_by_hand(key)} . Then "
         f"{clear_this_task()}: {this_try.clear_command()} (AIRFLOW_URL, AIRFLOW_TOKEN: Airflow's API)."
     )
 

@@ -265,11 +265,10 @@ def raise_unless_there_is_no_list(account: Account, error: ViduError, log: Any) 
         ) from error
     if error.fate is Fate.RETRYABLE and not endpoints.is_missing_endpoint(error):
         raise error
-    log.warning(
-        "The account's task list cannot be searched: %s A relay without one should say so in the connection's extra "
-        "(list_path: null).",
-        error.message,
+    hint = (
+        "" if account.list_path is None else " If this relay has none, set list_path: null in the connection's extra."
     )
+    log.warning("The account's task list cannot be searched: %s%s", error.message, hint)
 
 
 def best(found: Sequence[ViduTask]) -> ViduTask:
@@ -278,7 +277,7 @@ def best(found: Sequence[ViduTask]) -> ViduTask:
 
     :param found: what succeeded or runs outranks what failed.
     """
-    return max(found, key=lambda row: (row.succeeded, not row.is_final, row.created_at or ""))
+    return max(found, key=lambda row: (row.succeeded, not row.is_final, row.created or 0.0, row.created_at or ""))
 
 
 def settled_at(record: SubmissionRecord, account: Account, now: float) -> float:

@@ -204,6 +204,35 @@ class Try:
         body = json.dumps({"value": value, "expires_at": None})
         return f"curl -X PUT {self._record_url(key)} {_json_body(body)}"
 
+    def adopt_by_hand(self, key: str, task_id: str) -> str:
+        """
+        Return both ways to put a Vidu task's id into the record: in Airflow's UI, and with a command.
+
+        :param key: of the record.
+        :param task_id: Vidu's id.
+        """
+        return self.write_by_hand(key, {"task_id": task_id})
+
+    def nothing_created_by_hand(self, key: str) -> str:
+        """
+        Return both ways to write what :meth:`nothing_created_command` writes.
+
+        :param key: of the record.
+        """
+        return self.write_by_hand(key, {"task_id": None})
+
+    def write_by_hand(self, key: str, value: Mapping[str, str | None]) -> str:
+        """
+        Return both ways to write a record.
+
+        :param key: of the record.
+        :param value: what it is to hold.
+        """
+        return (
+            f"in Airflow's UI (this task instance, Storage, Task State Store: key {key}, value {json.dumps(value)}, "
+            f"Expiration Never) or in a shell: {self.write_command(key, value)}"
+        )
+
     def nothing_created_command(self, key: str) -> str:
         """
         Return the shell command that writes that no earlier attempt has created anything: the next try submits.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduAuthError,
+    ViduCreditError,
     ViduError,
     ViduInputError,
     ViduModerationError,
@@ -330,7 +331,7 @@ def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], Non
         if not task.is_final:
             raise still_running(task)
         if not task.succeeded:
-            raise task_error(task.task_id, task.err_code, credits=task.credits)
+            raise task_error(task.task_id, task.err_code, message=task.err_msg, credits=task.credits)
         if task.video_url:
             return task
     error = no_creation_error(task.task_id, task.unread_reply, state=task.state, credits=task.credits)
@@ -434,8 +435,8 @@ def given_up(error: ViduError, task_id: str) -> ViduError:
 
 
 def _refused_query(error: ViduError, task_id: str) -> ViduError:
-    # A reason of the query is none of the task's: no moderation, no lack of credits.
-    kind = type(error) if isinstance(error, (ViduAuthError, ViduNotFoundError)) else ViduRequestError
+    # A reason of the query is none of the task's, such as moderation; an empty account is the relay's whole answer.
+    kind = type(error) if isinstance(error, (ViduAuthError, ViduCreditError, ViduNotFoundError)) else ViduRequestError
     return _of_a_paid_task(kind, f"The query of the task was refused {REFUSALS} times in a row.", error, task_id)
 
 

@@ -4,8 +4,9 @@
 A video for every picture and every mood in one task instance: thousands cost one worker start, one trigger, one resume.
 
 All requests are checked before the first one is paid for; ``credit_budget`` bounds the bill. What fails does not stop
-the rest: the manifest (JSON Lines, one record a request) tells which, and clearing the task submits those alone (from
-Airflow 3.3 on; before, a clear pays for all again).
+the rest: the manifest (JSON Lines, one record a request) says which, and clearing the task submits those alone (from
+Airflow 3.3 on; before, a clear pays for all again). The next run replaces this run's files: put the run's date into
+``output_path`` to keep them.
 ``requests`` may as well be the path of a JSON Lines file.
 """
 
@@ -14,18 +15,43 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, ObjectStoragePath, task
+from airflow.sdk import DAG, ObjectStoragePath, Param, task
 
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
 
 IMAGES = Path(__file__).parent / "images"
-MOODS = ("at dawn, mist rising", "at noon, light shimmering", "at night, stars wheeling")
+MOODS = {
+    "dawn": "at dawn, mist rising",
+    "noon": "at noon, light shimmering",
+    "night": "at night, stars wheeling",
+}
 
 with DAG(
     dag_id="example_vidu_batch",
+    description="Many videos in one task instance, with a limit on the bill",
     schedule=None,
     catchup=False,
-    params={"folder": f"file://{IMAGES}", "output_path": "vidu-videos/", "credit_budget": 1000},
+    params={
+        "folder": Param(
+            f"file://{IMAGES}",
+            type="string",
+            title="Folder with the pictures",
+            description="A URL such as file:///data/pictures or s3://conn_id@bucket/pictures.",
+        ),
+        "output_path": Param(
+            "vidu-videos/",
+            type="string",
+            title="Folder for the videos",
+            description="A folder of the worker, or a URL such as s3://conn_id@bucket/videos/. It ends with a slash.",
+        ),
+        "credit_budget": Param(
+            1000,
+            type="integer",
+            minimum=0,
+            title="Most credits for the whole batch",
+            description="Submitting stops before the bill exceeds it.",
+        ),
+    },
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
     tags=["example", "vidu"],
     doc_md=__doc__,
@@ -34,21 +60,29 @@ with DAG(
     @task
     def requests(params: dict | None = None) -> list[dict]:
         """
-        Make the requests: each picture of a folder in each mood.
+        Make the requests: each picture of a folder in each mood, and a file name that says so.
 
         :param params: of the Dag run.
         """
-        folder = ObjectStoragePath((params or {})["folder"])
-        pictures = sorted(str(path) for path in folder.iterdir() if path.suffix in {".jpg", ".jpeg", ".png", ".webp"})
-        return [{"images": picture, "prompt": f"The scene {mood}"} for picture in pictures for mood in MOODS]
+        params = params or {}
+        folder = ObjectStoragePath(params["folder"])
+        pictures = sorted(path for path in folder.iterdir() if path.suffix in {".jpg", ".jpeg", ".png", ".webp"})
+        return [
+            {
+                "images": str(picture),
+                "prompt": f"The scene {mood}",
+                "output_path": f"{params['output_path'].rstrip('/')}/{picture.stem}-{name}.mp4",
+            }
+            for picture in pictures
+            for name, mood in MOODS.items()
+        ]
 
     batch = Img2VideoBatchOperator(
         task_id="animate",
         requests=requests(),
         defaults={"model": "viduq2-turbo", "duration": 2, "resolution": "540p"},
         credit_budget="{{ params.credit_budget }}",
-        output_path="{{ params.output_path }}",
-        manifest_path="{{ params.output_path }}/manifest.jsonl",
+        manifest_path="{{ params.output_path.rstrip('/') }}/manifest.jsonl",
         on_failure="partial",
         deferrable=True,
     )
@@ -56,7 +90,7 @@ with DAG(
     @task(multiple_outputs=False)
     def bill(records: list[dict]) -> dict:
         """
-        Tell what was made and what it cost.
+        Report what was made and what it cost.
 
         :param records: one a request, in their order.
         """

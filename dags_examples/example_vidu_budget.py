@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-A daily video with a limit on what it costs, which leaves the account enough for others.
+A video with a limit on what it costs, which leaves the account enough for others.
 
 The limit is checked by the catalogue's estimate before anything is sent, and by Vidu's own figure after: what costs
-more is cancelled at once, or kept and landed where Vidu has begun with it. `balance` tells what is left.
+more is cancelled at once, or kept and landed where Vidu has begun with it. `balance` reports what is left.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, Param, task
 
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
 
@@ -20,9 +20,30 @@ IMAGES = Path(__file__).parent / "images"
 
 with DAG(
     dag_id="example_vidu_budget",
+    description="A video with a limit on what it costs",
     schedule=None,
     catchup=False,
-    params={"image": str(IMAGES / "city_dusk.jpg"), "max_credits": 20, "output_path": "vidu-videos/"},
+    params={
+        "image": Param(
+            str(IMAGES / "city_dusk.jpg"),
+            type="string",
+            title="Picture",
+            description="A path on the worker, or a URL such as s3://conn_id@bucket/cat.png.",
+        ),
+        "max_credits": Param(
+            20,
+            type="integer",
+            minimum=0,
+            title="Most credits for the video",
+            description="What costs more is not submitted, or cancelled at once.",
+        ),
+        "output_path": Param(
+            "vidu-videos/",
+            type="string",
+            title="Folder for the videos",
+            description="A folder of the worker, or a URL such as s3://conn_id@bucket/videos/. It ends with a slash.",
+        ),
+    },
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
     tags=["example", "vidu"],
     doc_md=__doc__,
@@ -31,7 +52,7 @@ with DAG(
     @task
     def estimate(model: str, duration: int, resolution: str) -> int | None:
         """
-        Tell what it will cost by the catalogue; None = it does not know, and never guesses.
+        Return what it will cost by the catalogue; None = it does not know, and never guesses.
 
         :param model: the model's name.
         :param duration: seconds.
@@ -58,7 +79,7 @@ with DAG(
 
     @task
     def balance() -> int:
-        """Tell what the account has left."""
+        """Return what the account has left."""
         from airflow_provider_vidu.hooks.vidu import ViduHook
 
         return ViduHook().get_credits().total

@@ -3,8 +3,9 @@
 """
 Submit, wait, land: three tasks, so that each can be retried by itself. A second DAG runs for every video that lands.
 
-The landing may be retried or cleared as often as you like: it submits nothing, and what stands there already is not
-fetched again. The file is an asset, and its event tells what it cost.
+The landing may be retried or cleared as often as you like: it submits nothing, and does not fetch again what is there
+already. ``wait`` ends in the triggerer, without a worker, unless a listener such as OpenLineage's wants to know of its
+success. The file is an asset, and its event says what it cost.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, AssetAlias, task
+from airflow.sdk import DAG, AssetAlias, Param, task
 
 from airflow_provider_vidu.operators.download import ViduDownloadOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
@@ -23,9 +24,23 @@ VIDEOS = AssetAlias("vidu_videos")
 
 with DAG(
     dag_id="example_vidu_download",
+    description="Submit, wait and land in three tasks; the file is an asset",
     schedule=None,
     catchup=False,
-    params={"image": str(IMAGES / "ceramic_mug.png"), "output_path": "vidu-videos/"},
+    params={
+        "image": Param(
+            str(IMAGES / "ceramic_mug.png"),
+            type="string",
+            title="Picture",
+            description="A path on the worker, or a URL such as s3://conn_id@bucket/cat.png.",
+        ),
+        "output_path": Param(
+            "vidu-videos/",
+            type="string",
+            title="Folder for the videos",
+            description="A folder of the worker, or a URL such as s3://conn_id@bucket/videos/. It ends with a slash.",
+        ),
+    },
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
     tags=["example", "vidu"],
     doc_md=__doc__,
@@ -45,7 +60,7 @@ with DAG(
         task_id="land",
         vidu_task=wait.output,
         destination="{{ params.output_path }}",
-        file_name="{model}/{task_id}",
+        file_name="{model}/{{ params.image.split('/')[-1].split('.')[0] }}-{task_id}",
         land_cover=True,
         land_watermarked=True,
         outlets=[VIDEOS],
@@ -53,20 +68,21 @@ with DAG(
 
 with DAG(
     dag_id="example_vidu_new_video",
+    description="Runs for every video that example_vidu_download has landed",
     schedule=[VIDEOS],
     catchup=False,
     tags=["example", "vidu"],
-    doc_md="Runs when `example_vidu_download` has landed a video, and tells what it has cost.",
+    doc_md="Runs when `example_vidu_download` has landed a video, and reports what it has cost.",
 ):
 
     @task
     def tell(triggering_asset_events=None) -> list[str]:
         """
-        Tell of every file that has landed.
+        Report every file that has landed.
 
         :param triggering_asset_events: Airflow's: the events by asset, and by alias.
         """
-        # Each event stands there by its asset, and by its alias too. (Airflow 3.0 hands none to this DAG.)
+        # Each event is there by its asset, and by its alias too. (Airflow 3.0 passes none to this DAG.)
         videos = {event.extra["uri"]: event.extra for events in triggering_asset_events.values() for event in events}
         lines = [f"{uri}: Vidu task {told['vidu_task_id']}, {told['credits']} credits" for uri, told in videos.items()]
         print("\n".join(lines))

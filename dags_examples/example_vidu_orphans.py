@@ -11,16 +11,25 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, Param, task
 
 from airflow_provider_vidu.hooks.vidu import ViduHook
 
 with DAG(
     dag_id="example_vidu_orphans",
+    description="A daily look for Vidu tasks that nobody waits for",
     schedule="@daily",
     start_date=datetime(2026, 1, 1),
     catchup=False,
-    params={"cancel": []},
+    params={
+        "cancel": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            title="Vidu tasks to cancel",
+            description="Ids from the list of find_orphans, one a line. Empty: only look.",
+        ),
+    },
     tags=["example", "vidu"],
     doc_md=__doc__,
 ) as dag:

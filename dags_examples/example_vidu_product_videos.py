@@ -4,7 +4,7 @@
 A media team's daily run: a manifest of products in, a video for each, a summary with the bill out.
 
 The manifest is a JSON list at any ``ObjectStoragePath``: ``[{"sku", "image", "prompt", …}]``, images relative to it.
-A product whose video fails does not stop the others; the summary names it, and the next run may be cleared for it
+A product whose video fails does not stop the others; the summary names it, and its task instance can be cleared
 alone. The SKU travels in the task's payload beside the marker by which a lost submission is found again.
 """
 
@@ -14,7 +14,7 @@ import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from airflow.sdk import DAG, ObjectStoragePath, task
+from airflow.sdk import DAG, ObjectStoragePath, Param, task
 
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
 
@@ -22,11 +22,25 @@ HERE = Path(__file__).parent
 
 with DAG(
     dag_id="example_vidu_product_videos",
+    description="A manifest of products in, a video for each, a summary with the bill out",
     schedule="@daily",
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     max_active_runs=1,
-    params={"manifest": f"file://{HERE / 'products.json'}", "output_path": f"file://{Path.cwd() / 'vidu-videos'}"},
+    params={
+        "manifest": Param(
+            f"file://{HERE / 'products.json'}",
+            type="string",
+            title="List of products",
+            description="A JSON list at a URL such as file:///data/products.json or s3://conn_id@bucket/products.json.",
+        ),
+        "output_path": Param(
+            f"file://{Path.cwd() / 'vidu-videos'}",
+            type="string",
+            title="Folder for the videos",
+            description="A URL such as file:///data/videos or s3://conn_id@bucket/videos, without a slash at its end.",
+        ),
+    },
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
     tags=["example", "vidu"],
     doc_md=__doc__,
@@ -48,6 +62,7 @@ with DAG(
                 "duration": product.get("duration", 4),
                 # {marker} is replaced when the task is submitted; the SKU comes back in the record's payload.
                 "payload": f"{product['sku']} {{marker}}",
+                "file_name": f"{product['sku']}-{{task_id}}",
             }
             for product in listed
         ]
@@ -59,21 +74,22 @@ with DAG(
         resolution="540p",
         watermark=True,
         deferrable=True,
-        # The day in the path: tomorrow's run leaves today's videos alone.
-        output_path="{{ params.output_path }}/{{ ds }}/",
+        # The day in the path: tomorrow's run leaves today's videos alone. Not {{ ds }}: a run that an API call or an
+        # asset starts has no logical date, and no ds.
+        output_path="{{ params.output_path }}/{{ dag_run.run_after | ds }}/",
         map_index_template="{{ task.payload.split()[0] }}",
         max_active_tis_per_dag=16,
     ).expand_kwargs(asked)
 
     @task(trigger_rule="all_done", multiple_outputs=False)
-    def summary(asked: list[dict], made: list[dict], params: dict | None = None, ds: str | None = None) -> dict:
+    def summary(asked: list[dict], made: list[dict], params: dict | None = None, dag_run=None) -> dict:
         """
         Write what was made and what it cost.
 
         :param asked: the products.
         :param made: the task records of those that succeeded.
         :param params: of the Dag run.
-        :param ds: the day.
+        :param dag_run: Airflow's, for the day.
         """
         by_sku = {(record["payload"] or "").split(" ")[0]: record for record in made}
         wanted = [product["payload"].split(" ")[0] for product in asked]
@@ -82,7 +98,7 @@ with DAG(
             "failed": [sku for sku in wanted if sku not in by_sku],
             "credits": sum(record["credits"] or 0 for record in made),
         }
-        target = ObjectStoragePath(f"{(params or {})['output_path']}/{ds}/summary.json")
+        target = ObjectStoragePath(f"{(params or {})['output_path']}/{dag_run.run_after:%Y-%m-%d}/summary.json")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(told, indent=2))
         print(json.dumps(told, indent=2))

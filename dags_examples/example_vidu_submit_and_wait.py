@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Submit in one task, wait in another: for pipelines that do something in between, or hand the id elsewhere.
+Submit in one task, wait in another: for pipelines that do something in between, or pass the id on.
 
 Retrying or clearing the sensor never submits and never cancels. To have another video made, clear ``submit``.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, Param, task
 
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
@@ -20,9 +20,17 @@ IMAGES = Path(__file__).parent / "images"
 
 with DAG(
     dag_id="example_vidu_submit_and_wait",
+    description="Submit in one task, wait in another",
     schedule=None,
     catchup=False,
-    params={"image": str(IMAGES / "night_sail.webp")},
+    params={
+        "image": Param(
+            str(IMAGES / "night_sail.webp"),
+            type="string",
+            title="Picture",
+            description="A path on the worker, or a URL such as s3://conn_id@bucket/cat.png.",
+        ),
+    },
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
     tags=["example", "vidu"],
     doc_md=__doc__,
@@ -42,7 +50,7 @@ with DAG(
     @task
     def announce(video: dict) -> str:
         """
-        Tell what was made. The link dies within 24 hours: land the video if you want to keep it.
+        Report what was made. The link dies within 24 hours: land the video if you want to keep it.
 
         :param video: the task record.
         """

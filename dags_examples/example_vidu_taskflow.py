@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, get_current_context, task
+from airflow.sdk import DAG, Param, get_current_context, task
 
 from airflow_provider_vidu.hooks.vidu import ViduHook
 
@@ -19,9 +19,23 @@ IMAGES = Path(__file__).parent / "images"
 
 with DAG(
     dag_id="example_vidu_taskflow",
+    description="The hook in TaskFlow, with the same protection",
     schedule=None,
     catchup=False,
-    params={"image": str(IMAGES / "ceramic_mug.png"), "output_path": "vidu-videos/"},
+    params={
+        "image": Param(
+            str(IMAGES / "ceramic_mug.png"),
+            type="string",
+            title="Picture",
+            description="A path on the worker, or a URL such as s3://conn_id@bucket/cat.png.",
+        ),
+        "output_path": Param(
+            "vidu-videos/",
+            type="string",
+            title="Folder for the videos",
+            description="A folder of the worker, or a URL such as s3://conn_id@bucket/videos/. It ends with a slash.",
+        ),
+    },
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
     tags=["example", "vidu"],
     doc_md=__doc__,

@@ -3,7 +3,7 @@
 """
 ``make demo``: the example pictures become videos, through a real Airflow and the local Vidu, all on this machine.
 
-No account, no internet, nothing outside this folder. The videos and a contact sheet stand in ``.demo`` afterwards.
+No account, no internet, no cost, nothing outside this folder. Videos and a contact sheet are in ``.demo`` afterwards.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def main() -> int:
     pictures = sorted(path for path in IMAGES.iterdir() if path.suffix in {".jpg", ".png", ".webp"})
     began = time.monotonic()
     with ViduEmulator(speed=SPEED, seed=1) as vidu:
+        console.print("This costs nothing: a local Vidu renders the videos on this machine, and nobody is billed.")
         console.print(f"Local Vidu at {vidu.url}. Starting Airflow (database, API server, scheduler, triggerer) …")
         environment = {"AIRFLOW_CONN_VIDU_DEFAULT": vidu.connection_json()}
         airflow = LocalAirflow(home=output / "airflow", dags=ROOT / "dags_examples", environment=environment)
@@ -73,13 +74,16 @@ def main() -> int:
                 console.print(f"[red]The run ended in {state}.[/red] The logs are in {output / 'airflow' / 'logs'}.")
                 return 1
             landed = [_landed(airflow, run_id, index) for index in range(len(pictures))]
-        billed = vidu.counters.submissions
+        charged = vidu.ledger.charged
     sheet = output / "contact_sheet.png"
     make_contact_sheet(list(zip(pictures, landed, strict=True)), sheet)
-    console.print(f"\n{len(landed)} videos in {time.monotonic() - began:.0f} s, {billed} generations billed:")
+    console.print(f"\n{len(landed)} videos in {time.monotonic() - began:.0f} s:")
     for picture, video in zip(pictures, landed, strict=True):
         console.print(f"  {picture.name:20} -> {video}", soft_wrap=True)
     console.print(f"Contact sheet: {sheet}", soft_wrap=True)
+    console.print(
+        f"Cost: nothing. The local Vidu has counted {charged} credits; Vidu itself would have billed about as many."
+    )
     return 0
 
 

@@ -11,13 +11,17 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from airflow_provider_vidu.api.defaults import is_yes
 from airflow_provider_vidu.api.errors import ViduConfigurationError
+from airflow_provider_vidu.api.proxies import proxy_url
 
 DEFAULT_BASE_URL = "https://api.vidu.com"
 #: The hosts that take ``Token``; every relay that copies the API takes ``Bearer``.
@@ -38,6 +42,23 @@ _PATHS = {
     "list_path": "tasks",
     "credits_path": "credits",
 }
+
+#: Every field of the connection's extra.
+EXTRAS = (
+    "allow_http",
+    "api_prefix",
+    "auth_scheme",
+    "poll_interval",
+    "proxy",
+    "settle_seconds",
+    "task_url",
+    "timeout",
+    "verify",
+    *_PATHS,
+)
+
+# What a key is pasted with from an example of a request.
+_PASTED_SCHEME = re.compile(r"\A(authorization:\s*)?(token|bearer)(\s+|\Z)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -117,6 +138,20 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def unknown_extras(extra: Mapping[str, Any]) -> list[str]:
+    """
+    Name the fields of an extra that mean nothing here, each with the known one that it resembles.
+
+    :param extra: the connection's extra, decoded.
+    """
+    named = []
+    for name in extra:
+        if name not in EXTRAS:
+            nearest = get_close_matches(name.lower().rpartition("__")[2], EXTRAS, n=1, cutoff=0.7)
+            named.append(f"{name} ({nearest[0]}?)" if nearest else name)
+    return named
+
+
 def account_from_fields(
     *,
     host: str | None = None,
@@ -135,8 +170,8 @@ def account_from_fields(
     :param host: with or without scheme, port and path; empty = ``https://api.vidu.com``.
     :param schema: ``http`` or ``https``, where ``host`` does not say.
     :param port: where ``host`` does not say.
-    :param password: the API key.
-    :param extra: the connection's extra, decoded.
+    :param password: the API key; ``Token`` or ``Bearer`` pasted with it is dropped.
+    :param extra: the connection's extra, decoded; the text ``null``, which a URI has, means null.
     :param conn_id: for messages.
     :return: the account.
     :raises ViduConfigurationError: no key, a host that is not one, plain http to another machine without
@@ -145,8 +180,9 @@ def account_from_fields(
     where = f"The connection {conn_id!r}"
     if extra is not None and not isinstance(extra, Mapping):
         raise ViduConfigurationError(f"{where} has an extra that is not a JSON object.")
-    extra = dict(extra or {})
-    key = (password or "").strip()
+    # A connection's URI can only say it as text.
+    extra = {name: None if str(value).strip().lower() == "null" else value for name, value in (extra or {}).items()}
+    key = _PASTED_SCHEME.sub("", (password or "").strip())
     if not key:
         raise ViduConfigurationError(f"{where} has no API key: put it into the password field.")
     if not _fits_a_header(key):
@@ -158,7 +194,7 @@ def account_from_fields(
             f"{where} would send its API key to {parts.hostname} over plain http.",
             advice='Use https, or set "allow_http": true in the extra if you must.',
         )
-    prefix = str(_given(extra, "api_prefix", DEFAULT_API_PREFIX)).strip("/")
+    prefix = (str(extra.get("api_prefix") or "").strip() or DEFAULT_API_PREFIX).strip("/")
     if prefix:
         # Copied from Vidu's page with the prefix on it, as in https://api.vidu.com/ent/v2.
         base_url = base_url.removesuffix(f"/{prefix}")
@@ -184,7 +220,7 @@ def account_from_fields(
         settle_seconds=DEFAULT_SETTLE_SECONDS if settle is None else settle,
         poll_interval=_seconds(extra, "poll_interval", where),
         verify=_verify(extra.get("verify")),
-        proxy=_proxy(extra.get("proxy"), where),
+        proxy=_proxy(extra.get("proxy"), f"{where}: proxy", parts.scheme),
         task_url=_task_url(extra.get("task_url"), parts.hostname or "", where),
         **paths,  # type: ignore[arg-type]
     )
@@ -196,10 +232,10 @@ def _base_url(host: str | None, schema: str | None, port: int | None, where: str
         return DEFAULT_BASE_URL
     try:
         if "://" not in text:
-            name = urlsplit(f"//{text}").hostname or ""
+            name = urlsplit(_bracketed(f"//{text}")).hostname or ""
             scheme = (schema or "").strip().lower() or ("http" if is_loopback(name) else "https")
             text = f"{scheme}://{text}"
-        parts = urlsplit(text)
+        parts = urlsplit(_bracketed(text))
         number = parts.port or (int(port) if port else None)
         if number == {"https": 443, "http": 80}.get(parts.scheme):
             # The same host: to name its port must not make it another account, whose tasks are not ours.
@@ -215,6 +251,16 @@ def _base_url(host: str | None, schema: str | None, port: int | None, where: str
     return f"{parts.scheme}://{name}{f':{number}' if number else ''}{parts.path.rstrip('/')}"
 
 
+def _bracketed(url: str) -> str:
+    """Put an IPv6 address into the brackets that a URL wants; Airflow takes them off a connection's URI."""
+    scheme, slashes, rest = url.partition("//")
+    netloc, slash, path = rest.partition("/")
+    try:
+        return f"{scheme}{slashes}[{IPv6Address(netloc)}]{slash}{path}"
+    except ValueError:
+        return url
+
+
 def _task_url(value: Any, host: str, where: str) -> str | None:
     if value is None or value == "":
         return CONSOLES.get(host)
@@ -226,20 +272,9 @@ def _task_url(value: Any, host: str, where: str) -> str | None:
     return text
 
 
-def _proxy(value: Any, where: str) -> str | None:
-    if value is None or value == "":
-        return None
-    text = str(value).strip()
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        usable = False
-    if not usable:
-        # Not quoted: it may hold a password.
-        raise ViduConfigurationError(f"{where}: proxy must be a URL such as http://proxy.example:3128.")
-    return text
+def _proxy(value: Any, source: str, scheme: str) -> str | None:
+    text = "" if value is None else str(value).strip()
+    return proxy_url(text, source, to_https=scheme == "https") if text else None
 
 
 def _fits_a_header(text: str) -> bool:
@@ -253,11 +288,6 @@ def _path(value: Any, default: str, prefix: str) -> str | None:
     if text.startswith("/"):
         return text
     return f"/{prefix}/{text}" if prefix else f"/{text}"
-
-
-def _given(extra: Mapping[str, Any], name: str, default: Any) -> Any:
-    value = extra.get(name)
-    return default if value is None else value
 
 
 def _verify(value: Any) -> bool | str:

@@ -11,7 +11,11 @@ Sources, and which of them is followed where they contradict each other:
   it; its row is the relays' one.
 * Off-peak and audio: older pages exclude off-peak for every task with audio. The newest says that the q3 family
   takes off-peak *only* with audio and every other model only without; that is followed.
-* Prices: see ``PRICES_AS_OF``. The ``credits`` of a create answer is always the authority.
+* Prices: see ``PRICES_AS_OF``. Where price lists in Vidu's credits contradict each other, the higher figure is the
+  estimate: a limit must not be passed on the strength of the lower one. Resellers' prices in money are not followed.
+  The ``credits`` of a create answer is always the authority.
+* ``viduq4-preview`` is on no price list, and no page says which ``audio`` its off-peak needs or how long its prompt may
+  be: the estimate is unknown, and Vidu decides about the other two.
 """
 
 from __future__ import annotations
@@ -19,7 +23,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from math import ceil
 from typing import Any
 
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, is_yes
@@ -29,6 +32,12 @@ PRICES_AS_OF = date(2026, 9, 1)
 
 #: What the recommended prompt (``is_rec``) costs on top of every task, in credits.
 RECOMMENDED_PROMPT_CREDITS = 10
+
+#: What ``audio`` costs on top of a task of the q2 family, in credits.
+Q2_AUDIO_CREDITS = 15
+
+#: How many characters Vidu's page allows in a prompt.
+MAX_PROMPT_CHARACTERS = 5000
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,16 @@ class Row:
     resolutions: tuple[str, ...]
     default_resolution: str
 
+    def spelled(self, resolution: str) -> str | None:
+        """
+        Return a resolution as Vidu spells it: ``2K`` for ``2k``, ``720p`` for ``720P``.
+
+        :param resolution: in any case, with or without blanks around it.
+        :return: None where this row does not have it.
+        """
+        asked = resolution.strip().lower()
+        return next((one for one in self.resolutions if one.lower() == asked), None)
+
 
 @dataclass(frozen=True)
 class Price:
@@ -60,15 +79,17 @@ class Price:
     more: int
     second: int | None = None
 
-    def of(self, duration: int) -> int:
+    def of(self, duration: int, *, off_peak: bool = False) -> int:
         """
         Return the credits of one video.
 
         :param duration: whole seconds, at least 1.
+        :param off_peak: half of what each second costs, rounded up second by second as on Vidu's pricing page.
         """
+        seconds = [self.first] + [self.more] * (duration - 1)
         if self.second is not None and duration >= 2:
-            return self.second + self.more * (duration - 2)
-        return self.first + self.more * (duration - 1)
+            seconds[1] = self.second - self.first
+        return sum(_halved(credits) if off_peak else credits for credits in seconds)
 
 
 @dataclass(frozen=True)
@@ -80,7 +101,9 @@ class Model:
     :param rows: the combinations of duration and resolution; the first row holds the default duration.
     :param default_duration: seconds, when the request names none.
     :param audio_default: what ``audio`` is when the request does not say.
-    :param off_peak_audio: the value of ``audio`` that off-peak needs with this model.
+    :param off_peak_audio: the value of ``audio`` that off-peak needs with this model; None = not known, Vidu decides.
+    :param audio_credits: what ``audio`` costs on top of a task.
+    :param max_prompt: characters that the prompt may have; None = not known, Vidu decides.
     :param no_effect: fields that Vidu accepts but does not honour with this model.
     :param earliest: seconds after the start of processing before which no video has been seen, for waiting.
     :param typical: seconds that a short video usually takes, for waiting and for progress lines.
@@ -91,7 +114,9 @@ class Model:
     rows: tuple[Row, ...]
     default_duration: int = 5
     audio_default: bool = False
-    off_peak_audio: bool = False
+    off_peak_audio: bool | None = False
+    audio_credits: int = 0
+    max_prompt: int | None = MAX_PROMPT_CHARACTERS
     no_effect: frozenset[str] = frozenset()
     earliest: float = 10.0
     typical: float = 60.0
@@ -124,11 +149,13 @@ class Model:
 
 
 _SECONDS_1_16 = tuple(range(1, 17))
+_SECONDS_3_16 = tuple(range(3, 17))
 _SECONDS_1_10 = tuple(range(1, 11))
 _Q3_NO_EFFECT = frozenset({"movement_amplitude", "bgm", "voice_id"})
 _Q2_NO_EFFECT = frozenset({"movement_amplitude"})
 _THREE = ("540p", "720p", "1080p")
 _TWO = ("720p", "1080p")
+_FIVE = (*_THREE, "2K", "4K")
 
 
 def _q3(name: str, resolutions: tuple[str, ...], typical: float, prices: tuple[int, ...]) -> Model:
@@ -150,6 +177,7 @@ def _q2(
     return Model(
         name=name,
         rows=(Row(_SECONDS_1_10, resolutions, "720p"),),
+        audio_credits=Q2_AUDIO_CREDITS,
         no_effect=_Q2_NO_EFFECT,
         typical=typical,
         prices=prices,
@@ -171,13 +199,23 @@ _Q2_TURBO_PRICES: dict[str | tuple[int, str], Price | int] = {
     "1080p": Price(35, 10),
 }
 
-#: The models by name. The q3 prices are the figures of September 2026; the live samples of April were higher.
+#: The models by name. The lists disagree about the q3 family: 9/20/24 or 10/25/30 credits a second for pro (live bills
+#: of April 2026 have the latter), 7/12/13 or 8/12/14 for turbo, 12/15 or 20/25 for pro-fast.
 MODELS: dict[str, Model] = {
     model.name: model
     for model in (
-        _q3("viduq3-pro", _THREE, 180.0, (9, 20, 24)),
-        _q3("viduq3-turbo", _THREE, 120.0, (7, 12, 13)),
-        _q3("viduq3-pro-fast", _TWO, 90.0, (12, 15)),
+        Model(
+            name="viduq4-preview",
+            rows=(Row(_SECONDS_3_16, _FIVE, "720p"),),
+            audio_default=True,
+            off_peak_audio=None,
+            max_prompt=None,
+            earliest=15.0,
+            typical=180.0,
+        ),
+        _q3("viduq3-pro", _THREE, 180.0, (10, 25, 30)),
+        _q3("viduq3-turbo", _THREE, 120.0, (8, 12, 14)),
+        _q3("viduq3-pro-fast", _TWO, 90.0, (20, 25)),
         _q2("viduq2", _THREE, 60.0, {}),
         _q2("viduq2-pro", _THREE, 60.0, _Q2_PRO_PRICES),
         _q2("viduq2-turbo", _THREE, 45.0, _Q2_TURBO_PRICES),
@@ -205,25 +243,35 @@ def estimate_credits(request: Any) -> int | None:
         the prices were read.
     """
 
-    def told(name: str) -> Any:
+    def given(name: str) -> Any:
         value = request.get(name) if isinstance(request, Mapping) else getattr(request, name, None)
+        if isinstance(value, str):
+            value = value.strip()
         return None if value == "" else value
 
     try:
-        duration = None if told("duration") is None else int(told("duration"))
+        duration = None if given("duration") is None else int(given("duration"))
     except (TypeError, ValueError):
         return None
+    resolution, audio = given("resolution"), given("audio")
     return credits_of(
-        str(told("model") or DEFAULT_MODEL),
+        str(given("model") or DEFAULT_MODEL),
         duration,
-        told("resolution"),
-        off_peak=is_yes(told("off_peak")),
-        is_rec=is_yes(told("is_rec")),
+        None if resolution is None else str(resolution),
+        audio=None if audio is None else is_yes(audio),
+        off_peak=is_yes(given("off_peak")),
+        is_rec=is_yes(given("is_rec")),
     )
 
 
 def credits_of(
-    model: str, duration: int | None, resolution: str | None, *, off_peak: bool = False, is_rec: bool = False
+    model: str,
+    duration: int | None,
+    resolution: str | None,
+    *,
+    audio: bool | None = None,
+    off_peak: bool = False,
+    is_rec: bool = False,
 ) -> int | None:
     """
     Return what a generation costs by the price rows.
@@ -231,7 +279,8 @@ def credits_of(
     :param model: the model's name.
     :param duration: seconds; None = the model's default.
     :param resolution: for example ``720p``; None = the model's default at that duration.
-    :param off_peak: off-peak costs half, rounded up.
+    :param audio: sound costs 15 credits more with the q2 family; None = the model's default.
+    :param off_peak: off-peak costs half, rounded up for each second.
     :param is_rec: the recommended prompt costs 10 credits more.
     :return: credits, or None where this catalogue does not know: it never guesses.
     """
@@ -242,11 +291,18 @@ def credits_of(
     row = known.row(seconds)
     if row is None:
         return None
-    rendered = resolution or row.default_resolution
-    price = known.prices.get((seconds, rendered), known.prices.get(rendered))
+    rendered = row.default_resolution if resolution is None else row.spelled(resolution)
+    price = None if rendered is None else known.prices.get((seconds, rendered), known.prices.get(rendered))
     if price is None:
         return None
-    credits = price.of(seconds) if isinstance(price, Price) else price
-    if off_peak:
-        credits = ceil(credits / 2)
-    return credits + (RECOMMENDED_PROMPT_CREDITS if is_rec else 0)
+    if isinstance(price, Price):
+        credits = price.of(seconds, off_peak=off_peak)
+    else:
+        credits = _halved(price) if off_peak else price
+    has_audio = known.audio_default if audio is None else audio
+    return credits + (known.audio_credits if has_audio else 0) + (RECOMMENDED_PROMPT_CREDITS if is_rec else 0)
+
+
+def _halved(credits: int) -> int:
+    """Return half of some credits, rounded up."""
+    return (credits + 1) // 2

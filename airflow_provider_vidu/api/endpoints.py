@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import ValidationError
 
-from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.account import VIDU_HOSTS, Account
 from airflow_provider_vidu.api.errors import (
+    ViduAuthError,
     ViduConfigurationError,
     ViduError,
     ViduInputError,
@@ -28,19 +29,19 @@ from airflow_provider_vidu.api.errors import (
     ViduRequestError,
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
+    created_nothing,
     request_error,
-    says_nothing_of_the_request,
 )
+from airflow_provider_vidu.api.failures import read_error
 from airflow_provider_vidu.api.images import MAX_BODY_BYTES, MEBIBYTE
-from airflow_provider_vidu.api.tasks import Credits, ViduTask, layers_of
+from airflow_provider_vidu.api.messages import MAX_QUOTED, quoted
+from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, ViduTask, layers_of
 
 #: Vidu's largest page of the task list.
 MAX_PAGE_SIZE = 100
 #: Answers above this are not read: a list row echoes its ``images``, which may be megabytes of base64.
 MAX_ANSWER_BYTES = 8 * MEBIBYTE
 
-# Of an answer's own words this much goes into an error text, and of an image in them nothing.
-_MAX_QUOTED = 500
 # So much of a reply is kept for a person to find a link in.
 _MAX_QUOTED_REPLY = 4000
 # A link up to its query string or fragment, and those; also inside JSON as text, where a quote is escaped.
@@ -50,16 +51,15 @@ _QUERY = re.compile(
     r"(?:[?#]|%3f|%23|\\u003f)[\w.~%\[\]-]{1,64}(?:=|%3d|\\u003d)(?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE
 )
 _USER = re.compile(r"//[^\s/@\"'<>\\]{1,200}@")
-_IMAGE = re.compile(
-    r"(data:[\w/+.-]*;base64,[\w+/=-]*|[\w+/=-]{100,})((\s|\\[nr])+[\w+/=-]{20,})*", re.IGNORECASE | re.ASCII
-)
 
 # A list without rows may leave them out; what else an object holds is none of a list's.
 _FIELDS_OF_AN_EMPTY_LIST = frozenset({"tasks", "next_page_token", "total"})
-# one-hub's list without rows; without the count, ``null`` may be any gateway's error.
-_FIELDS_OF_AN_EMPTY_ONE_HUB_LIST = frozenset({"data", "total", "page", "size"})
+# The same of one-hub, if its total is 0.
+_FIELDS_OF_AN_EMPTY_PAGE = frozenset({"data", "total", "page", "size"})
 # What Vidu's and the relays' errors hold, whatever their HTTP status.
 _FIELDS_OF_AN_ERROR = frozenset({"error", "errors", "reason", "code", "message", "err_code", "detail"})
+# What a gateway says of its own request as well as of a task.
+_WORDS_OF_A_GATEWAY = frozenset({"error", "timeout"})
 # What a reply about a task has beside its state.
 _FIELDS_OF_A_TASK = frozenset(
     {"id", "task_id", "progress", "creations", "credits", "err_code", "fail_reason", "created_at", "model"}
@@ -97,7 +97,7 @@ class TaskPage:
     :param tasks: the readable rows.
     :param next_page_token: token of the next page; None on the last one.
     :param row_count: rows on the page, unreadable ones included.
-    :param total: rows that the whole list has, where the host reports it.
+    :param total: rows of the whole list, where the host says so.
     """
 
     tasks: tuple[ViduTask, ...]
@@ -136,13 +136,13 @@ class Paging:
                 self._seen.add(task.task_id)
         # A list that repeats itself has moved while it was read, and may have skipped rows as well.
         self._repeated = self._repeated or len(new) < len(page.tasks)
+        self._row_count += page.row_count
         last = not page.next_page_token or page.row_count == 0
+        # A host that knows no tokens shows its first page alone.
+        is_whole = page.total is None or self._row_count >= page.total
         # A host that ignores paging repeats its first page for ever.
         self.ended = last or not new or page.next_page_token == self.token
-        self._row_count += page.row_count
-        # one-hub knows no page token: its first page looks like the last one.
-        is_short = page.total is not None and self._row_count < page.total
-        self.complete = last and not self._repeated and not is_short
+        self.complete = last and is_whole and not self._repeated
         self.token = page.next_page_token
         return new
 
@@ -197,8 +197,8 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
     :return: the created task.
     :raises ViduSubmissionInDoubtError: 408, 409, 499, a 2xx without a task id, or a status that is neither 3xx nor 4xx:
         it may have been created.
-    :raises ViduError: any 3xx or other 4xx: nothing was created; see
-        :func:`airflow_provider_vidu.api.errors.request_error`.
+    :raises ViduError: any 3xx or other 4xx, or a known refusal at any status: nothing was created; see
+        :func:`airflow_provider_vidu.api.errors.created_nothing`.
     """
     if 200 <= status < 300:
         answer = _json(body)
@@ -208,26 +208,29 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
             if isinstance(inner, dict) and (inner.get("task_id") or inner.get("id")):
                 answer = inner
         try:
-            return ViduTask.model_validate(answer)
+            return ViduTask.model_validate(answer, context=NEW_TASK)
         except ValidationError:
+            pass
+    error, is_definite = _error_of(status, headers, body)
+    if not is_definite:
+        what = f"The submission was answered with HTTP {status}. {error.message}"
+        if 200 <= status < 300:
             what = f"Vidu answered the submission with HTTP {status} but without a task id: {_excerpt(body)}"
             if body.lstrip().startswith(b"<"):
-                what = (
-                    f"The host answered the submission with a web page (HTTP {status}), as relays do for paths that "
-                    f"they do not know. Check api_prefix and create_path of the connection."
-                )
-            raise ViduSubmissionInDoubtError(what, http_status=status) from None
-    error = parse_error(status, headers, body)
-    if status == 404:
-        error.advice = "This host creates nothing at this path: check api_prefix and create_path. Nothing was created."
-    if says_nothing_of_the_request(status):
+                # A relay's dashboard; but a proxy may send a page after the relay has accepted.
+                what = f"The host answered the submission with a web page (HTTP {status}): check api_prefix, create_path."
         raise ViduSubmissionInDoubtError(
-            f"The submission was answered with HTTP {status}. {error.message}",
+            what,
             reason=error.reason,
             trace_id=error.trace_id,
             # An interim answer (1xx) ends nothing: what was sent may still be on its way.
             http_status=status if status >= 200 else None,
         )
+    if type(error) is ViduNotFoundError:
+        error.advice = "This host creates nothing at this path: check api_prefix and create_path. Nothing was created."
+    elif isinstance(error, ViduUnavailableError):
+        by_gateway = f" {error.advice}" if status == 403 else ""
+        error.advice = f"Nothing was created or billed; a retry submits it.{by_gateway}"
     raise error
 
 
@@ -258,17 +261,29 @@ def parse_task(status: int, headers: Mapping[str, str], body: bytes, task_id: st
         raise ViduUnavailableError(
             f"Vidu's answer to a query cannot be read ({error.error_count()} fields).", task_id=task_id
         ) from None
-    if not _is_of_a_task(task, layers_of(answer)):
+    if not _is_of_a_task(task, layers_of(answer), task_id):
+        refusal, is_known = _error_of(status, headers, body, task_id)
+        if is_known:
+            raise refusal
         # A gateway's error in a 200 says nothing of the task: neither that it runs nor that it has failed, unbilled.
-        raise ViduUnavailableError(f"Vidu answered a query with {_excerpt(body)}.", task_id=task_id, http_status=status)
+        raise ViduUnavailableError(
+            f"Vidu answered a query with {_excerpt(body)}.",
+            task_id=task_id,
+            trace_id=_trace_id(headers),
+            http_status=status,
+        )
     # The video exists: where a person finds its link has to be seen.
     return task.quoting(_unsigned(answer)) if task.succeeded and not task.video_url else task
 
 
-def _is_of_a_task(task: ViduTask, layers: Sequence[Mapping[str, Any]]) -> bool:
+def _is_of_a_task(task: ViduTask, layers: Sequence[Mapping[str, Any]], task_id: str) -> bool:
     names = {name for layer in layers for name in layer}
     if not names & _FIELDS_OF_AN_ERROR:
         return True
+    word = str(layers[0].get("state") or layers[0].get("status")).strip().lower()
+    if word in _WORDS_OF_A_GATEWAY and task_id not in {str(layers[0].get(name)) for name in ("id", "task_id")}:
+        # An id may be the request's.
+        names -= {"id"}
     # In an envelope the state inside is the task's, while a bare "failed" may be the query's.
     is_inside = any(layer.get("state") or layer.get("status") for layer in layers[1:])
     return task.state is not None and (is_inside or not task.failed or bool(names & _FIELDS_OF_A_TASK))
@@ -328,21 +343,20 @@ def parse_list(status: int, headers: Mapping[str, str], body: bytes) -> TaskPage
     answer = _answer(status, headers, body)
     rows: Any = answer
     token: Any = None
-    total: Any = None
+    total: int | None = None
     if isinstance(answer, dict):
         inner = answer.get("data")
         holder = inner if isinstance(inner, dict) and "tasks" not in answer else answer
         rows = holder.get("tasks", inner if isinstance(inner, list) else None)
         token = holder.get("next_page_token")
-        total = holder.get("total", answer.get("total"))
-    if rows is None and isinstance(answer, dict) and not set(answer) - _FIELDS_OF_AN_EMPTY_LIST:
-        rows = []
-    if rows is None and total == 0 and set(answer) == _FIELDS_OF_AN_EMPTY_ONE_HUB_LIST:
-        rows = []
+        total = _whole_number(holder.get("total", answer.get("total")))
+    if rows is None and isinstance(answer, dict):
+        fields = set(answer)
+        if not fields - _FIELDS_OF_AN_EMPTY_LIST or (total == 0 and not fields - _FIELDS_OF_AN_EMPTY_PAGE):
+            rows = []
     if not isinstance(rows, list):
         raise ViduUnavailableError(f"Vidu answered the task list with {_excerpt(body)}.")
-    is_count = isinstance(total, int) and not isinstance(total, bool)
-    return TaskPage(tuple(_readable(rows)), str(token) if token else None, len(rows), total if is_count else None)
+    return TaskPage(tuple(_readable(rows)), str(token) if token else None, len(rows), total)
 
 
 def prepare_cancel(account: Account, task_id: str) -> HttpRequest:
@@ -415,40 +429,65 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes, task_id: s
     """
     Turn any answer that is not a 2xx into an error.
 
-    Reads Vidu's body ``{code, reason, message, metadata.trace_id}`` and those of relays: ``{error: {message}}``,
-    and a body of Vidu's as a string inside ``message``.
+    Reads Vidu's body and those of relays, see :mod:`airflow_provider_vidu.api.failures`.
 
     :param status: HTTP status.
-    :param headers: answer headers (``Retry-After``, ``Location``).
+    :param headers: answer headers (``Retry-After``, ``Location``, ``X-MD-Trace-ID``).
     :param body: answer bytes.
     :param task_id: the task that was asked about.
     """
+    return _error_of(status, headers, body, task_id)[0]
+
+
+def _error_of(
+    status: int, headers: Mapping[str, str], body: bytes, task_id: str | None = None
+) -> tuple[ViduError, bool]:
+    """Return an error, and whether it shows that a submission with this answer has created nothing."""
     if 300 <= status < 400:
-        return ViduConfigurationError(
-            f"The host redirects (HTTP {status} to {_without_query(_header(headers, 'location') or '?')}); the API "
-            f"key follows no redirect.",
+        location = quoted(_without_query(_header(headers, "location") or "?"))
+        error: ViduError = ViduConfigurationError(
+            f"The host redirects (HTTP {status} to {location}); the API key follows no redirect.",
             advice="Put the host that answers itself into the connection. Nothing was created.",
             http_status=status,
             task_id=task_id,
         )
-    told = _json(body)
-    fields = told if isinstance(told, dict) else {}
-    if isinstance(fields.get("error"), dict):
-        fields = fields["error"]
-    nested = _json(str(fields.get("message") or ""))
-    if isinstance(nested, dict) and (nested.get("message") or nested.get("reason")):
-        fields = nested
-    code = fields.get("code")
-    reason = fields.get("reason") or fields.get("err_code") or (code if isinstance(code, str) else None)
-    metadata = fields.get("metadata")
-    return request_error(
+        return error, True
+    if status == 403 and _is_of_a_gateway(headers, body):
+        error = ViduUnavailableError(
+            f"A gateway refused this machine, and the API has seen nothing of this request: {_excerpt(body)}",
+            advice="It says nothing about the key. Try again; if it goes on, ask the host to let this address through.",
+            http_status=status,
+            task_id=task_id,
+        )
+        return error, True
+    failure = read_error(status, _json(body))
+    error = request_error(
         status,
-        _quoted(str(reason)) if reason else None,
-        _quoted(str(fields.get("message") or "")) or _excerpt(body),
-        trace_id=_quoted(str(metadata.get("trace_id") or "")) or None if isinstance(metadata, dict) else None,
+        failure.reason,
+        failure.words or _excerpt(body),
+        vidu_status=failure.vidu_status,
+        trace_id=failure.trace_id or _trace_id(headers),
         retry_after=retry_after(headers),
         task_id=task_id,
     )
+    return error, created_nothing(status, failure.reason, failure.vidu_status)
+
+
+def with_advice_for(error: ViduError, account: Account) -> ViduError:
+    """
+    Return an error of a refused key with advice that fits the host.
+
+    :param error: any.
+    :param account: where it comes from.
+    """
+    host = urlsplit(account.base_url).hostname
+    if isinstance(error, ViduAuthError) and host not in VIDU_HOSTS:
+        scheme = f"after {account.auth_scheme!r}" if account.auth_scheme else "alone"
+        error.advice = (
+            f"Check the API key (the connection's password), and that it is one of {host}'s own. It was sent {scheme} "
+            "in the Authorization header: auth_scheme in the connection's extra changes that."
+        )
+    return error
 
 
 def is_missing_endpoint(error: ViduError) -> bool:
@@ -513,6 +552,7 @@ def _answer(status: int, headers: Mapping[str, str], body: bytes, task_id: str |
         raise ViduUnavailableError(
             f"Vidu answered HTTP {status} with something that is not JSON: {_excerpt(body)}",
             task_id=task_id,
+            trace_id=_trace_id(headers),
             http_status=status,
         )
     return answer
@@ -521,17 +561,30 @@ def _answer(status: int, headers: Mapping[str, str], body: bytes, task_id: str |
 def _refuse_web_page(
     status: int, headers: Mapping[str, str], body: bytes, what: str, *, task_id: str | None = None, advice: str = ""
 ) -> None:
-    text = body.removeprefix(b"\xef\xbb\xbf").strip()
-    if not 200 <= status < 300 or not text or text == b"null" or _json(body) is not None:
-        return
-    content_type = _header(headers, "content-type") or ""
-    if text.startswith(b"<") or content_type.strip().lower().startswith("text/html"):
+    if 200 <= status < 300 and _is_web_page(headers, body):
         raise ViduConfigurationError(
             f"This host has no {what}: it answered with a web page.",
             advice=advice,
             http_status=status,
             task_id=task_id,
         )
+
+
+def _is_web_page(headers: Mapping[str, str], body: bytes) -> bool:
+    text = body.removeprefix(b"\xef\xbb\xbf").strip()
+    if not text or text == b"null" or _json(body) is not None:
+        return False
+    content_type = _header(headers, "content-type") or ""
+    return text.startswith(b"<") or content_type.strip().lower().startswith("text/html")
+
+
+def _is_of_a_gateway(headers: Mapping[str, str], body: bytes) -> bool:
+    # Cloudflare wants a browser, or bans a client by its address or its name.
+    return (
+        _is_web_page(headers, body)
+        or _header(headers, "cf-mitigated") is not None
+        or re.fullmatch(rb"\s*error code: 1\d{3}\s*", body) is not None
+    )
 
 
 def _readable(rows: Iterable[Any]) -> Iterable[ViduTask]:
@@ -542,6 +595,11 @@ def _readable(rows: Iterable[Any]) -> Iterable[ViduTask]:
             continue
 
 
+def _whole_number(value: Any) -> int | None:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return int(value) if is_number or (isinstance(value, str) and value.isdecimal() and len(value) < 20) else None
+
+
 def _json(body: bytes | str) -> Any:
     try:
         return json.loads(body) if body else None
@@ -550,14 +608,8 @@ def _json(body: bytes | str) -> Any:
 
 
 def _excerpt(body: bytes) -> str:
-    text = _quoted(" ".join(body[:_MAX_QUOTED].decode("utf-8", "replace").split()), 200)
+    text = quoted(body[:MAX_QUOTED].decode("utf-8", "replace"), 200)
     return repr(text) if text else "an empty body"
-
-
-def _quoted(text: str, limit: int = _MAX_QUOTED) -> str:
-    # A host may echo the request, image and all; and JSON can hold characters that no log can.
-    told = _IMAGE.sub("(an image)", text[: 2 * limit]).encode("utf-8", "replace").decode()
-    return told if len(told) <= limit else f"{told[:limit]}…"
 
 
 def _unsigned(reply: Any) -> str:
@@ -575,13 +627,17 @@ def _unsigned(reply: Any) -> str:
             return shortened(inner)
         text = value[:_MAX_QUOTED_REPLY].replace("\\/", "/")
         # A prompt may have thousands of characters, and the link comes after it.
-        return _quoted(_USER.sub("//", _QUERY.sub("", _SIGNED.sub(r"\1", text))), 200)
+        return quoted(_USER.sub("//", _QUERY.sub("", _SIGNED.sub(r"\1", text))), 200)
 
     try:
         text = json.dumps(shortened(reply), ensure_ascii=False)
     except (ValueError, RecursionError):
         return ""
-    return _quoted(text, _MAX_QUOTED_REPLY)
+    return quoted(text, _MAX_QUOTED_REPLY)
+
+
+def _trace_id(headers: Mapping[str, str]) -> str | None:
+    return quoted(_header(headers, "x-md-trace-id") or "") or None
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:

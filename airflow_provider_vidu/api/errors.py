@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from airflow_provider_vidu.api.messages import one_line, printable
+from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.compat import clear_this_task
 
 
@@ -61,7 +63,8 @@ class ViduError(Exception):
         http_status: int | None = None,
         retry_after: float | None = None,
     ) -> None:
-        self.message = message
+        # A transport's error may quote the host.
+        self.message = message = printable(message)
         self.fate = fate or self.default_fate
         self.advice = self.default_advice if advice is None else advice
         self.task_id = task_id
@@ -82,12 +85,14 @@ class ViduError(Exception):
         """
         for name in ("message", "reason", "trace_id"):
             quoted = getattr(self, name)
-            if secret and quoted:
-                setattr(self, name, quoted.replace(secret, "***"))
+            if quoted:
+                setattr(self, name, redacted(quoted, secret))
         self.args = (self.message,)
         return self
 
-    def __str__(self) -> str:
+    @property
+    def facts(self) -> str:
+        """What is known beside the message, in one clause; empty where nothing is."""
         known = {
             "Vidu task": self.task_id,
             "state": self.state,
@@ -96,8 +101,11 @@ class ViduError(Exception):
             "credits": self.credits,
             "trace id": self.trace_id,
         }
-        facts = ", ".join(f"{name} {value}" for name, value in known.items() if value not in {None, ""})
-        return " ".join(part for part in (self.message, f"[{facts}]" if facts else "", self.advice) if part)
+        return ", ".join(f"{name} {one_line(str(value))}" for name, value in known.items() if value not in {None, ""})
+
+    def __str__(self) -> str:
+        # No square brackets: `airflow connections test` prints through Rich, which takes them for markup.
+        return " ".join(part for part in (self.message, f"({self.facts})" if self.facts else "", self.advice) if part)
 
 
 class ViduInputError(ViduError, ValueError):
@@ -109,7 +117,7 @@ class ViduInputError(ViduError, ValueError):
 class ViduConfigurationError(ViduError):
     """The connection cannot work as it is (redirecting host, plain http, missing key, an endpoint it lacks)."""
 
-    default_advice = "Correct the Airflow connection."
+    default_advice = "Correct the Airflow connection (in the UI: Admin, Connections)."
 
 
 class ViduRequestError(ViduError):
@@ -128,7 +136,11 @@ class ViduAuthError(ViduRequestError):
 
 
 class ViduCreditError(ViduRequestError):
-    """The account has too few credits. Vidu answers this with HTTP 400, before it looks at any field."""
+    """
+    The account has too few credits. Vidu answers this with HTTP 400, before it looks at any field.
+
+    Relays answer it with 402, 403 or 429, before they send anything on.
+    """
 
     default_advice = f"Top the account up, then {clear_this_task()}. Nothing was created or billed."
 
@@ -146,7 +158,11 @@ class ViduModerationError(ViduRequestError):
 
 
 class ViduNotFoundError(ViduRequestError):
-    """404: this account has no such task (a wrong id, another account's key, or a task past its retention)."""
+    """
+    This account has no such task (a wrong id, another account's key, or a task past its retention).
+
+    Vidu answers it with 404, new-api with 400.
+    """
 
     default_advice = "Check the task id and that the connection's key and host are those that created it."
 
@@ -207,6 +223,9 @@ class ViduLandingError(ViduError):
     )
 
 
+#: What a host refuses for the key's sake, or for that of the account behind it.
+OF_THE_ACCOUNT = (ViduAuthError, ViduCreditError)
+
 # Of a reply without a known link this much goes into an error text.
 _MAX_REPLY = 1500
 
@@ -215,10 +234,13 @@ _INPUT = "input"
 _CREDITS = "credits"
 _LATER = "later"
 _LIMIT = "limit"
+_MISSING = "missing"
+_NO_CHANNEL = "no channel"
 _OTHER = "other"
 
-#: What each reason of Vidu's error-code page is about. Vidu documents no retry advice; ``later`` and ``limit``
-#: follow the meaning of the names. ``UserCancelled`` is permanent: somebody wanted it to end.
+#: What each reason of Vidu's error-code pages is about, and each code of relays that means something to us. Vidu
+#: documents no retry advice; ``later`` and ``limit`` follow the meaning of the names. ``UserCancelled`` is permanent:
+#: a user wanted it to end.
 REASONS: dict[str, str] = {
     "BadRequest": _INPUT,
     "FieldLacking": _INPUT,
@@ -231,17 +253,26 @@ REASONS: dict[str, str] = {
     "ImageCheckBodyJointsFailed": _INPUT,
     "ImageCheckFaceFailed": _INPUT,
     "ImageObjectsUndetected": _INPUT,
+    "VideoFormatInvalid": _INPUT,
+    "FaceDetectFailure": _INPUT,
+    "FaceDetectNotPass": _INPUT,
+    "NoFaceDetected": _INPUT,
+    "MultiFaceDetected": _INPUT,
     "TaskPromptPolicyViolation": _MODERATION,
     "AuditSubmitIllegal": _MODERATION,
     "CreationPolicyViolation": _MODERATION,
     "PhotoAuditNotPass": _MODERATION,
     "AuditFailed": _MODERATION,
     "CreditInsufficient": _CREDITS,
+    "insufficient_user_quota": _CREDITS,
+    "insufficient_quota": _CREDITS,
+    "pre_consume_token_quota_failed": _CREDITS,
     "ImageDownloadFailure": _LATER,
     "OperationInProcess": _LATER,
     "InternalServiceFailure": _LATER,
     "Conflict": _LATER,
     "Canceled": _LATER,
+    "Unknown": _LATER,
     "QuotaExceeded": _LIMIT,
     "TooManyRequests": _LIMIT,
     "SystemThrottling": _LIMIT,
@@ -249,10 +280,21 @@ REASONS: dict[str, str] = {
     "UserCancelled": _OTHER,
     "Unauthorized": _OTHER,
     "Forbidden": _OTHER,
-    "TaskNotFound": _OTHER,
-    "CreationNotFound": _OTHER,
-    "NotFound": _OTHER,
+    "TaskNotFound": _MISSING,
+    "CreationNotFound": _MISSING,
+    "NotFound": _MISSING,
+    "task_not_exist": _MISSING,
+    "task_not_found": _MISSING,
+    "model_not_found": _NO_CHANNEL,
 }
+
+#: Reasons with which Vidu refuses a request; whatever status a relay passes them on with, nothing was created.
+REFUSALS = frozenset(
+    reason
+    for reason in REASONS
+    if reason[0].isupper()
+    and reason not in {"InternalServiceFailure", "Conflict", "Canceled", "Unknown", "UserCancelled"}
+)
 
 
 def fate_of_reason(reason: str | None) -> Fate:
@@ -270,7 +312,7 @@ def is_outage(result: object) -> bool:
 
     :param result: a task or an error.
     """
-    return isinstance(result, (ViduUnavailableError, ViduRateLimitError, ViduAuthError))
+    return isinstance(result, (ViduUnavailableError, ViduRateLimitError, *OF_THE_ACCOUNT))
 
 
 def says_nothing_of_the_request(status: int) -> bool:
@@ -284,11 +326,29 @@ def says_nothing_of_the_request(status: int) -> bool:
     return not 300 <= status < 500 or status in {408, 409, 499}
 
 
+def created_nothing(status: int, reason: str | None, vidu_status: int | None = None) -> bool:
+    """
+    Tell whether the reply to a submission shows that nothing was created.
+
+    A status that says nothing of the request needs a known refusal beside it: Vidu's own, or a relay's that comes
+    before anything is sent upstream.
+
+    :param status: the HTTP status.
+    :param reason: of the reply.
+    :param vidu_status: see :func:`request_error`.
+    """
+    if status < 200:
+        return False
+    is_known_refusal = vidu_status is not None or REASONS.get(reason or "") in {_CREDITS, _NO_CHANNEL}
+    return is_known_refusal or not says_nothing_of_the_request(status)
+
+
 def request_error(
     status: int,
     reason: str | None,
     message: str,
     *,
+    vidu_status: int | None = None,
     trace_id: str | None = None,
     retry_after: float | None = None,
     task_id: str | None = None,
@@ -302,7 +362,8 @@ def request_error(
     :param status: the HTTP status, anything but 200 to 399.
     :param reason: Vidu's reason, where the body has one.
     :param message: the body's message, or a part of the body.
-    :param trace_id: Vidu's trace id, where the body has one.
+    :param vidu_status: the status of Vidu's own refusal, where a relay passes it on inside a reply of its own.
+    :param trace_id: Vidu's trace id, where the reply has one.
     :param retry_after: seconds from the ``Retry-After`` header.
     :param task_id: the task that was asked about, where there is one.
     """
@@ -310,17 +371,18 @@ def request_error(
     text = f"Vidu answered: {message}" if message else f"Vidu answered HTTP {status} without a message."
     error: type[ViduError] = ViduRequestError
     fate = fate_of_reason(reason)
-    if status == 429 or kind == _LIMIT:
-        error, fate = ViduRateLimitError, Fate.RETRYABLE
-    elif says_nothing_of_the_request(status):
-        error, fate = ViduUnavailableError, Fate.RETRYABLE
-    elif kind == _CREDITS or status == 402:
+    refused_with = vidu_status or status
+    if kind == _CREDITS or refused_with == 402:
         error = ViduCreditError
+    elif refused_with == 429 or kind == _LIMIT:
+        error, fate = ViduRateLimitError, Fate.RETRYABLE
+    elif says_nothing_of_the_request(refused_with):
+        error, fate = ViduUnavailableError, Fate.RETRYABLE
     elif kind == _MODERATION:
         error = ViduModerationError
-    elif status in {401, 403}:
+    elif refused_with in {401, 403}:
         error = ViduAuthError
-    elif status == 404:
+    elif kind == _MISSING or (refused_with == 404 and kind != _NO_CHANNEL):
         error = ViduNotFoundError
     return error(
         text,
@@ -355,12 +417,20 @@ def no_creation_error(
     )
 
 
-def task_error(task_id: str, err_code: str | None, *, state: str = "failed", credits: int | None = None) -> ViduError:
+def task_error(
+    task_id: str,
+    err_code: str | None,
+    *,
+    message: str | None = None,
+    state: str = "failed",
+    credits: int | None = None,
+) -> ViduError:
     """
     Turn a failed remote task into an exception.
 
     :param task_id: Vidu's id.
     :param err_code: the task's ``err_code``; Vidu uses the reasons of its error-code page here too.
+    :param message: why, in the host's words.
     :param state: the state in which it was seen.
     :param credits: credits of the task as the query told them.
     """
@@ -374,8 +444,9 @@ def task_error(task_id: str, err_code: str | None, *, state: str = "failed", cre
     elif not moderated:
         again = "a retry submits it anew" if fate is Fate.RETRYABLE else "the same input would fail again"
         advice = f"Vidu does not bill failed tasks; {again}."
+    why = f": {message.rstrip('. ')}" if message else ""
     return error(
-        f"The video {what}.",
+        f"The video {what}{why}.",
         fate=fate,
         advice=advice,
         task_id=task_id,

@@ -21,6 +21,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -32,7 +33,6 @@ from airflow_provider_vidu.api.images import checked_data_uri
 
 #: The last part of the create path.
 ENDPOINT = "img2video"
-MAX_PROMPT_CHARACTERS = 5000
 MAX_PAYLOAD_CHARACTERS = 1_048_576
 
 #: What stands in ``images`` without being fetched or decoded by us: Vidu reads it itself.
@@ -70,13 +70,14 @@ class Img2VideoRequest(BaseModel):
     :param images: one image: a URL that Vidu can reach, a data URI (PNG, JPEG, WebP; 1:4 to 4:1), or the
         ``ssupload:`` URI of Vidu's upload tool. A single string stands for a list of one.
     :param model: the model's name. One that the catalogue does not know passes through unchecked.
-    :param prompt: what happens in the video, at most 5000 characters; ignored with ``is_rec``.
+    :param prompt: what happens in the video, at most 5000 characters, where the model is in the catalogue and its limit
+        is known; ignored with ``is_rec``.
     :param duration: whole seconds, within the model's row; unset = the model's default.
     :param seed: 0 or unset = random; the one used is in the answer. Vidu documents no upper limit.
-    :param resolution: ``360p``, ``540p``, ``720p`` or ``1080p``, within the model's row; a model that the
-        catalogue does not know may have others.
+    :param resolution: ``360p``, ``540p``, ``720p``, ``1080p``, ``2K`` or ``4K``, within the model's row; a model that
+        the catalogue does not know may have others.
     :param movement_amplitude: ``auto``, ``small``, ``medium``, ``large``; the q2 and q3 families ignore it.
-    :param audio: speech and sound in the video; unset = the model's default (true for the q3 family).
+    :param audio: speech and sound in the video; unset = the model's default (true for q3 and q4).
     :param audio_type: ``all``, ``speech_only`` or ``sound_effect_only``; split for q1, q2 and 2.0 only.
     :param voice_id: the voice, from Vidu's list; only with ``audio``, and not for q3.
     :param is_rec: Vidu writes the prompt itself, for 10 credits more.
@@ -140,9 +141,11 @@ class Img2VideoRequest(BaseModel):
 
     @field_validator("prompt")
     @classmethod
-    def _prompt_within_limit(cls, prompt: str | None) -> str | None:
-        if prompt is not None and len(prompt) > MAX_PROMPT_CHARACTERS:
-            raise ValueError(f"takes at most {MAX_PROMPT_CHARACTERS} characters, got {len(prompt)}")
+    def _prompt_within_limit(cls, prompt: str | None, info: ValidationInfo) -> str | None:
+        model = MODELS.get(info.data.get("model", DEFAULT_MODEL))
+        limit = model.max_prompt if model else None
+        if prompt is not None and limit is not None and len(prompt) > limit:
+            raise ValueError(f"takes at most {limit} characters, got {len(prompt)}")
         return prompt
 
     @field_validator("payload")
@@ -192,7 +195,7 @@ class Img2VideoRequest(BaseModel):
                 f"got {_shown(self.resolution)}."
             )
         audio = model.audio_default if self.audio is None else self.audio
-        if self.off_peak and audio is not model.off_peak_audio:
+        if self.off_peak and model.off_peak_audio is not None and audio is not model.off_peak_audio:
             needed = "true" if model.off_peak_audio else "false"
             raise ViduInputError(
                 f"off_peak: {model.name} takes off-peak only with audio={needed}, got audio={str(audio).lower()}."
@@ -306,7 +309,7 @@ def _shown(value: Any) -> str:
 
 
 def _listed(values: tuple[Any, ...]) -> str:
-    if len(values) > 3 and list(values) == list(range(values[0], values[-1] + 1)):
+    if len(values) > 3 and isinstance(values[0], int) and list(values) == list(range(values[0], values[-1] + 1)):
         return f"{values[0]} to {values[-1]}"
     if len(values) == 1:
         return str(values[0])

@@ -14,12 +14,13 @@ from enum import Enum
 
 from airflow_provider_vidu.api.endpoints import MAX_PAGE_SIZE, is_missing_endpoint
 from airflow_provider_vidu.api.errors import (
+    OF_THE_ACCOUNT,
     ViduAnswerTooLargeError,
-    ViduAuthError,
     ViduError,
     ViduNotFoundError,
     ViduRateLimitError,
     ViduUnavailableError,
+    is_outage,
 )
 from airflow_provider_vidu.api.tasks import ViduTask
 
@@ -158,7 +159,7 @@ class Listing:
                 return Then.SINGLY
             self._outages += 1
             return Then.RETURN
-        if isinstance(error, (ViduRateLimitError, ViduAuthError)):
+        if isinstance(error, (ViduRateLimitError, *OF_THE_ACCOUNT)):
             return Then.RETURN
         # It refuses this question (an id that is none?), or redirects: a single query's answer says what is wrong.
         self._strike()
@@ -173,7 +174,7 @@ class Listing:
 
         :param error: what came of it; None = an answer.
         """
-        if isinstance(error, (ViduUnavailableError, ViduRateLimitError, ViduAuthError)):
+        if is_outage(error):
             self._outages += 1
         else:
             self._is_up = True

@@ -1,13 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What messages about many have in common."""
+"""What messages have in common: a few names of many, and other people's words made safe to print."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 #: Items or tasks that a message names.
 MAX_NAMED = 20
+#: Characters of a prompt that a log line quotes.
+MAX_PROMPT = 60
+#: Characters of a host's own words that a message quotes.
+MAX_QUOTED = 500
+
+# Terminal escapes; controls but tab and newline; what reorders, hides or breaks a line; halves of characters, which
+# no log can encode.
+_UNPRINTABLE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|["
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_IMAGE = re.compile(
+    r"(data:[\w/+.-]*;base64,[\w+/=-]*|[\w+/=-]{100,})((\s|\\[nr])+[\w+/=-]{20,})*", re.IGNORECASE | re.ASCII
+)
+# What makes a link good for anyone who reads it.
+_SIGNED = re.compile(r"(https?://[^\s?#\"'<>\\]+)[?#](?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE)
 
 
 def some_of(named: Iterable[object]) -> str:
@@ -18,3 +37,66 @@ def some_of(named: Iterable[object]) -> str:
     """
     names = [str(one) for one in named]
     return ", ".join(names[:MAX_NAMED]) + (" …" if len(names) > MAX_NAMED else "")
+
+
+def name_of_picture(image: object) -> str:
+    """
+    Return what a person calls a picture: its file's name, without a folder, a connection or a signature.
+
+    :param image: as the DAG author gave it, or a list of one; None = unknown.
+    """
+    first = next(iter(image), None) if isinstance(image, (list, tuple)) else image
+    text = str(first or "").strip()
+    if text[:5].lower() == "data:":
+        return "a data URI"
+    path = urlsplit(text).path if "://" in text else text
+    return path.rstrip("/").rpartition("/")[2]
+
+
+def first_words(text: object) -> str:
+    """
+    Return the beginning of a prompt on one line.
+
+    :param text: the prompt; None and blanks give an empty text.
+    """
+    words = " ".join(str(text or "").split())
+    return words if len(words) <= MAX_PROMPT else f"{words[:MAX_PROMPT].rsplit(' ', 1)[0]} …"
+
+
+def what_was_asked(model: object, image: object, prompt: object) -> str:
+    """
+    Return a sentence that names a request among its siblings; empty where nothing of it is known.
+
+    :param model: the model's name.
+    :param image: as the DAG author gave it.
+    :param prompt: the prompt.
+    """
+    known = {"model": str(model or ""), "picture": name_of_picture(image), "prompt": first_words(prompt)}
+    named = ", ".join(f"{name} {value}" for name, value in known.items() if value)
+    return f"{named[0].upper()}{named[1:]}." if named else ""
+
+
+def printable(text: str) -> str:
+    """Return a text without terminal escapes, controls and invisible characters; its lines are kept."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r", "\n"))
+
+
+def one_line(text: str, limit: int = MAX_QUOTED) -> str:
+    """
+    Return somebody else's words as one line that is safe to print.
+
+    :param text: as it came.
+    :param limit: characters to keep.
+    """
+    words = " ".join(printable(text[: 4 * limit]).split())
+    return words if len(words) <= limit else f"{words[:limit]}…"
+
+
+def quoted(text: str, limit: int = MAX_QUOTED) -> str:
+    """
+    Return what a host says, for a message: one line, without images, and without the signatures of links.
+
+    :param text: as it came; a host may echo the request, image and all.
+    :param limit: characters to keep.
+    """
+    return one_line(_SIGNED.sub(r"\1", _IMAGE.sub("(an image)", text[: 4 * limit])), limit)

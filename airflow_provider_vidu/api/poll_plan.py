@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.endpoints import MAX_PAGE_SIZE
 from airflow_provider_vidu.api.errors import (
-    ViduAuthError,
+    OF_THE_ACCOUNT,
     ViduError,
     ViduRateLimitError,
     ViduUnavailableError,
@@ -234,8 +234,8 @@ class PollPlan:
         limited = next((error for error in troubles if isinstance(error, ViduRateLimitError)), None)
         if limited is not None or len(troubles) == len(results):
             trouble = self._trouble = limited or troubles[0]
-            if not isinstance(trouble, ViduAuthError):
-                # A refused key is counted by each wait, and not waited for.
+            if not isinstance(trouble, OF_THE_ACCOUNT):
+                # A refused key or account is counted by each wait, and not waited for.
                 self.pace.failed(trouble, now, min([*self._intervals, LISTED_GAP]))
         else:
             self._trouble = None

@@ -18,7 +18,20 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    TypeAdapter,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from airflow_provider_vidu.api.failures import read_task_failure
+from airflow_provider_vidu.api.messages import one_line, printable, quoted
 
 
 class TaskState(str, Enum):
@@ -34,7 +47,11 @@ class TaskState(str, Enum):
         return self.value
 
 
+_KNOWN_STATES = frozenset(state.value for state in TaskState)
 FINAL_STATES = frozenset({TaskState.SUCCESS, TaskState.FAILED})
+
+#: pydantic's context for the reply to a submission: no link in it can be the video yet.
+NEW_TASK = {"is_new": True}
 
 # Words that relays use for the same states.
 _RELAY_STATES = {
@@ -45,15 +62,22 @@ _RELAY_STATES = {
     "queuing": TaskState.QUEUEING,
     "running": TaskState.PROCESSING,
     "in_progress": TaskState.PROCESSING,
+    # With a link beside them these would be taken for an end.
+    "accepted": TaskState.CREATED,
+    "scheduled": TaskState.QUEUEING,
+    "waiting": TaskState.QUEUEING,
+    "generating": TaskState.PROCESSING,
+    "rendering": TaskState.PROCESSING,
     "completed": TaskState.SUCCESS,
     "complete": TaskState.SUCCESS,
     "succeeded": TaskState.SUCCESS,
     "succeed": TaskState.SUCCESS,
     "done": TaskState.SUCCESS,
     "finished": TaskState.SUCCESS,
-    # Not "error" and "timeout": a gateway says so of its own request, too, and the task may go on.
     "failure": TaskState.FAILED,
     "fail": TaskState.FAILED,
+    "error": TaskState.FAILED,
+    "timeout": TaskState.FAILED,
     "expired": TaskState.FAILED,
     "rejected": TaskState.FAILED,
     "aborted": TaskState.FAILED,
@@ -65,11 +89,15 @@ _RELAY_STATES = {
 _MOST_LAYERS = 3
 # Where relays put the link of a success, beside Vidu's creations; of old, new-api put it into fail_reason.
 _LINK_FIELDS = ("result_url", "video_url", "url", "video", "output", "outputs", "metadata", "fail_reason")
-# What those hold, where they hold an object.
+# Of those, the ones that say that it is a video; in another it may be a page about the task.
+_VIDEO_FIELDS = frozenset({"result_url", "video_url", "video"})
+# What they hold, where they hold an object.
 _INNER_LINK_FIELDS = ("url", "video_url", "video")
 # The names below which a reply repeats what was sent.
 _INPUT_NAME = re.compile(r"image|img|frame|input|request|wm_", re.IGNORECASE)
+_VIDEO = re.compile(r"\.(mp4|m4v|mov|webm|mkv)$", re.IGNORECASE)
 _LINK = re.compile(r"https?://[^\s/?#]\S*", re.IGNORECASE)
+_MOMENT = TypeAdapter(datetime)
 _PICTURE = re.compile(r"\.(png|jpe?g|webp|gif|bmp|avif|heic)$", re.IGNORECASE)
 
 
@@ -105,25 +133,34 @@ def _state_of(layers: Sequence[Mapping[str, Any]]) -> str | None:
 def _state_word(value: Any) -> str | None:
     if not isinstance(value, str) or not value:
         return None
-    word = value.strip().lower()
-    return str(_RELAY_STATES.get(word, word))
+    word = one_line(value).lower()
+    return str(_RELAY_STATES.get(word, word)) or None
+
+
+def _is_known(state: str | None) -> bool:
+    return state in _KNOWN_STATES
 
 
 def _creations_of(layers: Sequence[Mapping[str, Any]], state: str | None) -> list[Any]:
-    """Return Vidu's creations, and the link that a relay puts elsewhere if none of them has one."""
+    """
+    Return Vidu's creations, and the link that a relay puts elsewhere if none of them has one.
+
+    In an unknown state only what says of itself that it is a video counts.
+    """
     inmost_first = list(reversed(layers))
     found = [_rows(layer.get("creations")) for layer in inmost_first]
     for rows in found:
         if any(_has_link(row) for row in rows):
             return rows
     rows = next((rows for rows in found if rows), [])
-    if state == TaskState.SUCCESS:
+    if state == TaskState.SUCCESS or not _is_known(state):
         inputs = _input_links(layers)
         for layer in inmost_first:
             for name in _LINK_FIELDS:
                 for link in _links(layer.get(name)):
                     plain = _without_query(link)
-                    if plain not in inputs and not _PICTURE.search(plain):
+                    is_video = state == TaskState.SUCCESS or name in _VIDEO_FIELDS or _VIDEO.search(plain)
+                    if is_video and plain not in inputs and not _PICTURE.search(plain):
                         return [*rows, {"url": link}]
     return rows
 
@@ -156,7 +193,7 @@ def _has_link(row: Any) -> bool:
 
 
 def _is_link(value: Any) -> bool:
-    return isinstance(value, str) and _LINK.fullmatch(value) is not None
+    return isinstance(value, str) and _LINK.fullmatch(value) is not None and printable(value) == value
 
 
 def _links(value: Any, depth: int = 3) -> list[str]:
@@ -169,13 +206,24 @@ def _links(value: Any, depth: int = 3) -> list[str]:
     return [link for one in value for link in _links(one, depth - 1)]
 
 
+def _why(body: Mapping[str, Any]) -> dict[str, str | None]:
+    failure = read_task_failure(body)
+    return {"err_code": failure.reason, "err_msg": failure.words or None}
+
+
 def _without_query(link: str) -> str:
     return re.split(r"[?#]", link, maxsplit=1)[0]
 
 
 def _text(value: Any) -> Any:
     # Ids are 18 digits: relays send them as numbers as well, and as text they survive every JSON reader.
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    # It is printed wherever the task is named.
+    return one_line(text) if isinstance(text, str) else text
+
+
+def _one_line(value: Any) -> Any:
+    return one_line(value) if isinstance(value, str) else value
 
 
 def _or_none(value: Any, read: Any) -> Any:
@@ -221,9 +269,11 @@ class ViduTask(BaseModel):
         answer has none (a list row may).
     :param model: what renders it; the query does not answer it.
     :param credits: the price; authoritative in the create answer.
-    :param err_code: why it failed; None where it did not.
+    :param err_code: why it failed; None where it did not, or where no reply has a code.
+    :param err_msg: why it failed, in the host's words.
     :param payload: the echo of the request's; None where the answer has no such field.
-    :param created_at: RFC 3339, UTC. Some relays send Unix seconds or milliseconds.
+    :param created_at: RFC 3339 as the host sends it, UTC where it has no offset. Some relays send Unix seconds or
+        milliseconds; those are converted.
     :param duration: seconds; the create answer and list rows have it.
     :param resolution: for example ``720p``.
     :param off_peak: whether it may take 48 hours.
@@ -237,6 +287,7 @@ class ViduTask(BaseModel):
     model: str | None = None
     credits: int | None = None
     err_code: str | None = None
+    err_msg: str | None = Field(default=None, repr=False)
     payload: str | None = Field(default=None, repr=False)
     created_at: str | None = None
     duration: float | None = Field(default=None, allow_inf_nan=False)
@@ -249,7 +300,7 @@ class ViduTask(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _relay_spellings(cls, body: Any) -> Any:
+    def _relay_spellings(cls, body: Any, info: ValidationInfo) -> Any:
         if not isinstance(body, dict):
             return body
         layers = layers_of(body)
@@ -261,18 +312,25 @@ class ViduTask(BaseModel):
             known.pop("task_id", None)
             known.pop("id", None)
             body = {**known, **ids}
-        body["state"] = _state_of(layers)
-        body["creations"] = _creations_of(layers, body["state"])
+        state = _state_of(layers)
+        is_new = bool(info.context and info.context.get("is_new"))
+        creations = [] if is_new and not _is_known(state) else _creations_of(layers, state)
+        if not _is_known(state) and any(_has_link(row) for row in creations):
+            state = TaskState.SUCCESS.value
+        why = _why(body) if state == TaskState.FAILED else {"err_msg": None}
+        body.update(why, state=state, creations=creations)
         if not body.get("task_id"):
             body.pop("task_id", None)
         return body
 
     _id_as_text = field_validator("task_id", mode="before")(_text)
 
+    _as_one_line = field_validator("model", "resolution", "created_at", "wm_position", mode="before")(_one_line)
+
     @field_validator("err_code", mode="before")
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
-        return str(value) if value else None
+        return quoted(str(value)) or None if value else None
 
     @field_validator("payload", mode="before")
     @classmethod
@@ -311,11 +369,13 @@ class ViduTask(BaseModel):
 
     @property
     def created(self) -> float | None:
-        """When the task was created, epoch seconds, cut to whole ones; None where nobody told."""
+        """When the task was created, epoch seconds, cut to whole ones; UTC where it has no offset."""
         try:
-            # Whole seconds: up to nine fractional digits and the Z are more than Python 3.10 reads.
-            return datetime.fromisoformat((self.created_at or "")[:19]).replace(tzinfo=timezone.utc).timestamp()
-        except ValueError:
+            # Python 3.10 reads neither a Z nor nine fractional digits.
+            moment = _MOMENT.validate_python(self.created_at)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+            return float(moment.timestamp() // 1)
+        except (ValueError, OverflowError):
             return None
 
     @property

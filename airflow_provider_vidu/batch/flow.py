@@ -223,6 +223,7 @@ class Flow:
                 # What was sent may be on its way for as long as a POST can last.
                 ended = max(ended, (item.attempted_at or ended) + batch.client.account.timeout)
             batch.in_doubt[item.identity] += 1
+            batch.lost_replies[index] = error.message
             batch.kept.update(index, ended_at=ended)
             # A host that answers nobody must not be sent the whole batch.
             if self._is_down(error):

@@ -167,6 +167,7 @@ class LostSubmissions:
         batch = self._batch
         item = batch.items[index]
         here = batch.in_doubt[item.identity] > 0
+        reply = f" {batch.lost_replies[index]}" if index in batch.lost_replies else ""
         known = replace(
             batch.known(index),
             look_up=verdict,
@@ -183,13 +184,13 @@ class LostSubmissions:
                 batch.log.info("Item %d is submitted anew, since %s.", index, decision.reason)
                 return
             batch.errors[index] = ViduUnavailableError(
-                f"Vidu has created nothing in {MAX_ATTEMPTS} attempts.", advice="Nothing is billed."
+                f"Vidu has created nothing in {MAX_ATTEMPTS} attempts.{reply}", advice="Nothing is billed."
             )
             return
         batch.budget.cannot_tell(*batch.requests[index].price)
         listed = f" Vidu tasks that may be it: {some_of(candidates)}." if candidates else ""
         batch.errors[index] = ViduSubmissionInDoubtError(
-            f"An attempt was made, and {decision.reason}.{listed}",
+            f"An attempt was made, and {decision.reason}.{reply}{listed}",
             # Whoever has chosen to submit in doubt does so with the next try.
             fate=Fate.RETRYABLE if batch.policies.on_unknown == "resubmit" else None,
             advice=(
@@ -203,5 +204,5 @@ class LostSubmissions:
         batch = self._batch
         if batch.memory is not Memory.STORE:
             return batch.memory.by_clearing("the failed ones")
-        command = batch.this_try.write_command(ADOPTED_KEY, {item.marker(batch.generation): "THE-VIDU-TASK-ID"})
+        command = batch.this_try.write_by_hand(ADOPTED_KEY, {item.marker(batch.generation): "THE-VIDU-TASK-ID"})
         return f"adopt it: {command} ; then {clear_this_task()}: {batch.this_try.clear_command()} ;"

@@ -284,7 +284,7 @@ def _in_doubt(batch: BatchSubmission, found: Recalled) -> ViduSubmissionInDoubtE
         f"account's list cannot say.{listed}",
         advice=(
             "It may be billed; nothing was submitted by this try. Check the account's tasks since this Dag run began. "
-            f"If none is of this batch, note that: {this_try.nothing_created_command(HEADER_KEY)} . Then "
+            f"If none is of this batch, note that: {this_try.nothing_created_by_hand(HEADER_KEY)} . Then "
             f"{clear_this_task()}: {this_try.clear_command()} (AIRFLOW_URL, AIRFLOW_TOKEN: Airflow's API). "
             "on_unknown='resubmit' submits all again without asking. From the next run on, put {marker} into a payload "
             "of your own: then what it submits is found."

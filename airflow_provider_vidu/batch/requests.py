@@ -280,8 +280,9 @@ def _json(text: str, name: str) -> Any:
 def _raise_for(problems: Sequence[str]) -> None:
     if problems:
         problems = [problem.rstrip(".") for problem in problems]
-        more = f" … and {len(problems) - MAX_NAMED} more" if len(problems) > MAX_NAMED else ""
-        raise ViduInputError(f"{len(problems)} of the batch's requests: {'; '.join(problems[:MAX_NAMED])}{more}.")
+        more = [f"… and {len(problems) - MAX_NAMED} more"] if len(problems) > MAX_NAMED else []
+        named = "\n".join([*problems[:MAX_NAMED], *more])
+        raise ViduInputError(f"{len(problems)} of the batch's requests cannot be sent.\n{named}")
 
 
 class _Counted:

@@ -51,14 +51,14 @@ class Sightings:
         task = best(list(attempts.values()))
         return next(number for number, one in attempts.items() if one is task), task
 
-    def worth(self, identity: str) -> tuple[bool, bool, str]:
+    def worth(self, identity: str) -> tuple[bool, bool, float, str]:
         """
         Return a key that sorts items by their tasks: what succeeded is worth most, what has failed least.
 
         :param identity: of an item that was seen.
         """
         task = best(list(self.by_attempt[identity].values()))
-        return task.succeeded, not task.is_final, task.created_at or ""
+        return task.succeeded, not task.is_final, task.created or 0.0, task.created_at or ""
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ class BatchStore:
                 f"The batch's record {HEADER_KEY!r} in the task state store cannot be used: {error}.",
                 advice=(
                     "Nothing was submitted by this try. If you are sure that nothing of it runs at Vidu, note that: "
-                    f"{self._try.nothing_created_command(HEADER_KEY)} . Then {clear_this_task()}: "
+                    f"{self._try.nothing_created_by_hand(HEADER_KEY)} . Then {clear_this_task()}: "
                     f"{self._try.clear_command()}"
                 ),
             ) from error

@@ -146,6 +146,8 @@ class BatchSubmission:
         self.errors: dict[int, ViduError] = {}
         #: Why nothing more is submitted; None = nothing stands in the way.
         self.stopped: ViduError | None = None
+        #: How submissions in doubt were answered, by the items' numbers.
+        self.lost_replies: dict[int, str] = {}
         #: Replies that this try has lost, by the items' identities.
         self.in_doubt: Counter[str] = Counter({} if resumed is None else resumed.attempts_of)
         #: Whoever waited has given up.
@@ -680,7 +682,9 @@ class BatchSubmission:
             self.errors.pop(index, None)
             remote = remote_of(answer)
             if answer.failed:
-                self.errors[index] = task_error(answer.task_id, answer.err_code, credits=answer.credits)
+                self.errors[index] = task_error(
+                    answer.task_id, answer.err_code, message=answer.err_msg, credits=answer.credits
+                )
         if isinstance(answer, ViduError) or not answer.failed:
             # Not every host tells what a task has cost: then the estimate counts, as when it was submitted.
             kind, estimate = self.requests[index].price

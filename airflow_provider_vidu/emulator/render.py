@@ -27,7 +27,7 @@ from airflow_provider_vidu.emulator.watermark import Stamp, Watermark, even
 __all__ = ["RenderRequest", "RenderedVideo", "Watermark", "frame_size", "render_cover", "render_video"]
 
 FPS = 24
-SHORTER_SIDES = {"360p": 360, "540p": 540, "720p": 720, "1080p": 1080}
+SHORTER_SIDES = {"360p": 360, "540p": 540, "720p": 720, "1080p": 1080, "2K": 1440, "4K": 2160}
 # The API takes pictures from 1:4 to 4:1. A longer one (a test that switched the check off) is cropped.
 LONGEST_RATIO = 4
 
@@ -38,7 +38,7 @@ class RenderRequest:
 
     :param image: the bytes of the first frame, a PNG, JPEG or WebP file.
     :param duration: length in seconds, more than 0.
-    :param resolution: ``360p``, ``540p``, ``720p`` or ``1080p``.
+    :param resolution: ``360p``, ``540p``, ``720p``, ``1080p``, ``2K`` or ``4K``.
     :param seed: any integer; decides the camera move and the sound.
     :param movement_amplitude: ``auto``, ``small``, ``medium`` or ``large``.
     :param audio: whether the video has a sound track.
@@ -75,7 +75,7 @@ def frame_size(image_width: int, image_height: int, resolution: str) -> tuple[in
 
     :param image_width: width of the submitted image in pixels.
     :param image_height: height of the submitted image in pixels.
-    :param resolution: ``360p``, ``540p``, ``720p`` or ``1080p``: the length of the shorter side.
+    :param resolution: ``360p``, ``540p``, ``720p``, ``1080p``, ``2K`` or ``4K``: the length of the shorter side.
     :return: width and height in pixels, both even, at most four times as long as wide.
     :raises ValueError: if the resolution is unknown.
     """
@@ -115,7 +115,7 @@ def render_cover(image: bytes, resolution: str) -> bytes:
     """Make the cover of a video: its first frame.
 
     :param image: the bytes of the submitted image.
-    :param resolution: ``360p``, ``540p``, ``720p`` or ``1080p``.
+    :param resolution: ``360p``, ``540p``, ``720p``, ``1080p``, ``2K`` or ``4K``.
     :return: the bytes of a JPEG file in the size of the video.
     :raises ValueError: if the image cannot be decoded or the resolution is unknown.
     """

@@ -53,6 +53,7 @@ class ViduHook(BaseHook):
         self.vidu_conn_id = vidu_conn_id
         self._account: Account | None = None
         self._client: ViduClient | None = None
+        self._unknown = ""
         self._submissions: dict[str, Submission] = {}
 
     @classmethod
@@ -89,7 +90,25 @@ class ViduHook(BaseHook):
                 f"There is no connection {self.vidu_conn_id!r}.",
                 advice=f"Add it: airflow connections add {self.vidu_conn_id} --conn-type vidu --conn-password KEY.",
             ) from error
-        return _account(connection, connection.extra_dejson, self.vidu_conn_id)
+        return self._read(connection, connection.extra_dejson)
+
+    def _read(self, connection: Any, extra: Any) -> Account:
+        from airflow_provider_vidu.api.account import account_from_fields, unknown_extras
+
+        unknown = unknown_extras(extra) if isinstance(extra, Mapping) else []
+        if unknown:
+            self._unknown = f"Unknown in the connection's extra, and ignored: {', '.join(unknown)}."
+            if (self.vidu_conn_id, self._unknown) not in _warned:
+                _warned.add((self.vidu_conn_id, self._unknown))
+                self.log.warning("Connection %s: %s", self.vidu_conn_id, self._unknown)
+        return account_from_fields(
+            host=connection.host,
+            schema=connection.schema,
+            port=connection.port,
+            password=connection.password,
+            extra=extra,
+            conn_id=self.vidu_conn_id,
+        )
 
     async def aget_account(self) -> Account:
         """Look the connection up on an event loop, anew at every call; see :attr:`account`."""
@@ -102,7 +121,7 @@ class ViduHook(BaseHook):
             self._account = await asyncio.to_thread(self._look_up)
         else:
             extra = await compat.get_async_extra(connection)
-            self._account = _account(connection, extra, self.vidu_conn_id)
+            self._account = self._read(connection, extra)
         return self._account
 
     def get_conn(self) -> ViduClient:
@@ -202,11 +221,12 @@ class ViduHook(BaseHook):
                 sleep=sleep,
                 log=self.log,
             )
-            task = submission.submit(lambda: _wire(request, extra_params, self.log))
+            picture = request.get("images") if isinstance(request, Mapping) else request.images
+            task = submission.submit(lambda: _wire(request, extra_params, self.log), picture=picture)
         except ViduError as error:
             raise_for_airflow(error)
         self._submissions[task.task_id] = submission
-        report(self, request.get("images") if isinstance(request, Mapping) else request.images, ())
+        report(self, picture, ())
         return task
 
     def note_returned(self, task: ViduTask | str) -> None:
@@ -396,20 +416,12 @@ class ViduHook(BaseHook):
         """
         from airflow_provider_vidu.connection_check import checked
 
-        return checked(lambda: self.account, self.vidu_conn_id)
+        works, message = checked(lambda: self.account, self.vidu_conn_id)
+        return works, f"{message} {self._unknown}".strip()
 
 
-def _account(connection: Any, extra: Mapping[str, Any], conn_id: str) -> Account:
-    from airflow_provider_vidu.api.account import account_from_fields
-
-    return account_from_fields(
-        host=connection.host,
-        schema=connection.schema,
-        port=connection.port,
-        password=connection.password,
-        extra=extra,
-        conn_id=conn_id,
-    )
+# Connections and their unknown extras that this process has warned of.
+_warned: set[tuple[str, str]] = set()
 
 
 def _wire(

@@ -69,7 +69,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
     :param model: for example ``viduq3-pro``; one newer than this release passes through with a warning.
     :param duration: whole seconds, within the model's range; None = the model's default.
     :param seed: 0 or None = random.
-    :param resolution: ``360p``, ``540p``, ``720p`` or ``1080p``, as the model has it; None = its default.
+    :param resolution: ``360p``, ``540p``, ``720p``, ``1080p``, ``2K`` or ``4K``; None = the model's default.
     :param movement_amplitude: ``auto``, ``small``, ``medium`` or ``large``; no effect with q2 and q3 models.
     :param audio: sound in the video; None = the model's default (on for q3).
     :param audio_type: ``all``, ``speech_only`` or ``sound_effect_only``.
@@ -253,7 +253,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
             self._check_settings()
             with self._client() as client:
                 submission = self._submission(context, client, resumed)
-                task = submission.submit(self._wire)
+                task = submission.submit(self._wire, picture=self.images)
                 show(self, task)
                 self._stop_if_killed(context, client, task.task_id)
                 if not self.wait_for_completion:

@@ -42,9 +42,9 @@ class ViduTaskSensor(BaseSensorOperator):
     :param soft_fail: skip instead of failing.
     :param end_from_trigger: end in the triggerer when the remote task has its video, with the task record as XCom,
         instead of resuming on a worker (seconds, or more where many end at once). Everything else resumes on a
-        worker. It needs ``deferrable``; no worker runs at the end, so that ``on_success_callback``, listeners
-        (OpenLineage) and a custom XCom backend do not see a success; outlets would get no asset event, and
-        ``multiple_outputs`` not its XComs: both are refused.
+        worker, and so does every success where an ``on_success_callback`` or a listener such as OpenLineage's waits
+        for it. It needs ``deferrable``. No worker runs at the end: outlets would get no asset event, and
+        ``multiple_outputs`` not its XComs, so both are refused.
     :return: the task record, its links freshly signed.
     """
 
@@ -72,7 +72,9 @@ class ViduTaskSensor(BaseSensorOperator):
         self.vidu_task = vidu_task
         self.vidu_conn_id = vidu_conn_id
         self.deferrable = deferrable
-        self.end_from_trigger = end_from_trigger
+        # Not under the parameter's own name: Airflow refuses to import a DAG with a task that has an attribute of that
+        # name wherever a listener is installed. Here a worker takes over where one listens.
+        self._ends_in_triggerer = end_from_trigger
         if end_from_trigger and not deferrable:
             raise ValueError(
                 f"{self.task_id}: end_from_trigger=True needs deferrable=True: it is a trigger that ends it."
@@ -110,7 +112,7 @@ class ViduTaskSensor(BaseSensorOperator):
         except AirflowException as error:
             # The base class applies these to pokes and to resumed waits, but not to what is raised here.
             if self.soft_fail or getattr(self, "never_fail", False):
-                raise AirflowSkipException(str(error)) from error
+                raise AirflowSkipException(str(error)) from None
             raise
         if record is not None:
             # A task that has ended already is not worth a triggerer.
@@ -265,11 +267,8 @@ class ViduTaskSensor(BaseSensorOperator):
         return hand_over(self, context, task)
 
     def _defer(self, task: ViduTask, hints: Mapping[str, Any], end_time: float) -> NoReturn:
-        from airflow_provider_vidu import compat
         from airflow_provider_vidu.triggers.task import wait_in_triggerer
 
-        if self.end_from_trigger and compat.task_success_event() is None:
-            self.log.info("This Airflow's triggers cannot end a task: a worker will.")
         wait_in_triggerer(
             self,
             task.task_id,
@@ -279,5 +278,19 @@ class ViduTaskSensor(BaseSensorOperator):
             cancel_on_kill=False,
             hints=hints,
             known=task.record(),
-            end_task=self.end_from_trigger,
+            end_task=self._ends_in_triggerer and self._may_end_in_triggerer(),
         )
+
+    def _may_end_in_triggerer(self) -> bool:
+        from airflow_provider_vidu import compat
+
+        if compat.task_success_event() is None:
+            self.log.info("end_from_trigger: a trigger of this Airflow cannot end a task; a worker will.")
+            return False
+        if self.on_success_callback or compat.is_success_listened_to():
+            self.log.info(
+                "end_from_trigger: a callback or listener waits for this success; a worker will end the task."
+            )
+            return False
+        # Only a worker marks an XCom as the result of its DAG.
+        return not getattr(self, "returns_dag_result", False)

@@ -150,7 +150,9 @@ class ViduTaskTrigger(BaseTrigger):
 
         success_event = compat.task_success_event()
         task = outcome.task
-        if success_event is None or outcome.status != "success" or task is None:
+        if success_event is None or outcome.status != "success" or task is None or self.task_instance is None:
+            return None
+        if self.known is not None and not compat.takes_xcoms_of_triggers():
             return None
         try:
             if not task.video_url:
@@ -162,9 +164,13 @@ class ViduTaskTrigger(BaseTrigger):
             return None
         if not (task.succeeded and task.video_url):
             return None
-        record = task.filled_from(earlier).record()
-        xcoms = {"return_value": record} if self.known is not None else {}
-        event: TriggerEvent = success_event(xcoms={**xcoms, **links_of(task, await watching.task_page(task.task_id))})
+        try:
+            if self.known is not None:
+                await compat.push_from_trigger(self.task_instance, "return_value", task.filled_from(earlier).record())
+        except Exception as error:
+            self.log.warning("A worker pushes the record of Vidu task %s: %r", outcome.task_id, error)
+            return None
+        event: TriggerEvent = success_event(xcoms=links_of(task, await watching.task_page(task.task_id)))
         return event
 
     async def on_kill(self) -> None:

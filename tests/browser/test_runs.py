@@ -31,9 +31,9 @@ def test_the_log_of_a_task_tells_its_story_without_a_traceback_or_the_key(
 ):
     page.goto(f"/dags/{DAG}/runs/{folder_run}/tasks/animate/mapped/1")
     for line in (
-        r"Submitted: Vidu task \d+, \d+ credits\.",
+        r"Submitted: Vidu task \d+, \d+ credits\. Model .*, picture .*, prompt .*",
         r"Vidu task \d+: success after \d+ s\.",
-        r"Landed vidu-videos/\d+\.mp4",
+        r"Landed vidu-videos/[a-z_]+-\d+\.mp4",
         r"Vidu task \d+ has its video.* \d+ credits",
     ):
         expect(page.get_by_text(re.compile(line))).to_be_visible()

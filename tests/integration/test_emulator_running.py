@@ -230,7 +230,7 @@ def test_everything_can_be_looked_at_from_another_process_without_a_key() -> Non
         assert counters["submissions"] == counters["requests"]["submit"] == 1
         assert counters == vidu.counters.as_json()
         ledger = inspect(vidu, "ledger")
-        assert ledger["tasks"] == {task_id: {"reserved": 7, "charged": 7, "refunded": 0}}
+        assert ledger["tasks"] == {task_id: {"reserved": 8, "charged": 8, "refunded": 0}}
         assert [entry["kind"] for entry in ledger["entries"]] == ["reserved", "charged"]
         assert ledger["balance"] == {"default": 100_000 - 7}
         (task,) = inspect(vidu, "tasks")

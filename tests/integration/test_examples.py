@@ -68,6 +68,7 @@ def test_folder(run_dag, vidu_emulator, decoded_video, tmp_path):
         assert video["duration"] == pytest.approx(2, abs=0.1)
         assert min(video["width"], video["height"]) == 540
         assert shows(video["frames"][0], picture)
+        assert Path(record["files"][0]["path"]).name == f"{picture.stem}-{record['task_id']}.mp4"
 
 
 def test_batch(run_dag, vidu_emulator, decoded_video, tmp_path):
@@ -80,6 +81,7 @@ def test_batch(run_dag, vidu_emulator, decoded_video, tmp_path):
         video = decoded_video(record["files"][0]["path"])
         assert video["duration"] == pytest.approx(2, abs=0.1)
         assert shows(video["frames"][0], pictures[number // 3])
+        assert Path(record["files"][0]["path"]).name.startswith(pictures[number // 3].stem)
     assert [json.loads(line) for line in (tmp_path / "manifest.jsonl").read_text().splitlines()] == records
     assert run.xcom("bill") == {"videos": len(records), "failed": [], "credits": vidu_emulator.ledger.charged}
     assert set(run.tries().values()) == {1}
@@ -131,7 +133,7 @@ def test_download(run_dag, vidu_emulator, decoded_video, tmp_path):
     run = run_dag("example_vidu_download", {"output_path": f"{tmp_path}/"})
     assert run.state == "success"
     record = run.xcom("land")
-    stem = f"{tmp_path}/viduq2-turbo/{record['task_id']}"
+    stem = f"{tmp_path}/viduq2-turbo/ceramic_mug-{record['task_id']}"
     assert {file["kind"]: file["path"] for file in record["files"]} == {
         "video": f"{stem}.mp4",
         "cover": f"{stem}-cover.jpg",

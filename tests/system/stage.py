@@ -271,6 +271,17 @@ class Run:
             f"{self._path}/xcomEntries/return_value", map_index=task["map_index"], deserialize="true", **place
         )["value"]
 
+    def result_of(self, task_id: str) -> Any:
+        """
+        Return what another task of the run has returned.
+
+        :param task_id: of that task, not mapped.
+        """
+        path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        value = self.airflow.get(path, deserialize="true")["value"]
+        # Airflow 3.0 shows it as the text that it keeps.
+        return json.loads(value) if isinstance(value, str) else value
+
     def printed_commands(self) -> list[str]:
         """Return the shell commands that the task's messages print, each once, in their order."""
         return list(dict.fromkeys(re.findall(r"curl -X .*? -d '[^']*'", "\n".join(self._texts()))))
@@ -314,6 +325,13 @@ class Run:
         """
         folder = self.airflow.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
         return "\n".join(file.read_text() for file in folder.rglob(f"*.trigger.{job}.log"))
+
+    def worker_logs(self) -> str:
+        """Return what the workers of the task have logged, without the triggerers."""
+        folder = self.airflow.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
+        files = [file for file in folder.rglob(f"task_id={self.task_id}/**/*.log") if ".trigger." not in file.name]
+        assert files, f"no worker of {self} has logged"
+        return "\n".join(file.read_text() for file in files)
 
     def __str__(self) -> str:
         return f"{self.dag_id} ({self.account.conn_id})"

@@ -193,6 +193,16 @@ def test_openlineage_learns_what_was_downloaded(told: Told) -> None:
     assert names == landed
 
 
+def test_a_worker_ends_the_sensor_where_a_listener_listens(told: Told) -> None:
+    assert told.airflow.get("importErrors")["import_errors"] == []
+    run_id = told.airflow.trigger("ends_in_triggerer")
+    told.ends("ends_in_triggerer", run_id)
+    submitted = told.record("submit", dag_id="ends_in_triggerer", run_id=run_id)
+    kind, task_id, _ = told.record("kind_and_id", dag_id="ends_in_triggerer", run_id=run_id)
+    assert (kind, task_id) == ("dict", submitted["task_id"])
+    assert "ends_in_triggerer.wait" in {event["job"]["name"] for event in told.events()}
+
+
 def test_after_a_clear_the_button_leads_to_the_new_task(told: Told) -> None:
     before = told.record("one")["task_id"]
     told.airflow.send(

@@ -263,6 +263,7 @@ def test_where_nobody_can_tell_nothing_is_sent_again_and_the_rest_is_done(vidu_e
     assert [record["state"] for record in records].count("success") == 3
     (lost,) = [record for record in records if record["error"]]
     assert "avp1:" in lost["error"]
+    assert "The reply to the submission" in lost["error"]
     assert vidu_emulator.counters.submissions == 4
 
 
@@ -471,6 +472,15 @@ def test_too_few_credits_midway_finish_what_is_paid_and_the_clear_does_the_rest(
     assert charges(vidu_emulator) == 6
     # Not one POST an item: the account was empty for all of them.
     assert vidu_emulator.counters.requests["submit"] < 6 + 11
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_relays_empty_balance_stops_a_batch_at_once(vidu_emulator, runtime_context, store, status):
+    vidu_emulator.faults.add("submit", Fault.refuse(status, reason="insufficient_user_quota", times=None, after=2))
+    with pytest.raises(AirflowFailException, match="insufficient_user_quota"):
+        drive(operator(numbered(10), max_in_flight=1), runtime_context(store))
+    assert charges(vidu_emulator) == 2
+    assert vidu_emulator.counters.requests["submit"] == 3
 
 
 def test_the_rest_is_submitted_once_there_are_credits_again(vidu_emulator, runtime_context, store):

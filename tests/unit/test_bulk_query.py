@@ -13,6 +13,7 @@ from airflow_provider_vidu.api import endpoints
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
     ViduConfigurationError,
+    ViduCreditError,
     ViduError,
     ViduNotFoundError,
     ViduRateLimitError,
@@ -158,7 +159,9 @@ def page(rows, token=None):
 
 
 @pytest.mark.parametrize(
-    "error", [ViduUnavailableError("502"), ViduRateLimitError("429"), ViduAuthError("401")], ids=str
+    "error",
+    [ViduUnavailableError("502"), ViduRateLimitError("429"), ViduAuthError("401"), ViduCreditError("empty")],
+    ids=str,
 )
 @pytest.mark.parametrize("paced", [True, False])
 async def test_an_outage_of_the_list_is_not_multiplied(error, client, paced):

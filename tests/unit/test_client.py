@@ -13,6 +13,7 @@ import gc
 import gzip
 import inspect
 import json
+import os
 import socket
 import ssl
 import struct
@@ -71,6 +72,7 @@ class Server:
     """Answers each connection with the next reply of its script, and the last one for ever."""
 
     tls: ssl.SSLContext | None = None
+    address: str = "127.0.0.1"
     received: list[Received] = field(default_factory=list)
     replies: list[Any] = field(default_factory=list)
     #: Set when a client has closed a connection that could have gone on.
@@ -79,7 +81,8 @@ class Server:
     reading_pause: float = 0.0
 
     def __post_init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        self._socket = socket.create_server((self.address, 0), family=family, backlog=64)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self._open: list[socket.socket] = []
         self._closed = threading.Event()
@@ -88,7 +91,8 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
     def script(self, *replies: Any) -> None:
         self.replies = list(replies)
@@ -181,6 +185,34 @@ def drip_chunked(server, connection):
     for _ in range(1500):
         connection.sendall(b"1\r\n \r\n")
         server.wait(0.02)
+
+
+def dripping(begin, piece=b"x"):
+    """Send a beginning, and then one piece after the other, each well within the time limit of one read."""
+
+    def reply(server, connection):
+        connection.sendall(begin)
+        for _ in range(1500):
+            connection.sendall(piece)
+            server.wait(0.02)
+
+    return reply
+
+
+CHUNKED = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n"
+DRIPS = {
+    "status line": dripping(b"HTTP/1.1 200 "),
+    "header line": dripping(b"HTTP/1.1 200 X\r\nX-More: "),
+    "header lines": dripping(b"HTTP/1.1 200 X\r\nContent-Length: 2\r\n", b"X: y\r\n"),
+    "100 Continue": dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "header of 100 Continue": dripping(b"HTTP/1.1 100 Continue\r\nX-More: "),
+    "102 Processing": dripping(b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+    "body without a length": dripping(
+        b"HTTP/1.1 200 X\r\nConnection: close\r\n\r\n" + json.dumps(CREATED).encode(), b" "
+    ),
+    "chunk size": dripping(CHUNKED + b"2;x="),
+    "trailer": dripping(CHUNKED + b"2\r\n{}\r\n0\r\nX-More: "),
+}
 
 
 def endless(server, connection):
@@ -374,6 +406,17 @@ def test_an_id_that_would_walk_to_another_path_is_never_sent(server, transport):
     server.script(answer(200, RUNNING))
     transport.fails(ViduInputError, account(server), "get_task", "..")
     assert not server.received
+
+
+def test_a_host_may_be_an_ipv6_address(transport):
+    try:
+        six = Server(address="::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    six.script(answer(200, RUNNING))
+    assert transport.call(account(six), "get_task", TASK_ID).state == "processing"
+    assert six.received[0].headers["host"] == f"[::1]:{six.port}"
+    six.close()
 
 
 # Billing: a POST leaves at most once, and what is not known is said to be in doubt
@@ -767,6 +810,59 @@ def test_every_look_is_bounded_in_time(server, transport, reply, monkeypatch):
     assert len(server.received) == 2
 
 
+@pytest.mark.parametrize("reply", DRIPS.values(), ids=DRIPS)
+@pytest.mark.parametrize("way", ["direct", "proxy"])
+def test_a_dripping_reply_is_left_in_time(server, transport, reply, way):
+    server.script(reply)
+    there = {"base_url": server.url} if way == "direct" else {"base_url": "http://vidu.example", "proxy": server.url}
+    with within(PATIENCE):
+        error = transport.fails(ViduSubmissionInDoubtError, account(timeout=SHORT, **there), "submit", WIRE)
+        transport.fails(ViduUnavailableError, account(timeout=SHORT, **there), "get_task", TASK_ID, retry=False)
+    assert "imeout" in str(error)
+    assert len(server.received) == 2
+
+
+def test_a_dripping_reply_over_tls_is_left_in_time(tls_server, transport, certificate):
+    tls_server.script(dripping(b"HTTP/1.1 200 "))
+    made = account(tls_server, timeout=SHORT, verify=str(certificate[0]))
+    with within(PATIENCE):
+        transport.fails(ViduSubmissionInDoubtError, made, "submit", WIRE)
+
+
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 Connected\r\nX-More: "])
+def test_a_proxy_that_drips_its_tunnel_is_left_in_time(transport, proxy, begin):
+    proxy.script(dripping(begin))
+    made = account(base_url="https://vidu.example", proxy=proxy.url, timeout=SHORT)
+    with within(PATIENCE):
+        unsent(transport.fails(ViduUnavailableError, made, "submit", WIRE))
+
+
+def test_a_dripping_reply_on_a_kept_connection_is_left_in_time(server):
+    def twice(server, connection):
+        data = json.dumps(RUNNING).encode()
+        connection.sendall(f"HTTP/1.1 200 X\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
+        connection.recv(65536)
+        dripping(b"HTTP/1.1 200 ")(server, connection)
+
+    server.script(twice)
+    with ViduClient(account(server, timeout=SHORT)) as client, within(PATIENCE):
+        assert client.get_task(TASK_ID).state == "processing"
+        with pytest.raises(ViduUnavailableError):
+            client.get_task(TASK_ID, retry=False)
+    assert len(server.received) == 1
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts descriptors")
+def test_a_client_leaves_no_descriptor_behind(server):
+    server.script(answer(200, RUNNING))
+    before = len(os.listdir("/proc/self/fd"))
+    with ViduClient(account(server)) as client:
+        for _ in range(20):
+            client.get_task(TASK_ID)
+    # The server's own ends are closed in its threads.
+    assert len(os.listdir("/proc/self/fd")) < before + 20
+
+
 def test_sending_is_bounded_in_time(server, transport):
     server.script(answer(200, CREATED))
     server.reading_pause = 0.03
@@ -836,6 +932,52 @@ def test_a_host_that_repeats_the_key_does_not_bring_it_into_an_error(server, tra
         transport.call(account(server), method, *arguments)
     assert KEY not in "".join(traceback.format_exception(caught.value)) + repr(caught.value)
     assert KEY not in repr(vars(caught.value))
+
+
+def _parts(key, length=6):
+    return {key[start : start + length] for start in range(len(key) - length + 1)}
+
+
+@pytest.mark.parametrize("status", [200, 201, 302, 400, 401, 404, 429, 500, 503])
+@pytest.mark.parametrize("split", ["", "\n", "\r\n  ", "%0A"])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_no_part_of_a_repeated_key_is_quoted_wherever_the_quote_is_cut(status, split, as_json):
+    repeated = f"{KEY[:9]}{split}{KEY[9:]}"
+    asked = [
+        (endpoints.parse_create, ()),
+        (endpoints.parse_task, (TASK_ID,)),
+        (endpoints.parse_list, ()),
+        (endpoints.parse_credits, ()),
+        (endpoints.parse_cancel, (TASK_ID,)),
+    ]
+    for before in (0, 160, 170, 175, 180, 190, 480, 490, 990, 1995):
+        text = "word " * (before // 5) + repeated + " end"
+        body = json.dumps({"code": 5, "reason": text, "message": text}) if as_json else text
+        for parse, more in asked:
+            try:
+                told = repr(client_module._parsed(parse, status, {}, body.encode(), account(), *more))
+            except ViduError as error:
+                told = f"{error} {error!r} {vars(error)}"
+            assert not [part for part in _parts(KEY) if part in told], told
+
+
+@pytest.mark.parametrize("method", ["get_task", "list_page"])
+@pytest.mark.parametrize("state", ["failed", "success"])
+def test_no_part_of_a_repeated_key_is_kept_with_a_task_without_a_video(server, transport, method, state):
+    row = {"id": TASK_ID, "state": state, "err_code": f"x {KEY}", "note": "y" * 190 + KEY, "payload": "p"}
+    server.script(answer(200, row if method == "get_task" else {"tasks": [{"id": "1", "state": "success"}, row]}))
+    made = transport.call(account(server), method, *([TASK_ID] if method == "get_task" else []))
+    task = made if method == "get_task" else made.tasks[-1]
+    assert (task.task_id, task.state, task.payload) == (TASK_ID, state, "p")
+    assert not [part for part in _parts(KEY) if part in f"{task!r} {task.err_code} {task.unread_reply}"]
+
+
+def test_a_key_in_an_id_or_a_link_stays_there(server, transport):
+    link = f"https://relay.example/content/{KEY}"
+    server.script(answer(200, {"state": "success", "creations": [{"url": link}]}))
+    assert transport.call(account(server), "get_task", TASK_ID).video_url == link
+    server.script(answer(200, {"task_id": f"task-{KEY}", "state": "created"}))
+    assert transport.call(account(server), "submit", WIRE).task_id == f"task-{KEY}"
 
 
 @pytest.mark.parametrize("scheme", ["Token", "Bearer", ""])
@@ -964,6 +1106,74 @@ def test_the_same_proxy_is_chosen_for_both_transports(environment):
     assert proxy_for(Account(base_url="http://localhost:1", proxy="http://own.example")) == "http://own.example"
 
 
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+def test_a_proxy_without_a_scheme_is_used_by_both_transports(transport, proxy, environment, variable):
+    environment(**{variable: proxy.url.removeprefix("http://")})
+    proxy.script(answer(200, CREATED))
+    assert transport.call(account(base_url="http://vidu.example"), "submit", WIRE).task_id == TASK_ID
+    assert [received.method for received in proxy.received] == ["POST"]
+
+
+@pytest.mark.parametrize(
+    "no_proxy", ["*", "198.51.100.0/24", "198.51.100.7", "198.51.100.7:{port}", "other.example,198.51.100.7"]
+)
+def test_no_proxy_means_the_same_to_both_transports(server, transport, proxy, environment, monkeypatch, no_proxy):
+    environment(http_proxy=proxy.url, NO_PROXY=no_proxy.format(port=server.port))
+    _reach(monkeypatch, server)
+    server.script(answer(200, RUNNING))
+    transport.call(account(base_url=f"http://198.51.100.7:{server.port}"), "get_task", TASK_ID)
+    assert not proxy.received
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("no_proxy", ["idu.example", "vidu.example:1", "10.0.0.0/8", "api.vidu.example"])
+def test_no_proxy_of_other_hosts_sends_both_transports_through_the_proxy(transport, proxy, environment, no_proxy):
+    environment(http_proxy=proxy.url, no_proxy=no_proxy)
+    transport.call(account(base_url="http://vidu.example"), "get_task", TASK_ID)
+    assert len(proxy.received) == 1
+
+
+def _reach(monkeypatch, server):
+    """Let every connection to 198.51.100.7, an address for documentation, end at the server."""
+    connect = socket.socket.connect
+
+    def redirected(self, address):
+        return connect(self, ("127.0.0.1", server.port) if address[0] == "198.51.100.7" else address)
+
+    def sock_connect(self, sock, address):
+        sock.setblocking(True)
+        redirected(sock, address)
+        sock.setblocking(False)
+        return asyncio.sleep(0)
+
+    monkeypatch.setattr(socket.socket, "connect", redirected)
+    monkeypatch.setattr(asyncio.selector_events.BaseSelectorEventLoop, "sock_connect", sock_connect)
+
+
+@pytest.mark.parametrize("variable", ["all_proxy", "ALL_PROXY", "http_proxy"])
+def test_a_socks_proxy_is_refused_before_anything_is_sent(server, transport, environment, variable):
+    environment(**{variable: f"socks5h://user:hush@127.0.0.1:{server.port}"})
+    error = transport.fails(ViduConfigurationError, account(base_url="http://vidu.example"), "submit", WIRE)
+    assert variable in str(error)
+    assert "socks5h" in str(error)
+    assert "hush" not in str(error)
+    assert not server.received
+
+
+def test_a_socks_proxy_of_other_hosts_hinders_nothing(server, transport, proxy, environment):
+    environment(all_proxy="socks5h://127.0.0.1:9", http_proxy=proxy.url)
+    transport.call(account(base_url="http://vidu.example"), "get_task", TASK_ID)
+    server.script(answer(200, RUNNING))
+    transport.call(account(server), "get_task", TASK_ID)
+    assert (len(proxy.received), len(server.received)) == (1, 1)
+
+
+def test_a_password_of_the_proxy_reaches_it_in_the_same_words(transport, proxy, environment):
+    environment(http_proxy=proxy.url.replace("http://", "us%40er:p%3Aass@"))
+    transport.call(account(base_url="http://vidu.example"), "get_task", TASK_ID)
+    assert proxy.received[0].headers["proxy-authorization"] == "Basic dXNAZXI6cDphc3M="
+
+
 @pytest.mark.parametrize("verify", [False, "/etc/ssl/relay.pem"])
 def test_the_connections_verify_goes_before_the_environments_bundle(monkeypatch, tmp_path, verify):
     import requests
@@ -1059,20 +1269,20 @@ def test_a_client_that_was_closed_opens_no_session_that_nobody_closes(server):
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_the_async_client_obeys_the_environments_ca_bundle_as_requests_does(name, monkeypatch, tmp_path):
+def test_both_transports_obey_the_environments_ca_bundle(name, transport, monkeypatch, tmp_path):
     for other in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, str(tmp_path / "missing.pem"))
-
-    async def look(base_url):
-        async with AsyncViduClient(Account(base_url=base_url, api_key="k")) as client:
-            await client.get_task(TASK_ID, retry=False)
-
-    with pytest.raises(ViduConfigurationError, match=r"missing\.pem"):
-        asyncio.run(look("https://vidu.invalid"))
+    error = transport.fails(ViduConfigurationError, account(base_url="https://vidu.invalid"), "submit", WIRE)
+    assert "missing.pem" in str(error)
     # Not for this machine's own.
-    with pytest.raises(ViduUnavailableError):
-        asyncio.run(look(f"https://127.0.0.1:{free_port()}"))
+    transport.fails(ViduUnavailableError, account(base_url=f"https://127.0.0.1:{free_port()}"), "submit", WIRE)
+
+
+def test_the_triggerer_trusts_the_authorities_that_the_worker_trusts(tls_server, certificate, monkeypatch):
+    monkeypatch.setattr("certifi.where", lambda: str(certificate[0]))
+    tls_server.script(answer(200, RUNNING))
+    assert Transport("aiohttp").call(account(tls_server), "get_task", TASK_ID).state == "processing"
 
 
 def test_a_bundle_of_the_connection_goes_before_the_environments(monkeypatch, tmp_path):
@@ -1105,3 +1315,18 @@ def test_a_large_answer_is_read_off_the_event_loop(server, monkeypatch):
 
     asyncio.run(look())
     assert threads == [True, False]
+
+
+def test_a_reply_that_would_hold_the_event_loop_is_not_parsed(server):
+    rows = [{"id": str(number)} for number in range(90_000)]
+    server.script(answer(200, {"state": "success", "creations": rows, "tasks": rows}))
+    transport = Transport("aiohttp")
+    for method, arguments in (("get_task", (TASK_ID,)), ("list_page", ())):
+        error = transport.fails(ViduAnswerTooLargeError, account(server), method, *arguments, retry=False)
+        assert "values" in str(error)
+
+
+def test_a_created_task_is_read_from_any_reply(server, transport):
+    rows = [0] * 90_000
+    server.script(answer(200, {**CREATED, "echo": rows}))
+    assert transport.call(account(server), "submit", WIRE).task_id == TASK_ID

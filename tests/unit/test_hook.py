@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.server
 import json
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
+from rich import markup
 
 from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduInputError, ViduRequestError
 from airflow_provider_vidu.emulator import ViduEmulator
@@ -27,6 +30,28 @@ def connect(monkeypatch):
         return ViduHook()
 
     return connect
+
+
+def test_a_uri_says_null_for_what_a_relay_lacks(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", "vidu://:Bearer%20k@[::1]:8080/?list_path=null&credits_path=null")
+    account = ViduHook().account
+    assert (account.base_url, account.api_key) == ("http://[::1]:8080", "k")
+    assert (account.list_path, account.credits_path) == (None, None)
+    assert account.cancel_path
+
+
+def test_an_unknown_extra_is_warned_of_once(connect, caplog, capsys, vidu_emulator):
+    for _ in range(3):
+        hook = connect(host=vidu_emulator.url, password="k", extra={"time_out": 5, "nonsense": "s3cret"})
+        hook.get_credits()
+        asyncio.run(hook.aget_account())
+    # Airflow logs by one way or the other, by its version.
+    logged = caplog.text or "".join(capsys.readouterr())
+    assert logged.count("time_out (timeout?), nonsense") == 1
+    assert "s3cret" not in logged
+    ok, text = hook.test_connection()
+    assert ok
+    assert "time_out (timeout?)" in text
 
 
 def test_a_hook_may_be_made_where_no_connection_exists():
@@ -229,6 +254,7 @@ def host(answer):
 KEY = "vda_0123456789abcdefghijklmnopqrstuvwxyz"
 NOTHING = (404, b"")
 UNKNOWN_TASK = (404, b'{"code": 404, "reason": "TaskNotFound", "message": "no such task"}')
+EMPTY_ACCOUNT = (403, b'{"error": {"message": "no quota", "code": "insufficient_user_quota"}}')
 MUTE = (400, b'{"error": {"message": "bad request"}}')
 
 
@@ -286,6 +312,11 @@ def everything(status, body=b"", *location):
             everything(301, b"", "https://www.vidu.example/"), False, "redirects (HTTP 301 to https://www", id="moved"
         ),
         pytest.param(everything(503), False, "has not judged the key. Test again later", id="down"),
+        pytest.param(
+            everything(403, b"<html><title>Just a moment...</title>"), False, "has not judged the key", id="a challenge"
+        ),
+        pytest.param(relay(credits=EMPTY_ACCOUNT), True, "Top the account up", id="an empty account"),
+        pytest.param(relay(task=EMPTY_ACCOUNT), True, "and refuses others", id="an empty account, seen by a query"),
         pytest.param(everything(429), False, "Test again in a minute", id="too many requests"),
     ],
 )
@@ -304,6 +335,15 @@ def test_a_refused_key_is_told_the_other_regions_host(connect, monkeypatch):
     with host(everything(401)) as url:
         ok, text = connect(host=url, password=KEY).test_connection()
     assert (ok, "belongs to the other region, the host is https://api.vidu.cn." in text) == (False, True), text
+
+
+def test_the_connection_test_advises_nothing_that_is_already_set(connect):
+    with host(everything(200, b"[]")) as url:
+        _, text = connect(host=url, password=KEY, extra={"list_path": None}).test_connection()
+        assert '"credits_path": null.' in text
+        assert "list_path" not in text
+        _, text = connect(host=url, password=KEY, extra={"list_path": None, "credits_path": None}).test_connection()
+        assert "null" not in text
 
 
 @pytest.mark.parametrize(
@@ -340,12 +380,46 @@ def test_a_host_that_cannot_be_reached_is_told_with_what_to_do(connect, monkeypa
     assert "Max retries exceeded" not in text
 
 
+def test_the_command_line_prints_the_connection_tests_text_whole(connect, monkeypatch):
+    """``airflow connections test`` prints through Rich, which takes [words] in square brackets for markup."""
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
+    with host(everything(401, b'{"code": 401, "reason": "x", "message": "[bad key] [/b] refused"}')) as url:
+        _, text = connect(host=url, password=KEY).test_connection()
+    assert "bad key" in text
+    assert markup.render(text).plain == text
+
+
 def test_a_host_that_says_nothing_is_given_up_soon(connect, monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.connection_check._TEST_TIMEOUT", 0.1)
     monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         ok, text = connect(host=f"http://127.0.0.1:{silent.getsockname()[1]}", password=KEY).test_connection()
     assert (ok, "no answer in time" in text) == (False, True), text
+
+
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 X\r\nX-More: ", b"HTTP/1.1 100 Continue\r\nX: "])
+def test_a_host_that_drips_is_given_up_soon(connect, monkeypatch, begin):
+    monkeypatch.setattr("airflow_provider_vidu.connection_check._TEST_TIMEOUT", 0.3)
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
+    over = threading.Event()
+
+    def drip(listening):
+        connection, _ = listening.accept()
+        with contextlib.suppress(OSError), connection:
+            connection.sendall(begin)
+            # What drips for longer than this test may take is as good as endless.
+            for _ in range(500):
+                over.wait(0.02)
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=drip, args=(listening,), daemon=True).start()
+        began = time.monotonic()
+        ok, text = connect(host=f"http://127.0.0.1:{listening.getsockname()[1]}", password=KEY).test_connection()
+        took = time.monotonic() - began
+    over.set()
+    assert (ok, "no answer in time" in text) == (False, True), text
+    assert took < 8
 
 
 def test_a_connection_saved_by_the_form_with_nothing_but_a_key_works(connect, vidu_emulator):
@@ -358,11 +432,14 @@ def test_a_connection_saved_by_the_form_with_nothing_but_a_key_works(connect, vi
     assert hook.get_task(hook.submit(FIELDS).task_id).task_id
 
 
-def test_a_key_that_a_host_repeats_is_not_even_half_quoted(connect):
+@pytest.mark.parametrize("status", [200, 401, 404, 500])
+@pytest.mark.parametrize("split", ["", "\n"])
+def test_a_key_that_a_host_repeats_is_not_even_half_quoted(connect, monkeypatch, status, split):
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
+
     def repeats(path, authorization):
-        return 401, b"<html>" + b"x" * 170 + authorization.encode() + b"</html>"
+        return status, b"<html>" + b"x" * 160 + f"{authorization[:16]}{split}{authorization[16:]}".encode() + b"</html>"
 
     with host(repeats) as url:
         _, text = connect(host=url, password=KEY).test_connection()
-    assert "401" in text
-    assert KEY[:12] not in text
+    assert not [KEY[start : start + 6] for start in range(len(KEY) - 5) if KEY[start : start + 6] in text], text

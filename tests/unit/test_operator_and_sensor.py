@@ -413,6 +413,56 @@ def test_a_sensor_that_cannot_end_in_the_triggerer_says_so_at_parse_time(setting
         sensor(vidu_task="1", end_from_trigger=True, **settings)
 
 
+def test_the_log_says_what_was_submitted(vidu_emulator, runtime_context, capsys):
+    operator(prompt="The cat yawns", wait_for_completion=False).execute(runtime_context())
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "Submitted" in line]
+    assert "Model viduq2-turbo, picture a.png, prompt The cat yawns." in line
+
+
+def test_a_listener_gets_its_success_from_a_worker(vidu_emulator, runtime_context, monkeypatch):
+    monkeypatch.setattr("airflow_provider_vidu.compat.is_success_listened_to", lambda: True)
+    task_id = ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id
+    assert deferral(sensor(vidu_task=task_id, end_from_trigger=True), runtime_context()).trigger.end_task is False
+
+
+def test_a_callback_gets_its_success_from_a_worker(vidu_emulator, runtime_context):
+    task_id = ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id
+    made = sensor(vidu_task=task_id, end_from_trigger=True, on_success_callback=lambda context: None)
+    assert deferral(made, runtime_context()).trigger.end_task is False
+
+
+def test_a_listener_for_task_success_is_seen_and_another_is_not():
+    from airflow.listeners import hookimpl
+
+    try:
+        from airflow.sdk.listener import get_listener_manager
+    except ImportError:
+        from airflow.listeners.listener import get_listener_manager
+
+    from airflow_provider_vidu import compat
+
+    class Success:
+        @hookimpl
+        def on_task_instance_success(self, previous_state, task_instance): ...
+
+    class Running:
+        @hookimpl
+        def on_task_instance_running(self, previous_state, task_instance): ...
+
+    manager = get_listener_manager()
+    for listener, listened_to in ((Running(), False), (Success(), True)):
+        manager.pm.register(listener)
+        try:
+            assert compat.is_success_listened_to() is listened_to
+        finally:
+            manager.pm.unregister(listener)
+
+
+def test_airflow_imports_the_sensor_where_listeners_are_installed():
+    """Airflow refuses a DAG with a task that has a true attribute of this name, wherever a listener is installed."""
+    assert not getattr(sensor(vidu_task="1", end_from_trigger=True), "end_from_trigger", False)
+
+
 def test_a_sensor_that_was_to_end_in_the_triggerer_takes_its_own_word_for_an_event(vidu_emulator, runtime_context):
     """dag.test() runs the trigger itself and resumes the task with what would have ended it."""
     task_id = ViduHook().submit(FIELDS).task_id

@@ -4,16 +4,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from dataclasses import replace
 
 import pytest
 
+from airflow_provider_vidu.api.endpoints import parse_create
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduAuthError,
+    ViduConfigurationError,
     ViduCreditError,
     ViduError,
     ViduInputError,
+    ViduModerationError,
     ViduNotFoundError,
     ViduRateLimitError,
     ViduRequestError,
@@ -161,6 +166,55 @@ def test_without_a_list_a_lost_reply_fails_safe_and_says_so(make, vidu):
         make().submit(lambda: WIRE)
     assert len(vidu.submissions) == 1
     assert "list_path: null" in str(raised.value)
+
+
+def test_nothing_advises_a_setting_that_is_already_set(make, vidu, caplog):
+    vidu.account = replace(vidu.account, list_path=None)
+    vidu.replies, vidu.list_error = [LOST], ViduConfigurationError("This host has no task list.")
+    with caplog.at_level(logging.WARNING), pytest.raises(ViduSubmissionInDoubtError, match="your consent") as raised:
+        make().submit(lambda: WIRE)
+    assert "list_path" not in str(raised.value) + caplog.text
+
+
+def test_the_reply_that_left_it_in_doubt_is_in_the_final_message(make, vidu):
+    lost = ViduSubmissionInDoubtError("The submission was answered with HTTP 500: on fire.", http_status=500)
+    vidu.replies, vidu.list_error = [("accepted", lost)], ViduNotFoundError("no list", http_status=404)
+    with pytest.raises(ViduSubmissionInDoubtError, match="HTTP 500: on fire"):
+        make().submit(lambda: WIRE)
+    vidu.list_error, vidu.replies = None, [lost] * 10
+    vidu.tasks.clear()
+    with pytest.raises(ViduUnavailableError, match=r"created nothing in 3 attempts\. .*HTTP 500: on fire"):
+        make(with_store=False).submit(lambda: WIRE)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind"),
+    [
+        ((403, {"error": {"message": "用户额度不足", "code": "insufficient_user_quota"}}), ViduCreditError),
+        ((429, {"error": {"message": "用户额度不足", "code": "insufficient_user_quota"}}), ViduCreditError),
+        ((503, {"error": {"message": "no channel", "code": "model_not_found"}}), ViduUnavailableError),
+        ((500, {"message": '{"code": 400, "reason": "AuditSubmitIllegal", "message": "no"}'}), ViduModerationError),
+    ],
+    ids=["403", "429", "503", "500"],
+)
+def test_a_refusal_that_created_nothing_leaves_nothing_in_doubt(make, vidu, store, clock, refusal, kind):
+    status, answer = refusal
+    vidu.replies = [refusal_of(status, answer)]
+    with pytest.raises(kind) as raised:
+        make().submit(lambda: WIRE)
+    assert clock.slept == 0
+    assert store.values["vidu_submission"]["phase"] == "refused"
+    assert raised.value.fate is (Fate.RETRYABLE if kind is ViduUnavailableError else Fate.PERMANENT)
+    make(try_number=2).submit(lambda: WIRE)
+    assert len(vidu.tasks) == 1
+
+
+def refusal_of(status, answer):
+    try:
+        parse_create(status, {}, json.dumps(answer).encode())
+    except ViduError as error:
+        return error
+    raise AssertionError("a refusal raises")
 
 
 def test_resubmit_is_the_users_choice(make, vidu):

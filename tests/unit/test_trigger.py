@@ -171,20 +171,67 @@ async def ending_of(made):
     return event
 
 
-async def test_a_success_can_end_the_airflow_task_with_its_record_and_is_not_held(submit):
+INSTANCE = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)
+
+
+@pytest.fixture
+def pushed(monkeypatch):
+    """What the trigger pushes through Airflow's SDK, by key."""
+    from airflow.sdk.execution_time.xcom import XCom
+
+    found = {}
+    monkeypatch.setattr(XCom, "set", lambda key, value, **place: found.update({key: (value, place)}))
+    return found
+
+
+def ending(*task_ids, **options):
+    made = trigger(*task_ids, end_task=True, **options)
+    made.task_instance = INSTANCE
+    return made
+
+
+async def test_a_success_can_end_the_airflow_task_with_its_record_and_is_not_held(submit, pushed):
     task_id = submit()
-    made = trigger(task_id, end_task=True, known={"task_id": task_id, "model": "m"}, not_before=time.time() + 600)
-    made.task_instance = SimpleNamespace(task_id="t")
-    event = await ending_of(made)
+    known = {"task_id": task_id, "model": "m"}
+    event = await ending_of(ending(task_id, known=known, not_before=time.time() + 600))
     assert type(event).__name__ == "TaskSuccessEvent"
-    record = event.xcoms["return_value"]
+    record, place = pushed["return_value"]
+    assert place == {"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": -1}
     assert (record["task_id"], record["state"], record["files"]) == (task_id, "success", [])
     assert record["model"]
     assert record["creations"][0]["url"].startswith("http")
     assert json.loads(json.dumps(record)) == record
 
 
-async def test_a_row_without_links_is_queried_for_the_record(submit, monkeypatch, vidu_emulator):
+async def test_the_record_does_not_travel_in_the_event(submit, pushed):
+    event = await ending_of(ending(submit(), known={}))
+    assert "return_value" not in event.xcoms
+
+
+async def test_a_record_that_cannot_be_pushed_is_left_to_a_worker(submit, monkeypatch):
+    from airflow.sdk.execution_time.xcom import XCom
+
+    def refuse(*_, **__):
+        raise RuntimeError("the bucket is gone")
+
+    monkeypatch.setattr(XCom, "set", refuse)
+    event = await ending_of(ending(submit(), known={}))
+    assert (type(event).__name__, event.payload["status"]) == ("TriggerEvent", "success")
+
+
+async def test_a_triggerer_that_takes_no_xcom_leaves_it_to_a_worker(submit, pushed, monkeypatch):
+    monkeypatch.setattr("airflow_provider_vidu.compat.takes_xcoms_of_triggers", lambda: False)
+    event = await ending_of(ending(submit(), known={}))
+    assert (type(event).__name__, pushed) == ("TriggerEvent", {})
+
+
+async def test_dag_test_resumes_it_with_an_ordinary_event(submit, pushed):
+    """dag.test() runs the trigger itself, without a task instance."""
+    event = await ending_of(trigger(submit(), end_task=True, known={}))
+    assert (event.payload["status"], pushed) == ("success", {})
+
+
+async def test_a_row_without_links_is_queried_for_the_record(submit, monkeypatch, vidu_emulator, pushed):
     from airflow_provider_vidu.emulator import answers
 
     real = answers.list_row
@@ -195,20 +242,20 @@ async def test_a_row_without_links_is_queried_for_the_record(submit, monkeypatch
     )
     monkeypatch.setattr(answers, "list_row", lambda *told, **named: {**real(*told, **named), "creations": []})
     task_id = submit()
-    event = await ending_of(trigger(task_id, end_task=True, known={"task_id": task_id}))
-    assert event.xcoms["return_value"]["creations"][0]["url"]
+    await ending_of(ending(task_id, known={"task_id": task_id}))
+    assert pushed["return_value"][0]["creations"][0]["url"]
     assert vidu_emulator.counters.requests["poll"] == 1
 
 
-async def test_without_a_known_record_none_is_pushed(submit):
-    event = await ending_of(trigger(submit(), end_task=True))
+async def test_without_a_known_record_none_is_pushed(submit, pushed):
+    event = await ending_of(ending(submit()))
     assert type(event).__name__ == "TaskSuccessEvent"
-    assert "return_value" not in event.xcoms
+    assert pushed == {}
 
 
 async def test_the_buttons_lead_somewhere_although_no_worker_runs(submit, vidu_emulator):
     task_id = submit()
-    event = await ending_of(trigger(task_id, end_task=True))
+    event = await ending_of(ending(task_id))
     assert event.xcoms["_link_ViduTaskLink"] == f"{vidu_emulator.url}/emulator/tasks/{task_id}"
     assert event.xcoms["_link_ViduVideoLink"].startswith(f"{vidu_emulator.url}/storage/")
 
@@ -222,14 +269,14 @@ async def test_the_buttons_lead_somewhere_although_no_worker_runs(submit, vidu_e
     ],
 )
 async def test_anything_but_a_video_resumes_on_a_worker(prompt, status, submit):
-    event = await ending_of(trigger(submit(prompt), end_task=True, known={}, timeout=2.0))
+    event = await ending_of(ending(submit(prompt), known={}, timeout=2.0))
     assert type(event).__name__ == "TriggerEvent"
     assert event.payload["status"] == status
 
 
 async def test_where_a_trigger_cannot_end_a_task_a_worker_does(submit, monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.compat.task_success_event", lambda: None)
-    event = await ending_of(trigger(submit(), end_task=True, known={}))
+    event = await ending_of(ending(submit(), known={}))
     assert event.payload["status"] == "success"
 
 

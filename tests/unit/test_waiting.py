@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
     ViduConfigurationError,
+    ViduCreditError,
     ViduModerationError,
     ViduNoCreationError,
     ViduNotFoundError,
@@ -237,3 +238,21 @@ def test_the_age_of_a_task_is_read_from_its_creation(task):
 def test_what_a_resumed_worker_does_about_a_task_that_has_not_ended(event, now, then):
     assert after_resuming(event, "1", 100.0, now) is then
     assert after_resuming(event, "1", None, now) is not Next.WAIT_ON
+
+
+def test_an_empty_account_never_denies_that_the_task_is_paid_for(vidu, task, wait):
+    """A relay may refuse queries, too, once the balance is gone."""
+    script(vidu, *[ViduCreditError("Vidu answered: 用户额度不足", http_status=429)] * 20)
+    for read in (wait, lambda: video_of(vidu, task, sleep=lambda seconds: None)):
+        with pytest.raises(ViduCreditError, match="用户额度不足") as raised:
+            read()
+        assert "may be billed" in str(raised.value)
+        assert "Nothing was created" not in str(raised.value)
+        assert raised.value.task_id == task.task_id
+
+
+@pytest.mark.parametrize("fields", [{"fail_reason": "the upstream is on fire"}, {"error": {"message": "on fire"}}])
+def test_a_failed_task_says_why_wherever_the_host_puts_it(vidu, task, fields):
+    vidu.finish(task.task_id, "failed", **fields)
+    with pytest.raises(ViduTaskFailedError, match="on fire"):
+        video_of(vidu, task, sleep=lambda seconds: None)

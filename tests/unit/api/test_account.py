@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_vidu.api.account import Account, account_from_fields, is_loopback
+from airflow_provider_vidu.api.account import EXTRAS, Account, account_from_fields, is_loopback, unknown_extras
 from airflow_provider_vidu.api.errors import ViduConfigurationError
 
 KEY = "vda_secret_0123456789"
@@ -51,6 +54,14 @@ def test_a_default_port_makes_no_other_account(fields, plain):
         ({"host": "localhost", "port": 8080}, "http://localhost:8080"),
         ({"host": "localhost", "schema": "https"}, "https://localhost"),
         ({"host": "[::1]:8080"}, "http://[::1]:8080"),
+        ({"host": "[::1]"}, "http://[::1]"),
+        ({"host": "::1"}, "http://[::1]"),
+        ({"host": "::1", "port": 8080}, "http://[::1]:8080"),
+        ({"host": "http://::1", "port": 8080}, "http://[::1]:8080"),
+        ({"host": "::1", "schema": "https", "port": 443}, "https://[::1]"),
+        ({"host": "2001:db8::7"}, "https://[2001:db8::7]"),
+        ({"host": "2001:DB8::7/vidu/", "port": 8443}, "https://[2001:db8::7]:8443/vidu"),
+        ({"host": "https://[2001:db8::7]:8443/vidu"}, "https://[2001:db8::7]:8443/vidu"),
         ({"host": "http://relay.example", "extra": {"allow_http": True}}, "http://relay.example"),
         ({"host": "http://relay.example", "extra": {"allow_http": "true"}}, "http://relay.example"),
     ],
@@ -80,7 +91,8 @@ def test_the_key_never_goes_over_plain_http_to_another_machine(fields):
     "host",
     [
         "[::1",
-        "::1",
+        "::1::2",
+        "::1]:8080",
         "exa℀mple",
         "relay.example:99999",
         "relay.example:abc",
@@ -151,6 +163,35 @@ def test_white_space_around_a_pasted_key_is_dropped():
     assert account(password=f" {KEY}\n").api_key == KEY
 
 
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        f"Token {KEY}",
+        f"Bearer {KEY}",
+        f"bearer   {KEY}",
+        f" TOKEN\t{KEY}\n",
+        f"Authorization: Token {KEY}",
+        f"authorization:Bearer {KEY}",
+    ],
+)
+@pytest.mark.parametrize("scheme", ["Token", "Bearer", ""])
+def test_a_key_is_taken_without_the_scheme_pasted_before_it(pasted, scheme):
+    made = account_from_fields(password=pasted, extra={"auth_scheme": scheme})
+    assert made.authorization == f"{scheme} {KEY}".strip()
+    assert made.identity == account(extra={"auth_scheme": scheme}).identity
+
+
+@pytest.mark.parametrize("key", ["Token-1234567", "bearer_1234567", "TokenBearer", "abc Token def"])
+def test_a_key_that_only_looks_like_a_scheme_stays(key):
+    assert account_from_fields(password=key).api_key == key
+
+
+@pytest.mark.parametrize("pasted", ["Token ", "Bearer", "Authorization: token"])
+def test_a_scheme_without_a_key_is_no_key(pasted):
+    with pytest.raises(ViduConfigurationError, match="no API key"):
+        account_from_fields(password=pasted)
+
+
 def test_the_key_is_in_no_representation():
     made = account(extra={"proxy": "http://user:pass@proxy.example"})
     for text in (repr(made), str(made), f"{made}"):
@@ -168,7 +209,9 @@ def test_a_message_names_the_connection():
     [
         ({}, ("/ent/v2/{endpoint}", "/ent/v2/tasks/{task_id}/creations", "/ent/v2/tasks")),
         ({"api_prefix": "/vidu/ent/v2/"}, ("/vidu/ent/v2/{endpoint}", "/vidu/ent/v2/tasks/{task_id}/creations", None)),
-        ({"api_prefix": ""}, ("/{endpoint}", "/tasks/{task_id}/creations", "/tasks")),
+        ({"api_prefix": "/"}, ("/{endpoint}", "/tasks/{task_id}/creations", "/tasks")),
+        ({"api_prefix": ""}, ("/ent/v2/{endpoint}", "/ent/v2/tasks/{task_id}/creations", "/ent/v2/tasks")),
+        ({"api_prefix": " "}, ("/ent/v2/{endpoint}", "/ent/v2/tasks/{task_id}/creations", "/ent/v2/tasks")),
         ({"api_prefix": None}, ("/ent/v2/{endpoint}", "/ent/v2/tasks/{task_id}/creations", "/ent/v2/tasks")),
         ({"task_path": "task/{task_id}/creations"}, ("/ent/v2/{endpoint}", "/ent/v2/task/{task_id}/creations", None)),
         (
@@ -188,6 +231,37 @@ def test_every_path_of_a_relay_can_be_told(extra, expected):
 def test_null_says_that_a_host_lacks_an_endpoint():
     made = account(extra={"cancel_path": None, "list_path": None, "credits_path": None})
     assert (made.cancel_path, made.list_path, made.credits_path) == (None, None, None)
+
+
+@pytest.mark.parametrize("null", ["null", "NULL", " null "])
+def test_null_of_a_uri_is_null(null):
+    names = ("cancel_path", "list_path", "credits_path", "timeout", "api_prefix", "auth_scheme", "verify", "proxy")
+    assert account(extra=dict.fromkeys(names, null)) == account(extra=dict.fromkeys(names))
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ({}, []),
+        ({"timeout": 5, "list_path": None, "task_url": "", "verify": False}, []),
+        ({"time_out": 5}, ["time_out (timeout?)"]),
+        ({"Timeout": 5}, ["Timeout (timeout?)"]),
+        ({"base-url": "x", "lists_path": 1}, ["base-url", "lists_path (list_path?)"]),
+        ({"extra__vidu__timeout": 5}, ["extra__vidu__timeout (timeout?)"]),
+    ],
+)
+def test_an_unknown_extra_is_named_with_the_nearest_known_one(extra, said):
+    assert unknown_extras(extra) == said
+
+
+def test_every_extra_of_the_docs_and_the_form_is_known():
+    from airflow_provider_vidu.provider_info import get_provider_info
+
+    assert unknown_extras(get_provider_info()["connection-types"][0]["conn-fields"]) == []
+    page = (Path(__file__).parents[3] / "docs" / "connection.md").read_text()
+    rows = [line for line in page.split("## The fields")[1].split("## ")[0].splitlines() if line.startswith("| ")]
+    named = {name for row in rows for name in re.findall(r"`([a-z]+_?[a-z]+)`", row)} & set(EXTRAS)
+    assert named == set(EXTRAS)
 
 
 @pytest.mark.parametrize("name", ["create_path", "task_path"])

@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_vidu.api.catalog import MODELS, RECOMMENDED_PROMPT_CREDITS, Price, credits_of
+from airflow_provider_vidu.api.catalog import MODELS, RECOMMENDED_PROMPT_CREDITS, Price, credits_of, estimate_credits
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
+from airflow_provider_vidu.api.img2video import build_request
 
+FIVE = {"540p", "720p", "1080p", "2K", "4K"}
 THREE = {"540p", "720p", "1080p"}
 TWO = {"720p", "1080p"}
 
 # model: durations, default duration, resolutions and default resolution at the default duration
 PAGE = {
+    "viduq4-preview": (range(3, 17), 5, FIVE, "720p"),
     "viduq3-pro": (range(1, 17), 5, THREE, "720p"),
     "viduq3-turbo": (range(1, 17), 5, THREE, "720p"),
     "viduq3-pro-fast": (range(1, 17), 5, TWO, "720p"),
@@ -53,7 +56,9 @@ def test_every_default_is_itself_legal(model):
     assert all(row.default_resolution in row.resolutions for row in model.rows)
 
 
-@pytest.mark.parametrize(("name", "duration"), [("viduq3-pro", 0), ("viduq3-pro", 17), ("viduq2", 11), ("vidu2.0", 5)])
+@pytest.mark.parametrize(
+    ("name", "duration"), [("viduq3-pro", 0), ("viduq3-pro", 17), ("viduq4-preview", 2), ("viduq2", 11), ("vidu2.0", 5)]
+)
 def test_a_duration_outside_the_page_has_no_row(name, duration):
     assert MODELS[name].row(duration) is None
 
@@ -63,10 +68,32 @@ def test_eight_seconds_of_vidu_2_come_in_720p_alone():
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-def test_only_the_q3_family_speaks_by_default_and_takes_off_peak_with_audio(model):
-    q3 = model.name.startswith("viduq3")
-    assert model.audio_default is q3
-    assert model.off_peak_audio is q3
+def test_only_q3_and_q4_have_audio_by_default(model):
+    assert model.audio_default is model.name.startswith(("viduq3", "viduq4"))
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_off_peak_needs_audio_with_q3_and_silence_below(model):
+    expected = None if model.name == "viduq4-preview" else model.name.startswith("viduq3")
+    assert model.off_peak_audio is expected
+
+
+@pytest.mark.parametrize("fields", [{"audio": True}, {"audio": False}, {}], ids=str)
+def test_vidu_decides_what_no_page_says_of_viduq4(fields):
+    asked = {"images": "https://example.com/cat.png", "model": "viduq4-preview", "prompt": "x" * 20_000, **fields}
+    request = build_request({**asked, "off_peak": True, "duration": 16, "resolution": "2K"})
+    assert request.wire()["resolution"] == "2K"
+    assert request.warnings() == []
+
+
+def test_the_prompt_of_an_unknown_model_has_no_limit():
+    request = build_request({"images": "https://example.com/cat.png", "model": "viduq9", "prompt": "x" * 20_000})
+    assert len(request.prompt) == 20_000
+
+
+@pytest.mark.parametrize(("asked", "spelled"), [("2k", "2K"), (" 720P ", "720p"), ("4K", "4K"), ("8K", None)])
+def test_a_resolution_is_found_in_any_case(asked, spelled):
+    assert MODELS["viduq4-preview"].row(5).spelled(asked) == spelled
 
 
 @pytest.mark.parametrize(
@@ -112,9 +139,8 @@ def test_what_a_model_ignores_is_what_the_page_says(name, field, duration, ignor
         ("viduq2-pro", 4, "540p", 20),
         ("viduq2-pro", 5, "720p", 55),
         ("viduq2-pro", 2, "1080p", 70),
-        ("viduq3-pro", 10, "540p", 90),
         ("viduq3-turbo", None, None, 60),
-        ("viduq3-pro-fast", 4, "1080p", 60),
+        ("viduq3-turbo", None, " 720P ", 60),
     ],
 )
 def test_an_estimate_is_the_price_lists_figure(model, duration, resolution, credits):
@@ -131,18 +157,72 @@ def test_an_estimate_is_the_price_lists_figure(model, duration, resolution, cred
         ("vidu2.0", 8, "1080p"),
         ("viduq2", 5, "720p"),
         ("viduq2-pro-fast", None, None),
+        ("viduq4-preview", None, None),
+        ("viduq4-preview", 5, "4K"),
     ],
 )
 def test_a_price_that_nobody_published_is_not_guessed(model, duration, resolution):
     assert credits_of(model, duration, resolution) is None
 
 
+# Credits a second in two price lists of one year, each with its figures for 540p, 720p and 1080p.
+LISTS = {
+    "viduq3-pro": ((9, 20, 24), (10, 25, 30)),
+    "viduq3-turbo": ((7, 12, 13), (8, 12, 14)),
+    "viduq3-pro-fast": ((None, 12, 15), (None, 20, 25)),
+}
+
+
+@pytest.mark.parametrize("model", LISTS)
+@pytest.mark.parametrize("off_peak", [False, True])
+def test_of_two_published_prices_the_estimate_is_the_higher(model, off_peak):
+    for resolution, *prices in zip(("540p", "720p", "1080p"), *LISTS[model], strict=True):
+        if None not in prices:
+            second = max(prices)
+            billed = -(-second // 2) if off_peak else second
+            assert credits_of(model, 8, resolution, off_peak=off_peak) == 8 * billed
+
+
+def test_a_live_bill_is_not_underestimated():
+    assert credits_of("viduq3-pro", 10, "540p") == 100
+
+
 @pytest.mark.parametrize(
     ("model", "duration", "resolution", "credits"),
-    [("viduq1", 5, "1080p", 40), ("viduq3-turbo", 1, "540p", 4), ("viduq2-pro", 1, "1080p", 28)],
+    [
+        ("viduq3-pro", 5, "540p", 25),
+        ("viduq3-pro", 16, "540p", 80),
+        ("viduq3-turbo", 3, "1080p", 21),
+        ("viduq3-pro-fast", 2, "1080p", 26),
+        ("viduq1", 5, "1080p", 40),
+        ("viduq3-turbo", 1, "540p", 4),
+        ("viduq2-pro", 1, "1080p", 28),
+        ("viduq2-pro", 3, "1080p", 28 + 8 + 8),
+        ("viduq2-pro", 3, "540p", 4 + 1 + 3),
+    ],
 )
-def test_off_peak_costs_half_rounded_up(model, duration, resolution, credits):
+def test_off_peak_is_halved_and_rounded_up_each_second(model, duration, resolution, credits):
     assert credits_of(model, duration, resolution, off_peak=True) == credits
+
+
+@pytest.mark.parametrize(
+    ("fields", "credits"),
+    [
+        ({"model": "viduq2-pro", "duration": 5, "resolution": "720p"}, 55),
+        ({"model": "viduq2-pro", "duration": 5, "resolution": "720p", "audio": False}, 55),
+        ({"model": "viduq2-pro", "duration": 5, "resolution": "720p", "audio": "false"}, 55),
+        ({"model": "viduq2-pro", "duration": 5, "resolution": "720p", "audio": True}, 70),
+        ({"model": "viduq2-pro", "duration": "5", "resolution": "720p", "audio": "True", "is_rec": "true"}, 80),
+        ({"model": " viduq2-turbo ", "duration": 1, "resolution": "540p", "audio": True}, 21),
+        ({"model": "viduq2-pro-fast", "audio": True}, None),
+        ({"model": "viduq3-turbo", "audio": True}, 60),
+        ({"model": "viduq3-turbo", "audio": False}, 60),
+        ({"model": "viduq1", "audio": True}, 80),
+    ],
+    ids=str,
+)
+def test_audio_costs_fifteen_more_with_q2_only(fields, credits):
+    assert estimate_credits(fields) == credits
 
 
 def test_the_recommended_prompt_costs_ten_and_is_not_halved():

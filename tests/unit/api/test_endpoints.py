@@ -31,6 +31,7 @@ from airflow_provider_vidu.api.endpoints import (
     prepare_list,
     prepare_task,
     retry_after,
+    with_advice_for,
 )
 from airflow_provider_vidu.api.errors import (
     Fate,
@@ -39,6 +40,7 @@ from airflow_provider_vidu.api.errors import (
     ViduCreditError,
     ViduError,
     ViduInputError,
+    ViduModerationError,
     ViduNotFoundError,
     ViduRateLimitError,
     ViduRequestError,
@@ -250,6 +252,230 @@ def test_a_refused_submission_created_nothing(status, reason, kind):
     assert caught.value.fate is not Fate.IN_DOUBT
 
 
+# What relays answer to a create call: written from their sources' own texts.
+NO_CHANNEL = {
+    "error": {
+        "code": "model_not_found",
+        "message": "No available channel for model viduq3 under group default (distributor) (request id: 2026)",
+        "type": "new_api_error",
+    }
+}
+NO_CHANNEL_ZH = {"error": {"message": "当前分组 default 下对于模型 viduq3 无可用渠道", "type": "one_api_error"}}
+EMPTY = [
+    {"error": {"message": "m (request id: 2026)", "type": "new_api_error", "code": "insufficient_user_quota"}},
+    {"code": "insufficient_user_quota", "message": "m", "data": None},
+    {"code": "pre_consume_token_quota_failed", "message": "m"},
+    {"error": {"message": "用户额度不足, 剩余额度: ＄0.00 (request id: 2026)", "type": "new_api_error", "code": ""}},
+    {"message": "预扣费额度失败, 用户剩余额度: ¥0.05, 需要预扣费额度: ¥0.07"},
+    {"message": json.dumps({"error": {"message": "用户额度不足", "code": "insufficient_user_quota"}})},
+    {"error": "用户额度不足"},
+    {"reason": "BadRequest", "message": "用户额度不足"},
+]
+SATURATED = {"error": {"message": "当前分组上游负载已饱和，请稍后再试", "type": "new_api_error", "code": "rate_limit"}}
+
+
+def vidus(reason, message="its words", code=400):
+    """Return Vidu's own error body as text, as relays pass it on."""
+    return json.dumps({"code": code, "reason": reason, "message": message, "metadata": {"trace_id": "t1"}})
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 429, 500, 503, 200])
+@pytest.mark.parametrize("answer", EMPTY, ids=str)
+def test_an_empty_balance_is_one_at_any_status(status, answer):
+    with pytest.raises(ViduCreditError) as caught:
+        parse_create(status, {"Retry-After": "5"}, body(answer))
+    assert caught.value.fate is Fate.PERMANENT
+    assert any(words in str(caught.value) for words in ("m", "用户额度不足", "预扣费额度失败"))
+    if status != 200:
+        assert isinstance(parse_error(status, {}, body(answer)), ViduCreditError)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "kind"),
+    [
+        (429, SATURATED, ViduRateLimitError),
+        (429, {"reason": "QuotaExceeded", "message": "quota exceeded"}, ViduRateLimitError),
+        (400, {"reason": "FieldInvalid", "message": "prompt: insufficient balance"}, ViduRequestError),
+        (403, {"message": "返还预扣费额度失败"}, ViduAuthError),
+        (403, {"reason": "Forbidden", "message": "no"}, ViduAuthError),
+    ],
+    ids=str,
+)
+def test_what_is_no_empty_balance_is_not_taken_for_one(status, answer, kind):
+    assert type(parse_error(status, {}, body(answer))) is kind
+
+
+@pytest.mark.parametrize("answer", [NO_CHANNEL, NO_CHANNEL_ZH], ids=["new-api", "one-api"])
+def test_a_relay_without_a_channel_has_created_nothing(answer):
+    with pytest.raises(ViduUnavailableError) as caught:
+        parse_create(503, {}, body(answer))
+    assert caught.value.fate is Fate.RETRYABLE
+    assert "viduq3" in str(caught.value)
+    assert "Nothing was created" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "kind", "fate"),
+    [
+        ("AuditSubmitIllegal", 400, ViduModerationError, Fate.PERMANENT),
+        ("FieldInvalid", 400, ViduRequestError, Fate.PERMANENT),
+        ("CreditInsufficient", 400, ViduCreditError, Fate.PERMANENT),
+        ("ImageDownloadFailure", 400, ViduRequestError, Fate.RETRYABLE),
+        ("QuotaExceeded", 429, ViduRateLimitError, Fate.RETRYABLE),
+        ("Unauthorized", 401, ViduAuthError, Fate.PERMANENT),
+    ],
+)
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda text: {"message": text, "type": "one_hub_error", "code": "bad_response"},
+        lambda text: {"code": "fail_to_fetch_task", "message": text, "data": None},
+        lambda text: {"error": {"message": f"{text} (request id: 2026)", "type": "t", "code": ""}},
+        lambda text: {"message": json.dumps({"code": "c", "message": text})},
+    ],
+    ids=["one-hub", "task error", "middleware", "twice"],
+)
+def test_vidus_refusal_inside_a_5xx_has_its_own_fate(wrap, reason, code, kind, fate):
+    with pytest.raises(kind) as caught:
+        parse_create(500, {}, body(wrap(vidus(reason, code=code))))
+    error = caught.value
+    assert (type(error), error.fate, error.reason, error.http_status) == (kind, fate, reason, 500)
+    assert "its words" in str(error)
+    assert error.trace_id == "t1"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"message": vidus("InternalServiceFailure", code=500)},
+        {"message": vidus("InternalServiceFailure", code=400)},
+        {"message": vidus("ReasonOfTomorrow")},
+        {"message": vidus("AuditSubmitIllegal", code=500)},
+        {"message": vidus("Conflict", code=409)},
+        {"message": vidus("Canceled", code=499)},
+        {"message": vidus("Unknown")},
+        {"message": f"cannot parse {vidus('AuditSubmitIllegal')}"},
+        {"message": "AuditSubmitIllegal"},
+        {"code": "do_request_failed", "message": "upstream timeout"},
+        {"code": "get_channel_failed", "message": "分组 default 下模型 viduq3 的可用渠道不存在（retry）"},
+        {"message": "返还预扣费额度失败"},
+        {"message": "upstream said: insufficient balance"},
+    ],
+    ids=str,
+)
+def test_any_other_5xx_leaves_a_submission_in_doubt(answer):
+    with pytest.raises(ViduSubmissionInDoubtError):
+        parse_create(500, {}, body(answer))
+
+
+def test_a_query_takes_vidus_refusal_out_of_a_5xx_too():
+    answer = body({"message": vidus("TaskNotFound", code=404)})
+    with pytest.raises(ViduNotFoundError):
+        parse_task(500, {}, answer, TASK_ID)
+    with pytest.raises(ViduUnavailableError):
+        parse_task(500, {}, body({"message": "upstream timeout"}), TASK_ID)
+
+
+CLOUDFLARE = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>cdn-cgi</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("headers", "page"),
+    [
+        ({"Content-Type": "text/html; charset=UTF-8"}, CLOUDFLARE),
+        ({}, CLOUDFLARE),
+        ({"Server": "cloudflare"}, b"error code: 1010"),
+        ({"CF-Mitigated": "challenge"}, b""),
+    ],
+    ids=["html", "no type", "a banned client", "no body"],
+)
+def test_a_challenge_page_says_nothing_of_the_key(headers, page):
+    for read in (parse_create, lambda *answer: parse_task(*answer, TASK_ID), parse_list, parse_credits):
+        with pytest.raises(ViduUnavailableError, match="seen nothing of this request") as caught:
+            read(403, headers, page)
+        assert (caught.value.fate, caught.value.http_status) == (Fate.RETRYABLE, 403)
+        assert "Check the API key" not in str(caught.value)
+
+
+RELAY = Account(base_url="https://relay.example", api_key=KEY, auth_scheme="Bearer")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_relays_refusal_of_the_key_speaks_of_auth_scheme(status):
+    text = str(with_advice_for(parse_error(status, {}, body({"message": "no"})), RELAY))
+    assert "auth_scheme" in text
+    assert "'Bearer'" in text
+    assert "api.vidu.c" not in text
+    for base_url in ("https://api.vidu.com", "https://api.vidu.cn"):
+        text = str(with_advice_for(parse_error(status, {}, b""), Account(base_url=base_url, api_key=KEY)))
+        assert "api.vidu.cn" in text
+        assert "auth_scheme" not in text
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (400, {"code": "task_not_exist", "message": "task_not_exist", "data": None}),
+        (404, {"code": "task_not_found", "message": "task_not_found"}),
+        (400, {"error": {"code": "task_not_exist", "message": "no"}}),
+        (400, {"reason": "TaskNotFound", "message": "no"}),
+    ],
+)
+def test_an_unknown_id_is_not_found_in_relays_words_too(status, answer):
+    with pytest.raises(ViduNotFoundError):
+        parse_task(status, {}, body(answer), TASK_ID)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ({"code": "insufficient_user_quota", "message": "no"}, ViduCreditError),
+        (json.loads(vidus("TaskNotFound", code=404)), ViduNotFoundError),
+        ({"message": vidus("TooManyRequests", code=429)}, ViduRateLimitError),
+        ({"code": "do_request_failed", "message": "no"}, ViduUnavailableError),
+    ],
+    ids=str,
+)
+def test_a_known_refusal_of_a_query_is_one_in_a_200_too(answer, kind):
+    with pytest.raises(kind) as caught:
+        parse_task(200, {}, body(answer), TASK_ID)
+    assert (type(caught.value), caught.value.task_id) == (kind, TASK_ID)
+
+
+def test_the_trace_id_comes_from_the_header_too():
+    headers = {"X-MD-Trace-ID": "of-the-header"}
+    assert parse_error(400, headers, b"").trace_id == "of-the-header"
+    assert parse_error(400, headers, body(CANCEL_REFUSED)).trace_id == "04e5c2fe159ff7c574acd0424e78c35f"
+    for status, answer in ((200, b"{}"), (500, b"")):
+        with pytest.raises(ViduSubmissionInDoubtError) as caught:
+            parse_create(status, headers, answer)
+        assert caught.value.trace_id == "of-the-header"
+
+
+HOSTILE = "first\r\n[2026-01-01] INFO all is well\x1b[31m\x1b]0;title\x07\u202egnirts\u2066\x9b1m\u2028last"
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"reason": HOSTILE, "message": HOSTILE, "metadata": {"trace_id": HOSTILE}},
+        {"error": {"code": HOSTILE, "message": HOSTILE * 1000}},
+        HOSTILE,
+        {"err_code": HOSTILE * 1000},
+    ],
+    ids=["vidu", "relay", "text", "code"],
+)
+def test_a_hosts_words_reach_errors_as_one_short_clean_line(status, answer):
+    for content in (body(answer), HOSTILE.encode()):
+        with pytest.raises(ViduError) as caught:
+            parse_create(status, {"x-md-trace-id": HOSTILE, "Location": f"https://x/{HOSTILE}"}, content)
+        text = str(caught.value)
+        assert len(text) < 2500
+        assert len(text.splitlines()) == 1
+        assert not set(text) & set("\x1b\x07\x9b\u202e\u2066\u2028")
+
+
 # Answers to a query
 
 
@@ -391,6 +617,62 @@ def test_a_gateways_failed_query_is_not_a_failed_task(reply, is_of_the_task):
         parse_task(200, {}, body(reply), TASK_ID)
 
 
+@pytest.mark.parametrize(
+    ("reply", "is_of_the_task"),
+    [
+        ({"id": "request-1", "status": "error", "message": "upstream timeout"}, False),
+        ({"status": "timeout", "message": "no answer"}, False),
+        ({"id": TASK_ID, "status": "error", "message": "no"}, True),
+        ({"id": "of-the-relay", "status": "timeout", "error": "no", "progress": 3}, True),
+        ({"code": "success", "data": {"status": "timeout", "fail_reason": "no"}}, True),
+        ({"status": "error"}, True),
+    ],
+    ids=str,
+)
+def test_a_gateways_own_timeout_is_not_the_tasks(reply, is_of_the_task):
+    """A task that goes on would be paid for twice."""
+    test_a_gateways_failed_query_is_not_a_failed_task(reply, is_of_the_task)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"state": "rendered", "creations": [{"url": VIDEO}]},
+        {"status": "OK", "video_url": "https://cdn.example/film"},
+        {"status": "UNKNOWN", "data": {"status": "UNKNOWN", "result_url": VIDEO}},
+        {"creations": [{"url": VIDEO}]},
+        {"status": "ready", "url": VIDEO},
+        {"status": "ready", "outputs": [VIDEO]},
+    ],
+    ids=str,
+)
+def test_an_unknown_state_beside_a_link_is_an_end(reply):
+    task = parse_task(200, {}, body(reply), TASK_ID)
+    assert task.state == "success"
+    assert task.video_url
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"status": "ready", "url": "https://relay.example/tasks/1"},
+        {"status": "ready", "creations": [{"url": "", "cover_url": VIDEO}]},
+        {"status": "ready", "video_url": "javascript:alert(1)"},
+        {"status": "ready", "images": [VIDEO], "video_url": VIDEO},
+        {"status": "waiting", "video_url": VIDEO},
+        {"state": "processing", "creations": [{"url": VIDEO}]},
+    ],
+    ids=str,
+)
+def test_no_state_is_an_end_without_a_link_to_a_video(reply):
+    assert not parse_task(200, {}, body(reply), TASK_ID).is_final
+
+
+def test_a_submission_is_never_ended_by_a_link():
+    reply = {"task_id": TASK_ID, "status": "accepted-it", "creations": [{"url": VIDEO}], "video_url": VIDEO}
+    assert not parse_create(200, {}, body(reply)).is_final
+
+
 def test_fields_come_from_vidus_own_reply_inside_an_envelope():
     reply = {"code": "success", "data": {"task_id": "t", "status": "SUCCESS", "result_url": VIDEO, "data": VIDUS}}
     task = parse_task(200, {}, body(reply), TASK_ID)
@@ -496,29 +778,6 @@ def test_an_empty_page_is_empty(answer):
     assert parse_list(200, {}, body(answer)) == TaskPage((), None, 0)
 
 
-@pytest.mark.parametrize(
-    ("answer", "is_empty"),
-    [
-        ({"data": None, "total": 0, "page": 1, "size": 10}, True),
-        ({"data": None, "total": 3, "page": 1, "size": 10}, False),
-        ({"data": None}, False),
-    ],
-)
-def test_a_list_of_null_is_empty_where_its_count_says_so(answer, is_empty):
-    if is_empty:
-        assert parse_list(200, {}, body(answer)) == TaskPage((), None, 0, 0)
-        return
-    with pytest.raises(ViduUnavailableError):
-        parse_list(200, {}, body(answer))
-
-
-@pytest.mark.parametrize(("total", "is_complete"), [(2, True), (None, True), (3, False), (True, True)])
-def test_a_list_with_fewer_rows_than_it_counts_is_incomplete(total, is_complete):
-    paging = Paging()
-    paging.take(parse_list(200, {}, body({"data": ROWS, "total": total, "page": 1, "size": 10})))
-    assert (paging.ended, paging.complete) == (True, is_complete)
-
-
 def test_an_unreadable_row_is_counted_and_costs_that_row_alone():
     page = parse_list(200, {}, body({"tasks": [None, {"state": "success"}, {"id": "1", "created_at": 1e300}, "x"]}))
     assert [task.task_id for task in page.tasks] == ["1"]
@@ -571,6 +830,15 @@ def test_a_list_counts_as_seen_whole_only_if_its_end_was_reached_without_a_repet
     assert got == seen
 
 
+@pytest.mark.parametrize(("total", "complete"), [(1, True), (2, True), (3, False), ("3", False), (None, True)])
+def test_a_page_of_fewer_rows_than_the_total_is_not_the_whole_list(total, complete):
+    """A host that knows no page tokens shows its first page alone; the lost submission may be on another."""
+    answer = {"data": [{"id": "1", "state": "success"}, {"id": "2"}], "total": total, "page": 1, "size": 2}
+    paging = Paging()
+    paging.take(parse_list(200, {}, body(answer)))
+    assert (paging.ended, paging.complete) == (True, complete)
+
+
 def test_a_row_that_one_page_holds_twice_is_given_once():
     paging, seen = walk(page("1", "1", "2"))
     assert seen == ["1", "2"]
@@ -615,13 +883,33 @@ def test_what_is_no_yes_to_a_cancel_leaves_the_question_to_the_task(answer):
         parse_cancel(200, {}, answer, TASK_ID)
 
 
-@pytest.mark.parametrize("answer", [b"{}", b'{"tasks": null}', b'{"next_page_token": "", "total": 0}'])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"{}",
+        b'{"tasks": null}',
+        b'{"next_page_token": "", "total": 0}',
+        # one-hub's, whose rows and total come without a token.
+        b'{"data": null, "total": 0, "page": 1, "size": 10}',
+        b'{"data": [], "total": 0, "page": 1, "size": 10}',
+    ],
+)
 def test_a_list_without_rows_may_leave_them_out(answer):
     assert parse_list(200, {}, answer).tasks == ()
 
 
 @pytest.mark.parametrize(
-    "answer", [b'{"code": 500, "reason": "x"}', b'{"error": {"message": "x"}}', b'{"data": {}}', b'{"ok": true}', b"0"]
+    "answer",
+    [
+        b'{"code": 500, "reason": "x"}',
+        b'{"error": {"message": "x"}}',
+        b'{"data": {}}',
+        b'{"data": null}',
+        b'{"data": null, "total": 3}',
+        b'{"data": null, "total": 0, "message": "x"}',
+        b'{"ok": true}',
+        b"0",
+    ],
 )
 def test_what_is_no_list_is_never_an_empty_one(answer):
     """An empty list says that a submission is absent, and that it may be sent again."""

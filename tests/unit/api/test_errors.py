@@ -93,6 +93,12 @@ def test_every_reason_of_the_page_is_known():
 @pytest.mark.parametrize(
     ("err_code", "fate"),
     [
+        ("Unknown", RETRYABLE),
+        ("VideoFormatInvalid", PERMANENT),
+        ("FaceDetectFailure", PERMANENT),
+        ("FaceDetectNotPass", PERMANENT),
+        ("NoFaceDetected", PERMANENT),
+        ("MultiFaceDetected", PERMANENT),
         ("InternalServiceFailure", RETRYABLE),
         ("SystemThrottling", RETRYABLE),
         ("TooManyRequests", RETRYABLE),
@@ -119,6 +125,20 @@ def test_a_moderated_task_says_that_the_input_has_to_change():
     text = str(error)
     for known in ("content checks", "911", "CreationPolicyViolation", "state failed", "credits 0", "Change the prompt"):
         assert known in text
+
+
+def test_a_failed_task_says_why_in_the_hosts_words():
+    text = str(task_error("911", None, message="the upstream is on fire."))
+    assert text.startswith("The video failed at Vidu: the upstream is on fire. [Vidu task 911")
+    text = str(task_error("911", "AuditSubmitIllegal", message="submit is illegal"))
+    assert "content checks: submit is illegal." in text
+
+
+def test_a_message_holds_no_control_character():
+    error = ViduError("first\nsecond\x1b[2J\u202e", reason="a\nb", trace_id="c\rd", task_id="1\n2", state="e\x07f")
+    text = str(error)
+    assert len(text.splitlines()) == 2
+    assert not set(text) & set("\x1b\r\x07\u202e")
 
 
 def test_a_cancelled_task_says_that_it_was_cancelled():
@@ -148,8 +168,8 @@ def test_a_text_holds_everything_that_support_asks_for():
         http_status=400,
     )
     assert str(error) == (
-        "It broke. [Vidu task 911045603801182208, state failed, reason FieldInvalid, HTTP 400, credits 80, "
-        "trace id 04e5] Do this."
+        "It broke. (Vidu task 911045603801182208, state failed, reason FieldInvalid, HTTP 400, credits 80, "
+        "trace id 04e5) Do this."
     )
 
 
@@ -171,7 +191,7 @@ def test_every_error_is_one_tree_with_a_fate_and_an_advice(kind):
 
 def test_no_error_says_only_the_number():
     bare = str(request_error(400, None, ""))
-    assert bare.startswith("Vidu answered HTTP 400 without a message. [HTTP 400]")
+    assert bare.startswith("Vidu answered HTTP 400 without a message. (HTTP 400)")
     assert bare.endswith("Nothing was created or billed by this request.")
     assert "Vidu answered: bad request" in str(request_error(400, "BadRequest", "bad request"))
 

@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
+    ViduCreditError,
     ViduNotFoundError,
     ViduRateLimitError,
     ViduUnavailableError,
@@ -280,7 +281,7 @@ def test_a_429_without_a_wish_slows_down_ever_more_and_recovers():
     assert host.plan.pace.slowdown == 1
 
 
-@pytest.mark.parametrize("error", [ViduAuthError("401"), ViduNotFoundError("404")], ids=str)
+@pytest.mark.parametrize("error", [ViduAuthError("401"), ViduCreditError("empty"), ViduNotFoundError("404")], ids=str)
 def test_three_refusals_end_each_wait(error):
     host = Host()
     host.error = error

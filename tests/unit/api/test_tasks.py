@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
@@ -69,6 +70,10 @@ def test_a_body_without_an_id_is_no_task(body):
         ({"status": "rejected"}, "failed"),
         ({"status": "aborted"}, "failed"),
         ({"status": "FAILURE"}, "failed"),
+        ({"status": "error"}, "failed"),
+        ({"status": "Timeout"}, "failed"),
+        ({"status": " Success "}, "success"),
+        ({"status": "FAILED"}, "failed"),
         ({"status": "IN_PROGRESS"}, "processing"),
         ({"status": "NOT_START"}, "created"),
         ({"status": "QUEUED"}, "queueing"),
@@ -172,6 +177,87 @@ def test_creations_are_read_in_every_shape_that_was_seen(creations, urls):
     made = task(state="success", creations=creations)
     assert [creation.url for creation in made.creations] == urls
     assert made.video_url == next((url for url in urls if url), None)
+
+
+@pytest.mark.parametrize(
+    ("created_at", "utc"),
+    [
+        ("2026-01-20T04:01:53.504648743Z", "2026-01-20T04:01:53"),
+        ("2026-01-20T04:01:53z", "2026-01-20T04:01:53"),
+        ("2026-01-20T04:01:53", "2026-01-20T04:01:53"),
+        ("2026-01-20 04:01:53", "2026-01-20T04:01:53"),
+        ("2026-01-20T04:01:53-05:00", "2026-01-20T09:01:53"),
+        ("2026-01-20T12:01:53.5+08:00", "2026-01-20T04:01:53"),
+        ("2026-01-20T12:01:53+0800", "2026-01-20T04:01:53"),
+        (1768881713, "2026-01-20T04:01:53"),
+        ("1768881713", "2026-01-20T04:01:53"),
+        (1768881713504, "2026-01-20T04:01:53"),
+        ("soon", None),
+        ("", None),
+        ("99999999999999999999", None),
+    ],
+)
+def test_a_creation_time_keeps_its_offset(created_at, utc):
+    expected = None if utc is None else datetime.fromisoformat(f"{utc}+00:00").timestamp()
+    assert task(created_at=created_at).created == expected
+
+
+VIDUS_REFUSAL = json.dumps({"code": 400, "reason": "CreationPolicyViolation", "message": "its words"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "words"),
+    [
+        ({"err_code": "AuditSubmitIllegal"}, "AuditSubmitIllegal", None),
+        ({"err_code": "AuditSubmitIllegal", "err_msg": "its words"}, "AuditSubmitIllegal", "its words"),
+        ({"err_msg": "its words"}, None, "its words"),
+        ({"fail_reason": "its words"}, None, "its words"),
+        ({"error": "its words"}, None, "its words"),
+        ({"error": {"message": "its words", "code": "task_failed"}}, "task_failed", "its words"),
+        ({"message": "its words"}, None, "its words"),
+        ({"task_status_msg": "its words"}, None, "its words"),
+        ({"fail_reason": "AuditSubmitIllegal"}, "AuditSubmitIllegal", "AuditSubmitIllegal"),
+        ({"fail_reason": "task failed: AuditSubmitIllegal, its words"}, "AuditSubmitIllegal", "its words"),
+        ({"fail_reason": VIDUS_REFUSAL}, "CreationPolicyViolation", "its words"),
+        ({"error": {"message": VIDUS_REFUSAL, "code": "x"}}, "CreationPolicyViolation", "its words"),
+        ({"data": {"status": "FAILURE", "fail_reason": "its words"}, "message": "success"}, None, "its words"),
+        ({"data": {"status": "FAILURE", "data": {"state": "failed", "err_code": "Unknown"}}}, "Unknown", None),
+        ({"fail_reason": "https://cdn.example/v.mp4?sign=secret"}, None, "https://cdn.example/v.mp4"),
+        ({"fail_reason": "", "error": None, "message": []}, None, None),
+        ({"fail_reason": "an Unknown error"}, None, "an Unknown error"),
+    ],
+    ids=str,
+)
+def test_why_a_task_failed_is_read_wherever_relays_put_it(fields, code, words):
+    made = task(status="failed", **fields)
+    assert made.failed
+    assert made.err_code == code
+    assert (words in made.err_msg) if words else made.err_msg is None
+    assert "secret" not in (made.err_msg or "")
+
+
+@pytest.mark.parametrize("state", ["processing", "success"])
+def test_only_a_failure_has_a_reason(state):
+    made = task(state=state, message="success", error={"message": "m", "code": "c"}, err_msg="m")
+    assert (made.err_code, made.err_msg) == (None, None)
+
+
+def test_a_hosts_words_are_kept_as_one_short_clean_line():
+    hostile = "a\r\nb\x1b[31mc\u202ed\x9be"
+    made = task(state=hostile, err_code=hostile * 1000, model=hostile, resolution=hostile)
+    failed = task(state="failed", fail_reason=hostile * 1000)
+    read = (made.state, made.err_code, made.model, made.resolution, failed.err_msg)
+    for text in (*read, ViduTask.model_validate({"id": hostile}).task_id):
+        assert text.isprintable()
+        assert len(text) <= 501
+
+
+@pytest.mark.parametrize(
+    "link", ["javascript:alert(1)//https://a/v.mp4", "https://a/v\x1b[31m.mp4", "https://a/\u202ev"]
+)
+def test_what_is_no_clean_web_link_is_no_video(link):
+    made = task(state="success", creations=[{"url": link, "cover_url": link}], video_url=link)
+    assert (made.video_url, [one.cover_url for one in made.creations]) == (None, [None])
 
 
 def test_a_relays_flat_video_url_is_a_creation():

@@ -227,6 +227,21 @@ def test_an_own_payload_without_a_marker_stops_before_anything_is_sent(stage):
     assert len(stage.vidu.tasks) == 16
 
 
+def test_a_host_that_hides_payloads_stops_before_anything_is_sent(stage):
+    stage.submit(ROWS)
+
+    def instead(operation, request):
+        if operation not in ("list", "query"):
+            return None
+        bare = {task_id: {**row, "payload": None} for task_id, row in stage.vidu.tasks.items()}
+        return reply(200, {"tasks": list(bare.values())} if operation == "list" else bare[request.task_id])
+
+    stage.vidu.instead = instead
+    with pytest.raises(ViduSubmissionInDoubtError, match="Vidu tasks that may be its own: 900"):
+        stage.submit(ROWS, discard=True)
+    assert len(stage.vidu.tasks) == 8
+
+
 def test_a_plain_retry_without_a_record_does_not_search(stage):
     stage.tries = 1
     stage.submit(ROWS)

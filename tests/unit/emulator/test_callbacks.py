@@ -99,7 +99,7 @@ def test_processing_and_success_are_told_in_order_with_the_body_of_a_query(
     assert [body["state"] for body in (running, done)] == ["processing", "success"]
     assert running["creations"] == []
     assert set(done) == {"id", "state", "err_code", "credits", "payload", "bgm", "off_peak", "creations"}
-    assert (done["id"], done["payload"], done["credits"]) == (task_id, "p", 7)
+    assert (done["id"], done["payload"], done["credits"]) == (task_id, "p", 8)
     assert requests.head(done["creations"][0]["url"], timeout=30).status_code == 200
 
 

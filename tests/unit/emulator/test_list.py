@@ -72,7 +72,7 @@ def test_a_row_tells_what_vidus_rows_tell(vidu: Vidu) -> None:
         "resolution": "540p",
         "aspect_ratio": "",
         "off_peak": False,
-        "credits": 7,
+        "credits": 8,
         "payload": "p",
     }
     assert vidu.emulator.api_key not in row["key_id"]

@@ -137,7 +137,7 @@ def test_the_create_answer_has_every_field_of_vidus_example(vidu: Vidu) -> None:
         ({"audio": False}, {"audio": False, "audio_type": "all"}),
         ({"watermark": True, "wm_position": 3}, {"watermark": True, "wm_position": "bottom_right"}),
         ({"wm_position": 4}, {"wm_position": "bottom_left"}),
-        ({"off_peak": True, "duration": 5, "resolution": "540p"}, {"off_peak": True, "credits": 18}),
+        ({"off_peak": True, "duration": 5, "resolution": "540p"}, {"off_peak": True, "credits": 20}),
         ({"is_rec": True}, {"is_rec": True, "credits": 70}),
         ({"model": "vidu2.0"}, {"duration": 4, "resolution": "360p", "credits": 20, "audio": False}),
     ],

@@ -9,11 +9,12 @@ import io
 import json
 import random
 from datetime import datetime, timezone
+from itertools import product
 
 import pytest
 from PIL import Image
 
-from airflow_provider_vidu.api.catalog import MODELS
+from airflow_provider_vidu.api.catalog import MODELS, Model, estimate_credits
 from airflow_provider_vidu.api.errors import REASONS
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
 from airflow_provider_vidu.emulator.estimates import FALLBACK_CREDITS_PER_SECOND, price, processing_seconds
@@ -190,14 +191,33 @@ def test_a_longer_or_larger_video_takes_longer() -> None:
         ({"model": "viduq1"}, 80),
         ({"model": "viduq1", "off_peak": True, "is_rec": True}, 50),
         ({"model": "viduq2-pro-fast", "duration": 3, "resolution": "720p"}, 3 * FALLBACK_CREDITS_PER_SECOND["720p"]),
-        ({"model": "viduq2", "duration": 3, "resolution": "1080p", "off_peak": True}, 23),
+        ({"model": "viduq2", "duration": 3, "resolution": "1080p", "off_peak": True}, 3 * 8),
         ({"model": "viduq2", "duration": 1, "resolution": "540p", "is_rec": True}, 18),
+        ({"model": "viduq2", "duration": 1, "resolution": "540p", "audio": True}, 23),
+        ({"model": "viduq2-pro", "duration": 5, "resolution": "720p", "audio": True}, 70),
+        ({"model": "viduq2-pro", "duration": 3, "resolution": "540p"}, 15),
+        ({"model": "viduq3-pro", "duration": 5, "resolution": "540p", "off_peak": True}, 25),
+        ({"model": "viduq3-pro", "duration": 16, "resolution": "540p", "off_peak": True}, 80),
+        ({"model": "viduq3-pro-fast", "duration": 2, "resolution": "1080p", "off_peak": True}, 26),
+        ({"model": "viduq3-pro-fast", "duration": 4, "resolution": "1080p"}, 100),
+        ({"model": "viduq4-preview"}, 5 * FALLBACK_CREDITS_PER_SECOND["720p"]),
+        ({"model": "viduq4-preview", "duration": 3, "resolution": "4K"}, 3 * FALLBACK_CREDITS_PER_SECOND["4K"]),
     ],
 )
-def test_the_price_is_the_catalogues_and_the_documented_fallback_where_it_has_none(
-    fields: dict[str, object], credits: int
-) -> None:
+def test_a_task_is_billed_by_the_published_prices(fields: dict[str, object], credits: int) -> None:
     assert price(request(**fields)) == credits
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_the_bill_is_the_estimate_wherever_there_is_one(model: Model) -> None:
+    for row in model.rows:
+        for duration, resolution in product(row.durations, row.resolutions):
+            for off_peak, audio, is_rec in product((False, True), repeat=3):
+                if off_peak and model.off_peak_audio not in (None, audio):
+                    continue
+                asked = {"off_peak": off_peak, "audio": audio, "is_rec": is_rec}
+                made = request(model=model.name, duration=duration, resolution=resolution, **asked)
+                assert estimate_credits(made) in (None, price(made)), made
 
 
 # --- switches, ids and times -----------------------------------------------------------------------------------

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Why something failed, as a host reports it: in Vidu's form, in a relay's, or in one inside the other.
+
+Vidu sends ``{code, reason, message, metadata.trace_id}``; middleware of relays ``{error: {message, code}}``; their task
+errors ``{code, message}`` with the reply that they got, as text, for a message. A failed task has its reason in any of
+half a dozen fields.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_vidu.api.errors import REASONS, REFUSALS, says_nothing_of_the_request
+from airflow_provider_vidu.api.messages import quoted
+
+# Where the words are, the most telling field first.
+_WORDS = ("err_msg", "fail_reason", "task_status_msg", "message", "error", "msg")
+# What relays say of a request that went well.
+_NO_WORDS = frozenset({"success", "succeeded", "succeed", "ok"})
+# How often one reply may hold another as text.
+_MOST_NESTED = 3
+# A reason of Vidu's inside a text: no English word is written like this.
+_REASON = re.compile(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b")
+
+# What one-api, new-api and one-hub say where they give no code. A reply that begins so comes before anything is sent
+# upstream; further inside a message, the words may be about a refund or an echo of the request.
+_EMPTY_BALANCE = re.compile(r"\s*(?:用户|令牌)?(?:剩余)?额度不足|\s*预扣费额度失败")
+_EMPTY_BALANCE_IN_A_REFUSAL = re.compile(
+    r"额度不足|额度已用尽|余额不足|(?<!返还)预扣费额度失败"
+    r"|insufficient (?:user |account |token )?(?:quota|balance|credits?)"
+    r"|(?:user|token) quota is not enough|pre-consume quota failed",
+    re.IGNORECASE,
+)
+_NO_CHANNEL = re.compile(r"无可用渠道|no available channels? for model", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """
+    What a host says of a failure.
+
+    :param reason: Vidu's reason or a relay's code.
+    :param words: one clean line; empty where it says nothing.
+    :param trace_id: Vidu's.
+    :param vidu_status: the status that Vidu gave its own refusal, where a relay passes it on inside its own reply.
+    """
+
+    reason: str | None = None
+    words: str = ""
+    trace_id: str | None = None
+    vidu_status: int | None = None
+
+
+def read_error(status: int, body: Any) -> Failure:
+    """
+    Read the body of an HTTP error.
+
+    :param status: of the reply.
+    :param body: as JSON; anything but an object says nothing.
+    """
+    fields, is_nested = _innermost(body)
+    code = fields.get("code")
+    reason = _text(fields.get("reason") or fields.get("err_code") or (code if isinstance(code, str) else None))
+    words = _words_of(fields)
+    metadata = fields.get("metadata")
+    return Failure(
+        reason=_reason_of_a_sentence(status, reason, words) or reason,
+        words=words,
+        trace_id=_text(metadata.get("trace_id")) if isinstance(metadata, Mapping) else None,
+        vidu_status=_status_of_vidus_refusal(status, reason, code, is_nested=is_nested),
+    )
+
+
+def read_task_failure(fields: Mapping[str, Any]) -> Failure:
+    """
+    Read why a task has failed.
+
+    :param fields: of the task's reply, those of its envelopes included.
+    """
+    reason = _text(fields.get("err_code"))
+    words = ""
+    for name in _WORDS:
+        inner, _ = _innermost({"error": fields[name]} if name in fields else {})
+        words = words or _words_of(inner)
+        if not reason and inner:
+            code = inner.get("code")
+            reason = _text(inner.get("reason") or inner.get("err_code") or (code if isinstance(code, str) else None))
+    if not reason:
+        named = words if words in REASONS else ""
+        reason = named or next((name for name in _REASON.findall(words) if name in REASONS), None)
+    return Failure(reason=reason, words=words)
+
+
+def _innermost(body: Any) -> tuple[Mapping[str, Any], bool]:
+    """Return the error that a reply is about, and whether another reply had it as text."""
+    fields = body if isinstance(body, Mapping) else {}
+    is_nested = False
+    for _ in range(_MOST_NESTED):
+        error = fields.get("error")
+        if isinstance(error, Mapping):
+            fields = error
+        elif isinstance(error, str) and not fields.get("message"):
+            fields = {**fields, "message": error}
+        inner = _object_in(fields.get("message"))
+        if not (inner.get("message") or inner.get("reason") or inner.get("error")):
+            break
+        fields, is_nested = inner, True
+    return fields, is_nested
+
+
+def _object_in(text: Any) -> Mapping[str, Any]:
+    # "(request id: …)" may follow it.
+    if not isinstance(text, str) or not text.lstrip().startswith("{"):
+        return {}
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text.lstrip())
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _words_of(fields: Mapping[str, Any]) -> str:
+    # An HTTP error's own message comes first; a task's fields are passed one by one.
+    for name in ("message", *_WORDS):
+        value = fields.get(name)
+        if value and isinstance(value, (str, int)) and not isinstance(value, bool):
+            words = quoted(str(value))
+            if words and words.lower() not in _NO_WORDS:
+                return words
+    return ""
+
+
+def _reason_of_a_sentence(status: int, reason: str | None, words: str) -> str | None:
+    """Return the code that belongs to a known sentence, where the reply has no code that says more."""
+    if _EMPTY_BALANCE.match(words):
+        return "insufficient_user_quota"
+    if reason in REASONS and reason not in {"Unauthorized", "Forbidden", "QuotaExceeded", "TooManyRequests"}:
+        return None
+    if not says_nothing_of_the_request(status) and _EMPTY_BALANCE_IN_A_REFUSAL.search(words):
+        return "insufficient_user_quota"
+    return "model_not_found" if status == 503 and _NO_CHANNEL.search(words) else None
+
+
+def _status_of_vidus_refusal(status: int, reason: str | None, code: Any, *, is_nested: bool) -> int | None:
+    # Vidu's code repeats the status of its own reply.
+    own = 400 if code is None and is_nested else code
+    if reason not in REFUSALS or not isinstance(own, int) or own == status or says_nothing_of_the_request(own):
+        return None
+    return own
+
+
+def _text(value: Any) -> str | None:
+    return quoted(str(value)) or None if value else None

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Which proxy leads to a host. Decided here, once, so that the worker that pays and the triggerer that waits take one way.
+
+The libraries of the two transports disagree about a proxy without a scheme, about SOCKS and about ``NO_PROXY``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
+
+from airflow_provider_vidu.api.errors import ViduConfigurationError
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def choose_proxy(base_url: str, proxies: Mapping[str, str]) -> tuple[str, str] | None:
+    """
+    Choose the proxy for a host.
+
+    :param base_url: the host's URL.
+    :param proxies: proxies by scheme, ``all`` for any scheme, and ``no`` with the text of ``NO_PROXY``: what
+        ``urllib.request.getproxies`` returns.
+    :return: the scheme under which the proxy is named, and its text as it stands there; None = none.
+    """
+    parts = urlsplit(base_url)
+    if not parts.hostname or is_bypassed(parts.hostname, parts.port or _PORTS.get(parts.scheme), proxies.get("no", "")):
+        return None
+    return next(((name, proxies[name]) for name in (parts.scheme, "all") if proxies.get(name)), None)
+
+
+def is_bypassed(host: str, port: int | None, no_proxy: str) -> bool:
+    """
+    Tell whether ``NO_PROXY`` names a host.
+
+    Its entries, with commas or spaces between: ``*``; a name, which stands for its subdomains too, with or without
+    ``.`` or ``*.`` before it; an address or a network such as ``10.0.0.0/8``; each with or without a port.
+
+    :param host: without port; IPv6 without brackets.
+    :param port: the one that is connected to.
+    :param no_proxy: the text of ``NO_PROXY``.
+    """
+    return any(_names(entry, host.lower().rstrip("."), port) for entry in no_proxy.replace(",", " ").lower().split())
+
+
+def _names(entry: str, host: str, port: int | None) -> bool:
+    if entry == "*":
+        return True
+    try:
+        network = ip_network(entry.strip("[]"), strict=False)
+    except ValueError:
+        pass
+    else:
+        return _is_in(host, network)
+    name, colon, number = entry.rpartition(":")
+    if colon and number.isdecimal():
+        if int(number) != port:
+            return False
+        return _names(name, host, port)
+    name = entry.removeprefix("*").strip(".")
+    return bool(name) and (host == name or host.endswith(f".{name}"))
+
+
+def _is_in(host: str, network: object) -> bool:
+    try:
+        return ip_address(host.partition("%")[0]) in network  # type: ignore[operator]
+    except ValueError:
+        return False
+
+
+def proxy_url(text: str, source: str, *, to_https: bool, python: tuple[int, ...] = sys.version_info[:2]) -> str:
+    """
+    Return a proxy as the URL that both transports take.
+
+    :param text: with or without a scheme; without one it means ``http://``.
+    :param source: where it was found, for messages. The text itself is not repeated: it may hold a password.
+    :param to_https: whether the host behind it is reached by https.
+    :param python: the interpreter's version.
+    :raises ViduConfigurationError: no URL, SOCKS, or a proxy that only one of the transports can use.
+    """
+    text = text.strip()
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        _ = parts.port
+        # A port alone is no host.
+        usable = parts.hostname is not None and not parts.hostname.isdecimal()
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ViduConfigurationError(
+            f"{source} must be a URL such as http://proxy.example:3128.",
+            advice="Correct it. Nothing was sent to Vidu.",
+        )
+    if parts.scheme not in _PORTS:
+        raise ViduConfigurationError(
+            f"{source} is a {parts.scheme} proxy; only http and https proxies are supported.",
+            advice="Nothing was sent to Vidu. Put an HTTP proxy into proxy in the connection's extra, or add the host "
+            "to NO_PROXY on the workers and the triggerer. Many SOCKS proxies offer HTTP on another port.",
+        )
+    if parts.scheme == "https" and to_https and python < (3, 11):
+        raise ViduConfigurationError(
+            f"{source} is an https proxy, which the triggerer can use from Python 3.11 on only.",
+            advice="Nothing was sent to Vidu. Name the proxy with http://, or use a newer Python.",
+        )
+    return f"{parts.scheme}://{parts.netloc}"

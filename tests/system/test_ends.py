@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What ends in the triggerer hands its record on as any other task does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from local_airflow import LocalAirflow
+from stage import Account, Run
+
+from airflow_provider_vidu import compat
+
+pytestmark = pytest.mark.system
+
+
+def ended_in_triggerer(airflow: LocalAirflow, account: Account) -> Run:
+    run = Run(airflow, account, "ends_in_triggerer", "wait")
+    run.waits_in_triggerer()
+    account.finish()
+    run.ends()
+    return run
+
+
+@pytest.mark.plays(scenario=ended_in_triggerer)
+def test_a_plain_task_behind_it_gets_the_record(play: Callable[[], Run]) -> None:
+    run = play()
+    (vidu_task,) = run.account.vidu.tasks
+    kind, task_id, url = run.result_of("kind_and_id")
+    assert (kind, task_id) == ("dict", vidu_task.task_id)
+    assert url.startswith(run.account.vidu.url)
+
+
+@pytest.mark.skipif(
+    compat.task_success_event() is None or not compat.takes_xcoms_of_triggers(),
+    reason="a trigger of this Airflow cannot end a task with a result",
+)
+@pytest.mark.plays(scenario=ended_in_triggerer)
+def test_no_worker_resumes_it(play: Callable[[], Run]) -> None:
+    assert "has its video after" not in play().worker_logs()

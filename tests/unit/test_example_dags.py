@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What a reader of the examples finds in Airflow's UI: a description, and help for everything that a run asks for."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+from airflow.sdk import DAG
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "dags_examples").glob("example_*.py"))
+#: Absent where an API call or an asset starts the run.
+OF_THE_LOGICAL_DATE = re.compile(r"\{\{\s*(ds|ts|ds_nodash|ts_nodash|logical_date|data_interval_\w+)\b")
+
+
+@pytest.fixture(params=FILES, ids=lambda path: path.stem)
+def dags(request):
+    return [found for found in runpy.run_path(str(request.param)).values() if isinstance(found, DAG)]
+
+
+def test_each_example_says_in_the_list_what_it_does(dags):
+    assert dags
+    assert all(dag.description for dag in dags)
+
+
+def test_each_param_has_a_title_a_help_text_and_a_type(dags):
+    for dag in dags:
+        for name in dag.params:
+            param = dag.params.get_param(name)
+            assert param.description, f"{dag.dag_id}.{name}"
+            assert {"title", "type"} <= param.schema.keys(), f"{dag.dag_id}.{name}"
+            assert "minimum" in param.schema or param.schema["type"] != "integer", f"{dag.dag_id}.{name}"
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("path", [*FILES, *PAGES], ids=lambda path: path.name)
+def test_no_shown_template_needs_a_logical_date(path):
+    text = path.read_text()
+    blocks = [text] if path.suffix == ".py" else re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if not line.lstrip().startswith("#")]
+    assert [line for line in lines if OF_THE_LOGICAL_DATE.search(line)] == []
