@@ -213,10 +213,14 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
             pass
     error, is_definite = _error_of(status, headers, body)
     if not is_definite:
+        what = f"The submission was answered with HTTP {status}. {error.message}"
+        if 200 <= status < 300:
+            what = f"Vidu answered the submission with HTTP {status} but without a task id: {_excerpt(body)}"
+            if body.lstrip().startswith(b"<"):
+                # A relay's dashboard; but a proxy may send a page after the relay has accepted.
+                what = f"The host answered the submission with a web page (HTTP {status}): check api_prefix, create_path."
         raise ViduSubmissionInDoubtError(
-            f"Vidu answered the submission with HTTP {status} but without a task id: {_excerpt(body)}"
-            if 200 <= status < 300
-            else f"The submission was answered with HTTP {status}. {error.message}",
+            what,
             reason=error.reason,
             trace_id=error.trace_id,
             # An interim answer (1xx) ends nothing: what was sent may still be on its way.
@@ -345,7 +349,7 @@ def parse_list(status: int, headers: Mapping[str, str], body: bytes) -> TaskPage
         holder = inner if isinstance(inner, dict) and "tasks" not in answer else answer
         rows = holder.get("tasks", inner if isinstance(inner, list) else None)
         token = holder.get("next_page_token")
-        total = _whole_number(holder.get("total"))
+        total = _whole_number(holder.get("total", answer.get("total")))
     if rows is None and isinstance(answer, dict):
         fields = set(answer)
         if not fields - _FIELDS_OF_AN_EMPTY_LIST or (total == 0 and not fields - _FIELDS_OF_AN_EMPTY_PAGE):
