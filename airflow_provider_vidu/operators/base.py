@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_vidu.resumption import ResumesAcrossReleases
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
@@ -28,7 +30,7 @@ MAX_SECONDS = 10 * 366 * 24 * 3600.0
 EXECUTION_TIMEOUT_MARGIN = 5.0
 
 
-class ViduSubmittingOperator(BaseOperator):
+class ViduSubmittingOperator(ResumesAcrossReleases, BaseOperator):
     """
     The base of what submits to Vidu. Has no parameters of its own: each operator names all of its.
 
@@ -58,6 +60,11 @@ class ViduSubmittingOperator(BaseOperator):
     def on_kill(self) -> None:
         """Note that the worker is to stop. Airflow calls this for timeouts and shutdowns too; the wait decides."""
         self._killed = True
+
+    def _is_remembered(self, context: Context) -> bool:
+        from airflow_provider_vidu.compat import state_store
+
+        return self.durable and state_store(context) is not None
 
     # -- steps ------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnVa
 
 from airflow_provider_vidu.api.defaults import DEFAULT_OFF_PEAK_TIMEOUT
 from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
+from airflow_provider_vidu.resumption import ResumesAcrossReleases
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_POKE_INTERVAL = 15.0
 
 
-class ViduTaskSensor(BaseSensorOperator):
+class ViduTaskSensor(ResumesAcrossReleases, BaseSensorOperator):
     """
     Waits until a Vidu task has its video.
 
@@ -122,6 +123,11 @@ class ViduTaskSensor(BaseSensorOperator):
         if self.execution_timeout is not None:
             seconds = min(seconds, self.execution_timeout.total_seconds())
         return self._defer(known, hints_of(known).to_json(), began + seconds)
+
+    def _wait_in_worker(self) -> None:
+        super()._wait_in_worker()
+        # A rescheduled sensor would defer again at its next poke.
+        self.mode = "poke"
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """

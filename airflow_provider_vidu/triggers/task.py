@@ -77,8 +77,12 @@ class ViduTaskTrigger(BaseTrigger):
         not_before: float | None = None,
         end_task: bool = False,
         known: Mapping[str, Any] | None = None,
+        **unknown: Any,
     ) -> None:
         super().__init__()
+        if unknown:
+            # An exception here would cost the Airflow task a retry.
+            self.log.info("Another release deferred this task; unused: %s.", ", ".join(sorted(unknown)))
         self.vidu_conn_id = vidu_conn_id
         self.vidu_task_ids = _ids(vidu_task_ids)
         self.end_time = end_time

@@ -28,9 +28,14 @@ class ViduTimerTrigger(ViduTaskTrigger):
     """
 
     def __init__(
-        self, vidu_conn_id: str, vidu_task_ids: Sequence[str] | str, moment: float, cancel_on_kill: bool = True
+        self,
+        vidu_conn_id: str,
+        vidu_task_ids: Sequence[str] | str,
+        moment: float,
+        cancel_on_kill: bool = True,
+        **unknown: Any,
     ) -> None:
-        super().__init__(vidu_conn_id, vidu_task_ids, moment + BACKSTOP, cancel_on_kill=cancel_on_kill)
+        super().__init__(vidu_conn_id, vidu_task_ids, moment + BACKSTOP, cancel_on_kill=cancel_on_kill, **unknown)
         self.moment = moment
 
     def serialize(self) -> tuple[str, dict[str, Any]]:

@@ -27,6 +27,7 @@ OURS = {
     "airflow_provider_vidu.operators.download",
     "airflow_provider_vidu.operators.img2video",
     "airflow_provider_vidu.operators.img2video_batch",
+    "airflow_provider_vidu.resumption",
     "airflow_provider_vidu.sensors",
     "airflow_provider_vidu.sensors.task",
     "airflow_provider_vidu.triggers",
