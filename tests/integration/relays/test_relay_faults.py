@@ -55,6 +55,15 @@ def test_after_a_lost_reply_only_a_clear_submits_again(relay, task_instance):
     assert len(relay.billed) == 2
 
 
+@pytest.mark.parametrize("family", NO_LIST)
+def test_a_lost_reply_fails_safe_without_any_null(relay, connect, task_instance):
+    connect(relay, list_path="tasks", cancel_path="tasks/{task_id}/cancel", credits_path="credits")
+    relay.faults = [LATE]
+    for _ in range(2):
+        assert isinstance(fails(task_instance, operator()), AirflowFailException)
+    assert len(relay.billed) == 1
+
+
 @pytest.mark.parametrize("family", ["one-hub"])
 def test_a_list_that_shows_a_part_never_proves_absence(relay, task_instance, tmp_path):
     def others_come_too(relay: Any) -> Any:
