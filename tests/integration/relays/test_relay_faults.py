@@ -25,8 +25,8 @@ def submit() -> Any:
 NO_LIST = [name for name, family in FAMILIES.items() if not family.has_list]
 
 
-def fails(task_instance: Any, made: Any) -> AirflowException:
-    with pytest.raises(AirflowException) as raised:
+def fails(task_instance: Any, made: Any) -> Exception:
+    with pytest.raises((AirflowException, ViduError)) as raised:
         task_instance.run(made)
     return raised.value
 
@@ -55,6 +55,15 @@ def test_after_a_lost_reply_only_a_clear_submits_again(relay, task_instance):
     assert len(relay.billed) == 2
 
 
+@pytest.mark.parametrize("family", NO_LIST)
+def test_a_lost_reply_fails_safe_without_any_null(relay, connect, task_instance):
+    connect(relay, list_path="tasks", cancel_path="tasks/{task_id}/cancel", credits_path="credits")
+    relay.faults = [LATE]
+    for _ in range(2):
+        assert isinstance(fails(task_instance, operator()), AirflowFailException)
+    assert len(relay.billed) == 1
+
+
 @pytest.mark.parametrize("family", ["one-hub"])
 def test_a_list_that_shows_a_part_never_proves_absence(relay, task_instance, tmp_path):
     def others_come_too(relay: Any) -> Any:
@@ -64,11 +73,12 @@ def test_a_list_that_shows_a_part_never_proves_absence(relay, task_instance, tmp
 
     relay.faults = [Fault(others_come_too, accepts=True)]
     for _ in range(2):
-        with suppress(AirflowException):
+        with suppress(AirflowException, ViduError):
             task_instance.run(operator(output_path=f"{tmp_path}/"))
     assert [job.asked["prompt"] for job in relay.billed].count("p") == 1
 
 
+@pytest.mark.parametrize("family", ["new-api", "one-hub", "seed"])
 def test_a_lost_reply_in_a_batch_is_never_billed_twice(relay, task_instance, tmp_path):
     relay.faults = [LATE]
     made = {

@@ -124,6 +124,17 @@ def test_new_api_takes_resolution_and_payload_from_metadata_only(relay, task_ins
     assert made == [("1080p", None), ("720p", "order 7")]
 
 
+def test_a_reserve_of_credits_cannot_be_kept_without_a_balance(relay, task_instance):
+    with pytest.raises(AirflowFailException, match="min_remaining_credits"):
+        task_instance.run(operator(min_remaining_credits=1))
+    assert relay.billed == []
+
+
+@pytest.mark.parametrize(("family", "price"), [("new-api", 8), ("new-api-openai", None), ("octopusx", None)])
+def test_the_price_is_known_where_the_query_has_it(relay, task_instance, price):
+    assert task_instance.run(operator())["credits"] == price
+
+
 def test_the_settings_in_the_docs_are_those_tried_here():
     page = (Path(__file__).resolve().parents[3] / "docs" / "relays.md").read_text()
     written = [json.loads(block) for block in re.findall(r"```json\n(.+?)```", page, re.DOTALL)]
