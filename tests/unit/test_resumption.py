@@ -64,8 +64,7 @@ def event_of(row: dict[str, Any]) -> Any:
     trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(row["trigger_kwargs"])))
 
     async def first() -> Any:
-        async for event in trigger.run():
-            return event.payload
+        return (await anext(trigger.run())).payload
 
     return asyncio.run(first())
 
@@ -109,7 +108,7 @@ def test_where_nothing_is_remembered_nothing_starts_again(
     )
     with pytest.raises(TaskDeferred):
         made.execute(context)
-    with pytest.raises(Exception, match="Trigger failure|execute_landing"):
+    with pytest.raises(Exception, match=r"Trigger failure|execute_landing"):
         made.resume_execution(method, arguments, context)
     assert vidu_emulator.counters.submissions == 1
 
