@@ -286,8 +286,8 @@ class Flow:
                 advice=f"The rest was not submitted. Leave credit_budget out, then {mended}",
             )
         return ViduCreditError(
-            f"The next submission would exceed credit_budget ({round(budget.spent, 2)} of {budget.limit} credits are spent or "
-            "committed).",
+            f"The next submission would exceed credit_budget ({round(budget.spent, 2)} of {budget.limit} credits are "
+            "spent or committed).",
             reason="CreditBudgetSpent",
             advice=f"The rest was not submitted. Raise credit_budget, then {mended}",
         )

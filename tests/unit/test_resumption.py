@@ -66,6 +66,7 @@ def event_of(row: dict[str, Any]) -> Any:
     async def first() -> Any:
         async for event in trigger.run():
             return event.payload
+        raise AssertionError("the trigger ended without an event")
 
     return asyncio.run(first())
 
@@ -109,7 +110,7 @@ def test_where_nothing_is_remembered_nothing_starts_again(
     )
     with pytest.raises(TaskDeferred):
         made.execute(context)
-    with pytest.raises(Exception, match="Trigger failure|execute_landing"):
+    with pytest.raises(Exception, match=r"Trigger failure|execute_landing"):
         made.resume_execution(method, arguments, context)
     assert vidu_emulator.counters.submissions == 1
 

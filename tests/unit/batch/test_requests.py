@@ -28,8 +28,22 @@ def check(count: int, folder: Any, file_name: str) -> None:
 
 @pytest.mark.parametrize(
     "file_name",
-    "{index} {index:05d} {index:x} {index:+} {index:,} {index:.0f} {index!s:>05} cat-{index:03d} {model}/{index:05d} "
-    "{index:05d}.mp4 {task_id} {creation_id} {index}-{task_id} {task_id!s}".split(),
+    [
+        "{index}",
+        "{index:05d}",
+        "{index:x}",
+        "{index:+}",
+        "{index:,}",
+        "{index:.0f}",
+        "{index!s:>05}",
+        "cat-{index:03d}",
+        "{model}/{index:05d}",
+        "{index:05d}.mp4",
+        "{task_id}",
+        "{creation_id}",
+        "{index}-{task_id}",
+        "{task_id!s}",
+    ],
 )
 def test_every_format_that_tells_videos_apart_is_taken(tmp_path, file_name):
     check(1200, tmp_path, file_name)
@@ -37,8 +51,21 @@ def test_every_format_that_tells_videos_apart_is_taken(tmp_path, file_name):
 
 @pytest.mark.parametrize(
     "file_name",
-    "cat {model} {{index}} {index!s:.1} {index:.1e} {task_id:.3} ../{index} {index:/>3} {index:c} {index:.>5} {index[0]} "
-    "{number} {index:q}".split(),
+    [
+        "cat",
+        "{model}",
+        "{{index}}",
+        "{index!s:.1}",
+        "{index:.1e}",
+        "{task_id:.3}",
+        "../{index}",
+        "{index:/>3}",
+        "{index:c}",
+        "{index:.>5}",
+        "{index[0]}",
+        "{number}",
+        "{index:q}",
+    ],
 )
 def test_what_collides_or_leaves_the_folder_is_refused(tmp_path, file_name):
     with pytest.raises(ViduInputError, match="file_name"):
