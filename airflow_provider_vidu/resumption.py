@@ -29,7 +29,7 @@ class ResumesAcrossReleases:
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """
-        Resume in the method that the deferral names, or start again where that fails: what was submitted is remembered.
+        Resume in the method that the deferral names, or start again where there is none and nothing is paid twice.
 
         Airflow calls this, as of every operator.
 

@@ -81,7 +81,18 @@ def test_no_module_of_the_package_reaches_up():
 
     root = Path(airflow_provider_vidu.__file__).parent
     floors = [
-        ("compat", "api.defaults", "api.errors", "api.catalog", "api.messages", "api.proxies", "api.redaction"),
+        (
+            "compat",
+            "exchange",
+            "name_resolution",
+            "resumption",
+            "api.defaults",
+            "api.errors",
+            "api.catalog",
+            "api.messages",
+            "api.proxies",
+            "api.redaction",
+        ),
         ("api.failures", "api.images", "api.tasks", "api.account", "api.callbacks", "api.mp4"),
         ("api.img2video", "api.endpoints", "api.schedule", "api.task_ids", "api.group_progress"),
         ("api.listing", "api.poll_plan", "api.credit_limits"),

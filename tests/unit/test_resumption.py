@@ -64,7 +64,9 @@ def event_of(row: dict[str, Any]) -> Any:
     trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(row["trigger_kwargs"])))
 
     async def first() -> Any:
-        return (await anext(trigger.run())).payload
+        async for event in trigger.run():
+            return event.payload
+        raise AssertionError("the trigger ended without an event")
 
     return asyncio.run(first())
 

@@ -498,8 +498,8 @@ async def test_hanging_name_resolution_delays_no_other_account(vidu_emulator, mo
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
     async def wait(conn_id, base_url, task_id):
-        async def look_up():
-            return replace(await ViduHook().aget_account(), base_url=base_url)
+        async def look_up():  # ruff: ignore[unused-async]
+            return replace(ViduHook().get_conn().account, base_url=base_url)
 
         async with watcher.of(conn_id, look_up) as watching:
             return await watching.wait(task_id, hints=Hints(), end_time=time.time() + 60, poll_interval=0.2, log=LOG)
