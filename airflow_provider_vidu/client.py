@@ -14,13 +14,9 @@ import http.client
 import io
 import os
 import re
-import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -44,6 +40,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.api.proxies import choose_proxy, proxy_url
 from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.api.tasks import Credits, ViduTask
+from airflow_provider_vidu.exchange import Exchange, current_exchange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -273,65 +270,6 @@ def _tls_context(bundle: bool | str) -> ssl.SSLContext | bool:
         raise _verify_error(OSError(f"{path}: {error}")) from None
 
 
-class _Exchange:
-    """
-    One blocking request and its reply, cut off at the deadline.
-
-    The timeout of a socket starts again with every byte, so that a reply whose status line, headers or interim answers
-    drip would never end.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.is_over = False
-        self._seconds = seconds
-        self._socket: socket.socket | None = None
-        self._lock = threading.Lock()
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-
-    def __enter__(self) -> _Exchange:
-        self._outer = _exchange.set(self)
-        self._timer.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._timer.cancel()
-        _exchange.reset(self._outer)
-        with self._lock:
-            self._forget()
-
-    def watch(self, connected: Any) -> None:
-        """Cut this socket off at the deadline. TLS puts another object into its place, over the same connection."""
-        with self._lock:
-            self._forget()
-            self._socket = socket.socket(fileno=os.dup(connected.fileno()))
-            if self.is_over:
-                self._shut_down()
-
-    def timeout(self) -> TimeoutError:
-        """Return the error of an exchange that was cut off."""
-        return TimeoutError(f"timed out after {self._seconds:g} s")
-
-    def _cut(self) -> None:
-        with self._lock:
-            self.is_over = True
-            self._shut_down()
-
-    def _shut_down(self) -> None:
-        if self._socket is not None:
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-    def _forget(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-
-#: The exchange of this thread that a connection belongs to.
-_exchange: ContextVar[_Exchange] = ContextVar("vidu_exchange")
-
-
 class _WatchedConnection:
     """What a connection of ``urllib3`` does besides: it lets its exchange cut it off."""
 
@@ -339,13 +277,13 @@ class _WatchedConnection:
 
     def _new_conn(self) -> Any:
         connected = super()._new_conn()  # type: ignore[misc]
-        _exchange.get().watch(connected)
+        current_exchange().watch(connected)
         return connected
 
     def putrequest(self, *arguments: Any, **named: Any) -> None:
         if self.sock is not None:
             # It was opened by an earlier exchange.
-            _exchange.get().watch(self.sock)
+            current_exchange().watch(self.sock)
         super().putrequest(*arguments, **named)  # type: ignore[misc]
 
 
@@ -416,6 +354,8 @@ class ViduClient:
         proxy = proxy_for(account)
         if proxy:
             self._session.proxies = {"http": proxy, "https": proxy}
+        #: Addresses that have carried this client's requests: of the proxy, where there is one.
+        self.addresses: set[str] = set()
         self._lacking = _Lacking()
         self._retrying = tenacity.Retrying(sleep=sleep, **_retry_arguments())
 
@@ -530,7 +470,7 @@ class ViduClient:
         # urllib3's own object, though its types do not say so.
         limit = urllib3.Timeout(connect=min(CONNECT_TIMEOUT, seconds), read=seconds, total=seconds)
         outgoing = None if request.body is None else _Body(request.body, end, request.not_after)
-        exchange = _Exchange(seconds)
+        exchange = Exchange(seconds)
         try:
             prepared = self._session.prepare_request(
                 requests.Request(request.method, request.url, headers=dict(request.headers), data=outgoing)
@@ -554,6 +494,8 @@ class ViduClient:
                 if exchange.is_over:
                     # A connection that is cut off looks like the end of a reply that has no length.
                     raise exchange.timeout()
+                if exchange.address is not None:
+                    self.addresses.add(exchange.address)
                 return response.status_code, response.headers, bytes(body)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             sent = outgoing is None or outgoing.begun

@@ -161,21 +161,24 @@ class _Links:
 
     def __init__(self, client: ViduClient, task: ViduTask, kind: str, look: Callable[[], ViduTask] | None) -> None:
         self.account = client.account
+        #: Filled by the calls that read the links.
+        self.api_addresses = client.addresses
         self.kind = kind
         self._look = look or (lambda: client.get_task(task.task_id))
         self._task = task
-        self._first: ViduTask | None = task
+        # Where this client has not called the API, it does not know yet by which address that is reached.
+        self._first: ViduTask | None = task if client.addresses or client.account.is_loopback else None
 
     def fresh(self) -> str:
         """Return the link to use now."""
-        task, self._first = self._first or self._look(), None
-        link = link_of(task, self.kind)
+        self._task, self._first = self._first or self._look(), None
+        link = link_of(self._task, self.kind)
         if not link:
             raise ViduUnavailableError(f"Vidu gives no URL for the {_WORDS[self.kind]}.", task_id=self._task.task_id)
         return link
 
     def put_back(self) -> None:
-        """Use the link of the task as it was given once more: it was only asked what it leads to."""
+        """Use the last link once more: it was only asked what it leads to."""
         self._first = self._task
 
 
@@ -184,7 +187,7 @@ def _standing(links: _Links, target: str) -> dict[str, Any] | None:
     if not size:
         return None
     try:
-        expected, md5 = announced(links.account, links.fresh())
+        expected, md5 = announced(links.account, links.fresh(), links.api_addresses)
     except ViduUnavailableError:
         return None
     links.put_back()
@@ -214,7 +217,13 @@ def _fetched(links: _Links, target: str, sleep: Callable[[float], None], log: An
         part = Path(file.name)
     try:
         with part.open("w+b") as file:
-            transfer = Transfer(links.account, file, _wrong_kind(links.kind), to_disk=local is not None)
+            transfer = Transfer(
+                links.account,
+                file,
+                _wrong_kind(links.kind),
+                api_addresses=links.api_addresses,
+                to_disk=local is not None,
+            )
             _received(transfer, links, file, sleep, log)
             facts = _facts_of(file, transfer.size, links.kind)
             file.flush()

@@ -20,9 +20,9 @@ import string
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv6Address, ip_address
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -31,14 +31,19 @@ from airflow_provider_vidu.api.account import is_loopback
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.client import USER_AGENT, proxy_for
 from airflow_provider_vidu.compat import clear_this_task
+from airflow_provider_vidu.exchange import Exchange, current_exchange
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.account import Account
 
 #: Redirects that a storage host may make.
 MAX_REDIRECTS = 5
-#: Seconds without a byte after which a transfer counts as broken.
+#: Seconds without a byte, or with too few of them, after which a transfer counts as broken.
 STALL_TIMEOUT = 60.0
+#: Bytes a second below which a transfer counts as broken.
+MIN_RATE = 10_000
+#: Bytes of a megabyte.
+MEGABYTE = 1_000_000
 #: Bytes that are read at once; a transfer takes no more memory than a few of them.
 CHUNK = 1024 * 1024
 #: Bytes after which what has arrived is sent on to the disk.
@@ -62,13 +67,21 @@ class Transfer:
     :param file: open for writing, and empty.
     :param refuse: looks at the file's first 16 bytes (fewer, where it has no more), and returns what they are instead
         of what was wanted, for a message; None = they are right.
+    :param api_addresses: see :func:`open_link`.
     :param to_disk: the file is going to be synced: do not leave all of the writing to the end.
     """
 
     def __init__(
-        self, account: Account, file: IO[bytes], refuse: Callable[[bytes], str | None], *, to_disk: bool = False
+        self,
+        account: Account,
+        file: IO[bytes],
+        refuse: Callable[[bytes], str | None],
+        *,
+        api_addresses: Collection[str] = (),
+        to_disk: bool = False,
     ) -> None:
         self._account = account
+        self._api_addresses = api_addresses
         self._file = file
         self._refuse = refuse
         self._to_disk = to_disk
@@ -105,18 +118,35 @@ class Transfer:
         :raises ViduLandingError: permanent: the link leads to plain http or into a private network.
         """
         self.fruitless += 1
+        exchange = Exchange(STALL_TIMEOUT, self._has_moved)
+        self._passed = self.size
         try:
-            self._receive(url)
+            with exchange:
+                self._receive(url, exchange)
+        except ViduUnavailableError:
+            if exchange.is_over:
+                least = MIN_RATE * STALL_TIMEOUT / 1000
+                raise ViduUnavailableError(
+                    f"The storage host sent less than {least:.0f} kB in {STALL_TIMEOUT:.0f} s."
+                ) from None
+            raise
         finally:
             if self.size > self._furthest:
-                self._furthest, self.fruitless = self.size, 0
+                # What drips is no progress.
+                self.fruitless = self.fruitless if exchange.is_over else 0
+                self._furthest = self.size
 
-    def _receive(self, url: str) -> None:
+    def _has_moved(self) -> bool:
+        """Say whether enough has arrived since the last time of asking."""
+        before, self._passed = self._passed, self.size
+        return self.size - before >= MIN_RATE * STALL_TIMEOUT
+
+    def _receive(self, url: str, exchange: Exchange) -> None:
         headers = {}
         if self.size and self._etag:
             headers = {"Range": f"bytes={self.size}-", "If-Range": self._etag}
         try:
-            opened = open_link(self._account, url, headers)
+            opened = open_link(self._account, url, headers, self._api_addresses)
         except ViduUnavailableError as error:
             if error.http_status == 416:
                 self.restart()
@@ -131,6 +161,7 @@ class Transfer:
                     raise ViduUnavailableError("The storage host answered another part of the file than was asked for.")
             expected = int(part[2]) if part else _length(response)
             self._expected = expected
+            self._check_size(expected)
             # A weak ETag does not promise the same bytes (RFC 9110, 13.1.5).
             etag = response.headers.get("ETag", "")
             self._etag = etag if etag.startswith('"') else None
@@ -141,11 +172,35 @@ class Transfer:
                 self._keep(head)
             while chunk := _read(lambda: response.read1(CHUNK)):
                 self._keep(chunk)
+                self._check_size(None)
+        if exchange.is_over:
+            # A connection that is cut off looks like the end of a file that has no length.
+            raise ViduUnavailableError("The transfer was cut off.")
         if expected is not None and self.size != expected:
             arrived = self.size
             if arrived > expected:
                 self.restart()
             raise ViduUnavailableError(f"The transfer ended after {arrived} of {expected} bytes.")
+
+    def _check_size(self, expected: int | None) -> None:
+        """Refuse a file that is too large for any video, or for the disk."""
+        size = self.size if expected is None else expected
+        if size > self._account.max_file_mb * MEGABYTE:
+            raise ViduLandingError(
+                f"The file is larger than {self._account.max_file_mb:g} MB ({size / MEGABYTE:.0f} MB and on).",
+                fate=Fate.PERMANENT,
+                advice=(
+                    "Nothing of it was kept. What was paid for is still at Vidu. If it is a video, set max_file_mb in "
+                    f"the connection's extra to a larger number, then {clear_this_task()}: that lands it and submits "
+                    "nothing."
+                ),
+            )
+        free = None if expected is None else _free_bytes(self._file)
+        if free is not None and expected is not None and expected - self.size > free:
+            raise ViduLandingError(
+                f"The disk has {free / MEGABYTE:.0f} MB left, and the file needs "
+                f"{(expected - self.size) / MEGABYTE:.0f} MB more."
+            )
 
     def _is_of(self, response: Any, size: int) -> bool:
         return response.headers.get("ETag") == self._etag and size == self._expected
@@ -172,7 +227,7 @@ class Transfer:
             self._written_back = self.size
 
 
-def announced(account: Account, url: str) -> tuple[int | None, str | None]:
+def announced(account: Account, url: str, api_addresses: Collection[str] = ()) -> tuple[int | None, str | None]:
     """
     Ask a storage host what a link leads to, without fetching it.
 
@@ -180,41 +235,49 @@ def announced(account: Account, url: str) -> tuple[int | None, str | None]:
 
     :param account: see :class:`Transfer`.
     :param url: signed; sent byte for byte.
+    :param api_addresses: see :func:`open_link`.
     :return: its length in bytes and its MD5 as hexadecimal digits; None where the host does not tell. The ETag of an
         object store is the MD5 of a file that was put there in one piece.
     :raises ViduUnavailableError: see :meth:`Transfer.receive`.
     """
-    with open_link(account, url, {"Range": "bytes=0-0"}) as response:
+    with (
+        Exchange(STALL_TIMEOUT),
+        open_link(account, url, {"Range": "bytes=0-0"}, api_addresses) as response,
+    ):
         part = _PARTIAL.fullmatch(response.headers.get("Content-Range", ""))
         md5 = _MD5_ETAG.fullmatch(response.headers.get("ETag", ""))
         return int(part[2]) if part else _length(response), md5[1].lower() if md5 else None
 
 
-def open_link(account: Account, url: str, headers: dict[str, str]) -> Any:
+def open_link(account: Account, url: str, headers: dict[str, str], api_addresses: Collection[str] = ()) -> Any:
     """
-    Open a signed link, over its redirects.
+    Open a signed link, over its redirects. Called within an :class:`Exchange`.
 
     :param account: see :class:`Transfer`.
     :param url: sent byte for byte, as is each redirect's.
     :param headers: beside our own.
+    :param api_addresses: addresses that have carried calls of the API. They may be private: the storage of an API in a
+        private network is reached where the API is. Its name is not looked up again, which could lead elsewhere by now.
     :return: the answer, with status 200 or 206; to be closed.
     :raises ViduUnavailableError: refused or unreachable; another attempt may work.
     :raises ViduLandingError: permanent: plain http, or into a private network.
     """
-    private = _lives_privately(account)
+    private = _is_private_by_itself(urlsplit(account.base_url).hostname or "")
+    # Through a proxy they are the proxy's.
+    allowed = frozenset() if proxy_for(account) else frozenset(api_addresses)
     first = url
     for _ in range(MAX_REDIRECTS + 1):
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host) and private):
             raise _refused(f"{parts.scheme}://{parts.netloc}, which is not https", first, url)
-        if not private and not _is_public_literal(host):
+        if not private and host not in allowed and not _is_public_literal(host):
             raise _refused(f"{host}, an address of a private network", first, url)
         # Everything that a request line can carry goes out as it is.
         target = quote(url, safe=string.punctuation) if not url.isascii() or " " in url else url
         request = urllib.request.Request(target, headers={"User-Agent": USER_AGENT, "Accept": "*/*", **headers})
         try:
-            return _opener(account, host, private=private).open(request, timeout=STALL_TIMEOUT)
+            return _opener(account, host, None if private else allowed).open(request, timeout=STALL_TIMEOUT)
         except urllib.error.HTTPError as error:
             location = error.headers.get("Location")
             error.close()
@@ -257,18 +320,9 @@ def _refused(where: str, first: str, url: str) -> ViduLandingError:
     )
 
 
-def _lives_privately(account: Account) -> bool:
-    """Whether the API itself stands in a private network: then its storage may, too."""
-    host = urlsplit(account.base_url).hostname or ""
-    if is_loopback(host):
-        return True
-    if proxy_for(account):
-        # Names are the proxy's to look up; what is an address already needs no looking up.
-        return not _is_public_literal(host)
-    try:
-        return not any(map(is_public, _addresses(host)))
-    except OSError:
-        return False
+def _is_private_by_itself(host: str) -> bool:
+    """Whether the connection names an address of a private network: then whoever wrote it wants to go there."""
+    return is_loopback(host) or not _is_public_literal(host)
 
 
 def _is_public_literal(host: str) -> bool:
@@ -278,32 +332,57 @@ def _is_public_literal(host: str) -> bool:
         return True
 
 
-def _connected_publicly(address: tuple[str, int], *arguments: Any, **named: Any) -> socket.socket:
+def _connected(
+    allowed: Collection[str] | None, address: tuple[str, int], *arguments: Any, **named: Any
+) -> socket.socket:
+    """
+    Connect, and let the exchange cut the connection off.
+
+    :param allowed: private addresses that may be connected to; None = all.
+    """
     host, port = address
-    public = [candidate for candidate in _addresses(host) if is_public(candidate)]
-    if not public:
-        raise ForbiddenAddressError(f"{host} has no public address")
-    for candidate in public[:-1]:
+    hosts = [host]
+    if allowed is not None:
+        hosts = [found for found in _addresses(host) if found in allowed or is_public(found)]
+        if not hosts:
+            raise ForbiddenAddressError(f"{host} has no public address")
+    for number, each in enumerate(hosts, start=1):
         try:
-            return socket.create_connection((candidate, port), *arguments, **named)
+            connected = socket.create_connection((each, port), *arguments, **named)
         except OSError:
-            continue
-    return socket.create_connection((public[-1], port), *arguments, **named)
+            if number == len(hosts):
+                raise
+        else:
+            current_exchange().watch(connected)
+            return connected
+    raise AssertionError("unreachable")
 
 
 def _addresses(host: str) -> list[str]:
     return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
 
 
-class _PublicHTTPSConnection(http.client.HTTPSConnection):
-    def connect(self) -> None:
-        self._create_connection = _connected_publicly
-        super().connect()
+class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
+    """Opens connections that lead where they may, and that their exchange can cut off."""
 
+    def __init__(self, allowed: Collection[str] | None, context: ssl.SSLContext) -> None:
+        super().__init__(context=context)
+        self._tls = context
+        self._connect = partial(_connected, allowed)
 
-class _PublicHTTPSHandler(urllib.request.HTTPSHandler):
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._made(http.client.HTTPConnection), request)
+
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_PublicHTTPSConnection, request, context=self._context)  # type: ignore[attr-defined]
+        return self.do_open(self._made(http.client.HTTPSConnection), request, context=self._tls)
+
+    def _made(self, kind: type[http.client.HTTPConnection]) -> Any:
+        def make(*arguments: Any, **named: Any) -> http.client.HTTPConnection:
+            connection = kind(*arguments, **named)
+            connection._create_connection = self._connect  # type: ignore[attr-defined]
+            return connection
+
+        return make
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -311,17 +390,15 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _opener(account: Account, host: str, *, private: bool) -> urllib.request.OpenerDirector:
+def _opener(account: Account, host: str, allowed: Collection[str] | None) -> urllib.request.OpenerDirector:
     proxies = urllib.request.getproxies()
     proxy = proxy_for(account)
     if is_loopback(host) or urllib.request.proxy_bypass(host):
         proxies = {}
     elif proxy:
         proxies = {"http": proxy, "https": proxy}
-    tls = _tls(account.verify)
-    # A proxy may well stand in a private network, and it looks names up itself.
-    checked = not private and not proxies.get("https")
-    handler = _PublicHTTPSHandler(context=tls) if checked else urllib.request.HTTPSHandler(context=tls)
+    # A proxy may well be in a private network, and it looks names up itself.
+    handler = _Handler(None if proxies.get("https") else allowed, _tls(account.verify))
     return urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler(proxies), handler)
 
 
@@ -345,6 +422,14 @@ def _write_back(file: IO[bytes], start: int, length: int) -> None:
     if sys.platform == "linux":
         with suppress(OSError):
             os.posix_fadvise(file.fileno(), start, length, os.POSIX_FADV_DONTNEED)
+
+
+def _free_bytes(file: IO[bytes]) -> int | None:
+    try:
+        disk = os.fstatvfs(file.fileno())
+    except (OSError, AttributeError):
+        return None
+    return disk.f_bavail * disk.f_frsize
 
 
 def _length(response: Any) -> int | None:

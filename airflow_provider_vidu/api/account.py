@@ -24,6 +24,8 @@ from airflow_provider_vidu.api.errors import ViduConfigurationError
 from airflow_provider_vidu.api.proxies import proxy_url
 
 DEFAULT_BASE_URL = "https://api.vidu.com"
+#: Megabytes of the largest file that is landed: many times a video of Vidu's.
+DEFAULT_MAX_FILE_MB = 2000.0
 #: The hosts that take ``Token``; every relay that copies the API takes ``Bearer``.
 VIDU_HOSTS = frozenset({"api.vidu.com", "api.vidu.cn"})
 #: Where a person sees an account's tasks, by the API's host; Vidu documents no page for a single one.
@@ -48,6 +50,7 @@ EXTRAS = (
     "allow_http",
     "api_prefix",
     "auth_scheme",
+    "max_file_mb",
     "poll_interval",
     "proxy",
     "settle_seconds",
@@ -80,6 +83,7 @@ class Account:
         decides. For emulators, which are faster than the schedule expects.
     :param verify: check TLS certificates; or the path of a CA bundle.
     :param proxy: URL of an HTTP proxy; None = what the environment says.
+    :param max_file_mb: megabytes of the largest file that is landed.
     :param task_url: URL of a page on which a person can look at a task, ``{task_id}`` in it is replaced; None = nobody
         knows one.
     """
@@ -97,6 +101,7 @@ class Account:
     poll_interval: float | None = None
     verify: bool | str = True
     proxy: str | None = field(default=None, repr=False)
+    max_file_mb: float = DEFAULT_MAX_FILE_MB
     task_url: str | None = None
 
     @property
@@ -211,16 +216,17 @@ def account_from_fields(
     for name in ("task_path", "cancel_path"):
         if "{task_id}" not in (paths[name] or "{task_id}"):
             raise ViduConfigurationError(f"{where}: {name} needs {{task_id}} in it, else it asks for no task.")
-    settle = _seconds(extra, "settle_seconds", where, zero=True)
+    settle = _number(extra, "settle_seconds", where, zero=True)
     return Account(
         base_url=base_url,
         api_key=key,
         auth_scheme=scheme,
-        timeout=_seconds(extra, "timeout", where) or DEFAULT_TIMEOUT,
+        timeout=_number(extra, "timeout", where) or DEFAULT_TIMEOUT,
         settle_seconds=DEFAULT_SETTLE_SECONDS if settle is None else settle,
-        poll_interval=_seconds(extra, "poll_interval", where),
+        poll_interval=_number(extra, "poll_interval", where),
         verify=_verify(extra.get("verify")),
         proxy=_proxy(extra.get("proxy"), f"{where}: proxy", parts.scheme),
+        max_file_mb=_number(extra, "max_file_mb", where, unit="megabytes") or DEFAULT_MAX_FILE_MB,
         task_url=_task_url(extra.get("task_url"), parts.hostname or "", where),
         **paths,  # type: ignore[arg-type]
     )
@@ -298,14 +304,16 @@ def _verify(value: Any) -> bool | str:
     return is_yes(value)
 
 
-def _seconds(extra: Mapping[str, Any], name: str, where: str, *, zero: bool = False) -> float | None:
+def _number(
+    extra: Mapping[str, Any], name: str, where: str, *, zero: bool = False, unit: str = "seconds"
+) -> float | None:
     value = extra.get(name)
     if value is None or value == "":
         return None
     try:
-        seconds = -1.0 if isinstance(value, bool) else float(value)
+        number = -1.0 if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
-        seconds = -1.0
-    if not (0 <= seconds < float("inf")) or (seconds == 0 and not zero):
-        raise ViduConfigurationError(f"{where}: {name} must be a number of seconds, not {json.dumps(value)}.")
-    return seconds
+        number = -1.0
+    if not (0 <= number < float("inf")) or (number == 0 and not zero):
+        raise ViduConfigurationError(f"{where}: {name} must be a number of {unit}, not {json.dumps(value)}.")
+    return number
