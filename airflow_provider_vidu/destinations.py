@@ -13,6 +13,7 @@ import hashlib
 import inspect
 import os
 import re
+import stat
 import string
 import uuid
 from collections.abc import Mapping
@@ -300,10 +301,7 @@ def put_file(part: Path, target: str, local: Path | None) -> None:
     :raises ViduLandingError: what stands there afterwards has another length.
     """
     if local is not None:
-        # mkstemp makes private files; a landed one is to be as readable as any file of this process.
-        umask = os.umask(0)
-        os.umask(umask)
-        part.chmod(0o666 & ~umask)
+        part.chmod(_mode_of_new_files(local.parent))
         os.replace(part, local)
         return
     store, path = _opened(target)
@@ -333,6 +331,18 @@ def put_file(part: Path, target: str, local: Path | None) -> None:
         raise
     if stored != size:
         raise ViduLandingError(f"Of {size} bytes only {stored} stand at {target} after the upload.")
+
+
+def _mode_of_new_files(folder: Path) -> int:
+    """Return the mode that this process gives a new file in a folder; mkstemp's are private, a landed one is not."""
+    # Asking for the umask means setting it, for every thread of the process: a file that is created shows it.
+    probe = folder / f".vidu-{uuid.uuid4().hex}.mode"
+    descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        return stat.S_IMODE(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
+        probe.unlink()
 
 
 def _is_folder(destination: str) -> bool:

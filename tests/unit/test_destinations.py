@@ -206,3 +206,14 @@ def test_an_upload_that_lost_bytes_is_no_success(server, tmp_path, monkeypatch):
     monkeypatch.setattr(Server, "info", lambda self, path, **options: {"size": 3, "type": "file"})
     with pytest.raises(ViduLandingError, match="Of 5 bytes only 3 stand at"):
         put_file(part, "fileserver://out/77.mp4", None)
+
+
+def test_landed_files_take_the_umask_without_setting_it(tmp_path, monkeypatch):
+    part, plain = tmp_path / "part", tmp_path / "plain"
+    part.write_bytes(b"x")
+    part.chmod(0o600)
+    plain.touch()
+    monkeypatch.setattr("os.umask", lambda mask: pytest.fail("the umask is every thread's"))
+    put_file(part, str(tmp_path / "v.mp4"), tmp_path / "v.mp4")
+    assert (tmp_path / "v.mp4").stat().st_mode == plain.stat().st_mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plain", "v.mp4"]
