@@ -13,6 +13,7 @@ import hashlib
 import inspect
 import os
 import re
+import stat
 import string
 import uuid
 from collections.abc import Mapping
@@ -39,6 +40,10 @@ _VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v"})
 _PICTURE_SUFFIXES = {".png": ".png", ".webp": ".webp"}
 # Stores that publish an object whole or not at all, and whose paths begin with a bucket or container.
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "wasb", "wasbs", "oss"})
+# Vidu's ids have 18 digits; a relay's may be longer.
+_SHORTEST = {"task_id": "9" * 18, "creation_id": "9" * 18}
+# Of one name on the usual file systems, and of a key in S3, GCS and Azure, in bytes.
+_MAX_NAME, _MAX_KEY = 255, 1024
 _UNSAFE = re.compile(r"[^\w.=+-]+", re.ASCII)
 _CHUNK = 1024 * 1024
 # By default s3fs reads what has less than 100 MB at once, and ten parts of 50 MB of what has more; each part that is
@@ -80,8 +85,11 @@ class Wanted:
         """
         check_destination(self.destination, named)
         if self.file_name:
-            named_by = {name: name for name in NAME_FIELDS if name != "index"}
-            file_name_of(self.file_name, named_by if self.index is None else {**named_by, "index": self.index})
+            named_by = {name: _SHORTEST.get(name, name) for name in NAME_FIELDS if name != "index"}
+            values = named_by if self.index is None else {**named_by, "index": self.index}
+            check_lengths(video_path(self.destination, file_name_of(self.file_name, values)), named)
+        else:
+            check_lengths(video_path(self.destination, _SHORTEST["task_id"]), named)
 
     def is_landed(self, task: ViduTask) -> bool | None:
         """
@@ -147,6 +155,11 @@ def file_name_of(template: str, values: Mapping[str, Any]) -> str:
         name = name[: -len(PurePosixPath(name).suffix)]
     parts = name.split("/")
     if any(not part.strip() or part.startswith(".") for part in parts) or re.search(r"[\\\x00-\x1f:*?\"<>|]", name):
+        if ":" in name:
+            raise ViduInputError(
+                f"file_name {template!r} would be {name!r}, and a name may not have a colon. The template variables ts "
+                "and run_id bring colons: use ts_nodash."
+            )
         raise ViduInputError(
             f"file_name {template!r} would be {name!r}, which is no name within the destination's folder."
         )
@@ -162,6 +175,32 @@ def video_path(destination: str, name: str) -> str:
     """
     text = os.fspath(destination).strip()
     return f"{text.rstrip('/')}/{name}.mp4" if _is_folder(text) else text
+
+
+def check_lengths(target: str, named: str = "output_path") -> None:
+    """
+    Refuse a path that is too long to be written, before anything is paid for.
+
+    :param target: of the video.
+    :param named: the destination's parameter, for the message.
+    :raises ViduInputError: a local name has more than 255 bytes, or an object's key more than 1024.
+    """
+    local = local_path(target)
+    if local is None:
+        size = len(urlsplit(target).path.lstrip("/").encode())
+        if _is_object_url(target) and size > _MAX_KEY:
+            raise ViduInputError(f"{named}: the key of {target[:80]}… has {size} bytes; a store takes {_MAX_KEY}.")
+        return
+    for part in local.parts:
+        if (size := len(os.fsencode(part))) > _MAX_NAME:
+            raise ViduInputError(
+                f"{named}, file_name: the name {part[:40]}… has {size} bytes; a file system takes {_MAX_NAME}. "
+                "A letter outside ASCII has 2 to 4 bytes."
+            )
+
+
+def _is_object_url(target: str) -> bool:
+    return urlsplit(target).scheme.lower() in _OBJECT_STORES
 
 
 def check_destination(destination: Any, named: str = "output_path") -> None:
@@ -300,10 +339,7 @@ def put_file(part: Path, target: str, local: Path | None) -> None:
     :raises ViduLandingError: what stands there afterwards has another length.
     """
     if local is not None:
-        # mkstemp makes private files; a landed one is to be as readable as any file of this process.
-        umask = os.umask(0)
-        os.umask(umask)
-        part.chmod(0o666 & ~umask)
+        part.chmod(_mode_of_new_files(local.parent))
         os.replace(part, local)
         return
     store, path = _opened(target)
@@ -333,6 +369,18 @@ def put_file(part: Path, target: str, local: Path | None) -> None:
         raise
     if stored != size:
         raise ViduLandingError(f"Of {size} bytes only {stored} stand at {target} after the upload.")
+
+
+def _mode_of_new_files(folder: Path) -> int:
+    """Return the mode that this process gives a new file in a folder; mkstemp's are private, a landed one is not."""
+    # Asking for the umask means setting it, for every thread of the process: a file that is created shows it.
+    probe = folder / f".vidu-{uuid.uuid4().hex}.mode"
+    descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        return stat.S_IMODE(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
+        probe.unlink()
 
 
 def _is_folder(destination: str) -> bool:

@@ -206,3 +206,34 @@ def test_an_upload_that_lost_bytes_is_no_success(server, tmp_path, monkeypatch):
     monkeypatch.setattr(Server, "info", lambda self, path, **options: {"size": 3, "type": "file"})
     with pytest.raises(ViduLandingError, match="Of 5 bytes only 3 stand at"):
         put_file(part, "fileserver://out/77.mp4", None)
+
+
+def test_landed_files_take_the_umask_without_setting_it(tmp_path, monkeypatch):
+    part, plain = tmp_path / "part", tmp_path / "plain"
+    part.write_bytes(b"x")
+    part.chmod(0o600)
+    plain.touch()
+    monkeypatch.setattr("os.umask", lambda mask: pytest.fail("the umask is every thread's"))
+    put_file(part, str(tmp_path / "v.mp4"), tmp_path / "v.mp4")
+    assert (tmp_path / "v.mp4").stat().st_mode == plain.stat().st_mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plain", "v.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "said"),
+    [
+        ("", "猫" * 90, "274 bytes"),
+        ("", "a" * 240 + "{task_id}", "262 bytes"),
+        ("猫" * 90, "v", "270 bytes"),
+        ("", "{index}-2026-01-01T00:00:00", "colon.*ts_nodash"),
+    ],
+)
+def test_names_that_cannot_land_are_refused_before_submission(tmp_path, folder, name, said):
+    with pytest.raises(ViduInputError, match=said):
+        Wanted(f"{tmp_path}/{folder}/", name, index=3).check()
+
+
+def test_object_keys_over_1024_bytes_are_refused_before_submission():
+    with pytest.raises(ViduInputError, match="1026 bytes"):
+        destinations.check_lengths("s3://b/" + "k" * 1026)
+    destinations.check_lengths("s3://b/" + "k" * 1024)

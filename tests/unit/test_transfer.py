@@ -216,3 +216,28 @@ def test_a_certificate_of_nobody_is_not_believed(names, storage, monkeypatch):
     with secured(storage) as (url, _), pytest.raises(ViduUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
         open_link(LOCAL, url, {})
     assert storage.targets == []
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("::127.0.0.1", False),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b::808:808", True),
+        ("64:ff9b:1::808:808", False),
+        ("2002:7f00:1::", False),
+        ("2002:808:808::1", True),
+        ("2001:0:808:808::80ff:fffe", False),
+        ("fec0::1", False),
+        ("ff0e::1", False),
+        ("192.0.0.192", False),
+        ("192.88.99.1", True),
+        ("224.0.0.1", False),
+        ("233.252.0.1", False),
+        ("240.0.0.1", False),
+        ("::", False),
+        ("2606:4700::1111", True),
+    ],
+)
+def test_only_globally_routable_addresses_are_public(address, public):
+    assert is_public(address) is public
