@@ -29,6 +29,7 @@ from airflow_provider_vidu.api.catalog import MODELS, Model
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.images import checked_data_uri
+from airflow_provider_vidu.api.rendered import request_fields
 
 #: The last part of the create path.
 ENDPOINT = "img2video"
@@ -118,7 +119,8 @@ class Img2VideoRequest(BaseModel):
     def _empty_is_unset(cls, fields: Any) -> Any:
         # A Jinja expression without a value renders to an empty string: that is "not given", for every field.
         if isinstance(fields, dict):
-            return {name: value for name, value in fields.items() if name == "images" or value not in ("", None)}
+            meant = request_fields(fields)
+            return {name: value for name, value in meant.items() if name == "images" or value not in ("", None)}
         return fields
 
     @field_validator("images", mode="before")
@@ -137,13 +139,6 @@ class Img2VideoRequest(BaseModel):
         if image.lower().startswith(REMOTE_PREFIXES):
             return [image]
         raise ValueError("must be an http(s) URL, a data URI or an ssupload: URI once paths have been read")
-
-    @field_validator("prompt")
-    @classmethod
-    def _prompt_within_limit(cls, prompt: str | None) -> str | None:
-        if prompt is not None and len(prompt) > MAX_PROMPT_CHARACTERS:
-            raise ValueError(f"takes at most {MAX_PROMPT_CHARACTERS} characters, got {len(prompt)}")
-        return prompt
 
     @field_validator("payload")
     @classmethod
@@ -182,6 +177,8 @@ class Img2VideoRequest(BaseModel):
             if self.duration is not None and self.duration < 1:
                 raise ViduInputError(f"duration must be at least 1 second, got {self.duration}.")
             return self
+        if self.prompt is not None and len(self.prompt) > MAX_PROMPT_CHARACTERS:
+            raise ViduInputError(f"prompt: takes at most {MAX_PROMPT_CHARACTERS} characters, got {len(self.prompt)}.")
         seconds = model.default_duration if self.duration is None else self.duration
         row = model.row(seconds)
         if row is None:
