@@ -10,7 +10,15 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from airflow_provider_vidu.api.errors import Fate, ViduError, ViduStillRunningError
+from airflow_provider_vidu.api.errors import (
+    Fate,
+    ViduError,
+    ViduModerationError,
+    ViduNoCreationError,
+    ViduNotFoundError,
+    ViduStillRunningError,
+    ViduTaskFailedError,
+)
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -66,6 +74,42 @@ def lines_of(error: ViduError) -> list[str]:
     return [f"{first} ({error.facts})" if error.facts else first, *filter(None, parts)]
 
 
+class SensorOutcome(Exception):
+    """Carries a sensor's decided outcome past the base class, whose ``soft_fail`` differs from mode to mode."""
+
+    def __init__(self, outcome: Exception) -> None:
+        super().__init__(str(outcome))
+        self.outcome = outcome
+
+
+def sensor_outcome(error: ViduError, *, soft_fail: bool) -> Exception:
+    """
+    Return how a sensor ends for an error, in every mode; ``soft_fail`` skips what the remote task or the time did.
+
+    ====================================================  =====================  ==================
+    error                                                 otherwise              with ``soft_fail``
+    ====================================================  =====================  ==================
+    the remote task failed, was refused, has no video     fails                  skips
+    the host does not know the task (404)                 fails                  skips
+    the deadline has passed                               fails                  skips
+    wrong key (401, 403), connection, id, or a refusal    fails                  fails
+    Vidu is out of reach and the wait was given up        fails, may be retried  the same
+    ====================================================  =====================  ==================
+    """
+    from airflow.providers.common.compat.sdk import AirflowSkipException
+
+    by_task_or_time = (
+        ViduTaskFailedError,
+        ViduModerationError,
+        ViduNoCreationError,
+        ViduNotFoundError,
+        ViduStillRunningError,
+    )
+    if soft_fail and isinstance(error, by_task_or_time):
+        return AirflowSkipException(str(error))
+    return airflow_exception(error, sensor=True)
+
+
 def raise_for_airflow(error: ViduError, *, sensor: bool = False) -> NoReturn:
     """
     Log an error line by line, and raise what Airflow has to see of it.
@@ -76,8 +120,13 @@ def raise_for_airflow(error: ViduError, *, sensor: bool = False) -> NoReturn:
     :param error: what went wrong.
     :param sensor: whether a sensor raises it.
     """
+    log_lines(error)
+    raise airflow_exception(error, sensor=sensor) from None
+
+
+def log_lines(error: ViduError) -> None:
+    """Log an error for the person who reads the task's log, before it is raised."""
     log = logging.getLogger(__name__)
     for line in lines_of(error):
         log.error("%s", line)
     log.debug("Where it came from:", exc_info=error)
-    raise airflow_exception(error, sensor=sensor) from None

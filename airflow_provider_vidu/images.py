@@ -20,6 +20,7 @@ from airflow_provider_vidu.api.endpoints import json_body
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.images import check_image_size, data_uri, decode_data_uri
 from airflow_provider_vidu.api.img2video import REMOTE_PREFIXES, build_request
+from airflow_provider_vidu.api.rendered import require
 
 # What somebody passes who has left away the head of a data URI.
 _BARE_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|UklGR|R0lGOD)[\w+/=\s-]*", re.ASCII)
@@ -76,6 +77,14 @@ def readable_images(images: Any) -> list[str]:
     """
     given = list(images) if isinstance(images, (list, tuple)) else [images]
     # Counted before any is read: two large files are not worth reading for an error.
+    require("images", images)
+    if len(given) > 1 and any(image is None or image == "None" for image in given):
+        raise ViduInputError(
+            f"images: {sum(image is None or image == 'None' for image in given)} of {len(given)} is None: a Param or "
+            "XCom in its template has no value. It takes exactly one image."
+        )
+    if len(given) == 1:
+        require("images", given[0])
     if len(given) != 1 or given[0] is None:
         raise ViduInputError(f"images: takes exactly one image, got {len([i for i in given if i is not None])}.")
     return [readable(given[0])]

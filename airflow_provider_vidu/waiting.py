@@ -27,6 +27,7 @@ from airflow_provider_vidu.api.errors import (
     no_creation_error,
     task_error,
 )
+from airflow_provider_vidu.api.rendered import record_of_text, require
 from airflow_provider_vidu.api.schedule import REFUSALS, Hints, Verdict, Wait, is_refusal
 from airflow_provider_vidu.api.tasks import TaskState, ViduTask
 from airflow_provider_vidu.compat import clear_this_task, keeping_its_state
@@ -175,6 +176,7 @@ def given_task(given: Any) -> ViduTask:
     """
     if isinstance(given, ViduTask):
         return given
+    given = record_of_text(require("vidu_task", given))
     try:
         return ViduTask.model_validate(dict(given) if isinstance(given, Mapping) else {"task_id": given})
     except ValueError:

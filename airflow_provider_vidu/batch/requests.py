@@ -19,6 +19,7 @@ from airflow_provider_vidu.api.endpoints import prepare_create
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
 from airflow_provider_vidu.api.img2video import ENDPOINT
 from airflow_provider_vidu.api.messages import MAX_NAMED
+from airflow_provider_vidu.api.rendered import request_fields
 from airflow_provider_vidu.batch.readings import reading_of, short_hash
 from airflow_provider_vidu.batch.records import Reading
 from airflow_provider_vidu.destinations import Wanted, file_name_of, video_path
@@ -126,7 +127,8 @@ def read_requests(given: Any, defaults: Any, output_path: str | None = None) -> 
         if not isinstance(row, Mapping):
             problems.append(f"item {number}: must be a dict of fields, got {type(row).__name__}")
             continue
-        merged = {**common, **row}
+        # Each side for itself: an unset Param in a row takes the default away, as None does.
+        merged = {**request_fields(common), **request_fields(row)}
         if unknown := sorted(str(name) for name in merged.keys() - known):
             problems.append(f"item {number}: no such field: {', '.join(unknown)} (extra_params takes what is newer)")
             continue

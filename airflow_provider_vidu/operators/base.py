@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_vidu.rendering import TextRendering, check_booleans, check_paths
 from airflow_provider_vidu.resumption import ResumesAcrossReleases
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ MAX_SECONDS = 10 * 366 * 24 * 3600.0
 EXECUTION_TIMEOUT_MARGIN = 5.0
 
 
-class ViduSubmittingOperator(ResumesAcrossReleases, BaseOperator):
+class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator):
     """
     The base of what submits to Vidu. Has no parameters of its own: each operator names all of its.
 
@@ -74,6 +75,19 @@ class ViduSubmittingOperator(ResumesAcrossReleases, BaseOperator):
             policy = getattr(self, name)
             if policy not in {"fail", "resubmit"}:
                 raise ValueError(f"{name} must be 'fail' or 'resubmit', got {policy!r}.")
+        switches = ("wait_for_completion", "deferrable", "durable", "cancel_on_kill", "cancel_on_timeout")
+        check_booleans(**{name: getattr(self, name) for name in switches})
+        check_paths(self, *self.template_fields)
+
+    def _read_rendered(self) -> None:
+        """Take the rendered parameters as they were meant; an unset Param or XCom counts as not given."""
+        from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
+        from airflow_provider_vidu.api.rendered import request_fields
+
+        defaults = {"vidu_conn_id": "vidu_default", "model": DEFAULT_MODEL}
+        rendered = request_fields({name: getattr(self, name) for name in self.template_fields})
+        for name, value in rendered.items():
+            setattr(self, name, defaults.get(name) if value is None else value)
 
     def _client(self) -> ViduClient:
         from airflow_provider_vidu.hooks.vidu import ViduHook

@@ -11,12 +11,13 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
 from airflow_provider_vidu.operators.base import switched
+from airflow_provider_vidu.rendering import TextRendering, check_paths
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class ViduDownloadOperator(BaseOperator):
+class ViduDownloadOperator(TextRendering, BaseOperator):
     """
     Lands the files of a Vidu task that has ended: what its links lead to dies within 24 hours, a file does not.
 
@@ -74,6 +75,7 @@ class ViduDownloadOperator(BaseOperator):
         self.land_cover = land_cover
         self.land_watermarked = land_watermarked
         self.vidu_conn_id = vidu_conn_id
+        check_paths(self, "destination", "file_name")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """
@@ -85,6 +87,7 @@ class ViduDownloadOperator(BaseOperator):
         from airflow.providers.common.compat.sdk import AirflowSkipException
 
         from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
+        from airflow_provider_vidu.api.rendered import as_text, given, record_of_text, require
         from airflow_provider_vidu.destinations import Wanted
         from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.hooks.vidu import ViduHook
@@ -92,19 +95,20 @@ class ViduDownloadOperator(BaseOperator):
         from airflow_provider_vidu.lineage import hand_over, show
         from airflow_provider_vidu.waiting import for_other_task, given_task, video_of
 
-        if isinstance(self.vidu_task, Mapping) and self.vidu_task.get("error"):
-            # A request of a batch that has no video: whoever maps over its records wants the others'.
-            raise AirflowSkipException(f"There is no video to land: {self.vidu_task['error']}")
         try:
-            known = given_task(self.vidu_task)
+            vidu_task = record_of_text(require("vidu_task", self.vidu_task))
+            if isinstance(vidu_task, Mapping) and vidu_task.get("error"):
+                # A request of a batch that has no video: whoever maps over its records wants the others'.
+                raise AirflowSkipException(f"There is no video to land: {vidu_task['error']}")
+            known = given_task(vidu_task)
             wanted = Wanted(
-                self.destination,
-                self.file_name or None,
-                switched("land_cover", self.land_cover),
-                switched("land_watermarked", self.land_watermarked),
+                as_text(require("destination", self.destination)),
+                as_text(self.file_name) or None,
+                switched("land_cover", given(self.land_cover)),
+                switched("land_watermarked", given(self.land_watermarked)),
             )
             wanted.check("destination")
-            with ViduHook(self.vidu_conn_id).get_conn() as client:
+            with ViduHook(given(self.vidu_conn_id) or "vidu_default").get_conn() as client:
                 task = video_of(client, known)
                 show(self, task)
                 files = land_all(client, task, wanted, log=self.log)

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS
 from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
-from airflow_provider_vidu.operators.base import ViduSubmittingOperator
+from airflow_provider_vidu.operators.base import EXECUTION_TIMEOUT_MARGIN, ViduSubmittingOperator
 from airflow_provider_vidu.operators.img2video_batch import Img2VideoBatchOperator
 
 if TYPE_CHECKING:
@@ -243,14 +243,19 @@ class Img2VideoOperator(ViduSubmittingOperator):
     def _run(self, context: Context, resumed: Resumed | None) -> dict[str, Any]:
         from airflow_provider_vidu import metrics
         from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
+        from airflow_provider_vidu.api.rendered import require
         from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.lineage import hand_over, show
         from airflow_provider_vidu.submission import SubmitLater
         from airflow_provider_vidu.waiting import hints_of, wait_for_end
 
         began = time.time() if resumed is None else resumed.began
+        self._read_rendered()
         try:
+            require("images", self.images)
             self._check_settings()
+            if resumed is None and context["ti"].try_number == 1:
+                self._check_time_to_wait()
             with self._client() as client:
                 submission = self._submission(context, client, resumed)
                 task = submission.submit(self._wire, picture=self.images)
@@ -330,6 +335,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
         from airflow_provider_vidu.waiting import Next, after_resuming, waited, with_what_a_clear_does
 
         event = event if isinstance(event, Mapping) else {}
+        self._read_rendered()
         try:
             with self._client() as client:
                 submission = self._submission(context, client)
@@ -420,6 +426,30 @@ class Img2VideoOperator(ViduSubmittingOperator):
                 raise ViduInputError("extra_params must be a dict, or a string that holds a JSON object.") from None
         if self.extra_params is not None and not isinstance(self.extra_params, Mapping):
             raise ViduInputError(f"extra_params must be a dict, got {type(self.extra_params).__name__}.")
+
+    def _check_time_to_wait(self) -> None:
+        """Refuse an execution_timeout that leaves no time to wait: the generation would be paid and the try fail."""
+        from airflow_provider_vidu.api.catalog import MODELS
+        from airflow_provider_vidu.api.errors import ViduInputError
+
+        if self.deferrable or not self.wait_for_completion or self.execution_timeout is None:
+            return
+        seconds = self.execution_timeout.total_seconds()
+        model = MODELS.get(str(self.model).strip())
+        if seconds <= EXECUTION_TIMEOUT_MARGIN:
+            raise ViduInputError(
+                f"execution_timeout of {seconds:g} s leaves no time to wait for a video: the last "
+                f"{EXECUTION_TIMEOUT_MARGIN:.0f} s are kept for ending in order.",
+                advice="Nothing was sent to Vidu. Raise execution_timeout, or set deferrable=True with a longer one.",
+            )
+        if model and seconds < model.typical:
+            self.log.warning(
+                "execution_timeout is %.0f s and %s usually takes about %.0f s: this try may end before the video is "
+                "there. A retry waits on for the same video.",
+                seconds,
+                model.name,
+                model.typical,
+            )
 
     def _defer(
         self, context: Context, task_id: str, known: dict[str, Any], hints: Mapping[str, Any], end_time: float

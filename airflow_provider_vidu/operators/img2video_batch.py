@@ -270,6 +270,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
     ) -> list[dict[str, Any]]:
         """Do what is to be done now; ``event`` is that of the trigger, where one has waited for tasks with ``ids``."""
         from airflow_provider_vidu.api.errors import ViduError, ViduInputError
+        from airflow_provider_vidu.api.rendered import require
         from airflow_provider_vidu.batch.requests import read_requests
         from airflow_provider_vidu.batch.results import Memory
         from airflow_provider_vidu.batch.submission import BatchSubmission
@@ -280,7 +281,9 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         from airflow_provider_vidu.submission_try import Try
 
         store = state_store(context)
+        self._read_rendered()
         try:
+            require("requests", self.requests)
             self._check_settings()
             requests = read_requests(self.requests, self.defaults, self.output_path)
             with self._client() as client:

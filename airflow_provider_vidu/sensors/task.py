@@ -13,11 +13,13 @@ from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnVa
 
 from airflow_provider_vidu.api.defaults import DEFAULT_OFF_PEAK_TIMEOUT
 from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
+from airflow_provider_vidu.rendering import TextRendering, check_booleans
 from airflow_provider_vidu.resumption import ResumesAcrossReleases
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_vidu.api.errors import ViduError
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_POKE_INTERVAL = 15.0
 
 
-class ViduTaskSensor(ResumesAcrossReleases, BaseSensorOperator):
+class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
     """
     Waits until a Vidu task has its video.
 
@@ -40,7 +42,9 @@ class ViduTaskSensor(ResumesAcrossReleases, BaseSensorOperator):
     :param timeout: seconds until ``AirflowSensorTimeout``; None = 49 hours, within which Vidu renders or cancels an
         off-peak task. Counted from the first poke over all reschedules, and from each try's begin when deferrable.
         ``execution_timeout`` bounds a deferrable wait too.
-    :param soft_fail: skip instead of failing.
+    :param soft_fail: skip instead of failing for what the remote task or the time did, in every mode: the task failed,
+        was moderated, has no video, is unknown to the host (404), or the deadline has passed. A wrong set-up (no
+        connection, a wrong key, an empty id) fails all the same.
     :param end_from_trigger: end in the triggerer when the remote task has its video, with the task record as XCom,
         instead of resuming on a worker (seconds, or more where many end at once). Everything else resumes on a
         worker, and so does every success where an ``on_success_callback`` or a listener such as OpenLineage's waits
@@ -76,6 +80,7 @@ class ViduTaskSensor(ResumesAcrossReleases, BaseSensorOperator):
         # Not under the parameter's own name: Airflow refuses to import a DAG with a task that has an attribute of that
         # name wherever a listener is installed. Here a worker takes over where one listens.
         self._ends_in_triggerer = end_from_trigger
+        check_booleans(deferrable=deferrable, end_from_trigger=end_from_trigger, soft_fail=self.soft_fail)
         if end_from_trigger and not deferrable:
             raise ValueError(
                 f"{self.task_id}: end_from_trigger=True needs deferrable=True: it is a trigger that ends it."
@@ -99,22 +104,31 @@ class ViduTaskSensor(ResumesAcrossReleases, BaseSensorOperator):
         :param context: Airflow's.
         :return: the task record.
         """
+        from airflow_provider_vidu.exceptions import SensorOutcome
+
+        try:
+            return self._wait(context)
+        except SensorOutcome as ended:
+            raise ended.outcome from None
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume as Airflow does; what :meth:`execute_complete` has decided about ``soft_fail`` stands."""
+        from airflow_provider_vidu.exceptions import SensorOutcome
+
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except SensorOutcome as ended:
+            raise ended.outcome from None
+
+    def _wait(self, context: Context) -> Any:
         if not self.deferrable:
             if self.fixed_interval is None:
                 self.poke_interval = self._account_interval() or self.poke_interval
             return super().execute(context)
-        from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException
-
         from airflow_provider_vidu.waiting import hints_of
 
         began = time.time()
-        try:
-            record = self._look(context)
-        except AirflowException as error:
-            # The base class applies these to pokes and to resumed waits, but not to what is raised here.
-            if self.soft_fail or getattr(self, "never_fail", False):
-                raise AirflowSkipException(str(error)) from None
-            raise
+        record = self._look(context)
         if record is not None:
             # A task that has ended already is not worth a triggerer.
             return record
@@ -166,7 +180,6 @@ class ViduTaskSensor(ResumesAcrossReleases, BaseSensorOperator):
             ViduStillRunningError,
             ViduUnavailableError,
         )
-        from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.waiting import Next, after_resuming, for_other_task, waited
 
         event = event if isinstance(event, Mapping) else {}
@@ -182,17 +195,33 @@ class ViduTaskSensor(ResumesAcrossReleases, BaseSensorOperator):
             elif then is Next.WAIT_ON and end_time is not None:
                 self.log.warning("Waiting on for Vidu task %s: %s", task.task_id, error.message)
                 self._defer(task, hints or {}, end_time)
-            raise_for_airflow(error, sensor=True)
+            self._end(error)
         except ViduError as error:
             metrics.failed(error, task.model)
-            raise_for_airflow(for_other_task(error), sensor=True)
+            self._end(for_other_task(error))
 
     # -- steps ------------------------------------------------------------------------------------------------
 
     def _client(self) -> ViduClient:
+        from airflow_provider_vidu.api.rendered import given
         from airflow_provider_vidu.hooks.vidu import ViduHook
 
-        return ViduHook(self.vidu_conn_id).get_conn()
+        return ViduHook(given(self.vidu_conn_id) or "vidu_default").get_conn()
+
+    def _end(self, error: ViduError) -> NoReturn:
+        from airflow.providers.common.compat.sdk import AirflowSkipException
+
+        from airflow_provider_vidu.exceptions import SensorOutcome, log_lines, sensor_outcome
+
+        outcome = sensor_outcome(error, soft_fail=self.soft_fail)
+        if getattr(self, "never_fail", False):
+            outcome = AirflowSkipException(str(error))
+        if not isinstance(outcome, AirflowSkipException):
+            log_lines(error)
+        if self.soft_fail and not isinstance(outcome, AirflowSkipException):
+            # The base class would skip for it, in some modes.
+            raise SensorOutcome(outcome) from None
+        raise outcome from None
 
     def _account_interval(self) -> float | None:
         from airflow_provider_vidu.api.errors import ViduError
@@ -206,13 +235,12 @@ class ViduTaskSensor(ResumesAcrossReleases, BaseSensorOperator):
 
     def _known(self, record: Mapping[str, Any] | str | None = None) -> ViduTask:
         from airflow_provider_vidu.api.errors import ViduInputError
-        from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.waiting import given_task
 
         try:
             return given_task(record or self.vidu_task)
         except ViduInputError as error:
-            raise_for_airflow(error, sensor=True)
+            self._end(error)
 
     def _look(self, context: Context) -> dict[str, Any] | None:
         """Look once: the record, None while it runs or Vidu cannot be reached, an exception for everything else."""
@@ -227,7 +255,6 @@ class ViduTaskSensor(ResumesAcrossReleases, BaseSensorOperator):
             ViduUnavailableError,
         )
         from airflow_provider_vidu.api.schedule import REFUSALS
-        from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.lineage import show
         from airflow_provider_vidu.waiting import for_other_task, video_of
 
@@ -249,14 +276,14 @@ class ViduTaskSensor(ResumesAcrossReleases, BaseSensorOperator):
             if self.reschedule and not self.deferrable:
                 error.fate = Fate.RETRYABLE
                 metrics.failed(error, known.model)
-                raise_for_airflow(error, sensor=True)
+                self._end(error)
             if self._refusals >= REFUSALS:
                 metrics.failed(error, known.model)
-                raise_for_airflow(error, sensor=True)
+                self._end(error)
             self.log.warning("%s", error)
         except ViduError as error:
             metrics.failed(error, known.model)
-            raise_for_airflow(for_other_task(error), sensor=True)
+            self._end(for_other_task(error))
         else:
             return record
         return None

@@ -243,7 +243,8 @@ def test_an_outage_at_the_last_look_skips_nothing_that_is_paid_for(vidu_emulator
         ({"extra_params": "x"}, "extra_params"),
         ({"extra_params": "[1]"}, "extra_params"),
         ({"output_path": "nosuch://bucket/"}, "output_path"),
-        ({"output_path": 5}, "output_path"),
+        ({"output_path": True}, "output_path"),
+        ({"execution_timeout": timedelta(seconds=4)}, "execution_timeout .* leaves no time to wait"),
     ],
 )
 def test_a_setting_that_cannot_work_is_told_before_anything_is_paid(
@@ -371,7 +372,7 @@ def test_the_sensor_takes_a_number_a_string_or_a_record(given):
 
 @pytest.mark.parametrize("given", [None, "", {}, [], True, {"state": "created"}])
 def test_the_sensor_refuses_what_is_no_task_without_a_retry(given):
-    with pytest.raises(AirflowFailException, match="vidu_task must be"):
+    with pytest.raises(AirflowFailException, match=r"vidu_task (must be|is required)"):
         sensor(vidu_task=given)._known()
 
 

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What rendering makes of a parameter: an unset Param becomes the text ``None``, native rendering retypes text."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_vidu.api.errors import ViduInputError
+
+#: Parameters that are text, whatever their text looks like.
+TEXT_FIELDS = frozenset(
+    {
+        "prompt",
+        "model",
+        "resolution",
+        "movement_amplitude",
+        "audio_type",
+        "voice_id",
+        "wm_url",
+        "payload",
+        "callback_url",
+        "output_path",
+        "file_name",
+        "manifest_path",
+        "destination",
+        "vidu_conn_id",
+    }
+)
+
+_RESOLUTION = re.compile(r"\d+p", re.ASCII)
+
+
+def given(value: Any) -> Any:
+    """Return a rendered value, or None where a Param or an XCom without a value has become the text ``None``."""
+    return None if isinstance(value, str) and value == "None" else value
+
+
+def as_text(value: Any) -> Any:
+    """Return a text parameter as text: a path, a number or a JSON structure as what it was before rendering."""
+    value = given(value)
+    if hasattr(value, "storage_options"):
+        # An ObjectStoragePath. Only its URL names the connection; some releases of it have a __fspath__ as well.
+        return str(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, (Mapping, list, tuple)):
+        try:
+            return json.dumps(value, ensure_ascii=False)
+        except (TypeError, ValueError):
+            # The check of the field names what it is.
+            return value
+    return value
+
+
+def request_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a request as they were meant: None for the text ``None``, text as text, words folded."""
+    meant = {str(name): as_text(value) if name in TEXT_FIELDS else given(value) for name, value in fields.items()}
+    for name in ("model", "resolution", "movement_amplitude", "audio_type"):
+        # A blank stays: it is refused, where an unset model would be the default one.
+        if isinstance(text := meant.get(name), str) and text.strip():
+            meant[name] = _folded(name, text.strip())
+    return meant
+
+
+def require(name: str, value: Any) -> Any:
+    """
+    Return a required parameter.
+
+    :raises ViduInputError: it is None, or the text ``None``.
+    """
+    if given(value) is None:
+        raise ViduInputError(
+            f"{name} is required, and it rendered to nothing (None).",
+            advice="Nothing was sent to Vidu. Check the Param or XCom in its template: it has no value in this run.",
+        )
+    return value
+
+
+def record_of_text(value: Any) -> Any:
+    """
+    Return a task record that a template turned into text as a record again, and an id without surrounding blanks.
+
+    :raises ViduInputError: a structure that is no record; its content is not quoted, as it may hold signed links.
+    """
+    if isinstance(value, Mapping) and isinstance(value.get("task_id"), str):
+        return {**value, "task_id": value["task_id"].strip()}
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if not text.startswith(("{", "[", "(", '"', "'")) and "://" not in text:
+        return text
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            parsed = parse(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+        if isinstance(parsed, Mapping):
+            return record_of_text(parsed)
+        if isinstance(parsed, str) and parsed.strip() != text:
+            return record_of_text(parsed)
+    raise ViduInputError(
+        "vidu_task is neither a Vidu task id nor one task record: it is the text of something else.",
+        advice="Pass the submitting task's output; map over several (.expand). Waiting and landing cost nothing.",
+    )
+
+
+def _folded(name: str, text: str) -> str:
+    lower = text.lower()
+    if name == "audio_type":
+        return lower.replace("-", "_")
+    # The names of models and resolutions that this release does not know stay as they are.
+    if name == "movement_amplitude" or (name == "resolution" and _RESOLUTION.fullmatch(lower)):
+        return lower
+    return text

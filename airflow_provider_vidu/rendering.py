@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""How the operators and the sensor render their templates, and what they refuse when the DAG is parsed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vidu.api.rendered import TEXT_FIELDS
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator as _Base
+else:
+    _Base = object
+
+#: The same, and a task: a record in a text is parsed, an id of digits stays as it is.
+_TEXT_PARAMETERS = TEXT_FIELDS | {"vidu_task"}
+
+
+class TextRendering(_Base):
+    """
+    Renders text parameters to text, also in DAGs with ``render_template_as_native_obj``.
+
+    Native rendering evaluates what looks like a Python literal: the prompt ``20231023`` becomes a number.
+    """
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], context: Any, jinja_env: Any, seen_oids: set[int]
+    ) -> None:
+        names = list(template_fields)
+        text = [name for name in names if parent is self and name in _TEXT_PARAMETERS]
+        others = [name for name in names if name not in text]
+        super()._do_render_template_fields(parent, others, context, jinja_env, seen_oids)
+        super()._do_render_template_fields(parent, text, context, _text_environment(jinja_env), seen_oids)
+
+    def render_template(
+        self, content: Any, context: Any, jinja_env: Any = None, seen_oids: set[int] | None = None
+    ) -> Any:
+        """Render as Airflow does; the text fields of a dict (a batch's request) are rendered to text."""
+        if type(content) is not dict:
+            return super().render_template(content, context, jinja_env, seen_oids)
+        env = jinja_env or self.get_template_env()
+        text = _text_environment(env)
+        return {
+            name: self.render_template(value, context, text if name in TEXT_FIELDS else env, seen_oids)
+            for name, value in content.items()
+        }
+
+    def _render(self, template: Any, context: Any, dag: Any = None) -> Any:
+        if getattr(template.environment, "vidu_text", False):
+            return template.render(context)
+        return super()._render(template, context, dag)
+
+
+def check_booleans(**switches: Any) -> None:
+    """
+    Refuse text for switches that are not templated: any text would count as true.
+
+    :raises ValueError: when the DAG is parsed.
+    """
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise ValueError(
+                f"{name} must be True or False, got {value!r}. It is not templated: it is read when the DAG is parsed."
+            )
+
+
+def check_paths(operator: Any, *names: str) -> None:
+    """
+    Refuse Jinja in a ``Path``, which Airflow does not render: a folder would be called ``{{ ds }}``.
+
+    :raises ValueError: when the DAG is parsed.
+    """
+    for name in names:
+        given = getattr(operator, name)
+        for value in given if isinstance(given, (list, tuple)) else [given]:
+            if isinstance(value, Mapping) or not isinstance(value, os.PathLike) or hasattr(value, "storage_options"):
+                continue
+            if any(mark in str(value) for mark in ("{{", "{%")):
+                raise ValueError(
+                    f"{name}: Airflow does not render a Path ({str(value)!r}). Pass it as text: str(path)."
+                )
+
+
+def _text_environment(env: Any) -> Any:
+    """Return a Jinja environment with the same filters and globals that renders to text."""
+    from jinja2 import Template
+    from jinja2.compiler import CodeGenerator
+
+    text = env.overlay()
+    text.code_generator_class = CodeGenerator
+    text.template_class = Template
+    text.concat = "".join
+    text.vidu_text = True
+    return text
