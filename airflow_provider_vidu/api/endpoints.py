@@ -218,7 +218,7 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
             what = f"Vidu answered the submission with HTTP {status} but without a task id: {_excerpt(body)}"
             if body.lstrip().startswith(b"<"):
                 # A relay's dashboard; but a proxy may send a page after the relay has accepted.
-                what = f"The host answered with a web page (HTTP {status}). Check api_prefix and create_path."
+                what += ". That is a web page: check api_prefix and create_path."
         raise ViduSubmissionInDoubtError(
             what,
             reason=error.reason,
