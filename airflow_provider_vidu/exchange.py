@@ -51,7 +51,7 @@ class Exchange:
             self._forget()
             self._socket = socket.socket(fileno=os.dup(connected.fileno()))
             with suppress(OSError):
-                self.address = str(connected.getpeername()[0])
+                self.address = str(self._socket.getpeername()[0])
             if self.is_over:
                 self._shut_down()
 

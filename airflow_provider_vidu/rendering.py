@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.rendered import TEXT_FIELDS
+from airflow_provider_vidu.api.defaults import TEXT_FIELDS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator as _Base

@@ -39,6 +39,27 @@ REQUEST_FIELDS = (
 )
 
 
+#: Parameters that are text, whatever their text looks like.
+TEXT_FIELDS = frozenset(
+    {
+        "prompt",
+        "model",
+        "resolution",
+        "movement_amplitude",
+        "audio_type",
+        "voice_id",
+        "wm_url",
+        "payload",
+        "callback_url",
+        "output_path",
+        "file_name",
+        "manifest_path",
+        "destination",
+        "vidu_conn_id",
+    }
+)
+
+
 def is_yes(value: object) -> bool:
     """
     Tell whether a switch is on: a boolean, or what a template or a connection's form made of one.

@@ -11,27 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_vidu.api.defaults import TEXT_FIELDS
 from airflow_provider_vidu.api.errors import ViduInputError
-
-#: Parameters that are text, whatever their text looks like.
-TEXT_FIELDS = frozenset(
-    {
-        "prompt",
-        "model",
-        "resolution",
-        "movement_amplitude",
-        "audio_type",
-        "voice_id",
-        "wm_url",
-        "payload",
-        "callback_url",
-        "output_path",
-        "file_name",
-        "manifest_path",
-        "destination",
-        "vidu_conn_id",
-    }
-)
 
 _RESOLUTION = re.compile(r"\d+p", re.ASCII)
 
