@@ -245,9 +245,12 @@ def announced(account: Account, url: str, api_addresses: Collection[str] = ()) -
     :raises ViduUnavailableError: see :meth:`Transfer.receive`.
     """
     with (
-        Exchange(STALL_TIMEOUT),
+        Exchange(STALL_TIMEOUT) as exchange,
         open_link(account, url, {"Range": "bytes=0-0"}, api_addresses) as response,
     ):
+        if exchange.is_over:
+            # Headers that are cut off look whole.
+            raise ViduUnavailableError("The storage host could not be reached (timed out).")
         part = _PARTIAL.fullmatch(response.headers.get("Content-Range", ""))
         md5 = _MD5_ETAG.fullmatch(response.headers.get("ETag", ""))
         return int(part[2]) if part else _length(response), md5[1].lower() if md5 else None

@@ -7,18 +7,23 @@ from __future__ import annotations
 import http.server
 import io
 import socket
+import socketserver
 import ssl
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import pytest
 import trustme
 from storage_host import MP4, serving
 
+from airflow_provider_vidu import transfer
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
-from airflow_provider_vidu.transfer import Transfer, announced, is_public, open_link
+from airflow_provider_vidu.exchange import Exchange
+from airflow_provider_vidu.transfer import Transfer, announced, is_public
+from airflow_provider_vidu.transfer import open_link as open_link_in_exchange
 
 LOCAL = Account(base_url="http://127.0.0.1:9", api_key="secret-key")
 PUBLIC = Account(base_url="https://api.vidu.example", api_key="secret-key")
@@ -58,6 +63,11 @@ def tried(monkeypatch):
 
     monkeypatch.setattr(socket, "create_connection", connect)
     return tried
+
+
+def open_link(*arguments):
+    with Exchange(60):
+        return open_link_in_exchange(*arguments)
 
 
 @contextmanager
@@ -117,6 +127,72 @@ def test_a_redirect_without_end_ends(storage):
     storage.answers = [(302, {"Location": f"{storage.url}/again"}, b"")]
     with pytest.raises(ViduUnavailableError, match="without end"):
         received(f"{storage.url}/first")
+
+
+@contextmanager
+def dripping(before: bytes):
+    """A host that sends something, and then a byte now and then for ever; yields its URL."""
+    ended = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(65536)
+            self.request.sendall(before)
+            with suppress(OSError):
+                while not ended.wait(0.02):
+                    self.request.sendall(b"1")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/v.mp4"
+        finally:
+            ended.set()
+            server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nX: ",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: ",
+    ],
+    ids=["status", "header", "body", "body-without-length", "chunk-size", "redirect"],
+)
+def test_a_link_that_drips_is_given_up(monkeypatch, before):
+    monkeypatch.setattr(transfer, "STALL_TIMEOUT", 0.3)
+    got = Transfer(LOCAL, io.BytesIO(), lambda head: None)
+    with dripping(before) as url:
+        with pytest.raises(ViduUnavailableError, match="less than 3 kB in 0 s"):
+            got.receive(url)
+        # What drips is no progress: after a few attempts it is over.
+        assert got.fruitless == 1
+
+
+def test_asking_a_host_that_drips_ends_too(monkeypatch):
+    monkeypatch.setattr(transfer, "STALL_TIMEOUT", 0.3)
+    with dripping(b"HTTP/1.1 200 OK\r\nX: ") as url, pytest.raises(ViduUnavailableError):
+        announced(LOCAL, url)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "9000"}])
+def test_a_file_that_is_larger_than_any_video_is_refused(storage, headers):
+    account = replace(LOCAL, max_file_mb=0.005)
+    storage.answers = [(200, headers, MP4[:9000])]
+    with pytest.raises(ViduLandingError, match="max_file_mb") as refused:
+        received(storage.url, account)
+    assert refused.value.fate is Fate.PERMANENT
+
+
+def test_a_file_that_the_disk_cannot_take_is_not_begun(storage, monkeypatch, tmp_path):
+    monkeypatch.setattr(transfer, "_free_bytes", lambda file: 1000)
+    with (tmp_path / "part").open("w+b") as file, pytest.raises(ViduLandingError, match="The disk has 0 MB left"):
+        Transfer(LOCAL, file, lambda head: None).receive(storage.url)
 
 
 def test_asking_what_a_link_leads_to_fetches_one_byte(storage):
@@ -189,12 +265,30 @@ def test_a_name_that_is_private_in_part_is_reached_by_its_public_address(names, 
     assert tried == [("93.184.215.14", 443)]
 
 
-@pytest.mark.parametrize("base_url", ["https://vidu.internal", "https://10.0.0.2"])
-def test_where_the_api_is_private_its_storage_may_be_too(names, tried, base_url):
-    names["vidu.internal"] = ["10.0.0.2"]
+def test_a_connection_that_names_a_private_address_may_have_its_storage_there(names, tried):
     with pytest.raises(ViduUnavailableError, match="unreachable"):
-        open_link(Account(base_url=base_url, api_key="k"), "https://10.0.0.8/v.mp4", {})
+        open_link(Account(base_url="https://10.0.0.2", api_key="k"), "https://10.0.0.8/v.mp4", {})
     assert tried == [("10.0.0.8", 443)]
+
+
+@pytest.mark.parametrize("link", ["https://10.0.0.2/v.mp4", "https://vidu.internal/v.mp4"])
+def test_the_address_that_carried_the_api_may_carry_the_video(names, tried, link):
+    names["vidu.internal"] = ["10.0.0.2"]
+    account = Account(base_url="https://vidu.internal", api_key="k")
+    with pytest.raises(ViduUnavailableError, match="unreachable"):
+        open_link(account, link, {}, {"10.0.0.2"})
+    assert tried == [("10.0.0.2", 443)]
+
+
+@pytest.mark.parametrize(
+    "link", ["https://127.0.0.1/v.mp4", "https://10.0.0.8/v.mp4", "https://api.vidu.example/v.mp4"]
+)
+def test_a_host_that_changes_its_address_opens_no_private_network(names, monkeypatch, link):
+    """The API was called at a public address; when the video is fetched, its name leads to this machine."""
+    names["api.vidu.example"] = ["127.0.0.1"]
+    monkeypatch.setattr(socket, "create_connection", lambda *arguments, **named: pytest.fail("connected"))
+    with pytest.raises(ViduLandingError, match="private network"):
+        open_link(PUBLIC, link, {}, {"93.184.215.14"})
 
 
 def test_a_proxy_of_the_private_network_is_used_and_looks_names_up_itself(names, tried):
