@@ -138,7 +138,7 @@ def file_name_of(template: str, values: Mapping[str, Any]) -> str:
     :param values: of the fields ``task_id``, ``creation_id``, ``model`` and ``index`` (of a batch's request).
     :raises ViduInputError: another field, or a way out of the folder.
     """
-    safe = {name: value if isinstance(value, int) else _UNSAFE.sub("_", value) for name, value in values.items()}
+    safe = {name: value if isinstance(value, int) else _safe(value) for name, value in values.items()}
     try:
         fields = [(field, form) for _, field, form, _ in string.Formatter().parse(template) if field is not None]
         if unknown := sorted({repr(field) for field, _ in fields if field not in values}):
@@ -164,6 +164,11 @@ def file_name_of(template: str, values: Mapping[str, Any]) -> str:
             f"file_name {template!r} would be {name!r}, which is no name within the destination's folder."
         )
     return name
+
+
+def _safe(value: str) -> str:
+    """Return a host's word as part of a file's name: an id such as ``..`` must not be a way out, or an error."""
+    return re.sub(r"^\.+", lambda dots: "_" * len(dots[0]), _UNSAFE.sub("_", value)) or "_"
 
 
 def video_path(destination: str, name: str) -> str:

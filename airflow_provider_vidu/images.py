@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from airflow_provider_vidu.api.endpoints import json_body
 from airflow_provider_vidu.api.errors import ViduInputError
@@ -160,10 +160,23 @@ def local_path(path: str) -> Path | None:
     return None if "://" in path else Path(path).expanduser()
 
 
+def meant_path(path: str, local: Path) -> Path:
+    """
+    Return the local file that is to be read: a ``file://`` URL may be percent-encoded, as in asset events, or not.
+
+    :param path: as it was given.
+    :param local: its :func:`local_path`.
+    """
+    is_literal = "%" not in path or not path.startswith("file://") or local.exists()
+    return local if is_literal else Path(unquote(str(local)))
+
+
 def _read(path: str) -> bytes:
     name = _named(path)
     try:
         source: Any = local_path(path)
+        if source is not None:
+            source = meant_path(path, source)
         if source is None:
             from airflow.sdk import ObjectStoragePath
 

@@ -7,11 +7,13 @@ What was made of what, for Airflow's lineage, for OpenLineage, and for the asset
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
+
+from airflow_provider_vidu.images import local_path, meant_path
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -35,11 +37,20 @@ def asset_uri(place: Any) -> str | None:
     text = str(place).strip()
     if not text or text.lower().startswith(("data:", "ssupload:")):
         return None
-    if "://" not in text:
-        return f"file://{quote(str(Path(text).expanduser().absolute()))}"
-    parts = urlsplit(text)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme.lower(), host, parts.path, "", ""))
+    local = local_path(text)
+    if local is not None:
+        return f"file://{quote(str(meant_path(text, local).absolute()))}"
+    if text.lower().startswith(("http://", "https://")):
+        parts = urlsplit(text)
+        return urlunsplit((parts.scheme.lower(), parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    # The key of an object may have what begins a query or a fragment in a URL.
+    scheme, _, place = text.partition("://")
+    bucket, slash, key = place.partition("/")
+    return f"{scheme.lower()}://{bucket.rpartition('@')[2]}{slash}{re.sub(r'[%?#]', _escaped, key)}"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return quote(found[0], safe="")
 
 
 def asset_uris(images: Any) -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import re
 import warnings
 from dataclasses import dataclass
 
@@ -28,6 +29,9 @@ MAX_BODY_BYTES = 20 * MEBIBYTE
 MAX_RATIO = 4.0
 
 # Pillow's names. An MPO is a JPEG with further pictures behind the first: phones write them as .jpg.
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+_HEIC_BRAND = re.compile(rb"hei[cxms]|hev[cxms]|mif1|msf1")
 _MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "WEBP": "image/webp"}
 
 
@@ -74,12 +78,20 @@ def inspect_image(data: bytes, name: str = "the image") -> ImageFacts:
     from PIL import Image, UnidentifiedImageError
 
     check_image_size(len(data), name)
+    if kind := _phone_format(data):
+        raise ViduInputError(
+            f"images: {name} is a picture in {kind} format; Vidu takes PNG, JPEG and WebP. Save it as a JPEG, for "
+            f"example with: magick picture.{kind.lower()} picture.jpg"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(_without_ancillary_chunks(data)))
     except UnidentifiedImageError:
         raise ViduInputError(f"images: {name} is not an image; Vidu takes PNG, JPEG and WebP.") from None
+    except Image.DecompressionBombError:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
+        raise ViduInputError(f"images: {name} has more than {most} megapixels: make it smaller.") from None
     except Exception as error:
         raise ViduInputError(f"images: {name} cannot be read as an image ({error}).") from error
     media_type = _MEDIA_TYPES.get(image.format or "")
@@ -93,8 +105,59 @@ def inspect_image(data: bytes, name: str = "the image") -> ImageFacts:
     try:
         image.load()
     except Exception as error:
-        raise ViduInputError(f"images: {name} is a damaged {image.format} file ({error}).") from error
+        if not _lacks_only_its_end_mark(data):
+            raise ViduInputError(f"images: {name} is a damaged {image.format} file ({error}).") from error
     return ImageFacts(media_type, width, height)
+
+
+def _phone_format(data: bytes) -> str | None:
+    """Return the name of a format that phones and cameras write, and Vidu does not take."""
+    if data[4:8] != b"ftyp":
+        return None
+    brands = data[8:12] + data[16:64]
+    return "AVIF" if b"avif" in brands or b"avis" in brands else "HEIC" if _HEIC_BRAND.search(brands) else None
+
+
+def _without_ancillary_chunks(data: bytes) -> bytes:
+    """
+    Return a PNG's chunks that make its picture; anything else as it is.
+
+    Pillow refuses long texts, long colour profiles and wrong checksums of what no viewer needs.
+    """
+    if not data.startswith(_PNG_START):
+        return data
+    kept, offset = [_PNG_START], len(_PNG_START)
+    while offset + 8 <= len(data):
+        length = int.from_bytes(data[offset : offset + 4], "big")
+        chunk = data[offset : offset + 12 + length]
+        # The case of its first letter says whether a decoder may pass it over.
+        if not chunk[4:5].islower():
+            kept.append(chunk)
+        offset += 12 + length
+    return b"".join(kept)
+
+
+def _lacks_only_its_end_mark(data: bytes) -> bool:
+    """
+    Tell whether a JPEG that Pillow refuses has its whole picture, which every viewer shows.
+
+    Where part of it is missing, its last block is the decoder's grey. A progressive one could lack its finer passes,
+    which does not show.
+    """
+    from PIL import Image
+
+    if not data.startswith(_JPEG_START):
+        return False
+    try:
+        image = Image.open(io.BytesIO(data + _JPEG_END))
+        image.load()
+    except Exception:
+        # Pillow's errors are of many kinds.
+        return False
+    width, height = image.size
+    last = image.convert("RGB").crop(((width - 1) // 8 * 8, (height - 1) // 8 * 8, width, height))
+    is_grey = all(low == high == 128 for low, high in last.getextrema())
+    return not is_grey and not image.info.get("progressive")
 
 
 def data_uri(data: bytes, name: str = "the image") -> str:

@@ -22,7 +22,7 @@ from airflow_provider_vidu.api.messages import MAX_NAMED
 from airflow_provider_vidu.api.rendered import request_fields
 from airflow_provider_vidu.batch.readings import reading_of, short_hash
 from airflow_provider_vidu.batch.records import Reading
-from airflow_provider_vidu.destinations import Wanted, file_name_of, video_path
+from airflow_provider_vidu.destinations import Wanted, check_lengths, file_name_of, video_path
 from airflow_provider_vidu.images import below, local_path, wire_of
 from airflow_provider_vidu.submission_rules import MARKER_PLACEHOLDER
 
@@ -199,6 +199,10 @@ def check_destinations(requests: Iterable[BatchRequest], file_name: str | None =
         values = {"task_id": unique, "creation_id": unique, "model": "model", "index": number}
         name = file_name_of(file_name, values) if file_name else unique
         path = video_path(request.output_path, name)
+        try:
+            check_lengths(path)
+        except ViduInputError as error:
+            problems.append(f"item {number}: {error.message}")
         if path in seen:
             own = path == str(request.output_path).strip()
             named = f"output_path {path}" if own else f"file_name {file_name!r} in {request.output_path}"

@@ -237,3 +237,8 @@ def test_object_keys_over_1024_bytes_are_refused_before_submission():
     with pytest.raises(ViduInputError, match="1026 bytes"):
         destinations.check_lengths("s3://b/" + "k" * 1026)
     destinations.check_lengths("s3://b/" + "k" * 1024)
+
+
+@pytest.mark.parametrize(("task_id", "name"), [("..", "__"), (".hidden", "_hidden"), ("", "_"), ("a/../b", "a_.._b")])
+def test_an_odd_id_lands_under_a_safe_name(task_id, name):
+    assert file_name_of("{task_id}", {"task_id": task_id}) == name

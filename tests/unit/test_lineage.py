@@ -9,9 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import Asset, AssetAlias, ObjectStoragePath
+from PIL import Image
 
 from airflow_provider_vidu import lineage
 from airflow_provider_vidu.api.tasks import Creation, ViduTask
+from airflow_provider_vidu.images import readable
 from airflow_provider_vidu.lineage import asset_uri, asset_uris, batch_extra, openlineage_facets, report, tell_outlets
 from airflow_provider_vidu.operators.download import ViduDownloadOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
@@ -35,6 +37,10 @@ TASK = ViduTask(
         ("file:///data/cat.png", "file:///data/cat.png"),
         ("/data/ü #1.png", "file:///data/%C3%BC%20%231.png"),
         (Path("/data/cat.png"), "file:///data/cat.png"),
+        ("file:///data/%C3%BC%20%231.png", "file:///data/%C3%BC%20%231.png"),
+        ("s3://b/PO# 1/v.mp4", "s3://b/PO%23 1/v.mp4"),
+        ("s3://b/PO%23 1/v.mp4", "s3://b/PO%2523 1/v.mp4"),
+        ("s3://b/what?/v.mp4", "s3://b/what%3F/v.mp4"),
         ("data:image/png;base64,aGFsbG8=", None),
         ("DATA:image/png;base64,aGFsbG8=", None),
         ("ssupload:?id=5", None),
@@ -45,6 +51,16 @@ TASK = ViduTask(
 )
 def test_a_place_has_one_name(place, uri):
     assert asset_uri(place) == uri
+
+
+def test_the_asset_of_a_landed_file_can_be_made_a_video_of(tmp_path):
+    picture = tmp_path / "ü #1 100%.png"
+    Image.new("RGB", (300, 300)).save(picture)
+    assert readable(asset_uri(str(picture))) == readable(str(picture)) == readable(f"file://{picture}")
+
+
+def test_two_folders_are_two_assets():
+    assert len({Asset(uri=asset_uri(f"s3://b/PO# {number}/v.mp4")).uri for number in (1, 2)}) == 2
 
 
 def test_an_object_storage_path_is_named_without_its_connection():
