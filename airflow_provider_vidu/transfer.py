@@ -10,6 +10,7 @@ so that a name which changes between a check and its use, or a redirect, leads n
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import os
@@ -20,6 +21,7 @@ import string
 import sys
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import lru_cache, partial
@@ -29,6 +31,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from airflow_provider_vidu.api.account import is_loopback
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
+from airflow_provider_vidu.api.messages import quoted
 from airflow_provider_vidu.client import USER_AGENT, proxy_for
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.exchange import Exchange, current_exchange
@@ -56,7 +59,8 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
 _PROTOCOL_ASSIGNMENTS = IPv4Network("192.0.0.0/24")
 _MD5_ETAG = re.compile(r'"([0-9a-fA-F]{32})"')
-_PARTIAL = re.compile(r"bytes (\d+)-\d+/(\d+)")
+_PARTIAL = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_XML_WORDS = re.compile(rb"<(?:Code|Message)>([^<]{1,200})<")
 
 
 class ForbiddenAddressError(OSError):
@@ -157,24 +161,36 @@ class Transfer:
             raise
         with opened as response:
             part = _PARTIAL.fullmatch(response.headers.get("Content-Range", "")) if response.status == 206 else None
-            # A host may pass over If-Range, and send a part of what has taken the file's place.
-            fits = part is not None and int(part[1]) == self.size and self._is_of(response, int(part[2]))
+            if self.size == 0:
+                # Some hosts answer a request for the whole file with a part that is the whole.
+                fits = part is not None and int(part[1]) == 0 and int(part[2]) + 1 == int(part[3])
+            else:
+                # A host may pass over If-Range, and send a part of what has taken the file's place.
+                fits = part is not None and int(part[1]) == self.size and self._is_of(response, int(part[3]))
             if not fits:
                 self.restart()
                 if response.status == 206:
                     raise ViduUnavailableError("The storage host answered another part of the file than was asked for.")
-            expected = int(part[2]) if part else _length(response)
+            encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+            expected = int(part[3]) if part else _length(response)
+            if encoding != "identity":
+                # What arrives is not counted in the bytes that the host counts.
+                expected = None
+            read = _decoded(response, encoding)
             self._expected = expected
             self._check_size(expected)
             # A weak ETag does not promise the same bytes (RFC 9110, 13.1.5).
             etag = response.headers.get("ETag", "")
-            self._etag = etag if etag.startswith('"') else None
+            self._etag = etag if etag.startswith('"') and encoding == "identity" else None
             if self.size == 0:
-                head = _read(lambda: response.read(HEAD))
-                if wrong := self._refuse(head):
-                    raise ViduUnavailableError(f"The storage host answered {wrong}.")
+                head = b""
+                while len(head) < HEAD and (chunk := _read(read)):
+                    head += chunk
+                if wrong := self._refuse(head[:HEAD]):
+                    raise ViduUnavailableError(f"The storage host answered {wrong}{_words_of(head)}.")
                 self._keep(head)
-            while chunk := _read(lambda: response.read1(CHUNK)):
+                self._check_size(None)
+            while chunk := _read(read):
                 self._keep(chunk)
                 self._check_size(None)
         if exchange.is_over:
@@ -201,10 +217,8 @@ class Transfer:
             )
         free = None if expected is None else _free_bytes(self._file)
         if free is not None and expected is not None and expected - self.size > free:
-            raise ViduLandingError(
-                f"The disk has {free / MEGABYTE:.0f} MB left, and the file needs "
-                f"{(expected - self.size) / MEGABYTE:.0f} MB more."
-            )
+            # The same as when the disk is found full on the way.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _is_of(self, response: Any, size: int) -> bool:
         return response.headers.get("ETag") == self._etag and size == self._expected
@@ -253,7 +267,7 @@ def announced(account: Account, url: str, api_addresses: Collection[str] = ()) -
             raise ViduUnavailableError("The storage host could not be reached (timed out).")
         part = _PARTIAL.fullmatch(response.headers.get("Content-Range", ""))
         md5 = _MD5_ETAG.fullmatch(response.headers.get("ETag", ""))
-        return int(part[2]) if part else _length(response), md5[1].lower() if md5 else None
+        return int(part[3]) if part else _length(response), md5[1].lower() if md5 else None
 
 
 def open_link(account: Account, url: str, headers: dict[str, str], api_addresses: Collection[str] = ()) -> Any:
@@ -273,7 +287,8 @@ def open_link(account: Account, url: str, headers: dict[str, str], api_addresses
     # Through a proxy they are the proxy's.
     allowed = frozenset() if proxy_for(account) else frozenset(api_addresses)
     first = url
-    for _ in range(MAX_REDIRECTS + 1):
+    key: dict[str, str] = {}
+    for _ in range(MAX_REDIRECTS + 2):
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host) and private):
@@ -282,12 +297,17 @@ def open_link(account: Account, url: str, headers: dict[str, str], api_addresses
             raise _refused(f"{host}, an address of a private network", first, url)
         # Everything that a request line can carry goes out as it is.
         target = quote(url, safe=string.punctuation) if not url.isascii() or " " in url else url
-        request = urllib.request.Request(target, headers={"User-Agent": USER_AGENT, "Accept": "*/*", **headers})
+        request = urllib.request.Request(target, headers={"User-Agent": USER_AGENT, "Accept": "*/*", **headers, **key})
         try:
             return _opener(account, host, None if private else allowed).open(request, timeout=STALL_TIMEOUT)
         except urllib.error.HTTPError as error:
             location = error.headers.get("Location")
             error.close()
+            if error.code in {401, 403} and url == first and not key and _is_content_endpoint(account, url):
+                # The key goes to the API's very host, and over no redirect.
+                key = {"Authorization": account.authorization}
+                continue
+            key = {}
             if error.code not in {301, 302, 303, 307, 308} or not location:
                 raise ViduUnavailableError(
                     f"The storage host answered HTTP {error.code} to the signed link.", http_status=error.code
@@ -340,6 +360,20 @@ def _refused(where: str, first: str, url: str) -> ViduLandingError:
             f"or, from Airflow 3.3 on, {clear_this_task()}: it lands the video and submits nothing."
         ),
     )
+
+
+def _is_content_endpoint(account: Account, url: str) -> bool:
+    """Whether a link leads to the API's own scheme, host and port, and has no query: nothing that may sign it."""
+    ours, theirs = urlsplit(account.base_url), urlsplit(url)
+    ports = {"https": 443, "http": 80}
+    try:
+        return not theirs.query and (ours.scheme, ours.hostname, ours.port or ports.get(ours.scheme)) == (
+            theirs.scheme,
+            theirs.hostname,
+            theirs.port or ports.get(theirs.scheme),
+        )
+    except ValueError:
+        return False
 
 
 def _is_private_by_itself(host: str) -> bool:
@@ -459,9 +493,42 @@ def _length(response: Any) -> int | None:
     return int(told) if told and told.isdecimal() else None
 
 
+def _decoded(response: Any, encoding: str) -> Callable[[], bytes]:
+    """Return how to read a body in pieces; a host may compress what it was not asked to."""
+
+    def read() -> bytes:
+        piece: bytes = response.read1(CHUNK)
+        return piece
+
+    if encoding == "identity":
+        return read
+    if encoding not in {"gzip", "x-gzip"}:
+        raise ViduUnavailableError(
+            f"The storage host answered in an encoding that is not known here ({encoding!r:.40})."
+        )
+    unpacked = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    def unpack() -> bytes:
+        while not unpacked.eof:
+            packed = unpacked.unconsumed_tail or read()
+            if not packed:
+                raise EOFError("the compressed body ended early")
+            if piece := unpacked.decompress(packed, CHUNK):
+                return piece
+        return b""
+
+    return unpack
+
+
+def _words_of(head: bytes) -> str:
+    """Quote the error that an object store sends in place of a file; nothing of what it signs."""
+    words = [found.decode("utf-8", "replace") for found in _XML_WORDS.findall(head)]
+    return f": {quoted(': '.join(words))}" if words else ""
+
+
 def _read(read: Callable[[], bytes]) -> bytes:
     # Apart from the writing: a full disk is no broken transfer, and trying again would not mend it.
     try:
         return read()
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, EOFError, zlib.error, http.client.HTTPException) as error:
         raise ViduUnavailableError(f"The transfer broke off ({type(error).__name__}: {error}).") from error

@@ -156,7 +156,7 @@ def _lacks_only_its_end_mark(data: bytes) -> bool:
         return False
     width, height = image.size
     last = image.convert("RGB").crop(((width - 1) // 8 * 8, (height - 1) // 8 * 8, width, height))
-    is_grey = all(low == high == 128 for low, high in last.getextrema())
+    is_grey = last.getextrema() == ((128, 128),) * 3
     return not is_grey and not image.info.get("progressive")
 
 

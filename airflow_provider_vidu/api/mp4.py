@@ -62,10 +62,13 @@ def check_whole(file: IO[bytes], size: int) -> None:
     :raises BrokenOff: a box reaches beyond the file's end, or is not there: cut off between two.
     """
     offset = 0
-    names = set()
+    names: set[bytes] = set()
     while offset < size:
         file.seek(offset)
         header = file.read(16)
+        if len(header) < 8 and names >= _NEEDED:
+            # Too little for a box, behind all that is needed: players pass it over.
+            return
         if len(header) < 8:
             raise BrokenOff(f"The MP4 breaks off within its {size} bytes.")
         _, length = _box(header, size - offset)

@@ -193,12 +193,15 @@ def _has_link(row: Any) -> bool:
 
 
 def _is_link(value: Any) -> bool:
-    return isinstance(value, str) and _LINK.fullmatch(value) is not None and printable(value) == value
+    if not isinstance(value, str):
+        return False
+    link = value.strip()
+    return _LINK.fullmatch(link) is not None and printable(link) == link
 
 
 def _links(value: Any, depth: int = 3) -> list[str]:
     if isinstance(value, str):
-        return [value] if _is_link(value) else []
+        return [value.strip()] if _is_link(value) else []
     if isinstance(value, Mapping):
         value = [value.get(name) for name in _INNER_LINK_FIELDS]
     if not isinstance(value, list) or not depth:
@@ -257,7 +260,7 @@ class Creation(BaseModel):
     @field_validator("url", "cover_url", "watermarked_url", mode="before")
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
-        return value if _is_link(value) else None
+        return value.strip() if _is_link(value) else None
 
 
 def figure(value: Any) -> int | float | None:

@@ -58,6 +58,11 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
     wait_for_completion = True
     _killed = False
 
+    def __init__(self, **kwargs: Any) -> None:
+        # Without one of its own, Airflow takes the base class's for that of a subclass, whose default of None would
+        # replace the inlets and outlets of mapped tasks.
+        super().__init__(**kwargs)
+
     def on_kill(self) -> None:
         """Note that the worker is to stop. Airflow calls this for timeouts and shutdowns too; the wait decides."""
         self._killed = True

@@ -138,7 +138,7 @@ def _small(path: Path, size: tuple[int, int], kind: str) -> str:
     [
         ({"duration": 11}, "duration of viduq2-turbo must be 1 to 10 s, got 11"),
         ({"prompt": "x" * 5001}, "prompt: takes at most 5000 characters, got 5001"),
-        ({"image": "/nowhere/cat.png"}, "images: /nowhere/cat.png does not exist"),
+        ({"image": "/nowhere/cat.png"}, "images: /nowhere/cat.png was not found on the worker"),
         ({"image": "data:image/png;base64,####"}, "is not valid base64"),
     ],
 )

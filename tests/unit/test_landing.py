@@ -161,8 +161,20 @@ def test_a_host_that_passes_over_if_range_mixes_no_two_files(client, storage, tm
     assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
 
 
+def test_a_full_disk_names_the_folder(client, storage, tmp_path, monkeypatch):
+    monkeypatch.setattr("airflow_provider_vidu.transfer._free_bytes", lambda file: 1000)
+    with pytest.raises(ViduLandingError, match=rf"No space left on device: '{tmp_path}'.*The video is safe at Vidu"):
+        landed(client, f"{tmp_path}/")
+    assert len(storage.targets) == 1
+
+
+def test_a_stray_byte_behind_the_last_box_is_passed_over(client, storage, tmp_path):
+    storage.answers = [(200, {}, MP4 + b"\n")]
+    assert landed(client, f"{tmp_path}/")["bytes"] == len(MP4) + 1
+
+
 def test_what_the_host_has_byte_for_byte_is_landed_whatever_its_boxes_say(client, storage, tmp_path, caplog):
-    odd = MP4 + bytes(4)
+    odd = MP4 + b"\0\0\1\0free"
     storage.file, storage.etag = odd, f'"{hashlib.md5(odd).hexdigest()}"'
     assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == odd
     assert "byte for byte" in caplog.text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from airflow.sdk import DAG, ObjectStoragePath
+from airflow.sdk import DAG, BaseOperator, ObjectStoragePath
 
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.batch.requests import read_requests
@@ -196,3 +196,20 @@ def test_text_of_something_else_is_refused_unquoted(text):
 def test_none_beside_an_image_is_named(images):
     with pytest.raises(ViduInputError, match=r"images: 1 of 2 is None.*Param or XCom"):
         readable_images(images)
+
+
+@pytest.mark.parametrize(
+    ("operator", "mapped"),
+    [
+        (Img2VideoOperator, {"images": ["a.png"]}),
+        (Img2VideoBatchOperator, {"requests": [[{"images": "a.png"}]]}),
+        (ViduDownloadOperator, {"vidu_task": ["1"], "destination": ["x/"]}),
+        (ViduTaskSensor, {"vidu_task": ["1"]}),
+    ],
+)
+def test_mapped_tasks_keep_airflows_defaults(operator, mapped):
+    with DAG("mapped", schedule=None):
+        plain = BaseOperator.partial(task_id="plain").expand(doc=["a"])
+        task = operator.partial(task_id="t").expand(**mapped)
+    for name in ("inlets", "outlets", "retries", "pool_slots", "on_success_callback"):
+        assert getattr(task, name) == getattr(plain, name), name

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.server
 import io
 import socket
@@ -180,6 +181,72 @@ def test_asking_a_host_that_drips_ends_too(monkeypatch):
         announced(LOCAL, url)
 
 
+def test_a_file_that_comes_compressed_is_unpacked(storage):
+    packed = gzip.compress(MP4 * 50)
+    storage.answers = [(200, {"Content-Encoding": "gzip", "ETag": '"a"'}, packed)]
+    assert received(storage.url) == MP4 * 50
+
+
+def test_a_compressed_file_that_breaks_off_is_fetched_again(storage):
+    packed = gzip.compress(MP4)
+    storage.answers = [
+        (200, {"Content-Encoding": "gzip"}, packed[:-20]),
+        (200, {"Content-Encoding": "gzip"}, packed),
+    ]
+    file = io.BytesIO()
+    transfer_ = Transfer(LOCAL, file, lambda head: None)
+    with pytest.raises(ViduUnavailableError, match="broke off"):
+        transfer_.receive(storage.url)
+    transfer_.receive(storage.url)
+    assert file.getvalue() == MP4
+    assert "Range" not in storage.headers[1]
+
+
+def test_a_small_reply_that_unpacks_to_a_huge_file_is_refused(storage):
+    storage.answers = [(200, {"Content-Encoding": "gzip"}, gzip.compress(bytes(20_000_000)))]
+    with pytest.raises(ViduLandingError, match="larger than 5 MB"):
+        received(storage.url, replace(LOCAL, max_file_mb=5))
+
+
+def test_a_part_that_is_the_whole_is_taken(storage):
+    storage.answers = [(206, {"Content-Range": f"bytes 0-{len(MP4) - 1}/{len(MP4)}"}, MP4)]
+    assert received(storage.url) == MP4
+
+
+def test_a_part_that_nobody_asked_for_is_not_taken(storage):
+    storage.answers = [(206, {"Content-Range": f"bytes 0-99/{len(MP4)}"}, MP4[:100])]
+    with pytest.raises(ViduUnavailableError, match="another part"):
+        received(storage.url)
+
+
+def test_the_stores_own_words_are_quoted(storage):
+    body = (
+        b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Request has expired</Message><K>k</K></Error>"
+    )
+    storage.answers = [(200, {}, body)]
+    file = io.BytesIO()
+    with pytest.raises(ViduUnavailableError, match="not a video: AccessDenied: Request has expired"):
+        Transfer(LOCAL, file, lambda head: "what is not a video").receive(storage.url)
+
+
+def test_a_content_endpoint_of_the_api_gets_the_key_once_it_asks(storage):
+    storage.answers = [(401, {}, b""), (200, {}, MP4)]
+    assert received(f"{storage.url}/content/7", replace(LOCAL, base_url=storage.url)) == MP4
+    assert [headers.get("Authorization") for headers in storage.headers] == [None, "Token secret-key"]
+
+
+def test_no_other_host_and_no_redirect_gets_the_key(storage):
+    with serving() as other:
+        other.answers = [(401, {}, b"")]
+        with pytest.raises(ViduUnavailableError):
+            received(f"{other.url}/v.mp4", replace(LOCAL, base_url=storage.url))
+        assert "secret-key" not in str(other.headers)
+        storage.answers = [(403, {}, b""), (302, {"Location": f"{other.url}/v.mp4"}, b"")]
+        with pytest.raises(ViduUnavailableError):
+            received(f"{storage.url}/content/7", replace(LOCAL, base_url=storage.url))
+        assert "secret-key" not in str(other.headers)
+
+
 @pytest.mark.parametrize("headers", [{}, {"Content-Length": "9000"}])
 def test_a_file_that_is_larger_than_any_video_is_refused(storage, headers):
     account = replace(LOCAL, max_file_mb=0.005)
@@ -191,7 +258,7 @@ def test_a_file_that_is_larger_than_any_video_is_refused(storage, headers):
 
 def test_a_file_that_the_disk_cannot_take_is_not_begun(storage, monkeypatch, tmp_path):
     monkeypatch.setattr(transfer, "_free_bytes", lambda file: 1000)
-    with (tmp_path / "part").open("w+b") as file, pytest.raises(ViduLandingError, match="The disk has 0 MB left"):
+    with (tmp_path / "part").open("w+b") as file, pytest.raises(OSError, match="No space left"):
         Transfer(LOCAL, file, lambda head: None).receive(storage.url)
 
 

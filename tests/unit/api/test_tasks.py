@@ -407,6 +407,11 @@ def test_half_a_credit_is_a_figure(told, read):
     assert (credits, type(credits)) == (read, type(read))
 
 
+def test_blanks_around_a_link_are_no_part_of_it():
+    body = {"id": "1", "state": "success", "creations": [{"url": " https://x.example/v.mp4?s=1\n"}]}
+    assert ViduTask.model_validate(body).video_url == "https://x.example/v.mp4?s=1"
+
+
 def test_a_balance_may_have_half_a_credit():
     assert str(Credits.model_validate({"remains": [{"credit_remain": 59.5}, {"credit_remain": 10}]}).total) == "69.5"
     assert str(Credits.model_validate({"remains": [{"credit_remain": 10.0}]}).total) == "10"
