@@ -28,7 +28,7 @@ import tenacity
 
 from airflow_provider_vidu import __version__
 from airflow_provider_vidu.api import endpoints, img2video
-from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.account import Account, is_loopback
 from airflow_provider_vidu.api.errors import (
     ViduAnswerTooLargeError,
     ViduConfigurationError,
@@ -37,7 +37,7 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
 )
-from airflow_provider_vidu.api.proxies import choose_proxy, proxy_url
+from airflow_provider_vidu.api.proxies import choose_proxy, is_bypassed, proxy_url
 from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.api.tasks import Credits, ViduTask
 from airflow_provider_vidu.exchange import Exchange, current_exchange
@@ -163,8 +163,30 @@ def proxy_for(account: Account) -> str | None:
     """
     if account.proxy or account.is_loopback:
         return account.proxy
-    parts = urlsplit(account.base_url)
-    chosen = choose_proxy(account.base_url, getproxies())
+    return _proxy_of_environment(account.base_url)
+
+
+def proxy_to(account: Account, url: str) -> str | None:
+    """
+    Return the proxy for a storage host: the connection's own, but for what ``NO_PROXY`` names, else the environment's.
+
+    :param account: whose storage it is.
+    :param url: the link.
+    :raises ViduConfigurationError: see :func:`proxy_for`.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if is_loopback(host):
+        return None
+    if account.proxy:
+        is_excepted = is_bypassed(host, parts.port, getproxies().get("no", "")) or proxy_bypass(host)
+        return None if is_excepted else account.proxy
+    return _proxy_of_environment(url)
+
+
+def _proxy_of_environment(url: str) -> str | None:
+    parts = urlsplit(url)
+    chosen = choose_proxy(url, getproxies())
     # proxy_bypass also knows the exceptions in the settings of macOS.
     if chosen is None or proxy_bypass(parts.hostname or ""):
         return None
@@ -209,6 +231,10 @@ def _parsed(
             return parse(status, headers, redacted(body, account.api_key), *more)
     except ViduError as error:
         raise endpoints.with_advice_for(error, account) from None
+    if isinstance(result, endpoints.TaskPage):
+        result = cast("Result", replace(result, tasks=tuple(task.at(account.base_url) for task in result.tasks)))
+    elif isinstance(result, ViduTask):
+        result = cast("Result", result.at(account.base_url))
     tasks: Sequence[Any] = result.tasks if isinstance(result, endpoints.TaskPage) else (result,)
     if not any(isinstance(task, ViduTask) and _is_quoted(task) for task in tasks):
         return result

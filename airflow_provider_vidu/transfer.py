@@ -32,7 +32,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from airflow_provider_vidu.api.account import is_loopback
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.api.messages import quoted
-from airflow_provider_vidu.client import USER_AGENT, proxy_for
+from airflow_provider_vidu.client import USER_AGENT, proxy_for, proxy_to
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.exchange import Exchange, current_exchange
 
@@ -299,7 +299,7 @@ def open_link(account: Account, url: str, headers: dict[str, str], api_addresses
         target = quote(url, safe=string.punctuation) if not url.isascii() or " " in url else url
         request = urllib.request.Request(target, headers={"User-Agent": USER_AGENT, "Accept": "*/*", **headers, **key})
         try:
-            return _opener(account, host, None if private else allowed).open(request, timeout=STALL_TIMEOUT)
+            return _opener(account, url, None if private else allowed).open(request, timeout=STALL_TIMEOUT)
         except urllib.error.HTTPError as error:
             location = error.headers.get("Location")
             error.close()
@@ -446,15 +446,11 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _opener(account: Account, host: str, allowed: Collection[str] | None) -> urllib.request.OpenerDirector:
-    proxies = urllib.request.getproxies()
-    proxy = proxy_for(account)
-    if is_loopback(host) or urllib.request.proxy_bypass(host):
-        proxies = {}
-    elif proxy:
-        proxies = {"http": proxy, "https": proxy}
+def _opener(account: Account, url: str, allowed: Collection[str] | None) -> urllib.request.OpenerDirector:
+    proxy = proxy_to(account, url)
     # A proxy may well be in a private network, and it looks names up itself.
-    handler = _Handler(None if proxies.get("https") else allowed, _tls(account.verify))
+    handler = _Handler(None if proxy else allowed, _tls(account.verify))
+    proxies = {"http": proxy, "https": proxy} if proxy else {}
     return urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler(proxies), handler)
 
 

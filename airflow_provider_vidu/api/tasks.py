@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
+from urllib.parse import urljoin
 
 from pydantic import (
     AliasChoices,
@@ -199,6 +200,13 @@ def _is_link(value: Any) -> bool:
     return _LINK.fullmatch(link) is not None and printable(link) == link
 
 
+def _is_relative(value: Any) -> bool:
+    """Whether it is a path at the API's own host, as some relays put it."""
+    return (
+        isinstance(value, str) and re.fullmatch(r"/[^/\s]\S*", value.strip()) is not None and printable(value) == value
+    )
+
+
 def _links(value: Any, depth: int = 3) -> list[str]:
     if isinstance(value, str):
         return [value.strip()] if _is_link(value) else []
@@ -260,7 +268,18 @@ class Creation(BaseModel):
     @field_validator("url", "cover_url", "watermarked_url", mode="before")
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
-        return value.strip() if _is_link(value) else None
+        return value.strip() if _is_link(value) or _is_relative(value) else None
+
+    @property
+    def links(self) -> tuple[str | None, ...]:
+        """The links, as far as there are any."""
+        return self.url, self.cover_url, self.watermarked_url
+
+    def at(self, base_url: str) -> Creation:
+        """See :meth:`ViduTask.at`."""
+        names = ("url", "cover_url", "watermarked_url")
+        whole = {name: link and urljoin(base_url, link) for name, link in zip(names, self.links, strict=True)}
+        return self.model_copy(update=whole)
 
 
 def figure(value: Any) -> int | float | None:
@@ -413,6 +432,16 @@ class ViduTask(BaseModel):
     def unread_reply(self) -> str | None:
         """An excerpt of the reply to a query that says ``success`` and has no link to a video in any known place."""
         return self._unread_reply
+
+    def at(self, base_url: str) -> ViduTask:
+        """
+        Return this task with its relative links made whole.
+
+        :param base_url: of the host that has answered.
+        """
+        if not any(link and link.startswith("/") for one in self.creations for link in one.links):
+            return self
+        return self.model_copy(update={"creations": tuple(one.at(base_url) for one in self.creations)})
 
     def quoting(self, reply: str) -> ViduTask:
         """

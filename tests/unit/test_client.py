@@ -1345,3 +1345,10 @@ def test_a_created_task_is_read_from_any_reply(server, transport):
     rows = [0] * 90_000
     server.script(answer(200, {**CREATED, "echo": rows}))
     assert transport.call(account(server), "submit", WIRE).task_id == TASK_ID
+
+
+def test_a_relative_link_leads_to_the_api_host(monkeypatch):
+    body = b'{"id": "1", "state": "success", "creations": [{"id": "2", "url": "/files/v.mp4"}]}'
+    with ViduClient(Account(base_url="http://127.0.0.1:9", api_key="secret-key")) as client:
+        monkeypatch.setattr(client, "_send", lambda request: (200, {}, body))
+        assert client.get_task("1").video_url == "http://127.0.0.1:9/files/v.mp4"

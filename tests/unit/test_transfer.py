@@ -358,6 +358,21 @@ def test_a_host_that_changes_its_address_opens_no_private_network(names, monkeyp
         open_link(PUBLIC, link, {}, {"93.184.215.14"})
 
 
+def test_a_proxy_without_a_scheme_leads_to_the_storage_too(names, tried, monkeypatch):
+    monkeypatch.setenv("https_proxy", "10.0.0.9:3128")
+    with pytest.raises(ViduUnavailableError, match="unreachable"):
+        open_link(PUBLIC, "https://storage.example/v.mp4", {})
+    assert tried == [("10.0.0.9", 3128)]
+
+
+def test_no_proxy_means_the_same_for_the_storage(names, tried, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://10.0.0.9:3128")
+    monkeypatch.setenv("no_proxy", "93.184.0.0/16")
+    with pytest.raises(ViduUnavailableError, match="unreachable"):
+        open_link(PUBLIC, "https://93.184.215.14/v.mp4", {})
+    assert tried == [("93.184.215.14", 443)]
+
+
 def test_a_proxy_of_the_private_network_is_used_and_looks_names_up_itself(names, tried):
     account = Account(base_url="https://api.vidu.example", api_key="k", proxy="http://10.0.0.9:3128")
     with pytest.raises(ViduUnavailableError, match="unreachable"):

@@ -412,6 +412,12 @@ def test_blanks_around_a_link_are_no_part_of_it():
     assert ViduTask.model_validate(body).video_url == "https://x.example/v.mp4?s=1"
 
 
+def test_a_relative_link_is_one_of_the_host_that_answered():
+    body = {"id": "1", "state": "success", "creations": [{"id": "2", "url": "/files/v.mp4", "cover_url": "//x/c.png"}]}
+    (creation,) = ViduTask.model_validate(body).at("https://relay.example/vidu").creations
+    assert (creation.url, creation.cover_url) == ("https://relay.example/files/v.mp4", None)
+
+
 def test_a_balance_may_have_half_a_credit():
     assert str(Credits.model_validate({"remains": [{"credit_remain": 59.5}, {"credit_remain": 10}]}).total) == "69.5"
     assert str(Credits.model_validate({"remains": [{"credit_remain": 10.0}]}).total) == "10"
