@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.tasks import TaskState
 from airflow_provider_vidu.submission_rules import MARKER_PREFIX
-from airflow_provider_vidu.submission_search import payload_of
+from airflow_provider_vidu.submission_search import with_facts
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -75,7 +75,7 @@ def find_orphans(
         if row.is_final:
             continue
         # The last one is its own: a payload may quote the marker of what it was made from.
-        seals = _MARKER.findall(payload_of(client, row) or "")
+        seals = _MARKER.findall(with_facts(client, row).payload or "")
         identity = opened(seals[-1]) if seals else None
         if identity is None or len(identity) < 5 or identity[-1] != installation:
             continue

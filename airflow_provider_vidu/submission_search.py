@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from airflow_provider_vidu.api import endpoints
 from airflow_provider_vidu.api.account import VIDU_HOSTS
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduNotFoundError, ViduUnavailableError
-from airflow_provider_vidu.submission_rules import LookUp, SubmissionRecord
+from airflow_provider_vidu.submission_rules import MARKER_PREFIX, LookUp, SubmissionRecord
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.account import Account
@@ -140,18 +140,17 @@ def _search_marks(client: ViduClient, marks: Sequence[str], search_from: float, 
             walk.take(client.list_page(**walk.query()))
     except ViduError as error:
         return _without_list(client, error, log)
-    payloads = {row.task_id: payload_of(client, row) for row in walk.rows}
-    own = [row for row in walk.rows if any(mark in (payloads[row.task_id] or "") for mark in marks)]
+    rows = [with_facts(client, row) for row in walk.rows]
+    own = [row for row in rows if any(mark in (row.payload or "") for mark in marks)]
     own.sort(key=lambda row: (row.created or 0.0, len(row.task_id), row.task_id), reverse=True)
-    unreadable = [task_id for task_id, payload in payloads.items() if payload is None]
+    unreadable = [row.task_id for row in rows if row.payload is None]
     verdict = walk.verdict(unreadable) if can_be_found else LookUp.UNKNOWN
     if not own:
         return Found(look_up=verdict, candidates=tuple(unreadable))
-    newest = own[0].model_copy(update={"payload": payloads[own[0].task_id]})
     # A list that was not seen whole may hide a newer one.
     hidden = LookUp.UNKNOWN if verdict is LookUp.UNKNOWN else None
     candidates = tuple(row.task_id for row in own) + tuple(unreadable)
-    return Found(newest, hidden, candidates, others=tuple(row.task_id for row in own[1:]))
+    return Found(own[0], hidden, candidates, others=tuple(row.task_id for row in own[1:]))
 
 
 def look_once(client: ViduClient, record: SubmissionRecord, *, log: Any) -> ViduTask | None:
@@ -187,11 +186,11 @@ def _search(client: ViduClient, record: SubmissionRecord, settled: float, log: A
     found: list[ViduTask] = []
     candidates: list[str] = []
     for row in walk.rows:
-        payload = payload_of(client, row)
-        if payload is None:
-            candidates.append(row.task_id)
-        elif core in payload:
-            found.append(row)
+        task = with_facts(client, row)
+        if task.payload is None:
+            candidates.append(task.task_id)
+        elif core in task.payload:
+            found.append(task)
     if found:
         return Found(best(found))
     return Found(look_up=walk.verdict(candidates), candidates=tuple(candidates))
@@ -299,17 +298,27 @@ def _created_within(row: ViduTask, begin: float, end: float) -> bool:
     return row.created is None or begin - CLOCKS_DIFFER <= row.created <= end
 
 
-def payload_of(client: ViduClient, row: ViduTask) -> str | None:
+def lacks_facts(row: ViduTask) -> bool:
     """
-    Return the payload of a listed task, which some lists leave out: a query has it.
+    Tell whether a listed task has to be queried: lists may leave out the payload, and why a task has failed.
+
+    Without the reason, a failure that a retry would get past counts as one for good.
+    """
+    is_unexplained = row.failed and row.err_code is None
+    return row.payload is None or (is_unexplained and MARKER_PREFIX in row.payload)
+
+
+def with_facts(client: ViduClient, row: ViduTask) -> ViduTask:
+    """
+    Return a listed task with what its list leaves out.
 
     :param client: whom to ask then.
     :param row: as listed.
-    :return: None where nobody tells it.
+    :return: its payload is None where no reply has it.
     """
-    if row.payload is not None:
-        return row.payload
+    if not lacks_facts(row):
+        return row
     try:
-        return client.get_task(row.task_id).payload
+        return client.get_task(row.task_id).filled_from(row)
     except ViduNotFoundError:
-        return None
+        return row

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import ViduError, ViduNotFoundError
 from airflow_provider_vidu.batch.records import identity_of
 from airflow_provider_vidu.submission_rules import LookUp
-from airflow_provider_vidu.submission_search import Walk, best, lacks_list, raise_unless_there_is_no_list
+from airflow_provider_vidu.submission_search import Walk, best, lacks_facts, lacks_list, raise_unless_there_is_no_list
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -97,18 +97,18 @@ async def read_list(client: AsyncViduClient, begin: float, log: Any) -> Rows:
         return Rows(has_list=not lacks_list(client.account, error))
     at_once = asyncio.Semaphore(MAX_PARALLEL)
 
-    async def payload_of(row: ViduTask) -> str | None:
-        if row.payload is not None:
-            return row.payload
+    async def with_facts(row: ViduTask) -> ViduTask:
+        if not lacks_facts(row):
+            return row
         async with at_once:
             try:
-                return (await client.get_task(row.task_id)).payload
+                return (await client.get_task(row.task_id)).filled_from(row)
             except ViduNotFoundError:
-                return None
+                return row
 
-    payloads = await asyncio.gather(*map(payload_of, walk.rows))
-    unreadable = [row.task_id for row, payload in zip(walk.rows, payloads, strict=True) if payload is None]
-    return Rows(tuple(zip(walk.rows, payloads, strict=True)), walk.verdict(unreadable))
+    rows = await asyncio.gather(*map(with_facts, walk.rows))
+    unreadable = [row.task_id for row in rows if row.payload is None]
+    return Rows(tuple((row, row.payload) for row in rows), walk.verdict(unreadable))
 
 
 async def search(client: AsyncViduClient, generation: str, begin: float, log: Any) -> Sightings:

@@ -74,6 +74,7 @@ class Vidu:
     unreadable_rows: int = 0
     #: The payload is told nowhere, not even by a query.
     hides_payload: bool = False
+    list_err_code: bool = True
     next_page_token: str | None = None
     list_lag: float = 0.0
     outage: Exception | None = None
@@ -114,7 +115,7 @@ class Vidu:
             raise self.list_error
         since = query["created_after"].timestamp()
         rows = [row for row in self.tasks.values() if row["visible_at"] <= self.clock() and row["created"] >= since]
-        hidden = set() if self.list_payload else {"payload"}
+        hidden = {name for name in ("payload", "err_code") if not getattr(self, f"list_{name}")}
         return TaskPage(
             tuple(
                 ViduTask.model_validate({name: value for name, value in row.items() if name not in hidden})

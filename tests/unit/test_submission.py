@@ -234,6 +234,15 @@ def test_a_list_without_payload_is_completed_by_single_queries(make, vidu):
     assert len(vidu.submissions) == 1
 
 
+@pytest.mark.parametrize("list_payload", [True, False])
+def test_a_listed_failure_without_its_reason_is_queried_for_it(make, vidu, list_payload):
+    """Below Airflow 3.3 the list is all that a retry knows; a failure without a reason would be one for good."""
+    first = make(with_store=False).submit(lambda: WIRE)
+    vidu.finish(first.task_id, "failed", err_code="InternalServiceFailure")
+    vidu.list_payload, vidu.list_err_code = list_payload, False
+    assert make(with_store=False, try_number=2).submit(lambda: WIRE).task_id != first.task_id
+
+
 @pytest.mark.parametrize(
     "quirk",
     [
