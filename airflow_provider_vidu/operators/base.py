@@ -102,6 +102,20 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
     def _is_still(self, try_number: int | None, context: Context) -> bool:
         return try_number is None or try_number == context["ti"].try_number
 
+    def _check_time_to_wait(self) -> None:
+        """Refuse an execution_timeout that leaves no time to wait: the generation would be paid and the try fail."""
+        from airflow_provider_vidu.api.errors import ViduInputError
+
+        if self.deferrable or not self.wait_for_completion or self.execution_timeout is None:
+            return
+        seconds = self.execution_timeout.total_seconds()
+        if seconds <= EXECUTION_TIMEOUT_MARGIN:
+            raise ViduInputError(
+                f"execution_timeout of {seconds:g} s leaves no time to wait for a video: the last "
+                f"{EXECUTION_TIMEOUT_MARGIN:.0f} s are kept for ending in order.",
+                advice="Nothing was sent to Vidu. Raise execution_timeout, or set deferrable=True with a longer one.",
+            )
+
     def _check_settings(self) -> None:
         """What is no field of the request has to be right before anything is paid for, too."""
         from airflow_provider_vidu.api.errors import ViduInputError

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS
 from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
-from airflow_provider_vidu.operators.base import EXECUTION_TIMEOUT_MARGIN, ViduSubmittingOperator
+from airflow_provider_vidu.operators.base import ViduSubmittingOperator
 from airflow_provider_vidu.operators.img2video_batch import Img2VideoBatchOperator
 
 if TYPE_CHECKING:
@@ -428,20 +428,14 @@ class Img2VideoOperator(ViduSubmittingOperator):
             raise ViduInputError(f"extra_params must be a dict, got {type(self.extra_params).__name__}.")
 
     def _check_time_to_wait(self) -> None:
-        """Refuse an execution_timeout that leaves no time to wait: the generation would be paid and the try fail."""
+        """See the base; one that is short for its model is warned of, since a retry waits on for the same video."""
         from airflow_provider_vidu.api.catalog import MODELS
-        from airflow_provider_vidu.api.errors import ViduInputError
 
+        super()._check_time_to_wait()
         if self.deferrable or not self.wait_for_completion or self.execution_timeout is None:
             return
         seconds = self.execution_timeout.total_seconds()
         model = MODELS.get(str(self.model).strip())
-        if seconds <= EXECUTION_TIMEOUT_MARGIN:
-            raise ViduInputError(
-                f"execution_timeout of {seconds:g} s leaves no time to wait for a video: the last "
-                f"{EXECUTION_TIMEOUT_MARGIN:.0f} s are kept for ending in order.",
-                advice="Nothing was sent to Vidu. Raise execution_timeout, or set deferrable=True with a longer one.",
-            )
         if model and seconds < model.typical:
             self.log.warning(
                 "execution_timeout is %.0f s and %s usually takes about %.0f s: this try may end before the video is "

@@ -285,6 +285,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         try:
             require("requests", self.requests)
             self._check_settings()
+            if context["ti"].try_number == 1:
+                self._check_time_to_wait()
             requests = read_requests(self.requests, self.defaults, self.output_path)
             with self._client() as client:
                 batch = BatchSubmission(

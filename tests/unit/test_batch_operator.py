@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -477,6 +478,13 @@ def test_too_few_credits_midway_finish_what_is_paid_and_the_clear_does_the_rest(
     assert charges(vidu_emulator) == 6
     # Not one POST an item: the account was empty for all of them.
     assert vidu_emulator.counters.requests["submit"] < 6 + 11
+
+
+def test_an_execution_timeout_without_time_to_wait_costs_nothing(vidu_emulator, runtime_context, store):
+    made = operator(numbered(3), execution_timeout=timedelta(seconds=4))
+    with pytest.raises(AirflowFailException, match="leaves no time to wait"):
+        drive(made, runtime_context(store))
+    assert vidu_emulator.counters.submissions == 0
 
 
 @pytest.mark.parametrize("status", [403, 429])
