@@ -207,7 +207,7 @@ class LocalAirflow:
         :param query: query parameters.
         :return: the decoded answer.
         """
-        answer = self._session.get(f"{self.url}/api/v2/{path}", params=query, headers=self._headers(), timeout=30)
+        answer = self._session.get(f"{self.url}/api/v2/{path}", params=query, headers=self._headers(), timeout=120)
         answer.raise_for_status()
         return answer.json()
 
@@ -221,7 +221,7 @@ class LocalAirflow:
         :return: the decoded answer, or None.
         """
         url = f"{self.url}/api/v2/{path}"
-        answer = self._session.request(method, url, json=body, headers=self._headers(), timeout=30)
+        answer = self._session.request(method, url, json=body, headers=self._headers(), timeout=120)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
