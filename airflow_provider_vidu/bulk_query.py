@@ -125,7 +125,7 @@ class BulkQuery:
         unexplained = {
             task_id: found.pop(task_id)
             for task_id, row in list(found.items())
-            if task_id in listed and not isinstance(row, ViduError) and row.failed and row.err_code is None
+            if task_id in listed and not isinstance(row, ViduError) and row.is_unexplained
         }
         await self._singly([task_id for task_id in asked if task_id not in found], found)
         for task_id, row in unexplained.items():

@@ -84,12 +84,10 @@ class Wanted:
         :raises ViduInputError: see :func:`check_destination` and :func:`file_name_of`.
         """
         check_destination(self.destination, named)
-        if self.file_name:
-            named_by = {name: _SHORTEST.get(name, name) for name in NAME_FIELDS if name != "index"}
-            values = named_by if self.index is None else {**named_by, "index": self.index}
-            check_lengths(video_path(self.destination, file_name_of(self.file_name, values)), named)
-        else:
-            check_lengths(video_path(self.destination, _SHORTEST["task_id"]), named)
+        named_by = {name: _SHORTEST.get(name, name) for name in NAME_FIELDS if name != "index"}
+        values = named_by if self.index is None else {**named_by, "index": self.index}
+        name = file_name_of(self.file_name or DEFAULT_FILE_NAME, values)
+        check_lengths(video_path(self.destination, name), named)
 
     def is_landed(self, task: ViduTask) -> bool | None:
         """

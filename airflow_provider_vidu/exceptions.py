@@ -110,7 +110,7 @@ def sensor_outcome(error: ViduError, *, soft_fail: bool) -> Exception:
     return airflow_exception(error, sensor=True)
 
 
-def raise_for_airflow(error: ViduError, *, sensor: bool = False) -> NoReturn:
+def raise_for_airflow(error: ViduError) -> NoReturn:
     """
     Log an error line by line, and raise what Airflow has to see of it.
 
@@ -118,10 +118,9 @@ def raise_for_airflow(error: ViduError, *, sensor: bool = False) -> NoReturn:
     and the cause is left out (its text is in the error's own).
 
     :param error: what went wrong.
-    :param sensor: whether a sensor raises it.
     """
     log_lines(error)
-    raise airflow_exception(error, sensor=sensor) from None
+    raise airflow_exception(error) from None
 
 
 def log_lines(error: ViduError) -> None:

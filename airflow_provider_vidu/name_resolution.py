@@ -23,7 +23,7 @@ class OwnThreadResolver(ThreadedResolver):
     """
 
     def __init__(self) -> None:
-        # The system's resolver cannot be interrupted: whoever waits for it is bounded by the session's timeouts.
+        # The system's resolver cannot be interrupted; the session's timeouts bound the wait for it.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="vidu-dns")
         super().__init__(loop=cast("asyncio.AbstractEventLoop", _LookUps(self._pool)))
 

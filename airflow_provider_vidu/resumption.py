@@ -62,7 +62,7 @@ class ResumesAcrossReleases:
         return super().resume_execution(next_method, known, context)  # type: ignore[misc]
 
     def _is_remembered(self, context: Context) -> bool:
-        """Tell whether this task may start again without paying again."""
+        """Say whether this task may start again without paying again."""
         return True
 
     def _wait_in_worker(self) -> None:

@@ -300,12 +300,11 @@ def _created_within(row: ViduTask, begin: float, end: float) -> bool:
 
 def lacks_facts(row: ViduTask) -> bool:
     """
-    Tell whether a listed task has to be queried: lists may leave out the payload, and why a task has failed.
+    Say whether a listed task has to be queried: lists may leave out the payload, and why a task has failed.
 
     Without the reason, a failure that a retry would get past counts as one for good.
     """
-    is_unexplained = row.failed and row.err_code is None
-    return row.payload is None or (is_unexplained and MARKER_PREFIX in row.payload)
+    return row.payload is None or (row.is_unexplained and MARKER_PREFIX in row.payload)
 
 
 def with_facts(client: ViduClient, row: ViduTask) -> ViduTask:

@@ -185,18 +185,9 @@ class Try:
         """
         return compat.sealed([*self.identity, compat.base_url()]) if self.identity else ""
 
-    def adopt_command(self, key: str, task_id: str) -> str:
-        """
-        Return the shell command that puts a Vidu task's id into the record, through Airflow's public API.
-
-        :param key: of the record.
-        :param task_id: Vidu's id.
-        """
-        return self.write_command(key, {"task_id": task_id})
-
     def write_command(self, key: str, value: Mapping[str, str | None]) -> str:
         """
-        Return the shell command that writes a record.
+        Return the shell command that writes a record, through Airflow's public API.
 
         :param key: of the record.
         :param value: what it is to hold.
@@ -215,7 +206,9 @@ class Try:
 
     def nothing_created_by_hand(self, key: str) -> str:
         """
-        Return both ways to write what :meth:`nothing_created_command` writes.
+        Return both ways to write that no earlier attempt has created anything: the next try submits.
+
+        A deleted record would not say so: from Airflow 3.4 on a clear discards records, too.
 
         :param key: of the record.
         """
@@ -232,16 +225,6 @@ class Try:
             f"in Airflow's UI (this task instance, Storage, Task State Store: key {key}, value {json.dumps(value)}, "
             f"Expiration Never) or in a shell: {self.write_command(key, value)}"
         )
-
-    def nothing_created_command(self, key: str) -> str:
-        """
-        Return the shell command that writes that no earlier attempt has created anything: the next try submits.
-
-        A deleted record would not say so: from Airflow 3.4 on a clear discards records, too.
-
-        :param key: of the record.
-        """
-        return self.write_command(key, {"task_id": None})
 
     def clear_command(self) -> str:
         """Return the shell command that clears this task instance and keeps what it has noted."""

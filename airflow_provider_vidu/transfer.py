@@ -32,6 +32,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from airflow_provider_vidu.api.account import is_loopback
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.api.messages import quoted
+from airflow_provider_vidu.api.proxies import DEFAULT_PORTS
 from airflow_provider_vidu.client import USER_AGENT, proxy_for, proxy_to
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.exchange import Exchange, current_exchange
@@ -365,19 +366,18 @@ def _refused(where: str, first: str, url: str) -> ViduLandingError:
 def _is_content_endpoint(account: Account, url: str) -> bool:
     """Whether a link leads to the API's own scheme, host and port, and has no query: nothing that may sign it."""
     ours, theirs = urlsplit(account.base_url), urlsplit(url)
-    ports = {"https": 443, "http": 80}
     try:
-        return not theirs.query and (ours.scheme, ours.hostname, ours.port or ports.get(ours.scheme)) == (
+        return not theirs.query and (ours.scheme, ours.hostname, ours.port or DEFAULT_PORTS.get(ours.scheme)) == (
             theirs.scheme,
             theirs.hostname,
-            theirs.port or ports.get(theirs.scheme),
+            theirs.port or DEFAULT_PORTS.get(theirs.scheme),
         )
     except ValueError:
         return False
 
 
 def _is_private_by_itself(host: str) -> bool:
-    """Whether the connection names an address of a private network: then whoever wrote it wants to go there."""
+    """Whether the connection itself names an address of a private network: its author wants to go there."""
     return is_loopback(host) or not _is_public_literal(host)
 
 

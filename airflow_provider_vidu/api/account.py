@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 
 from airflow_provider_vidu.api.defaults import is_yes
 from airflow_provider_vidu.api.errors import ViduConfigurationError
-from airflow_provider_vidu.api.proxies import proxy_url
+from airflow_provider_vidu.api.proxies import DEFAULT_PORTS, proxy_url
 
 DEFAULT_BASE_URL = "https://api.vidu.com"
 #: Megabytes of the largest file that is landed: many times a video of Vidu's.
@@ -243,7 +243,7 @@ def _base_url(host: str | None, schema: str | None, port: int | None, where: str
             text = f"{scheme}://{text}"
         parts = urlsplit(_bracketed(text))
         number = parts.port or (int(port) if port else None)
-        if number == {"https": 443, "http": 80}.get(parts.scheme):
+        if number == DEFAULT_PORTS.get(parts.scheme):
             # The same host: to name its port must not make it another account, whose tasks are not ours.
             number = None
     except ValueError as error:

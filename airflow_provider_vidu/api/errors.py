@@ -328,7 +328,7 @@ def says_nothing_of_the_request(status: int) -> bool:
 
 def created_nothing(status: int, reason: str | None, vidu_status: int | None = None) -> bool:
     """
-    Tell whether the reply to a submission shows that nothing was created.
+    Say whether the reply to a submission shows that nothing was created.
 
     A status that says nothing of the request needs a known refusal beside it: Vidu's own, or a relay's that comes
     before anything is sent upstream.

@@ -19,7 +19,7 @@ from typing import Any
 from airflow_provider_vidu.api.errors import REASONS, REFUSALS, says_nothing_of_the_request
 from airflow_provider_vidu.api.messages import quoted
 
-# Where the words are, the most telling field first.
+# Fields that have the words, the most specific first.
 _WORDS = ("err_msg", "fail_reason", "task_status_msg", "message", "error", "msg")
 # What relays say of a request that went well.
 _NO_WORDS = frozenset({"success", "succeeded", "succeed", "ok"})

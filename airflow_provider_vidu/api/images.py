@@ -28,10 +28,10 @@ MAX_BODY_BYTES = 20 * MEBIBYTE
 #: The longer side may be at most this many times the shorter one.
 MAX_RATIO = 4.0
 
-# Pillow's names. An MPO is a JPEG with further pictures behind the first: phones write them as .jpg.
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _HEIC_BRAND = re.compile(rb"hei[cxms]|hev[cxms]|mif1|msf1")
+# Pillow's names. An MPO is a JPEG with further pictures behind the first: phones write them as .jpg.
 _MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "WEBP": "image/webp"}
 
 
@@ -139,7 +139,7 @@ def _without_ancillary_chunks(data: bytes) -> bytes:
 
 def _lacks_only_its_end_mark(data: bytes) -> bool:
     """
-    Tell whether a JPEG that Pillow refuses has its whole picture, which every viewer shows.
+    Say whether a JPEG that Pillow refuses has its whole picture, which every viewer shows.
 
     Where part of it is missing, its last block is the decoder's grey. A progressive one could lack its finer passes,
     which does not show.

@@ -83,7 +83,7 @@ def printable(text: str) -> str:
 
 def one_line(text: str, limit: int = MAX_QUOTED) -> str:
     """
-    Return somebody else's words as one line that is safe to print.
+    Return a host's or an author's words as one line that is safe to print.
 
     :param text: as it came.
     :param limit: characters to keep.

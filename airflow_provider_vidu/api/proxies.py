@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from airflow_provider_vidu.api.errors import ViduConfigurationError
 
-_PORTS = {"http": 80, "https": 443}
+#: The port of a URL that names none, by its scheme.
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def choose_proxy(base_url: str, proxies: Mapping[str, str]) -> tuple[str, str] | None:
@@ -25,19 +26,21 @@ def choose_proxy(base_url: str, proxies: Mapping[str, str]) -> tuple[str, str] |
     :param base_url: the host's URL.
     :param proxies: proxies by scheme, ``all`` for any scheme, and ``no`` with the text of ``NO_PROXY``: what
         ``urllib.request.getproxies`` returns.
-    :return: the scheme under which the proxy is named, and its text as it stands there; None = none.
+    :return: the scheme under which the proxy is named, and its text as it is there; None = no proxy.
     """
     parts = urlsplit(base_url)
-    if not parts.hostname or is_bypassed(parts.hostname, parts.port or _PORTS.get(parts.scheme), proxies.get("no", "")):
+    if not parts.hostname or is_bypassed(
+        parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme), proxies.get("no", "")
+    ):
         return None
     return next(((name, proxies[name]) for name in (parts.scheme, "all") if proxies.get(name)), None)
 
 
 def is_bypassed(host: str, port: int | None, no_proxy: str) -> bool:
     """
-    Tell whether ``NO_PROXY`` names a host.
+    Say whether ``NO_PROXY`` names a host.
 
-    Its entries, with commas or spaces between: ``*``; a name, which stands for its subdomains too, with or without
+    Its entries, with commas or spaces between: ``*``; a name, which includes its subdomains, with or without
     ``.`` or ``*.`` before it; an address or a network such as ``10.0.0.0/8``; each with or without a port.
 
     :param host: without port; IPv6 without brackets.
@@ -95,7 +98,7 @@ def proxy_url(text: str, source: str, *, to_https: bool, python: tuple[int, ...]
             f"{source} must be a URL such as http://proxy.example:3128.",
             advice="Correct it. Nothing was sent to Vidu.",
         )
-    if parts.scheme not in _PORTS:
+    if parts.scheme not in DEFAULT_PORTS:
         raise ViduConfigurationError(
             f"{source} is a {parts.scheme} proxy; only http and https proxies are supported.",
             advice="Nothing was sent to Vidu. Put an HTTP proxy into proxy in the connection's extra, or add the host "

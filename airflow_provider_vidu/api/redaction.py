@@ -10,7 +10,7 @@ from typing import AnyStr
 
 #: A shorter secret could be a word of the text.
 _SHORTEST = 8
-# What may stand between two characters: white space as it is, and escaped for JSON or for a URL, once or more often.
+# What may be between two characters: white space as it is, and escaped for JSON or for a URL, once or more often.
 # Every repetition has a bound, so that no text takes long to search.
 _BETWEEN = r"(?:\s|\\{1,8}(?:[nrt]|u00(?:0[9a-dA-D]|20))|%(?:25){0,3}(?:0[9a-dA-D]|20)){0,8}"
 

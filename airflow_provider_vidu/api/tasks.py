@@ -286,7 +286,7 @@ def figure(value: Any) -> int | float | None:
     """
     Return an amount of credits as a number; some hosts bill half a credit.
 
-    :param value: as the host told it.
+    :param value: as in the reply.
     :return: an integer wherever it is one; None = it is no amount.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
@@ -427,6 +427,11 @@ class ViduTask(BaseModel):
     def video_url(self) -> str | None:
         """The URL of the first creation that has one."""
         return next((creation.url for creation in self.creations if creation.url), None)
+
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether it has failed and the reply has no reason, as rows of Vidu's list: the query has it."""
+        return self.failed and self.err_code is None
 
     @property
     def unread_reply(self) -> str | None:

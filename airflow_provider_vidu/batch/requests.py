@@ -121,6 +121,7 @@ def read_requests(given: Any, defaults: Any, output_path: str | None = None) -> 
         raise ViduInputError(f"defaults must be a dict of fields, got {type(common).__name__}.")
     if not rows:
         raise ViduInputError("requests: the batch is empty.")
+    shared = request_fields(common)
     requests, problems = [], []
     known = OWN_FIELDS | set(REQUEST_FIELDS)
     for number, row in enumerate(rows):
@@ -128,7 +129,7 @@ def read_requests(given: Any, defaults: Any, output_path: str | None = None) -> 
             problems.append(f"item {number}: must be a dict of fields, got {type(row).__name__}")
             continue
         # Each side for itself: an unset Param in a row takes the default away, as None does.
-        merged = {**request_fields(common), **request_fields(row)}
+        merged = {**shared, **request_fields(row)}
         if unknown := sorted(str(name) for name in merged.keys() - known):
             problems.append(f"item {number}: no such field: {', '.join(unknown)} (extra_params takes what is newer)")
             continue

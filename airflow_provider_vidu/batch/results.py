@@ -212,7 +212,7 @@ def failure_of(
     :param memory: what outlives this try.
     """
     failed = [number for number, record in enumerate(records) if record["error"] is not None]
-    # What nobody has sent is wrong in no other way than by what stopped it.
+    # A request that was not sent has no fault of its own: only what stopped it counts.
     held = [number for number in failed if stopped is not None and errors.get(number) is stopped]
     others = [number for number in failed if errors.get(number) is not stopped or stopped is None]
     # A retry does what may work now; one that could only fail the same way is not burnt, nor one that pays again.

@@ -22,7 +22,7 @@ def stranger(host: str | None, origin: str | None, own_name: str = "") -> str | 
 
     :param host: the ``Host`` header; None = there is none.
     :param origin: the ``Origin`` header; None = there is none.
-    :param own_name: the name that the emulator was told to listen on.
+    :param own_name: the host name that the emulator listens on.
     :return: a sentence; None = it may.
     """
     name = _name_of(host or "")

@@ -98,7 +98,7 @@ class ViduDownloadOperator(TextRendering, BaseOperator):
         try:
             vidu_task = record_of_text(require("vidu_task", self.vidu_task))
             if isinstance(vidu_task, Mapping) and vidu_task.get("error"):
-                # A request of a batch that has no video: whoever maps over its records wants the others'.
+                # A request of a batch that has no video: a task mapped over its records is to land the others.
                 raise AirflowSkipException(f"There is no video to land: {vidu_task['error']}")
             known = given_task(vidu_task)
             wanted = Wanted(

@@ -111,7 +111,7 @@ def test_the_clear_keeps_what_was_adopted(make, vidu, monkeypatch, discards, kee
 def test_the_commands_name_one_mapped_instance_alone(place, query):
     this_try = Try(identity=("d", "r", "t", 3, *place))
     assert Command(shlex.split(this_try.clear_command())).body["task_ids"] == [["t", 3]]
-    assert urlsplit(Command(shlex.split(this_try.adopt_command("k", "1"))).url).query == query
+    assert urlsplit(Command(shlex.split(this_try.write_command("k", {"task_id": "1"}))).url).query == query
 
 
 def test_the_commands_survive_quotes_in_ids():

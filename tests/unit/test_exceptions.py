@@ -18,9 +18,10 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.exceptions import lines_of, raise_for_airflow
+from airflow_provider_vidu.sensors.task import ViduTaskSensor
 from airflow_provider_vidu.submission_try import Try
 
-ADOPT = Try(identity=("d", "it's", "t", 3)).adopt_command("vidu_submission", "900001")
+ADOPT = Try(identity=("d", "it's", "t", 3)).write_command("vidu_submission", {"task_id": "900001"})
 CLEAR = Try(identity=("d", "it's", "t", 3)).clear_command()
 
 
@@ -59,8 +60,8 @@ def test_details_are_logged_before_the_exception_is_raised(caplog):
 
 
 @pytest.mark.parametrize("fate", [Fate.PERMANENT, Fate.RETRYABLE])
-@pytest.mark.parametrize("sensor", [False, True])
-def test_a_failure_has_one_traceback(fate, sensor):
+@pytest.mark.parametrize("raise_", [raise_for_airflow, ViduTaskSensor(task_id="t", vidu_task="1")._end])
+def test_a_failure_has_one_traceback(fate, raise_):
     def fail():
         try:
             raise ConnectionError("no route to host")
@@ -68,7 +69,7 @@ def test_a_failure_has_one_traceback(fate, sensor):
             try:
                 raise ViduUnavailableError("Vidu could not be reached (no route to host).", fate=fate) from cause
             except ViduError as error:
-                raise_for_airflow(error, sensor=sensor)
+                raise_(error)
 
     with pytest.raises(Exception, match="no route to host") as raised:
         fail()
