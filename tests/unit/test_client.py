@@ -1352,3 +1352,11 @@ def test_a_relative_link_leads_to_the_api_host(monkeypatch):
     with ViduClient(Account(base_url="http://127.0.0.1:9", api_key="secret-key")) as client:
         monkeypatch.setattr(client, "_send", lambda request: (200, {}, body))
         assert client.get_task("1").video_url == "http://127.0.0.1:9/files/v.mp4"
+
+
+def test_a_client_remembers_by_which_address_it_reached_the_api(server):
+    server.script(answer(200, RUNNING))
+    with ViduClient(account(server)) as client:
+        assert client.addresses == set()
+        client.get_task(TASK_ID)
+        assert client.addresses == {"127.0.0.1"}

@@ -55,6 +55,18 @@ def test_the_file_is_whole_and_told(client, tmp_path):
     }
 
 
+@pytest.mark.parametrize(("addresses", "looks"), [(set(), 1), ({"93.184.215.14"}, 0)])
+def test_a_client_that_has_not_called_the_api_calls_it_before_it_lands(
+    monkeypatch, storage, tmp_path, addresses, looks
+):
+    """Only the address of an API call may be private."""
+    monkeypatch.setattr("airflow_provider_vidu.transfer._is_private_by_itself", lambda host: True)
+    with Client(f"{storage.url}/video.mp4", base_url="https://api.vidu.example") as client:
+        client.addresses = addresses
+        landed(client, f"{tmp_path}/")
+        assert client.looks == looks
+
+
 def test_a_landed_file_is_as_readable_as_any_other(client, tmp_path):
     (tmp_path / "other").write_text("")
     assert Path(landed(client, f"{tmp_path}/")["path"]).stat().st_mode == (tmp_path / "other").stat().st_mode

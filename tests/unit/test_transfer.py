@@ -235,6 +235,15 @@ def test_a_content_endpoint_of_the_api_gets_the_key_once_it_asks(storage):
     assert [headers.get("Authorization") for headers in storage.headers] == [None, "Token secret-key"]
 
 
+def test_a_link_with_a_query_never_gets_the_key(storage):
+    """Something in it may sign it: a 403 says that it has expired."""
+    storage.answers = [(403, {}, b"")]
+    with pytest.raises(ViduUnavailableError, match="HTTP 403"):
+        received(f"{storage.url}/v.mp4?sig=x", replace(LOCAL, base_url=storage.url))
+    assert len(storage.targets) == 1
+    assert "secret-key" not in str(storage.headers)
+
+
 def test_no_other_host_and_no_redirect_gets_the_key(storage):
     with serving() as other:
         other.answers = [(401, {}, b"")]
@@ -378,8 +387,10 @@ def test_a_proxy_of_the_private_network_is_used_and_looks_names_up_itself(names,
     with pytest.raises(ViduUnavailableError, match="unreachable"):
         open_link(account, "https://only-the-proxy-knows.example/v.mp4", {})
     assert tried == [("10.0.0.9", 3128)]
-    with pytest.raises(ViduLandingError, match="private network"):
-        open_link(account, "https://10.0.0.8/v.mp4", {})
+    # What carried the API's calls was the proxy: its address is none of the API's.
+    for address in ("10.0.0.8", "10.0.0.9"):
+        with pytest.raises(ViduLandingError, match="private network"):
+            open_link(account, f"https://{address}/v.mp4", {}, {"10.0.0.9"})
 
 
 @pytest.mark.parametrize("link", ["http://storage.example/v.mp4", "http://127.0.0.1/v.mp4", "ftp://x.example/v.mp4"])
