@@ -9,7 +9,7 @@ can have ended; everything else is *unknown*, and nothing is submitted on it unl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -77,9 +77,10 @@ def look_up(
     :raises ViduUnavailableError: the list cannot be read now; the intent stays, a retry looks again.
     """
     settled = settled_at(record, client.account, clock())
+    payloads: dict[str, str] = {}
     while True:
         looked_at = clock()
-        found = _search(client, record, settled, log)
+        found = _search(client, record, settled, log, payloads)
         if shared_marker and found.task is not None and found.task.failed and looked_at < settled:
             found = Found(look_up=LookUp.ABSENT)
         if found.task is not None:
@@ -116,9 +117,10 @@ def recall(
     """
     settled = min(attempted_at, clock()) + client.account.timeout + client.account.settle_seconds
     is_reported = False
+    payloads: dict[str, str] = {}
     while True:
         searched_at = clock()
-        found = _search_marks(client, marks, search_from, can_be_found, log)
+        found = _search_marks(client, marks, search_from, can_be_found, log, payloads)
         is_found = found.task is not None and is_enough(found.task)
         if is_found or found.look_up is LookUp.UNKNOWN or searched_at >= settled:
             return found
@@ -133,14 +135,21 @@ def recall(
         pause(min(RECALL_GAP, left), left)
 
 
-def _search_marks(client: ViduClient, marks: Sequence[str], search_from: float, can_be_found: bool, log: Any) -> Found:
+def _search_marks(
+    client: ViduClient,
+    marks: Sequence[str],
+    search_from: float,
+    can_be_found: bool,
+    log: Any,
+    payloads: MutableMapping[str, str],
+) -> Found:
     walk = Walk(search_from)
     try:
         while not walk.paging.ended:
             walk.take(client.list_page(**walk.query()))
     except ViduError as error:
         return _without_list(client, error, log)
-    rows = [with_facts(client, row) for row in walk.rows]
+    rows = [with_facts(client, row, payloads) for row in walk.rows]
     own = [row for row in rows if any(mark in (row.payload or "") for mark in marks)]
     own.sort(key=lambda row: (row.created or 0.0, len(row.task_id), row.task_id), reverse=True)
     unreadable = [row.task_id for row in rows if row.payload is None]
@@ -163,13 +172,15 @@ def look_once(client: ViduClient, record: SubmissionRecord, *, log: Any) -> Vidu
     :return: the submission's task; None = not found, which says nothing.
     """
     try:
-        return _search(client, record, float("inf"), log).task
+        return _search(client, record, float("inf"), log, {}).task
     except ViduError as error:
         log.warning("The account's task list cannot be searched: %s", error)
         return None
 
 
-def _search(client: ViduClient, record: SubmissionRecord, settled: float, log: Any) -> Found:
+def _search(
+    client: ViduClient, record: SubmissionRecord, settled: float, log: Any, payloads: MutableMapping[str, str]
+) -> Found:
     begin = record.attempted_at if record.search_from is None else record.search_from
     walk = Walk(begin)
     try:
@@ -186,7 +197,7 @@ def _search(client: ViduClient, record: SubmissionRecord, settled: float, log: A
     found: list[ViduTask] = []
     candidates: list[str] = []
     for row in walk.rows:
-        task = with_facts(client, row)
+        task = with_facts(client, row, payloads)
         if task.payload is None:
             candidates.append(task.task_id)
         elif core in task.payload:
@@ -307,17 +318,31 @@ def lacks_facts(row: ViduTask) -> bool:
     return row.payload is None or (row.is_unexplained and MARKER_PREFIX in row.payload)
 
 
-def with_facts(client: ViduClient, row: ViduTask) -> ViduTask:
+def with_facts(client: ViduClient, row: ViduTask, payloads: MutableMapping[str, str]) -> ViduTask:
     """
     Return a listed task with what its list leaves out.
 
-    :param client: whom to ask then.
-    :param row: as listed.
+    :param payloads: of earlier searches, by task id: a payload never changes, so it is queried once a look-up.
     :return: its payload is None where no reply has it.
     """
+    row = with_payload(row, payloads)
     if not lacks_facts(row):
         return row
     try:
-        return client.get_task(row.task_id).filled_from(row)
+        return remember_payload(client.get_task(row.task_id).filled_from(row), payloads)
     except ViduNotFoundError:
         return row
+
+
+def with_payload(row: ViduTask, payloads: MutableMapping[str, str]) -> ViduTask:
+    """Return a listed task with the payload that an earlier search has queried."""
+    if row.payload is not None or row.task_id not in payloads:
+        return row
+    return row.model_copy(update={"payload": payloads[row.task_id]})
+
+
+def remember_payload(task: ViduTask, payloads: MutableMapping[str, str]) -> ViduTask:
+    """Keep a queried task's payload for the next search, and return the task."""
+    if task.payload is not None:
+        payloads[task.task_id] = task.payload
+    return task

@@ -35,6 +35,7 @@ class LostSubmissions:
 
     def __init__(self, batch: BatchSubmission) -> None:
         self._batch = batch
+        self._payloads: dict[str, str] = {}
 
     async def search(self) -> None:
         """
@@ -80,7 +81,7 @@ class LostSubmissions:
             # A clear has discarded the record: any try of the run may have sent it.
             began = batch.this_try.run_created or batch.began - UNKNOWN_RUN_AGE
         now = batch.clock()
-        sightings = await search(batch.client, header.generation, began, batch.log)
+        sightings = await search(batch.client, header.generation, began, batch.log, self._payloads)
         if any(not batch.items[index].attempt for index in lost):
             self._recognise(lost, sightings)
         latest: float | None = None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -176,15 +176,17 @@ async def recall(
     begin: float,
     manifest: Sequence[Mapping[str, Any]],
     log: Any,
+    payloads: MutableMapping[str, str],
 ) -> Recalled:
     """
     Search the account's list once, and the manifest where there is no list.
 
     :param begin: when the first try can have submitted, epoch seconds.
     :param manifest: its rows; empty = there is none.
+    :param payloads: see :func:`read_list`.
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     """
-    rows = await read_list(client, begin, log)
+    rows = await read_list(client, begin, log, payloads)
     found = [one for task, payload in rows.tasks if payload and (one := read_marker(payload, task, marks))]
     generation = newest(found if rows.has_list else of_manifest(manifest, marks))
     if generation is not None:
@@ -208,9 +210,10 @@ async def find_again(batch: BatchSubmission) -> Generation | None:
     manifest = await asyncio.to_thread(batch.read_manifest)
     batch.log.info("A clear may have discarded what earlier tries noted: searching the account's list for it.")
     is_reported = False
+    payloads: dict[str, str] = {}
     while True:
         searched_at = batch.clock()
-        found = await recall(batch.client, batch.this_try.marks(HEADER_KEY), begin, manifest, batch.log)
+        found = await recall(batch.client, batch.this_try.marks(HEADER_KEY), begin, manifest, batch.log, payloads)
         generation = found.generation
         if not found.has_list:
             batch.log.warning(

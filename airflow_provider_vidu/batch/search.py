@@ -6,13 +6,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import ViduError, ViduNotFoundError
 from airflow_provider_vidu.batch.records import identity_of
 from airflow_provider_vidu.submission_rules import LookUp
-from airflow_provider_vidu.submission_search import Walk, best, lacks_facts, lacks_list, raise_unless_there_is_no_list
+from airflow_provider_vidu.submission_search import (
+    Walk,
+    best,
+    lacks_facts,
+    lacks_list,
+    raise_unless_there_is_no_list,
+    remember_payload,
+    with_payload,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -81,11 +90,12 @@ class Rows:
         return tuple(task.task_id for task, payload in self.tasks if payload is None)
 
 
-async def read_list(client: AsyncViduClient, begin: float, log: Any) -> Rows:
+async def read_list(client: AsyncViduClient, begin: float, log: Any, payloads: MutableMapping[str, str]) -> Rows:
     """
     Walk through the list once, and query the payloads that it leaves out.
 
     :param begin: when the first attempt that is looked for was made, epoch seconds.
+    :param payloads: of earlier walks, by task id; a payload never changes, so it is queried once.
     :raises ViduUnavailableError: the list cannot be read now.
     """
     walk = Walk(begin)
@@ -98,11 +108,12 @@ async def read_list(client: AsyncViduClient, begin: float, log: Any) -> Rows:
     at_once = asyncio.Semaphore(MAX_PARALLEL)
 
     async def with_facts(row: ViduTask) -> ViduTask:
+        row = with_payload(row, payloads)
         if not lacks_facts(row):
             return row
         async with at_once:
             try:
-                return (await client.get_task(row.task_id)).filled_from(row)
+                return remember_payload((await client.get_task(row.task_id)).filled_from(row), payloads)
             except ViduNotFoundError:
                 return row
 
@@ -111,15 +122,18 @@ async def read_list(client: AsyncViduClient, begin: float, log: Any) -> Rows:
     return Rows(tuple((row, row.payload) for row in rows), walk.verdict(unreadable))
 
 
-async def search(client: AsyncViduClient, generation: str, begin: float, log: Any) -> Sightings:
+async def search(
+    client: AsyncViduClient, generation: str, begin: float, log: Any, payloads: MutableMapping[str, str]
+) -> Sightings:
     """
     Walk through the list once, for one generation of a batch.
 
     :param generation: the batch's marker.
     :param begin: when the first attempt that is looked for was made, epoch seconds.
+    :param payloads: see :func:`read_list`.
     :raises ViduUnavailableError: the list cannot be read now; the intents stay, a retry searches again.
     """
-    rows = await read_list(client, begin, log)
+    rows = await read_list(client, begin, log, payloads)
     found = Sightings(otherwise=rows.verdict, candidates=rows.unreadable)
     for row, payload in rows.tasks:
         if payload is not None and (named := identity_of(payload, generation)):

@@ -66,6 +66,7 @@ class Vidu:
     #: Raised by the next submissions, in order; ("accepted", error) creates the task first.
     replies: list[Any] = field(default_factory=list)
     submissions: list[dict[str, Any]] = field(default_factory=list)
+    queried: list[str] = field(default_factory=list)
     cancels: list[str] = field(default_factory=list)
     cancellable: bool = True
     list_error: Exception | None = None
@@ -101,6 +102,7 @@ class Vidu:
         return ViduTask.model_validate(self.tasks[task_id])
 
     def get_task(self, task_id: str, *, retry: bool = True) -> ViduTask:
+        self.queried.append(task_id)
         if self.outage is not None:
             raise self.outage
         if task_id not in self.tasks:

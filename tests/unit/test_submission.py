@@ -234,6 +234,16 @@ def test_a_list_without_payload_is_completed_by_single_queries(make, vidu):
     assert len(vidu.submissions) == 1
 
 
+def test_a_look_up_queries_a_payload_once(make, vidu, clock):
+    """A look-up searches every few seconds until the list has settled; a hundred rows are a hundred queries."""
+    sibling = make(key="a sibling").submit(lambda: WIRE)
+    vidu.replies, vidu.list_payload = [NEVER_ARRIVED], False
+    vidu.queried.clear()
+    make().submit(lambda: WIRE)
+    assert clock.slept > 60
+    assert vidu.queried == [sibling.task_id]
+
+
 @pytest.mark.parametrize("list_payload", [True, False])
 def test_a_listed_failure_without_its_reason_is_queried_for_it(make, vidu, list_payload):
     """Below Airflow 3.3 the list is all that a retry knows; a failure without a reason would be one for good."""

@@ -35,9 +35,12 @@ class Stage:
         #: What happens to the first submission.
         self.first: Any = None
         self.posts: list[float] = []
+        self.queried: list[str] = []
 
     async def send(self, client: AsyncViduClient, request: Any) -> Any:
         await asyncio.sleep(0)
+        if request.url.endswith("/creations"):
+            self.queried.append(request.url)
         if request.submits:
             self.posts.append(self.clock())
             if len(self.posts) == 1 and self.first is not None:
@@ -100,3 +103,17 @@ def test_vidus_own_answer_settles_sooner(stage, store):
     stage.first = lambda request: (500, {}, b"{}")
     stage.submit(store)
     assert ACCOUNT.settle_seconds <= stage.posts[1] - stage.posts[0] < ACCOUNT.timeout + ACCOUNT.settle_seconds
+
+
+def test_a_look_up_queries_a_payload_once(stage, store):
+    """The list shows no payloads; another request's task is in it all the time that the lost one is searched for."""
+
+    def beside(request):
+        stage.wire._route(request)[1]()
+        return GATEWAY_TIMEOUT
+
+    stage.first = beside
+    with mock.patch("airflow_provider_vidu.batch.search.identity_of", return_value=None):
+        stage.submit(store)
+    assert len(stage.posts) == 2
+    assert len(stage.queried) == 1
