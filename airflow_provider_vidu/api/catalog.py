@@ -26,6 +26,7 @@ from datetime import date
 from typing import Any
 
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, is_yes
+from airflow_provider_vidu.api.rendered import request_fields
 
 #: The day on which the price rows below were read. They are estimates: Vidu changes prices without notice.
 PRICES_AS_OF = date(2026, 9, 1)
@@ -53,16 +54,6 @@ class Row:
     durations: tuple[int, ...]
     resolutions: tuple[str, ...]
     default_resolution: str
-
-    def spelled(self, resolution: str) -> str | None:
-        """
-        Return a resolution as Vidu spells it: ``2K`` for ``2k``, ``720p`` for ``720P``.
-
-        :param resolution: in any case, with or without blanks around it.
-        :return: None where this row does not have it.
-        """
-        asked = resolution.strip().lower()
-        return next((one for one in self.resolutions if one.lower() == asked), None)
 
 
 @dataclass(frozen=True)
@@ -243,8 +234,10 @@ def estimate_credits(request: Any) -> int | None:
         the prices were read.
     """
 
+    rendered = request_fields(request) if isinstance(request, Mapping) else None
+
     def given(name: str) -> Any:
-        value = request.get(name) if isinstance(request, Mapping) else getattr(request, name, None)
+        value = getattr(request, name, None) if rendered is None else rendered.get(name)
         if isinstance(value, str):
             value = value.strip()
         return None if value == "" else value
@@ -278,7 +271,7 @@ def credits_of(
 
     :param model: the model's name.
     :param duration: seconds; None = the model's default.
-    :param resolution: for example ``720p``; None = the model's default at that duration.
+    :param resolution: as Vidu spells it, ``720p`` or ``2K``; None = the model's default at that duration.
     :param audio: sound costs 15 credits more with the q2 family; None = the model's default.
     :param off_peak: off-peak costs half, rounded up for each second.
     :param is_rec: the recommended prompt costs 10 credits more.
@@ -291,8 +284,8 @@ def credits_of(
     row = known.row(seconds)
     if row is None:
         return None
-    rendered = row.default_resolution if resolution is None else row.spelled(resolution)
-    price = None if rendered is None else known.prices.get((seconds, rendered), known.prices.get(rendered))
+    rendered = row.default_resolution if resolution is None else resolution
+    price = known.prices.get((seconds, rendered), known.prices.get(rendered)) if rendered in row.resolutions else None
     if price is None:
         return None
     if isinstance(price, Price):

@@ -14,7 +14,7 @@ from typing import Any
 from airflow_provider_vidu.api.defaults import TEXT_FIELDS
 from airflow_provider_vidu.api.errors import ViduInputError
 
-_RESOLUTION = re.compile(r"\d+p", re.ASCII)
+_RESOLUTION = re.compile(r"(\d+)([pk])", re.ASCII | re.IGNORECASE)
 
 
 def given(value: Any) -> Any:
@@ -94,10 +94,13 @@ def record_of_text(value: Any) -> Any:
 
 
 def _folded(name: str, text: str) -> str:
-    lower = text.lower()
     if name == "audio_type":
-        return lower.replace("-", "_")
+        return text.lower().replace("-", "_")
+    if name == "movement_amplitude":
+        return text.lower()
+    if name == "resolution" and (named := _RESOLUTION.fullmatch(text)):
+        number, unit = named.groups()
+        # As Vidu spells them: 720p and 2K.
+        return number + (unit.lower() if unit in "pP" else unit.upper())
     # The names of models and resolutions that this release does not know stay as they are.
-    if name == "movement_amplitude" or (name == "resolution" and _RESOLUTION.fullmatch(lower)):
-        return lower
     return text

@@ -182,7 +182,7 @@ LONG = "x" * 10_000
 BAD = [
     ({"movement_amplitude": "standard"}, "movement_amplitude", "'auto', 'small', 'medium' or 'large'", "'standard'"),
     ({"audio_type": "loud"}, "audio_type", "'all', 'speech_only' or 'sound_effect_only'", "'loud'"),
-    ({"resolution": "4k"}, "resolution", "540p, 720p or 1080p", "4k"),
+    ({"resolution": "4K"}, "resolution", "540p, 720p or 1080p", "4K"),
     ({"resolution": "540p", "model": "viduq3-pro-fast"}, "resolution", "720p or 1080p", "540p"),
     ({"resolution": "720p", "model": "viduq1"}, "resolution", "1080p", "720p"),
     ({"resolution": "1080p", "duration": 8, "model": "vidu2.0"}, "resolution", "at 8 s must be 720p", "1080p"),
@@ -470,6 +470,10 @@ def test_what_is_legal_but_without_effect_is_said(fields, warnings):
 )
 def test_text_and_words_are_sent_as_meant(field, given, sent):
     assert build(**{field: given}).wire()[field] == sent
+
+
+def test_a_resolution_is_sent_as_vidu_spells_it():
+    assert build(model="viduq4-preview", resolution=" 2k ").wire()["resolution"] == "2K"
 
 
 @pytest.mark.parametrize("field", sorted(set(Img2VideoRequest.model_fields) - {"images"}))
