@@ -76,6 +76,8 @@ def readable_images(images: Any) -> list[str]:
     :raises ViduInputError: see :func:`readable`; also for a list that does not hold exactly one.
     """
     given = list(images) if isinstance(images, (list, tuple)) else [images]
+    # Native rendering makes a number of a file's name.
+    given = [str(image) if type(image) is int else image for image in given]
     # Counted before any is read: two large files are not worth reading for an error.
     require("images", images)
     if len(given) > 1 and any(image is None or image == "None" for image in given):

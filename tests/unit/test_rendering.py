@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG, BaseOperator, ObjectStoragePath
+from PIL import Image
 
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.batch.requests import read_requests
@@ -39,6 +40,14 @@ def test_text_stays_the_text_it_was(name, text, native):
     assert getattr(task, name) == text
     task = rendered(Img2VideoOperator, native=native, params={"x": text}, images=URL, **{name: "{{ params.x }}"})
     assert getattr(task, name) == text
+
+
+def test_a_picture_may_be_called_by_a_number(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (200, 200)).save("20231023", "PNG")
+    task = rendered(Img2VideoOperator, native=True, params={"x": "20231023"}, images="{{ params.x }}")
+    [image] = readable_images(task.images)
+    assert image.startswith("data:image/png;base64,")
 
 
 def test_structures_still_render_natively():

@@ -132,7 +132,7 @@ def test_a_redirect_without_end_ends(storage):
 
 @contextmanager
 def dripping(before: bytes):
-    """A host that sends something, and then a byte now and then for ever; yields its URL."""
+    """A host that sends something, and then a byte now and then; yields its URL. A client that waits must not hang."""
     ended = threading.Event()
 
     class Handler(socketserver.BaseRequestHandler):
@@ -140,7 +140,9 @@ def dripping(before: bytes):
             self.request.recv(65536)
             self.request.sendall(before)
             with suppress(OSError):
-                while not ended.wait(0.02):
+                for _ in range(250):
+                    if ended.wait(0.02):
+                        break
                     self.request.sendall(b"1")
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
