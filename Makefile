@@ -72,9 +72,10 @@ browser-env:
 bench: $(BENCH_INSTALLED) ## Measure, side by side with others (ONLY=waits,queue for some rows, QUICK=1 to try it out).
 	PYTHONPATH=scripts:tests $(BENCH)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
-lint: $(INSTALLED) ## ruff, with the Airflow rules.
+lint: $(INSTALLED) ## ruff, with the Airflow rules, and the layers of the package.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo --no-cache
 
 format: $(INSTALLED) ## Let ruff mend what it can.
 	$(BIN)/ruff check --fix .

@@ -40,7 +40,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.api.proxies import choose_proxy, is_bypassed, proxy_url
 from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.api.tasks import Credits, ViduTask
-from airflow_provider_vidu.exchange import Exchange, current_exchange
+from airflow_provider_vidu.transport.exchange import Exchange, current_exchange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     import aiohttp
     import requests
 
-    from airflow_provider_vidu.name_resolution import OwnThreadResolver
+    from airflow_provider_vidu.transport.name_resolution import OwnThreadResolver
 
 Answer = tuple[int, Mapping[str, str], bytes]
 Result = TypeVar("Result")
@@ -673,7 +673,7 @@ class AsyncViduClient:
             raise ViduUnavailableError("This client has been closed. Nothing was sent.")
         # Looked at again: others have been let in while the bundle was read.
         if self._session is None:
-            from airflow_provider_vidu.name_resolution import OwnThreadResolver
+            from airflow_provider_vidu.transport.name_resolution import OwnThreadResolver
 
             self._resolver = OwnThreadResolver()
             self._session = aiohttp.ClientSession(

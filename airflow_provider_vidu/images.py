@@ -18,9 +18,9 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from airflow_provider_vidu.api.endpoints import json_body
 from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.fields import require
 from airflow_provider_vidu.api.images import check_image_size, data_uri, decode_data_uri
 from airflow_provider_vidu.api.img2video import REMOTE_PREFIXES, build_request
-from airflow_provider_vidu.api.rendered import require
 
 # What somebody passes who has left away the head of a data URI.
 _BARE_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|UklGR|R0lGOD)[\w+/=\s-]*", re.ASCII)

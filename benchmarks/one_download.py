@@ -92,8 +92,8 @@ def main(url: str, destination: str) -> None:
     """
     from airflow.sdk import ObjectStoragePath
 
-    from airflow_provider_vidu import landing  # ruff: ignore[unused-import]
     from airflow_provider_vidu.hooks.vidu import ViduHook
+    from airflow_provider_vidu.landing import land as landing  # ruff: ignore[unused-import]
 
     hook = ViduHook()
     hook.get_conn()

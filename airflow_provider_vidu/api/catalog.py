@@ -26,7 +26,7 @@ from datetime import date
 from typing import Any
 
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, is_yes
-from airflow_provider_vidu.api.rendered import request_fields
+from airflow_provider_vidu.api.fields import request_fields
 
 #: The day on which the price rows below were read. They are estimates: Vidu changes prices without notice.
 PRICES_AS_OF = date(2026, 9, 1)

@@ -29,8 +29,8 @@ from pydantic import (
 from airflow_provider_vidu.api.catalog import MODELS, Model
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.fields import request_fields
 from airflow_provider_vidu.api.images import checked_data_uri
-from airflow_provider_vidu.api.rendered import request_fields
 
 #: The last part of the create path.
 ENDPOINT = "img2video"

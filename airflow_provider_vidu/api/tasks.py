@@ -474,7 +474,7 @@ class ViduTask(BaseModel):
         """
         Return the task record: the one JSON shape of operators, sensor and batch.
 
-        :param files: what was landed, see ``airflow_provider_vidu.landing``.
+        :param files: what was landed, see ``airflow_provider_vidu.landing.land``.
         :return: ``{task_id, state, model, credits, err_code, payload, created_at, creations, files}``; what no
             answer told is None.
         """

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from airflow_provider_vidu.emulator.emulated_task import Change
+from airflow_provider_vidu.emulator.machine.emulated_task import Change
 from airflow_provider_vidu.emulator.running import ViduEmulator
 
 

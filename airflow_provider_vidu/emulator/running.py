@@ -23,14 +23,13 @@ from concurrent.futures import Future
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from airflow_provider_vidu.api.schedule import MIN_POLL_INTERVAL
-from airflow_provider_vidu.emulator.clock import Clock
-from airflow_provider_vidu.emulator.counters import Counters
-from airflow_provider_vidu.emulator.emulated_task import Change, EmulatedTask
 from airflow_provider_vidu.emulator.faults import FaultPlan, Quirks
-from airflow_provider_vidu.emulator.ledger import Ledger
-from airflow_provider_vidu.emulator.server import Server
-from airflow_provider_vidu.emulator.settings import Settings
+from airflow_provider_vidu.emulator.http.server import Server
+from airflow_provider_vidu.emulator.machine.clock import Clock
+from airflow_provider_vidu.emulator.machine.counters import Counters
+from airflow_provider_vidu.emulator.machine.emulated_task import Change, EmulatedTask
+from airflow_provider_vidu.emulator.machine.ledger import Ledger
+from airflow_provider_vidu.emulator.machine.settings import Settings
 
 #: The key of ``api_key`` and of the connections, where the emulator was not given its own.
 DEFAULT_API_KEY = "vda_emulator_0123456789abcdef"
@@ -207,7 +206,7 @@ class ViduEmulator:
         return {
             "timeout": TIMEOUT,
             "settle_seconds": SETTLE_SECONDS,
-            "poll_interval": max(MIN_POLL_INTERVAL, POLL_INTERVAL / self._speed),
+            "poll_interval": max(0.1, POLL_INTERVAL / self._speed),
             "task_url": f"{self.url}/emulator/tasks/{{task_id}}",
         }
 

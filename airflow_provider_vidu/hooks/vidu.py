@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.img2video import Img2VideoRequest
     from airflow_provider_vidu.api.tasks import Credits, ViduTask
     from airflow_provider_vidu.client import AsyncViduClient, ViduClient
-    from airflow_provider_vidu.orphans import Orphan
-    from airflow_provider_vidu.submission import Submission
+    from airflow_provider_vidu.submission.driver import Submission
+    from airflow_provider_vidu.submission.orphans import Orphan
 
 
 class ViduHook(BaseHook):
@@ -199,13 +199,13 @@ class ViduHook(BaseHook):
         :return: the task, running or ended.
         :raises AirflowFailException: for what a retry cannot mend; else the :class:`ViduError` itself.
         """
-        from airflow_provider_vidu.api.credit_limits import CreditLimits
         from airflow_provider_vidu.api.errors import ViduError
         from airflow_provider_vidu.exceptions import raise_for_airflow
-        from airflow_provider_vidu.lineage import report
-        from airflow_provider_vidu.submission import Submission
-        from airflow_provider_vidu.submission_rules import STORE_KEY
-        from airflow_provider_vidu.submission_try import Policies
+        from airflow_provider_vidu.reporting.lineage import report
+        from airflow_provider_vidu.submission.driver import Submission
+        from airflow_provider_vidu.submission.limits import CreditLimits
+        from airflow_provider_vidu.submission.protocol import STORE_KEY
+        from airflow_provider_vidu.submission.tries import Policies
 
         try:
             submission = Submission.of(
@@ -259,9 +259,9 @@ class ViduHook(BaseHook):
         :return: the task with its creations, their links freshly signed.
         :raises ViduError: it failed, has no video, or is still running at the deadline.
         """
-        from airflow_provider_vidu.api.schedule import default_timeout
         from airflow_provider_vidu.api.tasks import ViduTask
-        from airflow_provider_vidu.waiting import hints_of, video_of, wait_for_end
+        from airflow_provider_vidu.waiting.schedule import default_timeout
+        from airflow_provider_vidu.waiting.wait import hints_of, video_of, wait_for_end
 
         client = self.get_conn()
         known = ViduTask(task_id=task) if isinstance(task, str) else task
@@ -335,7 +335,7 @@ class ViduHook(BaseHook):
         :return: one ``Orphan(vidu_task, dag_id, run_id, task_id, map_index, run_is_gone)`` each.
         :raises ViduConfigurationError: this host has no list.
         """
-        from airflow_provider_vidu.orphans import find_orphans
+        from airflow_provider_vidu.submission.orphans import find_orphans
 
         found = find_orphans(
             self.get_conn(),
@@ -384,9 +384,9 @@ class ViduHook(BaseHook):
         :raises ViduLandingError: it could not be fetched or put.
         """
         from airflow_provider_vidu.api.tasks import Creation, ViduTask
-        from airflow_provider_vidu.landing import land
-        from airflow_provider_vidu.lineage import report
-        from airflow_provider_vidu.waiting import video_of
+        from airflow_provider_vidu.landing.land import land
+        from airflow_provider_vidu.reporting.lineage import report
+        from airflow_provider_vidu.waiting.wait import video_of
 
         if isinstance(task_or_url, str) and task_or_url.startswith(("http://", "https://")):
             # A task that is nobody's: its link cannot be read anew.
@@ -414,7 +414,7 @@ class ViduHook(BaseHook):
 
         :return: whether it works, and what to tell: what happened and what to do now. The key is never in it.
         """
-        from airflow_provider_vidu.connection_check import checked
+        from airflow_provider_vidu.hooks.connection_test import checked
 
         works, message = checked(lambda: self.account, self.vidu_conn_id)
         return works, f"{message} {self._unknown}".strip()

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_vidu.rendering import TextRendering, check_booleans, check_paths
-from airflow_provider_vidu.resumption import ResumesAcrossReleases
+from airflow_provider_vidu.operators.rendering import TextRendering, check_booleans, check_paths
+from airflow_provider_vidu.operators.resumption import ResumesAcrossReleases
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
-    from airflow_provider_vidu.api.credit_limits import CreditLimits
     from airflow_provider_vidu.client import ViduClient
-    from airflow_provider_vidu.destinations import Wanted
-    from airflow_provider_vidu.submission import SubmitLater
-    from airflow_provider_vidu.submission_try import Policies
+    from airflow_provider_vidu.landing.destinations import Wanted
+    from airflow_provider_vidu.submission.driver import SubmitLater
+    from airflow_provider_vidu.submission.limits import CreditLimits
+    from airflow_provider_vidu.submission.tries import Policies
 
 #: Seconds of a timeout at the most, ten years: what is far more does not fit Airflow's own dates.
 MAX_SECONDS = 10 * 366 * 24 * 3600.0
@@ -87,7 +87,7 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
     def _read_rendered(self) -> None:
         """Take the rendered parameters as they were meant; an unset Param or XCom counts as not given."""
         from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
-        from airflow_provider_vidu.api.rendered import request_fields
+        from airflow_provider_vidu.api.fields import request_fields
 
         defaults = {"vidu_conn_id": "vidu_default", "model": DEFAULT_MODEL}
         rendered = request_fields({name: getattr(self, name) for name in self.template_fields})
@@ -149,7 +149,7 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
             self.log.warning("Nothing is landed at %s: this task does not wait for the video.", self.output_path)
 
     def _limits(self) -> CreditLimits:
-        from airflow_provider_vidu.api.credit_limits import CreditLimits
+        from airflow_provider_vidu.submission.limits import CreditLimits
 
         return CreditLimits(self._credits("max_credits"), self._credits("min_remaining_credits"))
 
@@ -168,12 +168,12 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
         return credits
 
     def _wanted(self, output_path: str, index: int | None = None) -> Wanted:
-        from airflow_provider_vidu.destinations import Wanted
+        from airflow_provider_vidu.landing.destinations import Wanted
 
         return Wanted(output_path, self.file_name, bool(self.land_cover), bool(self.land_watermarked), index)
 
     def _seconds(self, *, off_peak: bool) -> float:
-        from airflow_provider_vidu.api.schedule import default_timeout
+        from airflow_provider_vidu.waiting.schedule import default_timeout
 
         seconds = default_timeout(off_peak=off_peak) if self.timeout is None else float(self.timeout)
         if self.execution_timeout is None:
@@ -184,7 +184,7 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
         return min(seconds, max(0.0, self.execution_timeout.total_seconds() - margin))
 
     def _policies(self) -> Policies:
-        from airflow_provider_vidu.submission_try import Policies
+        from airflow_provider_vidu.submission.tries import Policies
 
         return Policies(
             on_unknown=self.on_unknown,
@@ -229,7 +229,7 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
 
     def _sleep_unless_killed(self, seconds: float) -> None:
         from airflow_provider_vidu.api.errors import ViduUnavailableError
-        from airflow_provider_vidu.waiting import SLICE
+        from airflow_provider_vidu.waiting.wait import SLICE
 
         end = time.time() + seconds
         while not self._killed and (left := end - time.time()) > 0:

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
 from airflow_provider_vidu.operators.base import switched
-from airflow_provider_vidu.rendering import TextRendering, check_paths
+from airflow_provider_vidu.operators.rendering import TextRendering, check_paths
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -87,13 +87,13 @@ class ViduDownloadOperator(TextRendering, BaseOperator):
         from airflow.providers.common.compat.sdk import AirflowSkipException
 
         from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
-        from airflow_provider_vidu.api.rendered import as_text, given, record_of_text, require
-        from airflow_provider_vidu.destinations import Wanted
+        from airflow_provider_vidu.api.fields import as_text, given, record_of_text, require
         from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.hooks.vidu import ViduHook
-        from airflow_provider_vidu.landing import land_all
-        from airflow_provider_vidu.lineage import hand_over, show
-        from airflow_provider_vidu.waiting import for_other_task, given_task, video_of
+        from airflow_provider_vidu.landing.destinations import Wanted
+        from airflow_provider_vidu.landing.land import land_all
+        from airflow_provider_vidu.reporting.lineage import hand_over, show
+        from airflow_provider_vidu.waiting.wait import for_other_task, given_task, video_of
 
         try:
             vidu_task = record_of_text(require("vidu_task", self.vidu_task))
@@ -132,6 +132,6 @@ class ViduDownloadOperator(TextRendering, BaseOperator):
 
         :param task_instance: Airflow's.
         """
-        from airflow_provider_vidu.lineage import openlineage_facets
+        from airflow_provider_vidu.reporting.lineage import openlineage_facets
 
         return openlineage_facets((), self.delivered)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.errors import ViduError
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
-    from airflow_provider_vidu.submission import Submission
-    from airflow_provider_vidu.submission_try import Resumed
+    from airflow_provider_vidu.submission.driver import Submission
+    from airflow_provider_vidu.submission.tries import Resumed
 
 __all__ = ["Img2VideoBatchOperator", "Img2VideoOperator"]
 
@@ -230,24 +230,24 @@ class Img2VideoOperator(ViduSubmittingOperator):
 
         :param context: Airflow's.
         :param event: of the timer; of no interest.
-        :param resumed: what the try took with it, see ``submission_try.Resumed``.
+        :param resumed: what the try took with it, see ``submission.tries.Resumed``.
         :param try_number: of the try that has left.
         :return: the task record.
         """
-        from airflow_provider_vidu.submission_try import Resumed
+        from airflow_provider_vidu.submission.tries import Resumed
 
         if not self._is_still(try_number, context):
             return self.execute(context)
         return self._run(context, Resumed.from_json(resumed, context))
 
     def _run(self, context: Context, resumed: Resumed | None) -> dict[str, Any]:
-        from airflow_provider_vidu import metrics
         from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
-        from airflow_provider_vidu.api.rendered import require
+        from airflow_provider_vidu.api.fields import require
         from airflow_provider_vidu.exceptions import raise_for_airflow
-        from airflow_provider_vidu.lineage import hand_over, show
-        from airflow_provider_vidu.submission import SubmitLater
-        from airflow_provider_vidu.waiting import hints_of, wait_for_end
+        from airflow_provider_vidu.reporting import metrics
+        from airflow_provider_vidu.reporting.lineage import hand_over, show
+        from airflow_provider_vidu.submission.driver import SubmitLater
+        from airflow_provider_vidu.waiting.wait import hints_of, wait_for_end
 
         began = time.time() if resumed is None else resumed.began
         self._read_rendered()
@@ -318,7 +318,6 @@ class Img2VideoOperator(ViduSubmittingOperator):
         if not self._is_still(try_number, context):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.execute(context)
-        from airflow_provider_vidu import metrics
         from airflow_provider_vidu.api.errors import (
             ViduConfigurationError,
             ViduError,
@@ -331,8 +330,9 @@ class Img2VideoOperator(ViduSubmittingOperator):
         from airflow_provider_vidu.api.tasks import ViduTask
         from airflow_provider_vidu.compat import state_store
         from airflow_provider_vidu.exceptions import raise_for_airflow
-        from airflow_provider_vidu.lineage import show
-        from airflow_provider_vidu.waiting import Next, after_resuming, waited, with_what_a_clear_does
+        from airflow_provider_vidu.reporting import metrics
+        from airflow_provider_vidu.reporting.lineage import show
+        from airflow_provider_vidu.waiting.wait import Next, after_resuming, waited, with_what_a_clear_does
 
         event = event if isinstance(event, Mapping) else {}
         self._read_rendered()
@@ -383,14 +383,14 @@ class Img2VideoOperator(ViduSubmittingOperator):
 
         :param task_instance: Airflow's.
         """
-        from airflow_provider_vidu.lineage import openlineage_facets
+        from airflow_provider_vidu.reporting.lineage import openlineage_facets
 
         return openlineage_facets(self.images, self.delivered)
 
     # -- steps ------------------------------------------------------------------------------------------------
 
     def _submission(self, context: Context, client: ViduClient, resumed: Resumed | None = None) -> Submission:
-        from airflow_provider_vidu.submission import Submission
+        from airflow_provider_vidu.submission.driver import Submission
 
         return Submission.of(
             context,
@@ -463,12 +463,12 @@ class Img2VideoOperator(ViduSubmittingOperator):
         )
 
     def _finish(self, context: Context, client: ViduClient, submission: Submission, task: ViduTask) -> dict[str, Any]:
-        from airflow_provider_vidu import metrics
         from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduNoCreationError
         from airflow_provider_vidu.compat import state_store
-        from airflow_provider_vidu.landing import land_all
-        from airflow_provider_vidu.lineage import hand_over
-        from airflow_provider_vidu.waiting import (
+        from airflow_provider_vidu.landing.land import land_all
+        from airflow_provider_vidu.reporting import metrics
+        from airflow_provider_vidu.reporting.lineage import hand_over
+        from airflow_provider_vidu.waiting.wait import (
             ended_line,
             seconds_of,
             sleep_in_slices,
@@ -502,7 +502,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
         return hand_over(self, context, task, files, images=self.images)
 
     def _at_the_deadline(self, client: ViduClient, submission: Submission, error: ViduError) -> ViduError:
-        from airflow_provider_vidu.waiting import cancelled
+        from airflow_provider_vidu.waiting.wait import cancelled
 
         if self.cancel_on_timeout and error.task_id and cancelled(client, error.task_id, self.log):
             anew = submission.note_cancelled()
@@ -515,8 +515,8 @@ class Img2VideoOperator(ViduSubmittingOperator):
         if not self._killed:
             return
         from airflow_provider_vidu.api.errors import ViduStillRunningError
-        from airflow_provider_vidu.kill_guard import ended_by_user, is_forgotten
-        from airflow_provider_vidu.waiting import cancelled
+        from airflow_provider_vidu.submission.kill_guard import ended_by_user, is_forgotten
+        from airflow_provider_vidu.waiting.wait import cancelled
 
         outcome = "It was left running; a retry re-attaches to it."
         try:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from airflow_provider_vidu.api.account import Account
     from airflow_provider_vidu.api.errors import ViduError
-    from airflow_provider_vidu.api.schedule import Hints
     from airflow_provider_vidu.api.tasks import ViduTask
-    from airflow_provider_vidu.batch.requests import BatchRequest
-    from airflow_provider_vidu.batch.submission import BatchSubmission
     from airflow_provider_vidu.client import ViduClient
-    from airflow_provider_vidu.destinations import Wanted
-    from airflow_provider_vidu.submission_try import Resumed
+    from airflow_provider_vidu.landing.destinations import Wanted
+    from airflow_provider_vidu.submission.batch.driver import BatchSubmission
+    from airflow_provider_vidu.submission.batch.requests import BatchRequest
+    from airflow_provider_vidu.submission.tries import Resumed
+    from airflow_provider_vidu.waiting.schedule import Hints
 
 #: Submissions that are out at once, where the author does not say.
 DEFAULT_MAX_IN_FLIGHT = 10
@@ -210,7 +210,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         :param travelled: what is remembered of the items, below Airflow 3.3.
         :return: the task records, in the order of the requests.
         """
-        from airflow_provider_vidu.submission_try import Resumed
+        from airflow_provider_vidu.submission.tries import Resumed
 
         if not self._is_still(try_number, context):
             return self.execute(context)
@@ -236,7 +236,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         :param ids: digest of the Vidu tasks that the try has deferred for; None = not known (dag.test() drops it).
         :return: the task records, in the order of the requests.
         """
-        from airflow_provider_vidu.submission_try import Resumed
+        from airflow_provider_vidu.submission.tries import Resumed
 
         if not self._is_still(try_number, context):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
@@ -252,7 +252,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
 
         :param task_instance: Airflow's.
         """
-        from airflow_provider_vidu.lineage import openlineage_facets
+        from airflow_provider_vidu.reporting.lineage import openlineage_facets
 
         rows = self.requests if isinstance(self.requests, (list, tuple)) else ()
         pictures = [row.get("images") for row in rows if isinstance(row, Mapping)]
@@ -270,15 +270,15 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
     ) -> list[dict[str, Any]]:
         """Do what is to be done now; ``event`` is that of the trigger, where one has waited for tasks with ``ids``."""
         from airflow_provider_vidu.api.errors import ViduError, ViduInputError
-        from airflow_provider_vidu.api.rendered import require
-        from airflow_provider_vidu.batch.requests import read_requests
-        from airflow_provider_vidu.batch.results import Memory
-        from airflow_provider_vidu.batch.submission import BatchSubmission
+        from airflow_provider_vidu.api.fields import require
         from airflow_provider_vidu.client import AsyncViduClient
         from airflow_provider_vidu.compat import note_discarded, state_store
         from airflow_provider_vidu.exceptions import raise_for_airflow
-        from airflow_provider_vidu.submission import SubmitLater
-        from airflow_provider_vidu.submission_try import Try
+        from airflow_provider_vidu.submission.batch.driver import BatchSubmission
+        from airflow_provider_vidu.submission.batch.requests import read_requests
+        from airflow_provider_vidu.submission.batch.results import Memory
+        from airflow_provider_vidu.submission.driver import SubmitLater
+        from airflow_provider_vidu.submission.tries import Try
 
         store = state_store(context)
         self._read_rendered()
@@ -324,7 +324,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
             raise_for_airflow(error)
 
     def _read_manifest(self) -> list[dict[str, Any]]:
-        from airflow_provider_vidu.batch.results import read_manifest
+        from airflow_provider_vidu.submission.batch.results import read_manifest
 
         return read_manifest(self.manifest_path, self.log) if self.manifest_path else []
 
@@ -375,8 +375,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         return False
 
     async def _checked(self, batch: BatchSubmission, requests: Sequence[BatchRequest]) -> list[BatchRequest]:
-        from airflow_provider_vidu.batch.requests import check_destinations, check_requests
-        from airflow_provider_vidu.batch.results import check_manifest
+        from airflow_provider_vidu.submission.batch.requests import check_destinations, check_requests
+        from airflow_provider_vidu.submission.batch.results import check_manifest
 
         check_destinations(requests, self.file_name)
         if self.manifest_path:
@@ -385,8 +385,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
 
     async def _wait_here(self, batch: BatchSubmission) -> Mapping[str, Any]:
         """Wait in the worker as a triggerer would: the same watcher, on this loop."""
-        from airflow_provider_vidu import watcher
         from airflow_provider_vidu.triggers.task import event_of_group
+        from airflow_provider_vidu.waiting import watcher
 
         async def account() -> Account:  # ruff: ignore[unused-async]
             return batch.client.account
@@ -411,7 +411,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
                 waiting.cancel()
 
     def _hints(self, batch: BatchSubmission) -> Hints:
-        from airflow_provider_vidu.api.schedule import Hints
+        from airflow_provider_vidu.waiting.schedule import Hints
 
         running = batch.running
         models = {batch.requests[index].model for index in running}
@@ -455,9 +455,15 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
     def _finish(self, context: Context, client: ViduClient, batch: BatchSubmission) -> list[dict[str, Any]]:
         from airflow.providers.common.compat.sdk import AirflowSkipException
 
-        from airflow_provider_vidu import metrics
-        from airflow_provider_vidu.batch.results import failure_of, for_xcom, reasons_of, record_of, write_manifest
-        from airflow_provider_vidu.lineage import hand_over_batch
+        from airflow_provider_vidu.reporting import metrics
+        from airflow_provider_vidu.reporting.lineage import hand_over_batch
+        from airflow_provider_vidu.submission.batch.results import (
+            failure_of,
+            for_xcom,
+            reasons_of,
+            record_of,
+            write_manifest,
+        )
 
         files = self._land(client, batch)
         errors = dict(batch.errors)
@@ -498,7 +504,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         return for_xcom(records)
 
     def _land(self, client: ViduClient, batch: BatchSubmission) -> dict[int, list[dict[str, Any]]]:
-        from airflow_provider_vidu.batch.landing import land_batch
+        from airflow_provider_vidu.landing.many import land_batch
 
         wanted = {
             index: self._wanted(path, index)
@@ -534,8 +540,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         )
 
     async def _at_the_deadline(self, batch: BatchSubmission) -> ViduError:
-        from airflow_provider_vidu.batch.results import Memory
-        from airflow_provider_vidu.bulk_cancel import cancel_unfinished
+        from airflow_provider_vidu.submission.batch.results import Memory
+        from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
 
         error = self._left(batch, "The wait has reached its deadline.")
         if self.cancel_on_timeout:
@@ -551,8 +557,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         return error
 
     async def _cancel_if_a_user_has_ended_it(self, context: Context, batch: BatchSubmission) -> None:
-        from airflow_provider_vidu.bulk_cancel import cancel_unfinished
-        from airflow_provider_vidu.kill_guard import ended_by_user
+        from airflow_provider_vidu.submission.kill_guard import ended_by_user
+        from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
 
         try:
             if not self.cancel_on_kill or not ended_by_user(context["ti"]):

@@ -13,8 +13,8 @@ from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnVa
 
 from airflow_provider_vidu.api.defaults import DEFAULT_OFF_PEAK_TIMEOUT
 from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
-from airflow_provider_vidu.rendering import TextRendering, check_booleans
-from airflow_provider_vidu.resumption import ResumesAcrossReleases
+from airflow_provider_vidu.operators.rendering import TextRendering, check_booleans
+from airflow_provider_vidu.operators.resumption import ResumesAcrossReleases
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -125,7 +125,7 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
             if self.fixed_interval is None:
                 self.poke_interval = self._account_interval() or self.poke_interval
             return super().execute(context)
-        from airflow_provider_vidu.waiting import hints_of
+        from airflow_provider_vidu.waiting.wait import hints_of
 
         began = time.time()
         record = self._look(context)
@@ -173,14 +173,14 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
         :param end_time: the deadline, epoch seconds.
         :return: the task record.
         """
-        from airflow_provider_vidu import metrics
         from airflow_provider_vidu.api.errors import (
             ViduError,
             ViduRateLimitError,
             ViduStillRunningError,
             ViduUnavailableError,
         )
-        from airflow_provider_vidu.waiting import Next, after_resuming, for_other_task, waited
+        from airflow_provider_vidu.reporting import metrics
+        from airflow_provider_vidu.waiting.wait import Next, after_resuming, for_other_task, waited
 
         event = event if isinstance(event, Mapping) else {}
         task = self._known(known or task_id)
@@ -203,7 +203,7 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
     # -- steps ------------------------------------------------------------------------------------------------
 
     def _client(self) -> ViduClient:
-        from airflow_provider_vidu.api.rendered import given
+        from airflow_provider_vidu.api.fields import given
         from airflow_provider_vidu.hooks.vidu import ViduHook
 
         return ViduHook(given(self.vidu_conn_id) or "vidu_default").get_conn()
@@ -235,7 +235,7 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
 
     def _known(self, record: Mapping[str, Any] | str | None = None) -> ViduTask:
         from airflow_provider_vidu.api.errors import ViduInputError
-        from airflow_provider_vidu.waiting import given_task
+        from airflow_provider_vidu.waiting.wait import given_task
 
         try:
             return given_task(record or self.vidu_task)
@@ -244,7 +244,6 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
 
     def _look(self, context: Context) -> dict[str, Any] | None:
         """Look once: the record, None while it runs or Vidu cannot be reached, an exception for everything else."""
-        from airflow_provider_vidu import metrics
         from airflow_provider_vidu.api.errors import (
             Fate,
             ViduAuthError,
@@ -254,9 +253,10 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
             ViduStillRunningError,
             ViduUnavailableError,
         )
-        from airflow_provider_vidu.api.schedule import REFUSALS
-        from airflow_provider_vidu.lineage import show
-        from airflow_provider_vidu.waiting import for_other_task, video_of
+        from airflow_provider_vidu.reporting import metrics
+        from airflow_provider_vidu.reporting.lineage import show
+        from airflow_provider_vidu.waiting.schedule import REFUSALS
+        from airflow_provider_vidu.waiting.wait import for_other_task, video_of
 
         known = self._known()
         try:
@@ -290,9 +290,9 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
 
     def _seen(self, context: Context, task: ViduTask) -> dict[str, Any]:
         """Hand over a task that has its video."""
-        from airflow_provider_vidu import metrics
-        from airflow_provider_vidu.lineage import hand_over
-        from airflow_provider_vidu.waiting import ended_line, seconds_of
+        from airflow_provider_vidu.reporting import metrics
+        from airflow_provider_vidu.reporting.lineage import hand_over
+        from airflow_provider_vidu.waiting.wait import ended_line, seconds_of
 
         seconds = seconds_of(task, None, time.time())
         self.log.info("%s", ended_line(task, seconds))

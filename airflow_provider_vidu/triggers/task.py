@@ -17,9 +17,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
 
-    from airflow_provider_vidu.bulk_cancel import CancelReport
-    from airflow_provider_vidu.subscribers import GroupOutcome, Outcome
-    from airflow_provider_vidu.watcher import Watcher
+    from airflow_provider_vidu.waiting.bulk_cancel import CancelReport
+    from airflow_provider_vidu.waiting.subscribers import GroupOutcome, Outcome
+    from airflow_provider_vidu.waiting.watcher import Watcher
 
 #: Seconds by which Airflow's own trigger timeout lies behind our deadline: a backstop only.
 BACKSTOP = 600.0
@@ -54,12 +54,13 @@ class ViduTaskTrigger(BaseTrigger):
     "ids": a digest of their ids}``, and their wait is one: no coroutine and no log line for each.
 
     :param vidu_conn_id: the connection's id; no key travels.
-    :param vidu_task_ids: Vidu's ids, any number; or those that :func:`airflow_provider_vidu.api.task_ids.packed` has
-        packed. (A trigger's own ``task_id`` is Airflow's: it is overwritten.)
+    :param vidu_task_ids: Vidu's ids, any number; or what
+        :func:`~airflow_provider_vidu.triggers.task_ids.packed` made of them. (A trigger's own ``task_id`` is
+        Airflow's: it is overwritten.)
     :param end_time: the deadline, epoch seconds: absolute, so that it survives a hand-over to another triggerer.
     :param poll_interval: seconds between looks; None = the schedule decides.
     :param cancel_on_kill: cancel unfinished remote tasks when a user ends the Airflow task for good (Airflow 3.3+).
-    :param hints: what is known of the tasks, see ``airflow_provider_vidu.api.schedule.Hints``.
+    :param hints: what is known of the tasks, see ``airflow_provider_vidu.waiting.schedule.Hints``.
     :param not_before: epoch seconds before which no event is yielded; None = at once.
     :param end_task: end the Airflow task from here when its one remote task has succeeded, with the task record as
         XCom, instead of resuming it on a worker. Whatever else happens resumes it.
@@ -112,14 +113,14 @@ class ViduTaskTrigger(BaseTrigger):
         )
 
     def _ids_to_send(self) -> list[str] | str:
-        from airflow_provider_vidu.api.task_ids import packed
+        from airflow_provider_vidu.triggers.task_ids import packed
 
         return packed(self.vidu_task_ids) if len(self.vidu_task_ids) > MAX_PLAIN_IDS else self.vidu_task_ids
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event."""
-        from airflow_provider_vidu import watcher
         from airflow_provider_vidu.hooks.vidu import ViduHook
+        from airflow_provider_vidu.waiting import watcher
 
         # What this coroutine names is held by a thousand of them while they wait.
         async with watcher.of(self.vidu_conn_id, ViduHook(self.vidu_conn_id).aget_account) as watching:
@@ -140,7 +141,7 @@ class ViduTaskTrigger(BaseTrigger):
         yield TriggerEvent(payload) if ending is None else ending
 
     def _how(self) -> dict[str, Any]:
-        from airflow_provider_vidu.api.schedule import Hints
+        from airflow_provider_vidu.waiting.schedule import Hints
 
         hints = Hints.from_json(self.hints)
         return {"hints": hints, "end_time": self.end_time, "poll_interval": self.poll_interval, "log": self.log}
@@ -201,9 +202,9 @@ class ViduTaskTrigger(BaseTrigger):
 
     async def _cancel_unfinished(self) -> None:
         from airflow_provider_vidu import compat
-        from airflow_provider_vidu.bulk_cancel import cancel_unfinished
         from airflow_provider_vidu.hooks.vidu import ViduHook
-        from airflow_provider_vidu.kill_guard import aended_by_user, ais_forgotten
+        from airflow_provider_vidu.submission.kill_guard import aended_by_user, ais_forgotten
+        from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
 
         instance = self.task_instance
         is_over = instance is not None and await aended_by_user(instance)
@@ -341,6 +342,6 @@ def digest_of_ids(task_ids: Iterable[str]) -> str:
 
 
 def _ids(given: Sequence[str] | str) -> list[str]:
-    from airflow_provider_vidu.api.task_ids import unpacked
+    from airflow_provider_vidu.triggers.task_ids import unpacked
 
     return unpacked(given) if isinstance(given, str) else [str(task_id) for task_id in given]

@@ -21,8 +21,8 @@ from chaos.virtual import Clock, VirtualLoop, in_line
 from chaos.wire import Wire
 
 from airflow_provider_vidu.api.account import Account
-from airflow_provider_vidu.emulator.settings import Settings
-from airflow_provider_vidu.emulator.submissions import read_submission
+from airflow_provider_vidu.emulator.machine.settings import Settings
+from airflow_provider_vidu.emulator.machine.submissions import read_submission
 from benchmarks.emulated_vidu import API_KEY, IMAGE, MODEL
 from benchmarks.report import Table, Target, percentile, ratio, told
 from benchmarks.rows import Measured
@@ -167,7 +167,7 @@ def _run(count: int, *, has_list: bool, wait: Callable[[_Queue], Coroutine[Any, 
     from airflow_provider_vidu.client import AsyncViduClient
     from airflow_provider_vidu.hooks.vidu import ViduHook
     from airflow_provider_vidu.triggers.task import ViduTaskTrigger
-    from airflow_provider_vidu.watcher import Watcher
+    from airflow_provider_vidu.waiting.watcher import Watcher
 
     queue = _Queue(count, has_list=has_list)
 

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from _support.stage import AIRFLOW, eventually
 from local_airflow import LocalAirflow
 from PIL import Image
-from stage import AIRFLOW, eventually
 from up import connection
 
 from airflow_provider_vidu.emulator import ViduEmulator

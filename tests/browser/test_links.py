@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
+from _support.stage import eventually
 from local_airflow import LocalAirflow
 from playwright.sync_api import Locator, Page, expect
-from stage import eventually
 
 from airflow_provider_vidu.emulator import Fault, ViduEmulator
 

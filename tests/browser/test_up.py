@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+from _support.stage import eventually
 from local_airflow import LocalAirflow
-from stage import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Seconds for the start on a busy machine, and for the end.

@@ -8,9 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_vidu.batch.records import ItemPhase, identity_of, shard_from_json
-from airflow_provider_vidu.batch.store import ADOPTED_KEY, HEADER_KEY
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
+from airflow_provider_vidu.submission.batch.records import ItemPhase, identity_of, shard_from_json
+from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY, HEADER_KEY
 
 from . import accidents
 from .chance import Chance

@@ -24,17 +24,21 @@ from unittest import mock
 
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-from airflow_provider_vidu import compat, landing, submission, waiting, watcher
+from airflow_provider_vidu import compat
 from airflow_provider_vidu.api.errors import ViduUnavailableError
-from airflow_provider_vidu.batch import landing as batch_landing
-from airflow_provider_vidu.batch import requests as batch_requests
-from airflow_provider_vidu.batch.submission import BatchSubmission
 from airflow_provider_vidu.client import AsyncViduClient, ViduClient
 from airflow_provider_vidu.emulator.faults import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
+from airflow_provider_vidu.landing import land as landing
+from airflow_provider_vidu.landing import many as batch_landing
+from airflow_provider_vidu.landing.transfer import Transfer
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
-from airflow_provider_vidu.transfer import Transfer
+from airflow_provider_vidu.submission import driver as submission
+from airflow_provider_vidu.submission.batch import requests as batch_requests
+from airflow_provider_vidu.submission.batch.driver import BatchSubmission
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
+from airflow_provider_vidu.waiting import wait as waiting
+from airflow_provider_vidu.waiting import watcher
 
 from . import accidents
 from .batch_world import BatchWorld

@@ -20,8 +20,6 @@ from urllib.parse import parse_qsl, urlsplit
 from airflow_provider_vidu.api.endpoints import HttpRequest
 from airflow_provider_vidu.api.errors import ViduError, ViduSubmissionInDoubtError, ViduUnavailableError
 from airflow_provider_vidu.api.tasks import TaskState
-from airflow_provider_vidu.emulator import answers
-from airflow_provider_vidu.emulator.emulated_task import EmulatedTask
 from airflow_provider_vidu.emulator.faults import (
     BROKEN_JSON,
     DROP_AFTER_ACCEPT,
@@ -35,11 +33,13 @@ from airflow_provider_vidu.emulator.faults import (
     Fault,
     Quirks,
 )
-from airflow_provider_vidu.emulator.listing import page_of, read_list_query
-from airflow_provider_vidu.emulator.refusals import Refusal, reason_of
-from airflow_provider_vidu.emulator.settings import Settings
-from airflow_provider_vidu.emulator.state import Vidu
-from airflow_provider_vidu.emulator.submissions import read_submission
+from airflow_provider_vidu.emulator.http.task_list import page_of, read_list_query
+from airflow_provider_vidu.emulator.machine import answers
+from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
+from airflow_provider_vidu.emulator.machine.refusals import Refusal, reason_of
+from airflow_provider_vidu.emulator.machine.settings import Settings
+from airflow_provider_vidu.emulator.machine.state import Vidu
+from airflow_provider_vidu.emulator.machine.submissions import read_submission
 
 from .virtual import Clock
 

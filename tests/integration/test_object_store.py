@@ -12,15 +12,15 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from integration.object_store import empty, serving
-from integration.other_process import DOWNLOAD, DOWNLOAD_ON_A_SMALL_DISK, OWN_MOUNTS, namespaces, python
+from _support.object_store import empty, serving
+from _support.other_process import DOWNLOAD, DOWNLOAD_ON_A_SMALL_DISK, OWN_MOUNTS, namespaces, python
+from _support.storage_host import serving as serving_storage
 from PIL import Image
-from storage_host import serving as serving_storage
 
-from airflow_provider_vidu import landing
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
+from airflow_provider_vidu.landing import land as landing
 
 IMAGE = Path(__file__).resolve().parents[2] / "dags_examples" / "images" / "city_dusk.jpg"
 OLDER = b"an older video"

@@ -15,9 +15,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
+from _support.stage import Account, Run
 from local_airflow import LocalAirflow
 from local_database import own_database
-from stage import Account, Run
 
 Scenario = Callable[[LocalAirflow, Account], Run]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from _support.stage import AIRFLOW, Account, Bill, Run, eventually, kill
 from local_airflow import LocalAirflow
-from stage import AIRFLOW, Account, Bill, Run, eventually, kill
 
 from airflow_provider_vidu.emulator import Fault
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from _support.stage import AIRFLOW, DISCARDS_STATE, TIMEOUT, WITHIN, Account, Run, eventually
 from local_airflow import LocalAirflow
-from stage import AIRFLOW, DISCARDS_STATE, TIMEOUT, WITHIN, Account, Run, eventually
 
 from airflow_provider_vidu.emulator import Fault
 

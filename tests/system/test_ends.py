@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from _support.stage import Account, Run
 from local_airflow import LocalAirflow
-from stage import Account, Run
 
 from airflow_provider_vidu import compat
 

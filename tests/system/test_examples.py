@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _support.stage import WITHIN, eventually
 from local_airflow import LocalAirflow
 from local_database import own_database
-from stage import WITHIN, eventually
 
 from airflow_provider_vidu.emulator import ViduEmulator
 

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pytest
+from _support.stage import Account, Bill, Run
 from local_airflow import LocalAirflow
-from stage import Account, Bill, Run
 
 pytestmark = pytest.mark.system
 

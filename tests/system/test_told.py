@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 import requests
+from _support.stage import AIRFLOW
 from local_airflow import LocalAirflow
 from local_database import own_database
-from stage import AIRFLOW
 
 from airflow_provider_vidu.emulator import ViduEmulator
 

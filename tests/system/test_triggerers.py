@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
+from _support.stage import AIRFLOW, Account, Bill, Run, eventually, frozen
 from local_airflow import LocalAirflow, members
-from stage import AIRFLOW, Account, Bill, Run, eventually, frozen
 
 pytestmark = pytest.mark.system
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from _support.stage import AIRFLOW, Account, Bill, Run, eventually
 from local_airflow import LocalAirflow
-from stage import AIRFLOW, Account, Bill, Run, eventually
 
 pytestmark = pytest.mark.system
 

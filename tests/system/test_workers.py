@@ -7,8 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from local_airflow import LocalAirflow
-from stage import (
+from _support.stage import (
     AIRFLOW,
     DIES_OF_LOST_HEARTBEATS,
     TIMEOUT,
@@ -22,6 +21,7 @@ from stage import (
     kill,
     worker_of,
 )
+from local_airflow import LocalAirflow
 
 from airflow_provider_vidu.emulator import Fault
 

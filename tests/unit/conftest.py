@@ -14,8 +14,8 @@ from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.endpoints import TaskPage
 from airflow_provider_vidu.api.errors import ViduNotFoundError, ViduRequestError
 from airflow_provider_vidu.api.tasks import ViduTask
-from airflow_provider_vidu.submission import Submission
-from airflow_provider_vidu.submission_try import Policies, Resumed, Try
+from airflow_provider_vidu.submission.driver import Submission
+from airflow_provider_vidu.submission.tries import Policies, Resumed, Try
 
 
 class Clock:

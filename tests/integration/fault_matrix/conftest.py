@@ -21,15 +21,15 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_vidu import landing
 from airflow_provider_vidu.api.account import Account, account_from_fields
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.client import ViduClient
 from airflow_provider_vidu.emulator import Fault, ViduEmulator
-from airflow_provider_vidu.submission import Submission, SubmitLater
-from airflow_provider_vidu.submission_try import Policies, Resumed, Try
-from airflow_provider_vidu.waiting import hints_of, video_of, wait_for_end
+from airflow_provider_vidu.landing import land as landing
+from airflow_provider_vidu.submission.driver import Submission, SubmitLater
+from airflow_provider_vidu.submission.tries import Policies, Resumed, Try
+from airflow_provider_vidu.waiting.wait import hints_of, video_of, wait_for_end
 
 #: Seconds from now that ``retry_after="HTTP date"`` in a table stands for.
 DATE_SECONDS = 25.0

@@ -13,13 +13,14 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from table import one_by_one
+from _support.fault_table import one_by_one
 
-from airflow_provider_vidu import bulk_cancel, kill_guard
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.emulator import Fault
+from airflow_provider_vidu.submission import kill_guard
 from airflow_provider_vidu.triggers.task import KILL_TIMEOUT, ViduTaskTrigger
+from airflow_provider_vidu.waiting import bulk_cancel
 
 REFUSED = "refused connection"
 ELSEWHERE = "/storage/elsewhere"

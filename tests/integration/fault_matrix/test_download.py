@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import pytest
+from _support.fault_table import one_by_one
 from airflow.sdk.io.store import _STORE_CACHE, attach
 from fsspec.implementations.memory import MemoryFileSystem
-from table import one_by_one
 
-from airflow_provider_vidu import transfer
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduLandingError
 from airflow_provider_vidu.emulator import Fault
+from airflow_provider_vidu.landing import transfer
 
 REFUSED = "refused connection"
 ELSEWHERE = "/storage/elsewhere"

@@ -9,7 +9,7 @@ A worker has died with its submission, so that nobody knows its fate: the next t
 from __future__ import annotations
 
 import pytest
-from table import one_by_one
+from _support.fault_table import one_by_one
 
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduSubmissionInDoubtError
 from airflow_provider_vidu.emulator import Fault

@@ -7,13 +7,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from table import one_by_one
+from _support.fault_table import one_by_one
 
-from airflow_provider_vidu import watcher
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.client import AsyncViduClient, ViduClient
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
+from airflow_provider_vidu.waiting import watcher
 
 REFUSED = "refused connection"
 ELSEWHERE = "/storage/elsewhere"

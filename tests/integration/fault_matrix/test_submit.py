@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from table import one_by_one
+from _support.fault_table import one_by_one
 
 from airflow_provider_vidu.api.errors import (
     ViduConfigurationError,

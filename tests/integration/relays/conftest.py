@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from _support.relay_stand_ins import FAMILIES, KEY, Relay, serving
 from airflow.providers.common.compat.sdk import TaskDeferred
-from stand_ins import FAMILIES, KEY, Relay, serving
 
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 

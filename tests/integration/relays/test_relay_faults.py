@@ -9,9 +9,9 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from _support.relay_operators import FIELDS, is_the_video, operator
+from _support.relay_stand_ins import CLOUDFLARE, CUT, FAMILIES, LATE, NO_CHANNEL, SATURATED, Fault, no_money
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
-from relay_operators import FIELDS, is_the_video, operator
-from stand_ins import CLOUDFLARE, CUT, FAMILIES, LATE, NO_CHANNEL, SATURATED, Fault, no_money
 
 from airflow_provider_vidu.api.errors import Fate, ViduAuthError, ViduCreditError, ViduError, ViduModerationError
 from airflow_provider_vidu.hooks.vidu import ViduHook

@@ -9,9 +9,9 @@ import re
 from pathlib import Path
 
 import pytest
+from _support.relay_operators import FIELDS, is_the_video, operator
+from _support.relay_stand_ins import FAMILIES, VidusPaths, serving
 from airflow.providers.common.compat.sdk import AirflowFailException
-from relay_operators import FIELDS, is_the_video, operator
-from stand_ins import FAMILIES, VidusPaths, serving
 
 from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduNotFoundError
 from airflow_provider_vidu.hooks.vidu import ViduHook

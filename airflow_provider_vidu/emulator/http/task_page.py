@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""A page that shows one task to a person: where the button "Vidu task" in Airflow leads to."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from html import escape
+
+from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Vidu task {task_id}</title>
+<style>
+  body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
+  video {{ width: 100%; max-height: 70vh; border-radius: .5rem; background: #000 }}
+  th {{ text-align: left; padding-right: 1.5rem; font-weight: 600; vertical-align: top; white-space: nowrap }}
+  .state {{ padding: .1rem .6rem; border-radius: 1rem; background: #e4dcff }}
+  small {{ color: #666 }}
+</style>
+<h1>Vidu task {task_id}</h1>
+<p><span class="state">{state}</span></p>
+{video}
+<table>{rows}</table>
+<p><small>The local Vidu. Nothing here is billed, and nothing leaves this machine.</small></p>
+</html>
+"""
+
+
+def task_page(task: EmulatedTask, video_url: str | None) -> str:
+    """
+    Return the page.
+
+    :param task: as it is now.
+    :param video_url: a fresh link; None = there is no video (yet).
+    """
+    request = task.request
+    facts = {
+        "model": request.model,
+        "prompt": request.prompt or "none",
+        "duration": f"{request.effective_duration} s",
+        "resolution": request.effective_resolution,
+        "credits": task.credits,
+        "error": task.err_code or "none",
+        **{str(state): _moment(at) for state, at in task.changes},
+    }
+    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(str(fact))}</td></tr>" for name, fact in facts.items())
+    video = f'<video controls autoplay muted loop src="{escape(video_url)}"></video>' if video_url else ""
+    return _PAGE.format(task_id=escape(task.task_id), state=escape(task.shown_state), video=video, rows=rows)
+
+
+def _moment(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"

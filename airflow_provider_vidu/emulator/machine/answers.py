@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""The JSON that Vidu answers: create, query, list row, balance. Field for field as seen in its real answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_vidu.api.catalog import MODELS
+from airflow_provider_vidu.emulator.faults import Quirks
+from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
+
+# The request takes a number, answers have a word.
+_POSITIONS = {None: "unspecified", 1: "top_left", 2: "top_right", 3: "bottom_right", 4: "bottom_left"}
+
+
+def create_answer(task: EmulatedTask) -> dict[str, Any]:
+    """
+    Return the answer to the create call.
+
+    :param task: as it was created.
+    """
+    request = task.request
+    return {
+        "task_id": task.task_id,
+        "type": "img2video",
+        "state": task.shown_state,
+        "model": request.model,
+        "style": "general",
+        "prompt": request.prompt or "",
+        "images": task.fields["images"],
+        "duration": request.effective_duration,
+        "seed": task.seed,
+        "aspect_ratio": "",
+        "resolution": request.effective_resolution,
+        "movement_amplitude": request.movement_amplitude or "auto",
+        "created_at": task.created_at,
+        "credits": task.credits,
+        "payload": request.payload or "",
+        "cus_priority": 0,
+        "off_peak": bool(request.off_peak),
+        "audio": has_audio(task),
+        "audio_type": request.audio_type or "all",
+        "voice_id": request.voice_id or "",
+        "bgm": bool(request.bgm),
+        "is_rec": bool(request.is_rec),
+        "watermark": bool(request.watermark),
+        "wm_position": _POSITIONS[request.wm_position],
+        "wm_url": request.wm_url or "",
+        "meta_data": request.meta_data or "",
+        "client_request_id": "",
+    }
+
+
+def query_answer(task: EmulatedTask, creations: list[dict[str, Any]]) -> dict[str, Any]:
+    """
+    Return the answer to a query, which is the body of a callback too.
+
+    :param task: as it is now.
+    :param creations: its videos with fresh links; empty until it has succeeded.
+    """
+    return {
+        "id": task.task_id,
+        "state": task.shown_state,
+        "err_code": task.err_code,
+        "credits": task.credits,
+        "payload": task.request.payload or "",
+        "bgm": bool(task.request.bgm),
+        "off_peak": bool(task.request.off_peak),
+        "creations": creations,
+    }
+
+
+def list_row(task: EmulatedTask, creations: list[dict[str, Any]], quirks: Quirks) -> dict[str, Any]:
+    """
+    Return one row of the list, with the fields of Vidu's page: neither ``payload`` nor ``err_code`` is among them.
+
+    :param task: as it is now.
+    :param creations: see :func:`query_answer`; a row's have ``video`` with duration, frame rate and size.
+    :param quirks: may add those two.
+    """
+    row = {
+        "id": task.task_id,
+        "key_id": hashlib.sha256(task.api_key.encode()).hexdigest()[:16],
+        "type": "img2video",
+        "state": task.shown_state,
+        "model": task.request.model,
+        "prompt": task.request.prompt or "",
+        "images": task.fields["images"],
+        "duration": task.request.effective_duration,
+        "resolution": task.request.effective_resolution,
+        "aspect_ratio": "",
+        "off_peak": bool(task.request.off_peak),
+        "credits": task.credits,
+        "created_at": task.created_at,
+        "creations": [{**creation, "moderation_url": []} for creation in creations],
+    }
+    if not quirks.list_without_payload:
+        row["payload"] = task.request.payload or ""
+    if not quirks.list_without_err_code:
+        row["err_code"] = task.err_code
+    return row
+
+
+def credits_answer(
+    credits: int, concurrency: int, running: int, waiting: int, packages: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """
+    Return the balance.
+
+    :param credits: left.
+    :param concurrency: tasks that the account has in processing at once.
+    :param running: tasks in processing.
+    :param waiting: tasks that have not begun.
+    :param packages: what was bought, where details were asked for.
+    """
+    row = {
+        "type": "metered",
+        "credit_remain": credits,
+        "concurrency_limit": concurrency,
+        "current_concurrency": running,
+        "queue_count": waiting,
+    }
+    return {"remains": [row], **({} if packages is None else {"packages": packages})}
+
+
+def has_audio(task: EmulatedTask) -> bool:
+    """
+    Tell whether the video has sound: as asked, or by the model's default.
+
+    :param task: which.
+    """
+    asked = task.request.audio
+    return MODELS[task.request.model].audio_default if asked is None else asked
+
+
+def creation_answer(task: EmulatedTask, links: Mapping[str, str]) -> dict[str, Any]:
+    """
+    Return one creation.
+
+    :param task: whose.
+    :param links: URLs by ``url``, ``cover_url`` and, where a watermark was asked for, ``watermarked_url``.
+    """
+    return {"id": task.creation_id, "url": "", "cover_url": "", "watermarked_url": "", **links}

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+The files of a task, rendered when they are first asked for, in threads, and kept.
+
+The renderer needs the extra ``airflow-provider-vidu[emulator]`` (PyAV). Without it the API works and a download
+says what is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from typing import Any
+
+from airflow_provider_vidu.emulator.machine.answers import has_audio
+from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
+from airflow_provider_vidu.emulator.storage.signed_links import COVER, WATERMARKED
+from airflow_provider_vidu.emulator.video.first_frames import first_frame, first_frame_size
+
+#: Rendered files that are kept, in bytes; beyond it the oldest are dropped and rendered anew.
+KEPT_BYTES = 256 * 1024 * 1024
+#: Two renderers leave a core for Airflow on most machines.
+WORKERS = 2
+
+
+class RendererMissing(Exception):
+    """The renderer's libraries are not installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This emulator cannot render videos: PyAV is not installed. "
+            "Install it with: pip install 'airflow-provider-vidu[emulator]'"
+        )
+
+
+class Creations:
+    """
+    Renders and keeps files.
+
+    :param video: what every download of a video answers instead of a rendered one; for tests that move many.
+    """
+
+    def __init__(self, video: bytes | None = None) -> None:
+        self._video = video
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="vidu-emulator-render")
+        self._kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._rendering: dict[tuple[str, str], asyncio.Future[bytes]] = {}
+        self._facts: dict[str, dict[str, Any]] = {}
+
+    async def file(self, task: EmulatedTask, file: str) -> bytes:
+        """
+        Return the bytes of a file of a task.
+
+        :param task: in ``success``.
+        :param file: ``video.mp4``, ``cover.jpeg`` or ``watermarked.mp4``.
+        :raises RendererMissing: PyAV is not installed.
+        """
+        if self._video is not None and file != COVER:
+            return self._video
+        key = (task.task_id, file)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        if key not in self._rendering:
+            loop = asyncio.get_running_loop()
+            future = loop.run_in_executor(self._pool, _render, task, file)
+            future.add_done_callback(lambda done: self._keep(key, done))
+            self._rendering[key] = future
+        # Shielded: one client that goes away must not take the file from another that waits for it too.
+        return await asyncio.shield(self._rendering[key])
+
+    async def facts(self, tasks: Sequence[EmulatedTask]) -> dict[str, dict[str, Any]]:
+        """
+        Return what the list tells of videos: duration, frame rate, size. Nothing is rendered for it.
+
+        :param tasks: in ``success``.
+        :return: by task id; without PyAV, nothing.
+        """
+        new = [task for task in tasks if task.task_id not in self._facts]
+        if new:
+            loop = asyncio.get_running_loop()
+            try:
+                self._facts.update(await loop.run_in_executor(self._pool, _facts, new))
+            except RendererMissing:
+                return {}
+        return {task.task_id: self._facts[task.task_id] for task in tasks}
+
+    def close(self) -> None:
+        """End the threads. What is being rendered is waited for."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _keep(self, key: tuple[str, str], done: asyncio.Future[bytes]) -> None:
+        del self._rendering[key]
+        if done.cancelled() or done.exception() is not None:
+            return
+        self._kept[key] = done.result()
+        while sum(map(len, self._kept.values())) > KEPT_BYTES and len(self._kept) > 1:
+            self._kept.popitem(last=False)
+
+
+def _require_renderer() -> None:
+    if find_spec("av") is None:
+        raise RendererMissing
+
+
+def _render(task: EmulatedTask, file: str) -> bytes:
+    _require_renderer()
+    from airflow_provider_vidu.emulator.video import render
+
+    image = first_frame(task.fields["images"][0], task.image)
+    resolution = task.request.effective_resolution or ""
+    if file == COVER:
+        return render.render_cover(image, resolution)
+    mark = None
+    if file == WATERMARKED:
+        position = task.request.wm_position or 3
+        mark = render.Watermark(image=task.watermark_image, position=position)
+    asked = render.RenderRequest(
+        image=image,
+        duration=float(task.request.effective_duration or 0),
+        resolution=resolution,
+        seed=task.seed,
+        movement_amplitude=task.request.movement_amplitude or "auto",
+        audio=has_audio(task),
+    )
+    return render.render_video(asked, watermark=mark).video
+
+
+def _facts(tasks: Sequence[EmulatedTask]) -> dict[str, dict[str, Any]]:
+    _require_renderer()
+    from airflow_provider_vidu.emulator.video import render
+
+    facts = {}
+    for task in tasks:
+        size = first_frame_size(task.fields["images"][0], task.image)
+        width, height = render.frame_size(*size, task.request.effective_resolution or "")
+        facts[task.task_id] = {
+            "duration": float(task.request.effective_duration or 0),
+            "fps": render.FPS,
+            "resolution": {"width": width, "height": height},
+        }
+    return facts

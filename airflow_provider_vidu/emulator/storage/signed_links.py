@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Signed links to the files of a task, in the form of Vidu's storage: an S3 query signature that dies on a date.
+
+The signature covers path and query exactly as they stand in the link. A client that re-quotes the link on its way
+gets a 403 here, as it has been seen to get one from Vidu's storage. Links are signed anew at every answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from urllib.parse import parse_qs, quote
+
+from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
+
+VIDEO = "video.mp4"
+COVER = "cover.jpeg"
+WATERMARKED = "watermarked.mp4"
+
+#: Seconds for which Vidu's links have been seen to live: the cover's die earlier.
+LIFETIMES = {VIDEO: 86_400, COVER: 3_600, WATERMARKED: 86_400}
+
+_PREFIX = "/storage/infer/tasks"
+_PATH = re.compile(rf"{_PREFIX}/\d\d/\d{{4}}/\d\d/(\d+)/creation-01/({VIDEO}|{COVER}|{WATERMARKED})", re.ASCII)
+_SIGNATURE = "&X-Amz-Signature="
+_DATE = "%Y%m%dT%H%M%SZ"
+
+
+class LinkRefused(Exception):
+    """
+    What the storage answers instead of a file.
+
+    :param status: HTTP status.
+    :param code: S3's code.
+    :param message: S3's message.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Signer:
+    """
+    Signs links and checks them.
+
+    :param secret: of the storage; nothing to do with an API key.
+    :param speed: divides the lifetimes.
+    """
+
+    secret: bytes
+    speed: float = 1.0
+
+    def target(self, task: EmulatedTask, file: str, now: float, *, lower_case: bool = False) -> str:
+        """
+        Return path and query of a fresh link.
+
+        :param task: whose file.
+        :param file: one of :data:`LIFETIMES`.
+        :param now: epoch seconds.
+        :param lower_case: write percent-escapes with lower-case digits.
+        """
+        signed_at = datetime.fromtimestamp(now, timezone.utc)
+        created = datetime.fromtimestamp(task.created, timezone.utc)
+        name = f"general-{task.number}-{created:%Y-%m-%dT%H:%M:%SZ}{file[file.rindex('.') :]}"
+        query = {
+            "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+            "X-Amz-Credential": f"emulator/{signed_at:%Y%m%d}/local/s3/aws4_request",
+            "X-Amz-Date": f"{signed_at:{_DATE}}",
+            "X-Amz-Expires": str(max(1, int(LIFETIMES[file] / self.speed))),
+            "X-Amz-SignedHeaders": "host",
+            "response-content-disposition": f'attachment; filename="{name}"',
+            "x-id": f"{task.creation_id}~1",
+        }
+        escaped = "&".join(f"{field}={quote(value, safe='~')}" for field, value in query.items())
+        if lower_case:
+            escaped = re.sub(r"%[0-9A-F]{2}", lambda escape: escape.group().lower(), escaped)
+        path = f"{_PREFIX}/{created:%y/%m%d/%H}/{task.task_id}/creation-01/{file}"
+        return f"{path}?{escaped}{_SIGNATURE}{self._sign(f'{path}?{escaped}')}"
+
+    def check(self, target: str, now: float) -> tuple[str, str]:
+        """
+        Return the task id and the file of a link that is good.
+
+        :param target: path and query as they came over the wire, byte for byte.
+        :param now: epoch seconds.
+        :raises LinkRefused: changed, expired, or no link at all.
+        """
+        signed, mark, signature = target.rpartition(_SIGNATURE)
+        if not mark or not hmac.compare_digest(self._sign(signed).encode(), _bytes(signature)):
+            raise LinkRefused(
+                403,
+                "SignatureDoesNotMatch",
+                "The request signature we calculated does not match the signature you provided. The link must be "
+                "sent exactly as it was received.",
+            )
+        path, _, query = signed.partition("?")
+        told = parse_qs(query)
+        signed_at = datetime.strptime(told["X-Amz-Date"][0], _DATE).replace(tzinfo=timezone.utc)
+        if now > signed_at.timestamp() + int(told["X-Amz-Expires"][0]):
+            raise LinkRefused(403, "AccessDenied", "Request has expired")
+        match = _PATH.fullmatch(path)
+        if match is None:
+            raise LinkRefused(404, "NoSuchKey", "The specified key does not exist.")
+        return match.group(1), match.group(2)
+
+    def _sign(self, target: str) -> str:
+        return hmac.new(self.secret, _bytes(target), hashlib.sha256).hexdigest()
+
+
+def content_disposition(target: str) -> str:
+    """
+    Return the ``Content-Disposition`` that a link asks for.
+
+    :param target: of a link that was checked.
+    """
+    return parse_qs(target.partition("?")[2])["response-content-disposition"][0]
+
+
+def _bytes(text: str) -> bytes:
+    # Bytes on the wire that are no text arrive as lone surrogates.
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""The submitted image: whether Vidu would take it, its bytes, and its size as it is seen."""
+
+from __future__ import annotations
+
+import io
+from urllib.parse import urlsplit
+
+from airflow_provider_vidu.api.account import is_loopback
+from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.images import MAX_IMAGE_BYTES, MAX_RATIO, decode_data_uri, inspect_image
+
+# EXIF's tag for the orientation, and its values that turn the picture by a quarter.
+_ORIENTATION = 274
+_QUARTER_TURNS = frozenset({5, 6, 7, 8})
+
+
+def image_problem(image: bytes) -> str | None:
+    """
+    Return the reason for which Vidu refuses an image.
+
+    :param image: the file's bytes.
+    :return: ``PageSizeOutOfRange`` for its size or ratio, ``ImageFormatInvalid`` for what is not a readable PNG,
+        JPEG or WebP, None for a good one.
+    """
+    try:
+        inspect_image(image)
+    except ViduInputError:
+        return "PageSizeOutOfRange" if _is_out_of_range(image) else "ImageFormatInvalid"
+    return None
+
+
+def data_uri_problem(uri: str) -> str | None:
+    """
+    Return the reason for which Vidu refuses a data URI; see :func:`image_problem`.
+
+    :param uri: as submitted.
+    """
+    try:
+        return image_problem(decode_data_uri(uri))
+    except ViduInputError:
+        return "ImageFormatInvalid"
+
+
+def is_data_uri(image: str) -> bool:
+    """
+    Tell whether an image came inside the request.
+
+    :param image: the element of ``images``.
+    """
+    return image.strip().lower().startswith("data:")
+
+
+def is_loopback_url(url: str) -> bool:
+    """
+    Tell whether a URL stays on this machine, and may be fetched.
+
+    :param url: anything; what is not an http(s) URL is not.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        return parts.scheme.lower() in {"http", "https"} and is_loopback(parts.hostname or "")
+    except ValueError:
+        return False
+
+
+def first_frame(image: str, fetched: bytes | None = None) -> bytes:
+    """
+    Return the bytes of the picture with which a video begins.
+
+    :param image: the element of ``images``.
+    :param fetched: what a loopback URL answered.
+    :return: what was submitted or fetched; for every other URL a painted placeholder of its host and path (a
+        signed query changes at every rendering and leaves the picture the same).
+    """
+    if is_data_uri(image):
+        return decode_data_uri(image.strip())
+    if fetched is not None:
+        return fetched
+    # Pillow is imported with the first picture: the emulator starts without it.
+    from airflow_provider_vidu.emulator.video.placeholder import paint_placeholder
+
+    return paint_placeholder(_placeholder_name(image))
+
+
+def first_frame_size(image: str, fetched: bytes | None = None) -> tuple[int, int]:
+    """
+    Return width and height of :func:`first_frame` without painting it.
+
+    :param image: see :func:`first_frame`.
+    :param fetched: see :func:`first_frame`.
+    """
+    if is_data_uri(image) or fetched is not None:
+        return upright_size(first_frame(image, fetched))
+    from airflow_provider_vidu.emulator.video.placeholder import placeholder_size
+
+    return placeholder_size(_placeholder_name(image))
+
+
+def upright_size(image: bytes) -> tuple[int, int]:
+    """
+    Return width and height of a picture as it is seen: a phone's portrait may be stored lying.
+
+    :param image: the bytes of a readable image file.
+    """
+    from PIL import Image
+
+    with Image.open(io.BytesIO(image)) as opened:
+        width, height = opened.size
+        turned = opened.getexif().get(_ORIENTATION) in _QUARTER_TURNS
+    return (height, width) if turned else (width, height)
+
+
+def _placeholder_name(image: str) -> str:
+    parts = urlsplit(image)
+    return f"{parts.hostname}{parts.path}" if parts.hostname else image
+
+
+def _is_out_of_range(image: bytes) -> bool:
+    if len(image) > MAX_IMAGE_BYTES:
+        return True
+    try:
+        width, height = upright_size(image)
+    except Exception:  # a decoder can raise nearly anything on damaged bytes
+        return False
+    return max(width, height) > MAX_RATIO * min(width, height)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Lands the videos of a batch, several at once, and says so in sums."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vidu.api.errors import Fate, ViduError, ViduLandingError
+from airflow_provider_vidu.landing.land import land_all
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.client import ViduClient
+    from airflow_provider_vidu.landing.destinations import Wanted
+
+#: A log for what is reported in totals.
+SILENT = logging.Logger("silent", logging.CRITICAL + 1)
+
+#: Videos that are landed at once.
+LANDERS = 8
+#: Seconds between two lines in the log.
+SAY_EVERY = 15.0
+
+
+def land_batch(
+    client: ViduClient,
+    tasks: Mapping[int, ViduTask],
+    wanted: Mapping[int, Wanted],
+    errors: dict[int, ViduError],
+    *,
+    log: Any,
+    stop: Callable[[], None],
+) -> dict[int, list[dict[str, Any]]]:
+    """
+    Land what succeeded. One that cannot be landed keeps no other from it.
+
+    :param client: whom to ask for fresh links.
+    :param tasks: by the numbers of their requests, in ``success``.
+    :param wanted: what to land of each, by the same numbers.
+    :param errors: why an item has no video; those that cannot be landed come in here.
+    :param log: where to tell how far it is.
+    :param stop: called between files; raises to end it.
+    :return: the files of each, see ``landing.land``.
+    """
+    files: dict[int, list[dict[str, Any]]] = {}
+    wanted = _each_its_own(tasks, wanted, errors)
+    said_at, size = time.time(), 0
+    with ThreadPoolExecutor(LANDERS, thread_name_prefix="vidu-landing") as pool:
+        landing = {
+            index: pool.submit(land_all, client, tasks[index], each, log=SILENT) for index, each in wanted.items()
+        }
+        try:
+            for index, future in landing.items():
+                stop()
+                try:
+                    files[index] = future.result()
+                    size += sum(file["bytes"] for file in files[index])
+                except ViduError as error:
+                    log.warning("Item %d: %s", index, error)
+                    errors[index] = error
+                if time.time() - said_at > SAY_EVERY:
+                    said_at = time.time()
+                    log.info("Landed %d of %d videos.", len(files), len(wanted))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    if wanted:
+        log.info("Landed %d of %d videos (%.1f MB).", len(files), len(wanted), size / 1e6)
+    return files
+
+
+def _each_its_own(
+    tasks: Mapping[int, ViduTask], wanted: Mapping[int, Wanted], errors: dict[int, ViduError]
+) -> dict[int, Wanted]:
+    """Leave out what would overwrite another's video: both are paid for."""
+    kept: dict[int, Wanted] = {}
+    of: dict[str, int] = {}
+    for index, each in wanted.items():
+        path = each.path(tasks[index])
+        if path in of:
+            errors[index] = ViduLandingError(
+                f"The video was not landed at {path}: that is item {of[path]}'s, too.",
+                advice="It is paid for and safe at Vidu: fetch it with ViduHook().download('THE-VIDU-TASK-ID', path).",
+                fate=Fate.PERMANENT,
+                task_id=tasks[index].task_id,
+            )
+        else:
+            of[path] = index
+            kept[index] = each
+    return kept

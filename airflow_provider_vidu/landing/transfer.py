@@ -1,0 +1,530 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+From a signed URL to a local file: streamed, resumed where the host allows it, from public addresses only.
+
+A signed URL goes out byte for byte: ``requests`` and ``urllib3`` re-quote it, which breaks signatures, so the standard
+library fetches it. The API key never travels to the storage host. Addresses are checked where the connection is made,
+so that a name which changes between a check and its use, or a redirect, leads nowhere else.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import http.client
+import os
+import re
+import socket
+import ssl
+import string
+import sys
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import lru_cache, partial
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
+
+from airflow_provider_vidu.api.account import is_loopback
+from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
+from airflow_provider_vidu.api.messages import quoted
+from airflow_provider_vidu.api.proxies import DEFAULT_PORTS
+from airflow_provider_vidu.client import USER_AGENT, proxy_for, proxy_to
+from airflow_provider_vidu.compat import clear_this_task
+from airflow_provider_vidu.transport.exchange import Exchange, current_exchange
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.account import Account
+
+#: Redirects that a storage host may make.
+MAX_REDIRECTS = 5
+#: Seconds without a byte, or with too few of them, after which a transfer counts as broken.
+STALL_TIMEOUT = 60.0
+#: Bytes a second below which a transfer counts as broken.
+MIN_RATE = 10_000
+#: Bytes of a megabyte.
+MEGABYTE = 1_000_000
+#: Bytes that are read at once; a transfer takes no more memory than a few of them.
+CHUNK = 1024 * 1024
+#: Bytes after which what has arrived is sent on to the disk.
+WRITE_BACK = 8 * 1024 * 1024
+#: Bytes by which a file's kind is told.
+HEAD = 16
+
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_NAT64 = IPv6Network("64:ff9b::/96")
+_COMPATIBLE = IPv6Network("::/96")
+_PROTOCOL_ASSIGNMENTS = IPv4Network("192.0.0.0/24")
+_MD5_ETAG = re.compile(r'"([0-9a-fA-F]{32})"')
+_PARTIAL = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_XML_WORDS = re.compile(rb"<(?:Code|Message)>([^<]{1,200})<")
+
+
+class ForbiddenAddressError(OSError):
+    """A link leads to an address of a private network, which the storage host of a public API has no business in."""
+
+
+class Transfer:
+    """
+    One file on its way into a local file, over as many connections as it takes.
+
+    :param account: its proxy and certificates are used; its key is not.
+    :param file: open for writing, and empty.
+    :param refuse: looks at the file's first 16 bytes (fewer, where it has no more), and returns what they are instead
+        of what was wanted, for a message; None = they are right.
+    :param api_addresses: see :func:`open_link`.
+    :param to_disk: the file is going to be synced: do not leave all of the writing to the end.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        file: IO[bytes],
+        refuse: Callable[[bytes], str | None],
+        *,
+        api_addresses: Collection[str] = (),
+        to_disk: bool = False,
+    ) -> None:
+        self._account = account
+        self._api_addresses = api_addresses
+        self._file = file
+        self._refuse = refuse
+        self._to_disk = to_disk
+        #: Attempts in a row that have brought nothing new.
+        self.fruitless = 0
+        self._furthest = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what has arrived: it turned out to be wrong."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._digest = hashlib.sha256()
+        self._etag: str | None = None
+        self._expected: int | None = None
+        self._written_back = 0
+        #: Bytes that have arrived.
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        """Of what has arrived, as hexadecimal digits."""
+        return self._digest.hexdigest()
+
+    def receive(self, url: str) -> None:
+        """
+        Fetch what is missing.
+
+        What a broken transfer has brought is kept, and the next one asks for the rest, if the host has told by an
+        ETag which file it is a part of.
+
+        :param url: signed; sent byte for byte.
+        :raises ViduUnavailableError: refused, cut off, stalled, or not what was asked for; another attempt may work.
+        :raises ViduLandingError: permanent: the link leads to plain http or into a private network.
+        """
+        self.fruitless += 1
+        exchange = Exchange(STALL_TIMEOUT, self._has_moved)
+        self._passed = self.size
+        try:
+            with exchange:
+                self._receive(url, exchange)
+        except ViduUnavailableError:
+            if exchange.is_over:
+                least = MIN_RATE * STALL_TIMEOUT / 1000
+                raise ViduUnavailableError(
+                    f"The storage host sent less than {least:.0f} kB in {STALL_TIMEOUT:.0f} s."
+                ) from None
+            raise
+        finally:
+            if self.size > self._furthest:
+                # What drips is no progress.
+                self.fruitless = self.fruitless if exchange.is_over else 0
+                self._furthest = self.size
+
+    def _has_moved(self) -> bool:
+        """Say whether enough has arrived since the last time of asking."""
+        before, self._passed = self._passed, self.size
+        return self.size - before >= MIN_RATE * STALL_TIMEOUT
+
+    def _receive(self, url: str, exchange: Exchange) -> None:
+        headers = {}
+        if self.size and self._etag:
+            headers = {"Range": f"bytes={self.size}-", "If-Range": self._etag}
+        try:
+            opened = open_link(self._account, url, headers, self._api_addresses)
+        except ViduUnavailableError as error:
+            if error.http_status == 416:
+                self.restart()
+            raise
+        with opened as response:
+            part = _PARTIAL.fullmatch(response.headers.get("Content-Range", "")) if response.status == 206 else None
+            if self.size == 0:
+                # Some hosts answer a request for the whole file with a part that is the whole.
+                fits = part is not None and int(part[1]) == 0 and int(part[2]) + 1 == int(part[3])
+            else:
+                # A host may pass over If-Range, and send a part of what has taken the file's place.
+                fits = part is not None and int(part[1]) == self.size and self._is_of(response, int(part[3]))
+            if not fits:
+                self.restart()
+                if response.status == 206:
+                    raise ViduUnavailableError("The storage host answered another part of the file than was asked for.")
+            encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+            expected = int(part[3]) if part else _length(response)
+            if encoding != "identity":
+                # What arrives is not counted in the bytes that the host counts.
+                expected = None
+            read = _decoded(response, encoding)
+            self._expected = expected
+            self._check_size(expected)
+            # A weak ETag does not promise the same bytes (RFC 9110, 13.1.5).
+            etag = response.headers.get("ETag", "")
+            self._etag = etag if etag.startswith('"') and encoding == "identity" else None
+            if self.size == 0:
+                head = b""
+                while len(head) < HEAD and (chunk := _read(read)):
+                    head += chunk
+                if wrong := self._refuse(head[:HEAD]):
+                    raise ViduUnavailableError(f"The storage host answered {wrong}{_words_of(head)}.")
+                self._keep(head)
+                self._check_size(None)
+            while chunk := _read(read):
+                self._keep(chunk)
+                self._check_size(None)
+        if exchange.is_over:
+            # A connection that is cut off looks like the end of a file that has no length.
+            raise ViduUnavailableError("The transfer was cut off.")
+        if expected is not None and self.size != expected:
+            arrived = self.size
+            if arrived > expected:
+                self.restart()
+            raise ViduUnavailableError(f"The transfer ended after {arrived} of {expected} bytes.")
+
+    def _check_size(self, expected: int | None) -> None:
+        """Refuse a file that is too large for any video, or for the disk."""
+        size = self.size if expected is None else expected
+        if size > self._account.max_file_mb * MEGABYTE:
+            raise ViduLandingError(
+                f"The file is larger than {self._account.max_file_mb:g} MB ({size / MEGABYTE:.0f} MB and on).",
+                fate=Fate.PERMANENT,
+                advice=(
+                    "Nothing of it was kept. What was paid for is still at Vidu. If it is a video, set max_file_mb in "
+                    f"the connection's extra to a larger number, then {clear_this_task()}: that lands it and submits "
+                    "nothing."
+                ),
+            )
+        free = None if expected is None else _free_bytes(self._file)
+        if free is not None and expected is not None and expected - self.size > free:
+            # The same as when the disk is found full on the way.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _is_of(self, response: Any, size: int) -> bool:
+        return response.headers.get("ETag") == self._etag and size == self._expected
+
+    def is_what_the_host_has(self) -> bool:
+        """Tell whether what has arrived has the MD5 that the host's ETag is. Reads the file once more."""
+        md5 = _MD5_ETAG.fullmatch(self._etag or "")
+        if md5 is None:
+            return False
+        self._file.flush()
+        self._file.seek(0)
+        found = hashlib.md5(usedforsecurity=False)
+        while chunk := self._file.read(CHUNK):
+            found.update(chunk)
+        return found.hexdigest() == md5[1].lower()
+
+    def _keep(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+        self._digest.update(chunk)
+        self.size += len(chunk)
+        waiting = self.size - self._written_back
+        if self._to_disk and waiting >= WRITE_BACK:
+            _write_back(self._file, self._written_back, waiting)
+            self._written_back = self.size
+
+
+def announced(account: Account, url: str, api_addresses: Collection[str] = ()) -> tuple[int | None, str | None]:
+    """
+    Ask a storage host what a link leads to, without fetching it.
+
+    By a request for one byte: a signed link is for ``GET``, and would be refused to ``HEAD``.
+
+    :param account: see :class:`Transfer`.
+    :param url: signed; sent byte for byte.
+    :param api_addresses: see :func:`open_link`.
+    :return: its length in bytes and its MD5 as hexadecimal digits; None where the host does not tell. The ETag of an
+        object store is the MD5 of a file that was put there in one piece.
+    :raises ViduUnavailableError: see :meth:`Transfer.receive`.
+    """
+    with (
+        Exchange(STALL_TIMEOUT) as exchange,
+        open_link(account, url, {"Range": "bytes=0-0"}, api_addresses) as response,
+    ):
+        if exchange.is_over:
+            # Headers that are cut off look whole.
+            raise ViduUnavailableError("The storage host could not be reached (timed out).")
+        part = _PARTIAL.fullmatch(response.headers.get("Content-Range", ""))
+        md5 = _MD5_ETAG.fullmatch(response.headers.get("ETag", ""))
+        return int(part[3]) if part else _length(response), md5[1].lower() if md5 else None
+
+
+def open_link(account: Account, url: str, headers: dict[str, str], api_addresses: Collection[str] = ()) -> Any:
+    """
+    Open a signed link, over its redirects. Called within an :class:`Exchange`.
+
+    :param account: see :class:`Transfer`.
+    :param url: sent byte for byte, as is each redirect's.
+    :param headers: beside our own.
+    :param api_addresses: addresses that have carried calls of the API. They may be private: the storage of an API in a
+        private network is reached where the API is. Its name is not looked up again, which could lead elsewhere by now.
+    :return: the answer, with status 200 or 206; to be closed.
+    :raises ViduUnavailableError: refused or unreachable; another attempt may work.
+    :raises ViduLandingError: permanent: plain http, or into a private network.
+    """
+    private = _is_private_by_itself(urlsplit(account.base_url).hostname or "")
+    # Through a proxy they are the proxy's.
+    allowed = frozenset() if proxy_for(account) else frozenset(api_addresses)
+    first = url
+    key: dict[str, str] = {}
+    for _ in range(MAX_REDIRECTS + 2):
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host) and private):
+            raise _refused(f"{parts.scheme}://{parts.netloc}, which is not https", first, url)
+        if not private and host not in allowed and not _is_public_literal(host):
+            raise _refused(f"{host}, an address of a private network", first, url)
+        # Everything that a request line can carry goes out as it is.
+        target = quote(url, safe=string.punctuation) if not url.isascii() or " " in url else url
+        request = urllib.request.Request(target, headers={"User-Agent": USER_AGENT, "Accept": "*/*", **headers, **key})
+        try:
+            return _opener(account, url, None if private else allowed).open(request, timeout=STALL_TIMEOUT)
+        except urllib.error.HTTPError as error:
+            location = error.headers.get("Location")
+            error.close()
+            if error.code in {401, 403} and url == first and not key and _is_content_endpoint(account, url):
+                # The key goes to the API's very host, and over no redirect.
+                key = {"Authorization": account.authorization}
+                continue
+            key = {}
+            if error.code not in {301, 302, 303, 307, 308} or not location:
+                raise ViduUnavailableError(
+                    f"The storage host answered HTTP {error.code} to the signed link.", http_status=error.code
+                ) from None
+            url = urljoin(url, location)
+        except http.client.InvalidURL:
+            # Its text quotes the link with its signature.
+            raise ViduUnavailableError("The storage host redirects to something that is not a URL.") from None
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(getattr(error, "reason", None), ForbiddenAddressError):
+                raise _refused(f"{host}, an address of a private network", first, url) from None
+            raise ViduUnavailableError(f"The storage host could not be reached ({error}).") from error
+    raise ViduUnavailableError("The storage host redirects without end.")
+
+
+def is_public(address: str) -> bool:
+    """
+    Tell whether an address is one of the internet: not loopback, private, link-local or reserved.
+
+    :param address: IPv4 or IPv6, without brackets.
+    """
+    found = ip_address(address.partition("%")[0])
+    if isinstance(found, IPv6Address):
+        # Python counts some of these as global, on some releases; 2000::/3 is all that is assigned so far.
+        carried = _carried_ipv4(found)
+        if carried is not None:
+            return is_public(str(carried))
+        if found not in _GLOBAL_UNICAST:
+            return False
+    elif found in _PROTOCOL_ASSIGNMENTS:
+        return False
+    return found.is_global and not found.is_multicast and not found.is_reserved
+
+
+def _carried_ipv4(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that a mapped, compatible, NAT64, 6to4 or Teredo address leads to."""
+    if address in _NAT64 or address in _COMPATIBLE:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+
+
+def _refused(where: str, first: str, url: str) -> ViduLandingError:
+    how = "The video's link" if url == first else "A redirect of the video's link"
+    return ViduLandingError(
+        f"{how} leads to {where}.",
+        fate=Fate.PERMANENT,
+        advice=(
+            "Nothing was fetched from there. The video is paid for and safe at Vidu. Find out who answers for the "
+            "connection's host (a relay, a proxy?), then fetch it with ViduHook().download('THE-VIDU-TASK-ID', path); "
+            f"or, from Airflow 3.3 on, {clear_this_task()}: it lands the video and submits nothing."
+        ),
+    )
+
+
+def _is_content_endpoint(account: Account, url: str) -> bool:
+    """Whether a link leads to the API's own scheme, host and port, and has no query: nothing that may sign it."""
+    ours, theirs = urlsplit(account.base_url), urlsplit(url)
+    try:
+        return not theirs.query and (ours.scheme, ours.hostname, ours.port or DEFAULT_PORTS.get(ours.scheme)) == (
+            theirs.scheme,
+            theirs.hostname,
+            theirs.port or DEFAULT_PORTS.get(theirs.scheme),
+        )
+    except ValueError:
+        return False
+
+
+def _is_private_by_itself(host: str) -> bool:
+    """Whether the connection itself names an address of a private network: its author wants to go there."""
+    return is_loopback(host) or not _is_public_literal(host)
+
+
+def _is_public_literal(host: str) -> bool:
+    try:
+        return is_public(host)
+    except ValueError:
+        return True
+
+
+def _connected(
+    allowed: Collection[str] | None, address: tuple[str, int], *arguments: Any, **named: Any
+) -> socket.socket:
+    """
+    Connect, and let the exchange cut the connection off.
+
+    :param allowed: private addresses that may be connected to; None = all.
+    """
+    host, port = address
+    hosts = [host]
+    if allowed is not None:
+        hosts = [found for found in _addresses(host) if found in allowed or is_public(found)]
+        if not hosts:
+            raise ForbiddenAddressError(f"{host} has no public address")
+    for number, each in enumerate(hosts, start=1):
+        try:
+            connected = socket.create_connection((each, port), *arguments, **named)
+        except OSError:
+            if number == len(hosts):
+                raise
+        else:
+            current_exchange().watch(connected)
+            return connected
+    raise AssertionError("unreachable")
+
+
+def _addresses(host: str) -> list[str]:
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+
+
+class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
+    """Opens connections that lead where they may, and that their exchange can cut off."""
+
+    def __init__(self, allowed: Collection[str] | None, context: ssl.SSLContext) -> None:
+        super().__init__(context=context)
+        self._tls = context
+        self._connect = partial(_connected, allowed)
+
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._made(http.client.HTTPConnection), request)
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._made(http.client.HTTPSConnection), request, context=self._tls)
+
+    def _made(self, kind: type[http.client.HTTPConnection]) -> Any:
+        def make(*arguments: Any, **named: Any) -> http.client.HTTPConnection:
+            connection = kind(*arguments, **named)
+            connection._create_connection = self._connect  # type: ignore[attr-defined]
+            return connection
+
+        return make
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *arguments: Any, **named: Any) -> None:
+        return None
+
+
+def _opener(account: Account, url: str, allowed: Collection[str] | None) -> urllib.request.OpenerDirector:
+    proxy = proxy_to(account, url)
+    # A proxy may well be in a private network, and it looks names up itself.
+    handler = _Handler(None if proxy else allowed, _tls(account.verify))
+    proxies = {"http": proxy, "https": proxy} if proxy else {}
+    return urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler(proxies), handler)
+
+
+@lru_cache
+def _tls(verify: bool | str) -> ssl.SSLContext:
+    # Reading the authorities takes some 20 ms, which a batch would spend on each of thousands of files.
+    import certifi
+
+    if isinstance(verify, str):
+        return ssl.create_default_context(cafile=verify)
+    context = ssl.create_default_context(cafile=certifi.where())
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _write_back(file: IO[bytes], start: int, length: int) -> None:
+    # A gigabyte that fsync finds unwritten takes a third of the time of its download. Linux begins to write what it is
+    # told nobody needs, and waits for nothing; elsewhere, the end takes as long as it takes.
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.posix_fadvise(file.fileno(), start, length, os.POSIX_FADV_DONTNEED)
+
+
+def _free_bytes(file: IO[bytes]) -> int | None:
+    try:
+        disk = os.fstatvfs(file.fileno())
+    except (OSError, AttributeError):
+        return None
+    return disk.f_bavail * disk.f_frsize
+
+
+def _length(response: Any) -> int | None:
+    told = response.headers.get("Content-Length")
+    return int(told) if told and told.isdecimal() else None
+
+
+def _decoded(response: Any, encoding: str) -> Callable[[], bytes]:
+    """Return how to read a body in pieces; a host may compress what it was not asked to."""
+
+    def read() -> bytes:
+        piece: bytes = response.read1(CHUNK)
+        return piece
+
+    if encoding == "identity":
+        return read
+    if encoding not in {"gzip", "x-gzip"}:
+        raise ViduUnavailableError(
+            f"The storage host answered in an encoding that is not known here ({encoding!r:.40})."
+        )
+    unpacked = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    def unpack() -> bytes:
+        while not unpacked.eof:
+            packed = unpacked.unconsumed_tail or read()
+            if not packed:
+                raise EOFError("the compressed body ended early")
+            if piece := unpacked.decompress(packed, CHUNK):
+                return piece
+        return b""
+
+    return unpack
+
+
+def _words_of(head: bytes) -> str:
+    """Quote the error that an object store sends in place of a file; nothing of what it signs."""
+    words = [found.decode("utf-8", "replace") for found in _XML_WORDS.findall(head)]
+    return f": {quoted(': '.join(words))}" if words else ""
+
+
+def _read(read: Callable[[], bytes]) -> bytes:
+    # Apart from the writing: a full disk is no broken transfer, and trying again would not mend it.
+    try:
+        return read()
+    except (OSError, EOFError, zlib.error, http.client.HTTPException) as error:
+        raise ViduUnavailableError(f"The transfer broke off ({type(error).__name__}: {error}).") from error

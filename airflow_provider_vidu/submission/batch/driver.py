@@ -1,0 +1,819 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Durable submission of many requests: every item by the rules of ``submission.protocol``, many of them at once.
+
+::
+
+    header and shards read                    ->  each item decided on
+    lost ones searched in one walk of the list, known ones read 100 a query
+    intents written for those that can leave  and the ids of those that have returned: one write for both
+    POSTs, at most max_in_flight              each payload carries its item's marker
+    what is in doubt is searched again        once it can be told
+
+Runs on an event loop of the worker's own. The store is written from that loop: a write takes milliseconds, and the only
+others there are the batch's own submissions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vidu.api.errors import (
+    Fate,
+    ViduAuthError,
+    ViduConfigurationError,
+    ViduCreditError,
+    ViduError,
+    ViduNotFoundError,
+    ViduUnavailableError,
+    no_creation_error,
+    task_error,
+)
+from airflow_provider_vidu.api.messages import some_of
+from airflow_provider_vidu.compat import clear_this_task
+from airflow_provider_vidu.submission.batch.flow import Flow, refusal_of
+from airflow_provider_vidu.submission.batch.lost import LostSubmissions
+from airflow_provider_vidu.submission.batch.pacing import Budget, Pace
+from airflow_provider_vidu.submission.batch.prices import check_prices, give_back, hold_to_price
+from airflow_provider_vidu.submission.batch.recall import Generation, find_again
+from airflow_provider_vidu.submission.batch.records import (
+    MAX_PARAMETERS,
+    UNREAD,
+    Header,
+    Item,
+    ItemPhase,
+    Rank,
+    match,
+    new_items,
+    renewed,
+)
+from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_of, problems_of
+from airflow_provider_vidu.submission.batch.results import Memory
+from airflow_provider_vidu.submission.batch.store import HEADER_KEY, BatchStore, TravellingStore
+from airflow_provider_vidu.submission.driver import (
+    IN_PLACE_SECONDS,
+    MIN_ABSENCE,
+    SubmitLater,
+)
+from airflow_provider_vidu.submission.protocol import (
+    Action,
+    Known,
+    Remote,
+    decide,
+    derived_marker,
+    remote_of,
+    was_cleared,
+)
+from airflow_provider_vidu.submission.tries import Policies, Resumed, Try
+from airflow_provider_vidu.waiting.bulk_query import MAX_PARALLEL, BulkQuery, in_parallel
+from airflow_provider_vidu.waiting.schedule import REFUSALS
+from airflow_provider_vidu.waiting.wait import CANCEL_GAP, CANCEL_LOOKS, EMPTY_GAP, EMPTY_LOOKS, SLICE
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.client import AsyncViduClient
+    from airflow_provider_vidu.compat import StateStore
+
+#: Seconds between two lines of progress while submitting.
+SAY_EVERY = 15.0
+#: Seconds for cancelling what is not in the batch any more.
+LEAVE_SECONDS = 30.0
+#: Seconds between two queries for tasks that Vidu refuses to show; ``REFUSALS`` in a row are final.
+REFUSAL_GAP = 3.0
+#: How often tasks are queried again after their wait has ended and no query was answered …
+OUTAGE_LOOKS = 4
+#: … and seconds in between.
+OUTAGE_GAP = 5.0
+
+
+class BatchSubmission:
+    """
+    The submissions of one batch, over all tries of its task instance.
+
+    :param client: where to submit.
+    :param this_try: which try asks.
+    :param store: what outlives a try; None = nothing does (Airflow below 3.3).
+    :param policies: what the DAG author has chosen.
+    :param max_in_flight: submissions that may be out at once.
+    :param item_retries: how often an item is submitted again within a try after it has failed for a passing reason.
+    :param credit_budget: credits that all of it may cost; None = any.
+    :param resumed: what the try took with it when it left the worker; None = it has not.
+    :param travelled: the values of a :class:`TravellingStore` that came with it.
+    :param given_up: whoever waited has given up: nobody would wait for what is submitted now.
+    :param read_manifest: the rows of the manifest, where there is one.
+    :param is_landed: whether an item's file is where it was to be landed, by the item's number; None = nobody can say.
+    :param note_discarded: see :class:`~airflow_provider_vidu.submission.driver.Submission`.
+    :param clock: epoch seconds; injected by tests.
+    :param sleep: seconds, between two writes of a store that fails; injected by tests.
+    :param stop: called at least every half second; raises to end the try.
+    :param log: where to tell what is done and why.
+    """
+
+    def __init__(
+        self,
+        client: AsyncViduClient,
+        this_try: Try,
+        store: StateStore | None,
+        policies: Policies,
+        *,
+        max_in_flight: int,
+        item_retries: int = 0,
+        credit_budget: int | None = None,
+        resumed: Resumed | None = None,
+        travelled: dict[str, Any] | None = None,
+        given_up: bool = False,
+        read_manifest: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
+        is_landed: Callable[[int, ViduTask], bool | None] = lambda index, task: None,
+        note_discarded: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        stop: Callable[[], None] = lambda: None,
+        log: Any,
+    ) -> None:
+        self.client = client
+        self.this_try = this_try
+        self.policies = policies
+        self.requests: Sequence[BatchRequest] = ()
+        #: Tasks as last seen, by their items' numbers.
+        self.tasks: dict[int, ViduTask] = {}
+        #: Why an item has no task that can succeed, by its number.
+        self.errors: dict[int, ViduError] = {}
+        #: Why nothing more is submitted; None = nothing stands in the way.
+        self.stopped: ViduError | None = None
+        #: How submissions in doubt were answered, by the items' numbers.
+        self.lost_replies: dict[int, str] = {}
+        #: Replies that this try has lost, by the items' identities.
+        self.in_doubt: Counter[str] = Counter({} if resumed is None else resumed.attempts_of)
+        #: Whoever waited has given up.
+        self.given_up = given_up
+        #: Credits that are held back for what is out or in doubt, by the items' numbers.
+        self.reserved: dict[int, float] = {}
+        #: Why the last query for a running task was not answered, by its item's number.
+        self._unanswered: dict[int, ViduError] = {}
+        self.pace = Pace(max_in_flight, this_try.spread)
+        self.budget = Budget(credit_budget)
+        self.max_in_flight = max_in_flight
+        self.read_manifest = read_manifest
+        self.is_landed = is_landed
+        self.note_discarded = note_discarded
+        self.clock = clock
+        self.stop = stop
+        self.log = log
+        self.began = clock() if resumed is None else resumed.began
+        #: What outlives this try.
+        self.memory = Memory.of(store, durable=policies.durable)
+        lasting = store if self.memory is Memory.STORE else None
+        #: What has to travel in the arguments of a deferral; None = the store has it.
+        self.travelling = TravellingStore(travelled) if lasting is None else None
+        held = lasting or self.travelling or TravellingStore()
+        self.kept = BatchStore(held, this_try, log, clock=clock, sleep=sleep, stop=lambda: self.stop())
+        self._item_retries = item_retries
+        #: This try has left its worker and come back.
+        self.has_left = resumed is not None
+        self._waited = 0.0 if resumed is None else IN_PLACE_SECONDS
+        self._query = BulkQuery(client)
+        self._prices_are_checked = False
+        #: Items that cost more than they may, and that Vidu has not cancelled.
+        self.kept_in_spite: set[int] = set()
+        self._said_at = clock()
+
+    @property
+    def items(self) -> Sequence[Item]:
+        """What is known of each item, in the order of the requests."""
+        return self.kept.items
+
+    async def submit(self, requests: Sequence[BatchRequest]) -> None:
+        """
+        Submit what has not been submitted by any try, and find what has. The first thing that a try does.
+
+        :param requests: as checked. One that cannot be built now is taken for what stood in its place.
+        :raises ViduInputError: requests that nothing was submitted for cannot be built.
+        :raises ViduError: the list differs from what was paid for, or nothing can be told or written now.
+        :raises SubmitLater: only where the policies have ``may_leave``.
+        """
+        self.requests = requests
+        header = self.kept.load()
+        if header is None and self._may_be_discarded and (generation := await find_again(self)) is not None:
+            await self._meet_again(generation)
+        elif header is None or self._begins_anew(header):
+            self._begin(layout=1 if header is None else header.layout + 1)
+        else:
+            await self._meet(header)
+        await LostSubmissions(self).search()
+        await self._read(within_try=self.has_left)
+        if self._cleared:
+            # Last: a death before this leaves the clear to the next try.
+            self.kept.write(needed=True)
+            this_try = self.this_try
+            self.kept.write_header(
+                replace(self.header, max_tries=this_try.max_tries, try_number=this_try.try_number, returned="", dear=0)
+            )
+        await self._submit_rest()
+
+    async def resume(self, requests: Sequence[BatchRequest]) -> bool:
+        """
+        Read what became of the batch; what a resumed worker does first. Items that may be tried again are submitted.
+
+        :param requests: as read.
+        :return: whether the batch is the one that is remembered; False = a try has to begin anew.
+        """
+        self.requests = requests
+        header = self.kept.load()
+        if header is None or header.asked != digest_of(requests):
+            # A file may have been written anew meanwhile: which video is whose takes a look at every request.
+            return False
+        await LostSubmissions(self).search()
+        await self.go_on()
+        return True
+
+    async def go_on(self) -> None:
+        """Query every task, and submit again what may be: after a wait."""
+        await self._read(within_try=True)
+        await self._submit_rest()
+
+    async def query_until_answered(self, is_unchanged: Callable[[], bool] = lambda: False) -> None:
+        """
+        Query again where a wait has ended and nothing has been learnt of what it was for: another would end at once.
+
+        :param is_unchanged: whether everything that was waited for still seems to run.
+        :raises ViduUnavailableError: there is still no better answer; a retry goes on.
+        """
+
+        def is_stuck() -> bool:
+            running = self.running
+            return self.may_submit and bool(running) and (running.keys() <= self._unanswered.keys() or is_unchanged())
+
+        for _ in range(OUTAGE_LOOKS):
+            if not is_stuck():
+                return
+            await self._rest(OUTAGE_GAP)
+            await self.go_on()
+        if not is_stuck():
+            return
+        running = self.running
+        error = next((self._unanswered[index] for index in running if index in self._unanswered), None)
+        problem = (
+            "Vidu still shows them as running" if error is None else f"they cannot be queried now: {error.message}"
+        )
+        advice = "Their videos stay at Vidu and nothing is lost. "
+        if self.memory is Memory.NONE:
+            # A retry that pays for everything again is not made.
+            advice += f"A retry would submit all again (durable=False): {self.memory.by_clearing('the rest')}"
+        else:
+            advice += "A retry queries them again and submits only what is missing."
+        raise ViduUnavailableError(
+            f"The wait for {len(running)} Vidu tasks has ended ({some_of(running.values())}), and {problem}",
+            fate=Fate.PERMANENT if self.memory is Memory.NONE else Fate.RETRYABLE,
+            http_status=None if error is None else error.http_status,
+            advice=advice,
+        )
+
+    @property
+    def end_time(self) -> float:
+        """The deadline of this try, epoch seconds."""
+        return self.began + self.policies.timeout
+
+    @property
+    def may_submit(self) -> bool:
+        """Whether anybody would wait for what is submitted now: nobody pays for what is given up at once."""
+        return not self.given_up and self.clock() < self.end_time
+
+    @property
+    def running(self) -> dict[int, str]:
+        """The ids of the tasks that have not ended, by their items' numbers, in the order of their submission."""
+        running = [
+            (item.attempted_at or 0.0, index, item.task_id)
+            for index, item in enumerate(self.items)
+            if item.task_id and index not in self.errors and not (index in self.tasks and self.tasks[index].is_final)
+        ]
+        return {index: task_id for _, index, task_id in sorted(running)}
+
+    async def fetch_missing_links(self) -> None:
+        """Give what has succeeded without a video a second chance, a few seconds long."""
+        unanswered: dict[int, ViduError] = {}
+
+        async def look_at(index: int) -> None:
+            self.stop()
+            unanswered.pop(index, None)
+            try:
+                self.tasks[index] = await self.client.get_task(self.tasks[index].task_id, retry=False)
+            except ViduError as error:
+                unanswered[index] = error
+
+        for look in range(EMPTY_LOOKS):
+            empty = [index for index, task in self.tasks.items() if task.succeeded and not task.video_url]
+            if not empty:
+                return
+            if look:
+                await asyncio.sleep(EMPTY_GAP)
+            await in_parallel(empty, min(MAX_PARALLEL, len(empty)), look_at)
+        for index in (index for index in empty if not self.tasks[index].video_url):
+            task = self.tasks[index]
+            if index in unanswered:
+                # Only an answer tells that there is no video; it is paid, and the next try looks again.
+                self.errors[index] = ViduUnavailableError(
+                    f"The task has succeeded, and its links cannot be read now ({unanswered[index].message}).",
+                    task_id=task.task_id,
+                    advice="The video is paid and stays at Vidu; a retry fetches it.",
+                )
+                continue
+            # It stays as submitted: the video exists at the host, and a new generation would be billed again.
+            error = no_creation_error(task.task_id, task.unread_reply, state=task.state, credits=task.credits)
+            error.advice = (
+                "It is billed: check the task with Vidu (its console or support) before anything else. "
+                f"{self.memory.queried_again}"
+            )
+            self.errors[index] = error.without(self.client.account.api_key)
+
+    def note_returned(self, *, whole: bool) -> None:
+        """
+        Note that ``execute`` is about to hand the results over.
+
+        :param whole: no item has failed: a clear after this means a new generation of all. Otherwise a clear means
+            the rest.
+        """
+        if self.kept.header is not None:
+            returned = "whole" if whole else "partly"
+            self.kept.write_header(replace(self.kept.header, returned=returned), needed=False)
+
+    async def note_cancelled(self, task_ids: Iterable[str]) -> set[str]:
+        """
+        Note tasks that were cancelled on our side, unbilled: the next try submits them anew.
+
+        The tasks themselves are asked: a host may say yes to a cancel and go on.
+
+        :param task_ids: Vidu's ids, of this batch, that it has said yes to.
+        :return: those that show it.
+        """
+        left, cancelled = list(task_ids), set[str]()
+        for look in range(CANCEL_LOOKS):
+            if look:
+                await asyncio.sleep(CANCEL_GAP)
+            seen = await self._query.get_tasks(left)
+            cancelled |= _failed_of(seen)
+            left = [task_id for task_id in left if task_id not in cancelled]
+            if not left:
+                break
+        for index, item in enumerate(self.items):
+            if item.task_id in cancelled:
+                self.kept.put(index, renewed(item))
+        self.kept.write(needed=False)
+        return cancelled
+
+    @property
+    def generation(self) -> str:
+        """The batch's own marker, which every item's begins with."""
+        return self.header.generation
+
+    # -- begin ------------------------------------------------------------------------------------------------
+
+    @property
+    def header(self) -> Header:
+        """What is remembered of the batch as a whole."""
+        if self.kept.header is None:
+            raise RuntimeError("a batch that has not begun")
+        return self.kept.header
+
+    @property
+    def _cleared(self) -> bool:
+        header, this_try = self.header, self.this_try
+        return was_cleared(
+            header.max_tries, header.try_number, this_try.max_tries, this_try.try_number, this_try.first_try
+        )
+
+    @property
+    def _may_be_discarded(self) -> bool:
+        return self.memory is Memory.STORE and self.this_try.record_may_be_discarded and not self.kept.is_known_empty
+
+    def _begins_anew(self, header: Header) -> bool:
+        if header.returned == "whole" and self._cleared:
+            self.log.info("The earlier videos were delivered, and the task has been cleared to run again.")
+            return True
+        if header.account == self.client.account.identity:
+            return False
+        if self._cleared and self.policies.on_unknown == "resubmit":
+            self.log.warning("The connection's host or key has changed; on_unknown is resubmit: all is submitted anew.")
+            return True
+        ids = [item.task_id for item in self.items if item.task_id]
+        raise ViduError(
+            f"An earlier try has submitted {len(ids)} Vidu tasks ({some_of(ids)}), and the connection's host or key "
+            "has changed since.",
+            advice=(
+                "They may be billed; nothing was submitted by this try. Restore the connection that submitted them, or "
+                f"set on_unknown='resubmit' and {clear_this_task()} to submit all again."
+            ),
+        )
+
+    async def _meet_again(self, generation: Generation) -> None:
+        """Meet what a search has found as if it had been remembered; it counts as cleared."""
+        items = generation.items
+        header = Header(generation.marker, 0, len(items), max_tries=-1, account=self.client.account.identity)
+        self.kept.remember(header, items)
+        # What was not found, and a later attempt at what has failed, may still show where there is a list to show it.
+        await self._meet(header, unsent=ItemPhase.INTENT if generation.is_listed else ItemPhase.NEW)
+
+    async def _meet(self, header: Header, *, unsent: ItemPhase = ItemPhase.NEW) -> None:
+        """
+        Meet what is remembered: each request finds what was done for it, wherever it is in the list now.
+
+        :param unsent: what a request counts as that nothing is remembered of.
+        """
+        wanted = [request.reading for request in self.requests]
+        by_place = bool(header.layout)
+        found = match(self.items, wanted, by_place=by_place)
+        if found.unclear:
+            found = match(self.items, wanted, await self._ranks(found.unclear), by_place=by_place)
+        if found.in_question and self.policies.on_input_change != "resubmit":
+            raise self._unrecognised(found.in_question)
+        problems_of(request for request, item in zip(self.requests, found.items, strict=True) if not item.has_been_sent)
+        left_credits = header.left_credits
+        if found.left_over:
+            left_credits += await self._leave(found.left_over)
+        asked = digest_of(self.requests)
+        read = [
+            replace(item, more=reading.more) if item.more == UNREAD and reading is not None else item
+            for item, reading in zip(found.items, wanted, strict=True)
+        ]
+        found = replace(found, items=tuple(read))
+        if unsent is ItemPhase.INTENT:
+            items = [
+                item if item.has_been_sent else replace(item, phase=unsent, attempted_at=self.began)
+                for item in found.items
+            ]
+            found = replace(found, items=tuple(items))
+        if found.moved or not header.layout:
+            layout, size = header.layout + 1, len(found.items)
+            self.kept.begin(
+                replace(header, layout=layout, size=size, asked=asked, left_credits=left_credits), found.items
+            )
+        elif header.asked != asked:
+            self.kept.write_header(replace(header, asked=asked))
+        sent = sum(item.has_been_sent for item in self.items)
+        self.log.info(
+            "%d of %d requests have been sent before; only what has failed is sent again.", sent, len(self.items)
+        )
+
+    async def _ranks(self, items: Sequence[Item]) -> dict[str, Rank]:
+        """
+        Query what became of some items, by their identities.
+
+        :raises ViduError: Vidu cannot be asked now; without the answer a request might be paid for again.
+        """
+        seen = await self._query_patiently([item.task_id for item in items if item.task_id])
+        ranks = {}
+        for item in items:
+            found = seen[item.task_id] if item.task_id else None
+            if found is None or isinstance(found, ViduNotFoundError):
+                ranks[item.identity] = Rank.IN_DOUBT
+            elif isinstance(found, ViduError):
+                raise ViduUnavailableError(
+                    "The list of requests has changed, and which of the earlier Vidu tasks are paid for cannot be "
+                    f"queried now ({found.message}).",
+                    task_id=item.task_id,
+                    fate=found.fate,
+                    http_status=found.http_status,
+                    advice="Nothing was submitted by this try, and what was submitted goes on. A retry queries again.",
+                )
+            elif found.failed:
+                ranks[item.identity] = Rank.FAILED
+            else:
+                ranks[item.identity] = Rank.SUCCEEDED if found.succeeded else Rank.RUNNING
+        return ranks
+
+    def _unrecognised(self, in_question: Sequence[tuple[int, Item]]) -> ViduError:
+        """Return the error of links that may be new ones to pictures that are paid for, or links to other pictures."""
+        differing: dict[str, None] = {}
+        for row, item in in_question:
+            reading = self.requests[row].reading
+            if reading is not None:
+                differing.update(dict.fromkeys(reading.differing(item.reading)))
+        rows = [row for row, _ in in_question]
+        # Of one in doubt, its marker is all that tells it in the account's list.
+        tasks = list(dict.fromkeys(item.task_id or item.marker(self.generation) for _, item in in_question))
+        what = f"Item {rows[0]} asks" if len(rows) == 1 else f"Items {some_of(rows)} ask"
+        names = f" ({', '.join(list(differing)[:MAX_PARAMETERS])})" if differing else ""
+        return ViduError(
+            f"{what} for a picture whose URL differs only in its query{names} from that of Vidu task {some_of(tasks)}, "
+            "which was submitted and is not in the batch any more. It may be the same picture with a new signature, or "
+            "another picture.",
+            advice=(
+                "Nothing was submitted by this try; the earlier task may be billed. If it is another picture and may "
+                "be billed too, set on_input_change='resubmit'. If it is the same picture, pass the earlier link "
+                "again, or fetch the video with ViduHook().download('THE-VIDU-TASK-ID', path) and take the item out "
+                "of the batch. In later runs, pass the picture as a file or an unsigned URL."
+            ),
+        )
+
+    async def _leave(self, left_over: Sequence[Item]) -> float:
+        """Let go of what nobody asks for any more. Returns the credits that it costs."""
+        ids = [item.task_id for item in left_over if item.task_id]
+        # Of one in doubt, its marker is all that tells it in the account's list.
+        names = [item.task_id or item.marker(self.generation) for item in left_over]
+        if not self._cleared and self.policies.on_input_change != "resubmit":
+            raise self.changed(len(left_over), names)
+        from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
+
+        await cancel_unfinished(self.client, ids, seconds=LEAVE_SECONDS, log=self.log)
+        # The tasks themselves are asked: a cancelled one shows as failed, and what has failed is not billed.
+        seen = await self._query.get_tasks(ids)
+        unbilled = _failed_of(seen)
+        self.log.info(
+            "%s: %d of them have failed or are cancelled, unbilled.", _named(len(left_over), names), len(unbilled)
+        )
+        if len(unbilled) < len(left_over):
+            self.log.warning(
+                "%d of them are or may be billed; their videos stay at Vidu for as long as Vidu keeps them.",
+                len(left_over) - len(unbilled),
+            )
+        return sum(item.credits or 0 for item in left_over if item.task_id not in unbilled)
+
+    def changed(self, count: int, names: Iterable[str]) -> ViduError:
+        """
+        Return the error of a try that does not ask any more for what an earlier one has submitted.
+
+        :param count: how many requests that are.
+        :param names: of their Vidu tasks.
+        """
+        return ViduError(
+            f"This try asks for something else than the try before: {_named(count, names)}.",
+            advice=(
+                f"Nothing was submitted by this try. To go on with the new requests, "
+                f"{self.memory.by_clearing('what is new')} Or set on_input_change='resubmit'. A field that renders "
+                "differently at every try (a time, a random value) causes this."
+            ),
+        )
+
+    def _begin(self, layout: int) -> None:
+        """Write a new generation: every item new, unless an earlier part of it may be forgotten."""
+        problems_of(self.requests)
+        items = new_items([request.reading for request in self.requests if request.reading is not None])
+        if self.memory is Memory.LIST:
+            if self.this_try.try_number > 1 or self.has_left:
+                items = [replace(item, phase=ItemPhase.INTENT, attempted_at=self.began) for item in items]
+        elif self.has_left and self.memory is Memory.NONE:
+            raise ViduError(
+                "What this try has submitted before it left the worker is forgotten (durable=False).",
+                advice="Look at the account's tasks; nothing more was submitted.",
+            )
+        account = self.client.account.identity
+        asked = digest_of(self.requests)
+        header = Header(self._new_generation(), layout, len(items), self.this_try.max_tries, account, asked)
+        self.kept.begin(replace(header, try_number=self.this_try.try_number), items)
+
+    def _new_generation(self) -> str:
+        """Return the marker of a new generation: random, or without a store one that a later try computes again."""
+        if self.memory is Memory.LIST:
+            return derived_marker(*self.this_try.marker_parts, HEADER_KEY)
+        return self.this_try.new_marker(HEADER_KEY)
+
+    @property
+    def lost(self) -> list[int]:
+        """The numbers of the items of which nobody knows yet whether they were accepted."""
+        return [
+            index
+            for index, item in enumerate(self.items)
+            if item.phase is ItemPhase.INTENT and index not in self.errors
+        ]
+
+    # -- what is known ----------------------------------------------------------------------------------------
+
+    def known(self, index: int, remote: Remote | None = None) -> Known:
+        """
+        Return what the rules of submission decide by.
+
+        :param index: the item's number.
+        :param remote: what the task was last seen as; None = it has not been looked at.
+        """
+        return Known(
+            record=self.items[index].as_submission(self.header, self.client.account.timeout),
+            max_tries=self.this_try.max_tries,
+            try_number=self.this_try.try_number,
+            first_try=self.this_try.first_try,
+            account=self.client.account.identity,
+            remote=remote,
+            on_unknown=self.policies.on_unknown,
+        )
+
+    async def _read(self, *, within_try: bool = False) -> None:
+        """
+        Query every task, and decide on each item.
+
+        :param within_try: it is still the try that has submitted them: they are submitted again only as often as
+            ``item_retries`` says.
+        """
+        known = [(index, item.task_id) for index, item in enumerate(self.items) if item.task_id]
+        seen = await self._query_patiently([task_id for _, task_id in known])
+        for result in seen.values():
+            if isinstance(result, (ViduAuthError, ViduConfigurationError)):
+                raise self._refused(result, [task_id for task_id in seen if type(seen[task_id]) is type(result)])
+        self.budget.spent = self.header.left_credits
+        for index, task_id in known:
+            self.take_look(index, seen[task_id], within_try=within_try)
+        for index, item in enumerate(self.items):
+            if item.phase is ItemPhase.INTENT and index not in self.reserved:
+                # An earlier part of this task has sent it, and it may be billed.
+                self.reserved[index] = self.budget.reserve(*self.requests[index].price)
+            elif item.phase is ItemPhase.REFUSED:
+                if self._cleared:
+                    self.kept.put(index, renewed(item))
+                else:
+                    self.errors.setdefault(index, refusal_of(item.error or ""))
+
+    async def _query_patiently(self, task_ids: Sequence[str]) -> dict[str, ViduTask | ViduError]:
+        """Query tasks, and again those that Vidu refuses to show: one refusal may be a gateway's hiccup."""
+        seen = await self._query.get_tasks(task_ids)
+        for _ in range(REFUSALS - 1):
+            refused = [task_id for task_id, result in seen.items() if _is_refusal(result)]
+            if not refused:
+                break
+            await self._rest(REFUSAL_GAP)
+            seen.update(await self._query.get_tasks(refused))
+        return seen
+
+    def _refused(self, error: ViduError, task_ids: Sequence[str]) -> ViduError:
+        """Return the error of a host that refuses all queries; it is about tasks that may be billed."""
+        return type(error)(
+            f"Vidu refuses queries for {len(task_ids)} tasks of this batch ({some_of(task_ids)}). {error.message}",
+            fate=error.fate,
+            reason=error.reason,
+            trace_id=error.trace_id,
+            http_status=error.http_status,
+            advice=(
+                f"{error.advice} The tasks go on and may be billed; nothing is lost. Then "
+                f"{self.memory.by_clearing('the rest')}"
+            ),
+        )
+
+    def take_look(self, index: int, answer: ViduTask | ViduError, *, within_try: bool) -> None:
+        """
+        Take what a query has shown of an item: what is known of it, and whether it is submitted again.
+
+        :param within_try: see :meth:`_read`.
+        """
+        item = self.items[index]
+        self._unanswered.pop(index, None)
+        if isinstance(answer, ViduError) and _is_refusal(answer):
+            is_missing = isinstance(answer, ViduNotFoundError)
+            self.errors[index] = type(answer)(
+                "Vidu does not know this task (any more)."
+                if is_missing
+                else f"Vidu refuses a query for this task. {answer.message}",
+                task_id=item.task_id,
+                reason=answer.reason,
+                http_status=answer.http_status,
+                advice=(
+                    "It was submitted and may be billed, and is not submitted again. Check that the connection's key "
+                    "and host are those that submitted it."
+                ),
+            )
+            remote = Remote.MISSING if is_missing else Remote.UNREACHABLE
+        elif isinstance(answer, ViduError):
+            self._unanswered[index] = answer
+            remote = Remote.UNREACHABLE
+        else:
+            self.tasks[index] = answer
+            # It may have been refused before.
+            self.errors.pop(index, None)
+            remote = remote_of(answer)
+            if answer.failed:
+                self.errors[index] = task_error(
+                    answer.task_id, answer.err_code, message=answer.err_msg, credits=answer.credits
+                )
+        if isinstance(answer, ViduError) or not answer.failed:
+            # Not every host tells what a task has cost: then the estimate counts, as when it was submitted.
+            kind, estimate = self.requests[index].price
+            self.budget.paid(kind, item.credits, estimate)
+        may_again = self.may_submit and (not within_try or item.attempt <= self._item_retries)
+        if may_again and decide(self.known(index, remote)).action is Action.SUBMIT:
+            self.log.info("Item %d is submitted anew: %s", index, self.errors.pop(index, remote.value))
+            self.tasks.pop(index, None)
+            self.kept.put(index, renewed(item))
+
+    # -- submitting -------------------------------------------------------------------------------------------
+
+    async def _submit_rest(self) -> None:
+        hold_to_price(self)
+        while True:
+            new = [i for i, item in enumerate(self.items) if item.phase is ItemPhase.NEW and i not in self.errors]
+            if new and not self.may_submit:
+                late = ViduUnavailableError(
+                    "The wait was over before it could be submitted.", advice="It is not billed; a retry submits it."
+                )
+                self.errors.update(dict.fromkeys(new, late))
+            elif new and self.stopped is None:
+                await self._check_prices(new)
+                await Flow(self, new).run()
+            elif not self.lost:
+                break
+            if self.stopped is not None and not isinstance(self.stopped, ViduCreditError):
+                raise self._cut_short(self.stopped)
+            await LostSubmissions(self).settle()
+        await give_back(self)
+        self.kept.write(needed=False)
+
+    async def _check_prices(self, new: Sequence[int]) -> None:
+        if self._prices_are_checked:
+            return
+        self._prices_are_checked = True
+        try:
+            await check_prices(self, new)
+        except ViduCreditError as error:
+            if all(item.phase is ItemPhase.NEW for item in self.items):
+                raise
+            # What an earlier try has paid for is waited for and landed first.
+            error.advice = f"The rest was not submitted. Mend this, then {self.memory.by_clearing('the rest')}"
+            self.stopped = error
+
+    def _cut_short(self, error: ViduError) -> ViduError:
+        """Say what the refusal of one submission means for the batch: it tells of itself alone."""
+        submitted = sum(item.phase is ItemPhase.SUBMITTED for item in self.items)
+        if submitted:
+            error.message = (
+                f"{submitted} of {len(self.items)} requests are submitted ({self.budget.spent} credits) and go on, the "
+                f"rest is not: {error.message}"
+            )
+            mended = "" if error.fate is Fate.RETRYABLE else error.advice
+            rest = (
+                "Nothing is lost: a retry waits for them and submits the rest only."
+                if self.memory is not Memory.NONE
+                else f"A retry would submit all anew (durable=False): {self.memory.by_clearing('the rest')}"
+            )
+            error.advice = f"{mended} {rest}".strip()
+        return error
+
+    async def pause(self, seconds: float, of: float) -> None:
+        """
+        Wait here, or leave the worker if all of it would take long.
+
+        :param seconds: to wait now.
+        :param of: seconds that it may take in all.
+        :raises SubmitLater: only where the policies have ``may_leave``.
+        """
+        if self.policies.may_leave and self._waited + of > IN_PLACE_SECONDS:
+            self.kept.write(needed=False)
+            raise SubmitLater(max(of, MIN_ABSENCE), Resumed(self.began, attempts_of=dict(self.in_doubt)))
+        self._waited += seconds
+        await self._rest(seconds)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait here, whatever the policies."""
+        end = self.clock() + seconds
+        while (left := end - self.clock()) > 0:
+            self.stop()
+            await asyncio.sleep(min(SLICE, left))
+
+    def created(self, index: int, task: ViduTask, attempt: int) -> None:
+        """
+        Note the task of an item; it reaches the store with the next write.
+
+        :param index: the item's number.
+        :param task: the create answer, or the row that a look-up found.
+        :param attempt: number of the attempt that has created it.
+        """
+        self.kept.update(index, phase=ItemPhase.SUBMITTED, attempt=attempt, task_id=task.task_id, credits=task.credits)
+        self.tasks[index] = task
+        self.budget.release(self.reserved.pop(index, 0))
+        if not task.failed:
+            kind, estimate = self.requests[index].price
+            self.budget.paid(kind, task.credits, estimate)
+        if self.policies.limits.is_exceeded_by(task):
+            hold_to_price(self)
+
+    def say(self, *, now: bool = False) -> None:
+        """
+        Tell the progress of the submissions, once in a while.
+
+        :param now: in any case.
+        """
+        if not now and self.clock() - self._said_at < SAY_EVERY:
+            return
+        self._said_at = self.clock()
+        submitted = sum(item.phase is ItemPhase.SUBMITTED for item in self.items)
+        failed = len(self.errors)
+        self.log.info(
+            "Submitted %d of %d, %s credits committed%s.",
+            submitted,
+            len(self.items),
+            round(self.budget.spent, 2),
+            f"; {failed} failed" if failed else "",
+        )
+
+
+def _is_refusal(result: object) -> bool:
+    return isinstance(result, ViduError) and (
+        isinstance(result, ViduNotFoundError) or result.fate is not Fate.RETRYABLE
+    )
+
+
+def _named(count: int, names: Iterable[str]) -> str:
+    return f"{count} requests that were submitted are not in the batch any more ({some_of(names)})"
+
+
+def _failed_of(seen: Mapping[str, ViduTask | ViduError]) -> set[str]:
+    return {task_id for task_id, task in seen.items() if not isinstance(task, ViduError) and task.failed}

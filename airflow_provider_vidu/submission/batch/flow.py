@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+The stream of a batch's submissions: requests are built ahead, intents written for those that can leave at once, and
+at most so many POSTs are out as the account bears.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vidu.api.errors import (
+    REASONS,
+    Fate,
+    ViduAuthError,
+    ViduConfigurationError,
+    ViduCreditError,
+    ViduError,
+    ViduInputError,
+    ViduRateLimitError,
+    ViduSubmissionInDoubtError,
+    ViduUnavailableError,
+)
+from airflow_provider_vidu.landing.many import SILENT
+from airflow_provider_vidu.reporting import metrics
+from airflow_provider_vidu.submission.batch.identity import reading_of
+from airflow_provider_vidu.submission.batch.pacing import Spending
+from airflow_provider_vidu.submission.batch.records import ItemPhase
+from airflow_provider_vidu.submission.driver import MAX_INTENT_AGE, ended_by
+from airflow_provider_vidu.submission.protocol import with_marker
+from airflow_provider_vidu.waiting.wait import SLICE
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.submission.batch.driver import BatchSubmission
+
+#: Attempts in a row that do not reach Vidu, after which a try ends; those that were out together are one.
+MAX_OUTAGES = 5
+#: Seconds that submissions which are out may take when the worker is told to stop.
+DRAIN_SECONDS = 1.5
+#: How often intents are written anew whose write took so long that they cannot be relied on.
+MAX_INTENT_WRITES = 3
+#: How often a request is sent again that Vidu refuses for now, though not for a full queue.
+MAX_REFUSALS = 3
+
+
+@dataclass(frozen=True)
+class _Built:
+    index: int
+    wire: dict[str, Any] = field(repr=False)
+
+
+class Flow:
+    """
+    Submits some items of a batch.
+
+    :param batch: whose.
+    :param new: their numbers.
+    """
+
+    def __init__(self, batch: BatchSubmission, new: Iterable[int]) -> None:
+        self._batch = batch
+        self._waiting = deque(new)
+        self._building: dict[asyncio.Future[Any], int] = {}
+        self._ready: deque[_Built] = deque()
+        self._out: dict[asyncio.Future[Any], _Built] = {}
+        self._seal = batch.this_try.seal()
+        self._outages = 0
+        self._patience = batch.client.account.timeout
+        self._refusals: dict[int, int] = {}
+        self._is_held = False
+
+    async def run(self) -> None:
+        """
+        Submit until all have been, or something stops it (:attr:`BatchSubmission.stopped`), or the deadline has
+        passed, or the budget depends on what lost submissions turn out to be.
+
+        :raises ViduUnavailableError: an intent cannot be written.
+        :raises SubmitLater: see :meth:`BatchSubmission.pause`.
+        """
+        batch = self._batch
+        try:
+            while self._out or (self._goes_on and (self._waiting or self._building or self._ready)):
+                self._stop()
+                self._build()
+                leaving = self._leaving() if self._goes_on else []
+                self._write_intents(leaving)
+                for built in leaving:
+                    self._out[asyncio.ensure_future(self._post(built))] = built
+                await self._wait()
+                batch.say()
+        finally:
+            for one in self._building:
+                one.cancel()
+            await self._drain()
+            batch.kept.write(needed=False)
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._batch.stopped is None and not self._is_held and self._batch.may_submit
+
+    def _stop(self) -> None:
+        try:
+            self._batch.stop()
+        except ViduError:
+            self._patience = DRAIN_SECONDS
+            raise
+
+    def _build(self) -> None:
+        while self._waiting and len(self._building) + len(self._ready) < self._batch.max_in_flight:
+            index = self._waiting.popleft()
+            # A large image is read and encoded beside the loop.
+            self._building[asyncio.ensure_future(asyncio.to_thread(self._built, index))] = index
+
+    def _built(self, index: int) -> _Built:
+        # Its warnings were told when it was checked.
+        wire = self._batch.requests[index].wire(SILENT)
+        if self._batch.items[index].reading != reading_of(wire):
+            raise ViduInputError("The request, or its picture, has changed since the batch was checked.")
+        return _Built(index, wire)
+
+    def _leaving(self) -> list[_Built]:
+        """Take those that can leave now: as many as the account bears, within the budget."""
+        batch = self._batch
+        leaving: list[_Built] = []
+        while (
+            self._ready
+            and len(self._out) + len(leaving) < batch.pace.allowed
+            and batch.clock() >= batch.pace.not_before
+        ):
+            built = self._ready[0]
+            price = batch.requests[built.index].price
+            others = bool(self._out or leaving)
+            spending = batch.budget.asks(*price, others_are_out=others or bool(batch.lost))
+            if spending is not Spending.GO:
+                # What is out may come back unbilled, and what is lost may be absent; only then is the end certain.
+                if not others and batch.lost:
+                    self._is_held = True
+                elif not others:
+                    batch.stopped = self._budget_error(built)
+                break
+            leaving.append(self._ready.popleft())
+            batch.reserved[built.index] = batch.budget.reserve(*price)
+        return leaving
+
+    def _write_intents(self, leaving: list[_Built]) -> None:
+        """Write the intents of what leaves, and with them the ids of what has come back."""
+        batch = self._batch
+        before = {built.index: batch.items[built.index] for built in leaving}
+        for left in reversed(range(MAX_INTENT_WRITES)):
+            now = batch.clock()
+            for index, item in before.items():
+                batch.kept.update(index, phase=ItemPhase.INTENT, attempt=item.attempt + 1, attempted_at=now)
+            try:
+                self._stop()
+                batch.kept.write(needed=bool(leaving))
+                if not left and batch.clock() - now > MAX_INTENT_AGE:
+                    raise ViduUnavailableError(
+                        f"A write of the task state store takes more than {MAX_INTENT_AGE:.0f} s.",
+                        advice="So nothing more was submitted; a retry goes on with the rest.",
+                    )
+            except ViduError:
+                for index, item in before.items():
+                    batch.kept.put(index, item)
+                    batch.budget.release(batch.reserved.pop(index, 0))
+                raise
+            if not leaving or batch.clock() - now <= MAX_INTENT_AGE:
+                return
+
+    async def _post(self, built: _Built) -> ViduTask:
+        batch = self._batch
+        item = batch.items[built.index]
+        marker = item.marker(batch.generation)
+        sent, _ = with_marker(built.wire, f"{marker}.{self._seal}" if self._seal else marker)
+        # The next try waits this out before it takes a submission for absent: nothing may be sent later.
+        not_after = (item.attempted_at or 0.0) + batch.client.account.timeout
+        return await batch.client.submit(sent, not_after=not_after)
+
+    async def _wait(self) -> None:
+        batch = self._batch
+        under_way = {*self._building, *self._out}
+        if under_way:
+            done, _ = await asyncio.wait(under_way, timeout=SLICE, return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                if one in self._building:
+                    self._take_built(one)
+                else:
+                    self._take(one)
+        elif self._ready and batch.stopped is None and (left := batch.pace.not_before - batch.clock()) > 0:
+            if batch.clock() + left > batch.end_time:
+                batch.stopped = ViduRateLimitError("Vidu takes no further submission.")
+                return
+            batch.log.info("Vidu refuses or does not answer submissions now; next attempt in %.0f s.", left)
+            await batch.pause(left, left)
+
+    def _take_built(self, one: asyncio.Future[Any]) -> None:
+        index = self._building.pop(one)
+        try:
+            self._ready.append(one.result())
+        except ViduError as error:
+            self._batch.errors[index] = error
+        except OSError as error:
+            self._batch.errors[index] = ViduUnavailableError(
+                f"images: cannot be read now ({error}).", advice="It was not submitted; a retry tries again."
+            )
+
+    def _take(self, one: asyncio.Future[Any]) -> None:
+        """Take what came back."""
+        batch = self._batch
+        built = self._out.pop(one)
+        index = built.index
+        item = batch.items[index]
+        try:
+            created: ViduTask = one.result()
+        except ViduSubmissionInDoubtError as error:
+            batch.log.warning("Item %d: %s", index, error)
+            ended = batch.clock()
+            if not ended_by(error.http_status):
+                # What was sent may be on its way for as long as a POST can last.
+                ended = max(ended, (item.attempted_at or ended) + batch.client.account.timeout)
+            batch.in_doubt[item.identity] += 1
+            batch.lost_replies[index] = error.message
+            batch.kept.update(index, ended_at=ended)
+            # A host that answers nobody must not be sent the whole batch.
+            if self._is_down(error):
+                batch.stopped = batch.stopped or ViduUnavailableError(
+                    f"{self._outages} times in a row submissions were sent and not answered ({error.message}).",
+                    advice="Which of them were accepted is looked up by the next try; none is sent blindly again.",
+                )
+        except ViduError as error:
+            batch.budget.release(batch.reserved.pop(index, 0))
+            self._take_refusal(built, error)
+        else:
+            self._outages = 0
+            batch.pace.accepted()
+            batch.created(index, created, item.attempt)
+            metrics.submitted(batch.requests[index].model)
+
+    def _is_down(self, error: ViduError) -> bool:
+        """Note an attempt that came to nothing, and tell whether there were too many in a row."""
+        self._outages += self._batch.pace.refused(self._batch.clock(), error.retry_after)
+        return self._outages > MAX_OUTAGES
+
+    def _take_refusal(self, built: _Built, error: ViduError) -> None:
+        """Nothing was created."""
+        batch = self._batch
+        index = built.index
+        # Its marker stands nowhere at Vidu: the next attempt may have the same one.
+        batch.kept.update(index, phase=ItemPhase.NEW, attempt=batch.items[index].attempt - 1)
+        if isinstance(error, ViduRateLimitError):
+            batch.pace.refused(batch.clock(), error.retry_after)
+            self._ready.appendleft(built)
+        elif isinstance(error, (ViduCreditError, ViduAuthError, ViduConfigurationError)):
+            # The next one would be told the same.
+            if isinstance(error, ViduCreditError):
+                mended = batch.memory.by_clearing("the rest")
+                error.advice = f"The rest was not submitted. Top the account up, then {mended}"
+            batch.stopped = batch.stopped or error
+        elif isinstance(error, ViduUnavailableError):
+            self._ready.appendleft(built)
+            if self._is_down(error):
+                batch.stopped = batch.stopped or error
+        elif error.fate is Fate.RETRYABLE:
+            self._refusals[index] = self._refusals.get(index, 0) + 1
+            if self._refusals[index] > MAX_REFUSALS:
+                batch.errors[index] = error
+            else:
+                batch.pace.refused(batch.clock(), error.retry_after)
+                self._ready.append(built)
+        else:
+            batch.log.warning("Item %d was refused: %s", index, error)
+            batch.errors[index] = error
+            batch.kept.update(index, phase=ItemPhase.REFUSED, error=kept_text(error))
+
+    def _budget_error(self, built: _Built) -> ViduError:
+        budget, request = self._batch.budget, self._batch.requests[built.index]
+        mended = self._batch.memory.by_clearing("the rest")
+        if budget.is_untold(*request.price):
+            return ViduCreditError(
+                f"credit_budget cannot be kept ({budget.limit} credits): neither Vidu's answers nor the catalogue tell "
+                f"what such a request to model {request.model} costs.",
+                reason="CreditBudgetUnknownPrice",
+                advice=f"The rest was not submitted. Leave credit_budget out, then {mended}",
+            )
+        return ViduCreditError(
+            f"The next submission would exceed credit_budget ({round(budget.spent, 2)} of {budget.limit} credits are "
+            "spent or committed).",
+            reason="CreditBudgetSpent",
+            advice=f"The rest was not submitted. Raise credit_budget, then {mended}",
+        )
+
+    async def _drain(self) -> None:
+        """Let what is out come back, as long as there is time: what nobody noted has to be searched for."""
+        if self._out:
+            done, _ = await asyncio.wait(self._out, timeout=self._patience)
+            for one in done:
+                # One that Airflow's own timeout has cancelled on its way is in doubt: its intent stands in the store.
+                if not one.cancelled():
+                    self._take(one)
+            for one in self._out:
+                one.cancel()
+
+
+def kept_text(error: ViduError) -> str:
+    """
+    Return what is kept of a refusal beyond the try.
+
+    :param error: of Vidu's answer.
+    """
+    return f"{error.reason}: {error.message}" if error.reason else error.message
+
+
+def refusal_of(kept: str) -> ViduError:
+    """
+    Return the error of an item that an earlier part of the batch has seen refused.
+
+    :param kept: of :func:`kept_text`.
+    """
+    reason, colon, message = kept.partition(": ")
+    known = bool(colon) and reason in REASONS
+    return ViduError(
+        (message if known else kept) or "Vidu has refused it.",
+        reason=reason if known else None,
+        advice="It is not billed.",
+    )

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""A batch's submissions of which nobody noted what became of them: all are searched for in one walk of the list."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from airflow_provider_vidu.api.errors import Fate, ViduSubmissionInDoubtError, ViduUnavailableError
+from airflow_provider_vidu.api.messages import some_of
+from airflow_provider_vidu.compat import clear_this_task
+from airflow_provider_vidu.reporting import metrics
+from airflow_provider_vidu.submission.batch.records import Item, renewed
+from airflow_provider_vidu.submission.batch.results import Memory
+from airflow_provider_vidu.submission.batch.search import Sightings, search
+from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY
+from airflow_provider_vidu.submission.driver import MAX_ATTEMPTS, UNKNOWN_RUN_AGE
+from airflow_provider_vidu.submission.protocol import Action, LookUp, decide
+from airflow_provider_vidu.submission.search import GAP, settled_at
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.submission.batch.driver import BatchSubmission
+
+
+class LostSubmissions:
+    """
+    Finds what was accepted, and decides on the rest by the rules of submission.
+
+    :param batch: whose.
+    """
+
+    def __init__(self, batch: BatchSubmission) -> None:
+        self._batch = batch
+        self._payloads: dict[str, str] = {}
+
+    async def search(self) -> None:
+        """
+        Search once, without waiting for the list to settle: what is found need not wait for the rest.
+
+        :raises ViduUnavailableError: the list cannot be read now.
+        """
+        batch = self._batch
+        lost = batch.lost
+        if not lost:
+            return
+        batch.log.info("Searching the account's list for %d submissions that nobody noted.", len(lost))
+        if batch.memory is Memory.LIST and batch.this_try.try_number <= batch.this_try.first_try and not batch.has_left:
+            # A marker that nobody has used yet, unless this worker's idea of the task's retries is another one.
+            await self._look_up(lost, only_adopt=True)
+            for index in batch.lost:
+                batch.kept.put(index, renewed(batch.items[index]))
+        else:
+            await self._look_up(lost)
+
+    async def settle(self) -> None:
+        """
+        Search until every lost submission is found, or known to be absent, or cannot be told.
+
+        :raises ViduUnavailableError: the list cannot be read now.
+        :raises SubmitLater: see :meth:`BatchSubmission.pause`.
+        """
+        batch = self._batch
+        while (left := await self._look_up(batch.lost)) is not None:
+            batch.log.info("Lost submissions are not in the account's list yet; they count as absent in %.0f s.", left)
+            await batch.pause(min(GAP, left), left)
+
+    async def _look_up(self, lost: Sequence[int], *, only_adopt: bool = False) -> float | None:
+        """Search once. Returns the seconds until the rest can be told; None = nothing is left to tell."""
+        batch = self._batch
+        if not lost:
+            return None
+        header = batch.header
+        began = min(batch.items[index].attempted_at or batch.began for index in lost)
+        if batch.memory is Memory.LIST and any(not batch.items[index].attempt for index in lost):
+            began = batch.this_try.run_began or batch.began - UNKNOWN_RUN_AGE
+        elif any(not batch.items[index].attempt for index in lost):
+            # A clear has discarded the record: any try of the run may have sent it.
+            began = batch.this_try.run_created or batch.began - UNKNOWN_RUN_AGE
+        now = batch.clock()
+        sightings = await search(batch.client, header.generation, began, batch.log, self._payloads)
+        if any(not batch.items[index].attempt for index in lost):
+            self._recognise(lost, sightings)
+        latest: float | None = None
+        for index in lost:
+            item = batch.items[index]
+            request = batch.requests[index]
+            record = item.as_submission(header, batch.client.account.timeout)
+            settled = settled_at(record, batch.client.account, now)
+            found = sightings.of(item.identity, item.attempt)
+            if found is not None:
+                attempt, task = found
+                if not item.attempt and task.failed:
+                    # The number of attempts is unknown: a later one than the failed one may still show.
+                    if now < settled:
+                        latest = max(latest or 0.0, settled)
+                        continue
+                    if batch.memory is Memory.STORE:
+                        self._take_failed(index, task, attempt, sightings)
+                        continue
+                batch.created(index, task, attempt)
+                if batch.memory is Memory.STORE:
+                    # Its reply was lost. Without a store it may as well have been counted by the try that sent it.
+                    metrics.submitted(request.model)
+                batch.log.info("Item %d: the earlier attempt was accepted: it is Vidu task %s.", index, task.task_id)
+                if task.failed:
+                    batch.take_look(index, task, within_try=bool(item.attempt))
+                continue
+            verdict = sightings.otherwise if request.can_be_found else LookUp.UNKNOWN
+            if only_adopt:
+                continue
+            if verdict is LookUp.ABSENT and now < settled:
+                latest = max(latest or 0.0, settled)
+                continue
+            self._not_found(index, verdict, sightings.candidates)
+        batch.kept.write(needed=False)
+        return None if latest is None else max(0.1, latest - now)
+
+    def _take_failed(self, index: int, task: ViduTask, attempt: int, sightings: Sightings) -> None:
+        """Submit an item again that has failed before a clear discarded its record."""
+        batch = self._batch
+        if sightings.otherwise is LookUp.UNKNOWN:
+            self._not_found(index, LookUp.UNKNOWN, sightings.candidates)
+            return
+        batch.log.info(
+            "Item %d is submitted again: Vidu task %s failed, unbilled, before the clear.", index, task.task_id
+        )
+        batch.budget.release(batch.reserved.pop(index, 0))
+        batch.kept.put(index, replace(renewed(batch.items[index]), attempt=attempt))
+
+    def _recognise(self, lost: Sequence[int], sightings: Sightings) -> None:
+        """
+        Give equal requests the best of their tasks where nothing but the list remembers them.
+
+        :raises ViduError: an earlier try has submitted what no request asks for now.
+        """
+        batch = self._batch
+        rows_of: dict[str, list[int]] = defaultdict(list)
+        for index in lost:
+            # What this try has sent itself has a name of its own.
+            if not batch.items[index].attempt:
+                rows_of[batch.items[index].reading.identity].append(index)
+        if not rows_of:
+            return
+        free = {batch.items[index].identity for rows in rows_of.values() for index in rows}
+        taken = {item.identity for item in batch.items} - free
+        best = sorted((name for name in sightings.by_attempt if name not in taken), key=sightings.worth, reverse=True)
+        for identity, rows in rows_of.items():
+            seen = [name for name in best if name.partition("-")[0] == identity][: len(rows)]
+            unseen = [name for index in rows if (name := batch.items[index].identity) not in seen]
+            for index, name in zip(rows, seen + unseen, strict=False):
+                batch.kept.put(index, replace(batch.items[index], identity=name))
+        asked_for = {item.identity for item in batch.items}
+        left = [
+            task.task_id
+            for name in best
+            if name not in asked_for
+            for task in sightings.by_attempt[name].values()
+            if not task.failed
+        ]
+        if left and batch.memory is Memory.LIST and batch.policies.on_input_change != "resubmit":
+            raise batch.changed(len(left), left)
+
+    def _not_found(self, index: int, verdict: LookUp, candidates: Sequence[str]) -> None:
+        batch = self._batch
+        item = batch.items[index]
+        here = batch.in_doubt[item.identity] > 0
+        reply = f" {batch.lost_replies[index]}" if index in batch.lost_replies else ""
+        known = replace(
+            batch.known(index),
+            look_up=verdict,
+            # What this try has put in doubt itself is only sent again where the list shows that it is absent.
+            has_list=here or batch.client.account.list_path is not None,
+            on_unknown="fail" if here else batch.policies.on_unknown,
+        )
+        decision = decide(known)
+        if decision.action is Action.SUBMIT:
+            # Otherwise it may be billed: the budget goes on holding its price back.
+            batch.budget.release(batch.reserved.pop(index, 0))
+            batch.kept.put(index, renewed(item))
+            if batch.in_doubt[item.identity] < MAX_ATTEMPTS:
+                batch.log.info("Item %d is submitted anew, since %s.", index, decision.reason)
+                return
+            batch.errors[index] = ViduUnavailableError(
+                f"Vidu has created nothing in {MAX_ATTEMPTS} attempts.{reply}", advice="Nothing is billed."
+            )
+            return
+        batch.budget.cannot_tell(*batch.requests[index].price)
+        listed = f" Vidu tasks that may be it: {some_of(candidates)}." if candidates else ""
+        batch.errors[index] = ViduSubmissionInDoubtError(
+            f"An attempt was made, and {decision.reason}.{reply}{listed}",
+            # Whoever has chosen to submit in doubt does so with the next try.
+            fate=Fate.RETRYABLE if batch.policies.on_unknown == "resubmit" else None,
+            advice=(
+                f"It may exist and be billed: look for {item.marker(batch.header.generation)} in the payloads of the "
+                f"account's tasks. If one is it, {self._adopting(item)} on_unknown='resubmit' submits it anew all the "
+                "same."
+            ),
+        )
+
+    def _adopting(self, item: Item) -> str:
+        batch = self._batch
+        if batch.memory is not Memory.STORE:
+            return batch.memory.by_clearing("the failed ones")
+        command = batch.this_try.write_by_hand(ADOPTED_KEY, {item.marker(batch.generation): "THE-VIDU-TASK-ID"})
+        return f"adopt it: {command} ; then {clear_this_task()}: {batch.this_try.clear_command()} ;"

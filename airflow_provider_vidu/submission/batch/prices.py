@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Holds a batch to its author's limits: ``max_credits`` a generation, ``min_remaining_credits`` on the account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from airflow_provider_vidu.api.errors import ViduCreditLimitError, ViduError
+from airflow_provider_vidu.api.messages import some_of
+from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.submission.batch.driver import BatchSubmission
+
+#: Seconds for cancelling what costs more than it may.
+CANCEL_SECONDS = 60.0
+
+
+async def check_prices(batch: BatchSubmission, new: Sequence[int]) -> None:
+    """
+    Refuse what would cost too much, or leave too little, before any of it is sent.
+
+    :param batch: whose limits and requests.
+    :param new: the numbers of the items that are about to be submitted.
+    :raises ViduCreditLimitError: the catalogue estimates one at more than ``max_credits``.
+    :raises ViduCreditError: too few credits would be left.
+    """
+    limits = batch.policies.limits
+    estimates: list[int | None] = []
+    for index in new:
+        try:
+            estimates.append(limits.check_estimate(batch.requests[index].asked))
+        except ViduCreditLimitError as error:
+            error.message = f"Item {index}: {error.message}"
+            raise
+    unknown = estimates.count(None)
+    if unknown and limits.max_credits is not None:
+        batch.log.warning("The catalogue does not know the price of %d requests: Vidu's answers decide.", unknown)
+    if limits.min_remaining is not None:
+        try:
+            credits = await batch.client.get_credits()
+        except ViduError as error:
+            raise limits.without_balance(error) from error
+        limits.check_balance(credits.total, sum(estimate or 0 for estimate in estimates))
+
+
+def hold_to_price(batch: BatchSubmission) -> None:
+    """
+    Stop submitting where Vidu has asked too much: the next one would be as dear. It is remembered, since a batch that
+    defers comes back without anything else.
+
+    :param batch: whose limits and memory.
+    """
+    limits = batch.policies.limits
+    for task in batch.tasks.values():
+        # Also one that an earlier try had no time to note or cancel.
+        if limits.is_exceeded_by(task) and not task.is_final and (task.credits or 0) > batch.header.dear:
+            batch.kept.write_header(replace(batch.header, dear=task.credits or 0), needed=False)
+    if batch.stopped is None and limits.max_credits is not None and batch.header.dear > limits.max_credits:
+        batch.stopped = ViduCreditLimitError(
+            f"Vidu asked {batch.header.dear} credits for one of these generations, and max_credits is "
+            f"{limits.max_credits}: nothing more was submitted.",
+            advice=(
+                "What cost too much was cancelled where Vidu let it; what it did not cancel is billed, kept and "
+                f"landed. Ask for less or raise max_credits, then {batch.memory.by_clearing('the rest')}"
+            ),
+        )
+
+
+async def give_back(batch: BatchSubmission) -> None:
+    """
+    Cancel what Vidu has asked more for than it may cost, whenever it was found out.
+
+    :param batch: whose tasks.
+    """
+    dear = {
+        item.task_id: index
+        for index, item in enumerate(batch.items)
+        if item.task_id and (task := batch.tasks.get(index)) is not None and not task.is_final
+        if batch.policies.limits.is_exceeded_by(task) and index not in batch.kept_in_spite
+    }
+    if not dear:
+        return
+    report = await cancel_unfinished(batch.client, list(dear), seconds=CANCEL_SECONDS, log=batch.log)
+    # The tasks themselves are asked: a host may say yes to a cancel and go on.
+    cancelled = await batch.note_cancelled(report.cancelled)
+    for task_id, index in dear.items():
+        if task_id in cancelled:
+            task = batch.tasks.pop(index)
+            batch.budget.spent -= task.credits or 0
+        else:
+            batch.kept_in_spite.add(index)
+    batch.log.info("%d tasks cost more than max_credits and were cancelled, unbilled.", len(cancelled))
+    if kept := [task_id for task_id in dear if task_id not in cancelled]:
+        batch.log.warning(
+            "%d tasks cost more than max_credits (%s), and Vidu has not cancelled them. They are billed when they "
+            "succeed, and their videos are kept and landed: %s",
+            len(kept),
+            batch.policies.limits.max_credits,
+            some_of(kept),
+        )

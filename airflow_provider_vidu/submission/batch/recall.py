@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Finds what a batch has submitted where a clear has discarded its record: in the account's list, and in its manifest.
+
+A clear means the rest, as where the record was kept; only after a generation that was delivered whole does it mean a
+new one of all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vidu.api.errors import ViduSubmissionInDoubtError
+from airflow_provider_vidu.api.messages import some_of
+from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.compat import clear_this_task
+from airflow_provider_vidu.submission.batch.records import UNREAD, Item, ItemPhase, match
+from airflow_provider_vidu.submission.batch.search import read_list
+from airflow_provider_vidu.submission.batch.store import HEADER_KEY
+from airflow_provider_vidu.submission.driver import UNKNOWN_RUN_AGE
+from airflow_provider_vidu.submission.protocol import MARKER_PREFIX, LookUp
+from airflow_provider_vidu.submission.search import RECALL_GAP, best
+from airflow_provider_vidu.waiting.bulk_query import in_parallel
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.client import AsyncViduClient
+    from airflow_provider_vidu.submission.batch.driver import BatchSubmission
+
+#: Destinations that are checked at once for whether a file is there.
+MAX_PARALLEL = 20
+
+_MARKER = re.compile(f"({re.escape(MARKER_PREFIX)}[0-9a-f]{{32}}):([0-9a-f]{{16}}(?:-\\d+)?):(\\d+)")
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """
+    One submission of a batch, read from its marker.
+
+    :param generation: the batch's own marker.
+    :param identity: of the item.
+    :param attempt: its number.
+    :param task: as listed, or as the manifest has it.
+    """
+
+    generation: str
+    identity: str
+    attempt: int
+    task: ViduTask
+
+
+@dataclass(frozen=True)
+class Generation:
+    """
+    What is known of a batch's newest generation of videos.
+
+    :param marker: the batch's own.
+    :param tasks: the task that counts for each item, by the item's identity.
+    :param attempts: its attempt's number.
+    :param others: markers of earlier generations.
+    :param is_listed: False = the manifest tells it, since this host has no list.
+    """
+
+    marker: str
+    tasks: Mapping[str, ViduTask]
+    attempts: Mapping[str, int]
+    others: tuple[str, ...] = ()
+    is_listed: bool = True
+
+    @property
+    def items(self) -> list[Item]:
+        """The items as if they were remembered; in a list, a later attempt at what has failed may not show yet."""
+        items = []
+        for identity, task in self.tasks.items():
+            item = Item(
+                identity,
+                ItemPhase.SUBMITTED,
+                self.attempts[identity],
+                task.task_id,
+                task.credits,
+                task.created,
+                more=UNREAD,
+            )
+            items.append(Item(identity) if self.is_listed and task.failed else item)
+        return items
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """
+    What a search has shown.
+
+    :param generation: None = no submission of this task instance was found.
+    :param verdict: what it means that something was not found.
+    :param has_list: False = this host has no list at all.
+    :param candidates: tasks whose payload cannot be read.
+    """
+
+    generation: Generation | None
+    verdict: LookUp
+    has_list: bool = True
+    candidates: tuple[str, ...] = ()
+
+
+def read_marker(text: str, task: ViduTask, marks: Sequence[str]) -> Submitted | None:
+    """
+    Read whose submission a task is.
+
+    :param text: its payload.
+    :param marks: what the markers of this task instance begin with.
+    :return: None = not this task instance's.
+    """
+    for generation, identity, attempt in _MARKER.findall(text):
+        if generation.startswith(tuple(marks)):
+            return Submitted(generation, identity, int(attempt), task)
+    return None
+
+
+def newest(submitted: Iterable[Submitted]) -> Generation | None:
+    """Return the generation that was submitted last."""
+    generations: dict[str, list[Submitted]] = {}
+    for one in submitted:
+        generations.setdefault(one.generation, []).append(one)
+    if not generations:
+        return None
+    # Some lists have no times; Vidu's ids grow.
+    ordered = sorted(
+        generations,
+        key=lambda marker: max(
+            (one.task.created or 0.0, len(one.task.task_id), one.task.task_id) for one in generations[marker]
+        ),
+        reverse=True,
+    )
+    tasks: dict[str, ViduTask] = {}
+    attempts: dict[str, int] = {}
+    for one in sorted(generations[ordered[0]], key=lambda one: one.attempt):
+        earlier = tasks.get(one.identity)
+        # A later attempt counts, unless an earlier one is paid or running and the later one is not.
+        if earlier is None or best([earlier, one.task]) is one.task or earlier.failed:
+            tasks[one.identity], attempts[one.identity] = one.task, one.attempt
+    return Generation(ordered[0], tasks, attempts, tuple(ordered[1:]))
+
+
+def of_manifest(rows: Iterable[Mapping[str, Any]], marks: Sequence[str]) -> list[Submitted]:
+    """
+    Read the submissions that a manifest names; a row without a task, or of another batch, is passed over.
+
+    :param rows: as the manifest has them.
+    """
+    found = []
+    for row in rows:
+        try:
+            task = ViduTask.model_validate(dict(row))
+        except (TypeError, ValueError):
+            continue
+        if one := read_marker(str(row.get("payload") or ""), task, marks):
+            found.append(one)
+    return found
+
+
+def is_delivered_by(generation: Generation, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether a manifest is this generation's, and has a video for every row."""
+    named = {str(row.get("task_id")) for row in rows}
+    made = {task.task_id for task in generation.tasks.values() if not task.failed}
+    return bool(rows) and made <= named and all(row.get("error") is None for row in rows)
+
+
+async def recall(
+    client: AsyncViduClient,
+    marks: Sequence[str],
+    begin: float,
+    manifest: Sequence[Mapping[str, Any]],
+    log: Any,
+    payloads: MutableMapping[str, str],
+) -> Recalled:
+    """
+    Search the account's list once, and the manifest where there is no list.
+
+    :param begin: when the first try can have submitted, epoch seconds.
+    :param manifest: its rows; empty = there is none.
+    :param payloads: see :func:`read_list`.
+    :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
+    """
+    rows = await read_list(client, begin, log, payloads)
+    found = [one for task, payload in rows.tasks if payload and (one := read_marker(payload, task, marks))]
+    generation = newest(found if rows.has_list else of_manifest(manifest, marks))
+    if generation is not None:
+        generation = replace(generation, is_listed=rows.has_list)
+    return Recalled(generation, rows.verdict, rows.has_list, rows.unreadable)
+
+
+async def find_again(batch: BatchSubmission) -> Generation | None:
+    """
+    Find the generation that a batch goes on with, where its record may have been discarded by a clear.
+
+    :return: None = a new one of all is asked for.
+    :raises ViduSubmissionInDoubtError: the list cannot say what was submitted.
+    :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
+    :raises SubmitLater: see :meth:`BatchSubmission.pause`.
+    """
+    account = batch.client.account
+    begin = batch.this_try.run_created or batch.began - UNKNOWN_RUN_AGE
+    # An earlier try may have sent its last POST as this one began.
+    settled = min(batch.began, batch.clock()) + account.timeout + account.settle_seconds
+    manifest = await asyncio.to_thread(batch.read_manifest)
+    batch.log.info("A clear may have discarded what earlier tries noted: searching the account's list for it.")
+    is_reported = False
+    payloads: dict[str, str] = {}
+    while True:
+        searched_at = batch.clock()
+        found = await recall(batch.client, batch.this_try.marks(HEADER_KEY), begin, manifest, batch.log, payloads)
+        generation = found.generation
+        if not found.has_list:
+            batch.log.warning(
+                "The clear may have discarded what earlier tries noted, and this host has no task list: a Vidu task "
+                "that they submitted can only be found in the manifest. If others are still running, the triggerer "
+                "tries to cancel them."
+            )
+            batch.note_discarded()
+        # Beside what has ended, a newer generation may not show yet.
+        is_running = generation is not None and not all(task.is_final for task in generation.tasks.values())
+        may_go_on = is_running or not found.has_list or searched_at >= settled
+        if generation is not None and may_go_on and not await _is_whole(batch, generation, manifest):
+            if generation.others:
+                batch.log.warning(
+                    "Earlier tries have submitted several generations of this batch. The newest, %s, counts; the "
+                    "others: %s.",
+                    generation.marker,
+                    some_of(generation.others),
+                )
+            return generation
+        if found.has_list and (
+            found.verdict is LookUp.UNKNOWN or not all(request.can_be_found for request in batch.requests)
+        ):
+            if batch.policies.on_unknown == "fail":
+                raise _in_doubt(batch, found)
+            break
+        if not found.has_list or searched_at >= settled:
+            break
+        left = settled - searched_at
+        if not is_reported:
+            is_reported = True
+            batch.log.info("The account's list may still lag behind: nothing is submitted for another %.0f s.", left)
+        await batch.pause(min(RECALL_GAP, left), left)
+    if generation is not None:
+        ids = [task.task_id for task in generation.tasks.values()]
+        credits = [task.credits for task in generation.tasks.values() if task.succeeded]
+        batch.log.warning(
+            "Earlier tries made all videos of this batch (%d, %s credits). The clear starts a new generation of all, "
+            "which is billed again. Fetch an earlier video with ViduHook().download('THE-VIDU-TASK-ID', path): %s.",
+            len(credits),
+            sum(one or 0 for one in credits),
+            some_of(ids),
+        )
+    return None
+
+
+async def _is_whole(batch: BatchSubmission, generation: Generation, manifest: Sequence[Mapping[str, Any]]) -> bool:
+    """Check whether every video of a generation was delivered, or may have been: then a clear means a new one."""
+    if is_delivered_by(generation, manifest):
+        return True
+    items = match(generation.items, [request.reading for request in batch.requests], by_place=False).items
+    tasks = [generation.tasks.get(item.identity) if item.has_been_sent else None for item in items]
+    if not all(task is not None and task.succeeded for task in tasks):
+        return False
+    missing: list[int] = []
+
+    async def check(index: int) -> None:
+        task = tasks[index]
+        if not missing and task is not None and await asyncio.to_thread(batch.is_landed, index, task) is False:
+            missing.append(index)
+
+    await in_parallel(range(len(tasks)), min(MAX_PARALLEL, len(tasks)), check)
+    return not missing
+
+
+def _in_doubt(batch: BatchSubmission, found: Recalled) -> ViduSubmissionInDoubtError:
+    this_try = batch.this_try
+    listed = f" Vidu tasks that may be its own: {some_of(found.candidates)}." if found.candidates else ""
+    return ViduSubmissionInDoubtError(
+        f"An earlier try of {this_try.name} may have submitted: a clear may have discarded what it noted, and the "
+        f"account's list cannot say.{listed}",
+        advice=(
+            "It may be billed; nothing was submitted by this try. Check the account's tasks since this Dag run began. "
+            f"If none is of this batch, note that: {this_try.nothing_created_by_hand(HEADER_KEY)} . Then "
+            f"{clear_this_task()}: {this_try.clear_command()} (AIRFLOW_URL, AIRFLOW_TOKEN: Airflow's API). "
+            "on_unknown='resubmit' submits all again without asking. From the next run on, put {marker} into a payload "
+            "of your own: then what it submits is found."
+        ),
+    )

@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""The requests of a batch: read from a list or a JSON Lines file, and all checked before the first one is paid for."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.catalog import estimate_credits
+from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS, is_yes
+from airflow_provider_vidu.api.endpoints import prepare_create
+from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
+from airflow_provider_vidu.api.fields import request_fields
+from airflow_provider_vidu.api.img2video import ENDPOINT
+from airflow_provider_vidu.api.messages import MAX_NAMED
+from airflow_provider_vidu.images import below, local_path, wire_of
+from airflow_provider_vidu.landing.destinations import Wanted, check_lengths, file_name_of, video_path
+from airflow_provider_vidu.submission.batch.identity import reading_of, short_hash
+from airflow_provider_vidu.submission.batch.records import Reading
+from airflow_provider_vidu.submission.protocol import MARKER_PLACEHOLDER
+
+#: Images that are read at once for being checked.
+READERS = 8
+
+#: What a request of a batch may hold beside Vidu's own fields.
+OWN_FIELDS = frozenset({"extra_params", "output_path"})
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """
+    One request of a batch.
+
+    :param number: its place, from 0.
+    :param fields: by their API names, as the author gave them, defaults filled in.
+    :param extra_params: merged in last, unchecked.
+    :param output_path: where its video is landed; None = nowhere.
+    :param reading: what makes it the same request; None = not checked yet, or it cannot be built.
+    :param problem: why it cannot be built.
+    """
+
+    number: int
+    fields: Mapping[str, Any] = field(repr=False)
+    extra_params: Mapping[str, Any] | None = field(default=None, repr=False)
+    output_path: str | None = None
+    reading: Reading | None = None
+    problem: Exception | None = None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The fields as they are sent, ``extra_params`` last; its images are not read."""
+        return {**self.fields, **(self.extra_params or {})}
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return str((self.extra_params or {}).get("model") or self.fields.get("model") or DEFAULT_MODEL)
+
+    @property
+    def off_peak(self) -> bool:
+        """Whether it may take 48 hours."""
+        return is_yes(self.asked.get("off_peak"))
+
+    @property
+    def can_be_found(self) -> bool:
+        """Whether its payload has a place for the marker by which a lost submission is found again."""
+        payload = self.asked.get("payload")
+        return not payload or (isinstance(payload, str) and MARKER_PLACEHOLDER in payload)
+
+    @property
+    def price(self) -> tuple[tuple[Any, ...], int | None]:
+        """
+        What its price depends on, and the catalogue's estimate of it; None = it does not know. No image is read.
+        """
+        asked = self.asked
+        kind = (
+            self.model,
+            str(asked.get("duration")),
+            str(asked.get("resolution")),
+            self.off_peak,
+            is_yes(asked.get("is_rec")),
+        )
+        return kind, estimate_credits(asked)
+
+    def wire(self, log: Any) -> dict[str, Any]:
+        """
+        Build the request's JSON object; reads the image.
+
+        :param log: where to warn of what has no effect.
+        :raises ViduInputError: a field is outside what Vidu accepts.
+        """
+        return wire_of(self.fields, self.extra_params, log)
+
+
+def read_requests(given: Any, defaults: Any, output_path: str | None = None) -> list[BatchRequest]:
+    """
+    Read the requests, each with the defaults filled in.
+
+    :param given: a list of dicts; a JSON text of one; or the path or ``ObjectStoragePath`` URL of a JSON Lines file,
+        one dict a line, or of a file with a JSON array of them; relative ``images`` in a file are relative to the file.
+        Beside Vidu's fields a request may have ``extra_params`` and an ``output_path`` of its own.
+    :param defaults: fields for all; a request's own win, and None in a request takes the default away.
+    :param output_path: for requests without one of their own.
+    :return: the requests, in their order; not checked yet.
+    :raises ViduInputError: no list of dicts, an empty one, or unknown names in it.
+    :raises ViduUnavailableError: the file's store cannot be read now.
+    """
+    rows = _rows(given)
+    common = _json(defaults, "defaults") if isinstance(defaults, str) else defaults or {}
+    if not isinstance(common, Mapping):
+        raise ViduInputError(f"defaults must be a dict of fields, got {type(common).__name__}.")
+    if not rows:
+        raise ViduInputError("requests: the batch is empty.")
+    shared = request_fields(common)
+    requests, problems = [], []
+    known = OWN_FIELDS | set(REQUEST_FIELDS)
+    for number, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            problems.append(f"item {number}: must be a dict of fields, got {type(row).__name__}")
+            continue
+        # Each side for itself: an unset Param in a row takes the default away, as None does.
+        merged = {**shared, **request_fields(row)}
+        if unknown := sorted(str(name) for name in merged.keys() - known):
+            problems.append(f"item {number}: no such field: {', '.join(unknown)} (extra_params takes what is newer)")
+            continue
+        extra = merged.pop("extra_params", None)
+        own_path = merged.pop("output_path", None)
+        if extra is not None and not isinstance(extra, Mapping):
+            problems.append(f"item {number}: extra_params must be a dict, got {type(extra).__name__}")
+            continue
+        requests.append(BatchRequest(number, merged, extra or None, own_path or output_path))
+    _raise_for(problems)
+    return requests
+
+
+def check_requests(
+    requests: Sequence[BatchRequest], account: Account, log: Any, stop: Callable[[], None] = lambda: None
+) -> list[BatchRequest]:
+    """
+    Check every request as far as it can be known, images and destinations included; nothing is sent.
+
+    :param requests: as read.
+    :param account: whose limits hold for the encoded request.
+    :param log: where to warn of what has no effect: each warning once, with its count.
+    :param stop: called between requests; raises to end it.
+    :return: the same requests, each checked or with its problem.
+    """
+    warnings = _Counted()
+
+    def check(request: BatchRequest) -> BatchRequest:
+        try:
+            wire = request.wire(warnings)
+            prepare_create(account, ENDPOINT, wire)
+        except (ViduError, OSError) as error:
+            return replace(request, problem=error)
+        return replace(request, reading=reading_of(wire))
+
+    done = []
+    with ThreadPoolExecutor(READERS, thread_name_prefix="vidu-images") as pool:
+        try:
+            for request in pool.map(check, requests):
+                stop()
+                done.append(request)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    for text, count in warnings.counts.most_common(MAX_NAMED):
+        log.warning("%s%s", text, f" ({count} requests)" if count > 1 else "")
+    return done
+
+
+def check_destinations(requests: Iterable[BatchRequest], file_name: str | None = None) -> None:
+    """
+    Refuse destinations that cannot be written to, or that two videos would share.
+
+    :param requests: as read.
+    :param file_name: template of the names in folders; None = the default, which no two videos share.
+    :raises ViduInputError: with the items' numbers.
+    """
+    problems = []
+    seen: dict[str, int] = {}
+    for destination in {request.output_path for request in requests if request.output_path is not None}:
+        Wanted(destination, file_name, index=0).check()
+    for request in requests:
+        if request.output_path is None:
+            continue
+        number = request.number
+        # No two tasks share an id, and their model is taken to be the same: what is left is the template's own doing.
+        unique = f"{number:018d}"
+        values = {"task_id": unique, "creation_id": unique, "model": "model", "index": number}
+        name = file_name_of(file_name, values) if file_name else unique
+        path = video_path(request.output_path, name)
+        try:
+            check_lengths(path)
+        except ViduInputError as error:
+            problems.append(f"item {number}: {error.message}")
+        if path in seen:
+            own = path == str(request.output_path).strip()
+            named = f"output_path {path}" if own else f"file_name {file_name!r} in {request.output_path}"
+            hint = "" if own else "; put {task_id} or {index} into it"
+            problems.append(f"item {number}: {named} is that of item {seen[path]}, too{hint}")
+        seen.setdefault(path, number)
+    _raise_for(problems)
+
+
+def problems_of(requests: Iterable[BatchRequest]) -> None:
+    """
+    Raise what is wrong with the requests, all of it at once.
+
+    :param requests: as checked.
+    :raises ViduInputError: with the items' numbers; a problem that may pass by itself (a store that is down) as it is.
+    """
+    bad = [request for request in requests if request.problem is not None]
+    passing = next((request.problem for request in bad if not isinstance(request.problem, ViduInputError)), None)
+    if passing is not None:
+        raise ViduUnavailableError(
+            f"A picture cannot be read now ({getattr(passing, 'message', passing)}).",
+            advice="This try has sent nothing; a retry reads it again.",
+        ) from passing
+    _raise_for([f"item {request.number}: {getattr(request.problem, 'message', request.problem)}" for request in bad])
+
+
+def digest_of(requests: Iterable[BatchRequest]) -> str:
+    """
+    Return a hash of the requests as they were given, in their order: no image is read for it.
+
+    :param requests: as read.
+    """
+    given = [(request.fields, request.extra_params) for request in requests]
+    return short_hash(given)
+
+
+def _rows(given: Any) -> list[Any]:
+    if isinstance(given, str) or hasattr(given, "__fspath__") or hasattr(given, "storage_options"):
+        text = str(given).lstrip("\ufeff").strip()
+        if text.startswith("["):
+            return _rows(_json(text, "requests"))
+        return _rows_of_file(text)
+    if isinstance(given, Mapping) or not isinstance(given, Iterable):
+        raise ViduInputError(f"requests must be a list of dicts, or the path of a JSON Lines file, got {given!r:.200}.")
+    return list(given)
+
+
+def _rows_of_file(path: str) -> list[Any]:
+    text = _text_of(path)
+    rows = _array(text, path) if text.lstrip().startswith("[") else _lines(text, path)
+    local = local_path(path)
+    folder = path.rpartition("/")[0] if local is None else str(local.absolute().parent)
+    return [_with_images_below(folder, row) for row in rows]
+
+
+def _with_images_below(folder: str, row: Any) -> Any:
+    if not isinstance(row, dict) or "images" not in row:
+        return row
+    images = row["images"]
+    return {
+        **row,
+        "images": [below(folder, one) for one in images] if isinstance(images, list) else below(folder, images),
+    }
+
+
+def _text_of(path: str) -> str:
+    if not path:
+        raise ViduInputError("requests: empty after rendering: check its template.")
+    source: Any = local_path(path)
+    try:
+        if source is None:
+            from airflow.sdk import ObjectStoragePath
+
+            source = ObjectStoragePath(path)
+        # Windows' editors begin a file with a byte order mark.
+        text: str = source.read_bytes().decode("utf-8-sig")
+        return text
+    except FileNotFoundError:
+        raise ViduInputError(f"requests: {path} does not exist, seen from the machine that runs the task.") from None
+    except UnicodeDecodeError as error:
+        raise ViduInputError(f"requests: {path} is not a text in UTF-8 ({error}).") from None
+    except (IsADirectoryError, PermissionError, ImportError, ValueError) as error:
+        raise ViduInputError(f"requests: {path} cannot be read as a JSON Lines file ({error}).") from error
+    except Exception as error:
+        # Each store has exceptions of its own.
+        raise ViduUnavailableError(
+            f"requests: {path} cannot be read now ({error}).",
+            advice="Nothing was sent to Vidu just now; a retry reads it again.",
+        ) from error
+
+
+def _array(text: str, path: str) -> list[Any]:
+    try:
+        rows: list[Any] = json.loads(text)
+    except ValueError as error:
+        raise ViduInputError(f"requests: {path} starts with a bracket and is not a JSON array ({error}).") from None
+    return rows
+
+
+def _lines(text: str, path: str) -> list[Any]:
+    rows, problems = [], []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                problems.append(f"line {number} of {path}: {error}")
+    _raise_for(problems)
+    return rows
+
+
+def _json(text: str, name: str) -> Any:
+    try:
+        return json.loads(text or "null") or {}
+    except ValueError as error:
+        raise ViduInputError(f"{name}: is no JSON ({error}).") from None
+
+
+def _raise_for(problems: Sequence[str]) -> None:
+    if problems:
+        problems = [problem.rstrip(".") for problem in problems]
+        more = [f"… and {len(problems) - MAX_NAMED} more"] if len(problems) > MAX_NAMED else []
+        named = "\n".join([*problems[:MAX_NAMED], *more])
+        raise ViduInputError(f"{len(problems)} of the batch's requests cannot be sent.\n{named}")
+
+
+class _Counted:
+    """A log for warnings that counts instead of writing."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def warning(self, text: str, *arguments: Any) -> None:
+        self.counts[text % arguments] += 1

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What a batch hands over: one record a request, in their order; and whether it has succeeded as its author wants."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vidu.api.errors import Fate, ViduError, ViduInputError, ViduLandingError, ViduTaskFailedError
+from airflow_provider_vidu.api.messages import some_of
+from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.compat import clear_this_task, keeping_its_state
+from airflow_provider_vidu.images import local_path
+from airflow_provider_vidu.landing.destinations import put_file
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.submission.batch.records import Item
+    from airflow_provider_vidu.submission.batch.requests import BatchRequest
+
+#: Records whose links and payloads an XCom carries; with more items it carries none, and the manifest has them.
+MAX_WITH_LINKS = 300
+#: Different reasons that a message names.
+MAX_REASONS = 5
+
+
+class Memory(str, Enum):
+    """What outlives a try, and so what a retry and a clear of the batch pay for."""
+
+    #: Airflow's task state store: both submit the rest only.
+    STORE = "store"
+    #: None, below Airflow 3.3: a retry finds what was submitted in the account's list, a clear pays for all again.
+    LIST = "list"
+    #: None, by the author's wish (``durable=False``): both pay for all again.
+    NONE = "none"
+
+    @classmethod
+    def of(cls, store: object | None, *, durable: bool) -> Memory:
+        """
+        Return what outlives a try.
+
+        :param store: Airflow's task state store; None = this Airflow has none.
+        :param durable: as the author has chosen.
+        """
+        if not durable:
+            return cls.NONE
+        return cls.LIST if store is None else cls.STORE
+
+    @property
+    def queried_again(self) -> str:
+        """What a retry and a clear do about a task that is paid for, for a message."""
+        if self is Memory.STORE:
+            return (
+                f"A retry of this task, or a clear{keeping_its_state()}, queries it again and submits nothing for it."
+            )
+        if self is Memory.LIST:
+            return "A retry of this task queries it again; a clear would pay for every request again."
+        return "A retry or clear of this task would pay for every request again (durable=False)."
+
+    def by_clearing(self, then: str) -> str:
+        """
+        Return how to have the rest submitted, once whatever stands in its way has been mended: an advice.
+
+        :param then: what a clear submits, for example ``the rest``.
+        """
+        if self is Memory.STORE:
+            return f"{clear_this_task()}: it submits {then} only."
+        why = "durable=False" if self is Memory.NONE else "this Airflow has no task state store, which came with 3.3"
+        return (
+            f"do not clear this task, which would pay for every request again ({why}): submit {then} as a batch of its "
+            "own, and fetch a video that was not landed with ViduHook().download('THE-VIDU-TASK-ID', path)."
+        )
+
+
+def record_of(
+    request: BatchRequest,
+    item: Item,
+    generation: str,
+    task: ViduTask | None,
+    files: list[dict[str, Any]],
+    error: ViduError | None,
+) -> dict[str, Any]:
+    """
+    Return the task record of one request, with ``error`` beside its fields; None where it has its video.
+
+    :param request: what was asked for.
+    :param item: what is remembered of it.
+    :param generation: the batch's marker, in place of a payload that the host does not echo.
+    :param task: as last seen; None = nothing was created, or it cannot be looked at.
+    :param files: what was landed.
+    :param error: why there is no video.
+    """
+    # Failed tasks are not billed: what the create answer told is not filled in for them.
+    credits = None if task is not None and task.failed else item.credits
+    payload = None if request.asked.get("payload") or not item.task_id else item.marker(generation)
+    known = ViduTask(task_id=item.task_id or "none", model=request.model, credits=credits, payload=payload)
+    record = (known if task is None else task.filled_from(known)).record(files)
+    record["task_id"] = item.task_id
+    record["model"] = record["model"] or request.model
+    if error is not None:
+        record["err_code"] = record["err_code"] or error.reason or type(error).__name__
+    return {**record, "error": None if error is None else str(error)}
+
+
+def for_xcom(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """
+    Return the records as they go to XCom: beyond a few hundred without links, which die within a day anyway.
+
+    :param records: in the order of the requests.
+    """
+    if len(records) <= MAX_WITH_LINKS:
+        return [dict(record) for record in records]
+    return [{**record, "creations": [], "payload": None} for record in records]
+
+
+def check_manifest(path: str) -> None:
+    """
+    Refuse a manifest's path that cannot be opened, before anything is paid for.
+
+    :param path: a local path or any ``ObjectStoragePath`` URL of a file.
+    :raises ViduInputError: a folder, or of a file system that no installed provider brings.
+    """
+    if path.endswith("/"):
+        raise ViduInputError(f"manifest_path must name a file, got the folder {path}.")
+    if local_path(path) is None:
+        from airflow.sdk import ObjectStoragePath
+
+        try:
+            _ = ObjectStoragePath(path).fs
+        except (ValueError, ImportError) as error:
+            raise ViduInputError(f"manifest_path {path} cannot be opened ({error}).") from error
+
+
+def read_manifest(path: str, log: Any) -> list[dict[str, Any]]:
+    """
+    Read what an earlier try has written; empty where there is nothing, or nothing that can be read.
+
+    :param path: see :func:`write_manifest`.
+    :param log: where an unreadable one is reported.
+    """
+    source: Any = local_path(path)
+    try:
+        if source is None:
+            from airflow.sdk import ObjectStoragePath
+
+            source = ObjectStoragePath(path)
+        rows = [json.loads(line) for line in source.read_bytes().decode().splitlines() if line.strip()]
+    except FileNotFoundError:
+        return []
+    except Exception as error:
+        # Each store has exceptions of its own.
+        log.warning("The manifest at %s cannot be read: %s", path, error)
+        return []
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def write_manifest(path: str, records: Sequence[Mapping[str, Any]]) -> None:
+    """
+    Write all records as JSON Lines, in one step: no half of a manifest ever stands there.
+
+    :param path: a local path or any ``ObjectStoragePath`` URL.
+    :param records: in the order of the requests.
+    :raises ViduLandingError: it cannot be written.
+    """
+    local = local_path(path)
+    folder = local.parent if local else None
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".vidu-", suffix=".part", delete=False) as file:
+            part = Path(file.name)
+            file.writelines(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records)
+        try:
+            put_file(part, path, local)
+        finally:
+            part.unlink(missing_ok=True)
+    except ViduError:
+        raise
+    except Exception as error:
+        # Each store has exceptions of its own.
+        raise ViduLandingError(
+            f"The manifest cannot be written to {path} ({error}).",
+            advice="What could be made is made, paid and landed: a retry writes it and submits nothing for that.",
+        ) from error
+
+
+def reasons_of(records: Sequence[Mapping[str, Any]]) -> str:
+    """
+    Return why items have failed, the most frequent reasons first.
+
+    :param records: of all items.
+    """
+    counts = Counter(str(record["err_code"]) for record in records if record["error"] is not None)
+    told = ", ".join(f"{reason} × {count}" for reason, count in counts.most_common(MAX_REASONS))
+    return f"{told}, …" if len(counts) > MAX_REASONS else told
+
+
+def failure_of(
+    records: Sequence[Mapping[str, Any]], errors: Mapping[int, ViduError], stopped: ViduError | None, memory: Memory
+) -> ViduError:
+    """
+    Return the error of a batch whose author wants every video.
+
+    :param records: of all items.
+    :param errors: why items have none, by their numbers.
+    :param stopped: why the rest was not submitted.
+    :param memory: what outlives this try.
+    """
+    failed = [number for number, record in enumerate(records) if record["error"] is not None]
+    # A request that was not sent has no fault of its own: only what stopped it counts.
+    held = [number for number in failed if stopped is not None and errors.get(number) is stopped]
+    others = [number for number in failed if errors.get(number) is not stopped or stopped is None]
+    # A retry does what may work now; one that could only fail the same way is not burnt, nor one that pays again.
+    may_pass = (
+        stopped is None and memory is not Memory.NONE and any(error.fate is Fate.RETRYABLE for error in errors.values())
+    )
+    message = _what_has_no_video(records, held, others, stopped)
+    made = len(records) - len(failed)
+    advice = [f"The other {made} videos are made and paid."]
+    if held and stopped is not None:
+        advice.append(stopped.advice)
+        if others:
+            named = f"item {others[0]} says" if len(others) == 1 else f"items {some_of(others)} say"
+            advice.append(f"Correct what {named} first, where it can be corrected.")
+    elif may_pass:
+        advice.append("A retry submits the failed ones only.")
+    else:
+        advice.append(f"Correct what they say, then {memory.by_clearing('the failed ones')}")
+    billed = [
+        number
+        for number in others
+        if records[number]["task_id"]
+        and records[number]["state"] != "failed"
+        and not isinstance(errors.get(number), ViduLandingError)
+    ]
+    if billed:
+        ids = some_of(records[number]["task_id"] for number in billed)
+        items = f"Item {billed[0]} is" if len(billed) == 1 else f"Items {some_of(billed)} are"
+        advice.append(f"{items} or may be billed: check Vidu task {ids} before anything submits the request again.")
+    return ViduTaskFailedError(
+        message,
+        fate=Fate.RETRYABLE if may_pass else Fate.PERMANENT,
+        advice=f"{' '.join(advice)} Or set on_failure='partial'.",
+    )
+
+
+def _what_has_no_video(
+    records: Sequence[Mapping[str, Any]], held: Sequence[int], others: Sequence[int], stopped: ViduError | None
+) -> str:
+    """Name what stopped the submissions before what failed by itself."""
+    parts = []
+    if held and stopped is not None:
+        reason = stopped.reason or type(stopped).__name__
+        parts.append(f"{len(held)} of {len(records)} requests were not submitted ({reason}): {stopped.message}")
+    if others:
+        count = f"{len(others)} of {len(records)} requests have"
+        if held:
+            count = f"{len(others)} more {'has' if len(others) == 1 else 'have'}"
+        first = others[0]
+        parts.append(
+            f"{count} no video ({reasons_of([records[number] for number in others])}): items {some_of(others)}. "
+            f"Item {first}: {records[first]['error']}"
+        )
+    return " ".join(parts)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Searches the account's list once for all lost submissions of a batch, by the rules of ``submission_search``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_vidu.api.errors import ViduError, ViduNotFoundError
+from airflow_provider_vidu.submission.batch.records import identity_of
+from airflow_provider_vidu.submission.protocol import LookUp
+from airflow_provider_vidu.submission.search import (
+    Walk,
+    best,
+    lacks_facts,
+    lacks_list,
+    raise_unless_there_is_no_list,
+    remember_payload,
+    with_payload,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.client import AsyncViduClient
+
+#: Rows whose payload the list leaves out, queried at once.
+MAX_PARALLEL = 10
+
+
+@dataclass
+class Sightings:
+    """
+    What the list has shown of a batch.
+
+    :param by_attempt: the tasks of each item's identity, by the attempt's number.
+    :param otherwise: what it means that an attempt is not among them.
+    :param candidates: tasks that may be one, and cannot be told apart.
+    """
+
+    by_attempt: dict[str, dict[int, ViduTask]] = field(default_factory=lambda: defaultdict(dict))
+    otherwise: LookUp = LookUp.UNKNOWN
+    candidates: tuple[str, ...] = ()
+
+    def of(self, identity: str, attempt: int) -> tuple[int, ViduTask] | None:
+        """
+        Return the task of an attempt, and the attempt's number.
+
+        :param identity: the item's.
+        :param attempt: its number; 0 = nobody knows, any will do.
+        """
+        attempts = self.by_attempt.get(identity, {})
+        if attempt:
+            return (attempt, attempts[attempt]) if attempt in attempts else None
+        if not attempts:
+            return None
+        task = best(list(attempts.values()))
+        return next(number for number, one in attempts.items() if one is task), task
+
+    def worth(self, identity: str) -> tuple[bool, bool, float, str]:
+        """
+        Return a key that sorts items by their tasks: what succeeded is worth most, what has failed least.
+
+        :param identity: of an item that was seen.
+        """
+        task = best(list(self.by_attempt[identity].values()))
+        return task.succeeded, not task.is_final, task.created or 0.0, task.created_at or ""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """
+    The account's list, as far as it was seen.
+
+    :param tasks: each with its payload; None = neither the list nor a query has it.
+    :param verdict: what it means that a submission is not among them.
+    :param has_list: False = this host has no list at all.
+    """
+
+    tasks: tuple[tuple[ViduTask, str | None], ...] = ()
+    verdict: LookUp = LookUp.UNKNOWN
+    has_list: bool = True
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """The ids of tasks whose payload is unknown."""
+        return tuple(task.task_id for task, payload in self.tasks if payload is None)
+
+
+async def read_list(client: AsyncViduClient, begin: float, log: Any, payloads: MutableMapping[str, str]) -> Rows:
+    """
+    Walk through the list once, and query the payloads that it leaves out.
+
+    :param begin: when the first attempt that is looked for was made, epoch seconds.
+    :param payloads: of earlier walks, by task id; a payload never changes, so it is queried once.
+    :raises ViduUnavailableError: the list cannot be read now.
+    """
+    walk = Walk(begin)
+    try:
+        while not walk.paging.ended:
+            walk.take(await client.list_page(**walk.query()))
+    except ViduError as error:
+        raise_unless_there_is_no_list(client.account, error, log)
+        return Rows(has_list=not lacks_list(client.account, error))
+    at_once = asyncio.Semaphore(MAX_PARALLEL)
+
+    async def with_facts(row: ViduTask) -> ViduTask:
+        row = with_payload(row, payloads)
+        if not lacks_facts(row):
+            return row
+        async with at_once:
+            try:
+                return remember_payload((await client.get_task(row.task_id)).filled_from(row), payloads)
+            except ViduNotFoundError:
+                return row
+
+    rows = await asyncio.gather(*map(with_facts, walk.rows))
+    unreadable = [row.task_id for row in rows if row.payload is None]
+    return Rows(tuple((row, row.payload) for row in rows), walk.verdict(unreadable))
+
+
+async def search(
+    client: AsyncViduClient, generation: str, begin: float, log: Any, payloads: MutableMapping[str, str]
+) -> Sightings:
+    """
+    Walk through the list once, for one generation of a batch.
+
+    :param generation: the batch's marker.
+    :param begin: when the first attempt that is looked for was made, epoch seconds.
+    :param payloads: see :func:`read_list`.
+    :raises ViduUnavailableError: the list cannot be read now; the intents stay, a retry searches again.
+    """
+    rows = await read_list(client, begin, log, payloads)
+    found = Sightings(otherwise=rows.verdict, candidates=rows.unreadable)
+    for row, payload in rows.tasks:
+        if payload is not None and (named := identity_of(payload, generation)):
+            identity, attempt = named
+            attempts = found.by_attempt[identity]
+            attempts[attempt] = best([attempts[attempt], row]) if attempt in attempts else row
+    return found

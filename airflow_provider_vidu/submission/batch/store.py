@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Where a batch's items are remembered: a header and shards in Airflow's task state store, written group by group.
+
+One write carries the ids of all submissions that have just returned and the intents of all that are about to leave.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_vidu.api.errors import ViduError, ViduUnavailableError
+from airflow_provider_vidu.compat import StateStore, clear_this_task
+from airflow_provider_vidu.submission.batch.records import (
+    SHARD_SIZE,
+    Header,
+    Item,
+    ItemPhase,
+    shard_from_json,
+    shard_to_json,
+)
+from airflow_provider_vidu.submission.driver import STORE_ATTEMPTS
+from airflow_provider_vidu.submission.tries import Try
+from airflow_provider_vidu.waiting.wait import SLICE
+
+#: Seconds for which a store that has failed is tried once a write, without waiting: the event loop has to go on.
+QUIET_SECONDS = 30.0
+
+#: The key of a batch's header; its shards are called ``vidu_batch_<layout>_<number>``.
+HEADER_KEY = "vidu_batch"
+#: What a person writes under that key: nothing was created, and nothing need be searched for.
+NOTHING_CREATED = {"task_id": None}
+#: The key under which a person adopts Vidu tasks for attempts in doubt: ``{the attempt's marker: task id}``.
+ADOPTED_KEY = "vidu_batch_adopted"
+
+
+class TravellingStore:
+    """
+    Stands in for Airflow's store below 3.3: outlives no try, and travels in the arguments of a deferral.
+
+    :param values: what an earlier part of the try took with it.
+    """
+
+    def __init__(self, values: dict[str, Any] | None = None) -> None:
+        self.values = dict(values or {})
+
+    def get(self, key: str) -> Any:
+        """
+        Return the value of a key, or None.
+
+        :param key: of the item.
+        """
+        return self.values.get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        """
+        Write the value of a key.
+
+        :param key: of the item.
+        :param value: JSON primitives.
+        """
+        self.values[key] = value
+
+
+class BatchStore:
+    """
+    The items of a batch, and their copy in the store.
+
+    :param store: Airflow's, or what stands in for it.
+    :param this_try: for messages.
+    :param log: where a failed write is logged.
+    :param clock: epoch seconds; injected by tests.
+    :param sleep: seconds; injected by tests.
+    :param stop: called between attempts; raises to end the try.
+    """
+
+    def __init__(
+        self,
+        store: StateStore,
+        this_try: Try,
+        log: Any,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        stop: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._sleep = sleep
+        self._stop = stop
+        #: When a store that has failed is waited for again, epoch seconds.
+        self._wait_again_at = 0.0
+        self._try = this_try
+        self._log = log
+        self.header: Header | None = None
+        #: A person has noted that nothing was created.
+        self.is_known_empty = False
+        self.items: list[Item] = []
+        self._changed: set[int] = set()
+
+    def load(self) -> Header | None:
+        """
+        Read what is remembered.
+
+        :return: None = no earlier try has come as far as an intent.
+        :raises ViduError: the store cannot be read, or what is in it. Nothing is submitted then.
+        """
+        try:
+            held = self._store.get(HEADER_KEY)
+            if held == NOTHING_CREATED:
+                self.is_known_empty, held = True, None
+            self.header = header = Header.from_json(held)
+            self.items = []
+            if header is None:
+                return None
+            for first in range(0, header.size, SHARD_SIZE):
+                shard = self._store.get(self._key(header.layout, first))
+                if shard is None and self._try.record_may_be_discarded:
+                    # A clear has discarded it all; then the worker of the earlier try has written its header again.
+                    self.header, self.items = None, []
+                    return None
+                self.items += shard_from_json(shard)
+            if len(self.items) != header.size:
+                raise ValueError(f"{len(self.items)} items instead of {header.size}")
+            self._adopt(header, self._store.get(ADOPTED_KEY) or {})
+        except ValueError as error:
+            raise ViduError(
+                f"The batch's record {HEADER_KEY!r} in the task state store cannot be used: {error}.",
+                advice=(
+                    "Nothing was submitted by this try. If you are sure that nothing of it runs at Vidu, note that: "
+                    f"{self._try.nothing_created_by_hand(HEADER_KEY)} . Then {clear_this_task()}: "
+                    f"{self._try.clear_command()}"
+                ),
+            ) from error
+        except Exception as error:
+            raise ViduUnavailableError(
+                f"The task state store cannot be read ({error}).",
+                advice="Nothing was submitted by this try. A retry looks again.",
+            ) from error
+        return self.header
+
+    def remember(self, header: Header, items: Sequence[Item]) -> None:
+        """Take what a search has found for what is remembered; it is not written."""
+        self.header, self.items = header, list(items)
+
+    def begin(self, header: Header, items: Sequence[Item]) -> None:
+        """
+        Write a new set of shards, and then the header that names it: a death in between leaves the old one whole.
+
+        :param header: with a layout of its own.
+        :param items: in the order of the requests.
+        :raises ViduUnavailableError: it cannot be written; nothing is submitted then.
+        """
+        self.items = list(items)
+        self._changed = set(range(0, header.size, SHARD_SIZE))
+        self._written(lambda: self._write_shards(header.layout), needed=True)
+        self.write_header(header)
+
+    def write_header(self, header: Header, *, needed: bool = True) -> None:
+        """
+        Write the header alone.
+
+        :param header: what is to be remembered.
+        :param needed: see :meth:`write`.
+        """
+        self.header = header
+        self._written(lambda: self._store.set(HEADER_KEY, header.to_json()), needed=needed)
+
+    def update(self, index: int, **changes: Any) -> None:
+        """
+        Change an item; it reaches the store with the next :meth:`write`.
+
+        :param index: its place.
+        :param changes: fields of :class:`Item`.
+        """
+        self.put(index, replace(self.items[index], **changes))
+
+    def put(self, index: int, item: Item) -> None:
+        """
+        Put another item in the place of one; it reaches the store with the next :meth:`write`.
+
+        :param index: its place.
+        :param item: what is known of it now.
+        """
+        self.items[index] = item
+        self._changed.add(index - index % SHARD_SIZE)
+
+    def write(self, *, needed: bool) -> None:
+        """
+        Write every shard that has changed.
+
+        :param needed: True = nothing may be sent unless this stands: raise at once. False = try it a few times and
+            go on: what was submitted goes on too, and the log has its ids.
+        :raises ViduUnavailableError: only where it is needed.
+        """
+        if self._changed and self.header is not None:
+            layout = self.header.layout
+            self._written(lambda: self._write_shards(layout), needed=needed)
+
+    def _adopt(self, header: Header, named: Any) -> None:
+        if not isinstance(named, Mapping):
+            raise ValueError(f"{ADOPTED_KEY!r} must hold {{marker: task id}}, not {named!r}")
+        if not named:
+            return
+        for index, item in enumerate(self.items):
+            # For this attempt alone: a later one has a task of its own. A corrected id outranks a mistyped one.
+            task_id = named.get(item.marker(header.generation)) if item.has_been_sent else None
+            if task_id and str(task_id) != item.task_id:
+                self._log.info("Item %d: Vidu task %s was adopted for it by hand.", index, task_id)
+                self.update(index, phase=ItemPhase.SUBMITTED, task_id=str(task_id), credits=None)
+
+    def _write_shards(self, layout: int) -> None:
+        for first in sorted(self._changed):
+            self._store.set(self._key(layout, first), shard_to_json(self.items[first : first + SHARD_SIZE]))
+            self._changed.discard(first)
+
+    def _written(self, write: Callable[[], None], *, needed: bool) -> None:
+        error: Exception | None = None
+        may_wait = not needed and self._clock() >= self._wait_again_at
+        for attempt in range(STORE_ATTEMPTS if may_wait else 1):
+            if attempt and not self._waited(attempt):
+                break
+            try:
+                write()
+            except Exception as raised:
+                error = raised
+            else:
+                self._wait_again_at = 0.0
+                return
+        if needed:
+            raise ViduUnavailableError(
+                f"The task state store cannot be written ({error}).",
+                advice="So nothing more was submitted; a retry goes on with the rest.",
+            ) from error
+        self._wait_again_at = self._clock() + QUIET_SECONDS
+        unwritten = [
+            f"{item.identity}: {item.task_id}"
+            for first in sorted(self._changed)
+            for item in self.items[first : first + SHARD_SIZE]
+            if item.task_id
+        ]
+        self._log.error(
+            "The task state store cannot be written (%s). Keep this: the Vidu tasks of %s: %s",
+            error,
+            self._try.name,
+            ", ".join(unwritten),
+        )
+
+    def _waited(self, seconds: float) -> bool:
+        """Wait before another attempt; False = the worker must stop."""
+        end = self._clock() + seconds
+        try:
+            self._stop()
+            while (left := end - self._clock()) > 0:
+                self._sleep(min(SLICE, left))
+                self._stop()
+        except ViduError:
+            return False
+        return True
+
+    def _key(self, layout: int, first: int) -> str:
+        return f"{HEADER_KEY}_{layout}_{first // SHARD_SIZE}"

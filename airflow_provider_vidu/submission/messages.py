@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+What a try says when it stops without submitting: to which task, whether it is paid, and what to do now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from airflow_provider_vidu.api.errors import (
+    ViduError,
+    ViduSubmissionInDoubtError,
+    ViduUnavailableError,
+    task_error,
+)
+from airflow_provider_vidu.api.messages import some_of
+from airflow_provider_vidu.compat import clear_this_task
+from airflow_provider_vidu.submission.protocol import STORE_KEY, Known, Phase, Remote, SubmissionRecord, changed_fields
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.submission.tries import Try
+
+
+def failure_of(
+    known: Known,
+    task: ViduTask | None,
+    reason: str,
+    *,
+    this_try: Try,
+    key: str | None,
+    candidates: Sequence[str] = (),
+    has_list: bool = True,
+    cause: str = "",
+) -> ViduError:
+    """
+    Return the error of a try that was told to stop.
+
+    :param known: what its decision rested on.
+    :param task: the recorded task, where it was queried.
+    :param reason: of the decision, one clause.
+    :param this_try: who was told to.
+    :param key: of the record in the task state store; None where this Airflow has none.
+    :param candidates: ids of tasks that may be the lost submission.
+    :param has_list: False = the search has shown that this host has no list.
+    :param cause: how the submission that is in doubt was answered, where this try has sent it.
+    """
+    record = known.record
+    task_id = record.task_id if record else None
+    if record is None:
+        return _discarded(reason, this_try, key, candidates)
+    if task is not None and known.remote is Remote.FAILED_PERMANENT:
+        return task_error(task.task_id, task.err_code, message=task.err_msg, credits=task.credits)
+    if known.remote is Remote.UNREACHABLE:
+        return ViduUnavailableError(
+            f"The task was to run again, but {reason}.",
+            task_id=task_id,
+            advice="Nothing was submitted; a retry looks again.",
+        )
+    if record.phase is Phase.INTENT:
+        error = _in_doubt(record, reason, this_try, key, candidates)
+        if cause:
+            error.message += f" Its reply: {cause}"
+        if not known.has_list:
+            error.advice += (
+                " This host has no task list to search: a clear counts as your consent to submit again; "
+                "on_unknown='resubmit' does without asking."
+            )
+        elif not has_list:
+            error.advice += (
+                " This host has no task list to search. Say so in the connection's extra (list_path: null), and a "
+                "clear counts as your consent to submit again; on_unknown='resubmit' does without asking."
+            )
+        return error
+    changed = changed_fields(record.fingerprint, known.fingerprint)
+    if changed and record.account == known.account:
+        return ViduError(
+            f"The request differs from the one that created Vidu task {task_id}: {', '.join(changed)} changed.",
+            task_id=task_id,
+            advice=(
+                f"Nothing was submitted by this try. To submit the new request, {clear_this_task()} or set "
+                "on_input_change='resubmit'. A field that renders anew at every try (a time, a random value) causes "
+                "this; so does a second submit_once in one task without a key of its own."
+            ),
+        )
+    return ViduError(
+        f"An earlier try has submitted a Vidu task, and {reason}.",
+        task_id=task_id,
+        advice=(
+            "It may be billed; nothing was submitted by this try. Restore the connection that submitted it, or fetch "
+            f"its video with ViduHook().download('{task_id}', path). To submit again, set on_unknown='resubmit' and "
+            f"{clear_this_task()}. An id that was adopted by hand may be the wrong one."
+        ),
+    )
+
+
+def _in_doubt(
+    record: SubmissionRecord, reason: str, this_try: Try, key: str | None, candidates: Sequence[str]
+) -> ViduError:
+    listed = f" Vidu tasks that may be it: {some_of(candidates)}." if candidates else ""
+    one = candidates[0] if len(candidates) == 1 else "THE-VIDU-TASK-ID"
+    if key is None:
+        return ViduSubmissionInDoubtError(
+            f"This is a retry of {this_try.name}, and {reason}.{listed}",
+            advice=(
+                "Nothing was submitted by this try. Look at the account's tasks: if one is it, fetch its video "
+                f"(ViduHook(…).download('{one}', path)) and mark this task as a success; if none is, clear this task "
+                "to submit it."
+            ),
+        )
+    return ViduSubmissionInDoubtError(
+        f"An attempt to submit for {this_try.name} was made at {_clock_text(record.attempted_at)}, and "
+        f"{reason}.{listed}",
+        advice=f"Nothing was submitted by this try. {_by_hand(this_try, key, one, 'of that minute')}",
+    )
+
+
+def _discarded(reason: str, this_try: Try, key: str | None, candidates: Sequence[str]) -> ViduError:
+    listed = f" Vidu tasks that may be its own: {some_of(candidates)}." if candidates else ""
+    one = candidates[0] if len(candidates) == 1 else "THE-VIDU-TASK-ID"
+    return ViduSubmissionInDoubtError(
+        f"An earlier try of {this_try.name} may have submitted: {reason}.{listed}",
+        advice=(
+            "It may be billed; nothing was submitted by this try. "
+            f"{_by_hand(this_try, key or STORE_KEY, one, 'since this Dag run began')} on_unknown='resubmit' submits "
+            "without asking. From the next run on, put {marker} into a payload of your own: then what it submits is "
+            "found."
+        ),
+    )
+
+
+def _by_hand(this_try: Try, key: str, task_id: str, when: str) -> str:
+    return (
+        f"Check the account's tasks {when}. If one is it, adopt it: {this_try.adopt_by_hand(key, task_id)} ; if none "
+        f"is, note that nothing was created: {this_try.nothing_created_by_hand(key)} . Then "
+        f"{clear_this_task()}: {this_try.clear_command()} (AIRFLOW_URL, AIRFLOW_TOKEN: Airflow's API)."
+    )
+
+
+def _clock_text(moment: float) -> str:
+    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

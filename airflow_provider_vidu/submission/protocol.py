@@ -1,0 +1,443 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+The rules of durable submission, pure: what is remembered of a submission, and what a new try does about it.
+
+Vidu's API has no idempotency key. Instead each task instance keeps a record in Airflow's task state store: an
+intent before the POST, the id right after it, "returned" at the end. :func:`decide` reads that record and tells
+the next step; ``airflow_provider_vidu.submission.driver`` carries it out and is the only module that may cause a bill.
+
+A user's clear sets ``max_tries`` of the task instance again and a plain retry does not (Airflow,
+``clear_task_instances``): a record with another ``max_tries`` than the running try's was cleared in between. From
+Airflow 3.4 on a clear may also discard the record: a missing one then means "search the account", not "submit".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from enum import Enum
+from typing import Any
+
+from airflow_provider_vidu.api.errors import Fate, task_error
+from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.images import content_identity, without_query
+
+#: The key of the record in the task state store.
+STORE_KEY = "vidu_submission"
+#: What every marker begins with, in the ``payload`` of a task at Vidu.
+MARKER_PREFIX = "avp1:"
+#: Stands in a user's payload where the marker is to be put.
+MARKER_PLACEHOLDER = "{marker}"
+
+# What may differ between two renderings of the same request.
+_NOT_IN_FINGERPRINT = frozenset({"payload", "callback_url"})
+
+
+class Phase(str, Enum):
+    """How far a submission got."""
+
+    #: About to be sent: it may or may not have been.
+    INTENT = "intent"
+    #: Vidu refused it, or it was never sent: nothing was created.
+    REFUSED = "refused"
+    #: Created, its id is known.
+    SUBMITTED = "submitted"
+    #: Its result was handed over by ``execute``.
+    RETURNED = "returned"
+
+
+@dataclass(frozen=True)
+class SubmissionRecord:
+    """
+    What is remembered of a task instance's submission, as JSON in the task state store.
+
+    :param phase: how far it got.
+    :param max_tries: of the task instance when it was written: tells a retry from a clear.
+    :param try_number: of the try that wrote it; 0 = unknown. Shows a clear that left ``max_tries`` as it was, since
+        ``retries`` was lowered in the meantime.
+    :param account: identity of host and key; empty in a record written by hand: the present one.
+    :param fingerprint: a short hash by field of what was asked for, so that a changed field can be named.
+    :param attempted_at: when the POST was (about to be) sent, epoch seconds.
+    :param marker: what the task's payload holds at Vidu; None where the user's payload has no place for it.
+    :param task_id: Vidu's id, once known.
+    :param resume: an earlier try ran into its deadline and left the task running on purpose.
+    :param ended_at: when the POST's reply was seen, epoch seconds; None where nobody saw one.
+    :param answer: what only the create answer tells (model, credits, created_at …).
+    :param search_from: where a look-up begins to search, epoch seconds; None = at the attempt.
+    :param not_after: until when the POST could be under way, epoch seconds; None = for the account's timeout.
+    """
+
+    phase: Phase
+    max_tries: int
+    account: str
+    fingerprint: Mapping[str, str]
+    attempted_at: float
+    marker: str | None = None
+    task_id: str | None = None
+    resume: bool = False
+    ended_at: float | None = None
+    answer: Mapping[str, Any] | None = None
+    search_from: float | None = None
+    not_after: float | None = None
+    try_number: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON primitives."""
+        return {**asdict(self), "phase": self.phase.value}
+
+    @classmethod
+    def from_json(cls, value: Any) -> SubmissionRecord | None:
+        """
+        Read a record back, passing over what a newer release put in.
+
+        One that holds nothing but ``task_id`` was written by a person: an id adopts a task that no search could
+        identify, null says that nothing was created.
+
+        :param value: of the store.
+        :return: None where there is none.
+        :raises ValueError: there is one that cannot be read; it must not be taken for none.
+        """
+        if value is None:
+            return None
+        if isinstance(value, Mapping) and set(value) == {"task_id"}:
+            by_hand = cls(phase=Phase.REFUSED, max_tries=0, account="", fingerprint={}, attempted_at=0.0)
+            if value["task_id"] is None:
+                return by_hand
+            if _is_id(value["task_id"]):
+                # A person who adopts a task wants its video: the clear that follows must not cancel it.
+                return replace(by_hand, phase=Phase.SUBMITTED, task_id=str(value["task_id"]), resume=True)
+        names = {field.name for field in fields(cls)}
+        try:
+            known = {name: item for name, item in value.items() if name in names}
+            record = cls(**{**known, "phase": Phase(known["phase"])})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"the record {STORE_KEY!r} in the task state store cannot be read: {error!r}") from error
+        if record.phase is Phase.INTENT and record.task_id:
+            # A person has filled the id in, where it is seen to be missing.
+            return replace(record, phase=Phase.SUBMITTED, resume=True)
+        return record
+
+    def with_task(self, task: ViduTask) -> SubmissionRecord:
+        """
+        Return the record once Vidu's id is known.
+
+        :param task: the create answer, or the row that a look-up found.
+        """
+        kept = ("model", "credits", "created_at", "duration", "resolution", "off_peak")
+        answer = {name: value for name in kept if (value := getattr(task, name)) is not None}
+        return replace(self, phase=Phase.SUBMITTED, task_id=task.task_id, answer=answer)
+
+    @classmethod
+    def of_found(cls, task: ViduTask, account: str, *, is_delivered: bool | None) -> SubmissionRecord:
+        """
+        Return a record in place of a discarded one, from a task that the account's list shows as this instance's own.
+
+        It counts as cleared. A success of which nobody can say that it is missing counts as returned: the clear
+        asked for a new generation.
+        """
+        returned = task.succeeded and is_delivered is not False
+        record = cls(
+            phase=Phase.SUBMITTED,
+            max_tries=-1,
+            account=account,
+            fingerprint={},
+            attempted_at=task.created or 0.0,
+            marker=task.payload,
+        ).with_task(task)
+        return replace(record, phase=Phase.RETURNED) if returned else record
+
+    def as_task(self) -> ViduTask:
+        """Return what the record knows of its task, as far as the create answer told."""
+        return ViduTask.model_validate({**(self.answer or {}), "task_id": self.task_id})
+
+
+class Remote(str, Enum):
+    """How the recorded task stands at Vidu."""
+
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED_RETRYABLE = "failed, retryable"
+    FAILED_PERMANENT = "failed, permanent"
+    MISSING = "missing"
+    UNREACHABLE = "unreachable"
+
+
+def remote_of(task: ViduTask) -> Remote:
+    """
+    Classify a task as the decision needs it; a state this release does not know counts as running.
+
+    :param task: as just queried.
+    """
+    if not task.is_final:
+        return Remote.RUNNING
+    if task.succeeded:
+        return Remote.SUCCESS
+    retryable = task_error(task.task_id, task.err_code).fate is Fate.RETRYABLE
+    return Remote.FAILED_RETRYABLE if retryable else Remote.FAILED_PERMANENT
+
+
+class LookUp(str, Enum):
+    """What a search of the account's list has shown that did not find the submission."""
+
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+class Action(str, Enum):
+    """The next step of a try."""
+
+    #: Submit, with a new intent and a new marker.
+    SUBMIT = "submit"
+    #: Search the account's list for the intent's marker.
+    LOOK_UP = "look up"
+    #: Search the account's list for any task of this task instance: its record is gone.
+    RECALL = "recall"
+    #: Query the recorded task.
+    READ = "read"
+    #: Try to cancel the recorded task.
+    CANCEL = "cancel"
+    #: Wait on for the recorded task, or return its result.
+    ATTACH = "attach"
+    #: Stop here.
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Known:
+    """
+    All that a decision rests on; what is None has not been found out yet.
+
+    :param record: of the store; None = no earlier try came as far as an intent.
+    :param max_tries: of the running try.
+    :param try_number: of the running try.
+    :param first_try: number of the first try since the task was last cleared, by ``max_tries`` and ``retries``.
+    :param may_be_discarded: a clear may have discarded the record: that there is none says nothing.
+    :param account: identity of the running try's host and key.
+    :param fingerprint: of the running try's request; None = it cannot be built (its image is gone).
+    :param remote: how the recorded task stands.
+    :param look_up: what the search showed (a found one has become the record's id).
+    :param cancelled: whether Vidu accepted our cancel.
+    :param has_list: whether this host has a task list.
+    :param in_this_try: the running try itself has put the submission in doubt: it sends again only what the list
+        shows to be absent, whatever ``on_unknown`` says.
+    :param on_unknown: ``fail`` or ``resubmit``.
+    :param on_input_change: ``fail`` or ``resubmit``.
+    """
+
+    record: SubmissionRecord | None
+    max_tries: int
+    account: str
+    try_number: int = 1
+    first_try: int = 1
+    may_be_discarded: bool = False
+    fingerprint: Mapping[str, str] | None = None
+    remote: Remote | None = None
+    look_up: LookUp | None = None
+    cancelled: bool | None = None
+    has_list: bool = True
+    in_this_try: bool = False
+    on_unknown: str = "fail"
+    on_input_change: str = "fail"
+
+    @property
+    def is_cleared(self) -> bool:
+        """Whether the task was cleared since the record was written."""
+        record = self.record
+        return record is not None and was_cleared(
+            record.max_tries, record.try_number, self.max_tries, self.try_number, self.first_try
+        )
+
+
+def was_cleared(noted_max_tries: int, noted_try: int, max_tries: int, try_number: int, first_try: int) -> bool:
+    """
+    Say whether a task instance was cleared since something was noted.
+
+    A clear sets ``max_tries`` to the try's number plus ``retries``. Where ``retries`` was lowered before it, the sum
+    may be the old one: then the first try since the clear, as Airflow counts it, is later than the one that noted.
+    """
+    return noted_max_tries != max_tries or 0 < noted_try < first_try <= try_number
+
+
+@dataclass(frozen=True)
+class Decision:
+    """
+    What to do next, and why, for the log.
+
+    :param action: the step.
+    :param reason: one clause.
+    """
+
+    action: Action
+    reason: str
+
+
+def decide(known: Known) -> Decision:
+    """
+    Tell the next step of a try. Called again with what that step has found out, until it submits, attaches or fails.
+
+    :param known: all that is known so far.
+    """
+    record = known.record
+    if record is None:
+        return _decide_without_record(known)
+    if record.phase is Phase.REFUSED:
+        return Decision(Action.SUBMIT, "the earlier attempt created nothing")
+    cleared = known.is_cleared
+    if record.phase is Phase.INTENT:
+        return _decide_intent(known, record, cleared=cleared)
+    if cleared and record.phase is Phase.RETURNED and known.may_be_discarded:
+        return Decision(Action.SUBMIT, "the earlier video is not known to be missing, and a clear asks for another one")
+    if cleared and record.phase is Phase.RETURNED:
+        return Decision(Action.SUBMIT, "the earlier video was delivered, and the task has been cleared to run again")
+    if record.account not in {"", known.account}:
+        if cleared and known.on_unknown == "resubmit":
+            return Decision(Action.SUBMIT, "the connection's host or key has changed, and on_unknown is resubmit")
+        return Decision(Action.FAIL, "the connection's host or key has changed since it was submitted")
+    if changed_fields(record.fingerprint, known.fingerprint):
+        return _decide_changed(known, cleared=cleared)
+    return _decide_submitted(known, record, cleared=cleared)
+
+
+def _decide_without_record(known: Known) -> Decision:
+    if not known.may_be_discarded:
+        return Decision(Action.SUBMIT, "no earlier try has submitted")
+    if known.look_up is None:
+        return Decision(Action.RECALL, "a clear may have discarded what an earlier try noted")
+    if known.look_up is LookUp.ABSENT:
+        return Decision(Action.SUBMIT, "the account's list shows no task of this task instance")
+    if known.on_unknown == "resubmit":
+        return Decision(Action.SUBMIT, "what an earlier try submitted is unknown, and on_unknown is resubmit")
+    if not known.has_list:
+        return Decision(Action.SUBMIT, "this host has no list to search, and the task has been cleared to run again")
+    return Decision(Action.FAIL, "a clear may have discarded what an earlier try noted, and the list cannot say")
+
+
+def _decide_intent(known: Known, record: SubmissionRecord, *, cleared: bool) -> Decision:
+    if record.account not in {"", known.account}:
+        # Its list is another account's, and nothing found or missing in it would mean anything.
+        if known.on_unknown == "resubmit":
+            return Decision(Action.SUBMIT, "the connection's host or key has changed, and on_unknown is resubmit")
+        return Decision(
+            Action.FAIL,
+            "since the connection's host or key has changed, whether it was accepted cannot be told",
+        )
+    look_up = known.look_up
+    if look_up is None:
+        return Decision(Action.LOOK_UP, "an earlier attempt may have been accepted")
+    if look_up is LookUp.ABSENT:
+        return Decision(Action.SUBMIT, "the account's list shows that the earlier attempt created nothing")
+    if known.in_this_try:
+        return Decision(Action.FAIL, "whether the attempt of this try was accepted cannot be told")
+    if known.on_unknown == "resubmit":
+        return Decision(Action.SUBMIT, "the earlier attempt's fate cannot be told, and on_unknown is resubmit")
+    if cleared and not known.has_list:
+        return Decision(Action.SUBMIT, "this host has no list to look in, and the task has been cleared to run again")
+    return Decision(Action.FAIL, "whether an earlier attempt was accepted cannot be told")
+
+
+def _decide_changed(known: Known, *, cleared: bool) -> Decision:
+    if not cleared and known.on_input_change != "resubmit":
+        return Decision(Action.FAIL, "the request has changed since it was submitted")
+    if known.remote is None:
+        return Decision(Action.READ, "the request has changed since it was submitted")
+    if known.remote is Remote.UNREACHABLE:
+        return Decision(Action.FAIL, "the earlier task cannot be looked at now")
+    if known.remote is Remote.RUNNING and known.cancelled is None:
+        return Decision(Action.CANCEL, "the request has changed since it was submitted")
+    return Decision(Action.SUBMIT, "the request has changed since it was submitted")
+
+
+def _decide_submitted(known: Known, record: SubmissionRecord, *, cleared: bool) -> Decision:
+    remote = known.remote
+    if remote is None:
+        return Decision(Action.READ, "an earlier try has submitted it")
+    if remote is Remote.MISSING:
+        if cleared and known.on_unknown == "resubmit":
+            return Decision(Action.SUBMIT, "Vidu does not know the earlier task, and on_unknown is resubmit")
+        return Decision(Action.FAIL, "Vidu does not know the earlier task")
+    if remote is Remote.SUCCESS:
+        return Decision(Action.ATTACH, "the earlier task has succeeded and its video is paid for")
+    if remote is Remote.FAILED_RETRYABLE:
+        return Decision(Action.SUBMIT, "the earlier task has failed and was not billed")
+    if remote is Remote.FAILED_PERMANENT:
+        if cleared:
+            return Decision(Action.SUBMIT, "the earlier task has failed, and this one has been cleared to run again")
+        return Decision(Action.FAIL, "the earlier task has failed, and the same input would fail again")
+    if not cleared:
+        return Decision(Action.ATTACH, "the earlier task is still running")
+    if record.resume:
+        return Decision(Action.ATTACH, "the earlier try ran into its deadline and left the task running")
+    if remote is Remote.UNREACHABLE:
+        return Decision(Action.FAIL, "the earlier task cannot be looked at now")
+    if known.cancelled is None:
+        return Decision(Action.CANCEL, "the task has been cleared to run again")
+    if known.cancelled:
+        return Decision(Action.SUBMIT, "the earlier task has been cancelled")
+    return Decision(Action.ATTACH, "Vidu does not cancel the earlier task any more")
+
+
+def fingerprint(wire: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Return what makes a request the same request, a short hash a field.
+
+    Images count by their content; the query of a URL does not count, since presigned links differ at every
+    rendering; neither do payload and callback_url.
+
+    :param wire: the request's JSON object, ``extra_params`` included.
+    """
+    identity = {name: value for name, value in wire.items() if name not in _NOT_IN_FINGERPRINT}
+    if isinstance(identity.get("images"), list):
+        identity["images"] = [content_identity(str(image)) for image in identity["images"]]
+    if isinstance(identity.get("wm_url"), str):
+        identity["wm_url"] = without_query(identity["wm_url"])
+    return {name: _short_hash(json.dumps(value, sort_keys=True)) for name, value in sorted(identity.items())}
+
+
+def changed_fields(earlier: Mapping[str, str], now: Mapping[str, str] | None) -> list[str]:
+    """
+    Name the fields in which two requests differ.
+
+    :param earlier: the record's fingerprint; an empty one (no store on this Airflow) compares equal to all.
+    :param now: of the running try; None (it cannot be built) compares equal to all.
+    """
+    if now is None or not earlier:
+        return []
+    return sorted(name for name in {*earlier, *now} if earlier.get(name) != now.get(name))
+
+
+def with_marker(wire: Mapping[str, Any], marker: str) -> tuple[dict[str, Any], str | None]:
+    """
+    Put the marker into a request.
+
+    :param wire: the request's JSON object.
+    :param marker: the submission's marker.
+    :return: the request to send, and the marker where it travels: a payload of the user's without
+        ``{marker}`` is left alone, and its submission cannot be found again.
+    """
+    payload = wire.get("payload")
+    if not payload:
+        return {**wire, "payload": marker}, marker
+    if isinstance(payload, str) and MARKER_PLACEHOLDER in payload:
+        return {**wire, "payload": payload.replace(MARKER_PLACEHOLDER, marker)}, marker
+    return dict(wire), None
+
+
+def derived_marker(*parts: object) -> str:
+    """
+    Return a marker that a later try computes again, for Airflow below 3.3, where nothing outlives a try.
+
+    :param parts: dag id, run id, task id, map index, max_tries, the Dag run's start, the record's key.
+    """
+    return MARKER_PREFIX + hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:32]
+
+
+def _is_id(value: Any) -> bool:
+    # Vidu's are numbers, a relay's may be words.
+    return isinstance(value, (str, int)) and bool(str(value)) and not any(map(str.isspace, str(value)))
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

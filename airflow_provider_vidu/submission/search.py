@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Searches the account's task list for a submission whose id nobody noted.
+
+*Absent* is only said of a list that was seen to its end, with a payload in every row, and late enough after the POST
+can have ended; everything else is *unknown*, and nothing is submitted on it unless the user has chosen so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_provider_vidu.api import endpoints
+from airflow_provider_vidu.api.account import VIDU_HOSTS
+from airflow_provider_vidu.api.errors import Fate, ViduError, ViduNotFoundError, ViduUnavailableError
+from airflow_provider_vidu.submission.protocol import MARKER_PREFIX, LookUp, SubmissionRecord
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.account import Account
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.client import ViduClient
+
+#: How far before the attempt the list is searched: clocks differ.
+MARGIN = timedelta(minutes=15)
+#: How far Vidu's clock may be behind ours where the time alone tells what may be a submission, in seconds.
+CLOCKS_DIFFER = 60.0
+#: Seconds between two searches while a submission may still become visible.
+GAP = 10.0
+#: The same, where a whole Dag run's time is searched.
+RECALL_GAP = 30.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """
+    What a look-up has shown.
+
+    :param task: the submission's task; None = not found.
+    :param look_up: what it means that it was not found.
+    :param candidates: ids of tasks that may be it, where they cannot be told apart.
+    :param has_list: False = this host has no list at all.
+    :param others: ids of further tasks of this task instance, newest first; only :func:`recall` looks for them.
+    """
+
+    task: ViduTask | None = None
+    look_up: LookUp | None = None
+    candidates: tuple[str, ...] = ()
+    has_list: bool = True
+    others: tuple[str, ...] = ()
+
+
+def look_up(
+    client: ViduClient,
+    record: SubmissionRecord,
+    *,
+    clock: Callable[[], float],
+    pause: Callable[[float, float], None],
+    log: Any,
+    shared_marker: bool = False,
+) -> Found:
+    """
+    Search until the submission is found, or can be said to be absent, or cannot be told.
+
+    :param client: whose list.
+    :param record: with the intent's marker and the time of the attempt.
+    :param clock: epoch seconds.
+    :param pause: waits before the next search: for so many seconds, of so many until the answer is certain. It may
+        raise instead, where that is long and the caller can come back.
+    :param log: where the wait is told.
+    :param shared_marker: other attempts have sent this marker too (below Airflow 3.3): that one of them has failed
+        says nothing of the last one, until the list has settled.
+    :raises ViduUnavailableError: the list cannot be read now; the intent stays, a retry looks again.
+    """
+    settled = settled_at(record, client.account, clock())
+    payloads: dict[str, str] = {}
+    while True:
+        looked_at = clock()
+        found = _search(client, record, settled, log, payloads)
+        if shared_marker and found.task is not None and found.task.failed and looked_at < settled:
+            found = Found(look_up=LookUp.ABSENT)
+        if found.task is not None:
+            log.info("The earlier attempt was accepted: it is Vidu task %s.", found.task.task_id)
+        if found.look_up is not LookUp.ABSENT or looked_at >= settled:
+            return found
+        left = settled - looked_at
+        log.info("The earlier attempt is not in the account's list yet; it counts as absent in %.0f s.", left)
+        pause(min(GAP, left), left)
+
+
+def recall(
+    client: ViduClient,
+    marks: Sequence[str],
+    *,
+    search_from: float,
+    attempted_at: float,
+    can_be_found: bool,
+    is_enough: Callable[[ViduTask], bool],
+    clock: Callable[[], float],
+    pause: Callable[[float, float], None],
+    log: Any,
+) -> Found:
+    """
+    Search for the tasks of a task instance whose record is gone, and return the newest.
+
+    :param marks: what the markers of its submissions begin with.
+    :param search_from: when its first try can have submitted, epoch seconds.
+    :param attempted_at: when an earlier try can have sent its last POST, epoch seconds.
+    :param can_be_found: False = its payload has no place for a marker.
+    :param is_enough: whether the list need not settle, once this task is found.
+    :param pause: see :func:`look_up`.
+    :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
+    """
+    settled = min(attempted_at, clock()) + client.account.timeout + client.account.settle_seconds
+    is_reported = False
+    payloads: dict[str, str] = {}
+    while True:
+        searched_at = clock()
+        found = _search_marks(client, marks, search_from, can_be_found, log, payloads)
+        is_found = found.task is not None and is_enough(found.task)
+        if is_found or found.look_up is LookUp.UNKNOWN or searched_at >= settled:
+            return found
+        left = settled - searched_at
+        if not is_reported:
+            is_reported = True
+            log.info(
+                "The record of earlier tries is gone, and the account's list may still lag behind them: nothing is "
+                "submitted for another %.0f s.",
+                left,
+            )
+        pause(min(RECALL_GAP, left), left)
+
+
+def _search_marks(
+    client: ViduClient,
+    marks: Sequence[str],
+    search_from: float,
+    can_be_found: bool,
+    log: Any,
+    payloads: MutableMapping[str, str],
+) -> Found:
+    walk = Walk(search_from)
+    try:
+        while not walk.paging.ended:
+            walk.take(client.list_page(**walk.query()))
+    except ViduError as error:
+        return _without_list(client, error, log)
+    rows = [with_facts(client, row, payloads) for row in walk.rows]
+    own = [row for row in rows if any(mark in (row.payload or "") for mark in marks)]
+    own.sort(key=lambda row: (row.created or 0.0, len(row.task_id), row.task_id), reverse=True)
+    unreadable = [row.task_id for row in rows if row.payload is None]
+    verdict = walk.verdict(unreadable) if can_be_found else LookUp.UNKNOWN
+    if not own:
+        return Found(look_up=verdict, candidates=tuple(unreadable))
+    # A list that was not seen whole may hide a newer one.
+    hidden = LookUp.UNKNOWN if verdict is LookUp.UNKNOWN else None
+    candidates = tuple(row.task_id for row in own) + tuple(unreadable)
+    return Found(own[0], hidden, candidates, others=tuple(row.task_id for row in own[1:]))
+
+
+def look_once(client: ViduClient, record: SubmissionRecord, *, log: Any) -> ViduTask | None:
+    """
+    Search once, without waiting for the list to settle.
+
+    :param client: whose list.
+    :param record: see :func:`look_up`.
+    :param log: where problems are told.
+    :return: the submission's task; None = not found, which says nothing.
+    """
+    try:
+        return _search(client, record, float("inf"), log, {}).task
+    except ViduError as error:
+        log.warning("The account's task list cannot be searched: %s", error)
+        return None
+
+
+def _search(
+    client: ViduClient, record: SubmissionRecord, settled: float, log: Any, payloads: MutableMapping[str, str]
+) -> Found:
+    begin = record.attempted_at if record.search_from is None else record.search_from
+    walk = Walk(begin)
+    try:
+        while not walk.paging.ended:
+            walk.take(client.list_page(**walk.query()))
+    except ViduError as error:
+        return _without_list(client, error, log)
+    if record.marker is None:
+        # The user's payload has no place for it, so that only the time tells which they may be.
+        near = tuple(row.task_id for row in walk.rows if _created_within(row, record.attempted_at, settled))
+        return Found(look_up=LookUp.UNKNOWN, candidates=near)
+    # Without its seal, which is long: a host may cut payloads in a list.
+    core = record.marker.partition(".")[0]
+    found: list[ViduTask] = []
+    candidates: list[str] = []
+    for row in walk.rows:
+        task = with_facts(client, row, payloads)
+        if task.payload is None:
+            candidates.append(task.task_id)
+        elif core in task.payload:
+            found.append(task)
+    if found:
+        return Found(best(found))
+    return Found(look_up=walk.verdict(candidates), candidates=tuple(candidates))
+
+
+class Walk:
+    """
+    A walk through the account's list, and what it allows to say of a submission that is not in it.
+
+    :param begin: of the time that is searched, epoch seconds; clocks differ, so it goes back further.
+    """
+
+    def __init__(self, begin: float) -> None:
+        self.paging = endpoints.Paging()
+        self.rows: list[ViduTask] = []
+        self._since = datetime.fromtimestamp(begin, timezone.utc) - MARGIN
+        self._readable = True
+
+    def query(self) -> dict[str, Any]:
+        """Return the question for the next page."""
+        return {"created_after": self._since, "page_token": self.paging.token}
+
+    def take(self, page: endpoints.TaskPage) -> None:
+        """
+        Note a page.
+
+        :param page: the answer to :meth:`query`.
+        """
+        self._readable = self._readable and page.row_count == len(page.tasks)
+        self.rows += self.paging.take(page)
+
+    def verdict(self, untold: Sequence[object]) -> LookUp:
+        """
+        Tell what it means that a submission was not found.
+
+        :param untold: rows whose payload nobody tells.
+        """
+        seen_whole = self.paging.complete and self._readable and not untold
+        return LookUp.ABSENT if seen_whole else LookUp.UNKNOWN
+
+
+def _without_list(client: ViduClient, error: ViduError, log: Any) -> Found:
+    raise_unless_there_is_no_list(client.account, error, log)
+    return Found(look_up=LookUp.UNKNOWN, has_list=not lacks_list(client.account, error))
+
+
+def lacks_list(account: Account, error: ViduError) -> bool:
+    """
+    Say whether an error of the list means that this host has none; a refused key or a redirect does not.
+
+    Vidu's own hosts have one: what looks like a missing path there is an outage.
+
+    :param error: of a walk.
+    """
+    if account.list_path is None:
+        return True
+    return endpoints.is_missing_endpoint(error) and urlsplit(account.base_url).hostname not in VIDU_HOSTS
+
+
+def raise_unless_there_is_no_list(account: Account, error: ViduError, log: Any) -> None:
+    """
+    Pass an outage of the list on, and report a list that is not there.
+
+    :param error: of a walk.
+    :param log: where to.
+    :raises ViduError: it may pass.
+    """
+    if endpoints.is_missing_endpoint(error) and not lacks_list(account, error):
+        raise ViduUnavailableError(
+            f"Vidu's task list cannot be read now. {error.message}", http_status=error.http_status
+        ) from error
+    if error.fate is Fate.RETRYABLE and not endpoints.is_missing_endpoint(error):
+        raise error
+    hint = (
+        "" if account.list_path is None else " If this relay has none, set list_path: null in the connection's extra."
+    )
+    log.warning("The account's task list cannot be searched: %s%s", error.message, hint)
+
+
+def best(found: Sequence[ViduTask]) -> ViduTask:
+    """
+    Return which of several tasks with one marker counts; below Airflow 3.3 one marker serves all retries.
+
+    :param found: what succeeded or runs outranks what failed.
+    """
+    return max(found, key=lambda row: (row.succeeded, not row.is_final, row.created or 0.0, row.created_at or ""))
+
+
+def settled_at(record: SubmissionRecord, account: Account, now: float) -> float:
+    """
+    Return from when on a submission that is not in the list counts as absent.
+
+    :param record: of the attempt.
+    :param account: tells how long a POST can last, and how long a list may lag.
+    :param now: epoch seconds.
+    """
+    ended = record.ended_at
+    if ended is None:
+        ended = record.not_after if record.not_after is not None else record.attempted_at + account.timeout
+    # Nothing that was sent before this look can take longer, whatever another worker's clock has written.
+    return min(ended, now + account.timeout) + account.settle_seconds
+
+
+def _created_within(row: ViduTask, begin: float, end: float) -> bool:
+    return row.created is None or begin - CLOCKS_DIFFER <= row.created <= end
+
+
+def lacks_facts(row: ViduTask) -> bool:
+    """
+    Say whether a listed task has to be queried: lists may leave out the payload, and why a task has failed.
+
+    Without the reason, a failure that a retry would get past counts as one for good.
+    """
+    return row.payload is None or (row.is_unexplained and MARKER_PREFIX in row.payload)
+
+
+def with_facts(client: ViduClient, row: ViduTask, payloads: MutableMapping[str, str]) -> ViduTask:
+    """
+    Return a listed task with what its list leaves out.
+
+    :param payloads: of earlier searches, by task id: a payload never changes, so it is queried once a look-up.
+    :return: its payload is None where no reply has it.
+    """
+    row = with_payload(row, payloads)
+    if not lacks_facts(row):
+        return row
+    try:
+        return remember_payload(client.get_task(row.task_id).filled_from(row), payloads)
+    except ViduNotFoundError:
+        return row
+
+
+def with_payload(row: ViduTask, payloads: MutableMapping[str, str]) -> ViduTask:
+    """Return a listed task with the payload that an earlier search has queried."""
+    if row.payload is not None or row.task_id not in payloads:
+        return row
+    return row.model_copy(update={"payload": payloads[row.task_id]})
+
+
+def remember_payload(task: ViduTask, payloads: MutableMapping[str, str]) -> ViduTask:
+    """Keep a queried task's payload for the next search, and return the task."""
+    if task.payload is not None:
+        payloads[task.task_id] = task.payload
+    return task

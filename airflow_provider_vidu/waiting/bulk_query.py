@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Queries many tasks with few requests: up to 100 of them with one page of the task list.
+
+Where a host has no list (relays), or leaves ids out, they are queried singly, a bounded number at a time. So are tasks
+that have failed, where the list does not give the reason: it decides whether they are submitted again. What is asked
+how is decided by ``airflow_provider_vidu.waiting.list_health``; nothing here is retried: whoever waits paces himself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakKeyDictionary
+
+from airflow_provider_vidu.api.endpoints import Paging
+from airflow_provider_vidu.api.errors import (
+    ViduError,
+    ViduNotFoundError,
+    ViduRateLimitError,
+    ViduUnavailableError,
+    is_outage,
+)
+from airflow_provider_vidu.waiting.list_health import Listing, Then
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.client import AsyncViduClient
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Single queries under way at once.
+MAX_PARALLEL = 10
+#: Pages under way at once.
+MAX_PARALLEL_PAGES = 4
+#: Pages that are followed where a host pages smaller than it is asked to.
+MAX_FOLLOWED = 10
+#: Seconds for one request, where the account allows more: a look that hangs holds up others.
+REQUEST_SECONDS = 20.0
+#: Single queries that fail in a row before the rest of a call is given the same error.
+MAX_FAILURES = 3
+
+# Kept with the client, so that it does not matter how often a BulkQuery is made.
+_listings: WeakKeyDictionary[AsyncViduClient, Listing] = WeakKeyDictionary()
+
+
+async def in_parallel(items: Iterable[Item], limit: int, act: Callable[[Item], Awaitable[None]]) -> None:
+    """
+    Do something for each item, a bounded number at a time; the first exception ends the others.
+
+    :param items: taken from while others are under way: items may be added meanwhile.
+    :param limit: how many at once.
+    :param act: what to do.
+    """
+    left = iter(items)
+
+    async def work() -> None:
+        for item in left:
+            await act(item)
+
+    workers = [asyncio.ensure_future(work()) for _ in range(limit)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+
+class BulkQuery:
+    """
+    Queries tasks of one account. What is learnt of its list is remembered with the client.
+
+    :param client: whom to ask; not closed here.
+    :param paced: the caller polls again and again: an outage of the list costs one request a call, and only one that
+        lasts is compared with a single query. False = one call must get past a list that alone is down.
+    """
+
+    def __init__(self, client: AsyncViduClient, *, paced: bool = False) -> None:
+        self._client = client
+        self._paced = paced
+        self._listing = _listings.setdefault(client, Listing(exists=client.account.list_path is not None))
+        self._seconds = min(client.account.timeout, REQUEST_SECONDS)
+
+    @property
+    def page_size(self) -> int:
+        """How many ids one request answers for; 1 where the host has no list."""
+        return self._listing.page_size if self._listing.serves else 1
+
+    def has(self, task_id: str) -> bool:
+        """
+        Tell whether the list is asked for an id; else a single query is.
+
+        :param task_id: Vidu's id.
+        """
+        return self._listing.has(task_id)
+
+    async def get_tasks(self, task_ids: Sequence[str]) -> dict[str, ViduTask | ViduError]:
+        """
+        Query tasks, each once.
+
+        An outage, a 429 or a refused key is not asked about a hundred times: ids that were not asked any more have
+        the error of those that were.
+
+        :param task_ids: any number; repeated ones are asked for once.
+        :return: for every id, in the order of ``task_ids``: the task as it is now, or what came instead.
+        """
+        asked = list(dict.fromkeys(task_ids))
+        found: dict[str, ViduTask | ViduError] = {}
+        self._listing.begins()
+        if self._listing.doubted and asked:
+            await self._probe(asked, found)
+        listed = [task_id for task_id in asked if task_id not in found and self._listing.has(task_id)]
+        unread: list[str] = []
+        missed = await self._pages(listed, found, unread)
+        if unread:
+            # One query shows whether only the list is down; the list gets another chance before the rest is queried
+            # singly, since a failure of a moment is no reason for a thousand queries.
+            await self._probe(unread, found)
+            missed += await self._pages([task_id for task_id in unread if task_id not in found], found, [])
+        unexplained = {
+            task_id: found.pop(task_id)
+            for task_id, row in list(found.items())
+            if task_id in listed and not isinstance(row, ViduError) and row.is_unexplained
+        }
+        await self._singly([task_id for task_id in asked if task_id not in found], found)
+        for task_id, row in unexplained.items():
+            found[task_id] = _explained(found[task_id], row)
+        wrongly = [task_id for task_id in missed if not isinstance(found[task_id], ViduError)]
+        self._listing.omitted(wrongly, all_of_them=len(missed) == len(listed))
+        return {task_id: found[task_id] for task_id in asked}
+
+    async def _probe(self, asked: list[str], found: dict[str, ViduTask | ViduError]) -> None:
+        result = await self._query(asked[0])
+        error = result if isinstance(result, ViduError) else None
+        self._listing.probed(error)
+        found.update(dict.fromkeys(asked if is_outage(error) else asked[:1], result))
+
+    async def _pages(self, task_ids: list[str], found: dict[str, ViduTask | ViduError], unread: list[str]) -> list[str]:
+        """
+        Ask the list, and return the ids that it was asked for and has left out.
+
+        :param unread: takes the ids that have no answer because the list is down, unless the caller is paced.
+        """
+        left = deque(task_ids)
+        missed: list[str] = []
+
+        def pages() -> Iterable[list[str]]:
+            while left and self._listing.serves:
+                yield [left.popleft() for _ in range(min(self._listing.page_size, len(left)))]
+
+        async def ask(page: list[str]) -> None:
+            rows: dict[str, ViduTask] = {}
+            try:
+                await self._read(page, rows)
+            except ViduError as error:
+                found.update(rows)
+                rest = [task_id for task_id in page if task_id not in rows]
+                then = self._listing.failed(error, len(page))
+                if then is Then.RETURN:
+                    if isinstance(error, ViduUnavailableError) and not self._paced:
+                        unread.extend([*rest, *left])
+                    else:
+                        found.update(dict.fromkeys([*rest, *left], error))
+                    left.clear()
+                elif then is Then.SMALLER:
+                    left.extendleft(reversed(rest))
+            else:
+                found.update(rows)
+                self._listing.answered(page, rows)
+                missed.extend(task_id for task_id in page if task_id not in rows)
+
+        # A page that has to be asked again in halves comes after another worker has found nothing left.
+        while left and self._listing.serves:
+            await in_parallel(pages(), min(MAX_PARALLEL_PAGES, len(left)), ask)
+        return missed
+
+    async def _read(self, page: list[str], rows: dict[str, ViduTask]) -> None:
+        paging = Paging()
+        for _ in range(MAX_FOLLOWED):
+            # Always a hundred: a host that counts otherwise than we do must not cut what it was asked for.
+            answer = await self._bounded(
+                self._client.list_page(task_ids=page, page_token=paging.token, retry=False), None
+            )
+            rows.update(self._listing.readable(page, paging.take(answer)))
+            if paging.ended or len(rows) == len(page):
+                return
+
+    async def _singly(self, task_ids: list[str], found: dict[str, ViduTask | ViduError]) -> None:
+        failures = 0
+        left = deque(task_ids)
+
+        def ids() -> Iterable[str]:
+            while left:
+                yield left.popleft()
+
+        async def ask(task_id: str) -> None:
+            nonlocal failures
+            result = found[task_id] = await self._query(task_id)
+            failures = failures + 1 if is_outage(result) else 0
+            if failures >= MAX_FAILURES or isinstance(result, ViduRateLimitError):
+                found.update(dict.fromkeys(left, result))
+                left.clear()
+
+        if left:
+            await in_parallel(ids(), min(MAX_PARALLEL, len(left)), ask)
+
+    async def _query(self, task_id: str) -> ViduTask | ViduError:
+        try:
+            return await self._bounded(self._client.get_task(task_id, retry=False), task_id)
+        except ViduError as error:
+            return error
+
+    async def _bounded(self, request: Awaitable[Result], task_id: str | None) -> Result:
+        try:
+            return await asyncio.wait_for(request, self._seconds)
+        except asyncio.TimeoutError:
+            raise ViduUnavailableError(
+                f"Vidu has not answered within {self._seconds:.0f} s.", task_id=task_id
+            ) from None
+
+
+def _explained(result: ViduTask | ViduError, row: ViduTask | ViduError) -> ViduTask | ViduError:
+    if isinstance(result, ViduNotFoundError) or isinstance(row, ViduError):
+        return row
+    return result if isinstance(result, ViduError) else result.filled_from(row)

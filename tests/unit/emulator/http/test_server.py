@@ -1,0 +1,412 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Create, query, cancel and balance over HTTP, held against what is known of Vidu's own answers."""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import io
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from PIL import Image
+
+from airflow_provider_vidu.api.account import account_from_fields
+from airflow_provider_vidu.api.endpoints import (
+    HttpRequest,
+    parse_cancel,
+    parse_create,
+    parse_credits,
+    parse_list,
+    parse_task,
+    prepare_cancel,
+    prepare_create,
+    prepare_credits,
+    prepare_list,
+    prepare_task,
+)
+from airflow_provider_vidu.api.errors import ViduRequestError
+from airflow_provider_vidu.emulator import ViduEmulator
+
+GOOD = {"model": "viduq3-turbo", "images": ["https://example.com/cat.png"], "prompt": "a cat"}
+
+
+class Vidu:
+    """An emulator whose clock stands still, and a client without manners."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.now = 1_768_881_713.504
+        self.emulator = ViduEmulator(
+            clock=lambda: self.now, **{"speed": 1, "created_seconds": 1, "processing_seconds": 10, **settings}
+        )
+
+    def call(self, method: str, path: str, *, key: str = "Token vda_key", **more: Any) -> requests.Response:
+        headers = {"Authorization": key} if key else {}
+        return requests.request(method, f"{self.emulator.url}/ent/v2/{path}", headers=headers, timeout=10, **more)
+
+    def create(self, **fields: Any) -> requests.Response:
+        return self.call("POST", "img2video", json={**GOOD, **fields})
+
+    def submit(self, **fields: Any) -> str:
+        answer = self.create(**fields)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["task_id"])
+
+    def query(self, task_id: str) -> dict[str, Any]:
+        answer = self.call("GET", f"tasks/{task_id}/creations")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+
+@pytest.fixture
+def vidu(request: pytest.FixtureRequest) -> Iterator[Vidu]:
+    vidu = Vidu(**getattr(request, "param", {}))
+    with vidu.emulator:
+        yield vidu
+
+
+def is_error(answer: requests.Response, status: int, reason: str, message: str | None = None) -> bool:
+    body = answer.json()
+    assert (answer.status_code, body["code"], body["reason"]) == (status, status, reason)
+    assert set(body) == {"code", "reason", "message", "metadata"}
+    assert len(body["metadata"]["trace_id"]) == 32
+    assert int(body["metadata"]["trace_id"], 16) >= 0
+    return message is None or body["message"] == message
+
+
+def picture(width: int, height: int, kind: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), "teal").save(file, kind)
+    return file.getvalue()
+
+
+# --- create ----------------------------------------------------------------------------------------------------
+
+
+def test_the_create_answer_has_every_field_of_vidus_example(vidu: Vidu) -> None:
+    answer = vidu.create(
+        model="viduq1",
+        seed=12345,
+        payload="custom-tracking-id-123",
+        callback_url="https://example.com/callback",
+    ).json()
+    task_id = answer.pop("task_id")
+    assert isinstance(task_id, str)
+    assert task_id.isdecimal()
+    created_at = answer.pop("created_at")
+    assert created_at.startswith("2026-01-20T04:01:53.50")
+    assert created_at.endswith("Z")
+    assert answer == {
+        "type": "img2video",
+        "state": "created",
+        "model": "viduq1",
+        "style": "general",
+        "prompt": "a cat",
+        "images": ["https://example.com/cat.png"],
+        "duration": 5,
+        "seed": 12345,
+        "aspect_ratio": "",
+        "resolution": "1080p",
+        "movement_amplitude": "auto",
+        "credits": 80,
+        "payload": "custom-tracking-id-123",
+        "cus_priority": 0,
+        "off_peak": False,
+        "audio": False,
+        "audio_type": "all",
+        "voice_id": "",
+        "bgm": False,
+        "is_rec": False,
+        "watermark": False,
+        "wm_position": "unspecified",
+        "wm_url": "",
+        "meta_data": "",
+        "client_request_id": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("sent", "answered"),
+    [
+        ({}, {"audio": True, "duration": 5, "resolution": "720p"}),
+        ({"audio": False}, {"audio": False, "audio_type": "all"}),
+        ({"watermark": True, "wm_position": 3}, {"watermark": True, "wm_position": "bottom_right"}),
+        ({"wm_position": 4}, {"wm_position": "bottom_left"}),
+        ({"off_peak": True, "duration": 5, "resolution": "540p"}, {"off_peak": True, "credits": 20}),
+        ({"is_rec": True}, {"is_rec": True, "credits": 70}),
+        ({"model": "vidu2.0"}, {"duration": 4, "resolution": "360p", "credits": 20, "audio": False}),
+    ],
+)
+def test_defaults_and_prices_are_the_models(vidu: Vidu, sent: dict[str, Any], answered: dict[str, Any]) -> None:
+    answer = vidu.create(**sent).json()
+    assert {name: answer[name] for name in answered} == answered
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "message"),
+    [
+        ({"model": None}, "FieldLacking", "field is missing or empty: model"),
+        ({"model": "viduq3"}, "FieldInvalid", "model is not supported"),
+        ({"images": ["https://a/1", "https://a/2"]}, "FieldItemCountOutOfRange", None),
+        ({"duration": "5"}, "FieldInvalid", None),
+        ({"images": ["data:image/png;base64,AAAA"]}, "ImageFormatInvalid", "invalid image format"),
+        ({"prompt": "[emulator:AuditSubmitIllegal]"}, "AuditSubmitIllegal", "submit is illegal"),
+    ],
+)
+def test_a_refused_create_says_why_in_vidus_body_and_creates_nothing(
+    vidu: Vidu, fields: dict[str, Any], reason: str, message: str | None
+) -> None:
+    assert is_error(vidu.create(**fields), 400, reason, message)
+    assert vidu.emulator.tasks == []
+    assert vidu.emulator.ledger.entries == ()
+    assert (vidu.emulator.counters.submissions, vidu.emulator.counters.submissions_refused) == (0, 1)
+
+
+@pytest.mark.parametrize("vidu", [{"credits": 0}], indirect=True)
+def test_without_credits_every_create_is_refused_before_its_fields_are_looked_at(vidu: Vidu) -> None:
+    for fields in ({}, {"model": "nonsense"}, {"images": 5}):
+        assert is_error(vidu.create(**fields), 400, "CreditInsufficient", "insufficient credits")
+
+
+def test_a_body_above_20_mb_is_refused(vidu: Vidu) -> None:
+    body = json.dumps({**GOOD, "payload": "x" * (20 * 1024 * 1024)})
+    assert is_error(vidu.call("POST", "img2video", data=body), 413, "BadRequest")
+    assert is_error(vidu.call("POST", "img2video", data=iter([body.encode()])), 413, "BadRequest")
+
+
+def test_a_data_uri_is_accepted_and_echoed(vidu: Vidu) -> None:
+    # Noise does not compress: large enough to be checked in a thread.
+    noise = Image.effect_noise((400, 300), 90).convert("RGB")
+    file = io.BytesIO()
+    noise.save(file, "PNG")
+    uri = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    assert len(uri) > 64 * 1024
+    assert vidu.create(images=[uri]).json()["images"] == [uri]
+
+
+@pytest.mark.parametrize("vidu", [{"reject_unknown_fields": True}], indirect=True)
+def test_unknown_fields_are_unwanted_where_the_switch_says_so(vidu: Vidu) -> None:
+    assert is_error(vidu.create(aspect_ratio="16:9"), 400, "FieldUnwanted", "unwanted field: aspect_ratio")
+
+
+# --- images on this machine ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def files() -> Iterator[dict[str, bytes]]:
+    """A web server on this machine: path → content; ``url`` has its address."""
+    served: dict[str, bytes] = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = served.get(self.path)
+            self.send_response(200 if content is not None else 404)
+            self.end_headers()
+            self.wfile.write(content or b"")
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    served["url"] = f"http://127.0.0.1:{server.server_address[1]}".encode()
+    yield served
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("content", "err_code"),
+    [
+        (picture(64, 36), ""),
+        (None, "ImageDownloadFailure"),
+        (b"no picture", "ImageFormatInvalid"),
+        (picture(100, 20), "PageSizeOutOfRange"),
+    ],
+)
+def test_a_url_on_this_machine_is_fetched_and_a_bad_image_fails_the_task_later(
+    vidu: Vidu, files: dict[str, bytes], content: bytes | None, err_code: str
+) -> None:
+    if content is not None:
+        files["/a%20cat.png?x=%2f~"] = content
+    task_id = vidu.submit(images=[f"{files['url'].decode()}/a%20cat.png?x=%2f~"])
+    assert vidu.query(task_id)["state"] == "created"
+    vidu.now += 100
+    assert vidu.query(task_id)["err_code"] == err_code
+    assert (vidu.emulator.ledger.charged == 0) == bool(err_code)
+    assert vidu.emulator.tasks[0].image == content
+
+
+def test_no_other_host_is_ever_asked(vidu: Vidu, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **more: object) -> None:
+        raise AssertionError("a fetch")
+
+    monkeypatch.setattr("airflow_provider_vidu.emulator.storage.fetching._fetch", fail)
+    for url in ("https://example.com/cat.png", "http://127.0.0.1.example.com/cat.png", "ssupload:?id=1"):
+        vidu.submit(images=[url], watermark=True, wm_url="https://example.com/mark.png")
+
+
+# --- query -----------------------------------------------------------------------------------------------------
+
+
+def test_the_query_tells_each_state_and_the_creation_at_the_end(vidu: Vidu) -> None:
+    task_id = vidu.submit(payload="p", bgm=True)
+    running = {"id": task_id, "err_code": "", "credits": 60, "payload": "p", "bgm": True, "off_peak": False}
+    assert vidu.query(task_id) == {**running, "state": "created", "creations": []}
+    vidu.now += 5
+    assert vidu.query(task_id) == {**running, "state": "processing", "creations": []}
+    vidu.now += 6
+    answer = vidu.query(task_id)
+    (creation,) = answer.pop("creations")
+    assert answer == {**running, "state": "success"}
+    assert set(creation) == {"id", "url", "cover_url", "watermarked_url"}
+    assert creation["url"].startswith(f"{vidu.emulator.url}/storage/")
+    assert creation["watermarked_url"] == ""
+
+
+def test_a_failed_task_has_an_err_code_and_costs_nothing(vidu: Vidu) -> None:
+    task_id = vidu.submit(prompt="[emulator:fail=CreationPolicyViolation]")
+    vidu.now += 100
+    answer = vidu.query(task_id)
+    assert (answer["state"], answer["err_code"], answer["credits"], answer["creations"]) == (
+        "failed",
+        "CreationPolicyViolation",
+        0,
+        [],
+    )
+
+
+def test_success_can_come_without_a_creation_once(vidu: Vidu) -> None:
+    task_id = vidu.submit(prompt="[emulator:no-creation]")
+    vidu.now += 100
+    assert [(answer["state"], len(answer["creations"])) for answer in (vidu.query(task_id), vidu.query(task_id))] == [
+        ("success", 0),
+        ("success", 1),
+    ]
+
+
+@pytest.mark.parametrize("task_id", ["1", "911045603801182208", "nonsense", "%2e%2e"])
+def test_an_unknown_task_is_not_found(vidu: Vidu, task_id: str) -> None:
+    assert is_error(vidu.call("GET", f"tasks/{task_id}/creations"), 404, "TaskNotFound", "task not found")
+    assert is_error(vidu.call("POST", f"tasks/{task_id}/cancel"), 404, "TaskNotFound", "task not found")
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "models"), ("POST", "text2video"), ("GET", "img2video")])
+def test_what_the_api_does_not_have_is_told_in_its_own_body(vidu: Vidu, method: str, path: str) -> None:
+    answer = vidu.call(method, path)
+    assert answer.status_code in {404, 405}
+    assert is_error(answer, answer.status_code, "NotFound" if answer.status_code == 404 else "BadRequest")
+
+
+# --- cancel ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [{}, {"json": {"id": "whatever"}}, {"json": {}}])
+def test_a_task_that_has_not_begun_is_cancelled_with_or_without_a_body(vidu: Vidu, body: dict[str, Any]) -> None:
+    task_id = vidu.submit()
+    answer = vidu.call("POST", f"tasks/{task_id}/cancel", **body)
+    assert (answer.status_code, answer.json()) == (200, {})
+    cancelled = vidu.query(task_id)
+    assert (cancelled["state"], cancelled["err_code"], cancelled["credits"]) == ("failed", "UserCancelled", 0)
+    assert vidu.emulator.counters.cancels_accepted == 1
+
+
+def test_a_task_that_is_processed_cannot_be_cancelled(vidu: Vidu) -> None:
+    task_id = vidu.submit()
+    vidu.now += 5
+    answer = vidu.call("POST", f"tasks/{task_id}/cancel")
+    assert is_error(answer, 400, "BadRequest", "task state is scheduled, can not cancel")
+    assert vidu.query(task_id)["state"] == "processing"
+    assert vidu.emulator.counters.cancels_refused == 1
+
+
+# --- balance ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("vidu", [{"concurrency": 2, "credits": 1000}], indirect=True)
+def test_the_balance_tells_credits_slots_and_queue(vidu: Vidu) -> None:
+    for _ in range(5):
+        vidu.submit()
+    vidu.now += 5
+    answer = vidu.call("GET", "credits").json()
+    assert answer == {
+        "remains": [
+            {
+                "type": "metered",
+                "credit_remain": 700,
+                "concurrency_limit": 2,
+                "current_concurrency": 2,
+                "queue_count": 3,
+            }
+        ]
+    }
+    detailed = vidu.call("GET", "credits?show_detail=true").json()
+    assert detailed["packages"][0]["credit_amount"] == 1000
+    assert "packages" not in vidu.call("GET", "credits?show_detail=false").json()
+
+
+# --- keys ------------------------------------------------------------------------------------------------------
+
+ENDPOINTS = [
+    ("POST", "img2video"),
+    ("GET", "tasks/1/creations"),
+    ("GET", "tasks"),
+    ("POST", "tasks/1/cancel"),
+    ("GET", "credits"),
+]
+
+
+@pytest.mark.parametrize("vidu", [{"api_keys": ["vda_key"]}], indirect=True)
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
+def test_every_endpoint_wants_a_key_that_is_accepted(vidu: Vidu, method: str, path: str) -> None:
+    for key in ("", "Token wrong", "Bearer wrong", "wrong", "Token", "Basic vda_key", "Token vda_key more"):
+        assert is_error(vidu.call(method, path, key=key), 401, "Unauthorized", "unauthorized")
+    assert vidu.emulator.counters.unauthorized == 7
+
+
+@pytest.mark.parametrize("vidu", [{"api_keys": ["vda_key"]}], indirect=True)
+@pytest.mark.parametrize("key", ["Token vda_key", "Bearer vda_key", "vda_key", "token vda_key"])
+def test_the_key_is_taken_with_either_word_or_raw(vidu: Vidu, key: str) -> None:
+    assert vidu.call("GET", "credits", key=key).status_code == 200
+
+
+@pytest.mark.parametrize("vidu", [{"api_keys": {"a": "alice", "b": "bob"}}], indirect=True)
+def test_another_accounts_task_is_not_found(vidu: Vidu) -> None:
+    hers = vidu.call("POST", "img2video", key="a", json=GOOD).json()["task_id"]
+    assert vidu.call("GET", f"tasks/{hers}/creations", key="a").status_code == 200
+    assert is_error(vidu.call("GET", f"tasks/{hers}/creations", key="b"), 404, "TaskNotFound")
+    assert vidu.call("GET", "tasks", key="b").json()["tasks"] == []
+
+
+# --- the client's own reading ----------------------------------------------------------------------------------
+
+
+def test_the_clients_functions_understand_every_answer(vidu: Vidu) -> None:
+    account = account_from_fields(host=vidu.emulator.url, password="vda_key")
+
+    def send(prepared: HttpRequest) -> tuple[int, dict[str, str], bytes]:
+        answer = requests.request(
+            prepared.method, prepared.url, headers=dict(prepared.headers), data=prepared.body, timeout=10
+        )
+        return answer.status_code, dict(answer.headers), answer.content
+
+    created = parse_create(*send(prepare_create(account, "img2video", {**GOOD, "payload": "avp1:x"})))
+    assert (created.state, created.model, created.payload) == ("created", "viduq3-turbo", "avp1:x")
+    vidu.now += 100
+    task = parse_task(*send(prepare_task(account, created.task_id)), created.task_id)
+    assert task.succeeded
+    assert task.video_url is not None
+    page = parse_list(*send(prepare_list(account, task_ids=[created.task_id])))
+    assert [(row.task_id, row.state, row.payload, row.duration) for row in page.tasks] == [
+        (created.task_id, "success", None, 5)
+    ]
+    with pytest.raises(ViduRequestError, match="can not cancel"):
+        parse_cancel(*send(prepare_cancel(account, created.task_id)), created.task_id)
+    assert parse_credits(*send(prepare_credits(account))).total == 100_000 - 60

@@ -1,0 +1,445 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""The hook over real HTTP: connections as users write them, the free connection test, the twins alike."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.server
+import json
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from rich import markup
+
+from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduInputError, ViduRequestError
+from airflow_provider_vidu.emulator import ViduEmulator
+from airflow_provider_vidu.hooks.vidu import ViduHook
+
+FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1, "prompt": "p"}
+
+
+@pytest.fixture
+def connect(monkeypatch):
+    def connect(**fields):
+        monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", json.dumps({"conn_type": "vidu", **fields}))
+        return ViduHook()
+
+    return connect
+
+
+def test_a_uri_says_null_for_what_a_relay_lacks(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", "vidu://:Bearer%20k@[::1]:8080/?list_path=null&credits_path=null")
+    account = ViduHook().account
+    assert (account.base_url, account.api_key) == ("http://[::1]:8080", "k")
+    assert (account.list_path, account.credits_path) == (None, None)
+    assert account.cancel_path
+
+
+def test_an_unknown_extra_is_warned_of_once(connect, caplog, capsys, vidu_emulator):
+    for _ in range(3):
+        hook = connect(host=vidu_emulator.url, password="k", extra={"time_out": 5, "nonsense": "s3cret"})
+        hook.get_credits()
+        asyncio.run(hook.aget_account())
+    # Airflow logs by one way or the other, by its version.
+    logged = caplog.text or "".join(capsys.readouterr())
+    assert logged.count("time_out (timeout?), nonsense") == 1
+    assert "s3cret" not in logged
+    ok, text = hook.test_connection()
+    assert ok
+    assert "time_out (timeout?)" in text
+
+
+def test_a_hook_may_be_made_where_no_connection_exists():
+    assert ViduHook("nowhere").vidu_conn_id == "nowhere"
+
+
+def test_the_json_and_the_uri_of_a_connection_mean_the_same(vidu_emulator, monkeypatch):
+    by_json = ViduHook().account
+    monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu_emulator.connection_uri())
+    assert ViduHook().account == by_json
+
+
+def test_host_and_port_may_stand_apart(connect, vidu_emulator):
+    hook = connect(host="127.0.0.1", port=vidu_emulator.port, password="k")
+    assert hook.get_credits().total > 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "works", "told"),
+    [
+        ({"password": "good"}, True, "accepts this key"),
+        ({"password": "wrong"}, False, "HTTP 401"),
+        ({}, False, "has no API key"),
+        ({"password": "good", "host": "http://vidu.example"}, False, "plain http"),
+        ({"password": "good", "host": "http://127.0.0.1:9"}, False, "could not be reached"),
+        ({"password": "good", "extra": {"credits_path": None}}, True, "does not tell the balance"),
+        ({"password": "wrong", "extra": {"credits_path": None}}, False, "HTTP 401"),
+        ({"password": "good", "extra": {"api_prefix": "/wrong"}}, False, "check api_prefix"),
+        ({"password": "good", "extra": {"proxy": 8080}}, False, "proxy must be a URL"),
+        ({"password": "good", "extra": {"proxy": "http://user:sesame@127.0.0.1:x"}}, False, "proxy must be a URL"),
+    ],
+)
+def test_the_connection_test_is_green_or_red_with_a_reason(connect, monkeypatch, fields, works, told):
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
+    with ViduEmulator(api_keys={"good"}) as vidu:
+        ok, text = connect(**{"host": vidu.url, **fields}).test_connection()
+    assert (ok, told in text) == (works, True), text
+    assert "sesame" not in text
+    assert vidu.counters.submissions == 0
+
+
+def test_a_relay_without_credits_endpoint_passes_the_connection_test(connect):
+    with ViduEmulator() as vidu:
+        vidu.quirks.has_credits = False
+        ok, text = connect(host=vidu.url, password="k").test_connection()
+    assert ok, text
+
+
+def test_a_relay_at_other_paths_works(connect, vidu_emulator):
+    hook = connect(
+        host=vidu_emulator.url,
+        password="k",
+        extra={
+            "api_prefix": "/elsewhere",
+            "create_path": "/ent/v2/{endpoint}",
+            "task_path": "/ent/v2/tasks/{task_id}/creations",
+            "auth_scheme": "",
+        },
+    )
+    task = hook.submit(FIELDS)
+    assert hook.get_task(task.task_id).task_id == task.task_id
+
+
+def test_it_cancels_what_waits_and_says_why_it_cannot_cancel_the_rest(connect):
+    with ViduEmulator(concurrency=1, processing_seconds=60, created_seconds=0) as vidu:
+        hook = connect(host=vidu.url, password="k")
+        running, waiting = hook.submit(FIELDS).task_id, hook.submit(FIELDS).task_id
+        vidu.skip(1)
+        hook.cancel_task(waiting)
+        assert hook.get_task(waiting).err_code == "UserCancelled"
+        with pytest.raises(ViduRequestError, match="can not cancel"):
+            hook.cancel_task(running)
+
+
+def test_a_list_longer_than_a_page_is_walked_to_its_end(vidu_emulator):
+    hook = ViduHook()
+    submitted = {hook.submit(FIELDS).task_id for _ in range(105)}
+    assert {task.task_id for task in hook.list_tasks()} == submitted
+    assert len(list(hook.list_tasks(task_ids=sorted(submitted)[:3]))) == 3
+
+
+def test_a_download_takes_a_task_a_record_an_id_or_a_link(vidu_emulator, tmp_path):
+    hook = ViduHook()
+    task = hook.wait_for_task(hook.submit(FIELDS))
+    for number, source in enumerate([task, task.record(), task.task_id, task.video_url]):
+        landed = hook.download(source, f"{tmp_path}/{number}.mp4")
+        assert Path(landed["path"]).read_bytes()[4:8] == b"ftyp"
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
+async def test_the_async_twins_do_the_same(vidu_emulator, tmp_path):
+    hook = ViduHook()
+    task = await hook.asubmit(FIELDS)
+    assert (await hook.aget_task(task.task_id)).task_id == task.task_id
+    assert [found.task_id async for found in hook.alist_tasks()] == [task.task_id]
+    assert (await hook.aget_credits()).total == hook.get_credits().total
+    with pytest.raises(ViduInputError):
+        await hook.asubmit({**FIELDS, "duration": 99})
+    other = await hook.asubmit({**FIELDS, "off_peak": True})
+    await hook.acancel_task(other.task_id)
+    assert hook.get_task(other.task_id).err_code == "UserCancelled"
+    assert (await hook.adownload(hook.wait_for_task(task), f"{tmp_path}/"))["bytes"] > 1000
+
+
+def test_submit_once_submits_once_for_a_retry_and_again_for_a_clear_after_delivery(
+    vidu_emulator, runtime_context, store, tmp_path
+):
+    hook = ViduHook()
+    first = hook.submit_once(runtime_context(store), FIELDS)
+    assert hook.submit_once(runtime_context(store, try_number=2), FIELDS).task_id == first.task_id
+    hook.download(hook.wait_for_task(first), f"{tmp_path}/")
+    assert hook.submit_once(runtime_context(store, try_number=3, max_tries=4), FIELDS).task_id != first.task_id
+    assert vidu_emulator.counters.submissions == 2
+
+
+def test_submit_once_hands_out_a_paid_video_that_was_never_delivered_even_after_a_clear(
+    vidu_emulator, runtime_context, store
+):
+    hook = ViduHook()
+    first = hook.submit_once(runtime_context(store), FIELDS)
+    hook.wait_for_task(first)
+    again = ViduHook().submit_once(runtime_context(store, try_number=2, max_tries=4), FIELDS)
+    assert again.task_id == first.task_id
+    assert vidu_emulator.counters.submissions == 1
+
+
+async def test_the_async_twin_of_submit_once_protects_alike(vidu_emulator, runtime_context, store):
+    first = await ViduHook().asubmit_once(runtime_context(store), FIELDS)
+    assert (await ViduHook().asubmit_once(runtime_context(store, try_number=2), FIELDS)).task_id == first.task_id
+    assert vidu_emulator.counters.submissions == 1
+
+
+def test_two_submissions_of_one_task_need_two_keys_and_the_error_says_what_differs(
+    vidu_emulator, runtime_context, store
+):
+    from airflow.providers.common.compat.sdk import AirflowFailException
+
+    hook, context = ViduHook(), runtime_context(store)
+    hook.submit_once(context, FIELDS)
+    with pytest.raises(AirflowFailException, match="prompt changed"):
+        hook.submit_once(context, {**FIELDS, "prompt": "another"})
+    hook.submit_once(context, {**FIELDS, "prompt": "another"}, key="vidu_submission_2")
+    assert vidu_emulator.counters.submissions == 2
+
+
+def test_extra_params_are_merged_last_and_unchecked(vidu_emulator):
+    ViduHook().submit(FIELDS, extra_params={"duration": 2, "new_field": {"a": 1}})
+    (task,) = vidu_emulator.tasks
+    assert task.request.duration == 2
+
+
+@pytest.mark.parametrize("extra", [{"timeout": "soon"}, {"timeout": 0}, {"create_path": None}, {"settle_seconds": -1}])
+def test_a_setting_that_cannot_work_is_named(connect, extra):
+    with pytest.raises(ViduConfigurationError, match=next(iter(extra))):
+        _ = connect(password="k", extra=extra).account
+
+
+def test_a_missing_connection_is_said_to_be_missing():
+    with pytest.raises(ViduConfigurationError, match="airflow connections add nowhere"):
+        _ = ViduHook("nowhere").account
+
+
+def test_a_link_is_tried_again_as_a_link(vidu_emulator, tmp_path):
+    from airflow_provider_vidu.emulator import Fault
+
+    hook = ViduHook()
+    task = hook.wait_for_task(hook.submit(FIELDS))
+    vidu_emulator.faults.add("download", Fault.refuse(503))
+    assert hook.download(task.video_url, f"{tmp_path}/x.mp4")["bytes"] > 1000
+
+
+@contextlib.contextmanager
+def host(answer):
+    """Serve every GET with what ``answer(path, authorization)`` returns: (status, body), and perhaps a location."""
+
+    class Host(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, body, *location = answer(self.path, self.headers["Authorization"])
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            for where in location:
+                self.send_header("Location", where)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Host)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+KEY = "vda_0123456789abcdefghijklmnopqrstuvwxyz"
+NOTHING = (404, b"")
+UNKNOWN_TASK = (404, b'{"code": 404, "reason": "TaskNotFound", "message": "no such task"}')
+EMPTY_ACCOUNT = (403, b'{"error": {"message": "no quota", "code": "insufficient_user_quota"}}')
+MUTE = (400, b'{"error": {"message": "bad request"}}')
+
+
+def relay(*, credits=NOTHING, tasks=NOTHING, task=UNKNOWN_TASK, looks_at_keys=True):
+    """Make a host of three answers."""
+
+    def answer(path, authorization):
+        if looks_at_keys and authorization != f"Bearer {KEY}":
+            return 401, b'{"error": {"message": "invalid token"}}'
+        if path.startswith("/ent/v2/credits"):
+            return credits
+        return tasks if path.startswith("/ent/v2/tasks?") else task
+
+    return answer
+
+
+def everything(status, body=b"", *location):
+    """Make a host that answers everything alike, whoever asks."""
+    return lambda path, authorization: (status, body, *location)
+
+
+@pytest.mark.parametrize(
+    ("answer", "works", "told"),
+    [
+        pytest.param(relay(), True, "and refuses others. It does not tell the balance", id="only its task query"),
+        pytest.param(relay(task=MUTE), True, "and refuses others", id="it refuses without a reason"),
+        pytest.param(relay(task=NOTHING), True, "and refuses others", id="it refuses without a word"),
+        pytest.param(
+            relay(tasks=(200, b'{"tasks": [{"id": "7", "state": "success"}]}')), True, "has listed", id="a list"
+        ),
+        pytest.param(relay(tasks=(200, b'{"tasks": []}')), True, "there are none", id="a list of nothing"),
+        pytest.param(
+            relay(credits=(200, b'{"remains": [{"credit_remain": 0}]}')), True, "Top the account up", id="no credits"
+        ),
+        pytest.param(
+            relay(credits=(200, b'{"remains": []}')), True, "does not tell the balance", id="a balance without rows"
+        ),
+        pytest.param(
+            lambda path, authorization: (401, b'{"reason": "Unauthorized", "message": "no"}'),
+            False,
+            "It was sent after 'Bearer' in the Authorization header",
+            id="a wrong key",
+        ),
+        pytest.param(relay(looks_at_keys=False), False, "answers a wrong key alike", id="nobody looks at the key"),
+        pytest.param(everything(*MUTE), False, "check the host and api_prefix", id="everything is a bad request"),
+        pytest.param(
+            relay(credits=(200, b"<html>"), tasks=(200, b"<html>")), True, "and refuses others", id="pages for the rest"
+        ),
+        pytest.param(everything(404), False, "check api_prefix", id="nothing is there"),
+        pytest.param(everything(404, b"<html>"), False, "check api_prefix", id="a web server without this page"),
+        pytest.param(everything(200, b"<html>Hi"), False, "does not answer as Vidu's API", id="a web page"),
+        pytest.param(everything(200, b"{}"), False, "is not Vidu's API", id="an object for everything"),
+        pytest.param(everything(200, b"[]"), False, "does not answer as Vidu's API", id="a list for everything"),
+        pytest.param(
+            everything(301, b"", "https://www.vidu.example/"), False, "redirects (HTTP 301 to https://www", id="moved"
+        ),
+        pytest.param(everything(503), False, "has not judged the key. Test again later", id="down"),
+        pytest.param(
+            everything(403, b"<html><title>Just a moment...</title>"), False, "has not judged the key", id="a challenge"
+        ),
+        pytest.param(relay(credits=EMPTY_ACCOUNT), True, "Top the account up", id="an empty account"),
+        pytest.param(relay(task=EMPTY_ACCOUNT), True, "and refuses others", id="an empty account, seen by a query"),
+        pytest.param(everything(429), False, "Test again in a minute", id="too many requests"),
+    ],
+)
+def test_the_connection_test_is_green_only_where_a_host_has_looked_at_the_key(
+    connect, monkeypatch, answer, works, told
+):
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
+    with host(answer) as url:
+        ok, text = connect(host=url, password=KEY).test_connection()
+    assert (ok, told in text) == (works, True), text
+    assert KEY not in text
+
+
+def test_a_refused_key_is_told_the_other_regions_host(connect, monkeypatch):
+    monkeypatch.setattr("airflow_provider_vidu.hooks.connection_test.VIDU_HOSTS", {"127.0.0.1", "api.vidu.cn"})
+    with host(everything(401)) as url:
+        ok, text = connect(host=url, password=KEY).test_connection()
+    assert (ok, "belongs to the other region, the host is https://api.vidu.cn." in text) == (False, True), text
+
+
+def test_the_connection_test_advises_nothing_that_is_already_set(connect):
+    with host(everything(200, b"[]")) as url:
+        _, text = connect(host=url, password=KEY, extra={"list_path": None}).test_connection()
+        assert '"credits_path": null.' in text
+        assert "list_path" not in text
+        _, text = connect(host=url, password=KEY, extra={"list_path": None, "credits_path": None}).test_connection()
+        assert "null" not in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"host": "http://127.0.0.1:9"}, "127.0.0.1:9 could not be reached: nothing listens there"),
+        ({"host": "https://vidu.invalid"}, "vidu.invalid could not be reached: no such name is known"),
+        ({"host": "https://{here}"}, "it does not speak TLS there"),
+        ({"host": "https://vidu.invalid", "extra": {"proxy": "http://u:sesame@127.0.0.1:9"}}, "its proxy let nothing"),
+        ({"host": "http://vidu.invalid"}, "This connection would send its API key to vidu.invalid over plain http"),
+        ({"host": "http://{here}", "password": ""}, "This connection has no API key"),
+        ({"host": "http://{here}", "password": "two\nlines"}, "This connection has a character in its API key"),
+    ],
+)
+def test_a_host_that_cannot_be_reached_is_told_with_what_to_do(connect, monkeypatch, fields, told):
+    def resolve(name, *arguments, **options):
+        if name.endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolved(name, *arguments, **options)
+
+    resolved = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
+    with host(everything(200)) as url:
+        here = url.removeprefix("http://")
+        filled = {**fields, "host": fields["host"].replace("{here}", here)}
+        ok, text = connect(**{"password": KEY, **filled}).test_connection()
+    assert (ok, told in text) == (False, True), text
+    assert KEY not in text
+    assert "sesame" not in text
+    assert "Max retries exceeded" not in text
+
+
+def test_the_command_line_prints_the_connection_tests_text_whole(connect, monkeypatch):
+    """``airflow connections test`` prints through Rich, which takes [words] in square brackets for markup."""
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
+    with host(everything(401, b'{"code": 401, "reason": "x", "message": "[bad key] [/b] refused"}')) as url:
+        _, text = connect(host=url, password=KEY).test_connection()
+    assert "bad key" in text
+    assert markup.render(text).plain == text
+
+
+def test_a_host_that_says_nothing_is_given_up_soon(connect, monkeypatch):
+    monkeypatch.setattr("airflow_provider_vidu.hooks.connection_test._TEST_TIMEOUT", 0.1)
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ok, text = connect(host=f"http://127.0.0.1:{silent.getsockname()[1]}", password=KEY).test_connection()
+    assert (ok, "no answer in time" in text) == (False, True), text
+
+
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 X\r\nX-More: ", b"HTTP/1.1 100 Continue\r\nX: "])
+def test_a_host_that_drips_is_given_up_soon(connect, monkeypatch, begin):
+    monkeypatch.setattr("airflow_provider_vidu.hooks.connection_test._TEST_TIMEOUT", 0.3)
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
+    over = threading.Event()
+
+    def drip(listening):
+        connection, _ = listening.accept()
+        with contextlib.suppress(OSError), connection:
+            connection.sendall(begin)
+            # What drips for longer than this test may take is as good as endless.
+            for _ in range(500):
+                over.wait(0.02)
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=drip, args=(listening,), daemon=True).start()
+        began = time.monotonic()
+        ok, text = connect(host=f"http://127.0.0.1:{listening.getsockname()[1]}", password=KEY).test_connection()
+        took = time.monotonic() - began
+    over.set()
+    assert (ok, "no answer in time" in text) == (False, True), text
+    assert took < 8
+
+
+def test_a_connection_saved_by_the_form_with_nothing_but_a_key_works(connect, vidu_emulator):
+    from airflow_provider_vidu.provider_info import get_provider_info
+
+    fields = get_provider_info()["connection-types"][0]["conn-fields"]
+    untouched = {name: field["schema"].get("default") for name, field in fields.items()}
+    hook = connect(host=vidu_emulator.url, password=KEY, port=0, extra=untouched)
+    assert hook.test_connection()[0]
+    assert hook.get_task(hook.submit(FIELDS).task_id).task_id
+
+
+@pytest.mark.parametrize("status", [200, 401, 404, 500])
+@pytest.mark.parametrize("split", ["", "\n"])
+def test_a_key_that_a_host_repeats_is_not_even_half_quoted(connect, monkeypatch, status, split):
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
+
+    def repeats(path, authorization):
+        return status, b"<html>" + b"x" * 160 + f"{authorization[:16]}{split}{authorization[16:]}".encode() + b"</html>"
+
+    with host(repeats) as url:
+        _, text = connect(host=url, password=KEY).test_connection()
+    assert not [KEY[start : start + 6] for start in range(len(KEY) - 5) if KEY[start : start + 6] in text], text

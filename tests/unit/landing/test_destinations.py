@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""A file's name never leads out of its folder, and a destination that cannot work is told before anything is paid."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from airflow_provider_vidu.api.errors import ViduInputError, ViduLandingError
+from airflow_provider_vidu.api.tasks import Creation, ViduTask
+from airflow_provider_vidu.landing import destinations
+from airflow_provider_vidu.landing.destinations import (
+    COVER,
+    WATERMARKED,
+    Wanted,
+    check_destination,
+    file_name_of,
+    put_file,
+    video_path,
+)
+
+TASK = ViduTask(
+    task_id="77", model="viduq3-turbo", state="success", creations=(Creation(id="8", cover_url="https://x/c.jpeg?s=1"),)
+)
+VALUES = {"task_id": "77", "creation_id": "8", "model": "viduq3-turbo", "index": 4}
+
+
+@pytest.mark.parametrize(
+    ("destination", "path"),
+    [
+        ("/out/", "/out/77.mp4"),
+        ("/out", "/out/77.mp4"),
+        ("/out/cat.mp4", "/out/cat.mp4"),
+        ("/out/2026.01.02/", "/out/2026.01.02/77.mp4"),
+        ("/out/2026.01.02", "/out/2026.01.02/77.mp4"),
+        ("s3://c@bucket/videos/", "s3://c@bucket/videos/77.mp4"),
+        ("s3://c@bucket/cat.MP4", "s3://c@bucket/cat.MP4"),
+        ("out", "out/77.mp4"),
+    ],
+)
+def test_a_folder_gets_a_file_named_after_the_task_and_a_file_keeps_its_name(destination, path):
+    assert video_path(destination, "77") == path
+    assert Wanted(destination).path(TASK) == path
+    # Whatever it is called, the other files stand beside it.
+    stem = path.rpartition(".")[0]
+    assert Wanted(destination).path(TASK, COVER) == f"{stem}-cover.jpg"
+    assert Wanted(destination).path(TASK, WATERMARKED).startswith(f"{stem}-watermarked.")
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        ("{task_id}", "77"),
+        ("{task_id}.mp4", "77"),
+        ("{model}/{task_id}", "viduq3-turbo/77"),
+        ("{index:05d}-{creation_id}", "00004-8"),
+        ("cat of {task_id}", "cat of 77"),
+        ("猫-{task_id}", "猫-77"),
+        ("v1.2", "v1.2"),
+        ("a.mp4.mp4", "a.mp4"),
+    ],
+)
+def test_a_template_names_the_file(template, name):
+    assert file_name_of(template, VALUES) == name
+    assert Wanted("/out/", template, index=4).path(TASK) == f"/out/{name}.mp4"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "../{task_id}",
+        "/etc/{task_id}",
+        "a/../../{task_id}",
+        "{task_id}/",
+        "a//b",
+        ".",
+        "..",
+        " ",
+        "",
+        ".mp4",
+        "a\\b",
+        "a\0b",
+        "a\nb",
+        "c:{task_id}",
+        "{prompt}",
+        "{}",
+        "{0}",
+        "{task_id",
+        "{task_id.__class__}",
+        "{task_id[0]}",
+        "{index:q}",
+        "{task_id:.8}",
+        "{model!r:.2}",
+    ],
+)
+def test_no_template_leads_out_of_the_folder_or_into_the_code(template):
+    with pytest.raises(ViduInputError, match="file_name"):
+        file_name_of(template, VALUES)
+
+
+def test_an_index_that_nobody_counts_is_no_name(tmp_path):
+    with pytest.raises(ViduInputError, match="'index'; it may name task_id, creation_id, model"):
+        Wanted(f"{tmp_path}/", "{index}").check()
+    Wanted(f"{tmp_path}/", "{index}", index=0).check()
+
+
+@pytest.mark.parametrize("value", ["../../etc/passwd", "a/b", "..", "a\\b", "x\0y", "~root", "a b", "C:\\"])
+def test_what_vidu_answers_cannot_either(value):
+    task = TASK.model_copy(update={"model": value, "creations": (Creation(id=value),)})
+    for template in ("{model}", "{creation_id}", "x{model}"):
+        try:
+            path = Wanted("/out/", template).path(task)
+        except ViduInputError:
+            continue
+        assert re.fullmatch(r"/out/[\w.+=-]+\.mp4", path)
+        assert os.path.dirname(os.path.normpath(path)) == "/out"
+
+
+@pytest.mark.parametrize(
+    ("destination", "why"),
+    [
+        ("", "must be a path"),
+        ("  ", "must be a path"),
+        (None, "must be a path"),
+        (5, "must be a path"),
+        ("nosuchstore://bucket/", "cannot be opened"),
+    ],
+)
+def test_a_destination_that_cannot_work_is_told(destination, why):
+    with pytest.raises(ViduInputError, match=why):
+        check_destination(destination)
+
+
+def test_a_folder_below_a_file_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ViduInputError, match="file is not a folder"):
+        check_destination(f"{tmp_path}/file/videos/")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    with pytest.raises(ViduInputError, match="nowhere is not a folder"):
+        check_destination(f"{tmp_path}/nowhere/videos/")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_told(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(ViduInputError, match="may not be written to by this worker"):
+        check_destination(f"{tmp_path}/videos/")
+
+
+def test_a_folder_that_is_still_to_be_made_is_fine(tmp_path):
+    check_destination(f"{tmp_path}/a/b/c/")
+    check_destination(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Server(MemoryFileSystem):
+    """A server of files: what is being written can be seen."""
+
+    protocol = "fileserver"
+    store: dict = {}
+    pseudo_dirs = [""]
+
+    def put_file(self, lpath, rpath, **options):
+        self.seen.append(rpath)
+        super().put_file(lpath, rpath)
+        if self.breaks:
+            raise ConnectionResetError("the server is gone")
+
+
+@pytest.fixture
+def server(monkeypatch):
+    fsspec.register_implementation("fileserver", Server, clobber=True)
+    server = Server()
+    server.seen, server.breaks = [], False
+    monkeypatch.setattr(destinations, "_opened", lambda target: (server, target.removeprefix("fileserver:/")))
+    yield server
+    Server.store.clear()
+
+
+def test_a_server_of_files_never_shows_half_a_file(server, tmp_path):
+    part = tmp_path / "part"
+    part.write_bytes(b"whole")
+    put_file(part, "fileserver://out/77.mp4", None)
+    assert server.cat("/out/77.mp4") == b"whole"
+    assert server.seen != ["/out/77.mp4"]
+    assert server.find("/") == ["/out/77.mp4"]
+
+
+def test_nor_one_that_broke_off(server, tmp_path):
+    part = tmp_path / "part"
+    part.write_bytes(b"whole")
+    server.breaks = True
+    with pytest.raises(ConnectionResetError):
+        put_file(part, "fileserver://out/77.mp4", None)
+    assert server.find("/") == []
+
+
+def test_an_upload_that_lost_bytes_is_no_success(server, tmp_path, monkeypatch):
+    part = tmp_path / "part"
+    part.write_bytes(b"whole")
+    monkeypatch.setattr(Server, "info", lambda self, path, **options: {"size": 3, "type": "file"})
+    with pytest.raises(ViduLandingError, match="Of 5 bytes only 3 stand at"):
+        put_file(part, "fileserver://out/77.mp4", None)
+
+
+def test_landed_files_take_the_umask_without_setting_it(tmp_path, monkeypatch):
+    part, plain = tmp_path / "part", tmp_path / "plain"
+    part.write_bytes(b"x")
+    part.chmod(0o600)
+    plain.touch()
+    monkeypatch.setattr("os.umask", lambda mask: pytest.fail("the umask is every thread's"))
+    put_file(part, str(tmp_path / "v.mp4"), tmp_path / "v.mp4")
+    assert (tmp_path / "v.mp4").stat().st_mode == plain.stat().st_mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plain", "v.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "said"),
+    [
+        ("", "猫" * 90, "274 bytes"),
+        ("", "a" * 240 + "{task_id}", "262 bytes"),
+        ("猫" * 90, "v", "270 bytes"),
+        ("", "{index}-2026-01-01T00:00:00", "colon.*ts_nodash"),
+    ],
+)
+def test_names_that_cannot_land_are_refused_before_submission(tmp_path, folder, name, said):
+    with pytest.raises(ViduInputError, match=said):
+        Wanted(f"{tmp_path}/{folder}/", name, index=3).check()
+
+
+def test_object_keys_over_1024_bytes_are_refused_before_submission():
+    with pytest.raises(ViduInputError, match="1026 bytes"):
+        destinations.check_lengths("s3://b/" + "k" * 1026)
+    destinations.check_lengths("s3://b/" + "k" * 1024)
+
+
+@pytest.mark.parametrize(("task_id", "name"), [("..", "__"), (".hidden", "_hidden"), ("", "_"), ("a/../b", "a_.._b")])
+def test_an_odd_id_lands_under_a_safe_name(task_id, name):
+    assert file_name_of("{task_id}", {"task_id": task_id}) == name

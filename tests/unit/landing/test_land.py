@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""A landed file is whole, at its place, or not there at all; what has arrived once is not fetched twice."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+from _support.storage_host import MP4, Client, serving
+from PIL import Image
+
+from airflow_provider_vidu.api.errors import Fate, ViduLandingError
+from airflow_provider_vidu.landing.destinations import Wanted
+from airflow_provider_vidu.landing.land import ATTEMPTS, land, land_all
+from airflow_provider_vidu.landing.transfer import Transfer
+
+LOG = logging.getLogger("test")
+MD5 = f'"{hashlib.md5(MP4).hexdigest()}"'
+
+
+@pytest.fixture
+def storage():
+    with serving() as host:
+        yield host
+
+
+@pytest.fixture
+def client(storage):
+    with Client(f"{storage.url}/video.mp4?sig=x") as made:
+        yield made
+
+
+def landed(client: Client, wanted: str | Wanted, **options):
+    return land(client, client.task, wanted, log=LOG, sleep=lambda seconds: None, **options)
+
+
+def written_at(path: Path) -> tuple[int, int]:
+    """Which file stands there and when it was written; a file that is only read keeps both."""
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns
+
+
+def test_the_file_is_whole_and_told(client, tmp_path):
+    facts = landed(client, f"{tmp_path}/new/folder/")
+    assert Path(facts["path"]).read_bytes() == MP4
+    assert facts == {
+        "kind": "video",
+        "path": f"{tmp_path}/new/folder/77.mp4",
+        "bytes": len(MP4),
+        "sha256": hashlib.sha256(MP4).hexdigest(),
+        "duration": None,
+        "width": None,
+        "height": None,
+        "fps": None,
+    }
+
+
+@pytest.mark.parametrize(("addresses", "looks"), [(set(), 1), ({"93.184.215.14"}, 0)])
+def test_a_client_that_has_not_called_the_api_calls_it_before_it_lands(
+    monkeypatch, storage, tmp_path, addresses, looks
+):
+    """Only the address of an API call may be private."""
+    monkeypatch.setattr("airflow_provider_vidu.landing.transfer._is_private_by_itself", lambda host: True)
+    with Client(f"{storage.url}/video.mp4", base_url="https://api.vidu.example") as client:
+        client.addresses = addresses
+        landed(client, f"{tmp_path}/")
+        assert client.looks == looks
+
+
+def test_a_landed_file_is_as_readable_as_any_other(client, tmp_path):
+    (tmp_path / "other").write_text("")
+    assert Path(landed(client, f"{tmp_path}/")["path"]).stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+BROKEN = [
+    (200, {"Content-Length": str(len(MP4) + 100)}, MP4),
+    (200, {}, b"<html>an error page with status 200</html>"),
+    (403, {}, b"<Error>Request has expired</Error>"),
+    (500, {}, b""),
+    (200, {}, b""),
+    (200, {}, MP4[: len(MP4) // 2]),
+]
+BROKEN_IDS = ["cut off", "HTML", "expired", "500", "empty", "cut off at its announced length"]
+
+
+@pytest.mark.parametrize("answer", BROKEN, ids=BROKEN_IDS)
+def test_nothing_stands_at_the_destination_after_a_broken_transfer(client, storage, tmp_path, answer):
+    storage.answers = [answer]
+    (tmp_path / "77.mp4").write_bytes(b"an older video")
+    with pytest.raises(ViduLandingError, match="a retry lands it and submits nothing"):
+        landed(client, f"{tmp_path}/")
+    assert [path.name for path in tmp_path.iterdir()] == ["77.mp4"]
+    assert (tmp_path / "77.mp4").read_bytes() == b"an older video"
+
+
+@pytest.mark.parametrize("answer", BROKEN, ids=BROKEN_IDS)
+def test_a_broken_transfer_is_tried_again_with_a_link_that_was_read_anew(client, storage, tmp_path, answer):
+    storage.answers = [answer, (200, {}, MP4)]
+    assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
+    assert client.looks == 1
+
+
+@pytest.mark.parametrize("cut", range(0, len(MP4), 199))
+def test_what_arrived_before_a_cut_is_not_fetched_again(client, storage, tmp_path, cut):
+    storage.file, storage.etag, storage.cuts = MP4, '"v1"', [cut]
+    facts = landed(client, f"{tmp_path}/")
+    assert Path(facts["path"]).read_bytes() == MP4
+    assert facts["sha256"] == hashlib.sha256(MP4).hexdigest()
+    assert storage.sent == len(MP4)
+    if cut >= 16:
+        assert storage.headers[1]["Range"] == f"bytes={cut}-"
+
+
+def test_many_cuts_are_borne_as_long_as_each_try_brings_something(client, storage, tmp_path):
+    storage.file, storage.etag, storage.cuts = MP4, '"v1"', [300] * 30
+    assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
+    assert len(storage.targets) == 31
+
+
+def test_a_host_that_brings_nothing_new_is_given_up(client, storage, tmp_path):
+    storage.file, storage.etag, storage.cuts = MP4, None, [300] * 99
+    with pytest.raises(ViduLandingError, match="ended after 300 of"):
+        landed(client, f"{tmp_path}/")
+    assert len(storage.targets) == ATTEMPTS + 1
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"v1"'], ids=["none", "a weak one"])
+def test_a_host_that_does_not_name_its_file_is_asked_for_all_of_it(client, storage, tmp_path, etag):
+    storage.file, storage.etag, storage.cuts = MP4, etag, [500]
+    assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
+    assert "Range" not in storage.headers[1]
+
+
+def test_parts_of_two_files_are_never_put_together(client, storage, tmp_path, monkeypatch):
+    other = MP4[:40] + bytes(len(MP4) - 40)
+    storage.file, storage.etag, storage.cuts = other, '"v1"', [500]
+
+    def changes(self, url, receive=Transfer.receive):
+        try:
+            receive(self, url)
+        finally:
+            storage.file, storage.etag = MP4, '"v2"'
+
+    monkeypatch.setattr(Transfer, "receive", changes)
+    assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
+
+
+@pytest.mark.parametrize("part", ["bytes 5-99/100", "items 1-2/3", "bytes 0-1/*"])
+def test_another_part_than_was_asked_for_is_not_taken(client, storage, tmp_path, part):
+    storage.answers = [(206, {"Content-Range": part}, MP4[5:]), (200, {}, MP4)]
+    assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
+
+
+class ForgetfulHost:
+    """Replaces its file while it is fetched, and passes over If-Range."""
+
+    def __init__(self, storage, before, after):
+        self.storage, self.files = storage, [before, after]
+
+    def __call__(self, headers):
+        body = self.files.pop(0) if len(self.files) > 1 else self.files[0]
+        etag = f'"{hashlib.md5(body).hexdigest()}"'
+        asked = headers.get("Range")
+        if asked is None:
+            return 200, {"ETag": etag, "Content-Length": str(len(body))}, body[:500] if body is not MP4 else body
+        start = int(asked.removeprefix("bytes=").rstrip("-"))
+        return 206, {"ETag": etag, "Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}, body[start:]
+
+
+def test_a_host_that_passes_over_if_range_mixes_no_two_files(client, storage, tmp_path):
+    other = MP4[:40] + bytes(len(MP4) - 40)
+    storage.answer = ForgetfulHost(storage, other, MP4)
+    assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
+
+
+def test_a_full_disk_names_the_folder(client, storage, tmp_path, monkeypatch):
+    monkeypatch.setattr("airflow_provider_vidu.landing.transfer._free_bytes", lambda file: 1000)
+    with pytest.raises(ViduLandingError, match=rf"No space left on device: '{tmp_path}'.*The video is safe at Vidu"):
+        landed(client, f"{tmp_path}/")
+    assert len(storage.targets) == 1
+
+
+def test_a_stray_byte_behind_the_last_box_is_passed_over(client, storage, tmp_path):
+    storage.answers = [(200, {}, MP4 + b"\n")]
+    assert landed(client, f"{tmp_path}/")["bytes"] == len(MP4) + 1
+
+
+def test_what_the_host_has_byte_for_byte_is_landed_whatever_its_boxes_say(client, storage, tmp_path, caplog):
+    odd = MP4 + b"\0\0\1\0free"
+    storage.file, storage.etag = odd, f'"{hashlib.md5(odd).hexdigest()}"'
+    assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == odd
+    assert "byte for byte" in caplog.text
+
+
+# -- what stands there already -----------------------------------------------------------------------------------
+
+
+def test_the_same_file_is_not_fetched_again(client, storage, tmp_path):
+    storage.file, storage.etag = MP4, MD5
+    first = landed(client, f"{tmp_path}/")
+    before = written_at(tmp_path / "77.mp4")
+    assert landed(client, f"{tmp_path}/") == first
+    assert [headers.get("Range") for headers in storage.headers] == [None, "bytes=0-0"]
+    assert written_at(tmp_path / "77.mp4") == before
+
+
+@pytest.mark.parametrize(
+    ("standing", "etag"),
+    [(MP4[:-1], MD5), (MP4[:-1] + b"x", MD5), (MP4, '"an-upload-in-parts-3"'), (MP4, None), (b"", MD5)],
+    ids=["shorter", "as long", "no MD5", "no ETag", "empty"],
+)
+def test_another_file_is_replaced(client, storage, tmp_path, standing, etag):
+    (tmp_path / "77.mp4").write_bytes(standing)
+    storage.file, storage.etag = MP4, etag
+    landed(client, f"{tmp_path}/")
+    assert (tmp_path / "77.mp4").read_bytes() == MP4
+
+
+def test_a_link_that_expired_when_it_was_asked_about_is_read_anew(client, storage, tmp_path):
+    (tmp_path / "77.mp4").write_bytes(MP4)
+    storage.answers = [(403, {}, b"expired"), (200, {}, MP4)]
+    landed(client, f"{tmp_path}/")
+    assert client.looks == 1
+
+
+def test_two_tries_at_once_leave_one_whole_file(client, storage, tmp_path):
+    threads = [threading.Thread(target=landed, args=(client, f"{tmp_path}/")) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [path.name for path in tmp_path.iterdir()] == ["77.mp4"]
+    assert (tmp_path / "77.mp4").read_bytes() == MP4
+
+
+# -- what else a task has ----------------------------------------------------------------------------------------
+
+
+def picture(kind: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 36), "red").save(file, kind)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("JPEG", ".jpg"), ("PNG", ".png"), ("WEBP", ".webp")])
+def test_cover_and_watermarked_copy_stand_beside_the_video(storage, tmp_path, kind, suffix):
+    storage.answers = [(200, {}, MP4), (200, {}, picture(kind)), (200, {}, MP4)]
+    links = {
+        "cover_url": f"{storage.url}/cover{suffix.upper()}?sig=y",
+        "watermarked_url": f"{storage.url}/watermarked.mp4",
+    }
+    with Client(f"{storage.url}/video.mp4", **links) as client:
+        files = land_all(client, client.task, Wanted(f"{tmp_path}/", None, cover=True, watermarked=True), log=LOG)
+    assert [(file["kind"], Path(file["path"]).name) for file in files] == [
+        ("video", "77.mp4"),
+        ("cover", f"77-cover{suffix}"),
+        ("watermarked", "77-watermarked.mp4"),
+    ]
+    assert (files[1]["width"], files[1]["height"], files[1]["duration"]) == (64, 36, None)
+    assert (tmp_path / f"77-cover{suffix}").read_bytes() == picture(kind)
+
+
+def test_a_copy_that_was_not_made_costs_no_video(client, tmp_path, caplog):
+    files = land_all(client, client.task, Wanted(f"{tmp_path}/", watermarked=True), log=LOG)
+    assert [file["kind"] for file in files] == ["video"]
+    assert "has no watermarked copy" in caplog.text
+
+
+def test_a_cover_that_cannot_be_landed_costs_no_video(storage, tmp_path, caplog):
+    storage.answers = [(200, {}, MP4), (403, {}, b"expired")]
+    client = Client(storage.url, cover_url=f"{storage.url}/cover.jpeg")
+    with client:
+        wanted = Wanted(f"{tmp_path}/", cover=True)
+        files = land_all(client, client.task, wanted, log=LOG, sleep=lambda seconds: None)
+    assert [file["kind"] for file in files] == ["video"]
+    assert "The cover picture could not be landed" in caplog.text
+
+
+def test_a_page_is_no_cover(storage, tmp_path):
+    storage.answers = [(200, {}, b"<html>not a picture at all</html>")]
+    client = Client(storage.url, cover_url=f"{storage.url}/cover.jpeg")
+    with client, pytest.raises(ViduLandingError, match="not a picture"):
+        landed(client, f"{tmp_path}/", kind="cover")
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- what the person on call reads -------------------------------------------------------------------------------
+
+
+def test_a_destination_that_cannot_be_written_keeps_the_video_safe(client, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ViduLandingError, match=r"Vidu task 77.*credits 60.*The video is safe at Vidu"):
+        landed(client, f"{tmp_path}/file/inside/")
+
+
+def test_a_full_disk_is_not_tried_four_times(client, storage, tmp_path, monkeypatch):
+    def full(self, chunk):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Transfer, "_keep", full)
+    with pytest.raises(ViduLandingError, match=r"No space left.*a retry lands it"):
+        landed(client, f"{tmp_path}/")
+    assert len(storage.targets) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_to_plain_http_elsewhere_is_refused_for_good(tmp_path):
+    with Client("http://storage.example/v.mp4") as client, pytest.raises(ViduLandingError) as refused:
+        landed(client, f"{tmp_path}/")
+    assert refused.value.fate is Fate.PERMANENT
+    assert "not https" in str(refused.value)
+    assert "Vidu task 77" in str(refused.value)
+    assert "submits nothing" in str(refused.value)

@@ -1,0 +1,432 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""A signed link goes out as it is, without the key, and only to where a storage host may stand."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import io
+import socket
+import socketserver
+import ssl
+import tempfile
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+import pytest
+import trustme
+from _support.storage_host import MP4, serving
+
+from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
+from airflow_provider_vidu.landing import transfer
+from airflow_provider_vidu.landing.transfer import Transfer, announced, is_public
+from airflow_provider_vidu.landing.transfer import open_link as open_link_in_exchange
+from airflow_provider_vidu.transport.exchange import Exchange
+
+LOCAL = Account(base_url="http://127.0.0.1:9", api_key="secret-key")
+PUBLIC = Account(base_url="https://api.vidu.example", api_key="secret-key")
+
+
+@pytest.fixture
+def storage():
+    with serving() as host:
+        yield host
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """A name service: what is not in it does not exist."""
+    table: dict[str, list[str]] = {"api.vidu.example": ["93.184.215.14"]}
+    real = socket.getaddrinfo
+
+    def look_up(host, port, *arguments, **named):
+        if host in table:
+            return [entry for address in table[host] for entry in real(address, port, *arguments, **named)]
+        if host.replace(".", "").isdecimal():
+            return real(host, port, *arguments, **named)
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return table
+
+
+@pytest.fixture
+def tried(monkeypatch):
+    """Where connections were tried to; none is made."""
+    tried = []
+
+    def connect(address, *arguments, **named):
+        tried.append(address)
+        raise OSError("unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    return tried
+
+
+def open_link(*arguments):
+    with Exchange(60):
+        return open_link_in_exchange(*arguments)
+
+
+@contextmanager
+def secured(storage):
+    """The storage host over TLS, with a certificate of an authority of its own; yields its URL and the CA bundle."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("storage.example", "127.0.0.1").configure_cert(context)
+    host = http.server.ThreadingHTTPServer(("127.0.0.1", 0), storage.RequestHandlerClass)
+    host.answer, host.targets, host.headers = storage.answer, storage.targets, storage.headers
+    host.cuts, host.file, host.sent = [], None, 0
+    host.socket = context.wrap_socket(host.socket, server_side=True)
+    host.handle_error = lambda *arguments: None
+    threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    try:
+        with tempfile.NamedTemporaryFile(suffix=".pem") as bundle:
+            authority.cert_pem.write_to_path(bundle.name)
+            yield f"https://127.0.0.1:{host.server_address[1]}", bundle.name
+    finally:
+        host.shutdown()
+        host.server_close()
+
+
+def received(url, account=LOCAL):
+    file = io.BytesIO()
+    Transfer(account, file, lambda head: None).receive(url)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/a%2Fb/v.mp4?X-Amz-Signature=ab%2fcd&f=attachment%3B%20filename%3D%22x.mp4%22",
+        "/~x;y='z'/v.mp4?a=%7e%7E&b=c+d&e=%E4%BD%A0",
+        "/v.mp4?q=a|b^c&r=[1]&s={2}",
+    ],
+)
+def test_a_signed_link_goes_out_byte_for_byte(storage, target):
+    assert received(storage.url + target) == MP4
+    assert storage.targets == [target]
+
+
+def test_byte_for_byte_across_a_redirect_too(storage):
+    target = "/real/%7e.mp4?sig=%2f"
+    storage.answers = [(302, {"Location": storage.url + target}, b""), (200, {}, MP4)]
+    received(f"{storage.url}/first")
+    assert storage.targets == ["/first", target]
+
+
+def test_the_key_never_reaches_the_storage_host(storage):
+    received(storage.url)
+    assert "secret-key" not in str(storage.headers)
+    assert not [name for name in storage.headers[0] if name.lower() == "authorization"]
+
+
+def test_a_redirect_without_end_ends(storage):
+    storage.answers = [(302, {"Location": f"{storage.url}/again"}, b"")]
+    with pytest.raises(ViduUnavailableError, match="without end"):
+        received(f"{storage.url}/first")
+
+
+@contextmanager
+def dripping(before: bytes):
+    """A host that sends something, and then a byte now and then; yields its URL. A client that waits must not hang."""
+    ended = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(65536)
+            self.request.sendall(before)
+            with suppress(OSError):
+                for _ in range(250):
+                    if ended.wait(0.02):
+                        break
+                    self.request.sendall(b"1")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/v.mp4"
+        finally:
+            ended.set()
+            server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nX: ",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: ",
+    ],
+    ids=["status", "header", "body", "body-without-length", "chunk-size", "redirect"],
+)
+def test_a_link_that_drips_is_given_up(monkeypatch, before):
+    monkeypatch.setattr(transfer, "STALL_TIMEOUT", 0.3)
+    got = Transfer(LOCAL, io.BytesIO(), lambda head: None)
+    with dripping(before) as url:
+        with pytest.raises(ViduUnavailableError, match="less than 3 kB in 0 s"):
+            got.receive(url)
+        # What drips is no progress: after a few attempts it is over.
+        assert got.fruitless == 1
+
+
+def test_asking_a_host_that_drips_ends_too(monkeypatch):
+    monkeypatch.setattr(transfer, "STALL_TIMEOUT", 0.3)
+    with dripping(b"HTTP/1.1 200 OK\r\nX: ") as url, pytest.raises(ViduUnavailableError):
+        announced(LOCAL, url)
+
+
+def test_a_file_that_comes_compressed_is_unpacked(storage):
+    packed = gzip.compress(MP4 * 50)
+    storage.answers = [(200, {"Content-Encoding": "gzip", "ETag": '"a"'}, packed)]
+    assert received(storage.url) == MP4 * 50
+
+
+def test_a_compressed_file_that_breaks_off_is_fetched_again(storage):
+    packed = gzip.compress(MP4)
+    storage.answers = [
+        (200, {"Content-Encoding": "gzip"}, packed[:-20]),
+        (200, {"Content-Encoding": "gzip"}, packed),
+    ]
+    file = io.BytesIO()
+    transfer_ = Transfer(LOCAL, file, lambda head: None)
+    with pytest.raises(ViduUnavailableError, match="broke off"):
+        transfer_.receive(storage.url)
+    transfer_.receive(storage.url)
+    assert file.getvalue() == MP4
+    assert "Range" not in storage.headers[1]
+
+
+def test_a_small_reply_that_unpacks_to_a_huge_file_is_refused(storage):
+    storage.answers = [(200, {"Content-Encoding": "gzip"}, gzip.compress(bytes(20_000_000)))]
+    with pytest.raises(ViduLandingError, match="larger than 5 MB"):
+        received(storage.url, replace(LOCAL, max_file_mb=5))
+
+
+def test_a_part_that_is_the_whole_is_taken(storage):
+    storage.answers = [(206, {"Content-Range": f"bytes 0-{len(MP4) - 1}/{len(MP4)}"}, MP4)]
+    assert received(storage.url) == MP4
+
+
+def test_a_part_that_nobody_asked_for_is_not_taken(storage):
+    storage.answers = [(206, {"Content-Range": f"bytes 0-99/{len(MP4)}"}, MP4[:100])]
+    with pytest.raises(ViduUnavailableError, match="another part"):
+        received(storage.url)
+
+
+def test_the_stores_own_words_are_quoted(storage):
+    body = (
+        b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Request has expired</Message><K>k</K></Error>"
+    )
+    storage.answers = [(200, {}, body)]
+    file = io.BytesIO()
+    with pytest.raises(ViduUnavailableError, match="not a video: AccessDenied: Request has expired"):
+        Transfer(LOCAL, file, lambda head: "what is not a video").receive(storage.url)
+
+
+def test_a_content_endpoint_of_the_api_gets_the_key_once_it_asks(storage):
+    storage.answers = [(401, {}, b""), (200, {}, MP4)]
+    assert received(f"{storage.url}/content/7", replace(LOCAL, base_url=storage.url)) == MP4
+    assert [headers.get("Authorization") for headers in storage.headers] == [None, "Token secret-key"]
+
+
+def test_a_link_with_a_query_never_gets_the_key(storage):
+    """Something in it may sign it: a 403 says that it has expired."""
+    storage.answers = [(403, {}, b"")]
+    with pytest.raises(ViduUnavailableError, match="HTTP 403"):
+        received(f"{storage.url}/v.mp4?sig=x", replace(LOCAL, base_url=storage.url))
+    assert len(storage.targets) == 1
+    assert "secret-key" not in str(storage.headers)
+
+
+def test_no_other_host_and_no_redirect_gets_the_key(storage):
+    with serving() as other:
+        other.answers = [(401, {}, b"")]
+        with pytest.raises(ViduUnavailableError):
+            received(f"{other.url}/v.mp4", replace(LOCAL, base_url=storage.url))
+        assert "secret-key" not in str(other.headers)
+        storage.answers = [(403, {}, b""), (302, {"Location": f"{other.url}/v.mp4"}, b"")]
+        with pytest.raises(ViduUnavailableError):
+            received(f"{storage.url}/content/7", replace(LOCAL, base_url=storage.url))
+        assert "secret-key" not in str(other.headers)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "9000"}])
+def test_a_file_that_is_larger_than_any_video_is_refused(storage, headers):
+    account = replace(LOCAL, max_file_mb=0.005)
+    storage.answers = [(200, headers, MP4[:9000])]
+    with pytest.raises(ViduLandingError, match="max_file_mb") as refused:
+        received(storage.url, account)
+    assert refused.value.fate is Fate.PERMANENT
+
+
+def test_a_file_that_the_disk_cannot_take_is_not_begun(storage, monkeypatch, tmp_path):
+    monkeypatch.setattr(transfer, "_free_bytes", lambda file: 1000)
+    with (tmp_path / "part").open("w+b") as file, pytest.raises(OSError, match="No space left"):
+        Transfer(LOCAL, file, lambda head: None).receive(storage.url)
+
+
+def test_asking_what_a_link_leads_to_fetches_one_byte(storage):
+    storage.file, storage.etag = MP4, '"0123456789abcdef0123456789ABCDEF"'
+    assert announced(LOCAL, storage.url) == (len(MP4), "0123456789abcdef0123456789abcdef")
+    assert [headers["Range"] for headers in storage.headers] == ["bytes=0-0"]
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.215.14", True),
+        ("2606:2800:21f:cb07:6820:80da:af6b:8b2c", True),
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("172.16.0.1", False),
+        ("192.168.1.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("fd00::1", False),
+        ("::ffff:10.0.0.1", False),
+        ("::ffff:93.184.215.14", True),
+    ],
+)
+def test_which_addresses_are_of_the_internet(address, public):
+    assert is_public(address) is public
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://169.254.169.254/latest/meta-data",
+        "https://[fd00::1]/v.mp4",
+        "https://10.0.0.8/v.mp4",
+        "https://127.0.0.1/v.mp4",
+        "https://internal.example/v.mp4",
+        "https://mixed-up.example/v.mp4",
+    ],
+)
+def test_a_public_api_cannot_lead_into_a_private_network(names, monkeypatch, link):
+    names["internal.example"] = ["192.168.0.7"]
+    names["mixed-up.example"] = ["10.0.0.1", "127.0.0.1"]
+    monkeypatch.setattr(socket, "create_connection", lambda *arguments, **named: pytest.fail("connected"))
+    with pytest.raises(ViduLandingError, match="private network") as refused:
+        open_link(PUBLIC, link, {})
+    assert refused.value.fate is Fate.PERMANENT
+
+
+def test_nor_can_a_redirect(names, storage, monkeypatch):
+    """The first hop is a public name, which this test's name service sends to the local host."""
+    storage.answers = [(302, {"Location": "https://169.254.169.254/v.mp4"}, b"")]
+    with secured(storage) as (url, bundle):
+        port = url.rpartition(":")[2]
+        names["storage.example"] = ["93.184.215.14"]
+        real = socket.create_connection
+        monkeypatch.setattr(socket, "create_connection", lambda address, *a, **n: real(("127.0.0.1", address[1]), *a))
+        account = Account(base_url="https://api.vidu.example", api_key="k", verify=bundle)
+        with pytest.raises(ViduLandingError, match=r"A redirect of the video's link leads to 169\.254"):
+            open_link(account, f"https://storage.example:{port}/v.mp4", {})
+    assert len(storage.targets) == 1
+
+
+def test_a_name_that_is_private_in_part_is_reached_by_its_public_address(names, tried):
+    names["storage.example"] = ["10.0.0.1", "93.184.215.14"]
+    with pytest.raises(ViduUnavailableError, match="unreachable"):
+        open_link(PUBLIC, "https://storage.example/v.mp4", {})
+    assert tried == [("93.184.215.14", 443)]
+
+
+def test_a_connection_that_names_a_private_address_may_have_its_storage_there(names, tried):
+    with pytest.raises(ViduUnavailableError, match="unreachable"):
+        open_link(Account(base_url="https://10.0.0.2", api_key="k"), "https://10.0.0.8/v.mp4", {})
+    assert tried == [("10.0.0.8", 443)]
+
+
+@pytest.mark.parametrize("link", ["https://10.0.0.2/v.mp4", "https://vidu.internal/v.mp4"])
+def test_the_address_that_carried_the_api_may_carry_the_video(names, tried, link):
+    names["vidu.internal"] = ["10.0.0.2"]
+    account = Account(base_url="https://vidu.internal", api_key="k")
+    with pytest.raises(ViduUnavailableError, match="unreachable"):
+        open_link(account, link, {}, {"10.0.0.2"})
+    assert tried == [("10.0.0.2", 443)]
+
+
+@pytest.mark.parametrize(
+    "link", ["https://127.0.0.1/v.mp4", "https://10.0.0.8/v.mp4", "https://api.vidu.example/v.mp4"]
+)
+def test_a_host_that_changes_its_address_opens_no_private_network(names, monkeypatch, link):
+    """The API was called at a public address; when the video is fetched, its name leads to this machine."""
+    names["api.vidu.example"] = ["127.0.0.1"]
+    monkeypatch.setattr(socket, "create_connection", lambda *arguments, **named: pytest.fail("connected"))
+    with pytest.raises(ViduLandingError, match="private network"):
+        open_link(PUBLIC, link, {}, {"93.184.215.14"})
+
+
+def test_a_proxy_without_a_scheme_leads_to_the_storage_too(names, tried, monkeypatch):
+    monkeypatch.setenv("https_proxy", "10.0.0.9:3128")
+    with pytest.raises(ViduUnavailableError, match="unreachable"):
+        open_link(PUBLIC, "https://storage.example/v.mp4", {})
+    assert tried == [("10.0.0.9", 3128)]
+
+
+def test_no_proxy_means_the_same_for_the_storage(names, tried, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://10.0.0.9:3128")
+    monkeypatch.setenv("no_proxy", "93.184.0.0/16")
+    with pytest.raises(ViduUnavailableError, match="unreachable"):
+        open_link(PUBLIC, "https://93.184.215.14/v.mp4", {})
+    assert tried == [("93.184.215.14", 443)]
+
+
+def test_a_proxy_of_the_private_network_is_used_and_looks_names_up_itself(names, tried):
+    account = Account(base_url="https://api.vidu.example", api_key="k", proxy="http://10.0.0.9:3128")
+    with pytest.raises(ViduUnavailableError, match="unreachable"):
+        open_link(account, "https://only-the-proxy-knows.example/v.mp4", {})
+    assert tried == [("10.0.0.9", 3128)]
+    # What carried the API's calls was the proxy: its address is none of the API's.
+    for address in ("10.0.0.8", "10.0.0.9"):
+        with pytest.raises(ViduLandingError, match="private network"):
+            open_link(account, f"https://{address}/v.mp4", {}, {"10.0.0.9"})
+
+
+@pytest.mark.parametrize("link", ["http://storage.example/v.mp4", "http://127.0.0.1/v.mp4", "ftp://x.example/v.mp4"])
+def test_plain_http_is_for_a_local_vidu_only(names, link):
+    with pytest.raises(ViduLandingError, match="not https"):
+        open_link(PUBLIC, link, {})
+
+
+def test_a_certificate_of_nobody_is_not_believed(names, storage, monkeypatch):
+    with secured(storage) as (url, _), pytest.raises(ViduUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
+        open_link(LOCAL, url, {})
+    assert storage.targets == []
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("::127.0.0.1", False),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b::808:808", True),
+        ("64:ff9b:1::808:808", False),
+        ("2002:7f00:1::", False),
+        ("2002:808:808::1", True),
+        ("2001:0:808:808::80ff:fffe", False),
+        ("fec0::1", False),
+        ("ff0e::1", False),
+        ("192.0.0.192", False),
+        ("192.88.99.1", True),
+        ("224.0.0.1", False),
+        ("233.252.0.1", False),
+        ("240.0.0.1", False),
+        ("::", False),
+        ("2606:4700::1111", True),
+    ],
+)
+def test_only_globally_routable_addresses_are_public(address, public):
+    assert is_public(address) is public

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""The download operator lands what somebody else has submitted, and submits nothing; what it cannot do it explains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+
+from airflow_provider_vidu.api.errors import ViduStillRunningError
+from airflow_provider_vidu.hooks.vidu import ViduHook
+from airflow_provider_vidu.operators.download import ViduDownloadOperator
+from airflow_provider_vidu.operators.img2video import Img2VideoOperator
+
+FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1}
+
+
+def made(**settings):
+    return ViduDownloadOperator(task_id="t", **settings)
+
+
+@pytest.fixture
+def video(vidu_emulator):
+    """A task that has its video."""
+    return ViduHook().wait_for_task(ViduHook().submit(FIELDS), poll_interval=0.1)
+
+
+@pytest.mark.parametrize("given", ["the record", "the id", "the id as a number"])
+def test_an_id_or_a_record_is_landed_as_often_as_you_like(video, vidu_emulator, runtime_context, tmp_path, given):
+    task = {"the record": video.record(), "the id": video.task_id, "the id as a number": int(video.task_id)}[given]
+    for _ in range(2):
+        record = made(vidu_task=task, destination=f"{tmp_path}/").execute(runtime_context())
+        (file,) = record["files"]
+        assert Path(file["path"]).stat().st_size == file["bytes"]
+    assert vidu_emulator.counters.submissions == 1
+
+
+@pytest.mark.parametrize("cover", ["True", "False", True, False, "", None])
+def test_a_rendered_switch_means_what_it_says(video, runtime_context, tmp_path, cover):
+    operator = made(vidu_task=video.task_id, destination=f"{tmp_path}/", land_cover=cover)
+    kinds = [file["kind"] for file in operator.execute(runtime_context())["files"]]
+    assert kinds == (["video", "cover"] if cover in {"True", True} else ["video"])
+
+
+def test_a_switch_that_is_none_is_told(video, runtime_context, tmp_path):
+    with pytest.raises(AirflowFailException, match="land_cover must be true or false"):
+        made(vidu_task=video.task_id, destination=f"{tmp_path}/", land_cover="perhaps").execute(runtime_context())
+
+
+@pytest.mark.vidu_emulator(concurrency=0)
+def test_a_task_that_runs_says_what_is_missing(vidu_emulator, runtime_context, tmp_path):
+    task = ViduHook().submit(FIELDS)
+    with pytest.raises(ViduStillRunningError, match=f"Vidu task {task.task_id}.*Put a ViduTaskSensor before"):
+        made(vidu_task=task.task_id, destination=f"{tmp_path}/").execute(runtime_context())
+
+
+def test_a_failed_task_says_which_one_to_clear(vidu_emulator, runtime_context, tmp_path):
+    task = ViduHook().submit({**FIELDS, "prompt": "[emulator:fail=CreationPolicyViolation]"})
+    with pytest.raises(Exception, match="content checks"):
+        ViduHook().wait_for_task(task, poll_interval=0.1)
+    with pytest.raises(AirflowFailException, match="Clear the task that submitted it, not this one"):
+        made(vidu_task=task.task_id, destination=f"{tmp_path}/").execute(runtime_context())
+
+
+def test_the_requests_of_a_batch_that_have_no_video_are_skipped(runtime_context, tmp_path):
+    record = {"task_id": None, "error": "credit_budget was reached"}
+    with pytest.raises(AirflowSkipException, match="credit_budget was reached"):
+        made(vidu_task=record, destination=f"{tmp_path}/").execute(runtime_context())
+
+
+def test_no_message_tells_a_signed_link(video, vidu_emulator, runtime_context, tmp_path):
+    with pytest.raises(AirflowFailException, match="got a list") as raised:
+        made(vidu_task=[video.record()], destination=f"{tmp_path}/").execute(runtime_context())
+    assert "http" not in str(raised.value)
+
+
+def test_a_watermarked_copy_that_nobody_asks_for_is_told_at_once(vidu_emulator, runtime_context, store, tmp_path):
+    operator = Img2VideoOperator(task_id="t", output_path=f"{tmp_path}/", land_watermarked=True, **FIELDS)
+    with pytest.raises(AirflowFailException, match="needs watermark=True"):
+        operator.execute(runtime_context(store))
+    assert vidu_emulator.counters.submissions == 0
+
+
+def test_a_failed_landing_without_a_memory_is_not_tried_again(vidu_emulator, runtime_context, tmp_path, monkeypatch):
+    """With durable=False a retry would pay for another video."""
+    monkeypatch.setattr("airflow_provider_vidu.landing.land.put_file", Mock(side_effect=OSError("the disk is full")))
+    operator = Img2VideoOperator(task_id="t", output_path=f"{tmp_path}/", durable=False, poll_interval=0.2, **FIELDS)
+    with pytest.raises(AirflowFailException, match=r"disk is full.*ViduHook\(\).download"):
+        operator.execute(runtime_context())

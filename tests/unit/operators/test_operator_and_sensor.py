@@ -1,0 +1,473 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Operator and sensor as objects: nothing happens at parse time, and a resumed worker trusts no event."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import time
+from datetime import timedelta
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    TaskDeferred,
+)
+from airflow.sdk import Asset
+
+from airflow_provider_vidu.api.errors import ViduStillRunningError
+from airflow_provider_vidu.api.img2video import Img2VideoRequest
+from airflow_provider_vidu.emulator import Fault
+from airflow_provider_vidu.hooks.vidu import ViduHook
+from airflow_provider_vidu.operators.img2video import REQUEST_FIELDS, Img2VideoOperator
+from airflow_provider_vidu.sensors.task import ViduTaskSensor
+
+FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1, "prompt": "p"}
+
+
+def operator(**settings):
+    return Img2VideoOperator(**{"task_id": "t", **FIELDS, **settings})
+
+
+def test_the_operator_has_every_field_of_the_request_and_templates_it():
+    assert set(REQUEST_FIELDS) == set(Img2VideoRequest.model_fields)
+    parameters = inspect.signature(Img2VideoOperator.__init__).parameters
+    assert set(REQUEST_FIELDS) <= set(parameters)
+    assert set(REQUEST_FIELDS) <= set(Img2VideoOperator.template_fields)
+
+
+def test_templated_fields_are_not_looked_at_in_init():
+    made = operator(images="{{ nothing }}", duration="{{ params.x }}", model="{{ y }}", meta_data="{{ z }}")
+    assert made.duration == "{{ params.x }}"
+
+
+@pytest.mark.parametrize("policy", ["on_unknown", "on_input_change"])
+def test_a_policy_that_does_not_exist_is_refused_at_parse_time(policy):
+    with pytest.raises(ValueError, match=policy):
+        operator(**{policy: "retry"})
+
+
+def test_dags_that_use_them_serialize():
+    from airflow.sdk import DAG
+
+    with DAG("d", schedule=None) as dag:
+        submit = operator(wait_for_completion=False)
+        ViduTaskSensor(task_id="wait", vidu_task=submit.output)
+        ViduTaskSensor.partial(task_id="mapped").expand(vidu_task=submit.output)
+        Img2VideoOperator.partial(task_id="many", prompt="x").expand(images=["a.png", "b.png"])
+    try:
+        from airflow.serialization.serialized_objects import DagSerialization as Serialization
+    except ImportError:
+        from airflow.serialization.serialized_objects import SerializedDAG as Serialization
+    assert "Img2VideoOperator" in str(Serialization.to_dict(dag))
+    assert pickle.dumps(operator())
+
+
+def deferral(made, context) -> TaskDeferred:
+    with pytest.raises(TaskDeferred) as raised:
+        made.execute(context)
+    return raised.value
+
+
+def test_what_travels_with_a_deferral_is_small_and_has_no_key(vidu_emulator, runtime_context, store):
+    deferred = deferral(operator(deferrable=True, prompt="[emulator:seconds=60]"), runtime_context(store))
+    _, kwargs = deferred.trigger.serialize()
+    travelling = f"{kwargs}{deferred.kwargs}"
+    assert vidu_emulator.api_key not in travelling
+    assert len(travelling) < 1500
+    assert kwargs["vidu_task_ids"] == [vidu_emulator.tasks[0].task_id]
+
+
+def test_airflows_trigger_timeout_lies_behind_ours(vidu_emulator, runtime_context, store):
+    settings = {"deferrable": True, "prompt": "[emulator:seconds=60]", "timeout": 100}
+    deferred = deferral(operator(**settings), runtime_context(store))
+    assert deferred.trigger.end_time - time.time() == pytest.approx(100, abs=5)
+    assert deferred.timeout > timedelta(seconds=100)
+
+
+def test_execution_timeout_bounds_a_deferred_wait(vidu_emulator, runtime_context, store):
+    settings = {"prompt": "[emulator:seconds=60]", "execution_timeout": timedelta(seconds=30)}
+    deferred = deferral(operator(deferrable=True, **settings), runtime_context(store))
+    assert deferred.trigger.end_time - time.time() == pytest.approx(30, abs=5)
+
+
+def resumed(deferred, made, context, event):
+    return made.execute_complete(context, event=event, **deferred.kwargs)
+
+
+def test_resuming_twice_with_the_same_event_gives_the_same_result(vidu_emulator, runtime_context, store, tmp_path):
+    settings = {"deferrable": True, "output_path": f"{tmp_path}/", "prompt": "[emulator:seconds=60]"}
+    deferred = deferral(operator(**settings), runtime_context(store))
+    vidu_emulator.skip(61)
+    ViduHook().wait_for_task(deferred.kwargs["task_id"])
+    event = {"status": "success", "task_id": deferred.kwargs["task_id"]}
+    one, two = (resumed(deferred, operator(**settings), runtime_context(store), event) for _ in range(2))
+    assert one["files"] == two["files"]
+    assert one["task_id"] == two["task_id"]
+    assert len(list(tmp_path.iterdir())) == 1
+    assert vidu_emulator.counters.submissions == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "remembered"), [({}, True), ({"deferrable": True}, True), ({"durable": False}, False)], ids=str
+)
+def test_a_success_without_a_link_keeps_its_record_and_pays_once(
+    vidu_emulator, runtime_context, store, monkeypatch, settings, remembered
+):
+    monkeypatch.setattr("airflow_provider_vidu.waiting.wait.EMPTY_GAP", 0.0)
+    # As from Airflow 3.4 on, whichever release this runs on: the advice has to name the box.
+    monkeypatch.setattr("airflow_provider_vidu.compat.clear_discards_state", lambda: True)
+    made = operator(**settings, prompt="[emulator:no-creation:1000][emulator:seconds=1]")
+
+    def run(**instance):
+        context = runtime_context(store, **instance)
+        deferred = deferral(made, context) if made.deferrable and not instance else None
+        vidu_emulator.skip(60)
+        with pytest.raises(AirflowFailException) as raised:
+            resumed(deferred, made, context, {"status": "success"}) if deferred else made.execute(context)
+        return str(raised.value)
+
+    text = run()
+    assert "Look at the task at the host" in text
+    if not remembered:
+        assert "Do not clear this Airflow task before that" in text
+        return
+    assert text.endswith(
+        "A retry of this Airflow task, or a clear with *Keep task state*, queries the same Vidu task again and submits "
+        "nothing."
+    )
+    assert store.values["vidu_submission"]["phase"] == "submitted"
+    run(try_number=2, max_tries=5)
+    assert vidu_emulator.counters.submissions == 1
+
+
+def test_an_event_about_another_task_is_not_believed(vidu_emulator, runtime_context, store):
+    settings = {"deferrable": True, "prompt": "[emulator:seconds=60]"}
+    deferred = deferral(operator(**settings), runtime_context(store))
+    with pytest.raises(TaskDeferred) as raised:
+        resumed(deferred, operator(**settings), runtime_context(store), {"status": "success", "task_id": "1"})
+    again, first = raised.value.trigger, deferred.trigger
+    # But for the hold of its event, which counts from each defer.
+    assert {**again.serialize()[1], "not_before": 0} == {**first.serialize()[1], "not_before": 0}
+
+
+def test_at_the_deadline_the_task_is_left_running_and_even_a_clear_waits_on(vidu_emulator, runtime_context, store):
+    settings = {"deferrable": True, "prompt": "[emulator:seconds=60]"}
+    deferred = deferral(operator(**settings), runtime_context(store))
+    with pytest.raises(ViduStillRunningError, match="left running"):
+        resumed(deferred, operator(**settings), runtime_context(store), {"status": "timeout", "task_id": None})
+    again = deferral(operator(**settings), runtime_context(store, try_number=2, max_tries=5))
+    assert again.kwargs["task_id"] == deferred.kwargs["task_id"]
+    assert vidu_emulator.counters.requests["cancel"] == 0
+    assert vidu_emulator.counters.submissions == 1
+
+
+@pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
+def test_cancel_on_timeout_cancels_what_still_waits_and_a_retry_submits_anew(vidu_emulator, runtime_context, store):
+    settings = {"timeout": 0.5, "cancel_on_timeout": True}
+    with pytest.raises(ViduStillRunningError, match=r"cancelled at Vidu .* a retry submits anew"):
+        operator(**settings).execute(runtime_context(store))
+    assert vidu_emulator.counters.cancels_accepted == 1
+    assert (vidu_emulator.ledger.reserved, vidu_emulator.ledger.refunded) == (0, 8)
+    with pytest.raises(ViduStillRunningError):
+        operator(**settings).execute(runtime_context(store, try_number=2))
+    assert vidu_emulator.counters.submissions == 2
+
+
+def test_execution_timeout_in_a_worker_leaves_time_to_say_what_happens(vidu_emulator, runtime_context, store):
+    settings = {"prompt": "[emulator:seconds=60]", "execution_timeout": timedelta(seconds=5.3)}
+    with pytest.raises(ViduStillRunningError, match="left running"):
+        operator(**settings).execute(runtime_context(store))
+    assert store.values["vidu_submission"]["resume"] is True
+
+
+def test_a_trigger_that_gave_up_is_no_deadline(vidu_emulator, runtime_context, store):
+    settings = {"deferrable": True, "prompt": "[emulator:seconds=60]", "cancel_on_timeout": True}
+    deferred = deferral(operator(**settings), runtime_context(store))
+    event = {"status": "error", "task_id": deferred.kwargs["task_id"], "message": "Vidu answered 401"}
+    with pytest.raises(ViduStillRunningError, match="401"):
+        resumed(deferred, operator(**settings), runtime_context(store), event)
+    assert vidu_emulator.counters.requests["cancel"] == 0
+    again = deferral(operator(**settings), runtime_context(store, try_number=2, max_tries=5))
+    assert again.kwargs["task_id"] == deferred.kwargs["task_id"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 404])
+def test_a_resumed_worker_that_is_refused_for_good_loses_no_task(
+    vidu_emulator, runtime_context, store, monkeypatch, status
+):
+    monkeypatch.setattr("airflow_provider_vidu.waiting.wait.REFUSAL_GAP", 0.0)
+    settings = {"deferrable": True, "prompt": "[emulator:seconds=60]"}
+    deferred = deferral(operator(**settings), runtime_context(store))
+    vidu_emulator.faults.add("poll", Fault.refuse(status, times=3))
+    with pytest.raises(AirflowFailException, match="was submitted and may be billed"):
+        resumed(deferred, operator(**settings), runtime_context(store), {"status": "success"})
+    again = deferral(operator(**settings), runtime_context(store, try_number=2, max_tries=5))
+    assert again.kwargs["task_id"] == deferred.kwargs["task_id"]
+    assert vidu_emulator.counters.requests["cancel"] == 0
+    assert vidu_emulator.counters.submissions == 1
+
+
+@pytest.mark.parametrize("event", [{"status": "success"}, ["not", "ours"], "text", None])
+def test_a_foreign_event_before_the_deadline_waits_on(vidu_emulator, runtime_context, store, event):
+    settings = {"deferrable": True, "prompt": "[emulator:seconds=60]"}
+    deferred = deferral(operator(**settings), runtime_context(store))
+    with pytest.raises(TaskDeferred):
+        resumed(deferred, operator(**settings), runtime_context(store), event)
+    made = sensor(vidu_task=deferred.kwargs["task_id"])
+    waiting = deferral(made, runtime_context())
+    with pytest.raises(TaskDeferred):
+        made.execute_complete(runtime_context(), event=event, **waiting.kwargs)
+
+
+def test_an_outage_at_the_last_look_skips_nothing_that_is_paid_for(vidu_emulator, runtime_context, store, monkeypatch):
+    monkeypatch.setattr("airflow_provider_vidu.client.GET_ATTEMPTS", 1)
+    made = sensor(vidu_task=ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id, soft_fail=True)
+    waiting = deferral(made, runtime_context())
+    vidu_emulator.faults.add("poll", Fault.refuse(503, times=None))
+    with pytest.raises(TaskDeferred):
+        made.execute_complete(runtime_context(), event={"status": "success"}, **waiting.kwargs)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"timeout": "soon"}, "timeout"),
+        ({"timeout": -5}, "timeout"),
+        ({"timeout": float("inf")}, "timeout"),
+        ({"timeout": 1e15}, "timeout"),
+        ({"poll_interval": 0}, "poll_interval"),
+        ({"poll_interval": []}, "poll_interval"),
+        ({"extra_params": "x"}, "extra_params"),
+        ({"extra_params": "[1]"}, "extra_params"),
+        ({"output_path": "nosuch://bucket/"}, "output_path"),
+        ({"output_path": True}, "output_path"),
+        ({"execution_timeout": timedelta(seconds=4)}, "execution_timeout .* leaves no time to wait"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_told_before_anything_is_paid(
+    vidu_emulator, runtime_context, store, settings, named
+):
+    with pytest.raises(AirflowFailException, match=named):
+        operator(**settings).execute(runtime_context(store))
+    assert vidu_emulator.counters.requests["submit"] == 0
+
+
+def test_settings_may_be_timedeltas_and_rendered_json(vidu_emulator, runtime_context, store):
+    settings = {
+        "timeout": timedelta(seconds=30),
+        "poll_interval": timedelta(seconds=0.1),
+        "extra_params": '{"duration": 2}',
+    }
+    assert operator(**settings).execute(runtime_context(store))["state"] == "success"
+    assert vidu_emulator.tasks[0].request.duration == 2
+
+
+def test_one_refused_look_does_not_end_a_sensor(vidu_emulator, runtime_context, monkeypatch):
+    monkeypatch.setattr("airflow_provider_vidu.waiting.wait.REFUSAL_GAP", 0.0)
+    task_id = ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id
+    vidu_emulator.faults.add("poll", Fault.refuse(403, times=2))
+    assert sensor(vidu_task=task_id, deferrable=False).poke(runtime_context()) is False
+    assert deferral(sensor(vidu_task=task_id), runtime_context())
+    made = sensor(vidu_task=task_id, deferrable=False)
+    # Each poke bears two refusals itself.
+    vidu_emulator.faults.add("poll", Fault.refuse(403, times=9))
+    assert [made.poke(runtime_context()) for _ in range(2)] == [False, False]
+    with pytest.raises(AirflowFailException, match="403"):
+        made.poke(runtime_context())
+
+
+def test_without_its_arguments_a_resumed_task_still_knows_its_id(vidu_emulator, runtime_context, store):
+    deferred = deferral(operator(deferrable=True, prompt="[emulator:seconds=60]"), runtime_context(store))
+    vidu_emulator.skip(61)
+    ViduHook().wait_for_task(deferred.kwargs["task_id"])
+    record = operator().execute_complete(runtime_context(store), event=None)
+    assert record["task_id"] == deferred.kwargs["task_id"]
+    assert record["model"] == "viduq2-turbo"
+
+
+def test_a_task_that_has_ended_already_is_not_deferred(vidu_emulator, runtime_context, store):
+    hook = ViduHook()
+    first = hook.submit_once(runtime_context(store), FIELDS)
+    hook.wait_for_task(first)
+    record = operator(deferrable=True).execute(runtime_context(store, try_number=2))
+    assert record["task_id"] == first.task_id
+
+
+def test_a_kill_of_a_waiting_worker_never_ends_in_success(vidu_emulator, runtime_context, store, monkeypatch):
+    from airflow_provider_vidu.submission import kill_guard
+
+    monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: False)
+    made = operator(prompt="[emulator:seconds=60]")
+    made.on_kill()
+    with pytest.raises(ViduStillRunningError, match="told to stop"):
+        made.execute(runtime_context(store))
+    assert vidu_emulator.counters.requests["cancel"] == 0
+
+
+def test_a_kill_is_noticed_while_the_result_is_taken(vidu_emulator, runtime_context, store, monkeypatch):
+    """The pauses of the last query are no place to miss a kill: the record stays, and a retry takes the result."""
+    from airflow_provider_vidu.submission import kill_guard
+    from airflow_provider_vidu.waiting import wait as waiting
+
+    monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: False)
+    monkeypatch.setattr(waiting, "EMPTY_GAP", 0.01)
+    first = operator(wait_for_completion=False, prompt="[emulator:no-creation:2]").execute(runtime_context(store))
+    vidu_emulator.skip(1000)
+    store.values["vidu_submission"]["phase"] = "submitted"
+    made = operator(prompt="[emulator:no-creation:2]")
+    query = waiting.query_paid_task
+
+    def query_and_kill(*arguments, **options):
+        task = query(*arguments, **options)
+        made.on_kill()
+        return task
+
+    monkeypatch.setattr(waiting, "query_paid_task", query_and_kill)
+    with pytest.raises(ViduStillRunningError, match="told to stop"):
+        made.execute(runtime_context(store, try_number=2))
+    assert store.values["vidu_submission"]["phase"] == "submitted"
+    assert vidu_emulator.counters.requests["cancel"] == 0
+    monkeypatch.setattr(waiting, "query_paid_task", query)
+    again = operator(prompt="[emulator:no-creation:2]").execute(runtime_context(store, try_number=3))
+    assert again["task_id"] == first["task_id"]
+    assert vidu_emulator.counters.submissions == 1
+
+
+@pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
+def test_a_shutdown_is_no_deadline(vidu_emulator, runtime_context, store, monkeypatch):
+    """SIGTERM of a worker cancels nothing, whatever the deadline would do, and leaves a later clear its choice."""
+    from airflow_provider_vidu.submission import kill_guard
+
+    monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: False)
+    made = operator(cancel_on_timeout=True)
+    made.on_kill()
+    with pytest.raises(ViduStillRunningError, match="told to stop"):
+        made.execute(runtime_context(store))
+    assert vidu_emulator.counters.requests["cancel"] == 0
+    assert store.values["vidu_submission"]["resume"] is False
+
+
+@pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
+def test_a_user_who_ends_a_waiting_worker_gets_his_credits_back(vidu_emulator, runtime_context, store, monkeypatch):
+    from airflow_provider_vidu.submission import kill_guard
+
+    monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: True)
+    made = operator()
+    made.on_kill()
+    with pytest.raises(ViduStillRunningError, match="cancelled at Vidu"):
+        made.execute(runtime_context(store))
+    assert (vidu_emulator.ledger.reserved, vidu_emulator.ledger.refunded) == (0, 8)
+
+
+def sensor(**settings):
+    return ViduTaskSensor(**{"task_id": "s", "deferrable": True, **settings})
+
+
+@pytest.mark.parametrize("given", [902581991298326528, "902581991298326528", {"task_id": "902581991298326528"}])
+def test_the_sensor_takes_a_number_a_string_or_a_record(given):
+    assert sensor(vidu_task=given)._known().task_id == "902581991298326528"
+
+
+@pytest.mark.parametrize("given", [None, "", {}, [], True, {"state": "created"}])
+def test_the_sensor_refuses_what_is_no_task_without_a_retry(given):
+    with pytest.raises(AirflowFailException, match=r"vidu_task (must be|is required)"):
+        sensor(vidu_task=given)._known()
+
+
+def test_the_sensors_own_poke_interval_leaves_the_deferred_wait_to_the_schedule(vidu_emulator, runtime_context):
+    task_id = ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id
+    assert deferral(sensor(vidu_task=task_id), runtime_context()).trigger.poll_interval is None
+    assert deferral(sensor(vidu_task=task_id, poke_interval=7), runtime_context()).trigger.poll_interval == 7
+    assert deferral(sensor(vidu_task=task_id), runtime_context()).trigger.cancel_on_kill is False
+
+
+def test_a_sensor_at_its_deadline_times_out_as_sensors_do(vidu_emulator, runtime_context):
+    made = sensor(vidu_task=ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id)
+    deferred = deferral(made, runtime_context())
+    with pytest.raises(AirflowSensorTimeout):
+        made.execute_complete(runtime_context(), event={"status": "timeout"}, **deferred.kwargs)
+
+
+def test_a_sensor_that_ends_in_the_triggerer_sends_what_the_record_needs(vidu_emulator, runtime_context):
+    record = ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).record()
+    made = sensor(vidu_task=record, end_from_trigger=True)
+    kwargs = deferral(made, runtime_context()).trigger.serialize()[1]
+    assert kwargs["end_task"] is True
+    assert kwargs["known"]["model"] == FIELDS["model"]
+    assert deferral(sensor(vidu_task=record), runtime_context()).trigger.end_task is False
+    quiet = sensor(vidu_task=record, end_from_trigger=True, do_xcom_push=False)
+    assert deferral(quiet, runtime_context()).trigger.known is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"deferrable": False}, "deferrable"),
+        ({"outlets": [Asset("s3://videos/cat")]}, "outlets"),
+        ({"multiple_outputs": True}, "multiple_outputs"),
+    ],
+)
+def test_a_sensor_that_cannot_end_in_the_triggerer_says_so_at_parse_time(settings, named):
+    with pytest.raises(ValueError, match=named):
+        sensor(vidu_task="1", end_from_trigger=True, **settings)
+
+
+def test_the_log_says_what_was_submitted(vidu_emulator, runtime_context, capsys):
+    operator(prompt="The cat yawns", wait_for_completion=False).execute(runtime_context())
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "Submitted" in line]
+    assert "Model viduq2-turbo, picture a.png, prompt The cat yawns." in line
+
+
+def test_a_listener_gets_its_success_from_a_worker(vidu_emulator, runtime_context, monkeypatch):
+    monkeypatch.setattr("airflow_provider_vidu.compat.is_success_listened_to", lambda: True)
+    task_id = ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id
+    assert deferral(sensor(vidu_task=task_id, end_from_trigger=True), runtime_context()).trigger.end_task is False
+
+
+def test_a_callback_gets_its_success_from_a_worker(vidu_emulator, runtime_context):
+    task_id = ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id
+    made = sensor(vidu_task=task_id, end_from_trigger=True, on_success_callback=lambda context: None)
+    assert deferral(made, runtime_context()).trigger.end_task is False
+
+
+def test_a_listener_for_task_success_is_seen_and_another_is_not():
+    from airflow.listeners import hookimpl
+
+    try:
+        from airflow.sdk.listener import get_listener_manager
+    except ImportError:
+        from airflow.listeners.listener import get_listener_manager
+
+    from airflow_provider_vidu import compat
+
+    class Success:
+        @hookimpl
+        def on_task_instance_success(self, previous_state, task_instance): ...
+
+    class Running:
+        @hookimpl
+        def on_task_instance_running(self, previous_state, task_instance): ...
+
+    manager = get_listener_manager()
+    for listener, listened_to in ((Running(), False), (Success(), True)):
+        manager.pm.register(listener)
+        try:
+            assert compat.is_success_listened_to() is listened_to
+        finally:
+            manager.pm.unregister(listener)
+
+
+def test_airflow_imports_the_sensor_where_listeners_are_installed():
+    """Airflow refuses a DAG with a task that has a true attribute of this name, wherever a listener is installed."""
+    assert not getattr(sensor(vidu_task="1", end_from_trigger=True), "end_from_trigger", False)
+
+
+def test_a_sensor_that_was_to_end_in_the_triggerer_takes_its_own_word_for_an_event(vidu_emulator, runtime_context):
+    """dag.test() runs the trigger itself and resumes the task with what would have ended it."""
+    task_id = ViduHook().submit(FIELDS).task_id
+    ViduHook().wait_for_task(task_id)
+    made = sensor(vidu_task=task_id, end_from_trigger=True)
+    assert made.execute_complete(runtime_context(), event="success")["task_id"] == task_id

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What was made of what is told by names that stay true: no connection, no signature, no key, no picture in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.common.compat.sdk import Asset, AssetAlias, ObjectStoragePath
+from PIL import Image
+
+from airflow_provider_vidu.api.tasks import Creation, ViduTask
+from airflow_provider_vidu.images import readable
+from airflow_provider_vidu.operators.download import ViduDownloadOperator
+from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
+from airflow_provider_vidu.reporting import lineage
+from airflow_provider_vidu.reporting.lineage import (
+    asset_uri,
+    asset_uris,
+    batch_extra,
+    openlineage_facets,
+    report,
+    tell_outlets,
+)
+
+FILE = {"kind": "video", "path": "s3://conn@bucket/out/77.mp4", "bytes": 5, "sha256": "x", "duration": 4.0}
+COVER = {**FILE, "kind": "cover", "path": "s3://conn@bucket/out/77-cover.jpg", "duration": None}
+VIDEO_URI, COVER_URI = "s3://bucket/out/77.mp4", "s3://bucket/out/77-cover.jpg"
+TASK = ViduTask(
+    task_id="77", state="success", model="viduq3-turbo", credits=60, creations=(Creation(url="https://x/v?sig=s"),)
+)
+
+
+@pytest.mark.parametrize(
+    ("place", "uri"),
+    [
+        ("s3://conn_id@bucket/a b/cat.png", "s3://bucket/a b/cat.png"),
+        ("S3://bucket/cat.png", "s3://bucket/cat.png"),
+        ("gs://bucket/cat.png", "gs://bucket/cat.png"),
+        ("https://user:secret@x.example/cat.png?X-Amz-Signature=s#f", "https://x.example/cat.png"),
+        ("/data/cat.png", "file:///data/cat.png"),
+        ("file:///data/cat.png", "file:///data/cat.png"),
+        ("/data/ü #1.png", "file:///data/%C3%BC%20%231.png"),
+        (Path("/data/cat.png"), "file:///data/cat.png"),
+        ("file:///data/%C3%BC%20%231.png", "file:///data/%C3%BC%20%231.png"),
+        ("s3://b/PO# 1/v.mp4", "s3://b/PO%23 1/v.mp4"),
+        ("s3://b/PO%23 1/v.mp4", "s3://b/PO%2523 1/v.mp4"),
+        ("s3://b/what?/v.mp4", "s3://b/what%3F/v.mp4"),
+        ("data:image/png;base64,aGFsbG8=", None),
+        ("DATA:image/png;base64,aGFsbG8=", None),
+        ("ssupload:?id=5", None),
+        ("", None),
+        (None, None),
+        (7, None),
+    ],
+)
+def test_a_place_has_one_name(place, uri):
+    assert asset_uri(place) == uri
+
+
+def test_the_asset_of_a_landed_file_can_be_made_a_video_of(tmp_path):
+    picture = tmp_path / "ü #1 100%.png"
+    Image.new("RGB", (300, 300)).save(picture)
+    assert readable(asset_uri(str(picture))) == readable(str(picture)) == readable(f"file://{picture}")
+
+
+def test_two_folders_are_two_assets():
+    assert len({Asset(uri=asset_uri(f"s3://b/PO# {number}/v.mp4")).uri for number in (1, 2)}) == 2
+
+
+def test_an_object_storage_path_is_named_without_its_connection():
+    assert asset_uri(ObjectStoragePath("file:///data/cat.png")) == "file:///data/cat.png"
+
+
+def test_pictures_are_named_however_they_were_given():
+    assert asset_uris([["s3://b/1.png"], "s3://b/2.png", None, ["data:x"]]) == ["s3://b/1.png", "s3://b/2.png"]
+
+
+def test_the_collector_is_told_input_and_output(monkeypatch):
+    told = []
+    collector = SimpleNamespace(
+        add_input_asset=lambda context, uri: told.append(("input", uri)),
+        add_output_asset=lambda context, uri: told.append(("output", uri)),
+    )
+    monkeypatch.setattr("airflow.providers.common.compat.sdk.get_hook_lineage_collector", lambda: collector)
+    report(object(), ["s3://c@bucket/cat.png"], [FILE, COVER])
+    assert told == [
+        ("input", "s3://bucket/cat.png"),
+        ("output", "s3://bucket/out/77.mp4"),
+        ("output", "s3://bucket/out/77-cover.jpg"),
+    ]
+
+
+class Events:
+    """Airflow's accessor, which takes assets although those of 3.0 have no hash."""
+
+    def __init__(self):
+        self.events = {}
+
+    def __getitem__(self, outlet):
+        if repr(outlet) not in self.events:
+            event = SimpleNamespace(extra={"the author's": 1}, added=[])
+            event.add = lambda asset, extra: event.added.append((asset.uri, extra))
+            self.events[repr(outlet)] = event
+        return self.events[repr(outlet)]
+
+
+def test_outlets_learn_task_place_and_price_and_keep_what_the_author_said():
+    asset, alias, events = Asset("s3://bucket/videos"), AssetAlias("videos"), Events()
+    extra = lineage.event_extra(TASK, [FILE])
+    assert extra == {"vidu_task_id": "77", "uri": "s3://bucket/out/77.mp4", "credits": 60, "model": "viduq3-turbo"}
+    tell_outlets({"outlet_events": events}, [asset, alias], extra, [TASK.record([FILE, COVER])])
+    assert events[asset].extra == {"the author's": 1, **extra}
+    told = {"vidu_task_id": "77", "model": "viduq3-turbo"}
+    assert events[alias].added == [
+        (VIDEO_URI, {**told, "kind": "video", "uri": VIDEO_URI, "credits": 60}),
+        (COVER_URI, {**told, "kind": "cover", "uri": COVER_URI, "credits": None}),
+    ]
+
+
+class Refusing(Events):
+    def __getitem__(self, outlet):
+        raise TypeError("Key should be either an asset or an asset alias")
+
+
+@pytest.mark.parametrize(
+    "outlets", [[Asset("s3://b/x")], [AssetAlias("a")], [object()], [SimpleNamespace(url="file:///x")]]
+)
+def test_nothing_that_is_only_told_costs_a_paid_video(outlets, monkeypatch):
+    def broken(*arguments, **named):
+        raise ValueError("URI too long")
+
+    monkeypatch.setattr(
+        "airflow.providers.common.compat.sdk.get_hook_lineage_collector",
+        lambda: SimpleNamespace(add_input_asset=broken, add_output_asset=broken),
+    )
+    operator = SimpleNamespace(outlets=outlets)
+    record = lineage.hand_over(operator, {"outlet_events": Refusing()}, TASK, [FILE], images="/data/cat.png")
+    assert record["task_id"] == "77"
+    lineage.hand_over(operator, {}, TASK, [FILE])
+
+
+def test_a_link_that_dies_is_no_uri_of_an_event():
+    assert lineage.event_extra(TASK, [])["uri"] is None
+
+
+def test_a_batch_tells_sums():
+    records = [{"error": None, "credits": 60}, {"error": None, "credits": None}, {"error": "x", "credits": 0}]
+    assert batch_extra(records, "s3://c@bucket/manifest.jsonl") == {
+        "videos": 2,
+        "failed": 1,
+        "credits": 60,
+        "uri": "s3://bucket/manifest.jsonl",
+    }
+
+
+def test_openlineage_gets_datasets_and_what_it_cost():
+    told = openlineage_facets(["/data/cat.png", "s3://c@in/dog.png"], [TASK.record([FILE, COVER])])
+    assert [(dataset.namespace, dataset.name) for dataset in told.inputs] == [
+        ("file", "/data/cat.png"),
+        ("s3://in", "dog.png"),
+    ]
+    assert [(dataset.namespace, dataset.name) for dataset in told.outputs] == [
+        ("s3://bucket", "out/77.mp4"),
+        ("s3://bucket", "out/77-cover.jpg"),
+    ]
+    assert told.outputs[0].outputFacets["outputStatistics"].size == 5
+    facet = told.run_facets["vidu"]
+    assert (facet.tasks, facet.models, facet.duration, facet.credits) == (["77"], ["viduq3-turbo"], 4.0, 60)
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        Img2VideoOperator(task_id="a", images="data:image/png;base64,aaaa"),
+        Img2VideoBatchOperator(task_id="b", requests=[{"images": "data:image/png;base64,aaaa"}]),
+        ViduDownloadOperator(task_id="c", vidu_task="77", destination="/out/"),
+    ],
+    ids=["one", "batch", "download"],
+)
+def test_the_operators_answer_openlineage_also_before_anything_was_made(operator):
+    assert operator.get_openlineage_facets_on_complete(None).outputs == []
+    operator.delivered = [TASK.record([FILE])]
+    told = operator.get_openlineage_facets_on_complete(None)
+    assert [dataset.name for dataset in told.outputs] == ["out/77.mp4"]
+    assert "base64" not in str(told)
+    assert "sig=" not in str(told)

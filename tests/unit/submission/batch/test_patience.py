@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""One refusal is no verdict on a paid task, and no outage keeps a batch between worker and triggerer for ever."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from _support.batch_stage import Kept, Stage, reply
+
+from airflow_provider_vidu.api.errors import (
+    Fate,
+    ViduAuthError,
+    ViduError,
+    ViduNoCreationError,
+    ViduStillRunningError,
+    ViduUnavailableError,
+)
+from airflow_provider_vidu.submission.batch.records import ItemPhase
+from airflow_provider_vidu.submission.batch.store import BatchStore, Header, Item
+from airflow_provider_vidu.submission.tries import Try
+from airflow_provider_vidu.waiting.schedule import REFUSALS
+
+ROWS = [{"images": f"https://cdn.example/{name}.png", "prompt": "x"} for name in "abc"]
+SECONDS_OF_A_HICCUP = 4.0
+# What would be untrue of a task that is paid for.
+UNTRUE = ("Nothing was created", "nothing is billed", "is not billed", "Nothing is billed")
+
+
+@pytest.fixture
+def stage(store):
+    return Stage(store)
+
+
+def refusing(stage: Stage, status: int, seconds: float = float("inf")) -> Any:
+    until = stage.clock() + seconds
+    body = {"code": status, "reason": {404: "TaskNotFound"}.get(status, "Forbidden"), "message": "no"}
+    if status == 400:
+        body["reason"] = "FieldInvalid"
+
+    def instead(operation: str, request: Any) -> Any:
+        if operation == "list" and status in {400, 404}:
+            # The list is fine, and leaves them out.
+            return reply(200, {"tasks": []}) if stage.clock() < until else None
+        return reply(status, body) if operation != "submit" and stage.clock() < until else None
+
+    return instead
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_a_refusal_that_passes_ends_nothing(stage, status):
+    stage.submit(ROWS)
+    stage.vidu.instead = refusing(stage, status, SECONDS_OF_A_HICCUP)
+    again = stage.submit(ROWS)
+    assert len(again.running) == 3
+    assert again.errors == {}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_is_reported_in_words_true_of_paid_tasks(stage, status):
+    first = stage.submit(ROWS)
+    stage.vidu.instead = refusing(stage, status)
+    stage.vidu.requests.clear()
+    with pytest.raises(ViduAuthError) as raised:
+        stage.submit(ROWS)
+    told = str(raised.value)
+    assert not any(words in told for words in UNTRUE)
+    assert str(first.items[0].task_id) in told
+    assert "may be billed" in told
+    assert "nothing is lost" in told
+    # One bulk call for all, as often as a wait would query.
+    assert len(stage.vidu.requests) <= 2 * REFUSALS
+    stage.vidu.instead = lambda operation, request: None
+    assert len(stage.submit(ROWS).running) == 3
+    assert len(stage.vidu.tasks) == 3
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_task_that_stays_refused_keeps_no_other_from_its_video(stage, status):
+    first = stage.submit(ROWS)
+    lost = str(first.items[1].task_id)
+    refused = refusing(stage, status)
+
+    def instead(operation: str, request: Any) -> Any:
+        return refused(operation, request) if operation == "query" and request.task_id == lost else None
+
+    held, stage.vidu.instead = stage.vidu.tasks.pop(lost), instead
+    again = stage.submit(ROWS)
+    assert list(again.errors) == [1]
+    assert len(again.running) == 2
+    told = str(again.errors[1])
+    assert not any(words in told for words in UNTRUE)
+    assert lost in told
+    assert "billed" in told
+    stage.vidu.tasks[lost], stage.vidu.instead = held, lambda operation, request: None
+    assert len(stage.submit(ROWS, clear=True).running) == 3
+    assert len(stage.vidu.tasks) == 3
+
+
+# -- an outage after the wait ---------------------------------------------------------------------------------
+
+
+def outage(operation: str, request: Any) -> Any:
+    return reply(503, {}) if operation != "submit" else None
+
+
+def test_a_wait_that_has_ended_is_not_waited_for_again_unseen(stage):
+    batch = stage.submit(ROWS)
+    for task_id in stage.vidu.tasks:
+        stage.vidu.end(task_id)
+    stage.vidu.instead = outage
+
+    async def act(batch):
+        await batch.go_on()
+        await batch.query_until_answered()
+
+    with pytest.raises(ViduUnavailableError, match="3 Vidu tasks") as raised:
+        stage.resume(batch, act)
+    assert raised.value.fate is Fate.RETRYABLE
+    assert "nothing is lost" in str(raised.value)
+    stage.vidu.instead = lambda operation, request: None
+    again = stage.submit(ROWS)
+    assert not again.running
+    assert len(stage.vidu.tasks) == 3
+
+
+def test_an_outage_that_passes_in_place_costs_no_retry(stage):
+    batch = stage.submit(ROWS)
+    until = stage.clock() + SECONDS_OF_A_HICCUP
+    for task_id in stage.vidu.tasks:
+        stage.vidu.end(task_id)
+    stage.vidu.instead = lambda operation, request: outage(operation, request) if stage.clock() < until else None
+
+    async def act(batch):
+        await batch.go_on()
+        await batch.query_until_answered()
+
+    stage.resume(batch, act)
+    assert not batch.running
+
+
+def test_what_is_seen_to_run_is_waited_for(stage):
+    batch = stage.submit(ROWS)
+
+    async def act(batch):
+        await batch.go_on()
+        await batch.query_until_answered()
+
+    stage.resume(batch, act)
+    assert len(batch.running) == 3
+
+
+def test_an_answer_that_never_changes_is_not_waited_for_for_ever(stage):
+    """As of a host whose list lags behind its single queries."""
+    batch = stage.submit(ROWS)
+
+    async def act(batch):
+        await batch.go_on()
+        await batch.query_until_answered(lambda: len(batch.running) == 3)
+
+    with pytest.raises(ViduUnavailableError, match="still shows them as running"):
+        stage.resume(batch, act)
+
+
+def test_the_queries_of_an_outage_end_with_the_worker(stage):
+    batch = stage.submit(ROWS)
+    stage.vidu.instead = outage
+
+    def stop():
+        raise ViduStillRunningError("The task was told to stop.")
+
+    async def act(batch):
+        await batch.go_on()
+        batch.stop = stop
+        await batch.query_until_answered()
+
+    with pytest.raises(ViduStillRunningError, match="told to stop"):
+        stage.resume(batch, act)
+
+
+# -- a success without a link ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("clear", [False, True], ids=["retry", "clear"])
+def test_a_success_without_a_link_is_never_paid_again(stage, clear):
+    batch = stage.submit(ROWS)
+    for task_id in stage.vidu.tasks:
+        stage.vidu.end(task_id)
+    paid = str(batch.items[0].task_id)
+    stage.vidu.tasks[paid]["creations"] = []
+
+    async def act(batch):
+        await batch.go_on()
+        await batch.fetch_missing_links()
+
+    stage.resume(batch, act)
+    assert isinstance(batch.errors[0], ViduNoCreationError)
+    told = str(batch.errors[0])
+    assert paid in told
+    assert "again" in told
+    assert "submit" not in told.replace("submits nothing", "")
+    assert batch.items[0].phase is ItemPhase.SUBMITTED
+    batch.note_returned(whole=False)
+    again = stage.submit(ROWS, clear=clear)
+    assert again.items[0].task_id == paid
+    assert len(stage.vidu.tasks) == 3
+    stage.vidu.end(paid)
+    stage.resume(again, act)
+    assert again.tasks[0].video_url
+
+
+# -- a store that is down -------------------------------------------------------------------------------------
+
+
+class Failing(Kept):
+    def __init__(self, clock: Any, failures: int) -> None:
+        super().__init__()
+        self.clock, self.failures = clock, failures
+        self.moments: list[float] = []
+
+    def set(self, key: str, value: Any) -> None:
+        self.moments.append(self.clock())
+        if len(self.moments) <= self.failures:
+            raise RuntimeError("store is down")
+        super().set(key, value)
+
+
+def written(clock: Any, failures: int, *, stop: Any = lambda: None) -> tuple[Failing, BatchStore]:
+    store = Failing(clock, failures)
+    kept = BatchStore(store, Try(), logging.getLogger(__name__), clock=clock, sleep=clock.sleep, stop=stop)
+    kept.header, kept.items = Header("g", 1, 1, 0, "a"), [Item("a" * 16)]
+    kept.update(0, phase=ItemPhase.SUBMITTED, task_id="911")
+    return store, kept
+
+
+def test_writes_after_a_submission_are_a_second_and_two_apart(clock):
+    store, kept = written(clock, 2)
+    began = clock()
+    kept.write(needed=False)
+    assert [moment - began for moment in store.moments] == [0.0, 1.0, 3.0]
+    assert store.values
+
+
+def test_a_store_that_stays_down_does_not_hold_up_every_write(clock, caplog):
+    store, kept = written(clock, 1000)
+    for number in range(10):
+        kept.update(0, attempt=number)
+        kept.write(needed=False)
+    assert clock.slept == pytest.approx(3.0)
+    assert "911" in caplog.text
+    clock.sleep(60)
+    kept.write(needed=False)
+    assert len(store.moments) == 3 + 9 + 3
+
+
+def test_a_needed_write_is_tried_once(clock):
+    store, kept = written(clock, 1000)
+    with pytest.raises(ViduUnavailableError):
+        kept.write(needed=True)
+    assert len(store.moments) == 1
+
+
+def test_a_worker_that_must_stop_does_not_wait_for_the_store(clock):
+    def stop():
+        raise ViduError("The task was told to stop.")
+
+    store, kept = written(clock, 1000, stop=stop)
+    kept.write(needed=False)
+    assert len(store.moments) == 1
+    assert clock.slept == 0

@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What a batch has submitted is read out of the account's list, or out of its manifest, once its record is gone."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from _support.batch_stage import ACCOUNT, Kept, Stage, reply
+from PIL import Image
+
+from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduSubmissionInDoubtError
+from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.submission.batch.recall import is_delivered_by, newest, of_manifest, read_marker
+
+MARK = "avp1:" + "a" * 16
+OLD, NEW = MARK + "0" * 16, MARK + "1" * 16
+X, Y = "1" * 16, "2" * 16
+
+
+def task(task_id: str, state: str = "success", minute: int = 0, **more) -> ViduTask:
+    return ViduTask(task_id=task_id, state=state, created_at=f"2026-01-01T10:{minute:02}:00Z", **more)
+
+
+def submitted(marker: str, task_: ViduTask):
+    return read_marker(marker, task_, (MARK,))
+
+
+@pytest.mark.parametrize(
+    ("payload", "is_own"),
+    [
+        (f"{OLD}:{X}:1", True),
+        (f"{OLD}:{X}-2:13.c2VhbA==", True),
+        (f"sku 7 {OLD}:{X}:1", True),
+        (f"avp1:{'b' * 32}:{X}:1", False),
+        (OLD, False),
+        ("sku 7", False),
+        ("", False),
+    ],
+)
+def test_only_this_task_instances_markers_count(payload, is_own):
+    assert (read_marker(payload, task("1"), (MARK,)) is not None) is is_own
+
+
+def test_the_newest_generation_counts_and_the_others_are_named():
+    found = newest(
+        [
+            submitted(f"{OLD}:{X}:1", task("1", minute=0)),
+            submitted(f"{NEW}:{X}:1", task("2", minute=5)),
+            submitted(f"{OLD}:{Y}:1", task("3", minute=1)),
+        ]
+    )
+    assert (found.marker, found.others) == (NEW, (OLD,))
+    assert found.tasks.keys() == {X}
+    assert newest([]) is None
+
+
+@pytest.mark.parametrize(
+    ("states", "attempt"),
+    [
+        (["success"], 1),
+        (["failed", "success"], 2),
+        (["failed", "processing"], 2),
+        (["success", "failed"], 1),
+        (["processing", "failed"], 1),
+    ],
+)
+def test_what_is_paid_or_running_counts_before_what_has_failed(states, attempt):
+    found = newest(
+        submitted(f"{OLD}:{X}:{number}", task(str(number), state, minute=number))
+        for number, state in enumerate(states, start=1)
+    )
+    assert found.attempts[X] == attempt
+    (item,) = found.items
+    assert (item.identity, item.task_id, item.attempt) == (X, str(attempt), attempt)
+
+
+def test_what_has_failed_may_have_a_later_attempt_that_does_not_show_yet():
+    (item,) = newest([submitted(f"{OLD}:{X}:1", task("1", "failed"))]).items
+    assert not item.has_been_sent
+
+
+def test_a_manifest_tells_the_same_where_there_is_no_list():
+    rows = [
+        {**task("1").record(), "payload": f"{OLD}:{X}:1", "error": None},
+        {**task("2", "failed").record(), "payload": f"{OLD}:{Y}:3", "error": "failed"},
+        {"task_id": None, "payload": f"{OLD}:{Y}:3", "error": "never submitted"},
+        {**task("4").record(), "error": "of an older release"},
+        {**task("5").record(), "payload": f"avp1:{'b' * 32}:{X}:1", "error": None},
+    ]
+    found = newest(of_manifest(rows, (MARK,)))
+    assert {identity: one.task_id for identity, one in found.tasks.items()} == {X: "1", Y: "2"}
+    assert found.attempts[Y] == 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_delivered"),
+    [
+        ([("1", None), ("2", None)], True),
+        # Rows of requests that have been taken out since do not matter.
+        ([("1", None), ("2", None), ("9", None)], True),
+        ([("1", None), ("2", "failed")], False),
+        # The manifest is an older generation's.
+        ([("1", None)], False),
+        ([], False),
+    ],
+)
+def test_a_manifest_shows_whether_all_was_delivered(rows, is_delivered):
+    found = newest([submitted(f"{OLD}:{X}:1", task("1")), submitted(f"{OLD}:{Y}:1", task("2"))])
+    assert is_delivered_by(found, [{"task_id": id_, "error": error} for id_, error in rows]) is is_delivered
+
+
+# -- tries of a batch, in virtual time ----------------------------------------------------------------------------
+
+ROWS = [{"images": f"https://cdn.example/{number}.png", "prompt": "x"} for number in range(8)]
+SETTLED = ACCOUNT.timeout + ACCOUNT.settle_seconds
+
+
+@pytest.fixture
+def stage():
+    return Stage(Kept())
+
+
+@pytest.fixture
+def made_of_8(stage):
+    """A batch of 8 of which 2 have their video and 6 have failed."""
+    batch = stage.submit(ROWS)
+    ids = [item.task_id for item in batch.items]
+    for number, task_id in enumerate(ids):
+        stage.vidu.end(task_id, *(() if number < 2 else ("failed", "AuditSubmitIllegal")))
+    return ids
+
+
+def no_list(operation, request):
+    return reply(404, {"code": 404, "reason": "NotFound"}) if operation == "list" else None
+
+
+def manifest_of(stage, batch):
+    tasks = stage.vidu.tasks
+    return [
+        {
+            **tasks[item.task_id],
+            "error": None if tasks[item.task_id]["state"] == "success" else "failed",
+        }
+        for item in batch.items
+    ]
+
+
+def test_a_discarding_clear_submits_the_rest_alone(stage, made_of_8):
+    again = stage.submit(ROWS, discard=True)
+    assert [item.task_id for item in again.items[:2]] == made_of_8[:2]
+    assert len(stage.vidu.tasks) == 8 + 6
+    # From here on it is a record like any other.
+    assert [item.task_id for item in stage.submit(ROWS).items] == [item.task_id for item in again.items]
+
+
+def test_what_runs_is_waited_for_and_not_cancelled(stage):
+    first = stage.submit(ROWS)
+    began = stage.clock()
+    again = stage.submit(ROWS[::-1], discard=True)
+    assert [item.task_id for item in again.items] == [item.task_id for item in first.items][::-1]
+    assert "cancel" not in stage.vidu.requests
+    assert stage.clock() - began < SETTLED
+
+
+def test_after_all_was_made_a_clear_means_all_again_and_says_so(stage, caplog):
+    first = stage.submit(ROWS)
+    for item in first.items:
+        stage.vidu.end(item.task_id)
+    with caplog.at_level(logging.WARNING):
+        stage.submit(ROWS, discard=True)
+    assert len(stage.vidu.tasks) == 16
+    (warning,) = [text for text in caplog.messages if "a new generation of all" in text]
+    assert "(8, 64 credits)" in warning
+
+
+def test_a_video_that_is_not_at_its_destination_makes_it_the_rest(stage):
+    first = stage.submit(ROWS)
+    for item in first.items:
+        stage.vidu.end(item.task_id)
+    stage.options["is_landed"] = lambda index, task: index != 5
+    again = stage.submit(ROWS, discard=True)
+    assert [item.task_id for item in again.items] == [item.task_id for item in first.items]
+    assert len(stage.vidu.tasks) == 8
+
+
+def test_a_manifest_of_a_whole_batch_means_all_again_whatever_was_added(stage):
+    first = stage.submit(ROWS)
+    for item in first.items:
+        stage.vidu.end(item.task_id)
+    rows = manifest_of(stage, first)
+    stage.options["read_manifest"] = lambda: rows
+    stage.submit([*ROWS, {"images": "https://cdn.example/new.png", "prompt": "x"}], discard=True)
+    assert len(stage.vidu.tasks) == 8 + 9
+
+
+def test_without_a_list_the_manifest_tells_the_rest(stage, made_of_8):
+    first_items = stage.submit(ROWS[:0] or ROWS)
+    rows = manifest_of(stage, first_items)
+    noted = []
+    stage.vidu.instead = no_list
+    stage.options.update(read_manifest=lambda: rows, note_discarded=lambda: noted.append(True))
+    again = stage.submit(ROWS, discard=True)
+    assert [item.task_id for item in again.items[:2]] == made_of_8[:2]
+    assert noted == [True]
+
+
+def test_without_a_list_and_a_manifest_all_is_submitted_and_the_trigger_is_told(stage, made_of_8):
+    noted = []
+    stage.vidu.instead = no_list
+    stage.options["note_discarded"] = lambda: noted.append(True)
+    stage.submit(ROWS, discard=True)
+    assert len(stage.vidu.tasks) == 16
+    assert noted == [True]
+
+
+def test_an_own_payload_without_a_marker_stops_before_anything_is_sent(stage):
+    rows = [{**row, "payload": "order-17"} for row in ROWS]
+    stage.submit(rows)
+    with pytest.raises(ViduSubmissionInDoubtError, match="may have submitted"):
+        stage.submit(rows, discard=True)
+    assert len(stage.vidu.tasks) == 8
+    # What the message prints.
+    stage.store.values["vidu_batch"] = {"task_id": None}
+    stage.submit(rows, clear=True)
+    assert len(stage.vidu.tasks) == 16
+
+
+def test_a_host_that_hides_payloads_stops_before_anything_is_sent(stage):
+    stage.submit(ROWS)
+
+    def instead(operation, request):
+        if operation not in ("list", "query"):
+            return None
+        bare = {task_id: {**row, "payload": None} for task_id, row in stage.vidu.tasks.items()}
+        return reply(200, {"tasks": list(bare.values())} if operation == "list" else bare[request.task_id])
+
+    stage.vidu.instead = instead
+    with pytest.raises(ViduSubmissionInDoubtError, match="Vidu tasks that may be its own: 900"):
+        stage.submit(ROWS, discard=True)
+    assert len(stage.vidu.tasks) == 8
+
+
+def test_a_plain_retry_without_a_record_does_not_search(stage):
+    stage.tries = 1
+    stage.submit(ROWS)
+    assert "list" not in stage.vidu.requests
+
+
+def test_nothing_found_is_submitted_once_the_list_has_settled(stage):
+    stage.tries = 1
+    began = stage.clock()
+    stage.submit(ROWS, discard=True)
+    assert len(stage.vidu.tasks) == 8
+    assert stage.clock() - began >= SETTLED
+
+
+def test_of_equal_requests_the_paid_one_is_found_again(stage):
+    first = stage.submit([ROWS[0], ROWS[0]])
+    stage.vidu.end(first.items[0].task_id, "failed", "AuditSubmitIllegal")
+    stage.vidu.end(first.items[1].task_id)
+    stage.options["is_landed"] = lambda index, task: False
+    again = stage.submit([ROWS[0]], discard=True)
+    assert again.items[0].task_id == first.items[1].task_id
+    assert len(stage.vidu.tasks) == 2
+
+
+def test_a_clear_after_fewer_retries_is_seen(stage):
+    """Airflow sets max_tries to the try's number plus the retries, which may be the old sum."""
+    first = stage.submit(ROWS)
+    for item in first.items:
+        stage.vidu.end(item.task_id)
+    first.note_returned(whole=True)
+    stage.first_try = 2
+    stage.submit(ROWS)
+    assert len(stage.vidu.tasks) == 16
+
+
+def listed(stage, rows):
+    """Let the walk through the list show some of the tasks."""
+
+    def instead(operation, request):
+        if operation == "list" and "task_ids=" not in request.url:
+            return reply(200, {"tasks": rows()})
+        return None
+
+    stage.vidu.instead = instead
+
+
+def test_a_link_with_another_query_stops_before_anything_is_sent(stage):
+    """It may be the same picture, signed again in a way that no scheme tells."""
+    first = stage.submit([{"images": "https://cdn.example/a.png?token=one"}])
+    stage.vidu.end(first.items[0].task_id)
+    stage.options["is_landed"] = lambda index, task: False
+    with pytest.raises(ViduError, match="differs only in its query"):
+        stage.submit([{"images": "https://cdn.example/a.png?token=two"}], discard=True)
+    assert len(stage.vidu.tasks) == 1
+
+
+def test_what_was_found_again_remembers_its_link(stage):
+    one, two = ({"images": f"https://cdn.example/a.png?token={token}"} for token in ("one", "two"))
+    stage.submit([one, ROWS[0]])
+    stage.vidu.end(stage.submit([one, ROWS[0]], discard=True).items[0].task_id)
+    with pytest.raises(ViduError, match="differs only in its query"):
+        stage.submit([two, ROWS[0]], clear=True)
+    assert len(stage.vidu.tasks) == 2
+
+
+def test_a_newer_generation_that_does_not_show_yet_is_waited_for(stage):
+    first = stage.submit(ROWS)
+    old = {item.task_id for item in first.items}
+    for task_id in old:
+        stage.vidu.end(task_id)
+    first.note_returned(whole=True)
+    second = [item.task_id for item in stage.submit(ROWS, clear=True).items]
+    shown_at = stage.clock() + 40
+    listed(stage, lambda: [row for one, row in stage.vidu.tasks.items() if one in old or stage.clock() >= shown_at])
+    stage.options["is_landed"] = lambda index, task: False
+    assert [item.task_id for item in stage.submit(ROWS, discard=True).items] == second
+
+
+def test_of_equal_requests_the_running_one_is_found_though_it_shows_late(stage):
+    failed, running = (item.task_id for item in stage.submit([ROWS[0], ROWS[0]]).items)
+    stage.vidu.end(failed, "failed", "AuditSubmitIllegal")
+    shown_at = stage.clock() + 40
+    listed(stage, lambda: [row for one, row in stage.vidu.tasks.items() if one != running or stage.clock() >= shown_at])
+    assert stage.submit([ROWS[0]], discard=True).items[0].task_id == running
+    assert len(stage.vidu.tasks) == 2
+
+
+def test_a_header_that_a_worker_wrote_after_the_clear_is_searched_around(stage):
+    """Airflow discards the state of a running task at once; its worker may write once more before it ends."""
+    first = stage.submit(ROWS)
+    stage.store.values.clear()
+    first.note_returned(whole=True)
+    again = stage.submit(ROWS, clear=True)
+    assert [item.task_id for item in again.items] == [item.task_id for item in first.items]
+
+
+def test_pictures_that_are_gone_give_no_row_another_rows_video(stage, tmp_path):
+    rows = [{"images": str(tmp_path / f"{number}.png"), "prompt": str(number)} for number in range(2)]
+    for number in range(2):
+        Image.new("RGB", (300, 300), (number * 80, 0, 0)).save(tmp_path / f"{number}.png")
+    stage.submit(rows)
+    for number in range(2):
+        (tmp_path / f"{number}.png").unlink()
+    listed(stage, lambda: list(stage.vidu.tasks.values())[::-1])
+    with pytest.raises(ViduInputError):
+        stage.submit(rows, discard=True)
+    assert len(stage.vidu.tasks) == 2

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What is remembered of a batch: items are known by their content, and nothing that was paid for is forgotten."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from airflow_provider_vidu.submission.batch.records import (
+    SHARD_SIZE,
+    Header,
+    Item,
+    ItemPhase,
+    Rank,
+    Reading,
+    identities,
+    identity_of,
+    match,
+    renewed,
+    shard_from_json,
+    shard_to_json,
+)
+
+A, B, C = "a" * 16, "b" * 16, "c" * 16
+GENERATION = "avp1:" + "0" * 32
+
+
+def sent(identity: str, task_id: str = "1") -> Item:
+    return Item(identity, ItemPhase.SUBMITTED, 1, task_id, 8, 1_800_000_000.0)
+
+
+def readings(wanted: list[str | None]) -> list[Reading | None]:
+    return [None if identity is None else Reading(identity) for identity in wanted]
+
+
+@pytest.mark.parametrize(
+    ("remembered", "wanted", "items", "left_over", "moved"),
+    [
+        ([sent(A), sent(B)], [A, B], [sent(A), sent(B)], [], False),
+        ([sent(A), sent(B)], [B, A], [sent(B), sent(A)], [], True),
+        ([sent(A)], [A, C], [sent(A), Item(C)], [], True),
+        ([sent(A)], [C, A], [Item(C), sent(A)], [], True),
+        ([sent(A), sent(B)], [A], [sent(A)], [sent(B)], True),
+        ([sent(A), Item(B)], [A], [sent(A)], [], True),
+        ([sent(A), sent(B)], [A, C], [sent(A), Item(C)], [sent(B)], True),
+        (
+            [sent(A), replace(sent(B), phase=ItemPhase.INTENT)],
+            [A],
+            [sent(A)],
+            [replace(sent(B), phase=ItemPhase.INTENT)],
+            True,
+        ),
+        # What cannot be built now is taken for what stood in its place …
+        ([sent(A), sent(B)], [None, B], [sent(A), sent(B)], [], False),
+        # … unless the batch has another size.
+        ([sent(A), sent(B)], [None, B, C], [Item(""), sent(B), Item(C)], [sent(A)], True),
+    ],
+)
+def test_what_was_paid_for_is_found_wherever_it_stands_now(remembered, wanted, items, left_over, moved):
+    found = match(remembered, readings(wanted))
+    assert list(found.items) == items
+    assert list(found.left_over) == left_over
+    assert found.moved is moved
+
+
+def test_equal_requests_have_names_of_their_own():
+    assert identities([A, B, A, A]) == [A, B, f"{A}-1", f"{A}-2"]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        Item(A),
+        Item(A, ItemPhase.INTENT, 3, attempted_at=1_800_000_000.1),
+        sent(f"{A}-17", "911045603801182208"),
+        replace(sent(A), credits=None),
+        Item(A, ItemPhase.REFUSED, 0, error="TaskPromptPolicyViolation: no"),
+        replace(sent(A), more="123456123456781a2b"),
+    ],
+)
+def test_an_item_comes_back_from_the_store_as_it_went(item):
+    assert shard_from_json(json.loads(json.dumps(shard_to_json([item])))) == [item]
+
+
+def test_a_full_shard_fits_what_airflow_advises_whatever_went_wrong():
+    items = [
+        Item(
+            f"{number:016x}-9",
+            ItemPhase.REFUSED,
+            9,
+            "9" * 18,
+            99_999,
+            1_800_000_000.1,
+            f"{number}" + "x" * 500,
+            "f" * 30,
+        )
+        for number in range(SHARD_SIZE)
+    ]
+    shard = shard_to_json(items)
+    assert len(json.dumps(shard)) < 64 * 1024
+    assert shard_from_json(shard)[0].error == items[0].error[:200]
+    assert shard_from_json(shard)[-1].error == "refused: the log tells why"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{}, {"items": [["a"]]}, {"items": [["a", "?", 1]]}, {"items": [["a", "r", 0, 1, None, None, 4]], "errors": []}],
+)
+def test_a_shard_that_cannot_be_read_is_not_taken_for_none(value):
+    with pytest.raises(ValueError, match="cannot be read"):
+        shard_from_json(value)
+
+
+@pytest.mark.parametrize("value", [7, [], {"generation": 1}])
+def test_a_header_that_cannot_be_read_is_not_taken_for_none(value):
+    with pytest.raises(ValueError, match="cannot be read"):
+        Header.from_json(value)
+
+
+@pytest.mark.parametrize(
+    ("remembered", "wanted", "expected"),
+    [
+        # B cannot be read, and A is where it was.
+        ([A, B], [None, A], ["", A]),
+        ([A, f"{A}-1", f"{A}-2"], [A, None, A], [A, f"{A}-1", f"{A}-2"]),
+        ([A, B], [A, None], [A, B]),
+        ([A, B], [None, B], [A, B]),
+        ([A], [None, A], ["", A]),
+    ],
+)
+def test_a_request_that_cannot_be_read_takes_the_place_of_no_other(remembered, wanted, expected):
+    items = [Item(identity, ItemPhase.SUBMITTED, 1, identity.upper()) for identity in remembered]
+    found = match(items, readings(wanted))
+    assert [item.identity for item in found.items] == expected
+    assert all(item.task_id == item.identity.upper() for item in found.items if item.task_id)
+
+
+@pytest.mark.parametrize(
+    ("remembered", "wanted", "ranks", "expected"),
+    [
+        # What was sent before what was not …
+        ([Item(A, ItemPhase.REFUSED), sent(f"{A}-1")], [A], {}, [f"{A}-1"]),
+        # … what is paid or runs before what is in doubt, and that before what has failed.
+        ([sent(A), sent(f"{A}-1")], [A], {A: Rank.FAILED, f"{A}-1": Rank.SUCCEEDED}, [f"{A}-1"]),
+        ([sent(A), sent(f"{A}-1")], [A], {A: Rank.IN_DOUBT, f"{A}-1": Rank.RUNNING}, [f"{A}-1"]),
+        ([sent(A), sent(f"{A}-1")], [A], {A: Rank.FAILED, f"{A}-1": Rank.IN_DOUBT}, [f"{A}-1"]),
+        # One more of them has a name that no other has had.
+        ([sent(f"{A}-1")], [A, A], {}, [f"{A}-1", A]),
+        ([sent(A), sent(f"{A}-1")], [A, A, A], {}, [A, f"{A}-1", f"{A}-2"]),
+    ],
+)
+def test_among_equal_requests_the_worthiest_items_are_kept(remembered, wanted, ranks, expected):
+    found = match(remembered, readings(wanted), ranks)
+    assert [item.identity for item in found.items] == expected
+
+
+@pytest.mark.parametrize(
+    ("remembered", "wanted", "unclear"),
+    [
+        ([sent(A), sent(f"{A}-1")], [A, A], []),
+        ([sent(A), sent(f"{A}-1")], [A], [A, f"{A}-1"]),
+        ([sent(A), Item(f"{A}-1", ItemPhase.REFUSED)], [A], []),
+        # None of them is asked for: there is nothing to choose.
+        ([sent(A), sent(f"{A}-1")], [B], []),
+        # The other place is kept for a request that cannot be read now.
+        ([sent(A), sent(f"{A}-1")], [None, A], []),
+    ],
+)
+def test_only_where_equal_items_are_too_many_are_they_queried(remembered, wanted, unclear):
+    assert [item.identity for item in match(remembered, readings(wanted)).unclear] == unclear
+
+
+def test_equal_requests_keep_their_exact_urls_before_their_places():
+    first, second = replace(sent(A, "1"), more="1" * 14), replace(sent(f"{A}-1", "2"), more="2" * 14)
+    found = match([first, second], [Reading(A, "2" * 14), Reading(A, "1" * 14)])
+    assert [item.task_id for item in found.items] == ["2", "1"]
+
+
+@pytest.mark.parametrize("count", [5_000])
+def test_thousands_of_equal_requests_are_matched_at_once(count):
+    items = [sent(name, str(number)) for number, name in enumerate(identities([A] * count))]
+    assert len(match(items, [Reading(A)] * (count - 1)).left_over) == 1
+    assert match(items, [Reading(A)] * count).items == tuple(items)
+
+
+def test_a_header_of_a_newer_release_is_read():
+    header = Header(GENERATION, 1, 2, 3, "account", "asked", 80, "whole")
+    assert Header.from_json({**header.to_json(), "invented": 1}) == header
+    assert Header.from_json(None) is None
+
+
+@pytest.mark.parametrize(
+    ("payload", "found"),
+    [
+        (f"{GENERATION}:{A}:1.seal", (A, 1)),
+        (f"{GENERATION}:{A}-2:13", (f"{A}-2", 13)),
+        (f"mine {GENERATION}:{A}:1.seal and more", (A, 1)),
+        (f"avp1:{'1' * 32}:{A}:1 quoted, {GENERATION}:{B}:2", (B, 2)),
+        (f"avp1:{'1' * 32}:{A}:1", None),
+        (GENERATION, None),
+        ("", None),
+    ],
+)
+def test_a_payload_tells_whose_submission_a_task_is(payload, found):
+    assert identity_of(payload, GENERATION) == found
+
+
+def test_each_attempt_has_a_marker_of_its_own_which_the_payload_tells_back():
+    item = Item(f"{A}-1", ItemPhase.INTENT, 2)
+    assert identity_of(item.marker(GENERATION), GENERATION) == (f"{A}-1", 2)
+
+
+def test_what_is_submitted_anew_forgets_the_task_and_keeps_the_count():
+    again = renewed(replace(sent(A), error="x", ended_at=1.0))
+    assert again == Item(A, ItemPhase.NEW, 1, attempted_at=1_800_000_000.0)

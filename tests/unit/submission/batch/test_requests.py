@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Where a batch's requests come from, and where its videos may go."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.submission.batch.requests import (
+    check_destinations,
+    check_requests,
+    problems_of,
+    read_requests,
+)
+
+ACCOUNT = Account(base_url="https://vidu.example", api_key="vda_0123456789")
+FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo"}
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def check(count: int, folder: Any, file_name: str) -> None:
+    check_destinations(read_requests([FIELDS] * count, None, f"{folder}/"), file_name)
+
+
+@pytest.mark.parametrize(
+    "file_name",
+    [
+        "{index}",
+        "{index:05d}",
+        "{index:x}",
+        "{index:+}",
+        "{index:,}",
+        "{index:.0f}",
+        "{index!s:>05}",
+        "cat-{index:03d}",
+        "{model}/{index:05d}",
+        "{index:05d}.mp4",
+        "{task_id}",
+        "{creation_id}",
+        "{index}-{task_id}",
+        "{task_id!s}",
+    ],
+)
+def test_every_format_that_tells_videos_apart_is_taken(tmp_path, file_name):
+    check(1200, tmp_path, file_name)
+
+
+@pytest.mark.parametrize(
+    "file_name",
+    [
+        "cat",
+        "{model}",
+        "{{index}}",
+        "{index!s:.1}",
+        "{index:.1e}",
+        "{task_id:.3}",
+        "../{index}",
+        "{index:/>3}",
+        "{index:c}",
+        "{index:.>5}",
+        "{index[0]}",
+        "{number}",
+        "{index:q}",
+    ],
+)
+def test_what_collides_or_leaves_the_folder_is_refused(tmp_path, file_name):
+    with pytest.raises(ViduInputError, match="file_name"):
+        check(1200, tmp_path, file_name)
+
+
+def test_a_file_of_one_request_may_not_be_that_of_another_in_the_folder(tmp_path):
+    rows = [FIELDS, {**FIELDS, "output_path": f"{tmp_path}/00000.mp4"}]
+    with pytest.raises(ViduInputError, match=r"item 1: .*00000\.mp4 is that of item 0, too"):
+        check_destinations(read_requests(rows, None, str(tmp_path)), "{index:05d}")
+
+
+def test_equal_names_in_folders_of_their_own_are_fine(tmp_path):
+    rows = [{**FIELDS, "output_path": f"{tmp_path}/{number}/"} for number in range(3)]
+    check_destinations(read_requests(rows, None), "video")
+
+
+ROWS = [{**FIELDS, "prompt": "猫"}, {**FIELDS, "prompt": "two"}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS),
+        "\r\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS) + "\r\n",
+        json.dumps(ROWS, ensure_ascii=False),
+        "\n" + json.dumps(ROWS, ensure_ascii=False, indent=2) + "\n",
+    ],
+    ids=["lines", "Windows lines", "array", "indented array"],
+)
+def test_a_file_of_requests_is_read_however_it_was_saved(tmp_path, text, encoding):
+    path = tmp_path / "requests.jsonl"
+    path.write_bytes(text.encode(encoding))
+    assert [request.fields for request in read_requests(str(path), None)] == ROWS
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (json.dumps(ROWS).encode()[:-1], "is not a JSON array"),
+        ('{"prompt": "猫"}'.encode("utf-16"), "UTF-8"),
+        (b'{"prompt": "a"}\n{"prompt": "b"\n', "line 2 of "),
+        (b"\xef\xbb\xbf\n", "is empty"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(tmp_path, content, told):
+    path = tmp_path / "requests.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(ViduInputError, match=told):
+        read_requests(str(path), None)
+
+
+@pytest.mark.parametrize("images", ["pictures/cat.png", "./pictures/cat.png", ["pictures/cat.png"]])
+def test_pictures_of_a_file_are_relative_to_it(tmp_path, monkeypatch, images):
+    (tmp_path / "job" / "pictures").mkdir(parents=True)
+    (tmp_path / "job" / "pictures" / "cat.png").write_bytes(PNG)
+    path = tmp_path / "job" / "requests.jsonl"
+    path.write_text(json.dumps({"images": images}))
+    monkeypatch.chdir(tmp_path)
+    (read,) = read_requests(str(path), None)
+    assert read.wire(logging.getLogger())["images"][0].startswith("data:image/png;base64,")
+
+
+@pytest.mark.parametrize(
+    "images", ["https://example.com/a.png", "/data/a.png", "~/a.png", "s3://bucket/a.png", "file:///a.png", " "]
+)
+def test_pictures_that_are_no_relative_paths_stay_as_they_are(tmp_path, images):
+    path = tmp_path / "requests.jsonl"
+    path.write_text(json.dumps({"images": images}))
+    assert read_requests(str(path), None)[0].fields["images"] == images
+
+
+def test_pictures_of_a_file_in_an_object_store_are_in_it_too(tmp_path):
+    (tmp_path / "cat.png").write_bytes(PNG)
+    (tmp_path / "requests.jsonl").write_text('{"images": "cat.png"}')
+    (read,) = read_requests(f"local://{tmp_path}/requests.jsonl", None)
+    assert read.wire(logging.getLogger())["images"][0].startswith("data:image/png;base64,")
+
+
+def test_pictures_of_defaults_are_relative_to_the_worker_as_ever(tmp_path):
+    path = tmp_path / "requests.jsonl"
+    path.write_text('{"prompt": "a"}')
+    assert read_requests(str(path), {"images": "cat.png"})[0].fields["images"] == "cat.png"
+
+
+def test_a_missing_picture_says_where_it_was_looked_for(tmp_path):
+    path = tmp_path / "requests.jsonl"
+    path.write_text('{"images": "pictures/cat.png"}')
+    with pytest.raises(ViduInputError) as raised:
+        problems_of(check_requests(read_requests(str(path), None), ACCOUNT, logging.getLogger()))
+    assert f"pictures/cat.png was not found on the worker; looked in {tmp_path}/pictures" in str(raised.value)

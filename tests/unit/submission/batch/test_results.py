@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What the error of a batch advises about tasks that are paid for, or may be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_vidu.api.errors import (
+    ViduCreditError,
+    ViduError,
+    ViduNoCreationError,
+    ViduNotFoundError,
+    ViduTaskFailedError,
+)
+from airflow_provider_vidu.submission.batch.results import Memory, failure_of
+
+
+def record(task_id: str | None, state: str | None, error: ViduError | None) -> dict[str, Any]:
+    return {"task_id": task_id, "state": state, "err_code": None, "error": None if error is None else str(error)}
+
+
+@pytest.mark.parametrize("memory", Memory)
+@pytest.mark.parametrize(
+    ("error", "state"), [(ViduNoCreationError("no link"), "success"), (ViduNotFoundError("unknown"), None)]
+)
+def test_what_may_be_billed_is_checked_before_it_is_submitted_again(memory, error, state):
+    failed = ViduTaskFailedError("failed")
+    records = [record("1", "success", None), record("2", state, error), record("3", "failed", failed)]
+    told = str(failure_of(records, {1: error, 2: failed}, None, memory))
+    assert "Item 1 is or may be billed: check Vidu task 2 before" in told
+
+
+@pytest.mark.parametrize("memory", Memory)
+def test_what_has_failed_needs_no_check(memory):
+    failed = ViduTaskFailedError("failed")
+    records = [record("1", "success", None), record("3", "failed", failed), record(None, None, failed)]
+    assert "may be billed" not in str(failure_of(records, {1: failed, 2: failed}, None, memory))
+
+
+def batch_of(made: int, refused: list[ViduError], held: int, budget: ViduError) -> tuple[list[dict[str, Any]], Any]:
+    records = [record(str(number), "success", None) for number in range(made)]
+    records += [{**record(None, None, error), "err_code": error.reason} for error in refused]
+    records += [{**record(None, None, budget), "err_code": budget.reason} for _ in range(held)]
+    return records, dict(enumerate([*refused, *[budget] * held], start=made))
+
+
+BUDGET = ViduCreditError(
+    "The next submission would exceed credit_budget.", reason="CreditBudgetSpent", advice="Raise it."
+)
+
+
+@pytest.mark.parametrize("memory", Memory)
+def test_a_spent_budget_comes_first_and_its_items_need_no_correction(memory):
+    records, errors = batch_of(10, [], 35, BUDGET)
+    told = str(failure_of(records, errors, BUDGET, memory))
+    assert told.startswith(f"35 of 45 requests were not submitted (CreditBudgetSpent): {BUDGET.message}")
+    assert "Raise it." in told
+    assert "Correct" not in told
+    assert "have no video" not in told
+
+
+@pytest.mark.parametrize("memory", Memory)
+def test_beside_a_spent_budget_only_the_others_are_to_be_corrected(memory):
+    refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
+    told = str(failure_of(*batch_of(10, [refused], 34, BUDGET), BUDGET, memory))
+    assert told.startswith("34 of 45 requests were not submitted (CreditBudgetSpent): ")
+    assert "1 more has no video (AuditSubmitIllegal × 1): items 10. Item 10: submit is illegal" in told
+    assert told.index("Raise it.") < told.index("Correct what item 10 says first")
+
+
+def test_what_failed_is_told_as_ever_where_nothing_was_held_back():
+    refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
+    told = str(failure_of(*batch_of(1, [refused], 0, BUDGET), None, Memory.STORE))
+    assert told.startswith("1 of 2 requests have no video (AuditSubmitIllegal × 1): items 1. Item 1: ")
+    assert "Correct what they say" in told

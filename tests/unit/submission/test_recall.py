@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+A clear that discards the record (Airflow 3.4) pays for nothing twice: the account is searched for what was submitted.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from types import SimpleNamespace
+from uuid import UUID
+
+import pytest
+
+from airflow_provider_vidu import compat
+from airflow_provider_vidu.api.errors import (
+    ViduAuthError,
+    ViduConfigurationError,
+    ViduError,
+    ViduNotFoundError,
+    ViduSubmissionInDoubtError,
+    ViduUnavailableError,
+)
+from airflow_provider_vidu.submission.driver import SubmitLater
+from airflow_provider_vidu.submission.tries import Try
+
+WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p"}
+NO_LIST = ViduNotFoundError("no such path", http_status=404)
+KEYS = ("kL7o8nSg3q4Zt1yWm2xVb9cRd0eFf5hGj6iKl1mNn0o=", "aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX2yZ3aB4c=")
+
+
+@pytest.fixture
+def discard(make, store):
+    """Clear the task instance as Airflow 3.4 does by default, and return the submission of its next try."""
+
+    def discard(tried: int = 1, **options):
+        store.values.clear()
+        return make(try_number=tried + 1, max_tries=tried + 2, first_try=tried + 1, **options)
+
+    return discard
+
+
+def test_what_runs_and_is_not_cancelled_any_more_is_taken_up_again(make, discard, vidu, store):
+    first = make().submit(lambda: WIRE)
+    vidu.cancellable = False
+    assert discard().submit(lambda: WIRE).task_id == first.task_id
+    assert len(vidu.submissions) == 1
+    # From here on a retry is a plain retry.
+    assert make(try_number=3, max_tries=3, first_try=2).submit(lambda: WIRE).task_id == first.task_id
+    assert len(vidu.cancels) == 1
+
+
+def test_what_runs_is_cancelled_and_submitted_again(make, discard, vidu):
+    first = make().submit(lambda: WIRE)
+    second = discard().submit(lambda: WIRE)
+    assert vidu.cancels == [first.task_id]
+    assert len(vidu.submissions) == 2
+    assert second.task_id != first.task_id
+
+
+def test_a_video_that_was_never_landed_is_landed_and_not_paid_again(make, discard, vidu, clock):
+    first = make().submit(lambda: WIRE)
+    vidu.finish(first.task_id)
+    assert discard(is_delivered=lambda task: False).submit(lambda: WIRE).task_id == first.task_id
+    assert len(vidu.submissions) == 1
+
+
+@pytest.mark.parametrize("is_delivered", [True, None])
+def test_a_delivered_video_means_a_new_one_and_a_warning(make, discard, vidu, caplog, is_delivered):
+    first = make().submit(lambda: WIRE)
+    vidu.finish(first.task_id)
+    with caplog.at_level(logging.WARNING):
+        second = discard(is_delivered=lambda task: is_delivered).submit(lambda: WIRE)
+    assert second.task_id != first.task_id
+    (warning,) = [text for text in caplog.messages if "starts a new generation" in text]
+    assert f"{first.task_id} (60 credits)" in warning
+    assert f"download('{first.task_id}'" in warning
+
+
+def test_of_several_the_newest_counts_and_the_others_are_named(make, discard, vidu, clock, caplog):
+    first = make().submit(lambda: WIRE)
+    vidu.finish(first.task_id)
+    clock.sleep(600)
+    second = discard(is_delivered=lambda task: True).submit(lambda: WIRE)
+    vidu.finish(second.task_id)
+    clock.sleep(600)
+    with caplog.at_level(logging.WARNING):
+        found = discard(2, is_delivered=lambda task: False).submit(lambda: WIRE)
+    assert found.task_id == second.task_id
+    assert any(f"the others: {first.task_id}" in text for text in caplog.messages)
+
+
+def test_what_shows_late_in_the_list_is_still_found(make, discard, vidu, clock):
+    vidu.list_lag, vidu.cancellable = 45.0, False
+    first = make().submit(lambda: WIRE)
+    assert discard().submit(lambda: WIRE).task_id == first.task_id
+    assert len(vidu.submissions) == 1
+
+
+def test_a_newer_one_may_still_be_on_its_way_beside_a_finished_one(make, discard, vidu, clock):
+    """A worker that was given up has sent its POST just before the clear, and the list lags."""
+    old = make().submit(lambda: WIRE)
+    vidu.finish(old.task_id)
+    clock.sleep(600)
+    vidu.list_lag, vidu.cancellable = 45.0, False
+    newer = discard(is_delivered=lambda task: True).submit(lambda: WIRE)
+    found = discard(2, is_delivered=lambda task: task.task_id == old.task_id).submit(lambda: WIRE)
+    assert found.task_id == newer.task_id
+    assert len(vidu.submissions) == 2
+
+
+def test_nothing_found_is_submitted_once_the_list_has_settled(discard, vidu, clock):
+    discard().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+    assert clock.slept == vidu.account.timeout + vidu.account.settle_seconds
+
+
+def test_the_settling_is_waited_out_off_the_worker_and_from_its_begin(discard, make, vidu, clock):
+    with pytest.raises(SubmitLater) as left:
+        discard(may_leave=True).submit(lambda: WIRE)
+    clock.sleep(left.value.seconds)
+    back = make(try_number=2, max_tries=3, first_try=2, may_leave=True, resumed=left.value.resumed)
+    back.submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+    assert clock.slept == pytest.approx(vidu.account.timeout + vidu.account.settle_seconds)
+
+
+def test_a_plain_retry_without_a_record_neither_searches_nor_waits(make, vidu, clock):
+    vidu.list_error = AssertionError("the list was asked")
+    make(try_number=2).submit(lambda: WIRE)
+    assert clock.slept == 0
+
+
+def test_a_first_try_neither_searches_nor_waits(make, vidu, clock):
+    vidu.list_error = AssertionError("the list was asked")
+    # A deleted and repeated Dag run, or retries that were edited: try 1 is never a clear.
+    make(try_number=1, max_tries=5, first_try=3).submit(lambda: WIRE)
+    assert clock.slept == 0
+
+
+def test_a_clear_that_keeps_the_record_does_not_search(make, vidu, store):
+    first = make().submit(lambda: WIRE)
+    vidu.cancellable, vidu.list_error = False, AssertionError("the list was asked")
+    again = make(try_number=2, max_tries=3, first_try=2).submit(lambda: WIRE)
+    assert again.task_id == first.task_id
+
+
+@pytest.mark.parametrize(
+    "quirk", [{"hides_payload": True, "list_payload": False}, {"unreadable_rows": 1}], ids=["no payload", "torn row"]
+)
+def test_a_list_that_cannot_say_stops_before_anything_is_sent(make, discard, vidu, quirk):
+    make().submit(lambda: WIRE)
+    for name, value in quirk.items():
+        setattr(vidu, name, value)
+    vidu.finish("900001")
+    with pytest.raises(ViduSubmissionInDoubtError, match=r"An earlier try of d\.t of r may have submitted") as raised:
+        discard().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+    assert '"task_id": null' in str(raised.value)
+    assert "900001" in str(raised.value)
+    discard(on_unknown="resubmit").submit(lambda: WIRE)
+    assert len(vidu.submissions) == 2
+
+
+def test_a_payload_without_a_marker_stops_before_anything_is_sent(make, discard, vidu):
+    own = {**WIRE, "payload": "order-17"}
+    make().submit(lambda: own)
+    with pytest.raises(ViduSubmissionInDoubtError, match=r"put \{marker\} into"):
+        discard().submit(lambda: own)
+    assert len(vidu.submissions) == 1
+
+
+def test_an_outage_or_a_refused_key_is_no_missing_list(make, discard, vidu):
+    make().submit(lambda: WIRE)
+    vidu.list_error = ViduUnavailableError("HTTP 503", http_status=503)
+    with pytest.raises(ViduUnavailableError):
+        discard().submit(lambda: WIRE)
+    vidu.list_error = ViduAuthError("wrong key", http_status=401)
+    with pytest.raises(ViduSubmissionInDoubtError):
+        discard().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+
+
+@pytest.mark.parametrize("error", [NO_LIST, ViduConfigurationError("a web page", http_status=200)], ids=["404", "page"])
+def test_a_missing_list_of_vidus_own_hosts_is_an_outage(make, discard, vidu, error):
+    """new-api and its kind answer every path that they do not route with their dashboard."""
+    make().submit(lambda: WIRE)
+    vidu.list_error = error
+    vidu.account = replace(vidu.account, base_url="https://api.vidu.com")
+    with pytest.raises(ViduUnavailableError):
+        discard().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+    vidu.account = replace(vidu.account, base_url="https://relay.example")
+    discard().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 2
+
+
+def test_without_a_list_the_clear_is_the_consent_and_the_trigger_is_told(make, discard, vidu, clock):
+    make().submit(lambda: WIRE)
+    vidu.list_error = NO_LIST
+    noted = []
+    discard(note_discarded=lambda: noted.append(True)).submit(lambda: WIRE)
+    assert noted == [True]
+    assert len(vidu.submissions) == 2
+    assert clock.slept == 0
+
+
+def test_a_task_of_a_sibling_is_never_taken(make, discard, vidu):
+    make(key="a sibling").submit(lambda: WIRE)
+    discard().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 2
+    assert vidu.cancels == []
+
+
+def test_a_record_that_was_lost_with_its_retries_is_searched_for_again(make, discard, vidu, store):
+    """The first try after the clear died before its intent: its plain retry has no record, either."""
+    first = make().submit(lambda: WIRE)
+    vidu.cancellable = False
+    store.values.clear()
+    found = make(try_number=3, max_tries=3, first_try=2).submit(lambda: WIRE)
+    assert found.task_id == first.task_id
+
+
+@pytest.mark.parametrize("fernet_keys", ["", KEYS[0]], ids=["no Fernet key", "a Fernet key"])
+def test_a_marker_is_found_without_a_key_and_shows_no_id(monkeypatch, fernet_keys):
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", fernet_keys)
+    this_try = Try(identity=("my_dag", "my_run", "my_task", -1))
+    one, two = this_try.new_marker("k"), this_try.new_marker("k")
+    assert one != two
+    assert one.startswith(this_try.marks("k"))
+    assert len(one) == len("avp1:") + 32
+    assert not any(word in one for word in ("my_dag", "my_run", "my_task"))
+
+
+def test_a_marker_is_found_after_a_rotation_of_the_key(monkeypatch):
+    this_try = Try(identity=("d", "r", "t", -1))
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", KEYS[0])
+    marker = this_try.new_marker("k")
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", f"{KEYS[1]},{KEYS[0]}")
+    assert marker.startswith(this_try.marks("k"))
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", KEYS[1])
+    assert not marker.startswith(this_try.marks("k"))
+
+
+def test_every_task_instance_has_marks_of_its_own(monkeypatch):
+    region = UUID(int=7)
+    identities = [
+        ("d", "r", "t", -1),
+        ("d", "r", "t", 0),
+        ("d", "r", "group.t", -1),
+        ("d", "r2", "t", -1),
+        ("d", "r", "t", -1, str(region), 0),
+        ("d", "r", "t", -1, str(region), 1),
+    ]
+    marks = {Try(identity=identity).marks("k") for identity in identities}
+    assert len(marks) == len(identities)
+    monkeypatch.setattr(compat, "base_url", lambda: "https://another-airflow.example")
+    assert Try(identity=identities[0]).marks("k") not in marks
+
+
+@pytest.mark.parametrize(
+    ("more", "identity"),
+    [
+        ({}, ("d", "r", "t", 3)),
+        ({"region_id": None, "region_index": 3}, ("d", "r", "t", 3)),
+        ({"region_id": UUID(int=0), "region_index": 3}, ("d", "r", "t", 3)),
+        ({"region_id": UUID(int=5), "region_index": 2}, ("d", "r", "t", 3, str(UUID(int=5)), 2)),
+    ],
+    ids=["below 3.4", "not told", "outside of a loop", "in a loop"],
+)
+def test_what_tells_a_task_instance_from_another(more, identity):
+    instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=3, **more)
+    assert Try.of({"ti": instance}).identity == identity
+
+
+@pytest.mark.parametrize(
+    ("try_number", "max_tries", "retries", "clear_number", "may_be"),
+    [
+        (1, 2, 2, 0, False),
+        (2, 2, 2, 0, False),
+        (2, 3, 2, 0, True),
+        (3, 3, 2, 0, True),
+        (1, 0, 0, 0, False),
+        (2, 1, 0, 0, True),
+        # Cleared while it waited for its retry: max_tries stays as it was.
+        (2, 2, 2, 1, True),
+        (1, 2, 2, 1, False),
+    ],
+)
+def test_a_clear_shows_in_max_tries_or_in_the_runs_number_of_clears(
+    try_number, max_tries, retries, clear_number, may_be
+):
+    instance = SimpleNamespace(
+        dag_id="d",
+        run_id="r",
+        task_id="t",
+        map_index=-1,
+        try_number=try_number,
+        max_tries=max_tries,
+        task=SimpleNamespace(retries=retries),
+    )
+    context = {"ti": instance, "dag_run": SimpleNamespace(clear_number=clear_number)}
+    assert Try.of(context).record_may_be_discarded is may_be
+
+
+def changed(**fields):
+    return {**WIRE, **fields}
+
+
+def billed(vidu):
+    return {task_id for task_id, row in vidu.tasks.items() if row["state"] != "failed"}
+
+
+def test_before_what_was_cancelled_is_replaced_the_list_settles(make, discard, vidu, store, clock):
+    """The cancelled one may not be the newest: a request that had changed was submitted beside it."""
+    make().submit(lambda: WIRE)
+    clock.sleep(600)
+    vidu.cancellable, vidu.list_lag = False, 45.0
+    newer = make(try_number=2, max_tries=3, first_try=2).submit(lambda: changed(prompt="another"))
+    vidu.cancellable = True
+    found = discard(2).submit(lambda: changed(prompt="another"))
+    assert newer.task_id not in billed(vidu) or found.task_id == newer.task_id
+    assert len(billed(vidu)) == 1
+
+
+def test_beside_a_landed_file_that_was_moved_a_newer_one_is_waited_for(make, discard, vidu, clock):
+    first = make()
+    old = first.submit(lambda: WIRE)
+    vidu.finish(old.task_id)
+    first.note_returned()
+    clock.sleep(600)
+    vidu.list_lag = 45.0
+    newer = make(try_number=2, max_tries=3, first_try=2).submit(lambda: WIRE)
+    vidu.cancellable = False
+    assert discard(2, is_delivered=lambda task: False).submit(lambda: WIRE).task_id == newer.task_id
+
+
+def test_beside_a_list_that_was_not_seen_whole_nothing_is_cancelled_or_sent(make, discard, vidu):
+    make().submit(lambda: WIRE)
+    vidu.unreadable_rows = 1
+    with pytest.raises(ViduSubmissionInDoubtError, match="900001"):
+        discard().submit(lambda: WIRE)
+    assert (vidu.cancels, len(vidu.submissions)) == ([], 1)
+
+
+def test_a_mapped_instance_of_a_run_that_began_below_airflow_3_4_is_found(make, discard, vidu):
+    first = make()
+    first.this_try = replace(first.this_try, identity=("d", "r", "t", 0))
+    vidu.cancellable = False
+    submitted = first.submit(lambda: WIRE)
+    again = discard()
+    again.this_try = replace(again.this_try, identity=("d", "r", "t", 0, str(UUID(int=7)), 0))
+    assert again.submit(lambda: WIRE).task_id == submitted.task_id
+
+
+def test_what_was_found_again_remembers_its_request(make, discard, vidu):
+    make().submit(lambda: WIRE)
+    vidu.cancellable = False
+    discard().submit(lambda: WIRE)
+    with pytest.raises(ViduError, match="prompt changed"):
+        make(try_number=3, max_tries=3, first_try=2).submit(lambda: changed(prompt="another"))
+    assert len(vidu.submissions) == 1

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""A kill cancels what Vidu still cancels, each once, within its time, and tells the fate of every id."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduRequestError, ViduUnavailableError
+from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.emulator import Fault
+from airflow_provider_vidu.hooks.vidu import ViduHook
+from airflow_provider_vidu.waiting import bulk_cancel
+from airflow_provider_vidu.waiting.bulk_cancel import CancelReport, cancel_unfinished
+
+FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1}
+LOG = logging.getLogger("test")
+
+
+@pytest.fixture
+def submit(vidu_emulator):
+    def submit(count, prompt="[emulator:seconds=600]"):
+        hook = ViduHook()
+        return [hook.submit({**FIELDS, "prompt": prompt}).task_id for _ in range(count)]
+
+    return submit
+
+
+class Host:
+    """A relay without a list. Its rules for a cancel are its own: ``cancels`` says what comes of each."""
+
+    def __init__(self, states, cancels=lambda task_id: True, effect=lambda task_id: True):
+        self.account = Account(api_key="k", list_path=None)
+        self.states, self.cancels, self.effect = dict(states), cancels, effect
+        self.asked = []
+        self.hangs = False
+
+    async def get_task(self, task_id, *, retry=True):
+        await asyncio.sleep(3600 if self.hangs else 0)
+        return ViduTask(task_id=task_id, state=self.states[task_id], credits=int(task_id))
+
+    async def cancel_task(self, task_id):
+        self.asked.append(task_id)
+        reply = self.cancels(task_id)
+        if isinstance(reply, Exception):
+            raise reply
+        if self.effect(task_id):
+            self.states[task_id] = "failed"
+
+    async def cancel(self, seconds=5.0):
+        return await cancel_unfinished(self, list(self.states), seconds=seconds, log=LOG)
+
+
+REFUSED = ViduRequestError("Vidu answered: task state is scheduled, can not cancel", http_status=400)
+
+
+@pytest.fixture
+def no_pause(monkeypatch):
+    monkeypatch.setattr(bulk_cancel, "LOOK_GAP", 0.0)
+
+
+async def test_a_host_that_cancels_while_processing_is_asked_to(no_pause):
+    host = Host({"1": "processing", "2": "queueing", "3": "processing", "4": "success"})
+    assert await host.cancel() == CancelReport(cancelled=("1", "2", "3"), ended=("4",))
+    # What has not begun comes first: it is what a host cancels most surely.
+    assert host.asked == ["2", "1", "3"]
+
+
+async def test_a_refusal_is_reported_as_answered_with_its_price(no_pause, caplog):
+    host = Host({"1": "processing", "20": "processing"}, lambda task_id: REFUSED if task_id == "20" else True)
+    with caplog.at_level(logging.WARNING):
+        assert await host.cancel() == CancelReport(cancelled=("1",), refused=("20",), credits={"20": 20})
+    assert "Vidu task 20 was not cancelled: Vidu answered: task state is scheduled" in caplog.text
+
+
+async def test_a_yes_that_the_task_does_not_show_is_no_cancel(no_pause):
+    host = Host({"1": "processing", "2": "queueing"}, effect=lambda task_id: task_id == "2")
+    assert await host.cancel() == CancelReport(cancelled=("2",), refused=("1",), credits={"1": 1})
+
+
+async def test_a_yes_that_shows_late_is_a_cancel(no_pause):
+    host = Host({"1": "processing"}, effect=lambda task_id: False)
+    get_task, queries = host.get_task, []
+
+    async def late(task_id, *, retry=True):
+        queries.append(task_id)
+        host.states["1"] = "failed" if len(queries) == 3 else "processing"
+        return await get_task(task_id)
+
+    host.get_task = late
+    assert await host.cancel() == CancelReport(cancelled=("1",))
+
+
+async def test_a_yes_that_there_is_no_time_to_verify_counts(monkeypatch):
+    monkeypatch.setattr(bulk_cancel, "LOOK_GAP", 0.0)
+    host = Host({"1": "processing"})
+
+    def cancels(task_id):
+        host.hangs = True
+        return True
+
+    host.cancels = cancels
+    assert await host.cancel(seconds=0.4) == CancelReport(cancelled=("1",))
+
+
+async def test_a_query_that_hangs_keeps_no_cancel_from_being_sent(no_pause):
+    host = Host({"1": "processing", "2": "queueing"})
+    host.hangs = True
+    report = await host.cancel(seconds=0.4)
+    assert sorted(host.asked) == ["1", "2"]
+    assert report == CancelReport(cancelled=("1", "2"))
+
+
+async def test_a_host_without_a_cancel_is_reported_for_each_task(no_pause, caplog):
+    lacks = ViduConfigurationError("This host has no cancel: it answered with a web page.", http_status=200)
+    host = Host({"1": "processing", "2": "queueing"}, lambda task_id: lacks)
+    report = await host.cancel()
+    assert (report.refused, report.credits) == (("1", "2"), {"1": 1, "2": 2})
+    assert "This host has no cancel" in caplog.text
+
+
+async def cancel(task_ids, seconds=10.0):
+    async with await ViduHook().aget_conn() as client:
+        return await cancel_unfinished(client, task_ids, seconds=seconds, log=LOG)
+
+
+@pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1, credits=10**6)
+async def test_a_thousand_queued_tasks_are_cancelled_and_refunded(submit, vidu_emulator):
+    task_ids = submit(1000)
+    report = await cancel(task_ids, 60.0)
+    assert set(report.cancelled) == set(task_ids)
+    assert (report.ended, report.refused, report.unreachable) == ((), (), ())
+    assert vidu_emulator.counters.cancels_accepted == 1000
+    # Ten pages before, and ten that show the tasks cancelled.
+    assert vidu_emulator.counters.requests["list"] == 20
+    assert vidu_emulator.ledger.reserved == 0
+
+
+@pytest.mark.vidu_emulator(concurrency=2, speed=200, seed=1)
+async def test_what_has_ended_or_is_unknown_is_not_asked_to_cancel(submit, vidu_emulator):
+    (ended,) = submit(1, "[emulator:fail=AuditSubmitIllegal]")
+    ViduHook().get_conn()
+    vidu_emulator.skip(60)
+    running = submit(2)
+    vidu_emulator.skip(0.1)
+    waiting = submit(3)
+    report = await cancel([ended, *running, *waiting, "902581991298326528"])
+    assert report == CancelReport(
+        cancelled=tuple(waiting),
+        ended=(ended,),
+        refused=tuple(running),
+        unreachable=("902581991298326528",),
+        credits=dict.fromkeys(running, 8),
+    )
+    assert vidu_emulator.counters.requests["cancel"] == 5
+
+
+@pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
+async def test_a_look_that_fails_is_repeated_and_a_cancel_is_not(submit, vidu_emulator):
+    (task_id,) = submit(1)
+    vidu_emulator.faults.add("list", Fault.refuse(503))
+    vidu_emulator.faults.add("cancel", Fault.drop_after_accept())
+    report = await cancel([task_id])
+    assert report.cancelled == (task_id,)
+    assert vidu_emulator.counters.requests["cancel"] == 1
+
+
+@pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
+async def test_a_refused_cancel_raises_nothing_and_goes_on_with_the_others(submit, vidu_emulator):
+    task_ids = submit(10)
+    vidu_emulator.faults.add("cancel", Fault.refuse(400, times=4))
+    report = await cancel(task_ids)
+    assert (len(report.refused), len(report.cancelled)) == (4, 6)
+
+
+@pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
+async def test_a_429_has_cancelled_nothing_and_is_tried_again(submit, vidu_emulator, monkeypatch):
+    monkeypatch.setattr(bulk_cancel, "LOOK_GAP", 0.01)
+    task_ids = submit(40)
+    vidu_emulator.faults.add("cancel", Fault.rate_limit(retry_after=0, times=20))
+    report = await cancel(task_ids)
+    assert set(report.cancelled) == set(task_ids)
+    assert vidu_emulator.ledger.reserved == 0
+
+
+@pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
+async def test_one_task_that_cannot_be_seen_keeps_no_other_from_being_cancelled(submit, monkeypatch):
+    monkeypatch.setattr(bulk_cancel, "LOOK_GAP", 0.01)
+    task_ids = submit(3)
+    get_tasks = bulk_cancel.BulkQuery.get_tasks
+
+    async def blind(self, asked):
+        seen = await get_tasks(self, asked)
+        return {**seen, task_ids[0]: ViduUnavailableError("500")} if task_ids[0] in seen else seen
+
+    monkeypatch.setattr(bulk_cancel.BulkQuery, "get_tasks", blind)
+    report = await cancel(task_ids)
+    assert set(report.cancelled) == set(task_ids)
+
+
+@pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
+async def test_what_is_not_reached_within_the_time_is_told(submit, vidu_emulator):
+    task_ids = submit(3)
+    vidu_emulator.faults.add("list", Fault.refuse(503, times=None))
+    vidu_emulator.faults.add("poll", Fault.refuse(503, times=None))
+    report = await cancel(task_ids, 0.3)
+    assert report == CancelReport(unreachable=tuple(task_ids))
+    assert vidu_emulator.counters.requests["cancel"] == 0
