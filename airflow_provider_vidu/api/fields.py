@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from airflow_provider_vidu.api.defaults import TEXT_FIELDS
@@ -23,7 +24,7 @@ def given(value: Any) -> Any:
 
 
 def as_text(value: Any) -> Any:
-    """Return a text parameter as text: a path, a number or a JSON structure as what it was before rendering."""
+    """Return a text parameter as text: a path or a number as what it was before rendering."""
     value = given(value)
     if hasattr(value, "storage_options"):
         # An ObjectStoragePath. Only its URL names the connection; some releases of it have a __fspath__ as well.
@@ -32,18 +33,17 @@ def as_text(value: Any) -> Any:
         return os.fspath(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
-    if isinstance(value, (Mapping, list, tuple)):
-        try:
-            return json.dumps(value, ensure_ascii=False)
-        except (TypeError, ValueError):
-            # The check of the field names what it is.
-            return value
     return value
 
 
 def request_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a request as they were meant: None for the text ``None``, text as text, words folded."""
     meant = {str(name): as_text(value) if name in TEXT_FIELDS else given(value) for name, value in fields.items()}
+    # A list of prompts or models is a forgotten .expand(): it would be billed as text.
+    if isinstance(payload := meant.get("payload"), (Mapping, list, tuple)):
+        # The check of the field names what is no JSON.
+        with suppress(TypeError, ValueError):
+            meant["payload"] = json.dumps(payload, ensure_ascii=False)
     for name in ("model", "resolution", "movement_amplitude", "audio_type"):
         # A blank stays: it is refused, where an unset model would be the default one.
         if isinstance(text := meant.get(name), str) and text.strip():

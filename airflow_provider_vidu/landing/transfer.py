@@ -109,6 +109,8 @@ class Transfer:
         self._written_back = 0
         #: Bytes that have arrived.
         self.size = 0
+        #: The same, when it was last asked whether enough arrives.
+        self._passed = 0
 
     @property
     def sha256(self) -> str:

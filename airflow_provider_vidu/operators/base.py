@@ -89,7 +89,7 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
         from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
         from airflow_provider_vidu.api.fields import request_fields
 
-        defaults = {"vidu_conn_id": "vidu_default", "model": DEFAULT_MODEL}
+        defaults = {"model": DEFAULT_MODEL}
         rendered = request_fields({name: getattr(self, name) for name in self.template_fields})
         for name, value in rendered.items():
             setattr(self, name, defaults.get(name) if value is None else value)

@@ -108,7 +108,7 @@ class ViduDownloadOperator(TextRendering, BaseOperator):
                 switched("land_watermarked", given(self.land_watermarked)),
             )
             wanted.check("destination")
-            with ViduHook(given(self.vidu_conn_id) or "vidu_default").get_conn() as client:
+            with ViduHook(self.vidu_conn_id).get_conn() as client:
                 task = video_of(client, known)
                 show(self, task)
                 files = land_all(client, task, wanted, log=self.log)

@@ -26,6 +26,8 @@ class TextRendering(_Base):
     Native rendering evaluates what looks like a Python literal: the prompt ``20231023`` becomes a number.
     """
 
+    vidu_conn_id: str
+
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], context: Any, jinja_env: Any, seen_oids: set[int]
     ) -> None:
@@ -34,6 +36,9 @@ class TextRendering(_Base):
         others = [name for name in names if name not in text]
         super()._do_render_template_fields(parent, others, context, jinja_env, seen_oids)
         super()._do_render_template_fields(parent, text, context, _text_environment(jinja_env), seen_oids)
+        if parent is self and "vidu_conn_id" in names and self.vidu_conn_id in (None, "None"):
+            # A Param without a value. The trigger and the links of a task read it as well.
+            self.vidu_conn_id = "vidu_default"
 
     def render_template(
         self, content: Any, context: Any, jinja_env: Any = None, seen_oids: set[int] | None = None

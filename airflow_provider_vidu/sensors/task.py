@@ -203,10 +203,9 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
     # -- steps ------------------------------------------------------------------------------------------------
 
     def _client(self) -> ViduClient:
-        from airflow_provider_vidu.api.fields import given
         from airflow_provider_vidu.hooks.vidu import ViduHook
 
-        return ViduHook(given(self.vidu_conn_id) or "vidu_default").get_conn()
+        return ViduHook(self.vidu_conn_id).get_conn()
 
     def _end(self, error: ViduError) -> NoReturn:
         from airflow.providers.common.compat.sdk import AirflowSkipException

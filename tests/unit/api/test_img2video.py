@@ -472,6 +472,14 @@ def test_text_and_words_are_sent_as_meant(field, given, sent):
     assert build(**{field: given}).wire()[field] == sent
 
 
+@pytest.mark.parametrize("field", ["prompt", "model", "voice_id", "resolution"])
+@pytest.mark.parametrize("given", [["a cat", "a dog"], {"a": 1}], ids=["list", "dict"])
+def test_a_structure_for_a_text_is_refused(field, given):
+    """A list of prompts is a forgotten .expand(); as text it would be billed."""
+    with pytest.raises(ViduInputError, match=field):
+        build(**{field: given})
+
+
 def test_a_resolution_is_sent_as_vidu_spells_it():
     assert build(model="viduq4-preview", resolution=" 2k ").wire()["resolution"] == "2K"
 

@@ -177,6 +177,17 @@ def test_a_link_that_drips_is_given_up(monkeypatch, before):
         assert got.fruitless == 1
 
 
+def test_a_transfer_that_starts_over_is_not_taken_for_one_that_drips(monkeypatch, storage):
+    """Without an ETag the rest cannot be asked for; what arrives again counts from the start."""
+    monkeypatch.setattr(transfer, "MIN_RATE", 1)
+    got = Transfer(LOCAL, io.BytesIO(), lambda head: None)
+    got.receive(storage.url)
+    assert got._has_moved()
+    got.restart()
+    got._keep(MP4[:-1])
+    assert got._has_moved()
+
+
 def test_asking_a_host_that_drips_ends_too(monkeypatch):
     monkeypatch.setattr(transfer, "STALL_TIMEOUT", 0.3)
     with dripping(b"HTTP/1.1 200 OK\r\nX: ") as url, pytest.raises(ViduUnavailableError):

@@ -93,6 +93,22 @@ def test_unset_params_count_as_not_given(vidu_emulator, runtime_context, store, 
     assert task.vidu_conn_id == "vidu_default"
 
 
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (Img2VideoOperator, {"images": URL}),
+        (Img2VideoBatchOperator, {"requests": [{"images": URL}]}),
+        (ViduTaskSensor, {"vidu_task": "1"}),
+        (ViduDownloadOperator, {"vidu_task": "1", "destination": "/tmp/"}),
+    ],
+)
+def test_an_unset_param_names_the_default_connection(kind, settings, native):
+    """Triggers and links read it, too."""
+    task = rendered(kind, native=native, params={"x": None}, vidu_conn_id="{{ params.x }}", **settings)
+    assert task.vidu_conn_id == "vidu_default"
+
+
 def test_unset_params_in_a_batch_count_as_not_given():
     [request] = read_requests([{"images": URL, "prompt": "None", "duration": "None"}], {"voice_id": "None"}, None)
     assert {request.fields[name] for name in ("prompt", "duration", "voice_id")} == {None}
