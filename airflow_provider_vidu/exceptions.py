@@ -32,22 +32,21 @@ def airflow_exception(error: ViduError, *, sensor: bool = False) -> Exception:
     """
     Return the exception that makes Airflow do the right thing about an error.
 
-    =====================  ==============================  ====================================================
-    fate                   operator                        sensor
-    =====================  ==============================  ====================================================
-    permanent, in doubt    ``AirflowFailException``        ``AirflowFailException`` (which ``soft_fail`` sees)
-    retryable              the error itself: ``retries``   ``AirflowException`` (``soft_fail`` sees no other)
-                           and ``retry_policy`` apply
-    our deadline           the error itself: a retry       ``AirflowSensorTimeout``
-                           re-attaches
-    =====================  ==============================  ====================================================
+    =====================  ===============================================  =========================
+    fate                   operator                                         sensor
+    =====================  ===============================================  =========================
+    permanent, in doubt    ``AirflowFailException``                         ``AirflowFailException``
+    retryable              the error itself: ``retries`` and                ``AirflowException``
+                           ``retry_policy`` apply
+    our deadline           the error itself: a retry re-attaches            ``AirflowSensorTimeout``
+    =====================  ===============================================  =========================
 
     In doubt fails without a retry where it gets here: the protocol has looked the submission up and could not
     tell; another try would ask the same question and cost a delay.
 
     :param error: what went wrong.
     :param sensor: whether a sensor raises it.
-    :return: the exception; raise it ``from error``.
+    :return: the exception; raise it ``from None``, its text is whole.
     """
     from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
 
@@ -74,8 +73,12 @@ def lines_of(error: ViduError) -> list[str]:
     return [f"{first} ({error.facts})" if error.facts else first, *filter(None, parts)]
 
 
-class SensorOutcome(Exception):
-    """Carries a sensor's decided outcome past the base class, whose ``soft_fail`` differs from mode to mode."""
+class SensorOutcome(BaseException):
+    """
+    Carries a sensor's decided outcome past the base class, whose ``soft_fail`` differs from mode to mode.
+
+    No ``Exception``: ``silent_fail`` swallows those, and would wait out a wrong key.
+    """
 
     def __init__(self, outcome: Exception) -> None:
         super().__init__(str(outcome))

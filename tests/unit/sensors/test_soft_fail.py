@@ -8,7 +8,12 @@ import time
 from datetime import timedelta
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException, TaskDeferred
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    TaskDeferred,
+)
 
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
@@ -41,7 +46,7 @@ def _no_pauses(monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.waiting.wait.EMPTY_GAP", 0.0)
 
 
-def end(vidu, context, mode, what, *, soft_fail=True):
+def end(vidu, context, mode, what, *, soft_fail=True, **more):
     switch = {
         "failed": "fail=SystemError",
         "moderated": "fail=TaskPromptPolicyViolation",
@@ -63,7 +68,7 @@ def end(vidu, context, mode, what, *, soft_fail=True):
         vidu_task=" " if what == "empty id" else given,
         poke_interval=0.01,
         soft_fail=soft_fail,
-        **settings,
+        **{**settings, **more},
     )
     if mode != "resumed":
         try:
@@ -98,3 +103,15 @@ def test_nothing_is_skipped_without_soft_fail(vidu_emulator, runtime_context, mo
     with pytest.raises(AirflowException) as raised:
         end(vidu_emulator, context_of(runtime_context), mode, "failed", soft_fail=False)
     assert not isinstance(raised.value, AirflowSkipException)
+
+
+def test_silent_fail_does_not_wait_out_a_wrong_key(vidu_emulator, runtime_context):
+    with pytest.raises(AirflowFailException):
+        end(
+            vidu_emulator,
+            context_of(runtime_context),
+            "poke",
+            "wrong key",
+            silent_fail=True,
+            timeout=timedelta(seconds=1),
+        )
