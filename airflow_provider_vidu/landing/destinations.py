@@ -76,16 +76,19 @@ class Wanted:
         """Of the files, the video first: what dies earliest is not what counts most."""
         return (VIDEO, *((COVER,) if self.cover else ()), *((WATERMARKED,) if self.watermarked else ()))
 
-    def check(self, named: str = "output_path") -> None:
+    def check(self, named: str = "output_path", *, model: str | None = None) -> None:
         """
         Refuse what cannot work, before anything is paid for.
 
         :param named: the destination's parameter, for messages.
+        :param model: that is asked for; None = unknown, its name may make the file's too long.
         :raises ViduInputError: see :func:`check_destination` and :func:`file_name_of`.
         """
         check_destination(self.destination, named)
-        named_by = {name: _SHORTEST.get(name, name) for name in NAME_FIELDS if name != "index"}
-        values = named_by if self.index is None else {**named_by, "index": self.index}
+        named_by: dict[str, Any] = {name: _SHORTEST.get(name, name) for name in NAME_FIELDS if name != "index"}
+        values = {**named_by, "model": model or "model"}
+        if self.index is not None:
+            values["index"] = self.index
         name = file_name_of(self.file_name or DEFAULT_FILE_NAME, values)
         check_lengths(video_path(self.destination, name), named)
 
@@ -190,7 +193,8 @@ def check_lengths(target: str, named: str = "output_path") -> None:
     """
     local = local_path(target)
     if local is None:
-        size = len(urlsplit(target).path.lstrip("/").encode())
+        # A key may have ? and #: of an object's URL they are no parts.
+        size = len(target.partition("://")[2].partition("/")[2].encode())
         if _is_object_url(target) and size > _MAX_KEY:
             raise ViduInputError(f"{named}: the key of {target[:80]}… has {size} bytes; a store takes {_MAX_KEY}.")
         return

@@ -144,7 +144,7 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
         if self.output_path is None:
             return
         if self.wait_for_completion:
-            self._wanted(self.output_path).check()
+            self._wanted(self.output_path).check(model=getattr(self, "model", None))
         else:
             self.log.warning("Nothing is landed at %s: this task does not wait for the video.", self.output_path)
 

@@ -196,8 +196,9 @@ def check_destinations(requests: Iterable[BatchRequest], file_name: str | None =
         values = {"task_id": unique, "creation_id": unique, "model": "model", "index": number}
         name = file_name_of(file_name, values) if file_name else unique
         path = video_path(request.output_path, name)
+        name = file_name_of(file_name, {**values, "model": request.model}) if file_name else unique
         try:
-            check_lengths(path)
+            check_lengths(video_path(request.output_path, name))
         except ViduInputError as error:
             problems.append(f"item {number}: {error.message}")
         if path in seen:

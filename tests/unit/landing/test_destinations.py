@@ -236,7 +236,15 @@ def test_names_that_cannot_land_are_refused_before_submission(tmp_path, folder, 
 def test_object_keys_over_1024_bytes_are_refused_before_submission():
     with pytest.raises(ViduInputError, match="1026 bytes"):
         destinations.check_lengths("s3://b/" + "k" * 1026)
+    with pytest.raises(ViduInputError, match="2008 bytes"):
+        destinations.check_lengths("s3://b/a#?" + "k" * 2005)
     destinations.check_lengths("s3://b/" + "k" * 1024)
+
+
+def test_the_length_of_the_models_name_counts(tmp_path):
+    Wanted(f"{tmp_path}/", "x" * 230 + "{model}").check(model="viduq3-pro-fast")
+    with pytest.raises(ViduInputError, match="263 bytes"):
+        Wanted(f"{tmp_path}/", "x" * 244 + "{model}").check(model="viduq3-pro-fast")
 
 
 @pytest.mark.parametrize(("task_id", "name"), [("..", "__"), (".hidden", "_hidden"), ("", "_"), ("a/../b", "a_.._b")])
