@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -241,11 +243,21 @@ def _rows(given: Any) -> list[Any]:
     if isinstance(given, str) or hasattr(given, "__fspath__") or hasattr(given, "storage_options"):
         text = str(given).lstrip("\ufeff").strip()
         if text.startswith("["):
-            return _rows(_json(text, "requests"))
+            return _rows_of_text(text)
         return _rows_of_file(text)
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise ViduInputError(f"requests must be a list of dicts, or the path of a JSON Lines file, got {given!r:.200}.")
     return list(given)
+
+
+def _rows_of_text(text: str) -> list[Any]:
+    # A list that a template has turned into text, by tojson or not.
+    for parse in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return list(parse(text))
+    raise ViduInputError(
+        f"requests: neither a JSON array nor a list: {text!r:.60}. In a template, end the expression with | tojson."
+    )
 
 
 def _rows_of_file(path: str) -> list[Any]:

@@ -163,3 +163,25 @@ def test_a_missing_picture_says_where_it_was_looked_for(tmp_path):
     with pytest.raises(ViduInputError) as raised:
         problems_of(check_requests(read_requests(str(path), None), ACCOUNT, logging.getLogger()))
     assert f"pictures/cat.png was not found on the worker; looked in {tmp_path}/pictures" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[{'images': 'https://x.example/a.png', 'off_peak': True}]",
+        '[{"images": "https://x.example/a.png", "off_peak": true}]',
+    ],
+)
+def test_a_list_that_became_text_is_a_list(text):
+    [request] = read_requests(text, None)
+    assert request.fields["off_peak"] is True
+
+
+def test_an_empty_list_in_a_text_is_an_empty_batch():
+    with pytest.raises(ViduInputError, match="the batch is empty"):
+        read_requests("[]", None)
+
+
+def test_a_text_that_is_no_list_says_what_to_do():
+    with pytest.raises(ViduInputError, match="tojson"):
+        read_requests("[<Thing>, <Thing>]", None)
