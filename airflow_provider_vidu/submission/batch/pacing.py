@@ -152,10 +152,11 @@ class Budget:
         Note a task that has not failed (Vidu does not bill failed ones).
 
         :param kind: see :meth:`price`.
-        :param credits: the create answer's; None = it does not tell.
+        :param credits: the create answer's; None, or 0 where the estimate is more, = it does not tell.
         :param estimate: see :meth:`price`.
         """
-        if credits is not None:
+        # A host that does not know what a task costs may answer 0.
+        if credits is not None and (credits > 0 or not estimate):
             self._prices[kind] = credits
         self.cannot_tell(kind, estimate)
         self.spent += self.price(kind, estimate) or 0

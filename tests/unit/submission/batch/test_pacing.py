@@ -87,3 +87,11 @@ def test_vidus_price_outranks_the_catalogues():
     budget.paid("kind", None, 8)
     assert budget.spent == 24
     assert budget.asks("kind", 8, others_are_out=False) is Spending.STOP
+
+
+@pytest.mark.parametrize("credits", [0, -1, 0.0])
+def test_a_host_that_answers_no_credits_does_not_lift_the_budget(credits):
+    budget = Budget(100)
+    budget.paid("kind", credits, 75)
+    assert budget.spent == 75
+    assert budget.asks("kind", 75, others_are_out=False) is Spending.STOP
