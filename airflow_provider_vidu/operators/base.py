@@ -141,11 +141,7 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
         self.file_name = self.file_name or None
         self.land_cover = switched("land_cover", self.land_cover)
         self.land_watermarked = switched("land_watermarked", self.land_watermarked)
-        if self.output_path is None:
-            return
-        if self.wait_for_completion:
-            self._wanted(self.output_path).check(model=getattr(self, "model", None))
-        else:
+        if self.output_path is not None and not self.wait_for_completion:
             self.log.warning("Nothing is landed at %s: this task does not wait for the video.", self.output_path)
 
     def _limits(self) -> CreditLimits:

@@ -241,8 +241,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
         return self._run(context, Resumed.from_json(resumed, context))
 
     def _run(self, context: Context, resumed: Resumed | None) -> dict[str, Any]:
-        from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
-        from airflow_provider_vidu.api.fields import require
+        from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduStillRunningError
         from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.reporting import metrics
         from airflow_provider_vidu.reporting.lineage import hand_over, show
@@ -252,7 +251,6 @@ class Img2VideoOperator(ViduSubmittingOperator):
         began = time.time() if resumed is None else resumed.began
         self._read_rendered()
         try:
-            require("images", self.images)
             self._check_settings()
             if resumed is None and context["ti"].try_number == 1:
                 self._check_time_to_wait()
@@ -290,6 +288,8 @@ class Img2VideoOperator(ViduSubmittingOperator):
             self._defer_submission(context, later)
         except ViduError as error:
             metrics.failed(error, self.model)
+            if isinstance(error, ViduInputError) and (resumed is not None or context["ti"].try_number > 1):
+                error.advice = _input_advice_after_submission()
             raise_for_airflow(error)
         return self._defer(context, task.task_id, task.record(), hints.to_json(), end_time)
 
@@ -321,6 +321,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
         from airflow_provider_vidu.api.errors import (
             ViduConfigurationError,
             ViduError,
+            ViduInputError,
             ViduNoCreationError,
             ViduRateLimitError,
             ViduRequestError,
@@ -375,6 +376,9 @@ class Img2VideoOperator(ViduSubmittingOperator):
                 return self._finish(context, client, submission, task)
         except ViduError as error:
             metrics.failed(error, self.model)
+            if isinstance(error, ViduInputError):
+                error.task_id = error.task_id or task_id
+                error.advice = _input_advice_after_submission()
             raise_for_airflow(error)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
@@ -408,8 +412,13 @@ class Img2VideoOperator(ViduSubmittingOperator):
         return self._wanted(self.output_path).is_landed(task)
 
     def _wire(self) -> dict[str, Any]:
+        """Check what has to be right before anything is paid for, and return the request."""
+        from airflow_provider_vidu.api.fields import require
         from airflow_provider_vidu.images import wire_of
 
+        require("images", self.images)
+        if self.output_path is not None and self.wait_for_completion:
+            self._wanted(self.output_path).check(model=self.model)
         fields = {name: getattr(self, name) for name in REQUEST_FIELDS}
         return wire_of(fields, self.extra_params, self.log)
 
@@ -532,3 +541,12 @@ class Img2VideoOperator(ViduSubmittingOperator):
         except Exception as error:
             outcome = f"It was left running, since Airflow does not tell why this task ends ({error})."
         raise ViduStillRunningError("The task was told to stop while it waited.", task_id=task_id, advice=outcome)
+
+
+def _input_advice_after_submission() -> str:
+    from airflow_provider_vidu.compat import clear_this_task
+
+    return (
+        "Nothing was sent to Vidu just now. What was submitted before, if anything, goes on and is billed when it "
+        f"succeeds; its video stays at Vidu. Fix this, then {clear_this_task()}: it is found again."
+    )

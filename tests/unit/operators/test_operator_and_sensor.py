@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.sdk import Asset
 
-from airflow_provider_vidu.api.errors import ViduStillRunningError
+from airflow_provider_vidu.api.errors import ViduLandingError, ViduStillRunningError
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
@@ -108,6 +108,49 @@ def test_resuming_twice_with_the_same_event_gives_the_same_result(vidu_emulator,
     assert one["task_id"] == two["task_id"]
     assert len(list(tmp_path.iterdir())) == 1
     assert vidu_emulator.counters.submissions == 1
+
+
+def submitted_and_died(vidu, context):
+    """A try whose worker died while it waited, and whose video is there."""
+    with pytest.raises(TaskDeferred) as raised:
+        operator(deferrable=True, prompt="[emulator:seconds=60]").execute(context)
+    vidu.skip(61)
+    return raised.value.kwargs["task_id"]
+
+
+@pytest.mark.parametrize("images", [None, "None", "/gone/cat.png"])
+def test_a_paid_video_is_delivered_though_its_picture_is_gone(vidu_emulator, runtime_context, store, images):
+    task_id = submitted_and_died(vidu_emulator, runtime_context(store))
+    made = operator(prompt="[emulator:seconds=60]", images=images)
+    assert made.execute(runtime_context(store, try_number=2))["task_id"] == task_id
+    assert vidu_emulator.counters.submissions == 1
+
+
+def test_a_destination_that_broke_after_the_payment_is_retried(vidu_emulator, runtime_context, store, tmp_path):
+    task_id = submitted_and_died(vidu_emulator, runtime_context(store))
+    (tmp_path / "videos").write_text("an unmounted share")
+    made = operator(prompt="[emulator:seconds=60]", output_path=f"{tmp_path}/videos/")
+    with pytest.raises(ViduLandingError, match=f"{task_id}") as raised:
+        made.execute(runtime_context(store, try_number=2))
+    assert "nothing is billed" not in str(raised.value)
+    (tmp_path / "videos").unlink()
+    assert made.execute(runtime_context(store, try_number=3))["task_id"] == task_id
+    assert vidu_emulator.counters.submissions == 1
+
+
+def test_a_setting_that_broke_after_the_payment_denies_no_bill(vidu_emulator, runtime_context, store):
+    made = operator(prompt="[emulator:seconds=60]", deferrable=True)
+    deferred = deferral(made, runtime_context(store))
+    broken = operator(prompt="[emulator:seconds=60]", deferrable=True, max_credits="plenty")
+    event = {"status": "success", "task_id": deferred.kwargs["task_id"]}
+    for act in (
+        lambda: broken.execute(runtime_context(store, try_number=2)),
+        lambda: resumed(deferred, broken, runtime_context(store), event),
+    ):
+        with pytest.raises(AirflowFailException, match="max_credits") as raised:
+            act()
+        assert "nothing is billed" not in str(raised.value)
+        assert "billed" in str(raised.value)
 
 
 @pytest.mark.parametrize(
