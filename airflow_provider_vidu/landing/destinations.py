@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import logging
 import os
 import re
 import stat
@@ -206,6 +207,27 @@ def check_lengths(target: str, named: str = "output_path") -> None:
             )
 
 
+def is_shared(destination: Any, file_name: Any) -> bool:
+    """
+    Check whether every mapped instance would land at one path, so that all videos but one would be lost.
+
+    :param destination: as the DAG's author wrote it, not rendered: a template may differ from instance to instance.
+    :param file_name: the same.
+    """
+    if not isinstance(destination, str) or _is_template(destination):
+        return False
+    if not _is_folder(destination):
+        return True
+    if not isinstance(file_name, str) or _is_template(file_name):
+        return False
+    named = {field for _, field, _, _ in string.Formatter().parse(file_name)}
+    return named.isdisjoint({"task_id", "creation_id"})
+
+
+def _is_template(text: str) -> bool:
+    return "{{" in text or "{%" in text
+
+
 def _is_object_url(target: str) -> bool:
     return urlsplit(target).scheme.lower() in _OBJECT_STORES
 
@@ -248,9 +270,17 @@ def check_destination(destination: Any, named: str = "output_path") -> None:
             store.info(bucket)
         except FileNotFoundError:
             raise ViduInputError(f"{named} {destination} cannot be used: there is no bucket {bucket}.") from None
-        except Exception:
-            # A store that is down, or does not let everybody look at its buckets: the upload itself will tell.
+        except PermissionError:
+            # Who may write to a bucket need not be allowed to look at it: the upload shows it.
             return
+        except Exception as error:
+            logging.getLogger(__name__).warning(
+                "%s %s cannot be checked now (%s). The video is made all the same, and stays at Vidu until it can be "
+                "landed.",
+                named,
+                destination,
+                error,
+            )
 
 
 @dataclass(frozen=True)

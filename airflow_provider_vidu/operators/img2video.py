@@ -256,7 +256,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
                 self._check_time_to_wait()
             with self._client() as client:
                 submission = self._submission(context, client, resumed)
-                task = submission.submit(self._wire, picture=self.images)
+                task = submission.submit(lambda: self._wire(context["ti"].map_index), picture=self.images)
                 show(self, task)
                 self._stop_if_killed(context, client, task.task_id)
                 if not self.wait_for_completion:
@@ -411,7 +411,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
             return None
         return self._wanted(self.output_path).is_landed(task)
 
-    def _wire(self) -> dict[str, Any]:
+    def _wire(self, map_index: int | None) -> dict[str, Any]:
         """Check what has to be right before anything is paid for, and return the request."""
         from airflow_provider_vidu.api.fields import require
         from airflow_provider_vidu.images import wire_of
@@ -419,6 +419,8 @@ class Img2VideoOperator(ViduSubmittingOperator):
         require("images", self.images)
         if self.output_path is not None and self.wait_for_completion:
             self._wanted(self.output_path).check(model=self.model)
+            if (map_index or 0) > 0:
+                self._check_own_name()
         fields = {name: getattr(self, name) for name in REQUEST_FIELDS}
         return wire_of(fields, self.extra_params, self.log)
 
@@ -435,6 +437,22 @@ class Img2VideoOperator(ViduSubmittingOperator):
                 raise ViduInputError("extra_params must be a dict, or a string that holds a JSON object.") from None
         if self.extra_params is not None and not isinstance(self.extra_params, Mapping):
             raise ViduInputError(f"extra_params must be a dict, got {type(self.extra_params).__name__}.")
+
+    def _check_own_name(self) -> None:
+        """Refuse a path that all mapped instances share: each video would replace the one before."""
+        from airflow_provider_vidu.api.errors import ViduInputError
+        from airflow_provider_vidu.landing.destinations import is_shared
+
+        if (dag := self.get_dag()) is None:
+            return
+        written = dag.task_dict[self.task_id]
+        given = getattr(written, "partial_kwargs", None) or vars(written)
+        if is_shared(given.get("output_path"), given.get("file_name")):
+            place = f"file_name {self.file_name!r} in {self.output_path}" if self.file_name else "output_path"
+            raise ViduInputError(
+                f"{place} is the same for every mapped instance: each video would replace the one before. Put "
+                "{task_id} into file_name, or name the file by the picture."
+            )
 
     def _check_time_to_wait(self) -> None:
         """See the base; one that is short for its model is warned of, since a retry waits on for the same video."""

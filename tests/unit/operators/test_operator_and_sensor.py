@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
     TaskDeferred,
 )
-from airflow.sdk import Asset
+from airflow.sdk import DAG, Asset
 
 from airflow_provider_vidu.api.errors import ViduLandingError, ViduStillRunningError
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
@@ -151,6 +151,33 @@ def test_a_setting_that_broke_after_the_payment_denies_no_bill(vidu_emulator, ru
             act()
         assert "nothing is billed" not in str(raised.value)
         assert "billed" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "is_refused"),
+    [
+        ({"file_name": "video"}, True),
+        ({"output_path": "{folder}/cat.mp4"}, True),
+        ({"file_name": "video-{task_id}"}, False),
+        ({"file_name": "{{ ti.map_index }}"}, False),
+        ({}, False),
+    ],
+)
+def test_mapped_videos_never_replace_each_other(vidu_emulator, runtime_context, store, tmp_path, place, is_refused):
+    place = {"output_path": f"{tmp_path}/", **place}
+    place["output_path"] = place["output_path"].format(folder=tmp_path)
+    fields = {name: value for name, value in FIELDS.items() if name != "images"}
+    with DAG("d", schedule=None) as dag:
+        Img2VideoOperator.partial(task_id="t", **fields, **place).expand(images=["a", "b"])
+    made = dag.task_dict["t"].unmap({"images": FIELDS["images"], **place})
+    made.file_name = made.file_name and made.file_name.replace("{{ ti.map_index }}", "1")
+    context = runtime_context(store, map_index=1)
+    if is_refused:
+        with pytest.raises(AirflowFailException, match="the same for every mapped instance"):
+            made.execute(context)
+        assert vidu_emulator.counters.submissions == 0
+    else:
+        assert made.execute(context)["files"]
 
 
 @pytest.mark.parametrize(
