@@ -126,9 +126,9 @@ def raise_for_airflow(error: ViduError) -> NoReturn:
     raise airflow_exception(error) from None
 
 
-def log_lines(error: ViduError) -> None:
+def log_lines(error: ViduError, level: int = logging.ERROR) -> None:
     """Log an error for the person who reads the task's log, before it is raised."""
     log = logging.getLogger(__name__)
     for line in lines_of(error):
-        log.error("%s", line)
+        log.log(level, "%s", line)
     log.debug("Where it came from:", exc_info=error)

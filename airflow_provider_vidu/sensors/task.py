@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -215,9 +216,10 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
         outcome = sensor_outcome(error, soft_fail=self.soft_fail)
         if getattr(self, "never_fail", False):
             outcome = AirflowSkipException(str(error))
-        if not isinstance(outcome, AirflowSkipException):
-            log_lines(error)
-        if self.soft_fail and not isinstance(outcome, AirflowSkipException):
+        is_skipped = isinstance(outcome, AirflowSkipException)
+        # Airflow's own line about a skip is folded away in its UI.
+        log_lines(error, logging.WARNING if is_skipped else logging.ERROR)
+        if self.soft_fail and not is_skipped:
             # The base class would skip for it, in some modes.
             raise SensorOutcome(outcome) from None
         raise outcome from None

@@ -147,7 +147,8 @@ def ended_line(task: ViduTask, seconds: float | None, files: Sequence[Mapping[st
     took = "" if seconds is None else f" after {seconds:.0f} s"
     what = f"{task.model}, " if task.model else ""
     cost = "an unknown number of" if task.credits is None else task.credits
-    where = f", at {', '.join(str(file['path']) for file in files)}" if files else ""
+    paths = ", ".join(str(file["path"]) for file in files)
+    where = f", at {paths}" if paths else "; not landed here, and its links expire within 24 hours"
     return f"Vidu task {task.task_id} has its video{took}: {what}{cost} credits{where}."
 
 
@@ -198,6 +199,12 @@ def for_other_task(error: ViduError) -> ViduError:
         # Looking again cannot help: whoever submitted has to submit anew.
         error.fate = Fate.PERMANENT
         error.advice = f"{error.advice} Clear the task that submitted it, not this one."
+    elif isinstance(error, ViduNotFoundError):
+        # An id that was typed may be no task's at all.
+        error.advice = (
+            f"{ViduNotFoundError.default_advice} If another key or host submitted it, it goes on there and may be "
+            "billed; waiting for it costs nothing."
+        )
     return error
 
 

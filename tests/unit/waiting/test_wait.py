@@ -23,7 +23,15 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.waiting.schedule import Hints
-from airflow_provider_vidu.waiting.wait import Next, after_resuming, hints_of, video_of, wait_for_end, waited
+from airflow_provider_vidu.waiting.wait import (
+    Next,
+    after_resuming,
+    for_other_task,
+    hints_of,
+    video_of,
+    wait_for_end,
+    waited,
+)
 
 LOG = logging.getLogger("test")
 
@@ -185,6 +193,12 @@ def test_two_refusals_of_an_ended_task_are_a_hiccup_three_an_error(vidu, task, c
     assert "Nothing was created" not in text
     assert raised.value.task_id == task.task_id
     assert raised.value.http_status == refusal.http_status
+
+
+def test_an_id_that_no_task_submitted_is_not_called_submitted():
+    error = for_other_task(ViduNotFoundError("The query was refused.", advice="The task was submitted.", task_id="123"))
+    assert "was submitted" not in error.advice
+    assert "Check the task id" in error.advice
 
 
 @pytest.mark.parametrize(
