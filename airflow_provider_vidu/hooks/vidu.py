@@ -35,7 +35,8 @@ class ViduHook(BaseHook):
     ``credits_path`` (with ``{endpoint}`` / ``{task_id}``; with a leading slash they stand at the host's root,
     without one below the prefix; ``null`` = this relay lacks it), ``timeout`` (seconds a request, 60),
     ``settle_seconds`` (60), ``poll_interval`` (seconds between looks at a task; else the schedule decides), ``verify``
-    (true, false, or a CA bundle's path), ``proxy``, ``allow_http``, ``task_url`` (of a page on which a person can
+    (true, false, or a CA bundle's path), ``proxy``, ``allow_http``, ``max_file_mb`` (of the largest
+    file that is landed, 2000), ``task_url`` (of a page on which a person can
     look at a task, with ``{task_id}``).
 
     Nothing is looked up before it is needed: a hook may be made at parse time.

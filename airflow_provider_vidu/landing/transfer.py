@@ -4,8 +4,9 @@
 From a signed URL to a local file: streamed, resumed where the host allows it, from public addresses only.
 
 A signed URL goes out byte for byte: ``requests`` and ``urllib3`` re-quote it, which breaks signatures, so the standard
-library fetches it. The API key never travels to the storage host. Addresses are checked where the connection is made,
-so that a name which changes between a check and its use, or a redirect, leads nowhere else.
+library fetches it. The API key never travels to a storage host; only a content endpoint at the API's own origin gets
+it. Addresses are checked where the connection is made, so that a name which changes between a check and its use, or a
+redirect, leads nowhere else.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Transfer:
     """
     One file on its way into a local file, over as many connections as it takes.
 
-    :param account: its proxy and certificates are used; its key is not.
+    :param account: its proxy and certificates are used; its key only for a content endpoint at the API's own origin.
     :param file: open for writing, and empty.
     :param refuse: looks at the file's first 16 bytes (fewer, where it has no more), and returns what they are instead
         of what was wanted, for a message; None = they are right.

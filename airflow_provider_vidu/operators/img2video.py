@@ -252,8 +252,6 @@ class Img2VideoOperator(ViduSubmittingOperator):
         self._read_rendered()
         try:
             self._check_settings()
-            if resumed is None and context["ti"].try_number == 1:
-                self._check_time_to_wait()
             with self._client() as client:
                 submission = self._submission(context, client, resumed)
                 task = submission.submit(lambda: self._wire(context["ti"].map_index), picture=self.images)
@@ -417,6 +415,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
         from airflow_provider_vidu.images import wire_of
 
         require("images", self.images)
+        self._check_time_to_wait()
         if self.output_path is not None and self.wait_for_completion:
             self._wanted(self.output_path).check(model=self.model)
             if (map_index or 0) > 0:

@@ -245,7 +245,7 @@ def openlineage_facets(images: Any, records: Sequence[Mapping[str, Any]]) -> Any
         tasks: list[str]
         models: list[str]
         duration: float | None
-        credits: int | None
+        credits: float | None
 
     every = [file for record in records for file in record["files"]]
     inputs = [Dataset(*_dataset(uri)) for uri in asset_uris(images)[:MAX_NAMED]]

@@ -253,6 +253,17 @@ def test_execution_timeout_in_a_worker_leaves_time_to_say_what_happens(vidu_emul
     assert store.values["vidu_submission"]["resume"] is True
 
 
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_no_time_to_wait_is_refused_before_the_payment_and_not_after(vidu_emulator, runtime_context, store, try_number):
+    short = operator(execution_timeout=timedelta(seconds=5))
+    with pytest.raises(AirflowFailException, match="leaves no time to wait"):
+        short.execute(runtime_context(store, try_number=try_number))
+    assert vidu_emulator.counters.submissions == 0
+    task_id = submitted_and_died(vidu_emulator, runtime_context(store))
+    changed = operator(prompt="[emulator:seconds=60]", execution_timeout=timedelta(seconds=5))
+    assert changed.execute(runtime_context(store, try_number=try_number + 1))["task_id"] == task_id
+
+
 def test_a_trigger_that_gave_up_is_no_deadline(vidu_emulator, runtime_context, store):
     settings = {"deferrable": True, "prompt": "[emulator:seconds=60]", "cancel_on_timeout": True}
     deferred = deferral(operator(**settings), runtime_context(store))
