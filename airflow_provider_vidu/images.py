@@ -6,12 +6,14 @@ Reads the images of a request: paths and object-store URLs become data URIs, wha
 
 from __future__ import annotations
 
+import ast
 import errno
 import hashlib
 import os
 import posixpath
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -75,6 +77,10 @@ def readable_images(images: Any) -> list[str]:
     :param images: one image, or a list of one.
     :raises ViduInputError: see :func:`readable`; also for a list that does not hold exactly one.
     """
+    if isinstance(images, str) and images.strip().startswith("["):
+        # A list that a template has turned into text.
+        with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            images = ast.literal_eval(images.strip())
     given = list(images) if isinstance(images, (list, tuple)) else [images]
     # Native rendering makes a number of a file's name.
     given = [str(image) if type(image) is int else image for image in given]

@@ -18,9 +18,13 @@ from airflow_provider_vidu.api.errors import ViduInputError
 _RESOLUTION = re.compile(r"(\d+)([pk])", re.ASCII | re.IGNORECASE)
 
 
+# Besides spaces: what copying from pages and files leaves around a text.
+_BLANKS = " \t\r\n\f\v\u00a0\u200b\u2060\ufeff"
+
+
 def given(value: Any) -> Any:
     """Return a rendered value, or None where a Param or an XCom without a value has become the text ``None``."""
-    return None if isinstance(value, str) and value == "None" else value
+    return None if isinstance(value, str) and value.strip() == "None" else value
 
 
 def as_text(value: Any) -> Any:
@@ -51,6 +55,11 @@ def request_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     return meant
 
 
+def without_unset(extra: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return extra parameters without those whose Param or XCom has no value: as text they would be sent."""
+    return None if extra is None else {name: value for name, value in extra.items() if given(value) is value}
+
+
 def require(name: str, value: Any) -> Any:
     """
     Return a required parameter.
@@ -72,10 +81,10 @@ def record_of_text(value: Any) -> Any:
     :raises ViduInputError: a structure that is no record; its content is not quoted, as it may hold signed links.
     """
     if isinstance(value, Mapping) and isinstance(value.get("task_id"), str):
-        return {**value, "task_id": value["task_id"].strip()}
+        return {**value, "task_id": value["task_id"].strip(_BLANKS)}
     if not isinstance(value, str):
         return value
-    text = value.strip()
+    text = value.strip(_BLANKS)
     if not text.startswith(("{", "[", "(", '"', "'")) and "://" not in text:
         return text
     for parse in (json.loads, ast.literal_eval):

@@ -45,6 +45,8 @@ _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "wa
 _SHORTEST = {"task_id": "9" * 18, "creation_id": "9" * 18}
 # Of one name on the usual file systems, and of a key in S3, GCS and Azure, in bytes.
 _MAX_NAME, _MAX_KEY = 255, 1024
+# Of a whole path on Linux, without the byte that ends it.
+_MAX_PATH = 4095
 _UNSAFE = re.compile(r"[^\w.=+-]+", re.ASCII)
 _CHUNK = 1024 * 1024
 # By default s3fs reads what has less than 100 MB at once, and ten parts of 50 MB of what has more; each part that is
@@ -91,7 +93,15 @@ class Wanted:
         if self.index is not None:
             values["index"] = self.index
         name = file_name_of(self.file_name or DEFAULT_FILE_NAME, values)
-        check_lengths(video_path(self.destination, name), named)
+        target = video_path(self.destination, name)
+        for path in (target, *(_beside(target, kind) for kind in self.kinds if kind != VIDEO)):
+            check_lengths(path, named)
+        if (local := local_path(target)) is None:
+            return
+        if local.is_dir():
+            raise ViduInputError(f"{named} {target} is a folder. With a slash behind it, the video lands in it.")
+        if standing := next((folder for folder in local.parents if folder.exists() and not folder.is_dir()), None):
+            raise ViduInputError(f"{named}, file_name: {target} cannot be written: {standing} is no folder.")
 
     def is_landed(self, task: ViduTask) -> bool | None:
         """
@@ -124,11 +134,15 @@ class Wanted:
         video = video_path(self.destination, file_name_of(self.file_name or DEFAULT_FILE_NAME, values))
         if kind == VIDEO:
             return video
-        stem, suffix = os.path.splitext(video)
         if kind == WATERMARKED:
-            return f"{stem}-watermarked{suffix}"
+            return _beside(video, "watermarked")
         told = PurePosixPath(urlsplit((creation.cover_url if creation else None) or "").path).suffix.lower()
-        return f"{stem}-cover{_PICTURE_SUFFIXES.get(told, '.jpg')}"
+        return _beside(video, "cover", _PICTURE_SUFFIXES.get(told, ".jpg"))
+
+
+def _beside(video: str, kind: str, suffix: str | None = None) -> str:
+    stem, own = os.path.splitext(video)
+    return f"{stem}-{kind}{suffix or own}"
 
 
 def file_name_of(template: str, values: Mapping[str, Any]) -> str:
@@ -199,6 +213,8 @@ def check_lengths(target: str, named: str = "output_path") -> None:
         if _is_object_url(target) and size > _MAX_KEY:
             raise ViduInputError(f"{named}: the key of {target[:80]}… has {size} bytes; a store takes {_MAX_KEY}.")
         return
+    if (size := len(os.fsencode(local))) > _MAX_PATH:
+        raise ViduInputError(f"{named}: the path {target[:80]}… has {size} bytes; a system takes {_MAX_PATH}.")
     for part in local.parts:
         if (size := len(os.fsencode(part))) > _MAX_NAME:
             raise ViduInputError(
@@ -246,7 +262,16 @@ def check_destination(destination: Any, named: str = "output_path") -> None:
     if not isinstance(destination, (str, os.PathLike)) or not os.fspath(destination).strip():
         raise ViduInputError(f"{named} must be a path or a URL, got {destination!r}.")
     target = video_path(os.fspath(destination), "video")
-    local = local_path(target)
+    if target.startswith("file:/") and not target.startswith("file://"):
+        raise ViduInputError(f"{named} {destination} is neither a path nor a URL: write file://{target[5:]}")
+    try:
+        local = local_path(target)
+        if "\0" in target:
+            raise ValueError("a character of it is NUL")
+        os.fsencode(target)
+    except (ValueError, RuntimeError) as error:
+        # A surrogate, or the home of a user that does not exist.
+        raise ViduInputError(f"{named} {destination!r} is no path ({error}).") from None
     if local is not None:
         # is_dir() also says no where a folder above may not be entered.
         standing = next(folder for folder in local.absolute().parents if os.path.lexists(folder))

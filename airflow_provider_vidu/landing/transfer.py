@@ -175,9 +175,10 @@ class Transfer:
                 self.restart()
                 if response.status == 206:
                     raise ViduUnavailableError("The storage host answered another part of the file than was asked for.")
-            encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+            encoding = response.headers.get("Content-Encoding", "").strip().lower()
+            is_packed = encoding in {"gzip", "x-gzip"}
             expected = int(part[3]) if part else _length(response)
-            if encoding != "identity":
+            if is_packed:
                 # What arrives is not counted in the bytes that the host counts.
                 expected = None
             read = _decoded(response, encoding)
@@ -185,7 +186,7 @@ class Transfer:
             self._check_size(expected)
             # A weak ETag does not promise the same bytes (RFC 9110, 13.1.5).
             etag = response.headers.get("ETag", "")
-            self._etag = etag if etag.startswith('"') and encoding == "identity" else None
+            self._etag = etag if etag.startswith('"') and not is_packed else None
             if self.size == 0:
                 head = b""
                 while len(head) < HEAD and (chunk := _read(read)):
@@ -499,12 +500,9 @@ def _decoded(response: Any, encoding: str) -> Callable[[], bytes]:
         piece: bytes = response.read1(CHUNK)
         return piece
 
-    if encoding == "identity":
-        return read
     if encoding not in {"gzip", "x-gzip"}:
-        raise ViduUnavailableError(
-            f"The storage host answered in an encoding that is not known here ({encoding!r:.40})."
-        )
+        # Stores keep what an uploader wrote into this header (utf-8, aws-chunked): the file's first bytes decide.
+        return read
     unpacked = zlib.decompressobj(16 + zlib.MAX_WBITS)
 
     def unpack() -> bytes:

@@ -425,6 +425,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
 
     def _check_settings(self) -> None:
         from airflow_provider_vidu.api.errors import ViduInputError
+        from airflow_provider_vidu.api.fields import without_unset
 
         super()._check_settings()
         if self.land_watermarked and self.output_path and not (self.watermark or self.extra_params):
@@ -436,6 +437,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
                 raise ViduInputError("extra_params must be a dict, or a string that holds a JSON object.") from None
         if self.extra_params is not None and not isinstance(self.extra_params, Mapping):
             raise ViduInputError(f"extra_params must be a dict, got {type(self.extra_params).__name__}.")
+        self.extra_params = without_unset(self.extra_params)
 
     def _check_own_name(self) -> None:
         """Refuse a path that all mapped instances share: each video would replace the one before."""

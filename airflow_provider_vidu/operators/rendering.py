@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.defaults import TEXT_FIELDS
@@ -66,7 +66,7 @@ def check_booleans(**switches: Any) -> None:
     :raises ValueError: when the DAG is parsed.
     """
     for name, value in switches.items():
-        if not isinstance(value, bool):
+        if value not in (True, False):
             raise ValueError(
                 f"{name} must be True or False, got {value!r}. It is not templated: it is read when the DAG is parsed."
             )
@@ -79,14 +79,24 @@ def check_paths(operator: Any, *names: str) -> None:
     :raises ValueError: when the DAG is parsed.
     """
     for name in names:
-        given = getattr(operator, name)
-        for value in given if isinstance(given, (list, tuple)) else [given]:
-            if isinstance(value, Mapping) or not isinstance(value, os.PathLike) or hasattr(value, "storage_options"):
+        for value in _leaves(getattr(operator, name)):
+            if not isinstance(value, os.PathLike) or hasattr(value, "storage_options"):
                 continue
             if any(mark in str(value) for mark in ("{{", "{%")):
                 raise ValueError(
                     f"{name}: Airflow does not render a Path ({str(value)!r}). Pass it as text: str(path)."
                 )
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Go through a parameter's values, also those of a batch's requests."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _leaves(one)
+    else:
+        yield value
 
 
 def _text_environment(env: Any) -> Any:

@@ -82,6 +82,7 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
         # name wherever a listener is installed. Here a worker takes over where one listens.
         self._ends_in_triggerer = end_from_trigger
         check_booleans(deferrable=deferrable, end_from_trigger=end_from_trigger, soft_fail=self.soft_fail)
+        check_booleans(**{name: getattr(self, name, False) for name in ("never_fail", "silent_fail")})
         if end_from_trigger and not deferrable:
             raise ValueError(
                 f"{self.task_id}: end_from_trigger=True needs deferrable=True: it is a trigger that ends it."

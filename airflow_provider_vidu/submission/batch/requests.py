@@ -18,7 +18,7 @@ from airflow_provider_vidu.api.catalog import estimate_credits
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS, is_yes
 from airflow_provider_vidu.api.endpoints import prepare_create
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
-from airflow_provider_vidu.api.fields import request_fields
+from airflow_provider_vidu.api.fields import request_fields, without_unset
 from airflow_provider_vidu.api.img2video import ENDPOINT
 from airflow_provider_vidu.api.messages import MAX_NAMED
 from airflow_provider_vidu.images import below, local_path, wire_of
@@ -87,6 +87,8 @@ class BatchRequest:
             str(asked.get("resolution")),
             self.off_peak,
             is_yes(asked.get("is_rec")),
+            # Left out, the model decides.
+            None if asked.get("audio") is None else is_yes(asked.get("audio")),
         )
         return kind, estimate_credits(asked)
 
@@ -136,7 +138,7 @@ def read_requests(given: Any, defaults: Any, output_path: str | None = None) -> 
         if extra is not None and not isinstance(extra, Mapping):
             problems.append(f"item {number}: extra_params must be a dict, got {type(extra).__name__}")
             continue
-        requests.append(BatchRequest(number, merged, extra or None, own_path or output_path))
+        requests.append(BatchRequest(number, merged, without_unset(extra) or None, own_path or output_path))
     _raise_for(problems)
     return requests
 

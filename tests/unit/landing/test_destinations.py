@@ -250,3 +250,30 @@ def test_the_length_of_the_models_name_counts(tmp_path):
 @pytest.mark.parametrize(("task_id", "name"), [("..", "__"), (".hidden", "_hidden"), ("", "_"), ("a/../b", "a_.._b")])
 def test_an_odd_id_lands_under_a_safe_name(task_id, name):
     assert file_name_of("{task_id}", {"task_id": task_id}) == name
+
+
+@pytest.mark.parametrize(
+    ("destination", "file_name", "why"),
+    [
+        ("{tmp}/out.mp4", None, "is a folder"),
+        ("{tmp}/", "a/{{task_id}}", "is no folder"),
+        ("{tmp}/\0/", None, "NUL"),
+        ("{tmp}/\udc80\ud800/", None, "is no path"),
+        ("~nosuchuser/", None, "is no path"),
+        ("file:/tmp/x/", None, "write file:///tmp/x/"),
+        ("{tmp}/" + "d" * 250 + ("/" + "d" * 250) * 20 + "/", None, "4095"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_submission(tmp_path, destination, file_name, why):
+    (tmp_path / "out.mp4").mkdir()
+    (tmp_path / "a").write_text("a file")
+    name = file_name and file_name.format()
+    with pytest.raises(ViduInputError, match=why):
+        Wanted(destination.replace("{tmp}", str(tmp_path)), name).check()
+
+
+@pytest.mark.parametrize("kind", [{"cover": True}, {"watermarked": True}], ids=str)
+def test_the_names_of_what_lands_beside_count_too(tmp_path, kind):
+    Wanted(f"{tmp_path}/", "x" * 230, **kind).check()
+    with pytest.raises(ViduInputError, match="bytes; a file system takes"):
+        Wanted(f"{tmp_path}/", "x" * 248, **kind).check()

@@ -194,6 +194,12 @@ def test_asking_a_host_that_drips_ends_too(monkeypatch):
         announced(LOCAL, url)
 
 
+@pytest.mark.parametrize("encoding", ["", "identity", "none", "utf-8", "binary", "aws-chunked"])
+def test_what_an_uploader_left_in_a_header_is_no_encoding(storage, encoding):
+    storage.answers = [(200, {"Content-Encoding": encoding}, MP4)]
+    assert received(storage.url) == MP4
+
+
 def test_a_file_that_comes_compressed_is_unpacked(storage):
     packed = gzip.compress(MP4 * 50)
     storage.answers = [(200, {"Content-Encoding": "gzip", "ETag": '"a"'}, packed)]

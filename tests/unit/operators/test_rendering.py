@@ -141,6 +141,8 @@ def test_required_parameter_of_none_is_refused_by_name(
         (Img2VideoOperator, {"images": Path("{{ params.p }}")}),
         (Img2VideoBatchOperator, {"requests": Path("{{ ds }}.jsonl")}),
         (Img2VideoBatchOperator, {"requests": [], "manifest_path": Path("{% if x %}a{% endif %}")}),
+        (Img2VideoBatchOperator, {"requests": [{"images": [Path("{{ ds }}.png")]}]}),
+        (Img2VideoBatchOperator, {"requests": [{"images": URL, "output_path": Path("/x/{{ ds }}")}]}),
         (ViduDownloadOperator, {"vidu_task": "1", "destination": Path("{{ ds }}")}),
     ],
 )
@@ -166,7 +168,25 @@ def test_object_storage_paths_are_taken_everywhere(tmp_path, runtime_context, st
     assert list((tmp_path / "again").glob("*.mp4"))
 
 
-@pytest.mark.parametrize("value", ["false", "{{ params.w }}", 1, None])
+def test_an_unset_extra_parameter_is_not_sent(vidu_emulator, runtime_context, store):
+    extra = {"payload": "{{ params.x }}", "seed": 7}
+    task = rendered(Img2VideoOperator, native=False, params={"x": None}, images=URL, extra_params=extra)
+    task.wait_for_completion = False
+    task.execute(runtime_context(store))
+    [submitted] = vidu_emulator.tasks
+    assert submitted.fields["payload"].startswith("avp1:")
+
+
+def test_a_list_of_one_picture_that_became_text_is_a_list():
+    assert readable_images(f"['{URL}']") == [URL]
+
+
+@pytest.mark.parametrize("value", [1, 0])
+def test_numbers_of_a_configuration_are_switches(value):
+    assert bool(Img2VideoOperator(task_id="t", images=URL, deferrable=value).deferrable) is bool(value)
+
+
+@pytest.mark.parametrize("value", ["false", "{{ params.w }}", 2, None])
 @pytest.mark.parametrize(
     ("kind", "name", "settings"),
     [
@@ -177,6 +197,7 @@ def test_object_storage_paths_are_taken_everywhere(tmp_path, runtime_context, st
         (Img2VideoBatchOperator, "deferrable", {"requests": []}),
         (ViduTaskSensor, "deferrable", {"vidu_task": "1"}),
         (ViduTaskSensor, "soft_fail", {"vidu_task": "1"}),
+        (ViduTaskSensor, "never_fail", {"vidu_task": "1"}),
         (ViduTaskSensor, "end_from_trigger", {"vidu_task": "1", "deferrable": True}),
     ],
 )
@@ -193,7 +214,14 @@ RECORD = {
 
 
 @pytest.mark.parametrize(
-    "text", [str(RECORD), json.dumps(RECORD), json.dumps(json.dumps(RECORD)), " 902581991298326528\n"]
+    "text",
+    [
+        str(RECORD),
+        json.dumps(RECORD),
+        json.dumps(json.dumps(RECORD)),
+        " 902581991298326528\n",
+        "\ufeff902581991298326528\u200b",
+    ],
 )
 def test_record_in_a_text_is_parsed(text):
     assert given_task(text).task_id == "902581991298326528"

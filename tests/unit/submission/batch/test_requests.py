@@ -185,3 +185,16 @@ def test_an_empty_list_in_a_text_is_an_empty_batch():
 def test_a_text_that_is_no_list_says_what_to_do():
     with pytest.raises(ViduInputError, match="tojson"):
         read_requests("[<Thing>, <Thing>]", None)
+
+
+def test_sound_is_a_part_of_what_a_price_depends_on():
+    row = {"images": "https://x.example/a.png", "model": "viduq2-pro"}
+    silent, loud, off = read_requests([row, {**row, "audio": "true"}, {**row, "audio": False}], None)
+    assert silent.price[0] != loud.price[0] != off.price[0]
+    assert loud.price[1] == silent.price[1] + 15
+
+
+def test_an_unset_extra_parameter_is_not_sent():
+    row = {"images": "https://x.example/a.png", "extra_params": {"payload": "None", "new": None, "n": 1}}
+    [request] = read_requests([row], None)
+    assert request.extra_params == {"new": None, "n": 1}
