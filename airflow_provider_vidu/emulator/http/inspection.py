@@ -30,24 +30,40 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
-from airflow_provider_vidu.emulator.faults import Fault
+from airflow_provider_vidu.emulator.faults import Fault, FaultPlan, Quirks
 from airflow_provider_vidu.emulator.http.replies import json_reply
 from airflow_provider_vidu.emulator.http.task_page import task_page
 from airflow_provider_vidu.emulator.http.visitors import stranger
+from airflow_provider_vidu.emulator.machine.clock import Clock
+from airflow_provider_vidu.emulator.machine.counters import Counters
 from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
 from airflow_provider_vidu.emulator.machine.refusals import Refusal
+from airflow_provider_vidu.emulator.machine.state import Vidu
 from airflow_provider_vidu.emulator.video.first_frames import is_data_uri
-
-if TYPE_CHECKING:
-    from airflow_provider_vidu.emulator.http.server import Server
 
 Act = Callable[[web.Request], Awaitable[web.Response]]
 
 _HIDDEN = frozenset({"images", "callback_url"})
+
+
+class Inspected(Protocol):
+    """What these routes show and change: the server."""
+
+    url: str
+    host: str
+    clock: Clock
+    vidu: Vidu
+    faults: FaultPlan
+    quirks: Quirks
+    counters: Counters
+
+    def reset(self) -> None: ...
+
+    def video_url(self, task: EmulatedTask, request: web.Request) -> str | None: ...
 
 
 class Inspection:
@@ -57,7 +73,7 @@ class Inspection:
     :param server: what is looked into.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Inspected) -> None:
         self._server = server
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
