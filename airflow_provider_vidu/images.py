@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from airflow_provider_vidu.api.endpoints import json_body
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.fields import require
-from airflow_provider_vidu.api.images import check_image_size, data_uri, decode_data_uri
+from airflow_provider_vidu.api.images import EncodedImage, ImageFacts, check_image_size, decode_data_uri, encode_image
 from airflow_provider_vidu.api.img2video import REMOTE_PREFIXES, build_request
 
 # What somebody passes who has left away the head of a data URI.
@@ -39,14 +39,15 @@ def is_remote(image: str) -> bool:
     return image.strip().lower().startswith(REMOTE_PREFIXES)
 
 
-def readable(image: Any) -> str:
+def load_image(image: Any, known: ImageFacts | None = None) -> str:
     """
     Return an image in the form in which a request takes it.
 
-    :param image: an http(s) URL or ``ssupload:`` URI (returned as it is), a data URI (checked with the request), a
-        local path (also ``file://``, ``~`` and ``os.PathLike``), any URL that ``ObjectStoragePath`` opens
-        (``s3://conn_id@bucket/key``), or an ``ObjectStoragePath``.
-    :return: a URL or a data URI.
+    :param image: an http(s) URL or ``ssupload:`` URI (returned as it is), a data URI, a local path (also ``file://``,
+        ``~`` and ``os.PathLike``), any URL that ``ObjectStoragePath`` opens (``s3://conn_id@bucket/key``), or an
+        ``ObjectStoragePath``.
+    :param known: the facts of this image, where it was checked before: the same bytes are not decoded again.
+    :return: a URL, or an :class:`~airflow_provider_vidu.api.images.EncodedImage`.
     :raises ViduInputError: missing, unreadable, or not an image that Vidu takes.
     """
     if hasattr(image, "storage_options"):
@@ -61,21 +62,24 @@ def readable(image: Any) -> str:
             "images: an image must be a path or a URL; this one is empty after rendering: check its template."
         )
     text = image.strip()
-    if is_remote(text) or text.lower().startswith("data:"):
+    if is_remote(text):
         return text
+    if text.lower().startswith("data:"):
+        return encode_image(decode_data_uri(text), "the data URI", known=known)
     if _BARE_BASE64.fullmatch(text) and not os.path.exists(text):
         raise ViduInputError(
             f"images: {text[:20]}… is no file. Base64 needs its head: data:image/png;base64 (or jpeg, webp), comma."
         )
-    return data_uri(_read(text), _named(text))
+    return encode_image(_read(text), _named(text), known=known)
 
 
-def readable_images(images: Any) -> list[str]:
+def load_images(images: Any, known: ImageFacts | None = None) -> list[str]:
     """
     Return the images of a request in the form in which it takes them.
 
     :param images: one image, or a list of one.
-    :raises ViduInputError: see :func:`readable`; also for a list that does not hold exactly one.
+    :param known: see :func:`load_image`.
+    :raises ViduInputError: see :func:`load_image`; also for a list that does not hold exactly one.
     """
     if isinstance(images, str) and images.strip().startswith("["):
         # A list that a template has turned into text.
@@ -95,19 +99,22 @@ def readable_images(images: Any) -> list[str]:
         require("images", given[0])
     if len(given) != 1 or given[0] is None:
         raise ViduInputError(f"images: takes exactly one image, got {len([i for i in given if i is not None])}.")
-    return [readable(given[0])]
+    return [load_image(given[0], known)]
 
 
-def wire_of(fields: Mapping[str, Any], extra_params: Mapping[str, Any] | None, log: Any) -> dict[str, Any]:
+def wire_of(
+    fields: Mapping[str, Any], extra_params: Mapping[str, Any] | None, log: Any, known: ImageFacts | None = None
+) -> dict[str, Any]:
     """
     Turn rendered fields into the JSON object of a request: images read, everything checked, warnings logged.
 
     :param fields: by their API names; None and empty strings count as not given.
     :param extra_params: merged in last, unchecked.
     :param log: where to warn of what is legal but has no effect.
+    :param known: see :func:`load_image`.
     :raises ViduInputError: a field is outside what Vidu accepts, or ``extra_params`` is no JSON.
     """
-    request = build_request({**fields, "images": readable_images(fields.get("images"))})
+    request = build_request({**fields, "images": load_images(fields.get("images"), known)})
     for warning in request.warnings():
         log.warning("%s", warning)
     if extra_params:
@@ -121,9 +128,11 @@ def content_identity(image: str) -> str:
 
     Presigned URLs differ at every rendering, and they are the same picture.
 
-    :param image: of :func:`readable`.
+    :param image: of :func:`load_image`.
     :return: a hash for bytes, the shortened URL otherwise.
     """
+    if isinstance(image, EncodedImage):
+        return image.facts.sha256
     if image.lower().startswith("data:"):
         return hashlib.sha256(decode_data_uri(image)).hexdigest()
     return without_query(image)
@@ -145,7 +154,7 @@ def below(folder: str, image: Any) -> Any:
     Return an image whose relative path is meant to start at a folder; whatever is no relative path stays as it is.
 
     :param folder: an absolute path, or the URL of a folder in an object store.
-    :param image: see :func:`readable`.
+    :param image: see :func:`load_image`.
     """
     if not isinstance(image, str):
         return image

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import io
 import re
 import warnings
@@ -43,11 +44,25 @@ class ImageFacts:
     :param media_type: ``image/png``, ``image/jpeg`` or ``image/webp``.
     :param width: pixels.
     :param height: pixels.
+    :param sha256: of the bytes, as hexadecimal digits.
     """
 
     media_type: str
     width: int
     height: int
+    sha256: str
+
+
+class EncodedImage(str):
+    """An image as it travels in a request, a data URI, with the facts of its bytes: decoded and hashed once."""
+
+    facts: ImageFacts
+
+    def __new__(cls, data: bytes, facts: ImageFacts) -> EncodedImage:
+        """Encode an image whose facts are known."""
+        image = super().__new__(cls, f"data:{facts.media_type};base64,{base64.b64encode(data).decode('ascii')}")
+        image.facts = facts
+        return image
 
 
 def check_image_size(size: int, name: str) -> None:
@@ -107,7 +122,7 @@ def inspect_image(data: bytes, name: str = "the image") -> ImageFacts:
     except Exception as error:
         if not _lacks_only_its_end_mark(data):
             raise ViduInputError(f"images: {name} is a damaged {image.format} file ({error}).") from error
-    return ImageFacts(media_type, width, height)
+    return ImageFacts(media_type, width, height, hashlib.sha256(data).hexdigest())
 
 
 def _phone_format(data: bytes) -> str | None:
@@ -160,21 +175,23 @@ def _lacks_only_its_end_mark(data: bytes) -> bool:
     return not is_grey and not image.info.get("progressive")
 
 
-def data_uri(data: bytes, name: str = "the image") -> str:
+def encode_image(data: bytes, name: str = "the image", *, known: ImageFacts | None = None) -> EncodedImage:
     """
-    Return the data URI by which an image travels in a request.
+    Check an image and encode it for a request.
 
     :param data: the file's bytes.
     :param name: how the image is called in messages.
+    :param known: the facts of an image that was checked before; the same bytes are not decoded again.
     :raises ViduInputError: see :func:`inspect_image`; also where the encoded image alone exceeds the body limit.
     """
-    facts = inspect_image(data, name)
+    is_known = known is not None and known.sha256 == hashlib.sha256(data).hexdigest()
+    facts = known if known is not None and is_known else inspect_image(data, name)
     if len(data) * 4 / 3 > MAX_BODY_BYTES:
         raise ViduInputError(
             f"images: {name} has {len(data) / MEBIBYTE:.1f} MB, which base64 makes larger than the 20 MB that Vidu "
             f"takes in one request. Pass it as a URL (up to 50 MB), or as a smaller JPEG."
         )
-    return f"data:{facts.media_type};base64,{base64.b64encode(data).decode('ascii')}"
+    return EncodedImage(data, facts)
 
 
 def decode_data_uri(uri: str) -> bytes:
@@ -191,13 +208,3 @@ def decode_data_uri(uri: str) -> bytes:
         return base64.b64decode("".join(content.split()), validate=True)
     except (binascii.Error, ValueError):
         raise ViduInputError("images: the content of the data URI is not valid base64.") from None
-
-
-def checked_data_uri(uri: str) -> str:
-    """
-    Return a data URI of the author's with its content checked and its media type put right.
-
-    :param uri: see :func:`decode_data_uri`.
-    :raises ViduInputError: see :func:`decode_data_uri` and :func:`inspect_image`.
-    """
-    return data_uri(decode_data_uri(uri), "the data URI")

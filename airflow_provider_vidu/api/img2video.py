@@ -30,7 +30,7 @@ from airflow_provider_vidu.api.catalog import MODELS, Model
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.fields import request_fields
-from airflow_provider_vidu.api.images import checked_data_uri
+from airflow_provider_vidu.api.images import EncodedImage, decode_data_uri, encode_image
 
 #: The last part of the create path.
 ENDPOINT = "img2video"
@@ -123,19 +123,20 @@ class Img2VideoRequest(BaseModel):
             return {name: value for name, value in fields.items() if name == "images" or value not in ("", None)}
         return fields
 
-    @field_validator("images", mode="before")
+    # Plain: pydantic would make a mere str of an image that has been read.
+    @field_validator("images", mode="plain")
     @classmethod
-    def _single_image_as_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
-
-    @field_validator("images")
-    @classmethod
-    def _one_readable_image(cls, images: list[str]) -> list[str]:
+    def _one_readable_image(cls, value: Any) -> list[str]:
+        images = [value] if isinstance(value, str) else value
+        if not isinstance(images, (list, tuple)) or not all(isinstance(image, str) for image in images):
+            raise ValueError("must be a string, or a list of one")
         if len(images) != 1:
             raise ValueError(f"takes exactly one image, got {len(images)}")
+        if isinstance(images[0], EncodedImage):
+            return list(images)
         image = images[0].strip()
         if image.lower().startswith("data:"):
-            return [checked_data_uri(image)]
+            return [encode_image(decode_data_uri(image), "the data URI")]
         if image.lower().startswith(REMOTE_PREFIXES):
             return [image]
         raise ValueError("must be an http(s) URL, a data URI or an ssupload: URI once paths have been read")

@@ -390,7 +390,9 @@ def fingerprint(wire: Mapping[str, Any]) -> dict[str, str]:
     """
     identity = {name: value for name, value in wire.items() if name not in _NOT_IN_FINGERPRINT}
     if isinstance(identity.get("images"), list):
-        identity["images"] = [content_identity(str(image)) for image in identity["images"]]
+        identity["images"] = [
+            content_identity(image if isinstance(image, str) else str(image)) for image in identity["images"]
+        ]
     if isinstance(identity.get("wm_url"), str):
         identity["wm_url"] = without_query(identity["wm_url"])
     return {name: _short_hash(json.dumps(value, sort_keys=True)) for name, value in sorted(identity.items())}

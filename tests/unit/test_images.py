@@ -9,6 +9,7 @@ import io
 import logging
 import os
 import tracemalloc
+from collections import Counter
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
@@ -19,9 +20,15 @@ from airflow.sdk.io.store import _STORE_CACHE, attach
 from fsspec.implementations.memory import MemoryFileSystem
 from PIL import Image
 
+from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.images import content_identity, is_remote, readable, readable_images, wire_of, without_query
+from airflow_provider_vidu.images import content_identity, is_remote, load_image, load_images, wire_of, without_query
+from airflow_provider_vidu.submission.batch.identity import reading_of
+from airflow_provider_vidu.submission.batch.requests import check_requests, read_requests
+from airflow_provider_vidu.submission.protocol import fingerprint
+
+LOG = logging.getLogger("test")
 
 
 def picture(kind="PNG", size=(64, 48)):
@@ -39,7 +46,7 @@ def uri(data=PNG, media_type="image/png"):
 
 def refusal(image):
     with pytest.raises(ViduInputError) as caught:
-        readable(image)
+        load_image(image)
     text = str(caught.value)
     assert text.startswith("images: ")
     assert "Nothing was sent to Vidu and nothing is billed." in text
@@ -79,10 +86,10 @@ NAMES = [
 def test_a_file_may_be_called_what_it_likes(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(PNG)
-    assert readable(str(path)) == uri()
-    assert readable(path) == uri()
-    assert readable(f"file://{path}") == uri()
-    assert readable(f" {path}\n") == uri()
+    assert load_image(str(path)) == uri()
+    assert load_image(path) == uri()
+    assert load_image(f"file://{path}") == uri()
+    assert load_image(f" {path}\n") == uri()
 
 
 def test_a_path_is_read_from_the_home_and_from_the_working_folder(tmp_path, monkeypatch):
@@ -91,7 +98,7 @@ def test_a_path_is_read_from_the_home_and_from_the_working_folder(tmp_path, monk
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path / "in")
     for path in ("~/in/cat.png", Path("~/in/cat.png"), "cat.png", "./cat.png", Path("cat.png"), "../in/cat.png"):
-        assert readable(path) == uri()
+        assert load_image(path) == uri()
 
 
 def test_anything_that_is_a_path_is_taken_as_one(tmp_path):
@@ -100,14 +107,14 @@ def test_anything_that_is_a_path_is_taken_as_one(tmp_path):
             return str(tmp_path / "cat.png")
 
     (tmp_path / "cat.png").write_bytes(PNG)
-    assert readable(Mine()) == uri()
-    assert readable(PurePosixPath(tmp_path / "cat.png")) == uri()
+    assert load_image(Mine()) == uri()
+    assert load_image(PurePosixPath(tmp_path / "cat.png")) == uri()
 
 
 def test_a_link_to_a_file_is_the_file(tmp_path):
     (tmp_path / "cat.png").write_bytes(PNG)
     (tmp_path / "link").symlink_to(tmp_path / "cat.png")
-    assert readable(tmp_path / "link") == uri()
+    assert load_image(tmp_path / "link") == uri()
 
 
 @pytest.mark.parametrize(("kind", "media_type"), [("JPEG", "image/jpeg"), ("WEBP", "image/webp"), ("PNG", "image/png")])
@@ -115,7 +122,7 @@ def test_a_link_to_a_file_is_the_file(tmp_path):
 def test_the_type_comes_from_the_bytes_and_never_from_the_name(tmp_path, kind, media_type, name):
     data = picture(kind)
     (tmp_path / name).write_bytes(data)
-    assert readable(tmp_path / name) == uri(data, media_type)
+    assert load_image(tmp_path / name) == uri(data, media_type)
 
 
 # Bad input
@@ -232,12 +239,12 @@ def test_what_is_neither_path_nor_url_is_refused(image):
 def test_no_image_or_two_never_reach_the_api(images):
     count = len([image for image in images or [] if image is not None])
     with pytest.raises(ViduInputError, match=rf"images(: takes exactly one image, got {count}| is required)"):
-        readable_images(images)
+        load_images(images)
 
 
 def test_two_images_are_refused_before_either_is_read(tmp_path):
     with pytest.raises(ViduInputError, match="exactly one"):
-        readable_images([tmp_path / "missing-1", tmp_path / "missing-2"])
+        load_images([tmp_path / "missing-1", tmp_path / "missing-2"])
 
 
 def test_one_image_may_stand_alone_or_in_a_list(tmp_path):
@@ -248,7 +255,7 @@ def test_one_image_may_stand_alone_or_in_a_list(tmp_path):
         [tmp_path / "cat.png"],
         (str(tmp_path / "cat.png"),),
     ):
-        assert readable_images(images) == [uri()]
+        assert load_images(images) == [uri()]
 
 
 # What Vidu reads itself
@@ -264,13 +271,13 @@ REMOTE = [
 @pytest.mark.parametrize("image", REMOTE)
 def test_a_url_is_neither_fetched_nor_changed(image):
     assert is_remote(image)
-    assert readable(f" {image} ") == image
-    assert readable_images([image]) == [image]
+    assert load_image(f" {image} ") == image
+    assert load_images([image]) == [image]
 
 
 def test_a_data_uri_is_left_to_the_request():
     assert not is_remote(uri())
-    assert readable(uri()) == uri()
+    assert load_image(uri()) == uri()
 
 
 # Object stores
@@ -296,14 +303,14 @@ def bucket():
 )
 def test_an_object_is_read_through_its_connection(bucket, name):
     bucket.pipe(f"/in/sub/{name}", PNG)
-    assert readable(f"s3://pictures@in/sub/{name}") == uri()
-    assert readable_images([f" s3://pictures@in/sub/{name} "]) == [uri()]
+    assert load_image(f"s3://pictures@in/sub/{name}") == uri()
+    assert load_images([f" s3://pictures@in/sub/{name} "]) == [uri()]
 
 
 def test_an_object_storage_path_is_taken_with_its_connection(bucket):
     bucket.pipe("/in/cat.png", PNG)
-    assert readable(ObjectStoragePath("s3://pictures@in/cat.png")) == uri()
-    assert readable(ObjectStoragePath("s3://in/", conn_id="pictures") / "cat.png") == uri()
+    assert load_image(ObjectStoragePath("s3://pictures@in/cat.png")) == uri()
+    assert load_image(ObjectStoragePath("s3://in/", conn_id="pictures") / "cat.png") == uri()
 
 
 def test_an_object_that_vidu_would_refuse_never_reaches_the_api(bucket):
@@ -350,7 +357,7 @@ def test_a_store_that_is_down_is_left_to_airflows_retries(bucket, monkeypatch):
     bucket.pipe("/in/cat.png", PNG)
     monkeypatch.setattr(type(bucket), "_open", down)
     with pytest.raises(TimeoutError):
-        readable("s3://pictures@in/cat.png")
+        load_image("s3://pictures@in/cat.png")
 
 
 # The whole request
@@ -390,7 +397,7 @@ def test_a_request_without_an_image_is_refused(missing):
 def test_bytes_are_the_same_image_wherever_they_came_from(tmp_path):
     (tmp_path / "a.png").write_bytes(PNG)
     (tmp_path / "b.jpg").write_bytes(PNG)
-    first, second = (content_identity(readable(tmp_path / name)) for name in ("a.png", "b.jpg"))
+    first, second = (content_identity(load_image(tmp_path / name)) for name in ("a.png", "b.jpg"))
     assert first == second == content_identity(uri(PNG, "image/jpeg"))
     assert first != content_identity(uri(picture("JPEG")))
     assert len(first) == 64
@@ -406,3 +413,52 @@ def test_an_upload_is_told_by_its_query():
     assert content_identity("ssupload:?id=1") != content_identity("ssupload:?id=2")
     assert without_query("ssupload:?id=1") == "ssupload:?id=1"
     assert without_query("HTTPS://a.example/b?c#d").lower() == "https://a.example/b"
+
+
+@pytest.fixture
+def decodes(monkeypatch):
+    """Count how often pictures are decoded, and how often base64 is."""
+    counted: Counter[str] = Counter()
+
+    def counting(module, name):
+        real = getattr(module, name)
+
+        def call(*arguments, **options):
+            counted[name] += 1
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(module, name, call)
+
+    counting(Image, "open")
+    counting(base64, "b64decode")
+    return counted
+
+
+ACCOUNT = Account(base_url="https://api.vidu.com", api_key="key")
+
+
+def checked(image):
+    [request] = check_requests(read_requests([{"images": image}], None), ACCOUNT, LOG)
+    return request
+
+
+def test_a_picture_is_decoded_once_a_submission(tmp_path, decodes):
+    (tmp_path / "a.png").write_bytes(PNG)
+    fingerprint(wire_of({"images": f"{tmp_path}/a.png"}, None, LOG))
+    assert decodes == {"open": 1}
+
+
+@pytest.mark.parametrize("is_uri", [False, True])
+def test_a_picture_of_a_batch_is_decoded_once(tmp_path, decodes, is_uri):
+    (tmp_path / "a.png").write_bytes(PNG)
+    request = checked(uri() if is_uri else f"{tmp_path}/a.png")
+    assert reading_of(request.wire(LOG)) == request.reading
+    assert decodes["open"] == 1
+
+
+def test_another_picture_in_its_place_is_decoded_and_seen(tmp_path, decodes):
+    (tmp_path / "a.png").write_bytes(PNG)
+    request = checked(f"{tmp_path}/a.png")
+    (tmp_path / "a.png").write_bytes(PNG + b"x")
+    assert reading_of(request.wire(LOG)) != request.reading
+    assert decodes["open"] == 2

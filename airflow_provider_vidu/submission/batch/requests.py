@@ -19,6 +19,7 @@ from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS, is
 from airflow_provider_vidu.api.endpoints import prepare_create
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
 from airflow_provider_vidu.api.fields import request_fields, without_unset
+from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
 from airflow_provider_vidu.api.img2video import ENDPOINT
 from airflow_provider_vidu.api.messages import MAX_NAMED
 from airflow_provider_vidu.images import below, local_path, wire_of
@@ -44,6 +45,7 @@ class BatchRequest:
     :param extra_params: merged in last, unchecked.
     :param output_path: where its video is landed; None = nowhere.
     :param reading: what makes it the same request; None = not checked yet, or it cannot be built.
+    :param picture: the facts of its image, once it has been checked; None = not checked, or Vidu reads it itself.
     :param problem: why it cannot be built.
     """
 
@@ -52,6 +54,7 @@ class BatchRequest:
     extra_params: Mapping[str, Any] | None = field(default=None, repr=False)
     output_path: str | None = None
     reading: Reading | None = None
+    picture: ImageFacts | None = None
     problem: Exception | None = None
 
     @property
@@ -99,7 +102,7 @@ class BatchRequest:
         :param log: where to warn of what has no effect.
         :raises ViduInputError: a field is outside what Vidu accepts.
         """
-        return wire_of(self.fields, self.extra_params, log)
+        return wire_of(self.fields, self.extra_params, log, self.picture)
 
 
 def read_requests(given: Any, defaults: Any, output_path: str | None = None) -> list[BatchRequest]:
@@ -163,7 +166,10 @@ def check_requests(
             prepare_create(account, ENDPOINT, wire)
         except (ViduError, OSError) as error:
             return replace(request, problem=error)
-        return replace(request, reading=reading_of(wire))
+        # extra_params may have put anything there.
+        image = next(iter(wire.get("images") or ()), None)
+        picture = image.facts if isinstance(image, EncodedImage) else None
+        return replace(request, reading=reading_of(wire), picture=picture)
 
     done = []
     with ThreadPoolExecutor(READERS, thread_name_prefix="vidu-images") as pool:

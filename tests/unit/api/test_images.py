@@ -19,9 +19,8 @@ from airflow_provider_vidu.api.images import (
     MAX_BODY_BYTES,
     MAX_IMAGE_BYTES,
     check_image_size,
-    checked_data_uri,
-    data_uri,
     decode_data_uri,
+    encode_image,
     inspect_image,
 )
 
@@ -54,7 +53,7 @@ def uri(data, media_type="image/png"):
 def test_the_type_is_read_from_the_bytes(data, media_type):
     facts = inspect_image(data)
     assert (facts.media_type, facts.width, facts.height) == (media_type, 64, 48)
-    assert data_uri(data) == uri(data, media_type)
+    assert encode_image(data) == uri(data, media_type)
 
 
 def chunk(kind: bytes, content: bytes, crc: int | None = None) -> bytes:
@@ -84,14 +83,14 @@ def with_chunk(*made: bytes) -> bytes:
     ids=["zTXt", "iTXt", "many texts", "ICC", "CRC", "JPEG", "grey JPEG", "trailer", "progressive trailer"],
 )
 def test_what_every_viewer_opens_is_taken_as_it_is(data):
-    assert data_uri(data).endswith(base64.b64encode(data).decode())
+    assert encode_image(data).endswith(base64.b64encode(data).decode())
 
 
 @pytest.mark.parametrize("cut", [200, 1000])
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
 def test_a_jpeg_that_was_cut_off_is_damaged(cut, options):
     with pytest.raises(ViduInputError, match="damaged JPEG"):
-        data_uri(picture("JPEG", (200, 150), **options)[: -2 - cut])
+        encode_image(picture("JPEG", (200, 150), **options)[: -2 - cut])
 
 
 @pytest.mark.parametrize(
@@ -101,13 +100,13 @@ def test_a_jpeg_that_was_cut_off_is_damaged(cut, options):
 def test_a_phones_format_is_named_with_what_to_do(brands, kind):
     data = struct.pack(">I", 8 + len(brands)) + b"ftyp" + brands + bytes(100)
     with pytest.raises(ViduInputError, match=rf"in {kind} format; Vidu takes PNG, JPEG and WebP. Save it as a JPEG"):
-        data_uri(data)
+        encode_image(data)
 
 
 def test_too_many_pixels_are_a_size(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(ViduInputError, match="megapixels: make it smaller") as refused:
-        data_uri(picture("PNG"))
+        encode_image(picture("PNG"))
     assert "attack" not in str(refused.value)
 
 
@@ -128,13 +127,13 @@ def test_a_ratio_up_to_one_to_four_is_taken(size):
 @pytest.mark.parametrize("size", [(50, 250), (250, 50), (50, 201), (201, 50), (1, 5)])
 def test_an_image_narrower_than_one_to_four_never_reaches_the_api(size):
     with pytest.raises(ViduInputError, match=rf"images: a\.png measures {size[0]}x{size[1]}.*1:4 and 4:1"):
-        data_uri(picture(size=size), "a.png")
+        encode_image(picture(size=size), "a.png")
 
 
 @pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "ICO", "PPM"])
 def test_a_picture_of_another_kind_never_reaches_the_api(kind):
     with pytest.raises(ViduInputError, match=rf"images: a\.png is a {kind}; Vidu takes PNG, JPEG and WebP"):
-        data_uri(picture(kind), "a.png")
+        encode_image(picture(kind), "a.png")
 
 
 @pytest.mark.parametrize(
@@ -150,12 +149,12 @@ def test_a_picture_of_another_kind_never_reaches_the_api(kind):
 )
 def test_what_is_no_image_never_reaches_the_api(data):
     with pytest.raises(ViduInputError, match=r"images: a\.png is not an image; Vidu takes PNG, JPEG and WebP"):
-        data_uri(data, "a.png")
+        encode_image(data, "a.png")
 
 
 def test_an_empty_file_never_reaches_the_api():
     with pytest.raises(ViduInputError, match=r"images: a\.png is empty"):
-        data_uri(b"", "a.png")
+        encode_image(b"", "a.png")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
@@ -163,14 +162,14 @@ def test_an_empty_file_never_reaches_the_api():
 def test_a_file_that_was_cut_off_never_reaches_the_api(kind, part):
     whole = picture(kind, (160, 120))
     with pytest.raises(ViduInputError, match=r"images: a\.png (is a damaged|cannot be read|is not an image)"):
-        data_uri(whole[: int(len(whole) * part)], "a.png")
+        encode_image(whole[: int(len(whole) * part)], "a.png")
 
 
 def test_a_flipped_byte_in_a_png_never_reaches_the_api():
     damaged = bytearray(picture("PNG"))
     damaged[len(damaged) // 2] ^= 0xFF
     with pytest.raises(ViduInputError, match="damaged PNG"):
-        data_uri(bytes(damaged))
+        encode_image(bytes(damaged))
 
 
 def test_a_decompression_bomb_is_refused_without_being_unpacked():
@@ -181,7 +180,7 @@ def test_a_decompression_bomb_is_refused_without_being_unpacked():
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
     with pytest.raises(ViduInputError, match="more than 178 megapixels"):
-        data_uri(bomb)
+        encode_image(bomb)
 
 
 @pytest.mark.parametrize("size", [1, MAX_IMAGE_BYTES])
@@ -199,19 +198,18 @@ def test_an_image_that_base64_makes_larger_than_the_body_never_reaches_the_api()
     small = picture()
     # Both PNG and JPEG readers pass over what follows the picture.
     fits = small + bytes(MAX_BODY_BYTES * 3 // 4 - len(small))
-    assert len(data_uri(fits)) == pytest.approx(MAX_BODY_BYTES, abs=100)
+    assert len(encode_image(fits)) == pytest.approx(MAX_BODY_BYTES, abs=100)
     with pytest.raises(ViduInputError, match=r"images: a\.png has 15\.\d MB.*20 MB.*URL") as caught:
-        data_uri(fits + b"x", "a.png")
+        encode_image(fits + b"x", "a.png")
     assert "base64," not in str(caught.value)
 
 
 def test_a_data_uri_of_the_authors_keeps_its_bytes_and_gets_its_true_type():
     data = picture("JPEG")
-    assert checked_data_uri(uri(data, "image/png")) == uri(data, "image/jpeg")
-    assert checked_data_uri(uri(data, "image/jpg")) == uri(data, "image/jpeg")
-    assert checked_data_uri(uri(data).replace("data:image/png;base64", "DATA:image/PNG;BASE64")) == uri(
-        data, "image/jpeg"
-    )
+    assert encode_image(decode_data_uri(uri(data, "image/png")), "the data URI") == uri(data, "image/jpeg")
+    assert encode_image(decode_data_uri(uri(data, "image/jpg")), "the data URI") == uri(data, "image/jpeg")
+    shouted = uri(data).replace("data:image/png;base64", "DATA:image/PNG;BASE64")
+    assert encode_image(decode_data_uri(shouted), "the data URI") == uri(data, "image/jpeg")
 
 
 def test_line_breaks_in_base64_are_passed_over():
@@ -236,14 +234,14 @@ def test_line_breaks_in_base64_are_passed_over():
 )
 def test_a_data_uri_that_holds_no_image_never_reaches_the_api(text, message):
     with pytest.raises(ViduInputError, match=f"^images: .*{message}"):
-        checked_data_uri(text)
+        encode_image(decode_data_uri(text), "the data URI")
 
 
 def test_no_part_of_a_refused_data_uri_is_in_the_message():
     narrow = uri(picture(size=(50, 250)))
     for text in (narrow, uri(picture("GIF")), narrow[:-7] + "!" * 7, narrow[:2000]):
         with pytest.raises(ViduInputError) as caught:
-            checked_data_uri(text)
+            encode_image(decode_data_uri(text), "the data URI")
         assert text[30:50] not in str(caught.value)
         assert "base64," not in str(caught.value)
 

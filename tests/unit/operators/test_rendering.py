@@ -13,7 +13,7 @@ from airflow.sdk import DAG, BaseOperator, ObjectStoragePath
 from PIL import Image
 
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.images import readable_images
+from airflow_provider_vidu.images import load_images
 from airflow_provider_vidu.operators.download import ViduDownloadOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
 from airflow_provider_vidu.operators.img2video_batch import Img2VideoBatchOperator
@@ -46,7 +46,7 @@ def test_a_picture_may_be_called_by_a_number(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (200, 200)).save("20231023", "PNG")
     task = rendered(Img2VideoOperator, native=True, params={"x": "20231023"}, images="{{ params.x }}")
-    [image] = readable_images(task.images)
+    [image] = load_images(task.images)
     assert image.startswith("data:image/png;base64,")
 
 
@@ -178,7 +178,7 @@ def test_an_unset_extra_parameter_is_not_sent(vidu_emulator, runtime_context, st
 
 
 def test_a_list_of_one_picture_that_became_text_is_a_list():
-    assert readable_images(f"['{URL}']") == [URL]
+    assert load_images(f"['{URL}']") == [URL]
 
 
 @pytest.mark.parametrize("value", [1, 0])
@@ -248,7 +248,7 @@ def test_text_of_something_else_is_refused_unquoted(text):
 @pytest.mark.parametrize("images", [[URL, None], [URL, "None"], [None, URL]])
 def test_none_beside_an_image_is_named(images):
     with pytest.raises(ViduInputError, match=r"images: 1 of 2 is None.*Param or XCom"):
-        readable_images(images)
+        load_images(images)
 
 
 @pytest.mark.parametrize(

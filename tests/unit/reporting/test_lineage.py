@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import Asset, AssetAlias, ObjectStorage
 from PIL import Image
 
 from airflow_provider_vidu.api.tasks import Creation, ViduTask
-from airflow_provider_vidu.images import readable
+from airflow_provider_vidu.images import load_image
 from airflow_provider_vidu.operators.download import ViduDownloadOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
 from airflow_provider_vidu.reporting import lineage
@@ -63,7 +63,7 @@ def test_a_place_has_one_name(place, uri):
 def test_the_asset_of_a_landed_file_can_be_made_a_video_of(tmp_path):
     picture = tmp_path / "ü #1 100%.png"
     Image.new("RGB", (300, 300)).save(picture)
-    assert readable(asset_uri(str(picture))) == readable(str(picture)) == readable(f"file://{picture}")
+    assert load_image(asset_uri(str(picture))) == load_image(str(picture)) == load_image(f"file://{picture}")
 
 
 def test_two_folders_are_two_assets():
