@@ -39,7 +39,7 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.api.proxies import choose_proxy, is_bypassed, proxy_url
 from airflow_provider_vidu.api.redaction import redacted
-from airflow_provider_vidu.api.tasks import Credits, ViduTask
+from airflow_provider_vidu.api.tasks import Credits, TaskState, ViduTask
 from airflow_provider_vidu.transport.exchange import Exchange, current_exchange
 
 if TYPE_CHECKING:
@@ -67,6 +67,10 @@ _PARSED_ON_LOOP = 64 * 1024
 #: Values of a reply beyond which it is not parsed in the triggerer: JSON is decoded without a break, and a thread would
 #: hold up the event loop all the same. A full page of the list has some 5,000.
 _MAX_VALUES = 20_000
+
+#: What messages quote of a task.
+_QUOTED_FIELDS = ("state", "model", "err_code", "err_msg", "created_at", "resolution", "wm_position")
+_KNOWN_STATES = frozenset(TaskState)
 
 # What requests obeys, in its order; then what OpenSSL does, though aiohttp's own context may have been made before it.
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
@@ -219,44 +223,33 @@ def _parsed(
     """
     Read a reply, and quote none of the key that it may repeat.
 
-    The key goes before anything is cut for a message: half of it would not be recognised afterwards. Ids and links stay
-    as they were sent.
+    The payload, ids and links stay as they were sent: they are used, not quoted.
     """
     try:
-        if not 200 <= status < 300:
-            return parse(status, headers, redacted(body, account.api_key), *more)
-        try:
-            result = parse(status, headers, body, *more)
-        except ViduError:
-            return parse(status, headers, redacted(body, account.api_key), *more)
+        result = parse(status, headers, body, *more)
     except ViduError as error:
-        raise endpoints.with_advice_for(error, account) from None
+        raise endpoints.with_advice_for(error, account).without(account.api_key) from None
     if isinstance(result, endpoints.TaskPage):
-        result = cast("Result", replace(result, tasks=tuple(task.at(account.base_url) for task in result.tasks)))
+        result = cast("Result", replace(result, tasks=tuple(_delivered(task, account) for task in result.tasks)))
     elif isinstance(result, ViduTask):
-        result = cast("Result", result.at(account.base_url))
-    tasks: Sequence[Any] = result.tasks if isinstance(result, endpoints.TaskPage) else (result,)
-    if not any(isinstance(task, ViduTask) and _is_quoted(task) for task in tasks):
-        return result
-    try:
-        clean = parse(status, headers, redacted(body, account.api_key), *more)
-    except ViduError:
-        return result
-    if isinstance(result, ViduTask) and isinstance(clean, ViduTask):
-        return cast("Result", _quoting(result, clean))
-    rows = clean.tasks if isinstance(clean, endpoints.TaskPage) else ()
-    if isinstance(result, endpoints.TaskPage) and len(rows) == len(result.tasks):
-        return cast("Result", replace(result, tasks=tuple(map(_quoting, result.tasks, rows))))
+        result = cast("Result", _delivered(result, account))
     return result
 
 
-def _is_quoted(task: ViduTask) -> bool:
-    """Whether messages quote what the reply says of a task: why it failed, or where its link may be."""
-    return task.is_final and not task.video_url
-
-
-def _quoting(task: ViduTask, clean: ViduTask) -> ViduTask:
-    return clean.model_copy(update={"task_id": task.task_id}) if _is_quoted(task) else task
+def _delivered(task: ViduTask, account: Account) -> ViduTask:
+    """Return a task with whole links, and without the key in the texts that messages quote."""
+    changed = {}
+    for name in _QUOTED_FIELDS:
+        text = getattr(task, name)
+        if isinstance(text, str) and text not in _KNOWN_STATES:
+            clean = redacted(text, account.api_key)
+            if clean != text:
+                changed[name] = clean
+    if changed:
+        task = task.model_copy(update=changed)
+    if task.unread_reply:
+        task = task.quoting(redacted(task.unread_reply, account.api_key))
+    return task.at(account.base_url)
 
 
 class _Lacking:

@@ -31,7 +31,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_vidu import client as client_module
-from airflow_provider_vidu.api import endpoints
+from airflow_provider_vidu.api import endpoints, errors
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import (
     Fate,
@@ -46,6 +46,7 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.client import GET_ATTEMPTS, AsyncViduClient, ViduClient, proxy_for
 
 KEY = "vda_secret_0123456789"
@@ -936,8 +937,13 @@ def test_a_host_that_repeats_the_key_does_not_bring_it_into_an_error(server, tra
     assert KEY not in repr(vars(caught.value))
 
 
-def _parts(key, length=6):
+def _parts(key, length=8):
     return {key[start : start + length] for start in range(len(key) - length + 1)}
+
+
+def _no_part_is_in(told):
+    found = [part for part in _parts(KEY) if part.lower() in " ".join(told.lower().split())]
+    assert not found, told
 
 
 @pytest.mark.parametrize("status", [200, 201, 302, 400, 401, 404, 429, 500, 503])
@@ -960,7 +966,7 @@ def test_no_part_of_a_repeated_key_is_quoted_wherever_the_quote_is_cut(status, s
                 told = repr(client_module._parsed(parse, status, {}, body.encode(), account(), *more))
             except ViduError as error:
                 told = f"{error} {error!r} {vars(error)}"
-            assert not [part for part in _parts(KEY) if part in told], told
+            _no_part_is_in(told)
 
 
 @pytest.mark.parametrize("method", ["get_task", "list_page"])
@@ -971,7 +977,49 @@ def test_no_part_of_a_repeated_key_is_kept_with_a_task_without_a_video(server, t
     made = transport.call(account(server), method, *([TASK_ID] if method == "get_task" else []))
     task = made if method == "get_task" else made.tasks[-1]
     assert (task.task_id, task.state, task.payload) == (TASK_ID, state, "p")
-    assert not [part for part in _parts(KEY) if part in f"{task!r} {task.err_code} {task.unread_reply}"]
+    _no_part_is_in(f"{task!r} {task.err_code} {task.unread_reply}")
+
+
+@pytest.mark.parametrize("name", ["state", "model", "created_at", "resolution", "wm_position"])
+@pytest.mark.parametrize("method", ["get_task", "list_page", "submit"])
+def test_no_part_of_a_repeated_key_is_kept_with_a_running_task(server, transport, method, name):
+    row = {"id": TASK_ID, "state": "processing", name: f"x {KEY}"}
+    server.script(answer(200, {"tasks": [row]} if method == "list_page" else row))
+    made = transport.call(account(server), method, *{"get_task": [TASK_ID], "submit": [WIRE]}.get(method, []))
+    task = made.tasks[0] if method == "list_page" else made
+    _no_part_is_in(f"{task!r} {vars(task)}")
+
+
+def test_a_key_behind_many_escapes_is_not_kept_with_a_task(server, transport):
+    hidden = "\\" * 9 + f"u{ord(KEY[0]):04x}{KEY[1:12]} {KEY[12:]}"
+    server.script(answer(200, f'{{"id": "{TASK_ID}", "state": "failed", "fail_reason": "x {hidden}"}}'.encode()))
+    _no_part_is_in(str(transport.call(account(server), "get_task", TASK_ID).err_msg))
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, KEY[:1] * 1_000_000),
+        (500, f"<p>{KEY}</p>\n" * 50_000),
+        (200, json.dumps({"id": "1", "state": "failed", "fail_reason": KEY[:1] * 1_000_000})),
+        (200, json.dumps({"id": "1", "state": "success", "note": KEY[:1] * 1_000_000})),
+    ],
+    ids=["HTTP 500", "web page", "failed task", "task without a video"],
+)
+def test_the_key_is_searched_for_in_what_is_quoted_not_in_megabytes(server, transport, monkeypatch, status, body):
+    searched = []
+
+    def count(text, secret):
+        searched.append(len(text))
+        return redacted(text, secret)
+
+    for module in (client_module, errors):
+        monkeypatch.setattr(module, "redacted", count)
+    server.script(answer(status, body.encode()))
+    with suppress(ViduUnavailableError):
+        transport.call(account(server), "get_task", TASK_ID, retry=False)
+    assert searched
+    assert sum(searched) < 20_000
 
 
 def test_a_key_in_an_id_or_a_link_stays_there(server, transport):
