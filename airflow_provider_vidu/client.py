@@ -14,6 +14,7 @@ import http.client
 import io
 import os
 import re
+import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +41,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.api.proxies import choose_proxy, is_bypassed, proxy_url
 from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.api.tasks import Credits, TaskState, ViduTask
+from airflow_provider_vidu.transport.connecting import connect
 from airflow_provider_vidu.transport.exchange import Exchange, current_exchange
 
 if TYPE_CHECKING:
@@ -290,14 +292,22 @@ def _tls_context(bundle: bool | str) -> ssl.SSLContext | bool:
 
 
 class _WatchedConnection:
-    """What a connection of ``urllib3`` does besides: it lets its exchange cut it off."""
+    """A connection of ``urllib3`` that its exchange bounds and cuts off."""
 
     sock: Any
 
-    def _new_conn(self) -> Any:
-        connected = super()._new_conn()  # type: ignore[misc]
-        current_exchange().watch(connected)
-        return connected
+    def _new_conn(self: Any) -> Any:
+        from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+        # The errors are those of the method that this one replaces.
+        try:
+            return connect((self._dns_host, self.port), self.timeout, self.source_address, options=self.socket_options or ())
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"Connection to {self.host} failed: {error}") from error
+        except (OSError, UnicodeError) as error:
+            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
 
     def putrequest(self, *arguments: Any, **named: Any) -> None:
         if self.sock is not None:

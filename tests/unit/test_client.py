@@ -548,22 +548,65 @@ def test_a_host_that_cannot_be_one_sent_nothing(transport, base_url):
     unsent(transport.fails(ViduUnavailableError, account(base_url=base_url), "submit", WIRE))
 
 
-def test_a_connection_that_never_comes_about_sent_nothing(transport):
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
+@contextmanager
+def silent_addresses(count):
+    """Yield a port at which no connection is ever accepted, at 127.0.0.1 and on."""
+    opened = []
+    port = 0
+    for number in range(1, count + 1):
+        full = socket.socket()
+        full.bind((f"127.0.0.{number}", port))
         full.listen(0)
-        waiting = []
+        port = full.getsockname()[1]
+        opened.append(full)
         for _ in range(3):
             one = socket.socket()
             one.setblocking(False)
             with suppress(BlockingIOError):
                 one.connect(full.getsockname())
-            waiting.append(one)
-        url = f"http://127.0.0.1:{full.getsockname()[1]}"
-        with within(PATIENCE):
-            unsent(transport.fails(ViduUnavailableError, account(base_url=url, timeout=SHORT), "submit", WIRE))
-        for one in waiting:
+            opened.append(one)
+    try:
+        yield port
+    finally:
+        for one in opened:
             one.close()
+
+
+def test_a_connection_that_never_comes_about_sent_nothing(transport):
+    with silent_addresses(1) as port, within(PATIENCE):
+        made = account(base_url=f"http://127.0.0.1:{port}", timeout=SHORT)
+        unsent(transport.fails(ViduUnavailableError, made, "submit", WIRE))
+
+
+def test_many_silent_addresses_are_left_in_time(transport, monkeypatch):
+    real = socket.getaddrinfo
+
+    def look_up(host, port, *arguments, **named):
+        hosts = [f"127.0.0.{number}" for number in range(1, 9)] if host == "vidu.example" else [host]
+        return [entry for one in hosts for entry in real(one, port, *arguments, **named)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with silent_addresses(8) as port, within(6 * SHORT):
+        made = account(base_url=f"http://vidu.example:{port}", timeout=SHORT)
+        error = transport.fails(ViduUnavailableError, made, "submit", WIRE)
+    unsent(error)
+    assert "imed out" in str(error) or "imeout" in str(error)
+
+
+def test_hanging_name_resolution_is_left_in_time(transport, monkeypatch):
+    answered = threading.Event()
+
+    def hang(*arguments, **named):
+        answered.wait(2 * PATIENCE)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    try:
+        with within(PATIENCE):
+            made = account(base_url="http://vidu.example", timeout=SHORT)
+            unsent(transport.fails(ViduUnavailableError, made, "submit", WIRE))
+    finally:
+        answered.set()
 
 
 # TLS
