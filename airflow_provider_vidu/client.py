@@ -180,12 +180,11 @@ def proxy_to(account: Account, url: str) -> str | None:
     :param url: the link.
     :raises ViduConfigurationError: see :func:`proxy_for`.
     """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    host = urlsplit(url).hostname or ""
     if is_loopback(host):
         return None
     if account.proxy:
-        is_excepted = is_bypassed(host, parts.port, getproxies().get("no", "")) or proxy_bypass(host)
+        is_excepted = is_bypassed(url, getproxies().get("no", "")) or proxy_bypass(host)
         return None if is_excepted else account.proxy
     return _proxy_of_environment(url)
 
@@ -301,7 +300,8 @@ class _WatchedConnection:
 
         # The errors are those of the method that this one replaces.
         try:
-            return connect((self._dns_host, self.port), self.timeout, self.source_address, options=self.socket_options or ())
+            where = (self._dns_host, self.port)
+            return connect(where, self.timeout, self.source_address, options=self.socket_options or ())
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except TimeoutError as error:

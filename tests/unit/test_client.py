@@ -47,7 +47,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.redaction import redacted
-from airflow_provider_vidu.client import GET_ATTEMPTS, AsyncViduClient, ViduClient, proxy_for
+from airflow_provider_vidu.client import GET_ATTEMPTS, AsyncViduClient, ViduClient, proxy_for, proxy_to
 
 KEY = "vda_secret_0123456789"
 TASK_ID = "911045603801182208"
@@ -1197,6 +1197,30 @@ def test_the_same_proxy_is_chosen_for_both_transports(environment):
     assert proxy_for(Account(base_url="https://direct.example")) is None
     assert proxy_for(Account(base_url="http://127.0.0.1:1")) is None
     assert proxy_for(Account(base_url="http://localhost:1", proxy="http://own.example")) == "http://own.example"
+
+
+@pytest.mark.parametrize("of", ["connection", "environment"])
+@pytest.mark.parametrize(
+    ("link", "is_direct"),
+    [
+        ("https://storage.example/v.mp4", True),
+        ("https://storage.example:443/v.mp4", True),
+        ("https://storage.example:8443/v.mp4", False),
+        ("https://cdn.whole.example:8443/v.mp4", True),
+        ("https://other.example/v.mp4", False),
+        ("http://127.0.0.1:9/v.mp4", True),
+    ],
+)
+def test_no_proxy_means_the_same_for_the_storage_whosever_proxy_it_is(environment, of, link, is_direct):
+    proxy = "http://corporate.example:3128"
+    exceptions = "storage.example:443,whole.example"
+    if of == "connection":
+        environment(no_proxy=exceptions)
+        chosen = proxy_to(Account(proxy=proxy), link)
+    else:
+        environment(https_proxy=proxy, http_proxy=proxy, no_proxy=exceptions)
+        chosen = proxy_to(Account(), link)
+    assert chosen == (None if is_direct else proxy)
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])
