@@ -29,7 +29,7 @@ import tenacity
 
 from airflow_provider_vidu import __version__
 from airflow_provider_vidu.api import endpoints, img2video
-from airflow_provider_vidu.api.account import Account, is_loopback
+from airflow_provider_vidu.api.account import VIDU_HOSTS, Account, is_loopback
 from airflow_provider_vidu.api.errors import (
     ViduAnswerTooLargeError,
     ViduConfigurationError,
@@ -69,6 +69,9 @@ _PARSED_ON_LOOP = 64 * 1024
 #: Values of a reply beyond which it is not parsed in the triggerer: JSON is decoded without a break, and a thread would
 #: hold up the event loop all the same. A full page of the list has some 5,000.
 _MAX_VALUES = 20_000
+
+#: Seconds for which an endpoint that a host seems to lack is not asked for again.
+_LACKING_SECONDS = 60.0
 
 #: What messages quote of a task.
 _QUOTED_FIELDS = ("state", "model", "err_code", "err_msg", "created_at", "resolution", "wm_position")
@@ -257,24 +260,27 @@ class _Lacking:
     """
     What a host has shown to lack, by the function that would read the reply.
 
-    Only a web page counts: it comes from a path that is not routed, while a 404 may be about one task.
+    Only a web page counts: it comes from a path that is not routed, while a 404 may be about one task. It may also be a
+    maintenance page, so it is remembered for a minute, and not at all of Vidu's own hosts, which lack nothing.
     """
 
-    def __init__(self) -> None:
-        self._errors: dict[Callable[..., Any], ViduError] = {}
+    def __init__(self, account: Account, clock: Callable[[], float] = time.monotonic) -> None:
+        self._is_vidu = urlsplit(account.base_url).hostname in VIDU_HOSTS
+        self._clock = clock
+        self._errors: dict[Callable[..., Any], tuple[ViduError, float]] = {}
 
     def check(self, parse: Callable[..., Any], task_id: str | None) -> None:
-        """Raise what the host answered before, so that it is not asked again."""
-        known = self._errors.get(parse)
-        if known is not None:
+        """Raise what the host answered within the last minute, so that it is not asked again."""
+        known, until = self._errors.get(parse, (None, 0.0))
+        if known is not None and self._clock() < until:
             raise ViduConfigurationError(
                 known.message, advice=known.advice, http_status=known.http_status, task_id=task_id
             )
 
     def note(self, parse: Callable[..., Any], error: ViduError) -> None:
-        """Remember an error that a request to this endpoint will always have."""
-        if endpoints.is_web_page(error):
-            self._errors[parse] = error
+        """Remember an error that a request to this endpoint will have again."""
+        if endpoints.is_web_page(error) and not self._is_vidu:
+            self._errors[parse] = error, self._clock() + _LACKING_SECONDS
 
 
 def _tls_context(bundle: bool | str) -> ssl.SSLContext | bool:
@@ -385,7 +391,7 @@ class ViduClient:
             self._session.proxies = {"http": proxy, "https": proxy}
         #: Addresses that have carried this client's requests: of the proxy, where there is one.
         self.addresses: set[str] = set()
-        self._lacking = _Lacking()
+        self._lacking = _Lacking(account)
         self._retrying = tenacity.Retrying(sleep=sleep, **_retry_arguments())
 
     def __enter__(self) -> ViduClient:
@@ -557,7 +563,7 @@ class AsyncViduClient:
         self._closed = False
         self._tls: ssl.SSLContext | bool = True
         self._proxy = proxy_for(account)
-        self._lacking = _Lacking()
+        self._lacking = _Lacking(account)
         self._retrying = tenacity.AsyncRetrying(sleep=sleep, **_retry_arguments())
 
     async def __aenter__(self) -> AsyncViduClient:

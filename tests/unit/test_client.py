@@ -777,6 +777,32 @@ def test_a_client_remembers_what_its_host_lacks(server):
     assert [received.method for received in server.received] == ["POST", "GET", "GET"]
 
 
+def test_a_maintenance_page_is_forgotten_after_a_minute(server):
+    server.script(answer(200, b"<html>back soon"), answer(200, b"<html>back soon"), answer(200, {"tasks": []}))
+    now = [0.0]
+    with ViduClient(account(server)) as client:
+        client._lacking = client_module._Lacking(client.account, clock=lambda: now[0])
+        for now[0], requests in ((0.0, 1), (59.0, 1), (60.0, 2), (119.0, 2)):
+            with pytest.raises(ViduConfigurationError, match="task list") as caught:
+                client.list_page(retry=False)
+            # A look-up still reads that there is no list.
+            assert endpoints.is_missing_endpoint(caught.value)
+            assert len(server.received) == requests
+        now[0] = 120.0
+        assert client.list_page(retry=False).tasks == ()
+
+
+@pytest.mark.parametrize(("base_url", "requests"), [("https://api.vidu.com", 2), ("https://relay.example", 1)])
+def test_vidus_own_hosts_lack_nothing(monkeypatch, base_url, requests):
+    sent = []
+    with ViduClient(Account(base_url=base_url, api_key=KEY)) as client:
+        monkeypatch.setattr(client, "_send", lambda request: sent.append(request) or (200, {}, b"<html>back soon"))
+        for _ in range(2):
+            with pytest.raises(ViduConfigurationError, match="task list"):
+                client.list_page(retry=False)
+    assert len(sent) == requests
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_honoured(server, transport, status):
     server.script(answer(status, Retry_After="7"), answer(status, Retry_After="0"), answer(200, RUNNING))
