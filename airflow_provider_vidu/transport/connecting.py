@@ -63,7 +63,7 @@ def _resolve(host: str, port: int, seconds: float) -> list[str]:
 
     def look_up() -> None:
         try:
-            replies.put([_text(one[4]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
+            replies.put([text_of(one[4]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
         except Exception as error:
             replies.put(error)
 
@@ -77,7 +77,8 @@ def _resolve(host: str, port: int, seconds: float) -> list[str]:
     return reply
 
 
-def _text(address: tuple[Any, ...]) -> str:
+def text_of(address: tuple[Any, ...]) -> str:
+    """Return the IP address of a socket's address."""
     # A link-local address leads nowhere without its interface.
     is_link_local = len(address) == 4 and address[3]
     return f"{address[0]}%{address[3]}" if is_link_local else str(address[0])
