@@ -14,6 +14,7 @@ import http.client
 import io
 import os
 import re
+import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ import tenacity
 
 from airflow_provider_vidu import __version__
 from airflow_provider_vidu.api import endpoints, img2video
-from airflow_provider_vidu.api.account import Account, is_loopback
+from airflow_provider_vidu.api.account import VIDU_HOSTS, Account, is_loopback
 from airflow_provider_vidu.api.errors import (
     ViduAnswerTooLargeError,
     ViduConfigurationError,
@@ -39,7 +40,8 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.api.proxies import choose_proxy, is_bypassed, proxy_url
 from airflow_provider_vidu.api.redaction import redacted
-from airflow_provider_vidu.api.tasks import Credits, ViduTask
+from airflow_provider_vidu.api.tasks import Credits, TaskState, ViduTask
+from airflow_provider_vidu.transport.connecting import connect
 from airflow_provider_vidu.transport.exchange import Exchange, current_exchange
 
 if TYPE_CHECKING:
@@ -67,6 +69,13 @@ _PARSED_ON_LOOP = 64 * 1024
 #: Values of a reply beyond which it is not parsed in the triggerer: JSON is decoded without a break, and a thread would
 #: hold up the event loop all the same. A full page of the list has some 5,000.
 _MAX_VALUES = 20_000
+
+#: Seconds for which an endpoint that a host seems to lack is not asked for again.
+_LACKING_SECONDS = 60.0
+
+#: What messages quote of a task.
+_QUOTED_FIELDS = ("state", "model", "err_code", "err_msg", "created_at", "resolution", "wm_position")
+_KNOWN_STATES = frozenset(TaskState)
 
 # What requests obeys, in its order; then what OpenSSL does, though aiohttp's own context may have been made before it.
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
@@ -174,12 +183,11 @@ def proxy_to(account: Account, url: str) -> str | None:
     :param url: the link.
     :raises ViduConfigurationError: see :func:`proxy_for`.
     """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    host = urlsplit(url).hostname or ""
     if is_loopback(host):
         return None
     if account.proxy:
-        is_excepted = is_bypassed(host, parts.port, getproxies().get("no", "")) or proxy_bypass(host)
+        is_excepted = is_bypassed(url, getproxies().get("no", "")) or proxy_bypass(host)
         return None if is_excepted else account.proxy
     return _proxy_of_environment(url)
 
@@ -219,68 +227,60 @@ def _parsed(
     """
     Read a reply, and quote none of the key that it may repeat.
 
-    The key goes before anything is cut for a message: half of it would not be recognised afterwards. Ids and links stay
-    as they were sent.
+    The payload, ids and links stay as they were sent: they are used, not quoted.
     """
     try:
-        if not 200 <= status < 300:
-            return parse(status, headers, redacted(body, account.api_key), *more)
-        try:
-            result = parse(status, headers, body, *more)
-        except ViduError:
-            return parse(status, headers, redacted(body, account.api_key), *more)
+        result = parse(status, headers, body, *more)
     except ViduError as error:
-        raise endpoints.with_advice_for(error, account) from None
+        raise endpoints.with_advice_for(error, account).without(account.api_key) from None
     if isinstance(result, endpoints.TaskPage):
-        result = cast("Result", replace(result, tasks=tuple(task.at(account.base_url) for task in result.tasks)))
+        result = cast("Result", replace(result, tasks=tuple(_delivered(task, account) for task in result.tasks)))
     elif isinstance(result, ViduTask):
-        result = cast("Result", result.at(account.base_url))
-    tasks: Sequence[Any] = result.tasks if isinstance(result, endpoints.TaskPage) else (result,)
-    if not any(isinstance(task, ViduTask) and _is_quoted(task) for task in tasks):
-        return result
-    try:
-        clean = parse(status, headers, redacted(body, account.api_key), *more)
-    except ViduError:
-        return result
-    if isinstance(result, ViduTask) and isinstance(clean, ViduTask):
-        return cast("Result", _quoting(result, clean))
-    rows = clean.tasks if isinstance(clean, endpoints.TaskPage) else ()
-    if isinstance(result, endpoints.TaskPage) and len(rows) == len(result.tasks):
-        return cast("Result", replace(result, tasks=tuple(map(_quoting, result.tasks, rows))))
+        result = cast("Result", _delivered(result, account))
     return result
 
 
-def _is_quoted(task: ViduTask) -> bool:
-    """Whether messages quote what the reply says of a task: why it failed, or where its link may be."""
-    return task.is_final and not task.video_url
-
-
-def _quoting(task: ViduTask, clean: ViduTask) -> ViduTask:
-    return clean.model_copy(update={"task_id": task.task_id}) if _is_quoted(task) else task
+def _delivered(task: ViduTask, account: Account) -> ViduTask:
+    """Return a task with whole links, and without the key in the texts that messages quote."""
+    changed = {}
+    for name in _QUOTED_FIELDS:
+        text = getattr(task, name)
+        if isinstance(text, str) and text not in _KNOWN_STATES:
+            clean = redacted(text, account.api_key)
+            if clean != text:
+                changed[name] = clean
+    if changed:
+        task = task.model_copy(update=changed)
+    if task.unread_reply:
+        task = task.quoting(redacted(task.unread_reply, account.api_key))
+    return task.at(account.base_url)
 
 
 class _Lacking:
     """
     What a host has shown to lack, by the function that would read the reply.
 
-    Only a web page counts: it comes from a path that is not routed, while a 404 may be about one task.
+    Only a web page counts: it comes from a path that is not routed, while a 404 may be about one task. It may also be a
+    maintenance page, so it is remembered for a minute, and not at all of Vidu's own hosts, which lack nothing.
     """
 
-    def __init__(self) -> None:
-        self._errors: dict[Callable[..., Any], ViduError] = {}
+    def __init__(self, account: Account, clock: Callable[[], float] = time.monotonic) -> None:
+        self._is_vidu = urlsplit(account.base_url).hostname in VIDU_HOSTS
+        self._clock = clock
+        self._errors: dict[Callable[..., Any], tuple[ViduError, float]] = {}
 
     def check(self, parse: Callable[..., Any], task_id: str | None) -> None:
-        """Raise what the host answered before, so that it is not asked again."""
-        known = self._errors.get(parse)
-        if known is not None:
+        """Raise what the host answered within the last minute, so that it is not asked again."""
+        known, until = self._errors.get(parse, (None, 0.0))
+        if known is not None and self._clock() < until:
             raise ViduConfigurationError(
                 known.message, advice=known.advice, http_status=known.http_status, task_id=task_id
             )
 
     def note(self, parse: Callable[..., Any], error: ViduError) -> None:
-        """Remember an error that a request to this endpoint will always have."""
-        if endpoints.is_web_page(error):
-            self._errors[parse] = error
+        """Remember an error that a request to this endpoint will have again."""
+        if endpoints.is_web_page(error) and not self._is_vidu:
+            self._errors[parse] = error, self._clock() + _LACKING_SECONDS
 
 
 def _tls_context(bundle: bool | str) -> ssl.SSLContext | bool:
@@ -297,14 +297,23 @@ def _tls_context(bundle: bool | str) -> ssl.SSLContext | bool:
 
 
 class _WatchedConnection:
-    """What a connection of ``urllib3`` does besides: it lets its exchange cut it off."""
+    """A connection of ``urllib3`` that its exchange bounds and cuts off."""
 
     sock: Any
 
-    def _new_conn(self) -> Any:
-        connected = super()._new_conn()  # type: ignore[misc]
-        current_exchange().watch(connected)
-        return connected
+    def _new_conn(self: Any) -> Any:
+        from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+        # The errors are those of the method that this one replaces.
+        try:
+            where = (self._dns_host, self.port)
+            return connect(where, self.timeout, self.source_address, options=self.socket_options or ())
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"Connection to {self.host} failed: {error}") from error
+        except (OSError, UnicodeError) as error:
+            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
 
     def putrequest(self, *arguments: Any, **named: Any) -> None:
         if self.sock is not None:
@@ -382,7 +391,7 @@ class ViduClient:
             self._session.proxies = {"http": proxy, "https": proxy}
         #: Addresses that have carried this client's requests: of the proxy, where there is one.
         self.addresses: set[str] = set()
-        self._lacking = _Lacking()
+        self._lacking = _Lacking(account)
         self._retrying = tenacity.Retrying(sleep=sleep, **_retry_arguments())
 
     def __enter__(self) -> ViduClient:
@@ -554,7 +563,7 @@ class AsyncViduClient:
         self._closed = False
         self._tls: ssl.SSLContext | bool = True
         self._proxy = proxy_for(account)
-        self._lacking = _Lacking()
+        self._lacking = _Lacking(account)
         self._retrying = tenacity.AsyncRetrying(sleep=sleep, **_retry_arguments())
 
     async def __aenter__(self) -> AsyncViduClient:

@@ -19,7 +19,7 @@ from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from airflow_provider_vidu.api.defaults import is_yes
+from airflow_provider_vidu.api.defaults import is_no, is_yes
 from airflow_provider_vidu.api.errors import ViduConfigurationError
 from airflow_provider_vidu.api.proxies import DEFAULT_PORTS, proxy_url
 
@@ -299,9 +299,9 @@ def _path(value: Any, default: str, prefix: str) -> str | None:
 def _verify(value: Any) -> bool | str:
     if value is None or value == "":
         return True
-    if isinstance(value, str) and value.strip().lower() not in {"true", "false", "1", "0", "yes", "no"}:
-        return value
-    return is_yes(value)
+    if is_yes(value) or is_no(value):
+        return is_yes(value)
+    return str(value)
 
 
 def _number(

@@ -67,3 +67,12 @@ def is_yes(value: object) -> bool:
     :param value: anything; ``true``, ``1``, ``yes`` and ``on`` mean yes, in any case.
     """
     return str(value).strip().lower() in {"true", "1", "yes", "on"}
+
+
+def is_no(value: object) -> bool:
+    """
+    Tell whether a switch is off by a word of its own; nothing at all is not one.
+
+    :param value: see :func:`is_yes`; ``false``, ``0``, ``no`` and ``off`` mean no.
+    """
+    return str(value).strip().lower() in {"false", "0", "no", "off"}

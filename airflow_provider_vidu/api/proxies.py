@@ -29,25 +29,25 @@ def choose_proxy(base_url: str, proxies: Mapping[str, str]) -> tuple[str, str] |
     :return: the scheme under which the proxy is named, and its text as it is there; None = no proxy.
     """
     parts = urlsplit(base_url)
-    if not parts.hostname or is_bypassed(
-        parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme), proxies.get("no", "")
-    ):
+    if not parts.hostname or is_bypassed(base_url, proxies.get("no", "")):
         return None
     return next(((name, proxies[name]) for name in (parts.scheme, "all") if proxies.get(name)), None)
 
 
-def is_bypassed(host: str, port: int | None, no_proxy: str) -> bool:
+def is_bypassed(url: str, no_proxy: str) -> bool:
     """
-    Say whether ``NO_PROXY`` names a host.
+    Say whether ``NO_PROXY`` names a URL's host.
 
     Its entries, with commas or spaces between: ``*``; a name, which includes its subdomains, with or without
     ``.`` or ``*.`` before it; an address or a network such as ``10.0.0.0/8``; each with or without a port.
 
-    :param host: without port; IPv6 without brackets.
-    :param port: the one that is connected to.
+    :param url: without a port it is that of the scheme.
     :param no_proxy: the text of ``NO_PROXY``.
     """
-    return any(_names(entry, host.lower().rstrip("."), port) for entry in no_proxy.replace(",", " ").lower().split())
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    port = parts.port or DEFAULT_PORTS.get(parts.scheme)
+    return any(_names(entry, host, port) for entry in no_proxy.replace(",", " ").lower().split())
 
 
 def _names(entry: str, host: str, port: int | None) -> bool:

@@ -1,39 +1,69 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The one way in which a secret is taken out of what a host has sent, before any of it is cut and quoted."""
+"""The one way in which a secret is removed from what a host has sent and a message quotes."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import AnyStr
 
-#: A shorter secret could be a word of the text.
-_SHORTEST = 8
-# What may be between two characters: white space as it is, and escaped for JSON or for a URL, once or more often.
-# Every repetition has a bound, so that no text takes long to search.
-_BETWEEN = r"(?:\s|\\{1,8}(?:[nrt]|u00(?:0[9a-dA-D]|20))|%(?:25){0,3}(?:0[9a-dA-D]|20)){0,8}"
+#: Characters in a row that count as a part of the secret. Fewer of them could be a word, or the digits of an id.
+_PART = 8
+# One character, as it is or escaped for JSON or for a URL, once or more often. Backslashes that escape nothing, and the
+# white space that they write, are one match: each character of a text is read once, whatever the text.
+_CHARACTER = re.compile(r"\\+u00([0-9a-f]{2})|%(?:25)*([0-9a-f]{2})|\\+[nrt]?|.", re.IGNORECASE | re.DOTALL)
+# What only `_read` sees through.
+_SPECIAL = re.compile(r"[\\%\s\ufffd]")
+# `printable` puts it where an invisible character was.
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 
-def redacted(text: AnyStr, secret: str) -> AnyStr:
+def redacted(text: str, secret: str) -> str:
     """
-    Return a text without a secret.
+    Return a text without a secret and without any eight characters in a row of it.
 
-    Found also where white space splits it, and where characters of it are percent-encoded or escaped as JSON.
+    A part is enough, so that a text may be cut before. Found in any case, also where white space splits it, and where
+    characters of it are percent-encoded or escaped as JSON.
 
-    :param text: whole: half of a secret, of a text that was cut before, is not recognised.
-    :param secret: ASCII.
+    :param text: what is quoted, not the megabytes that it is quoted from.
+    :param secret: ASCII; one of fewer than eight characters is not looked for.
     """
-    if len(secret) < _SHORTEST:
+    parts = _parts_of(secret)
+    if len(text) < _PART or not parts:
         return text
-    if isinstance(text, bytes):
-        return re.sub(_pattern(secret).encode(), b"***", text)
-    return re.sub(_pattern(secret), "***", text)
+    if not _SPECIAL.search(text) and parts.isdisjoint(_windows(text.lower())):
+        # A poll reads hundreds of short texts without an escape.
+        return text
+    plain, spans = _read(text)
+    kept = []
+    end = 0
+    for first, window in enumerate(_windows(plain)):
+        if window in parts:
+            start = spans[first][0]
+            if start >= end:
+                kept += [text[end:start], "***"]
+            end = spans[first + _PART - 1][1]
+    return "".join([*kept, text[end:]])
 
 
 @lru_cache(maxsize=8)
-def _pattern(secret: str) -> str:
-    return _BETWEEN.join(
-        rf"(?:\\{{0,8}}{re.escape(one)}|(?i:%(?:25){{0,3}}{ord(one):02x})|(?i:\\{{1,8}}u{ord(one):04x}))"
-        for one in secret
-    )
+def _parts_of(secret: str) -> frozenset[str]:
+    plain, _ = _read(secret)
+    return frozenset(_windows(plain))
+
+
+def _windows(plain: str) -> list[str]:
+    return [plain[first : first + _PART] for first in range(len(plain) - _PART + 1)]
+
+
+def _read(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Return a text without escapes, white space and case, and where each of its characters was."""
+    characters = []
+    spans = []
+    for found in _CHARACTER.finditer(text):
+        code = found[1] or found[2]
+        one = chr(int(code, 16)) if code else found[0]
+        if not (one.isspace() or one[0] == "\\" or one == _REPLACED):
+            characters.append(one.lower() if one.isascii() else "\0")
+            spans.append(found.span())
+    return "".join(characters), spans

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from airflow_provider_vidu.api.account import VIDU_HOSTS, Account
 from airflow_provider_vidu.api.endpoints import is_missing_endpoint
 from airflow_provider_vidu.api.errors import (
+    REASONS,
     ViduAuthError,
     ViduConfigurationError,
     ViduCreditError,
@@ -78,6 +79,9 @@ def _checked(client: ViduClient) -> tuple[bool, str]:
             poor = "" if credits.total > 0 else " Top the account up before you submit."
             return True, f"{accepts}; {credits.total} credits left.{poor}"
     except ViduCreditError as error:
+        if REASONS.get(error.reason or "") != REASONS["CreditInsufficient"]:
+            # A bare 402 may be about the bill of whoever runs the host.
+            raise
         return True, f"{accepts}, and answers that the account is empty: {error.message} {error.advice}"
     except ViduError as error:
         if not _is_lacking(error):
@@ -161,5 +165,10 @@ def _told(error: ViduError, account: Account | None) -> str:
         error.advice = "Check the host, and the way to it."
     elif isinstance(error, ViduRequestError):
         error.advice = "Vidu does not answer a test like this: check the host and api_prefix."
+        if isinstance(error, ViduCreditError):
+            error.advice = (
+                "It has not judged the key. A host that has not been paid for answers like this, and so may an empty "
+                "account: check the host's own page."
+            )
         return f"{account.base_url} refused to be asked. {error}"
     return str(error)

@@ -23,7 +23,7 @@ import sys
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -36,7 +36,8 @@ from airflow_provider_vidu.api.messages import quoted
 from airflow_provider_vidu.api.proxies import DEFAULT_PORTS
 from airflow_provider_vidu.client import USER_AGENT, proxy_for, proxy_to
 from airflow_provider_vidu.compat import clear_this_task
-from airflow_provider_vidu.transport.exchange import Exchange, current_exchange
+from airflow_provider_vidu.transport.connecting import connect
+from airflow_provider_vidu.transport.exchange import Exchange
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.account import Account
@@ -393,33 +394,23 @@ def _is_public_literal(host: str) -> bool:
 
 
 def _connected(
-    allowed: Collection[str] | None, address: tuple[str, int], *arguments: Any, **named: Any
+    allowed: Collection[str] | None, address: tuple[str, int], timeout: float, source_address: tuple[str, int] | None
 ) -> socket.socket:
     """
-    Connect, and let the exchange cut the connection off.
+    Connect to an address that may be connected to.
 
-    :param allowed: private addresses that may be connected to; None = all.
+    :param allowed: private addresses that may be; None = all.
     """
-    host, port = address
-    hosts = [host]
-    if allowed is not None:
-        hosts = [found for found in _addresses(host) if found in allowed or is_public(found)]
-        if not hosts:
-            raise ForbiddenAddressError(f"{host} has no public address")
-    for number, each in enumerate(hosts, start=1):
-        try:
-            connected = socket.create_connection((each, port), *arguments, **named)
-        except OSError:
-            if number == len(hosts):
-                raise
-        else:
-            current_exchange().watch(connected)
-            return connected
-    raise AssertionError("unreachable")
 
+    def select(found: Sequence[str]) -> Sequence[str]:
+        if allowed is None:
+            return found
+        chosen = [one for one in found if one in allowed or is_public(one)]
+        if not chosen:
+            raise ForbiddenAddressError(f"{address[0]} has no public address")
+        return chosen
 
-def _addresses(host: str) -> list[str]:
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    return connect(address, timeout, source_address, select=select)
 
 
 class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):

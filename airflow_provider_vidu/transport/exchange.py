@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -55,11 +56,17 @@ class Exchange:
             if self.is_over:
                 self._shut_down()
 
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the deadline; negative after it."""
+        return self._deadline - time.monotonic()
+
     def timeout(self) -> TimeoutError:
         """Return the error of an exchange that was cut off."""
         return TimeoutError(f"timed out after {self._seconds:g} s")
 
     def _new_timer(self) -> threading.Timer:
+        self._deadline = time.monotonic() + self._seconds
         timer = threading.Timer(self._seconds, self._end)
         timer.daemon = True
         return timer

@@ -12,12 +12,13 @@ import asyncio
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, cast
 
-from aiohttp.resolver import ThreadedResolver
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from airflow_provider_vidu.transport.connecting import text_of
 
 
-class OwnThreadResolver(ThreadedResolver):
+class OwnThreadResolver(AbstractResolver):
     """
     Resolves one name at a time. A session talks to one host, or to one proxy: there is hardly a second name to wait.
     """
@@ -25,24 +26,25 @@ class OwnThreadResolver(ThreadedResolver):
     def __init__(self) -> None:
         # The system's resolver cannot be interrupted; the session's timeouts bound the wait for it.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="vidu-dns")
-        super().__init__(loop=cast("asyncio.AbstractEventLoop", _LookUps(self._pool)))
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of a name, for aiohttp."""
+        look_up = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        found = await asyncio.get_running_loop().run_in_executor(self._pool, look_up)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=text_of(address),
+                port=port,
+                family=found_family,
+                proto=proto,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for found_family, _, proto, _, address in found
+        ]
 
     async def close(self) -> None:
         """Let the thread go; a look-up that hangs ends by itself, and what waits behind it is dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-class _LookUps:
-    """The two methods of an event loop that the resolver uses."""
-
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._pool = pool
-
-    async def getaddrinfo(self, *arguments: Any, **options: Any) -> Any:
-        return await self._run(partial(socket.getaddrinfo, *arguments, **options))
-
-    async def getnameinfo(self, *arguments: Any) -> Any:
-        return await self._run(partial(socket.getnameinfo, *arguments))
-
-    async def _run(self, look_up: partial[Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, look_up)

@@ -31,7 +31,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_vidu import client as client_module
-from airflow_provider_vidu.api import endpoints
+from airflow_provider_vidu.api import endpoints, errors
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import (
     Fate,
@@ -46,7 +46,8 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
 )
-from airflow_provider_vidu.client import GET_ATTEMPTS, AsyncViduClient, ViduClient, proxy_for
+from airflow_provider_vidu.api.redaction import redacted
+from airflow_provider_vidu.client import GET_ATTEMPTS, AsyncViduClient, ViduClient, proxy_for, proxy_to
 
 KEY = "vda_secret_0123456789"
 TASK_ID = "911045603801182208"
@@ -547,22 +548,65 @@ def test_a_host_that_cannot_be_one_sent_nothing(transport, base_url):
     unsent(transport.fails(ViduUnavailableError, account(base_url=base_url), "submit", WIRE))
 
 
-def test_a_connection_that_never_comes_about_sent_nothing(transport):
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
+@contextmanager
+def silent_addresses(count):
+    """Yield a port at which no connection is ever accepted, at 127.0.0.1 and on."""
+    opened = []
+    port = 0
+    for number in range(1, count + 1):
+        full = socket.socket()
+        full.bind((f"127.0.0.{number}", port))
         full.listen(0)
-        waiting = []
+        port = full.getsockname()[1]
+        opened.append(full)
         for _ in range(3):
             one = socket.socket()
             one.setblocking(False)
             with suppress(BlockingIOError):
                 one.connect(full.getsockname())
-            waiting.append(one)
-        url = f"http://127.0.0.1:{full.getsockname()[1]}"
-        with within(PATIENCE):
-            unsent(transport.fails(ViduUnavailableError, account(base_url=url, timeout=SHORT), "submit", WIRE))
-        for one in waiting:
+            opened.append(one)
+    try:
+        yield port
+    finally:
+        for one in opened:
             one.close()
+
+
+def test_a_connection_that_never_comes_about_sent_nothing(transport):
+    with silent_addresses(1) as port, within(PATIENCE):
+        made = account(base_url=f"http://127.0.0.1:{port}", timeout=SHORT)
+        unsent(transport.fails(ViduUnavailableError, made, "submit", WIRE))
+
+
+def test_many_silent_addresses_are_left_in_time(transport, monkeypatch):
+    real = socket.getaddrinfo
+
+    def look_up(host, port, *arguments, **named):
+        hosts = [f"127.0.0.{number}" for number in range(1, 9)] if host == "vidu.example" else [host]
+        return [entry for one in hosts for entry in real(one, port, *arguments, **named)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with silent_addresses(8) as port, within(6 * SHORT):
+        made = account(base_url=f"http://vidu.example:{port}", timeout=SHORT)
+        error = transport.fails(ViduUnavailableError, made, "submit", WIRE)
+    unsent(error)
+    assert "imed out" in str(error) or "imeout" in str(error)
+
+
+def test_hanging_name_resolution_is_left_in_time(transport, monkeypatch):
+    answered = threading.Event()
+
+    def hang(*arguments, **named):
+        answered.wait(2 * PATIENCE)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    try:
+        with within(PATIENCE):
+            made = account(base_url="http://vidu.example", timeout=SHORT)
+            unsent(transport.fails(ViduUnavailableError, made, "submit", WIRE))
+    finally:
+        answered.set()
 
 
 # TLS
@@ -731,6 +775,32 @@ def test_a_client_remembers_what_its_host_lacks(server):
                 client.list_page()
         assert client.get_task(TASK_ID).state == "processing"
     assert [received.method for received in server.received] == ["POST", "GET", "GET"]
+
+
+def test_a_maintenance_page_is_forgotten_after_a_minute(server):
+    server.script(answer(200, b"<html>back soon"), answer(200, b"<html>back soon"), answer(200, {"tasks": []}))
+    now = [0.0]
+    with ViduClient(account(server)) as client:
+        client._lacking = client_module._Lacking(client.account, clock=lambda: now[0])
+        for now[0], requests in ((0.0, 1), (59.0, 1), (60.0, 2), (119.0, 2)):
+            with pytest.raises(ViduConfigurationError, match="task list") as caught:
+                client.list_page(retry=False)
+            # A look-up still reads that there is no list.
+            assert endpoints.is_missing_endpoint(caught.value)
+            assert len(server.received) == requests
+        now[0] = 120.0
+        assert client.list_page(retry=False).tasks == ()
+
+
+@pytest.mark.parametrize(("base_url", "requests"), [("https://api.vidu.com", 2), ("https://relay.example", 1)])
+def test_vidus_own_hosts_lack_nothing(monkeypatch, base_url, requests):
+    sent = []
+    with ViduClient(Account(base_url=base_url, api_key=KEY)) as client:
+        monkeypatch.setattr(client, "_send", lambda request: sent.append(request) or (200, {}, b"<html>back soon"))
+        for _ in range(2):
+            with pytest.raises(ViduConfigurationError, match="task list"):
+                client.list_page(retry=False)
+    assert len(sent) == requests
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -936,8 +1006,13 @@ def test_a_host_that_repeats_the_key_does_not_bring_it_into_an_error(server, tra
     assert KEY not in repr(vars(caught.value))
 
 
-def _parts(key, length=6):
+def _parts(key, length=8):
     return {key[start : start + length] for start in range(len(key) - length + 1)}
+
+
+def _no_part_is_in(told):
+    found = [part for part in _parts(KEY) if part.lower() in " ".join(told.lower().split())]
+    assert not found, told
 
 
 @pytest.mark.parametrize("status", [200, 201, 302, 400, 401, 404, 429, 500, 503])
@@ -960,7 +1035,7 @@ def test_no_part_of_a_repeated_key_is_quoted_wherever_the_quote_is_cut(status, s
                 told = repr(client_module._parsed(parse, status, {}, body.encode(), account(), *more))
             except ViduError as error:
                 told = f"{error} {error!r} {vars(error)}"
-            assert not [part for part in _parts(KEY) if part in told], told
+            _no_part_is_in(told)
 
 
 @pytest.mark.parametrize("method", ["get_task", "list_page"])
@@ -971,7 +1046,49 @@ def test_no_part_of_a_repeated_key_is_kept_with_a_task_without_a_video(server, t
     made = transport.call(account(server), method, *([TASK_ID] if method == "get_task" else []))
     task = made if method == "get_task" else made.tasks[-1]
     assert (task.task_id, task.state, task.payload) == (TASK_ID, state, "p")
-    assert not [part for part in _parts(KEY) if part in f"{task!r} {task.err_code} {task.unread_reply}"]
+    _no_part_is_in(f"{task!r} {task.err_code} {task.unread_reply}")
+
+
+@pytest.mark.parametrize("name", ["state", "model", "created_at", "resolution", "wm_position"])
+@pytest.mark.parametrize("method", ["get_task", "list_page", "submit"])
+def test_no_part_of_a_repeated_key_is_kept_with_a_running_task(server, transport, method, name):
+    row = {"id": TASK_ID, "state": "processing", name: f"x {KEY}"}
+    server.script(answer(200, {"tasks": [row]} if method == "list_page" else row))
+    made = transport.call(account(server), method, *{"get_task": [TASK_ID], "submit": [WIRE]}.get(method, []))
+    task = made.tasks[0] if method == "list_page" else made
+    _no_part_is_in(f"{task!r} {vars(task)}")
+
+
+def test_a_key_behind_many_escapes_is_not_kept_with_a_task(server, transport):
+    hidden = "\\" * 9 + f"u{ord(KEY[0]):04x}{KEY[1:12]} {KEY[12:]}"
+    server.script(answer(200, f'{{"id": "{TASK_ID}", "state": "failed", "fail_reason": "x {hidden}"}}'.encode()))
+    _no_part_is_in(str(transport.call(account(server), "get_task", TASK_ID).err_msg))
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, KEY[:1] * 1_000_000),
+        (500, f"<p>{KEY}</p>\n" * 50_000),
+        (200, json.dumps({"id": "1", "state": "failed", "fail_reason": KEY[:1] * 1_000_000})),
+        (200, json.dumps({"id": "1", "state": "success", "note": KEY[:1] * 1_000_000})),
+    ],
+    ids=["HTTP 500", "web page", "failed task", "task without a video"],
+)
+def test_the_key_is_searched_for_in_what_is_quoted_not_in_megabytes(server, transport, monkeypatch, status, body):
+    searched = []
+
+    def count(text, secret):
+        searched.append(len(text))
+        return redacted(text, secret)
+
+    for module in (client_module, errors):
+        monkeypatch.setattr(module, "redacted", count)
+    server.script(answer(status, body.encode()))
+    with suppress(ViduUnavailableError):
+        transport.call(account(server), "get_task", TASK_ID, retry=False)
+    assert searched
+    assert sum(searched) < 20_000
 
 
 def test_a_key_in_an_id_or_a_link_stays_there(server, transport):
@@ -1106,6 +1223,30 @@ def test_the_same_proxy_is_chosen_for_both_transports(environment):
     assert proxy_for(Account(base_url="https://direct.example")) is None
     assert proxy_for(Account(base_url="http://127.0.0.1:1")) is None
     assert proxy_for(Account(base_url="http://localhost:1", proxy="http://own.example")) == "http://own.example"
+
+
+@pytest.mark.parametrize("of", ["connection", "environment"])
+@pytest.mark.parametrize(
+    ("link", "is_direct"),
+    [
+        ("https://storage.example/v.mp4", True),
+        ("https://storage.example:443/v.mp4", True),
+        ("https://storage.example:8443/v.mp4", False),
+        ("https://cdn.whole.example:8443/v.mp4", True),
+        ("https://other.example/v.mp4", False),
+        ("http://127.0.0.1:9/v.mp4", True),
+    ],
+)
+def test_no_proxy_means_the_same_for_the_storage_whosever_proxy_it_is(environment, of, link, is_direct):
+    proxy = "http://corporate.example:3128"
+    exceptions = "storage.example:443,whole.example"
+    if of == "connection":
+        environment(no_proxy=exceptions)
+        chosen = proxy_to(Account(proxy=proxy), link)
+    else:
+        environment(https_proxy=proxy, http_proxy=proxy, no_proxy=exceptions)
+        chosen = proxy_to(Account(), link)
+    assert chosen == (None if is_direct else proxy)
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])

@@ -306,6 +306,13 @@ def test_a_timeout_that_is_not_a_time_is_refused(value):
         (False, False),
         ("False", False),
         ("0", False),
+        (0, False),
+        ("off", False),
+        (" No ", False),
+        ("ON", True),
+        ("yes", True),
+        # What is no word for either is never a reason to verify nothing.
+        (2, "2"),
         ("/etc/ssl/relay.pem", "/etc/ssl/relay.pem"),
     ],
 )

@@ -49,7 +49,14 @@ from airflow_provider_vidu.api.proxies import choose_proxy, is_bypassed, proxy_u
     ],
 )
 def test_no_proxy_is_read_in_all_its_forms(host, no_proxy, bypassed):
-    assert is_bypassed(host, 8443, no_proxy) is bypassed
+    where = f"[{host}]" if ":" in host else host
+    assert is_bypassed(f"https://{where}:8443/ent/v2", no_proxy) is bypassed
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_url_without_a_port_has_the_port_of_its_scheme(scheme, port):
+    assert is_bypassed(f"{scheme}://vidu.example/v.mp4", f"vidu.example:{port}")
+    assert not is_bypassed(f"{scheme}://vidu.example/v.mp4", "vidu.example:8443")
 
 
 @pytest.mark.parametrize(

@@ -317,6 +317,18 @@ def everything(status, body=b"", *location):
         ),
         pytest.param(relay(credits=EMPTY_ACCOUNT), True, "Top the account up", id="an empty account"),
         pytest.param(relay(task=EMPTY_ACCOUNT), True, "and refuses others", id="an empty account, seen by a query"),
+        pytest.param(
+            everything(402, b"<html>Payment required. DEPLOYMENT_DISABLED"),
+            False,
+            "has not judged the key. A host that has not been paid",
+            id="a bill of the host's own",
+        ),
+        pytest.param(
+            relay(credits=(402, b"")), False, "has not judged the key. A host that", id="a 402 without a word"
+        ),
+        pytest.param(
+            relay(credits=(402, b'{"error": {"message": "Insufficient balance"}}')), True, "Top", id="a 402 in words"
+        ),
         pytest.param(everything(429), False, "Test again in a minute", id="too many requests"),
     ],
 )

@@ -386,6 +386,21 @@ def test_a_host_that_changes_its_address_opens_no_private_network(names, monkeyp
         open_link(PUBLIC, link, {}, {"93.184.215.14"})
 
 
+def test_hanging_name_resolution_is_left_in_time(monkeypatch):
+    answered = threading.Event()
+
+    def hang(*arguments, **named):
+        answered.wait(10)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    try:
+        with Exchange(0.05), pytest.raises(ViduUnavailableError, match="timed out"):
+            open_link_in_exchange(PUBLIC, "https://storage.example/v.mp4", {})
+    finally:
+        answered.set()
+
+
 def test_a_proxy_without_a_scheme_leads_to_the_storage_too(names, tried, monkeypatch):
     monkeypatch.setenv("https_proxy", "10.0.0.9:3128")
     with pytest.raises(ViduUnavailableError, match="unreachable"):
