@@ -245,11 +245,11 @@ def switched(name: str, value: Any) -> bool:
     :param value: a boolean, or a word for one; None and an empty text are no.
     :raises ViduInputError: something else.
     """
-    from airflow_provider_vidu.api.defaults import is_yes
+    from airflow_provider_vidu.api.defaults import is_no, is_yes
     from airflow_provider_vidu.api.errors import ViduInputError
 
     if is_yes(value):
         return True
-    if value is None or str(value).strip().lower() in {"", "false", "0", "no", "off"}:
+    if value is None or not str(value).strip() or is_no(value):
         return False
     raise ViduInputError(f"{name} must be true or false, got {value!r}.")
