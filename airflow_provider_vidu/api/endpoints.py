@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -32,15 +32,17 @@ from airflow_provider_vidu.api.errors import (
     created_nothing,
     request_error,
 )
-from airflow_provider_vidu.api.failures import read_error
+from airflow_provider_vidu.api.failures import complaint_of, read_error, went_well
 from airflow_provider_vidu.api.images import MAX_BODY_BYTES, MEBIBYTE
 from airflow_provider_vidu.api.messages import MAX_QUOTED, quoted
-from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, ViduTask, layers_of
+from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, TaskState, ViduTask, layers_of, state_word
 
 #: Vidu's largest page of the task list.
 MAX_PAGE_SIZE = 100
 #: Answers above this are not read: a list row echoes its ``images``, which may be megabytes of base64.
 MAX_ANSWER_BYTES = 8 * MEBIBYTE
+#: Pages without a row that are followed in a row.
+MAX_EMPTY_PAGES = 3
 
 # So much of a reply is kept for a person to find a link in.
 _MAX_QUOTED_REPLY = 4000
@@ -56,6 +58,12 @@ _USER = re.compile(r"//[^\s/@\"'<>\\]{1,200}@")
 _FIELDS_OF_AN_EMPTY_LIST = frozenset({"tasks", "next_page_token", "total"})
 # The same of one-hub, if its total is 0.
 _FIELDS_OF_AN_EMPTY_PAGE = frozenset({"data", "total", "page", "size"})
+# How hosts call the number of all rows, without underscores.
+_TOTALS = frozenset({"total", "totalcount", "totalitems", "totalelements", "totalrecords", "totalrows", "totaltasks"})
+# The same of pages.
+_PAGE_COUNTS = frozenset({"pages", "totalpages", "totalpage", "pagecount", "lastpage"})
+# What names the rest of a list that a host does not show.
+_MORE = re.compile(r"more|next|cursor|truncated|partial|incomplete")
 # What Vidu's and the relays' errors hold, whatever their HTTP status.
 _FIELDS_OF_AN_ERROR = frozenset({"error", "errors", "reason", "code", "message", "err_code", "detail"})
 # What a gateway says of its own request as well as of a task.
@@ -98,12 +106,14 @@ class TaskPage:
     :param next_page_token: token of the next page; None on the last one.
     :param row_count: rows on the page, unreadable ones included.
     :param total: rows of the whole list, where the host says so.
+    :param has_more: whether the host says that there are rows beyond what tokens lead to; None = it does not say.
     """
 
     tasks: tuple[ViduTask, ...]
     next_page_token: str | None
     row_count: int
     total: int | None = None
+    has_more: bool | None = None
 
 
 class Paging:
@@ -121,6 +131,7 @@ class Paging:
         self.complete = False
         self._repeated = False
         self._row_count = 0
+        self._empty_pages = 0
         self._seen: set[str] = set()
 
     def take(self, page: TaskPage) -> list[ViduTask]:
@@ -137,12 +148,16 @@ class Paging:
         # A list that repeats itself has moved while it was read, and may have skipped rows as well.
         self._repeated = self._repeated or len(new) < len(page.tasks)
         self._row_count += page.row_count
-        last = not page.next_page_token or page.row_count == 0
+        self._empty_pages = 0 if page.row_count else self._empty_pages + 1
+        last = not page.next_page_token
         # A host that knows no tokens shows its first page alone.
         is_whole = page.total is None or self._row_count >= page.total
-        # A host that ignores paging repeats its first page for ever.
-        self.ended = last or not new or page.next_page_token == self.token
-        self.complete = last and is_whole and not self._repeated
+        says_nothing = page.total is None and page.has_more is None and self.token is None
+        may_have_more = page.has_more or (says_nothing and _is_full(page.row_count))
+        # A filter may leave a page empty; a host that ignores paging repeats its first page for ever.
+        is_stuck = not new and not 0 < self._empty_pages < MAX_EMPTY_PAGES
+        self.ended = last or is_stuck or page.next_page_token == self.token
+        self.complete = last and is_whole and not may_have_more and not self._repeated
         self.token = page.next_page_token
         return new
 
@@ -335,28 +350,69 @@ def parse_list(status: int, headers: Mapping[str, str], body: bytes) -> TaskPage
 
     :return: the page; rows that cannot be read are counted and left out: a list answer is a hint.
     :raises ViduConfigurationError: a web page; this host has no list.
-    :raises ViduUnavailableError: no list. An object that says anything but a list's own fields is none: taken for an
-        empty one it would say that a submission is absent.
+    :raises ViduUnavailableError: no list, a part of one, or an error. An object that says anything but a list's own
+        fields is no list: taken for an empty one it would say that a submission is absent.
     :raises ViduError: what the answer says instead.
     """
     _refuse_web_page(status, headers, body, "task list")
     answer = _answer(status, headers, body)
     rows: Any = answer
-    token: Any = None
-    total: int | None = None
+    envelopes: list[Mapping[str, Any]] = []
     if isinstance(answer, dict):
         inner = answer.get("data")
         holder = inner if isinstance(inner, dict) and "tasks" not in answer else answer
         rows = holder.get("tasks", inner if isinstance(inner, list) else None)
-        token = holder.get("next_page_token")
-        total = _whole_number(holder.get("total", answer.get("total")))
+        envelopes = [answer] if holder is answer else [answer, holder]
+    says = _paging_of(envelopes, len(rows) if isinstance(rows, list) else 0)
     if rows is None and isinstance(answer, dict):
         fields = set(answer)
-        if not fields - _FIELDS_OF_AN_EMPTY_LIST or (total == 0 and not fields - _FIELDS_OF_AN_EMPTY_PAGE):
+        if not fields - _FIELDS_OF_AN_EMPTY_LIST or (says.total == 0 and not fields - _FIELDS_OF_AN_EMPTY_PAGE):
             rows = []
-    if not isinstance(rows, list):
-        raise ViduUnavailableError(f"Vidu answered the task list with {_excerpt(body)}.")
-    return TaskPage(tuple(_readable(rows)), str(token) if token else None, len(rows), total)
+    is_error = any(went_well(one) is False or state_word(one.get("status")) == TaskState.FAILED for one in envelopes)
+    complains = not is_error and any(went_well(one) is None and complaint_of(one) for one in envelopes)
+    if status == 206 or is_error or not isinstance(rows, list) or (complains and not rows):
+        raise ViduUnavailableError(
+            f"Vidu answered the task list with {_excerpt(body)}.", http_status=status, trace_id=_trace_id(headers)
+        )
+    # Words beside rows may say that some are missing.
+    return replace(says, tasks=tuple(_readable(rows)), has_more=complains or says.has_more)
+
+
+def _paging_of(envelopes: Sequence[Mapping[str, Any]], row_count: int) -> TaskPage:
+    """Return what a list says of its other pages, as a page without rows."""
+    said = [pair for one in envelopes for pair in _plain_fields(one)]
+    numbers = [(name, number) for name, value in said if (number := _whole_number(value)) is not None]
+    # A count may be that of the page.
+    totals = [number for name, number in numbers if name in _TOTALS or (name == "count" and number > row_count)]
+    tokens = [value for name, value in said if name == "nextpagetoken"]
+    more = [_is_yes(value) for name, value in said if _MORE.search(name) and name != "nextpagetoken"]
+    more += [number > 1 for name, number in numbers if name in _PAGE_COUNTS]
+    return TaskPage(
+        (),
+        next((str(token) for token in tokens if token), None),
+        row_count,
+        max(totals, default=None),
+        any(more) if more or tokens else None,
+    )
+
+
+def _plain_fields(envelope: Mapping[str, Any], depth: int = 2) -> Iterable[tuple[str, Any]]:
+    for name, value in envelope.items():
+        if isinstance(value, Mapping):
+            # Such as "pagination"; the envelope inside comes by itself.
+            if depth and name != "data":
+                yield from _plain_fields(value, depth - 1)
+        elif not isinstance(value, list):
+            yield re.sub(r"[^a-z]", "", str(name).lower()), value
+
+
+def _is_yes(value: Any) -> bool:
+    return bool(value) and str(value).strip().lower() not in {"false", "no", "0", "null", "none"}
+
+
+def _is_full(row_count: int) -> bool:
+    # A page has ten rows or a multiple of ten.
+    return row_count > 0 and row_count % 10 == 0
 
 
 def prepare_cancel(account: Account, task_id: str) -> HttpRequest:

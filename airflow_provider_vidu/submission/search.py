@@ -3,12 +3,13 @@
 """
 Searches the account's task list for a submission whose id nobody noted.
 
-*Absent* is only said of a list that was seen to its end, with a payload in every row, and late enough after the POST
-can have ended; everything else is *unknown*, and nothing is submitted on it unless the user has chosen so.
+*Absent* is only said of a list that was seen to its end, with the whole payload of every row, and late enough after the
+POST can have ended; everything else is *unknown*, and nothing is submitted on it unless the user has chosen so.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 MARGIN = timedelta(minutes=15)
 #: How far Vidu's clock may be behind ours where the time alone tells what may be a submission, in seconds.
 CLOCKS_DIFFER = 60.0
+# A marker that no cut has shortened: its seal, other text or an item's attempt comes after it.
+_WHOLE_MARKER = re.compile(rf"{re.escape(MARKER_PREFIX)}[0-9a-f]{{32}}(?:[^:]|:[0-9a-f]{{16}}(?:-\d+)?:\d)")
+# One that the end of the payload cuts off.
+_CUT_MARKER = re.compile(
+    rf"{re.escape(MARKER_PREFIX)}(?:[0-9a-f]{{0,31}}|[0-9a-f]{{32}}:[0-9a-f]{{0,16}}(?:-\d*)?:?)\Z"
+)
+_ELLIPSES = ("…", "...")
+
 #: Seconds between two searches while a submission may still become visible.
 GAP = 10.0
 #: The same, where a whole Dag run's time is searched.
@@ -143,16 +152,16 @@ def _search_marks(
     log: Any,
     payloads: MutableMapping[str, str],
 ) -> Found:
-    walk = Walk(search_from)
+    walk = Walk(search_from, payloads)
     try:
         while not walk.paging.ended:
             walk.take(client.list_page(**walk.query()))
     except ViduError as error:
         return _without_list(client, error, log)
-    rows = [with_facts(client, row, payloads) for row in walk.rows]
+    rows = _queried(client, walk)
     own = [row for row in rows if any(mark in (row.payload or "") for mark in marks)]
     own.sort(key=lambda row: (row.created or 0.0, len(row.task_id), row.task_id), reverse=True)
-    unreadable = [row.task_id for row in rows if row.payload is None]
+    unreadable = [row.task_id for row in rows if row not in own and not walk.is_told(row)]
     verdict = walk.verdict(unreadable) if can_be_found else LookUp.UNKNOWN
     if not own:
         return Found(look_up=verdict, candidates=tuple(unreadable))
@@ -182,7 +191,7 @@ def _search(
     client: ViduClient, record: SubmissionRecord, settled: float, log: Any, payloads: MutableMapping[str, str]
 ) -> Found:
     begin = record.attempted_at if record.search_from is None else record.search_from
-    walk = Walk(begin)
+    walk = Walk(begin, payloads)
     try:
         while not walk.paging.ended:
             walk.take(client.list_page(**walk.query()))
@@ -194,17 +203,23 @@ def _search(
         return Found(look_up=LookUp.UNKNOWN, candidates=near)
     # Without its seal, which is long: a host may cut payloads in a list.
     core = record.marker.partition(".")[0]
-    found: list[ViduTask] = []
-    candidates: list[str] = []
-    for row in walk.rows:
-        task = with_facts(client, row, payloads)
-        if task.payload is None:
-            candidates.append(task.task_id)
-        elif core in task.payload:
-            found.append(task)
+    rows = _queried(client, walk)
+    found = [row for row in rows if core in (row.payload or "")]
     if found:
         return Found(best(found))
-    return Found(look_up=walk.verdict(candidates), candidates=tuple(candidates))
+    candidates = tuple(row.task_id for row in rows if not walk.is_told(row))
+    return Found(look_up=walk.verdict(candidates), candidates=candidates)
+
+
+def _queried(client: ViduClient, walk: Walk) -> list[ViduTask]:
+    """Return a walk's rows with what the list leaves out."""
+    rows = []
+    for row in walk.shown():
+        try:
+            rows.append(walk.learn(client.get_task(row.task_id), row) if walk.lacks_facts(row) else row)
+        except ViduNotFoundError:
+            rows.append(row)
+    return rows
 
 
 class Walk:
@@ -212,13 +227,16 @@ class Walk:
     A walk through the account's list, and what it allows to say of a submission that is not in it.
 
     :param begin: of the time that is searched, epoch seconds; clocks differ, so it goes back further.
+    :param payloads: queried by earlier searches, by task id. A payload never changes: it is queried once a look-up.
     """
 
-    def __init__(self, begin: float) -> None:
+    def __init__(self, begin: float, payloads: MutableMapping[str, str]) -> None:
         self.paging = endpoints.Paging()
         self.rows: list[ViduTask] = []
         self._since = datetime.fromtimestamp(begin, timezone.utc) - MARGIN
         self._readable = True
+        self._longest = 0
+        self._payloads = payloads
 
     def query(self) -> dict[str, Any]:
         """Return the question for the next page."""
@@ -232,6 +250,33 @@ class Walk:
         """
         self._readable = self._readable and page.row_count == len(page.tasks)
         self.rows += self.paging.take(page)
+        self._longest = max((len(row.payload or "") for row in self.rows), default=0)
+
+    def shown(self) -> list[ViduTask]:
+        """Return the rows, with the payloads that earlier searches have queried."""
+        known = self._payloads
+        return [
+            row.model_copy(update={"payload": known[row.task_id]}) if row.task_id in known else row for row in self.rows
+        ]
+
+    def is_told(self, row: ViduTask) -> bool:
+        """Say whether the whole payload of a row is known: lists may leave it out, leave it empty, or cut it."""
+        return row.task_id in self._payloads or not (row.payload is None or may_be_cut(row.payload, self._longest))
+
+    def lacks_facts(self, row: ViduTask) -> bool:
+        """Say whether a row has to be queried, see :func:`lacks_facts`."""
+        return not self.is_told(row) or lacks_facts(row)
+
+    def learn(self, answer: ViduTask, row: ViduTask) -> ViduTask:
+        """
+        Return a row with what a query has shown.
+
+        :param answer: to the query.
+        :param row: as listed.
+        """
+        if answer.payload is not None:
+            self._payloads[row.task_id] = answer.payload
+        return answer.filled_from(row)
 
     def verdict(self, untold: Sequence[object]) -> LookUp:
         """
@@ -309,6 +354,21 @@ def _created_within(row: ViduTask, begin: float, end: float) -> bool:
     return row.created is None or begin - CLOCKS_DIFFER <= row.created <= end
 
 
+def may_be_cut(payload: str, longest: int) -> bool:
+    """
+    Say whether a list may have left out a row's payload, or a part of it with a marker.
+
+    :param payload: as listed.
+    :param longest: characters of the longest payload in the list: one that is shorter was not cut for its length.
+    """
+    text = payload.rstrip("".join(_ELLIPSES))
+    if not text or _CUT_MARKER.search(text):
+        return True
+    if _WHOLE_MARKER.search(text):
+        return False
+    return payload.endswith(_ELLIPSES) or len(payload) >= longest
+
+
 def lacks_facts(row: ViduTask) -> bool:
     """
     Say whether a listed task has to be queried: lists may leave out the payload, and why a task has failed.
@@ -318,31 +378,15 @@ def lacks_facts(row: ViduTask) -> bool:
     return row.payload is None or (row.is_unexplained and MARKER_PREFIX in row.payload)
 
 
-def with_facts(client: ViduClient, row: ViduTask, payloads: MutableMapping[str, str]) -> ViduTask:
+def with_facts(client: ViduClient, row: ViduTask) -> ViduTask:
     """
     Return a listed task with what its list leaves out.
 
-    :param payloads: of earlier searches, by task id: a payload never changes, so it is queried once a look-up.
     :return: its payload is None where no reply has it.
     """
-    row = with_payload(row, payloads)
     if not lacks_facts(row):
         return row
     try:
-        return remember_payload(client.get_task(row.task_id).filled_from(row), payloads)
+        return client.get_task(row.task_id).filled_from(row)
     except ViduNotFoundError:
         return row
-
-
-def with_payload(row: ViduTask, payloads: MutableMapping[str, str]) -> ViduTask:
-    """Return a listed task with the payload that an earlier search has queried."""
-    if row.payload is not None or row.task_id not in payloads:
-        return row
-    return row.model_copy(update={"payload": payloads[row.task_id]})
-
-
-def remember_payload(task: ViduTask, payloads: MutableMapping[str, str]) -> ViduTask:
-    """Keep a queried task's payload for the next search, and return the task."""
-    if task.payload is not None:
-        payloads[task.task_id] = task.payload
-    return task

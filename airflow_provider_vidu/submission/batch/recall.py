@@ -187,7 +187,7 @@ async def recall(
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     """
     rows = await read_list(client, begin, log, payloads)
-    found = [one for task, payload in rows.tasks if payload and (one := read_marker(payload, task, marks))]
+    found = [one for task in rows.tasks if task.payload and (one := read_marker(task.payload, task, marks))]
     generation = newest(found if rows.has_list else of_manifest(manifest, marks))
     if generation is not None:
         generation = replace(generation, is_listed=rows.has_list)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Searches the account's list once for all lost submissions of a batch, by the rules of ``submission_search``."""
+"""Searches the account's list once for all lost submissions of a batch, by the rules of ``submission.search``."""
 
 from __future__ import annotations
 
@@ -16,11 +16,8 @@ from airflow_provider_vidu.submission.protocol import LookUp
 from airflow_provider_vidu.submission.search import (
     Walk,
     best,
-    lacks_facts,
     lacks_list,
     raise_unless_there_is_no_list,
-    remember_payload,
-    with_payload,
 )
 
 if TYPE_CHECKING:
@@ -75,19 +72,16 @@ class Rows:
     """
     The account's list, as far as it was seen.
 
-    :param tasks: each with its payload; None = neither the list nor a query has it.
+    :param tasks: each with its payload, as far as the list or a query has it.
+    :param unreadable: the ids of those whose whole payload is unknown.
     :param verdict: what it means that a submission is not among them.
     :param has_list: False = this host has no list at all.
     """
 
-    tasks: tuple[tuple[ViduTask, str | None], ...] = ()
+    tasks: tuple[ViduTask, ...] = ()
+    unreadable: tuple[str, ...] = ()
     verdict: LookUp = LookUp.UNKNOWN
     has_list: bool = True
-
-    @property
-    def unreadable(self) -> tuple[str, ...]:
-        """The ids of tasks whose payload is unknown."""
-        return tuple(task.task_id for task, payload in self.tasks if payload is None)
 
 
 async def read_list(client: AsyncViduClient, begin: float, log: Any, payloads: MutableMapping[str, str]) -> Rows:
@@ -98,7 +92,7 @@ async def read_list(client: AsyncViduClient, begin: float, log: Any, payloads: M
     :param payloads: of earlier walks, by task id; a payload never changes, so it is queried once.
     :raises ViduUnavailableError: the list cannot be read now.
     """
-    walk = Walk(begin)
+    walk = Walk(begin, payloads)
     try:
         while not walk.paging.ended:
             walk.take(await client.list_page(**walk.query()))
@@ -107,19 +101,18 @@ async def read_list(client: AsyncViduClient, begin: float, log: Any, payloads: M
         return Rows(has_list=not lacks_list(client.account, error))
     at_once = asyncio.Semaphore(MAX_PARALLEL)
 
-    async def with_facts(row: ViduTask) -> ViduTask:
-        row = with_payload(row, payloads)
-        if not lacks_facts(row):
+    async def queried(row: ViduTask) -> ViduTask:
+        if not walk.lacks_facts(row):
             return row
         async with at_once:
             try:
-                return remember_payload((await client.get_task(row.task_id)).filled_from(row), payloads)
+                return walk.learn(await client.get_task(row.task_id), row)
             except ViduNotFoundError:
                 return row
 
-    rows = await asyncio.gather(*map(with_facts, walk.rows))
-    unreadable = [row.task_id for row in rows if row.payload is None]
-    return Rows(tuple((row, row.payload) for row in rows), walk.verdict(unreadable))
+    rows = await asyncio.gather(*map(queried, walk.shown()))
+    unreadable = tuple(row.task_id for row in rows if not walk.is_told(row))
+    return Rows(tuple(rows), unreadable, walk.verdict(unreadable))
 
 
 async def search(
@@ -135,8 +128,8 @@ async def search(
     """
     rows = await read_list(client, begin, log, payloads)
     found = Sightings(otherwise=rows.verdict, candidates=rows.unreadable)
-    for row, payload in rows.tasks:
-        if payload is not None and (named := identity_of(payload, generation)):
+    for row in rows.tasks:
+        if row.payload is not None and (named := identity_of(row.payload, generation)):
             identity, attempt = named
             attempts = found.by_attempt[identity]
             attempts[attempt] = best([attempts[attempt], row]) if attempt in attempts else row

@@ -775,7 +775,8 @@ def test_a_bare_list_is_a_page_without_a_successor():
 
 @pytest.mark.parametrize("answer", [{}, {"tasks": None}, {"tasks": [], "next_page_token": ""}, []])
 def test_an_empty_page_is_empty(answer):
-    assert parse_list(200, {}, body(answer)) == TaskPage((), None, 0)
+    page = parse_list(200, {}, body(answer))
+    assert (page.tasks, page.next_page_token, page.row_count) == ((), None, 0)
 
 
 def test_an_unreadable_row_is_counted_and_costs_that_row_alone():
@@ -811,7 +812,11 @@ def walk(*pages):
         ([page("1", "2")], True, ["1", "2"]),
         ([page()], True, []),
         ([page("1", token="a"), page("2")], True, ["1", "2"]),
-        ([page("1", token="a"), page(token="b")], True, ["1"]),
+        ([page("1", token="a"), page(token="b"), page()], True, ["1"]),
+        # A filter has left two pages empty, and the third has the row.
+        ([page(token="a"), page(token="b"), page("1")], True, ["1"]),
+        # A host that gives a token with every page.
+        ([page("1", token="a"), page(token="b"), page(token="c"), page(token="d")], False, ["1"]),
         # A host that ignores the token and repeats itself.
         ([page("1", token="a"), page("1", token="b")], False, ["1"]),
         ([page("1", token="a"), page("1")], False, ["1"]),
@@ -837,6 +842,84 @@ def test_a_page_of_fewer_rows_than_the_total_is_not_the_whole_list(total, comple
     paging = Paging()
     paging.take(parse_list(200, {}, body(answer)))
     assert (paging.ended, paging.complete) == (True, complete)
+
+
+def rows_of(count):
+    return [{"id": str(number), "state": "success"} for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "complete"),
+    [
+        ({"tasks": rows_of(20), "next_page_token": ""}, True),
+        ({"tasks": rows_of(100), "next_page_token": ""}, True),
+        ({"tasks": rows_of(100), "total": 100}, True),
+        ({"tasks": rows_of(100), "has_more": False}, True),
+        ({"tasks": rows_of(99)}, True),
+        ({"code": 0, "message": "ok", "data": {"tasks": rows_of(3), "next_page_token": ""}}, True),
+        ({"code": 200, "message": "查询成功", "success": True, "data": rows_of(3), "error": None}, True),
+        ({"code": "success", "message": "", "data": rows_of(3), "request_id": "r", "count": 3}, True),
+        ({"code": 1, "msg": "success", "data": rows_of(3), "errors": []}, True),
+        ({"tasks": rows_of(3), "pagination": {"total": 3, "page": 1, "next": None}}, True),
+        ({"object": "list", "data": rows_of(20), "has_more": True}, False),
+        ({"data": {"tasks": rows_of(3), "hasMore": "true"}}, False),
+        ({"tasks": rows_of(20), "pagination": {"total": 500, "page": 1}}, False),
+        ({"tasks": rows_of(3), "meta": {"paging": {"totalCount": 4}}}, False),
+        ({"tasks": rows_of(3), "count": 7}, False),
+        ({"tasks": rows_of(3), "total_pages": 2}, False),
+        ({"tasks": rows_of(3), "links": {"next": "https://x.example/tasks?page=2"}}, False),
+        ({"tasks": rows_of(3), "next_cursor": "c"}, False),
+        ({"tasks": rows_of(3), "truncated": True}, False),
+        # Nothing is said of pages, and there are as many rows as on one.
+        ({"tasks": rows_of(100)}, False),
+        (rows_of(10), False),
+        ({"tasks": rows_of(3), "message": "shard 2 has timed out"}, False),
+    ],
+    ids=lambda value: str(value)[-60:],
+)
+def test_a_list_is_whole_only_if_nothing_says_that_there_is_more(answer, complete):
+    """What is missing from a list that was seen whole is submitted again, and billed."""
+    page = parse_list(200, {}, body(answer))
+    assert page.row_count == len(page.tasks) >= 3
+    paging = Paging()
+    paging.take(page)
+    assert (paging.ended, paging.complete) == (True, complete)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"data": {"tasks": rows_of(3)}, "next_page_token": "t"},
+        {"tasks": rows_of(3), "nextPageToken": "t"},
+        {"tasks": rows_of(3), "pagination": {"next_page_token": "t"}},
+        {"tasks": [], "next_page_token": "t"},
+    ],
+    ids=str,
+)
+def test_a_page_token_is_followed_wherever_it_is(answer):
+    paging = Paging()
+    paging.take(parse_list(200, {}, body(answer)))
+    assert (paging.ended, paging.token) == (False, "t")
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (200, {"success": False, "message": "database is locked", "data": []}),
+        (200, {"code": 500, "message": "internal error", "tasks": []}),
+        (200, {"code": "fail", "message": "upstream timeout", "data": {"tasks": []}}),
+        (200, {"data": {"code": 503, "tasks": []}}),
+        (200, {"message": "database is locked", "data": []}),
+        (200, {"error": {"message": "no"}, "tasks": rows_of(3)}),
+        (200, {"status": "error", "tasks": []}),
+        (200, {"code": "500", "tasks": rows_of(3)}),
+        (206, {"tasks": rows_of(3)}),
+    ],
+    ids=str,
+)
+def test_a_lists_error_is_an_outage_and_never_an_empty_list(status, answer):
+    with pytest.raises(ViduUnavailableError):
+        parse_list(status, {}, body(answer))
 
 
 def test_a_row_that_one_page_holds_twice_is_given_once():

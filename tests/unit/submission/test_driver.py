@@ -234,6 +234,56 @@ def test_a_list_without_payload_is_completed_by_single_queries(make, vidu):
     assert len(vidu.submissions) == 1
 
 
+CUTS = {
+    "emptied": lambda payload: "",
+    "at 30": lambda payload: payload[:30],
+    "at 100": lambda payload: payload[:100],
+    "at 42": lambda payload: payload[:42],
+    "with an ellipsis": lambda payload: payload if len(payload) < 25 else f"{payload[:20].rstrip()}…",
+}
+PAYLOADS = {
+    "the marker": "",
+    "at its start": "{marker} of ACME",
+    "at its end": "order 4711 of ACME, " + "line " * 20 + "{marker}",
+}
+
+
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
+def test_a_payload_that_a_list_empties_or_cuts_is_queried(make, vidu, monkeypatch, payload, cut):
+    monkeypatch.setattr("airflow_provider_vidu.compat.sealed", lambda parts: "x" * 300)
+    vidu.add("1", "order-17")
+    vidu.add("2", f"avp1:{'0' * 32}.{'y' * 90}")
+    vidu.replies, vidu.as_listed = [LOST], lambda payload: cut(payload)
+    task = make().submit(lambda: {**WIRE, "payload": payload})
+    assert len(vidu.submissions) == 1
+    assert task.task_id == "900001"
+
+
+def test_a_payload_that_is_listed_but_not_queried_is_still_recognised(make, vidu):
+    vidu.replies, vidu.hides_payload = [LOST], True
+    assert make().submit(lambda: WIRE).task_id == "900001"
+
+
+def test_a_payload_that_no_query_completes_leaves_the_submission_in_doubt(make, vidu):
+    vidu.add("1", "order-17")
+    vidu.replies, vidu.hides_payload, vidu.as_listed = [NEVER_ARRIVED], True, lambda payload: ""
+    with pytest.raises(ViduSubmissionInDoubtError, match="Vidu tasks that may be it: 1"):
+        make().submit(lambda: WIRE)
+
+
+def test_payloads_that_are_whole_are_not_queried(make, vidu):
+    """An account may have thousands of other tasks."""
+    for number in range(49):
+        vidu.add(str(number), f"order-{number}")
+        vidu.add(f"1{number}", f"avp1:{number:032x}:{number:016x}:1")
+        vidu.add(f"2{number}", f"avp1:{number:032x}.sealed")
+    vidu.replies = [NEVER_ARRIVED]
+    make().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 2
+    assert vidu.queried == []
+
+
 def test_a_look_up_queries_a_payload_once(make, vidu, clock):
     """A look-up searches every few seconds until the list has settled; a hundred rows are a hundred queries."""
     sibling = make(key="a sibling").submit(lambda: WIRE)

@@ -163,6 +163,14 @@ def test_a_list_that_cannot_say_stops_before_anything_is_sent(make, discard, vid
     assert len(vidu.submissions) == 2
 
 
+@pytest.mark.parametrize("cut", [0, 8, 30])
+def test_a_payload_that_the_list_empties_or_cuts_is_queried(make, discard, vidu, cut):
+    first = make().submit(lambda: WIRE)
+    vidu.cancellable, vidu.as_listed = False, lambda payload: payload[:cut]
+    assert discard().submit(lambda: WIRE).task_id == first.task_id
+    assert len(vidu.submissions) == 1
+
+
 def test_a_payload_without_a_marker_stops_before_anything_is_sent(make, discard, vidu):
     own = {**WIRE, "payload": "order-17"}
     make().submit(lambda: own)

@@ -227,6 +227,28 @@ def test_an_own_payload_without_a_marker_stops_before_anything_is_sent(stage):
     assert len(stage.vidu.tasks) == 16
 
 
+@pytest.mark.parametrize("cut", [0, 8, 37, 45])
+def test_payloads_that_the_list_empties_or_cuts_are_queried(stage, cut):
+    first = stage.submit(ROWS)
+    listed(stage, lambda: [{**row, "payload": row["payload"][:cut]} for row in stage.vidu.tasks.values()])
+    again = stage.submit(ROWS, discard=True)
+    assert [item.task_id for item in again.items] == [item.task_id for item in first.items]
+    assert len(stage.vidu.tasks) == 8
+
+
+def test_a_list_that_says_that_it_has_more_stops_before_anything_is_sent(stage):
+    stage.submit(ROWS)
+    rows = [{"id": "1", "state": "success", "payload": "x"}]
+    listed(stage, lambda: rows)
+    real = stage.vidu.instead
+    stage.vidu.instead = lambda operation, request: (
+        reply(200, {"object": "list", "data": rows, "has_more": True}) if real(operation, request) else None
+    )
+    with pytest.raises(ViduSubmissionInDoubtError):
+        stage.submit(ROWS, discard=True)
+    assert len(stage.vidu.tasks) == 8
+
+
 def test_a_host_that_hides_payloads_stops_before_anything_is_sent(stage):
     stage.submit(ROWS)
 
