@@ -30,6 +30,7 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
     created_nothing,
+    is_of_a_limit,
     request_error,
 )
 from airflow_provider_vidu.api.failures import complaint_of, read_error, went_well
@@ -66,12 +67,10 @@ _PAGE_COUNTS = frozenset({"pages", "totalpages", "totalpage", "pagecount", "last
 _MORE = re.compile(r"more|next|cursor|truncated|partial|incomplete")
 # What Vidu's and the relays' errors hold, whatever their HTTP status.
 _FIELDS_OF_AN_ERROR = frozenset({"error", "errors", "reason", "code", "message", "err_code", "detail"})
-# What a gateway says of its own request as well as of a task.
-_WORDS_OF_A_GATEWAY = frozenset({"error", "timeout"})
-# What a reply about a task has beside its state.
-_FIELDS_OF_A_TASK = frozenset(
-    {"id", "task_id", "progress", "creations", "credits", "err_code", "fail_reason", "created_at", "model"}
-)
+# What only a reply about a task has beside its state.
+_FIELDS_OF_A_TASK = frozenset({"progress", "creations", "credits", "fail_reason"})
+# What a reply about a task may have, and an error of the query as well.
+_FIELDS_OF_A_FAILURE = _FIELDS_OF_A_TASK | {"err_code", "err_msg", "error", "model", "created_at", "video_url"}
 
 
 @dataclass(frozen=True)
@@ -292,16 +291,26 @@ def parse_task(status: int, headers: Mapping[str, str], body: bytes, task_id: st
 
 
 def _is_of_a_task(task: ViduTask, layers: Sequence[Mapping[str, Any]], task_id: str) -> bool:
+    """Say whether a reply is about the task. A failure, which may have it paid for again, may be the query's own."""
     names = {name for layer in layers for name in layer}
-    if not names & _FIELDS_OF_AN_ERROR:
+    if not task.failed:
+        return task.state is not None or not names & _FIELDS_OF_AN_ERROR
+    is_named = any(str(layer.get(name)) == task_id for layer in layers for name in ("id", "task_id"))
+    if is_of_a_limit(task.err_code):
+        # A query is refused for it, too.
+        return is_named and bool(names & _FIELDS_OF_A_FAILURE)
+    if is_named:
         return True
-    word = str(layers[0].get("state") or layers[0].get("status")).strip().lower()
-    if word in _WORDS_OF_A_GATEWAY and task_id not in {str(layers[0].get(name)) for name in ("id", "task_id")}:
-        # An id may be the request's.
-        names -= {"id"}
-    # In an envelope the state inside is the task's, while a bare "failed" may be the query's.
+    envelope = layers[0]
     is_inside = any(layer.get("state") or layer.get("status") for layer in layers[1:])
-    return task.state is not None and (is_inside or not task.failed or bool(names & _FIELDS_OF_A_TASK))
+    if is_inside and went_well(envelope) is False:
+        return False
+    if went_well(envelope) or names & _FIELDS_OF_A_TASK:
+        return True
+    # Vidu's own word; gateways say "status".
+    is_vidus = any(layer.get("state") for layer in layers)
+    complains = any(went_well(layer) is False or complaint_of(layer) for layer in layers)
+    return (is_vidus and "err_code" in names) or ((is_vidus or is_inside) and not complains)
 
 
 def prepare_list(

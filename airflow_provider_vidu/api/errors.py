@@ -306,6 +306,15 @@ def fate_of_reason(reason: str | None) -> Fate:
     return Fate.RETRYABLE if REASONS.get(reason or "") in {_LATER, _LIMIT} else Fate.PERMANENT
 
 
+def is_of_a_limit(reason: str | None) -> bool:
+    """
+    Say whether a reason is about too many requests at once.
+
+    :param reason: Vidu's ``reason`` or ``err_code``.
+    """
+    return REASONS.get(reason or "") == _LIMIT
+
+
 def is_outage(result: object) -> bool:
     """
     Tell whether an error says more of the host, or of the key, than of the task that was asked for.

@@ -601,7 +601,8 @@ def test_only_a_success_has_a_link_and_an_envelopes_status_is_the_requests(reply
         ({"status": "failed", "error": {"message": "upstream timeout"}}, False),
         ({"code": "fail_to_fetch_task", "status": "rejected", "data": None}, False),
         ({"message": "no", "status": "failed", "data": {"status": ""}}, False),
-        ({"status": "failed", "message": "moderation", "id": "1"}, True),
+        ({"status": "failed", "message": "moderation", "id": TASK_ID}, True),
+        ({"status": "failed", "message": "upstream unreachable", "id": "req-9f2c"}, False),
         ({"status": "failed", "error": {"message": "no"}, "progress": 0}, True),
         ({"code": "success", "message": "", "data": {"status": "FAILURE", "fail_reason": "no"}}, True),
         ({"state": "failed", "err_code": "AuditSubmitIllegal"}, True),
@@ -625,13 +626,53 @@ def test_a_gateways_failed_query_is_not_a_failed_task(reply, is_of_the_task):
         ({"id": TASK_ID, "status": "error", "message": "no"}, True),
         ({"id": "of-the-relay", "status": "timeout", "error": "no", "progress": 3}, True),
         ({"code": "success", "data": {"status": "timeout", "fail_reason": "no"}}, True),
-        ({"status": "error"}, True),
+        ({"status": "error"}, False),
+        ({"status": "timeout"}, False),
+        ({"status": "error", "msg": "database is locked"}, False),
+        ({"success": False, "status": "fail", "msg": "InternalServiceFailure"}, False),
+        ({"status": "error", "error_msg": "InternalServiceFailure"}, False),
+        ({"status": "error", "err_code": "InternalServiceFailure"}, False),
+        ({"status": "error", "created_at": "2026-11-28T10:00:00Z", "error": "upstream timeout"}, False),
+        ({"code": 504, "message": "gateway timeout", "data": {"status": "timeout"}}, False),
+        ({"code": 500, "message": "no", "data": {"status": "error", "message": "InternalServiceFailure"}}, False),
+        ({"code": 500, "message": "no", "data": {"task_id": TASK_ID, "status": "FAILURE", "fail_reason": "x"}}, True),
+        ({"code": 0, "message": "ok", "data": {"status": "failed", "message": "moderation"}}, True),
     ],
     ids=str,
 )
 def test_a_gateways_own_timeout_is_not_the_tasks(reply, is_of_the_task):
     """A task that goes on would be paid for twice."""
     test_a_gateways_failed_query_is_not_a_failed_task(reply, is_of_the_task)
+
+
+VIDUS_FAILURE = {"id": TASK_ID, "state": "failed", "credits": 0, "payload": "", "creations": []}
+
+
+@pytest.mark.parametrize("reason", ["TooManyRequests", "SystemThrottling", "QuotaExceeded"])
+@pytest.mark.parametrize(
+    ("reply", "is_of_the_task"),
+    [
+        (lambda reason: {"status": "error", "msg": f"{reason}: query rate of this key"}, False),
+        (lambda reason: {"success": False, "status": "fail", "msg": reason}, False),
+        (lambda reason: {"code": 429, "message": "no", "data": {"status": "error", "message": f"{reason}: no"}}, False),
+        (lambda reason: {"status": "error", "err_code": reason, "message": "slow down"}, False),
+        (lambda reason: {"id": "req-9f2c", "status": "fail", "message": f"{reason}: query rate"}, False),
+        (lambda reason: {"status": "failed", "data": None, "msg": reason}, False),
+        (lambda reason: {"id": TASK_ID, "status": "failed", "message": reason}, False),
+        (lambda reason: {"state": "failed", "err_code": reason}, False),
+        (lambda reason: {**VIDUS_FAILURE, "err_code": reason}, True),
+        (lambda reason: {"id": TASK_ID, "status": "failed", "video_url": "", "err_msg": reason}, True),
+        (
+            lambda reason: {
+                "code": "success",
+                "data": {"task_id": TASK_ID, "status": "FAILURE", "fail_reason": reason, "data": VIDUS_FAILURE},
+            },
+            True,
+        ),
+    ],
+)
+def test_a_limit_of_queries_is_no_failure_of_the_task(reply, is_of_the_task, reason):
+    test_a_gateways_failed_query_is_not_a_failed_task(reply(reason), is_of_the_task)
 
 
 @pytest.mark.parametrize(
