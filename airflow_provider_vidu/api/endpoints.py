@@ -67,6 +67,9 @@ _PAGE_COUNTS = frozenset({"pages", "totalpages", "totalpage", "pagecount", "last
 _MORE = re.compile(r"more|next|cursor|truncated|partial|incomplete")
 # What Vidu's and the relays' errors hold, whatever their HTTP status.
 _FIELDS_OF_AN_ERROR = frozenset({"error", "errors", "reason", "code", "message", "err_code", "detail"})
+# A relay's envelopes around the id of a created task.
+_MOST_NESTED_ID = 4
+_SPELLINGS_OF_TASK_ID = ("task_id", "taskId", "taskID")
 # What only a reply about a task has beside its state.
 _FIELDS_OF_A_TASK = frozenset({"progress", "creations", "credits", "fail_reason"})
 # What a reply about a task may have, and an error of the query as well.
@@ -215,14 +218,8 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
         :func:`airflow_provider_vidu.api.errors.created_nothing`.
     """
     if 200 <= status < 300:
-        answer = _json(body)
-        if isinstance(answer, dict) and not answer.get("task_id"):
-            # Beside a relay's envelope an id may be that of the request.
-            inner = answer.get("data")
-            if isinstance(inner, dict) and (inner.get("task_id") or inner.get("id")):
-                answer = inner
         try:
-            return ViduTask.model_validate(answer, context=NEW_TASK)
+            return ViduTask.model_validate(_created_in(_json(body)), context=NEW_TASK)
         except ValidationError:
             pass
     error, is_definite = _error_of(status, headers, body)
@@ -246,6 +243,43 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
         by_gateway = f" {error.advice}" if status == 403 else ""
         error.advice = f"Nothing was created or billed; a retry submits it.{by_gateway}"
     raise error
+
+
+def _created_in(answer: Any) -> Any:
+    """
+    Return the object of a create reply that has the task's id; None where no id can be told from the request's.
+
+    ``task_id`` counts anywhere, if there is one only. ``id`` is the request's in an error.
+    """
+    if isinstance(answer, dict) and answer.get("task_id"):
+        return answer
+    found = _with_task_id(answer)
+    if found:
+        return found[0] if len({one["task_id"] for one in found}) == 1 else None
+    if not isinstance(answer, dict):
+        return None
+    inner = answer.get("data")
+    created = inner if isinstance(inner, dict) and inner.get("id") else answer
+    layers = [answer, created]
+    state = state_word(created.get("state") or created.get("status"))
+    if state == TaskState.FAILED or any(went_well(layer) is False for layer in layers):
+        return None
+    is_said_to_be_fine = state is not None or any(map(went_well, layers))
+    return created if is_said_to_be_fine or not any(map(complaint_of, layers)) else None
+
+
+def _with_task_id(answer: Any) -> list[dict[str, Any]]:
+    found = []
+    pending = [(answer, _MOST_NESTED_ID)]
+    while pending:
+        value, depth = pending.pop()
+        if isinstance(value, dict):
+            task_id = next((value[name] for name in _SPELLINGS_OF_TASK_ID if value.get(name)), None)
+            if isinstance(task_id, (str, int)) and not isinstance(task_id, bool):
+                found.append({**value, "task_id": str(task_id)})
+        if depth and isinstance(value, (dict, list)):
+            pending += [(inner, depth - 1) for inner in (value.values() if isinstance(value, dict) else value)]
+    return found
 
 
 def prepare_task(account: Account, task_id: str) -> HttpRequest:

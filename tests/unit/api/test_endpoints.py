@@ -201,6 +201,15 @@ def test_a_created_task_is_read():
         {"id": int(TASK_ID)},
         {"code": "success", "data": {"task_id": TASK_ID}},
         {"id": "request-1", "data": {"task_id": TASK_ID}},
+        {"id": "request-1", "data": [{"task_id": TASK_ID}]},
+        {"id": "request-1", "output": {"task_id": TASK_ID, "task_status": "PENDING"}},
+        {"id": "request-1", "data": {"result": {"task_id": int(TASK_ID)}}},
+        {"id": "request-1", "taskId": TASK_ID},
+        {"id": "request-1", "code": 504, "message": "timeout", "data": {"task_id": TASK_ID}},
+        [{"task_id": TASK_ID}],
+        {"id": TASK_ID, "status": "queued", "message": "Task created"},
+        {"code": 200, "message": "Task created", "data": {"id": TASK_ID}},
+        {"id": TASK_ID, "message": "success", "error": None},
         {"id": TASK_ID, "data": None},
         {"id": TASK_ID, "data": {}},
         {"task_id": TASK_ID, "data": {"task_id": "another"}},
@@ -220,6 +229,25 @@ def test_a_success_without_an_id_is_in_doubt(status, answer):
         parse_create(status, {}, answer)
     assert caught.value.fate is Fate.IN_DOUBT
     assert caught.value.http_status == status
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"id": "req-7", "code": 504, "message": "gateway timeout"},
+        {"id": "req-7", "error": {"code": "timeout", "message": "upstream timeout"}},
+        {"code": 504, "message": "gateway timeout", "data": {"id": "req-7"}},
+        {"id": "req-7", "message": "gateway timeout"},
+        {"id": "req-7", "success": False, "msg": "no"},
+        {"id": "req-7", "status": "failed", "message": "InternalServiceFailure"},
+        {"id": "req-7", "data": [{"task_id": "1"}, {"task_id": "2"}]},
+    ],
+    ids=str,
+)
+def test_the_id_of_a_request_is_no_task(answer):
+    """The task would never be found under it, while the account's list shows its marker."""
+    with pytest.raises(ViduSubmissionInDoubtError):
+        parse_create(200, {}, body(answer))
 
 
 @pytest.mark.parametrize("status", [100, 101, 102, 103, 199, 408, 409, 499, 500, 502, 503, 504, 520, 599, 600, 999])
