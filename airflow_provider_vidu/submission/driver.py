@@ -476,7 +476,7 @@ class Submission:
             self._has_list = found.has_list
             return replace(known, look_up=found.look_up), None, found.candidates
         self._note_task(found.task)
-        if self._store is not None:
+        if self._store is not None and known.record.phase is Phase.INTENT:
             # Its reply was lost. Without a store it may as well have been counted by the try that sent it.
             metrics.submitted(found.task.model)
         return replace(known, record=self._record, remote=remote_of(found.task)), found.task, ()

@@ -228,6 +228,23 @@ def test_resubmit_is_the_users_choice(make, vidu):
     assert len(vidu.submissions) == 2
 
 
+def test_an_id_that_vidu_does_not_know_is_looked_up_by_its_marker(make, vidu, store):
+    """A gateway may have answered the POST with an id of its own."""
+    real = make().submit(lambda: WIRE)
+    store.values["vidu_submission"]["task_id"] = "req-7"
+    assert make(try_number=2).submit(lambda: WIRE).task_id == real.task_id
+    assert store.values["vidu_submission"]["task_id"] == real.task_id
+    assert len(vidu.submissions) == 1
+
+
+def test_an_id_that_is_in_no_list_either_submits_nothing(make, vidu, store):
+    make().submit(lambda: WIRE)
+    vidu.tasks.clear()
+    with pytest.raises(ViduError, match="does not know the earlier task"):
+        make(try_number=2).submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+
+
 def test_a_list_without_payload_is_completed_by_single_queries(make, vidu):
     vidu.replies, vidu.list_payload = [LOST], False
     make().submit(lambda: WIRE)
@@ -594,6 +611,7 @@ def test_a_retry_bears_two_refusals_before_it_fails(make, vidu, clock, refusal):
     assert make(try_number=2).submit(lambda: WIRE).task_id == first.task_id
     assert clock.slept >= 2
     refuse(vidu, refusal, 3)
+    vidu.list_error = ViduNotFoundError("no list", http_status=404)
     with pytest.raises(ViduError) as raised:
         make(try_number=2).submit(lambda: WIRE)
     assert "may be billed" in str(raised.value)
