@@ -67,6 +67,8 @@ _PAGE_COUNTS = frozenset({"pages", "totalpages", "totalpage", "pagecount", "last
 _MORE = re.compile(r"more|next|cursor|truncated|partial|incomplete")
 # What Vidu's and the relays' errors hold, whatever their HTTP status.
 _FIELDS_OF_AN_ERROR = frozenset({"error", "errors", "reason", "code", "message", "err_code", "detail"})
+# What tells Vidu's reply to a submission, even without an id.
+_FIELDS_OF_A_NEW_TASK = frozenset({"state", "model", "created_at"})
 # A relay's envelopes around the id of a created task.
 _MOST_NESTED_ID = 4
 _SPELLINGS_OF_TASK_ID = ("task_id", "taskId", "taskID")
@@ -230,19 +232,25 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
             if body.lstrip().startswith(b"<"):
                 # A relay's dashboard; but a proxy may send a page after the relay has accepted.
                 what += ". That is a web page: check api_prefix and create_path."
-        raise ViduSubmissionInDoubtError(
-            what,
-            reason=error.reason,
-            trace_id=error.trace_id,
-            # An interim answer (1xx) ends nothing: what was sent may still be on its way.
-            http_status=status if status >= 200 else None,
+        doubt = ViduSubmissionInDoubtError(
+            what, reason=error.reason, trace_id=error.trace_id, http_status=status if status >= 200 else None
         )
+        doubt.is_vidus_own = _is_vidus_own(status, body)
+        raise doubt
     if type(error) is ViduNotFoundError:
         error.advice = "This host creates nothing at this path: check api_prefix and create_path. Nothing was created."
     elif isinstance(error, ViduUnavailableError):
         by_gateway = f" {error.advice}" if status == 403 else ""
         error.advice = f"Nothing was created or billed; a retry submits it.{by_gateway}"
     raise error
+
+
+def _is_vidus_own(status: int, body: bytes) -> bool:
+    """Say whether a reply to a submission is one of Vidu's, after which nothing is under way any more."""
+    if not (200 <= status < 300 or status in {409, 500}):
+        return False
+    answer = _json(body)
+    return read_error(status, answer).is_vidus or (isinstance(answer, dict) and answer.keys() >= _FIELDS_OF_A_NEW_TASK)
 
 
 def _created_in(answer: Any) -> Any:

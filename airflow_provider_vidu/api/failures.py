@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_vidu.api.errors import REASONS, REFUSALS, says_nothing_of_the_request
+from airflow_provider_vidu.api.errors import REASONS, REFUSALS, is_vidus, says_nothing_of_the_request
 from airflow_provider_vidu.api.messages import quoted
 
 # Fields that have the words, the most specific first.
@@ -51,12 +51,14 @@ class Failure:
     :param words: one clean line; empty where it says nothing.
     :param trace_id: Vidu's.
     :param vidu_status: the status that Vidu gave its own refusal, where a relay passes it on inside its own reply.
+    :param is_vidus: whether it has the shape and one of the reasons of Vidu's own errors.
     """
 
     reason: str | None = None
     words: str = ""
     trace_id: str | None = None
     vidu_status: int | None = None
+    is_vidus: bool = False
 
 
 def read_error(status: int, body: Any) -> Failure:
@@ -76,6 +78,7 @@ def read_error(status: int, body: Any) -> Failure:
         words=words,
         trace_id=_text(metadata.get("trace_id")) if isinstance(metadata, Mapping) else None,
         vidu_status=_status_of_vidus_refusal(status, reason, code, is_nested=is_nested),
+        is_vidus=is_vidus(_text(fields.get("reason"))) and (isinstance(code, int) or isinstance(metadata, Mapping)),
     )
 
 

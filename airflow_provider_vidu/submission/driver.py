@@ -406,7 +406,7 @@ class Submission:
                 self._log.warning("%s", error)
                 self._lost_reply = error.message
                 ended = self._clock()
-                if not ended_by(error.http_status):
+                if not error.is_vidus_own:
                     # What was sent may be on its way for as long as a POST can last.
                     ended = max(ended, not_after)
                 self._record = replace(intent, ended_at=ended)
@@ -629,12 +629,3 @@ class Submission:
                 "as long as Vidu keeps it.",
                 record.task_id,
             )
-
-
-def ended_by(status: int | None) -> bool:
-    """
-    Tell whether an answer means that nothing is under way any more: a gateway's 504 ends nothing behind it.
-
-    :param status: of the answer to a submission; None = there was none.
-    """
-    return status is not None and (status < 300 or status in {409, 500})

@@ -72,10 +72,34 @@ def test_a_submission_that_never_arrived_is_sent_again_only_once_the_list_has_se
     assert clock.slept >= vidu.account.timeout + vidu.account.settle_seconds
 
 
-@pytest.mark.parametrize(("status", "ends"), [(200, True), (500, True), (409, True), (502, False), (504, False)])
-def test_a_reply_of_vidus_own_settles_sooner_and_a_gateways_does_not(make, vidu, clock, status, ends):
+VIDUS_OWN = {"code": 500, "reason": "InternalServiceFailure", "message": "no", "metadata": {"trace_id": "t"}}
+CREATED = {"task_id": "", "state": "created", "model": "viduq2", "credits": 8, "created_at": "2026-01-20T04:01:53Z"}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "ends"),
+    [
+        (500, VIDUS_OWN, True),
+        (409, {**VIDUS_OWN, "code": 409, "reason": "Conflict"}, True),
+        (500, {"code": "upstream_error", "message": json.dumps(VIDUS_OWN), "data": None}, True),
+        (200, VIDUS_OWN, True),
+        (200, CREATED, True),
+        (502, VIDUS_OWN, False),
+        (504, VIDUS_OWN, False),
+        (500, {"error": {"code": "do_request_failed", "message": "upstream request timeout"}}, False),
+        (500, {"code": 504, "reason": "GATEWAY_TIMEOUT", "message": "no"}, False),
+        (500, {"message": json.dumps({**VIDUS_OWN, "code": 499, "reason": "Canceled"})}, False),
+        (500, "<html><h1>500 Internal Server Error</h1><hr>nginx</html>", False),
+        (409, {}, False),
+        (202, {"message": "accepted, queued"}, False),
+        (200, "<html>please wait</html>", False),
+        (200, {}, False),
+    ],
+)
+def test_a_reply_of_vidus_own_settles_sooner_and_a_gateways_does_not(make, vidu, clock, status, answer, ends):
     """A gateway that gives up ends nothing behind it."""
-    vidu.replies = [ViduSubmissionInDoubtError(f"HTTP {status}", http_status=status)]
+    vidu.replies = [refusal_of(status, answer)]
+    assert isinstance(vidu.replies[0], ViduSubmissionInDoubtError)
     make().submit(lambda: WIRE)
     whole = vidu.account.timeout + vidu.account.settle_seconds
     assert clock.slept == (vidu.account.settle_seconds if ends else whole)
@@ -211,7 +235,7 @@ def test_a_refusal_that_created_nothing_leaves_nothing_in_doubt(make, vidu, stor
 
 def refusal_of(status, answer):
     try:
-        parse_create(status, {}, json.dumps(answer).encode())
+        parse_create(status, {}, answer.encode() if isinstance(answer, str) else json.dumps(answer).encode())
     except ViduError as error:
         return error
     raise AssertionError("a refusal raises")
