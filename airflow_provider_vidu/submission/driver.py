@@ -507,7 +507,16 @@ class Submission:
                 "that they submitted cannot be found. If one is still running, the triggerer tries to cancel it."
             )
             self._note_discarded()
-        if task is None or found.look_up is LookUp.UNKNOWN:
+        # A task that runs, or whose video is missing, is waited for without a bill, whatever other rows may be.
+        may_adopt = (
+            task is not None
+            and found.shows_all_rows
+            and not settle
+            and (not task.is_final or (task.succeeded and self._is_delivered(task) is False))
+        )
+        if found.outage is not None and not may_adopt:
+            raise found.outage
+        if task is None or (found.look_up is LookUp.UNKNOWN and not may_adopt):
             look_up = found.look_up or LookUp.ABSENT
             return replace(known, look_up=look_up, has_list=known.has_list and found.has_list), None, found.candidates
         if found.others:
@@ -517,6 +526,9 @@ class Submission:
                 some_of(found.others),
             )
         record = SubmissionRecord.of_found(task, known.account, is_delivered=self._is_delivered(task))
+        if found.look_up is LookUp.UNKNOWN:
+            # Nothing could be submitted in its place: it is not cancelled.
+            record = replace(record, resume=True)
         if record.phase is Phase.RETURNED:
             self._log.warning(
                 "An earlier try made Vidu task %s (%s credits). The clear starts a new generation, which is billed "

@@ -18,7 +18,13 @@ from urllib.parse import urlsplit
 
 from airflow_provider_vidu.api import endpoints
 from airflow_provider_vidu.api.account import VIDU_HOSTS
-from airflow_provider_vidu.api.errors import Fate, ViduError, ViduNotFoundError, ViduUnavailableError
+from airflow_provider_vidu.api.errors import (
+    Fate,
+    ViduConfigurationError,
+    ViduError,
+    ViduNotFoundError,
+    ViduUnavailableError,
+)
 from airflow_provider_vidu.submission.protocol import MARKER_PREFIX, LookUp, SubmissionRecord
 
 if TYPE_CHECKING:
@@ -42,6 +48,8 @@ _ELLIPSES = ("…", "...")
 GAP = 10.0
 #: The same, where a whole Dag run's time is searched.
 RECALL_GAP = 30.0
+#: Queries of listed tasks that fail in a row before the others are not queried in this search.
+MAX_OUTAGES = 3
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class Found:
     :param candidates: ids of tasks that may be it, where they cannot be told apart.
     :param has_list: False = this host has no list at all.
     :param others: ids of further tasks of this task instance, newest first; only :func:`recall` looks for them.
+    :param outage: why some of the list's tasks could not be queried now, so that a task may have been overlooked.
+    :param shows_all_rows: the list was seen to its end: only rows that no query shows may be further tasks.
     """
 
     task: ViduTask | None = None
@@ -61,6 +71,8 @@ class Found:
     candidates: tuple[str, ...] = ()
     has_list: bool = True
     others: tuple[str, ...] = ()
+    outage: ViduError | None = None
+    shows_all_rows: bool = False
 
 
 def look_up(
@@ -89,7 +101,9 @@ def look_up(
     payloads: dict[str, str] = {}
     while True:
         looked_at = clock()
-        found = _search(client, record, settled, log, payloads)
+        found = _search(client, record, settled, log, payloads, shared_marker=shared_marker)
+        if found.task is None and found.outage is not None:
+            raise found.outage
         if shared_marker and found.task is not None and found.task.failed and looked_at < settled:
             found = Found(look_up=LookUp.ABSENT)
         if found.task is not None:
@@ -122,6 +136,7 @@ def recall(
     :param can_be_found: False = its payload has no place for a marker.
     :param is_enough: whether the list need not settle, once this task is found.
     :param pause: see :func:`look_up`.
+    :return: with an outage, a task that was found is not known to be the newest.
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     """
     settled = min(attempted_at, clock()) + client.account.timeout + client.account.settle_seconds
@@ -158,17 +173,25 @@ def _search_marks(
             walk.take(client.list_page(**walk.query()))
     except ViduError as error:
         return _without_list(client, error, log)
-    rows = _queried(client, walk)
+    rows = _queried(client, walk, walk.shown())
     own = [row for row in rows if any(mark in (row.payload or "") for mark in marks)]
     own.sort(key=lambda row: (row.created or 0.0, len(row.task_id), row.task_id), reverse=True)
     unreadable = [row.task_id for row in rows if row not in own and not walk.is_told(row)]
     verdict = walk.verdict(unreadable) if can_be_found else LookUp.UNKNOWN
     if not own:
-        return Found(look_up=verdict, candidates=tuple(unreadable))
+        return Found(look_up=verdict, candidates=tuple(unreadable), outage=walk.outage)
     # A list that was not seen whole may hide a newer one.
     hidden = LookUp.UNKNOWN if verdict is LookUp.UNKNOWN else None
     candidates = tuple(row.task_id for row in own) + tuple(unreadable)
-    return Found(own[0], hidden, candidates, others=tuple(row.task_id for row in own[1:]))
+    others = tuple(row.task_id for row in own[1:])
+    return Found(
+        own[0],
+        hidden,
+        candidates,
+        others=others,
+        outage=walk.outage,
+        shows_all_rows=walk.shows_all_rows and can_be_found,
+    )
 
 
 def look_once(client: ViduClient, record: SubmissionRecord, *, log: Any) -> ViduTask | None:
@@ -181,14 +204,20 @@ def look_once(client: ViduClient, record: SubmissionRecord, *, log: Any) -> Vidu
     :return: the submission's task; None = not found, which says nothing.
     """
     try:
-        return _search(client, record, float("inf"), log, {}).task
+        return _search(client, record, float("inf"), log, {}, shared_marker=True).task
     except ViduError as error:
         log.warning("The account's task list cannot be searched: %s", error)
         return None
 
 
 def _search(
-    client: ViduClient, record: SubmissionRecord, settled: float, log: Any, payloads: MutableMapping[str, str]
+    client: ViduClient,
+    record: SubmissionRecord,
+    settled: float,
+    log: Any,
+    payloads: MutableMapping[str, str],
+    *,
+    shared_marker: bool,
 ) -> Found:
     begin = record.attempted_at if record.search_from is None else record.search_from
     walk = Walk(begin, payloads)
@@ -203,23 +232,31 @@ def _search(
         return Found(look_up=LookUp.UNKNOWN, candidates=near)
     # Without its seal, which is long: a host may cut payloads in a list.
     core = record.marker.partition(".")[0]
-    rows = _queried(client, walk)
+    rows = walk.shown()
+    visible = [row for row in rows if core in (row.payload or "")]
+    # No other row can have a marker of one attempt.
+    rows = _queried(client, walk, visible if visible and not shared_marker else rows)
     found = [row for row in rows if core in (row.payload or "")]
-    if found:
-        return Found(best(found))
-    candidates = tuple(row.task_id for row in rows if not walk.is_told(row))
-    return Found(look_up=walk.verdict(candidates), candidates=candidates)
+    candidates = tuple(row.task_id for row in rows if row not in found and not walk.is_told(row))
+    if not found:
+        return Found(look_up=walk.verdict(candidates), candidates=candidates, outage=walk.outage)
+    task = best(found)
+    if task.failed and (walk.outage or candidates):
+        # The reason is missing, or another attempt with this marker may run.
+        return Found(look_up=LookUp.UNKNOWN, candidates=candidates, outage=walk.outage)
+    return Found(task)
 
 
-def _queried(client: ViduClient, walk: Walk) -> list[ViduTask]:
-    """Return a walk's rows with what the list leaves out."""
-    rows = []
-    for row in walk.shown():
+def _queried(client: ViduClient, walk: Walk, rows: Sequence[ViduTask]) -> list[ViduTask]:
+    """Return rows with what the list leaves out, as far as it can be queried."""
+    known = []
+    for row in rows:
         try:
-            rows.append(walk.learn(client.get_task(row.task_id), row) if walk.lacks_facts(row) else row)
-        except ViduNotFoundError:
-            rows.append(row)
-    return rows
+            known.append(walk.learn(client.get_task(row.task_id), row) if walk.may_query(row) else row)
+        except ViduError as error:
+            walk.failed(error, row)
+            known.append(row)
+    return known
 
 
 class Walk:
@@ -237,6 +274,9 @@ class Walk:
         self._readable = True
         self._longest = 0
         self._payloads = payloads
+        self._outages = 0
+        #: Why rows cannot be queried now.
+        self.outage: ViduError | None = None
 
     def query(self) -> dict[str, Any]:
         """Return the question for the next page."""
@@ -263,9 +303,9 @@ class Walk:
         """Say whether the whole payload of a row is known: lists may leave it out, leave it empty, or cut it."""
         return row.task_id in self._payloads or not (row.payload is None or may_be_cut(row.payload, self._longest))
 
-    def lacks_facts(self, row: ViduTask) -> bool:
-        """Say whether a row has to be queried, see :func:`lacks_facts`."""
-        return not self.is_told(row) or lacks_facts(row)
+    def may_query(self, row: ViduTask) -> bool:
+        """Say whether a row lacks facts, see :func:`lacks_facts`, and the host has not failed to answer in a row."""
+        return self._outages < MAX_OUTAGES and (not self.is_told(row) or lacks_facts(row))
 
     def learn(self, answer: ViduTask, row: ViduTask) -> ViduTask:
         """
@@ -274,9 +314,28 @@ class Walk:
         :param answer: to the query.
         :param row: as listed.
         """
+        self._outages = 0
         if answer.payload is not None:
             self._payloads[row.task_id] = answer.payload
         return answer.filled_from(row)
+
+    def failed(self, error: ViduError, row: ViduTask) -> None:
+        """
+        Note a query that failed. The row may be another application's task, of a kind that this host does not show.
+
+        :param error: of the query.
+        :param row: as listed.
+        :raises ViduError: it is about the connection or its key.
+        """
+        if isinstance(error, ViduConfigurationError) or error.http_status == 401:
+            raise error
+        if error.fate is Fate.RETRYABLE:
+            self._outages += 1
+            self.outage = ViduUnavailableError(
+                f"Vidu task {row.task_id}, which the account's list shows, cannot be queried now. {error.message}",
+                http_status=error.http_status,
+                advice="It may be the lost submission: nothing more was submitted. A retry searches again.",
+            )
 
     def verdict(self, untold: Sequence[object]) -> LookUp:
         """
@@ -284,8 +343,12 @@ class Walk:
 
         :param untold: rows whose payload nobody tells.
         """
-        seen_whole = self.paging.complete and self._readable and not untold
-        return LookUp.ABSENT if seen_whole else LookUp.UNKNOWN
+        return LookUp.ABSENT if self.shows_all_rows and not untold else LookUp.UNKNOWN
+
+    @property
+    def shows_all_rows(self) -> bool:
+        """Whether the list was seen to its end and each of its rows could be read."""
+        return self.paging.complete and self._readable
 
 
 def _without_list(client: ViduClient, error: ViduError, log: Any) -> Found:

@@ -82,6 +82,8 @@ class Vidu:
     next_page_token: str | None = None
     list_lag: float = 0.0
     outage: Exception | None = None
+    #: What single queries raise, by task id.
+    broken: dict[str, Exception] = field(default_factory=dict)
 
     def submit(self, wire: dict[str, Any], *, endpoint: str = "img2video", not_after: float = float("inf")) -> ViduTask:
         self.submissions.append(dict(wire))
@@ -108,6 +110,8 @@ class Vidu:
         self.queried.append(task_id)
         if self.outage is not None:
             raise self.outage
+        if task_id in self.broken:
+            raise self.broken[task_id]
         if task_id not in self.tasks:
             raise ViduNotFoundError("Vidu answered: no such task", task_id=task_id, http_status=404)
         hidden = {"model", "payload"} if self.hides_payload else {"model"}
@@ -142,7 +146,7 @@ class Vidu:
             raise ViduRequestError("Vidu answered: task state is scheduled, can not cancel", http_status=400)
         self.tasks[task_id].update(state="failed", err_code="UserCancelled")
 
-    def add(self, task_id: str, payload: str) -> None:
+    def add(self, task_id: str, payload: str | None) -> None:
         """Add a task of somebody else's."""
         row = {"task_id": task_id, "state": "success", "payload": payload}
         self.tasks[task_id] = {**row, "visible_at": self.clock(), "created": self.clock()}

@@ -10,7 +10,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.errors import ViduError, ViduNotFoundError
+from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.submission.batch.records import identity_of
 from airflow_provider_vidu.submission.protocol import LookUp
 from airflow_provider_vidu.submission.search import (
@@ -36,11 +36,13 @@ class Sightings:
     :param by_attempt: the tasks of each item's identity, by the attempt's number.
     :param otherwise: what it means that an attempt is not among them.
     :param candidates: tasks that may be one, and cannot be told apart.
+    :param outage: why some of them could not be queried now.
     """
 
     by_attempt: dict[str, dict[int, ViduTask]] = field(default_factory=lambda: defaultdict(dict))
     otherwise: LookUp = LookUp.UNKNOWN
     candidates: tuple[str, ...] = ()
+    outage: ViduError | None = None
 
     def of(self, identity: str, attempt: int) -> tuple[int, ViduTask] | None:
         """
@@ -76,12 +78,14 @@ class Rows:
     :param unreadable: the ids of those whose whole payload is unknown.
     :param verdict: what it means that a submission is not among them.
     :param has_list: False = this host has no list at all.
+    :param outage: why some of the tasks could not be queried now.
     """
 
     tasks: tuple[ViduTask, ...] = ()
     unreadable: tuple[str, ...] = ()
     verdict: LookUp = LookUp.UNKNOWN
     has_list: bool = True
+    outage: ViduError | None = None
 
 
 async def read_list(client: AsyncViduClient, begin: float, log: Any, payloads: MutableMapping[str, str]) -> Rows:
@@ -102,17 +106,16 @@ async def read_list(client: AsyncViduClient, begin: float, log: Any, payloads: M
     at_once = asyncio.Semaphore(MAX_PARALLEL)
 
     async def queried(row: ViduTask) -> ViduTask:
-        if not walk.lacks_facts(row):
-            return row
         async with at_once:
             try:
-                return walk.learn(await client.get_task(row.task_id), row)
-            except ViduNotFoundError:
+                return walk.learn(await client.get_task(row.task_id), row) if walk.may_query(row) else row
+            except ViduError as error:
+                walk.failed(error, row)
                 return row
 
     rows = await asyncio.gather(*map(queried, walk.shown()))
     unreadable = tuple(row.task_id for row in rows if not walk.is_told(row))
-    return Rows(tuple(rows), unreadable, walk.verdict(unreadable))
+    return Rows(tuple(rows), unreadable, walk.verdict(unreadable), outage=walk.outage)
 
 
 async def search(
@@ -127,7 +130,7 @@ async def search(
     :raises ViduUnavailableError: the list cannot be read now; the intents stay, a retry searches again.
     """
     rows = await read_list(client, begin, log, payloads)
-    found = Sightings(otherwise=rows.verdict, candidates=rows.unreadable)
+    found = Sightings(otherwise=rows.verdict, candidates=rows.unreadable, outage=rows.outage)
     for row in rows.tasks:
         if row.payload is not None and (named := identity_of(row.payload, generation)):
             identity, attempt = named

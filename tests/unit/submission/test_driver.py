@@ -252,6 +252,65 @@ def test_resubmit_is_the_users_choice(make, vidu):
     assert len(vidu.submissions) == 2
 
 
+FOREIGN = {
+    500: ViduUnavailableError("Vidu answered: unsupported task type", http_status=500),
+    429: ViduRateLimitError("Vidu answered: slow down", http_status=429),
+    403: ViduAuthError("Vidu answered: not yours", http_status=403),
+    422: ViduRequestError("Vidu answered: unsupported task type", http_status=422),
+}
+
+
+@pytest.fixture(params=FOREIGN)
+def foreign(request, vidu):
+    """A task of another application, without a payload in the list, that no query shows."""
+    vidu.add("555", None)
+    vidu.broken["555"] = FOREIGN[request.param]
+    return vidu.broken["555"]
+
+
+def test_another_tasks_row_does_not_stop_the_look_up_of_ours(make, vidu, foreign):
+    vidu.replies = [LOST]
+    assert make().submit(lambda: WIRE).task_id == "900001"
+    assert "555" not in vidu.queried
+
+
+def test_ours_is_found_behind_a_row_that_cannot_be_queried(make, vidu, foreign):
+    vidu.replies, vidu.list_payload = [LOST], False
+    assert make().submit(lambda: WIRE).task_id == "900001"
+
+
+@pytest.mark.parametrize("on_unknown", ["fail", "resubmit"])
+def test_a_row_that_cannot_be_queried_may_be_ours(make, vidu, foreign, on_unknown):
+    vidu.replies = [NEVER_ARRIVED]
+    with pytest.raises(ViduError, match="555") as raised:
+        make(on_unknown=on_unknown).submit(lambda: WIRE)
+    assert isinstance(raised.value, ViduUnavailableError) is (foreign.fate is Fate.RETRYABLE)
+    assert isinstance(raised.value, ViduSubmissionInDoubtError) is (foreign.fate is not Fate.RETRYABLE)
+    assert len(vidu.submissions) == 1
+    if foreign.fate is Fate.RETRYABLE:
+        with pytest.raises(ViduUnavailableError):
+            make(try_number=2, on_unknown=on_unknown).submit(lambda: WIRE)
+        assert len(vidu.submissions) == 1
+
+
+def test_without_a_store_a_failed_attempt_hides_no_other(make, vidu, foreign):
+    """All attempts have one marker there: another one may be the row that cannot be queried."""
+    first = make(with_store=False).submit(lambda: WIRE)
+    vidu.finish(first.task_id, "failed", err_code="InternalServiceFailure")
+    with pytest.raises(ViduError, match="555"):
+        make(with_store=False, try_number=2).submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+
+
+def test_an_outage_is_not_asked_about_row_by_row(make, vidu):
+    for number in range(49):
+        vidu.add(str(number), None)
+    vidu.replies, vidu.outage = [NEVER_ARRIVED], ViduUnavailableError("HTTP 503", http_status=503)
+    with pytest.raises(ViduUnavailableError):
+        make().submit(lambda: WIRE)
+    assert len(vidu.queried) == 3
+
+
 def test_an_id_that_vidu_does_not_know_is_looked_up_by_its_marker(make, vidu, store):
     """A gateway may have answered the POST with an id of its own."""
     real = make().submit(lambda: WIRE)
