@@ -59,6 +59,11 @@ _USER = re.compile(r"//[^\s/@\"'<>\\]{1,200}@")
 _FIELDS_OF_AN_EMPTY_LIST = frozenset({"tasks", "next_page_token", "total"})
 # The same of one-hub, if its total is 0.
 _FIELDS_OF_AN_EMPTY_PAGE = frozenset({"data", "total", "page", "size"})
+# What Cloudflare's own pages have. It puts links to "/cdn-cgi/" into the pages of others, too.
+_OF_CLOUDFLARE = re.compile(
+    rb"_cf_chl_opt|/orchestrate/chl_page|cf-error-details|<title>Just a moment|\| Cloudflare</title>"
+    rb"|used Cloudflare to restrict access"
+)
 # How hosts call the number of all rows, without underscores.
 _TOTALS = frozenset({"total", "totalcount", "totalitems", "totalelements", "totalrecords", "totalrows", "totaltasks"})
 # The same of pages.
@@ -559,7 +564,7 @@ def _error_of(
             task_id=task_id,
         )
         return error, True
-    if status == 403 and _is_of_a_gateway(headers, body):
+    if status == 403 and _is_challenge(headers, body):
         error = ViduUnavailableError(
             f"A gateway refused this machine, and the API has seen nothing of this request: {_excerpt(body)}",
             advice="It says nothing about the key. Try again; if it goes on, ask the host to let this address through.",
@@ -567,6 +572,15 @@ def _error_of(
             task_id=task_id,
         )
         return error, True
+    if status == 403 and _is_web_page(headers, body):
+        # A filtering proxy may have let the request through and block the reply.
+        error = ViduUnavailableError(
+            f"A gateway answered with a web page: {_excerpt(body)}",
+            advice="It says nothing about the key. Try again; if it goes on, ask whoever runs the proxy or the host.",
+            http_status=status,
+            task_id=task_id,
+        )
+        return error, False
     failure = read_error(status, _json(body))
     error = request_error(
         status,
@@ -685,12 +699,13 @@ def _is_web_page(headers: Mapping[str, str], body: bytes) -> bool:
     return text.startswith(b"<") or content_type.strip().lower().startswith("text/html")
 
 
-def _is_of_a_gateway(headers: Mapping[str, str], body: bytes) -> bool:
-    # Cloudflare wants a browser, or bans a client by its address or its name.
+def _is_challenge(headers: Mapping[str, str], body: bytes) -> bool:
+    # Cloudflare wants a browser, or bans a client by its address or its name. Its name in the header "server" is no
+    # mark: it is there on what it passes on, too.
     return (
-        _is_web_page(headers, body)
-        or _header(headers, "cf-mitigated") is not None
+        _header(headers, "cf-mitigated") is not None
         or re.fullmatch(rb"\s*error code: 1\d{3}\s*", body) is not None
+        or (_is_web_page(headers, body) and _OF_CLOUDFLARE.search(body) is not None)
     )
 
 
