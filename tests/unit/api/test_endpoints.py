@@ -436,7 +436,7 @@ SQUID = (
 @pytest.mark.parametrize("headers", [{"X-Squid-Error": "ERR_TOO_BIG 0"}, {"Server": "cloudflare", "CF-Ray": "1-FRA"}])
 def test_another_web_page_with_403_leaves_a_submission_in_doubt(headers):
     """A filtering proxy passes a request on and blocks its reply."""
-    with pytest.raises(ViduSubmissionInDoubtError, match="HTTP 403.*squid") as caught:
+    with pytest.raises(ViduSubmissionInDoubtError, match=r"HTTP 403.*squid") as caught:
         parse_create(403, headers, SQUID)
     assert not caught.value.is_vidus_own
     for read in (lambda *answer: parse_task(*answer, TASK_ID), parse_list, parse_credits):
