@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -30,17 +30,20 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
     created_nothing,
+    is_of_a_limit,
     request_error,
 )
-from airflow_provider_vidu.api.failures import read_error
+from airflow_provider_vidu.api.failures import complaint_of, read_error, went_well
 from airflow_provider_vidu.api.images import MAX_BODY_BYTES, MEBIBYTE
 from airflow_provider_vidu.api.messages import MAX_QUOTED, quoted
-from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, ViduTask, layers_of
+from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, TaskState, ViduTask, layers_of, state_word
 
 #: Vidu's largest page of the task list.
 MAX_PAGE_SIZE = 100
 #: Answers above this are not read: a list row echoes its ``images``, which may be megabytes of base64.
 MAX_ANSWER_BYTES = 8 * MEBIBYTE
+#: Pages without a row that are followed in a row.
+MAX_EMPTY_PAGES = 3
 
 # So much of a reply is kept for a person to find a link in.
 _MAX_QUOTED_REPLY = 4000
@@ -56,14 +59,28 @@ _USER = re.compile(r"//[^\s/@\"'<>\\]{1,200}@")
 _FIELDS_OF_AN_EMPTY_LIST = frozenset({"tasks", "next_page_token", "total"})
 # The same of one-hub, if its total is 0.
 _FIELDS_OF_AN_EMPTY_PAGE = frozenset({"data", "total", "page", "size"})
+# What Cloudflare's own pages have. It puts links to "/cdn-cgi/" into the pages of others, too.
+_OF_CLOUDFLARE = re.compile(
+    rb"_cf_chl_opt|/orchestrate/chl_page|cf-error-details|<title>Just a moment|\| Cloudflare</title>"
+    rb"|used Cloudflare to restrict access"
+)
+# How hosts call the number of all rows, without underscores.
+_TOTALS = frozenset({"total", "totalcount", "totalitems", "totalelements", "totalrecords", "totalrows", "totaltasks"})
+# The same of pages.
+_PAGE_COUNTS = frozenset({"pages", "totalpages", "totalpage", "pagecount", "lastpage"})
+# What names the rest of a list that a host does not show.
+_MORE = re.compile(r"more|next|cursor|truncated|partial|incomplete")
 # What Vidu's and the relays' errors hold, whatever their HTTP status.
 _FIELDS_OF_AN_ERROR = frozenset({"error", "errors", "reason", "code", "message", "err_code", "detail"})
-# What a gateway says of its own request as well as of a task.
-_WORDS_OF_A_GATEWAY = frozenset({"error", "timeout"})
-# What a reply about a task has beside its state.
-_FIELDS_OF_A_TASK = frozenset(
-    {"id", "task_id", "progress", "creations", "credits", "err_code", "fail_reason", "created_at", "model"}
-)
+# What tells Vidu's reply to a submission, even without an id.
+_FIELDS_OF_A_NEW_TASK = frozenset({"state", "model", "created_at"})
+# A relay's envelopes around the id of a created task.
+_MOST_NESTED_ID = 4
+_SPELLINGS_OF_TASK_ID = ("task_id", "taskId", "taskID")
+# What only a reply about a task has beside its state.
+_FIELDS_OF_A_TASK = frozenset({"progress", "creations", "credits", "fail_reason"})
+# What a reply about a task may have, and an error of the query as well.
+_FIELDS_OF_A_FAILURE = _FIELDS_OF_A_TASK | {"err_code", "err_msg", "error", "model", "created_at", "video_url"}
 
 
 @dataclass(frozen=True)
@@ -98,12 +115,14 @@ class TaskPage:
     :param next_page_token: token of the next page; None on the last one.
     :param row_count: rows on the page, unreadable ones included.
     :param total: rows of the whole list, where the host says so.
+    :param has_more: whether the host says that there are rows beyond what tokens lead to; None = it does not say.
     """
 
     tasks: tuple[ViduTask, ...]
     next_page_token: str | None
     row_count: int
     total: int | None = None
+    has_more: bool | None = None
 
 
 class Paging:
@@ -121,6 +140,7 @@ class Paging:
         self.complete = False
         self._repeated = False
         self._row_count = 0
+        self._empty_pages = 0
         self._seen: set[str] = set()
 
     def take(self, page: TaskPage) -> list[ViduTask]:
@@ -137,12 +157,16 @@ class Paging:
         # A list that repeats itself has moved while it was read, and may have skipped rows as well.
         self._repeated = self._repeated or len(new) < len(page.tasks)
         self._row_count += page.row_count
-        last = not page.next_page_token or page.row_count == 0
+        self._empty_pages = 0 if page.row_count else self._empty_pages + 1
+        last = not page.next_page_token
         # A host that knows no tokens shows its first page alone.
         is_whole = page.total is None or self._row_count >= page.total
-        # A host that ignores paging repeats its first page for ever.
-        self.ended = last or not new or page.next_page_token == self.token
-        self.complete = last and is_whole and not self._repeated
+        says_nothing = page.total is None and page.has_more is None and self.token is None
+        may_have_more = page.has_more or (says_nothing and _is_full(page.row_count))
+        # A filter may leave a page empty; a host that ignores paging repeats its first page for ever.
+        is_stuck = not new and not 0 < self._empty_pages < MAX_EMPTY_PAGES
+        self.ended = last or is_stuck or page.next_page_token == self.token
+        self.complete = last and is_whole and not may_have_more and not self._repeated
         self.token = page.next_page_token
         return new
 
@@ -201,14 +225,8 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
         :func:`airflow_provider_vidu.api.errors.created_nothing`.
     """
     if 200 <= status < 300:
-        answer = _json(body)
-        if isinstance(answer, dict) and not answer.get("task_id"):
-            # Beside a relay's envelope an id may be that of the request.
-            inner = answer.get("data")
-            if isinstance(inner, dict) and (inner.get("task_id") or inner.get("id")):
-                answer = inner
         try:
-            return ViduTask.model_validate(answer, context=NEW_TASK)
+            return ViduTask.model_validate(_created_in(_json(body)), context=NEW_TASK)
         except ValidationError:
             pass
     error, is_definite = _error_of(status, headers, body)
@@ -219,19 +237,62 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
             if body.lstrip().startswith(b"<"):
                 # A relay's dashboard; but a proxy may send a page after the relay has accepted.
                 what += ". That is a web page: check api_prefix and create_path."
-        raise ViduSubmissionInDoubtError(
-            what,
-            reason=error.reason,
-            trace_id=error.trace_id,
-            # An interim answer (1xx) ends nothing: what was sent may still be on its way.
-            http_status=status if status >= 200 else None,
+        doubt = ViduSubmissionInDoubtError(
+            what, reason=error.reason, trace_id=error.trace_id, http_status=status if status >= 200 else None
         )
+        doubt.is_vidus_own = _is_vidus_own(status, body)
+        raise doubt
     if type(error) is ViduNotFoundError:
         error.advice = "This host creates nothing at this path: check api_prefix and create_path. Nothing was created."
     elif isinstance(error, ViduUnavailableError):
         by_gateway = f" {error.advice}" if status == 403 else ""
         error.advice = f"Nothing was created or billed; a retry submits it.{by_gateway}"
     raise error
+
+
+def _is_vidus_own(status: int, body: bytes) -> bool:
+    """Say whether a reply to a submission is one of Vidu's, after which nothing is under way any more."""
+    if not (200 <= status < 300 or status in {409, 500}):
+        return False
+    answer = _json(body)
+    return read_error(status, answer).is_vidus or (isinstance(answer, dict) and answer.keys() >= _FIELDS_OF_A_NEW_TASK)
+
+
+def _created_in(answer: Any) -> Any:
+    """
+    Return the object of a create reply that has the task's id; None where no id can be told from the request's.
+
+    ``task_id`` counts anywhere, if there is one only. ``id`` is the request's in an error.
+    """
+    if isinstance(answer, dict) and answer.get("task_id"):
+        return answer
+    found = _with_task_id(answer)
+    if found:
+        return found[0] if len({one["task_id"] for one in found}) == 1 else None
+    if not isinstance(answer, dict):
+        return None
+    inner = answer.get("data")
+    created = inner if isinstance(inner, dict) and inner.get("id") else answer
+    layers = [answer, created]
+    state = state_word(created.get("state") or created.get("status"))
+    if state == TaskState.FAILED or any(went_well(layer) is False for layer in layers):
+        return None
+    is_said_to_be_fine = state is not None or any(map(went_well, layers))
+    return created if is_said_to_be_fine or not any(map(complaint_of, layers)) else None
+
+
+def _with_task_id(answer: Any) -> list[dict[str, Any]]:
+    found = []
+    pending = [(answer, _MOST_NESTED_ID)]
+    while pending:
+        value, depth = pending.pop()
+        if isinstance(value, dict):
+            task_id = next((value[name] for name in _SPELLINGS_OF_TASK_ID if value.get(name)), None)
+            if isinstance(task_id, (str, int)) and not isinstance(task_id, bool):
+                found.append({**value, "task_id": str(task_id)})
+        if depth and isinstance(value, (dict, list)):
+            pending += [(inner, depth - 1) for inner in (value.values() if isinstance(value, dict) else value)]
+    return found
 
 
 def prepare_task(account: Account, task_id: str) -> HttpRequest:
@@ -277,16 +338,26 @@ def parse_task(status: int, headers: Mapping[str, str], body: bytes, task_id: st
 
 
 def _is_of_a_task(task: ViduTask, layers: Sequence[Mapping[str, Any]], task_id: str) -> bool:
+    """Say whether a reply is about the task. A failure, which may have it paid for again, may be the query's own."""
     names = {name for layer in layers for name in layer}
-    if not names & _FIELDS_OF_AN_ERROR:
+    if not task.failed:
+        return task.state is not None or not names & _FIELDS_OF_AN_ERROR
+    is_named = any(str(layer.get(name)) == task_id for layer in layers for name in ("id", "task_id"))
+    if is_of_a_limit(task.err_code):
+        # A query is refused for it, too.
+        return is_named and bool(names & _FIELDS_OF_A_FAILURE)
+    if is_named:
         return True
-    word = str(layers[0].get("state") or layers[0].get("status")).strip().lower()
-    if word in _WORDS_OF_A_GATEWAY and task_id not in {str(layers[0].get(name)) for name in ("id", "task_id")}:
-        # An id may be the request's.
-        names -= {"id"}
-    # In an envelope the state inside is the task's, while a bare "failed" may be the query's.
+    envelope = layers[0]
     is_inside = any(layer.get("state") or layer.get("status") for layer in layers[1:])
-    return task.state is not None and (is_inside or not task.failed or bool(names & _FIELDS_OF_A_TASK))
+    if is_inside and went_well(envelope) is False:
+        return False
+    if went_well(envelope) or names & _FIELDS_OF_A_TASK:
+        return True
+    # Vidu's own word; gateways say "status".
+    is_vidus = any(layer.get("state") for layer in layers)
+    complains = any(went_well(layer) is False or complaint_of(layer) for layer in layers)
+    return (is_vidus and "err_code" in names) or ((is_vidus or is_inside) and not complains)
 
 
 def prepare_list(
@@ -335,28 +406,69 @@ def parse_list(status: int, headers: Mapping[str, str], body: bytes) -> TaskPage
 
     :return: the page; rows that cannot be read are counted and left out: a list answer is a hint.
     :raises ViduConfigurationError: a web page; this host has no list.
-    :raises ViduUnavailableError: no list. An object that says anything but a list's own fields is none: taken for an
-        empty one it would say that a submission is absent.
+    :raises ViduUnavailableError: no list, a part of one, or an error. An object that says anything but a list's own
+        fields is no list: taken for an empty one it would say that a submission is absent.
     :raises ViduError: what the answer says instead.
     """
     _refuse_web_page(status, headers, body, "task list")
     answer = _answer(status, headers, body)
     rows: Any = answer
-    token: Any = None
-    total: int | None = None
+    envelopes: list[Mapping[str, Any]] = []
     if isinstance(answer, dict):
         inner = answer.get("data")
         holder = inner if isinstance(inner, dict) and "tasks" not in answer else answer
         rows = holder.get("tasks", inner if isinstance(inner, list) else None)
-        token = holder.get("next_page_token")
-        total = _whole_number(holder.get("total", answer.get("total")))
+        envelopes = [answer] if holder is answer else [answer, holder]
+    says = _paging_of(envelopes, len(rows) if isinstance(rows, list) else 0)
     if rows is None and isinstance(answer, dict):
         fields = set(answer)
-        if not fields - _FIELDS_OF_AN_EMPTY_LIST or (total == 0 and not fields - _FIELDS_OF_AN_EMPTY_PAGE):
+        if not fields - _FIELDS_OF_AN_EMPTY_LIST or (says.total == 0 and not fields - _FIELDS_OF_AN_EMPTY_PAGE):
             rows = []
-    if not isinstance(rows, list):
-        raise ViduUnavailableError(f"Vidu answered the task list with {_excerpt(body)}.")
-    return TaskPage(tuple(_readable(rows)), str(token) if token else None, len(rows), total)
+    is_error = any(went_well(one) is False or state_word(one.get("status")) == TaskState.FAILED for one in envelopes)
+    complains = not is_error and any(went_well(one) is None and complaint_of(one) for one in envelopes)
+    if status == 206 or is_error or not isinstance(rows, list) or (complains and not rows):
+        raise ViduUnavailableError(
+            f"Vidu answered the task list with {_excerpt(body)}.", http_status=status, trace_id=_trace_id(headers)
+        )
+    # Words beside rows may say that some are missing.
+    return replace(says, tasks=tuple(_readable(rows)), has_more=complains or says.has_more)
+
+
+def _paging_of(envelopes: Sequence[Mapping[str, Any]], row_count: int) -> TaskPage:
+    """Return what a list says of its other pages, as a page without rows."""
+    said = [pair for one in envelopes for pair in _plain_fields(one)]
+    numbers = [(name, number) for name, value in said if (number := _whole_number(value)) is not None]
+    # A count may be that of the page.
+    totals = [number for name, number in numbers if name in _TOTALS or (name == "count" and number > row_count)]
+    tokens = [value for name, value in said if name == "nextpagetoken"]
+    more = [_is_yes(value) for name, value in said if _MORE.search(name) and name != "nextpagetoken"]
+    more += [number > 1 for name, number in numbers if name in _PAGE_COUNTS]
+    return TaskPage(
+        (),
+        next((str(token) for token in tokens if token), None),
+        row_count,
+        max(totals, default=None),
+        any(more) if more or tokens else None,
+    )
+
+
+def _plain_fields(envelope: Mapping[str, Any], depth: int = 2) -> Iterable[tuple[str, Any]]:
+    for name, value in envelope.items():
+        if isinstance(value, Mapping):
+            # Such as "pagination"; the envelope inside comes by itself.
+            if depth and name != "data":
+                yield from _plain_fields(value, depth - 1)
+        elif not isinstance(value, list):
+            yield re.sub(r"[^a-z]", "", str(name).lower()), value
+
+
+def _is_yes(value: Any) -> bool:
+    return bool(value) and str(value).strip().lower() not in {"false", "no", "0", "null", "none"}
+
+
+def _is_full(row_count: int) -> bool:
+    # A page has ten rows or a multiple of ten.
+    return row_count > 0 and row_count % 10 == 0
 
 
 def prepare_cancel(account: Account, task_id: str) -> HttpRequest:
@@ -452,7 +564,7 @@ def _error_of(
             task_id=task_id,
         )
         return error, True
-    if status == 403 and _is_of_a_gateway(headers, body):
+    if status == 403 and _is_challenge(headers, body):
         error = ViduUnavailableError(
             f"A gateway refused this machine, and the API has seen nothing of this request: {_excerpt(body)}",
             advice="It says nothing about the key. Try again; if it goes on, ask the host to let this address through.",
@@ -460,6 +572,15 @@ def _error_of(
             task_id=task_id,
         )
         return error, True
+    if status == 403 and _is_web_page(headers, body):
+        # A filtering proxy may have let the request through and block the reply.
+        error = ViduUnavailableError(
+            f"A gateway answered with a web page: {_excerpt(body)}",
+            advice="It says nothing about the key. Try again; if it goes on, ask whoever runs the proxy or the host.",
+            http_status=status,
+            task_id=task_id,
+        )
+        return error, False
     failure = read_error(status, _json(body))
     error = request_error(
         status,
@@ -578,12 +699,13 @@ def _is_web_page(headers: Mapping[str, str], body: bytes) -> bool:
     return text.startswith(b"<") or content_type.strip().lower().startswith("text/html")
 
 
-def _is_of_a_gateway(headers: Mapping[str, str], body: bytes) -> bool:
-    # Cloudflare wants a browser, or bans a client by its address or its name.
+def _is_challenge(headers: Mapping[str, str], body: bytes) -> bool:
+    # Cloudflare wants a browser, or bans a client by its address or its name. Its name in the header "server" is no
+    # mark: it is there on what it passes on, too.
     return (
-        _is_web_page(headers, body)
-        or _header(headers, "cf-mitigated") is not None
+        _header(headers, "cf-mitigated") is not None
         or re.fullmatch(rb"\s*error code: 1\d{3}\s*", body) is not None
+        or (_is_web_page(headers, body) and _OF_CLOUDFLARE.search(body) is not None)
     )
 
 

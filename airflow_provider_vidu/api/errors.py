@@ -188,6 +188,9 @@ class ViduAnswerTooLargeError(ViduUnavailableError):
 class ViduSubmissionInDoubtError(ViduError):
     """A submission's reply was lost: the task may exist and be billed, and a repetition may be billed again."""
 
+    #: Whether the reply is recognisably Vidu's own. A gateway's ends nothing: Vidu may accept the request after it.
+    is_vidus_own = False
+
     default_fate = Fate.IN_DOUBT
     default_advice = "It must be looked up in the account's task list before anything is submitted again."
 
@@ -306,6 +309,15 @@ def fate_of_reason(reason: str | None) -> Fate:
     return Fate.RETRYABLE if REASONS.get(reason or "") in {_LATER, _LIMIT} else Fate.PERMANENT
 
 
+def is_of_a_limit(reason: str | None) -> bool:
+    """
+    Say whether a reason is about too many requests at once.
+
+    :param reason: Vidu's ``reason`` or ``err_code``.
+    """
+    return REASONS.get(reason or "") == _LIMIT
+
+
 def is_outage(result: object) -> bool:
     """
     Tell whether an error says more of the host, or of the key, than of the task that was asked for.
@@ -324,6 +336,15 @@ def says_nothing_of_the_request(status: int) -> bool:
     :param status: anything but 200 to 299. Only 300 to 499 can be a refusal.
     """
     return not 300 <= status < 500 or status in {408, 409, 499}
+
+
+def is_vidus(reason: str | None) -> bool:
+    """
+    Say whether Vidu itself has ended a request with a reason; ``Canceled`` is said of whoever waited for it.
+
+    :param reason: of a reply.
+    """
+    return reason in REASONS and reason[0].isupper() and reason != "Canceled"
 
 
 def created_nothing(status: int, reason: str | None, vidu_status: int | None = None) -> bool:

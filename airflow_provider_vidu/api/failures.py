@@ -16,13 +16,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_vidu.api.errors import REASONS, REFUSALS, says_nothing_of_the_request
+from airflow_provider_vidu.api.errors import REASONS, REFUSALS, is_vidus, says_nothing_of_the_request
 from airflow_provider_vidu.api.messages import quoted
 
 # Fields that have the words, the most specific first.
 _WORDS = ("err_msg", "fail_reason", "task_status_msg", "message", "error", "msg")
 # What relays say of a request that went well.
 _NO_WORDS = frozenset({"success", "succeeded", "succeed", "ok"})
+# Fields of an envelope that are filled only where the request has failed.
+_COMPLAINTS = ("error", "errors", "err_code", "reason", "detail")
 # How often one reply may hold another as text.
 _MOST_NESTED = 3
 # A reason of Vidu's inside a text: no English word is written like this.
@@ -49,12 +51,14 @@ class Failure:
     :param words: one clean line; empty where it says nothing.
     :param trace_id: Vidu's.
     :param vidu_status: the status that Vidu gave its own refusal, where a relay passes it on inside its own reply.
+    :param is_vidus: whether it has the shape and one of the reasons of Vidu's own errors.
     """
 
     reason: str | None = None
     words: str = ""
     trace_id: str | None = None
     vidu_status: int | None = None
+    is_vidus: bool = False
 
 
 def read_error(status: int, body: Any) -> Failure:
@@ -74,6 +78,7 @@ def read_error(status: int, body: Any) -> Failure:
         words=words,
         trace_id=_text(metadata.get("trace_id")) if isinstance(metadata, Mapping) else None,
         vidu_status=_status_of_vidus_refusal(status, reason, code, is_nested=is_nested),
+        is_vidus=is_vidus(_text(fields.get("reason"))) and (isinstance(code, int) or isinstance(metadata, Mapping)),
     )
 
 
@@ -95,6 +100,47 @@ def read_task_failure(fields: Mapping[str, Any]) -> Failure:
         named = words if words in REASONS else ""
         reason = named or next((name for name in _REASON.findall(words) if name in REASONS), None)
     return Failure(reason=reason, words=words)
+
+
+def went_well(envelope: Mapping[str, Any]) -> bool | None:
+    """
+    Return whether a reply with HTTP 200 says that its request went well; gateways wrap errors into a 200.
+
+    :param envelope: the fields around a task or a list, not those of a task.
+    :return: None = it does not say.
+    """
+    success = _word(envelope.get("success"))
+    if success in {"false", "0"} or any(_is_filled(envelope.get(name)) for name in _COMPLAINTS):
+        return False
+    code = _word(envelope.get("code"))
+    number = int(code) if re.fullmatch(r"-?[0-9]{1,9}", code) else None
+    if number == 0 or (number is not None and 200 <= number < 300) or code in _NO_WORDS:
+        return True
+    if code and (number is None or 400 <= number < 600):
+        return False
+    # Some count their successes from 1 or 10000, and then the words tell.
+    is_said = success == "true" or (
+        number is not None and _word(envelope.get("message") or envelope.get("msg")) in _NO_WORDS
+    )
+    return True if is_said else None
+
+
+def complaint_of(envelope: Mapping[str, Any]) -> str:
+    """
+    Return the words of an envelope, unless they say that its request went well.
+
+    :param envelope: see :func:`went_well`.
+    """
+    words = (_word(envelope.get(name)) for name in ("message", "msg", "error_msg", "errmsg"))
+    return next((one for one in words if one and one not in _NO_WORDS), "")
+
+
+def _word(value: Any) -> str:
+    return str(value).strip().lower() if isinstance(value, (str, int)) else ""
+
+
+def _is_filled(value: Any) -> bool:
+    return bool(value) and _word(value) not in {*_NO_WORDS, "0", "null", "none", "false"}
 
 
 def _innermost(body: Any) -> tuple[Mapping[str, Any], bool]:

@@ -125,13 +125,18 @@ def layers_of(reply: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _state_of(layers: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the task's state. The outermost one is only the request's where another is inside."""
-    states = [_state_word(layer.get("state") or layer.get("status")) for layer in layers]
+    states = [state_word(layer.get("state") or layer.get("status")) for layer in layers]
     inner = [state for state in states[1:] if state] or states[:1]
     # Vidu's own reply inside an envelope may be an older one than the envelope's state.
     return next((state for state in reversed(inner) if state in FINAL_STATES), inner[-1])
 
 
-def _state_word(value: Any) -> str | None:
+def state_word(value: Any) -> str | None:
+    """
+    Return a host's word for a state as Vidu spells it, or as it is where this release does not know it.
+
+    :param value: of ``state`` or ``status``; None is returned for what is no word.
+    """
     if not isinstance(value, str) or not value:
         return None
     word = one_line(value).lower()

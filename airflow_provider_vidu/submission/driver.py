@@ -406,7 +406,7 @@ class Submission:
                 self._log.warning("%s", error)
                 self._lost_reply = error.message
                 ended = self._clock()
-                if not ended_by(error.http_status):
+                if not error.is_vidus_own:
                     # What was sent may be on its way for as long as a POST can last.
                     ended = max(ended, not_after)
                 self._record = replace(intent, ended_at=ended)
@@ -476,7 +476,7 @@ class Submission:
             self._has_list = found.has_list
             return replace(known, look_up=found.look_up), None, found.candidates
         self._note_task(found.task)
-        if self._store is not None:
+        if self._store is not None and known.record.phase is Phase.INTENT:
             # Its reply was lost. Without a store it may as well have been counted by the try that sent it.
             metrics.submitted(found.task.model)
         return replace(known, record=self._record, remote=remote_of(found.task)), found.task, ()
@@ -507,7 +507,16 @@ class Submission:
                 "that they submitted cannot be found. If one is still running, the triggerer tries to cancel it."
             )
             self._note_discarded()
-        if task is None or found.look_up is LookUp.UNKNOWN:
+        # A task that runs, or whose video is missing, is waited for without a bill, whatever other rows may be.
+        may_adopt = (
+            task is not None
+            and found.shows_all_rows
+            and not settle
+            and (not task.is_final or (task.succeeded and self._is_delivered(task) is False))
+        )
+        if found.outage is not None and not may_adopt:
+            raise found.outage
+        if task is None or (found.look_up is LookUp.UNKNOWN and not may_adopt):
             look_up = found.look_up or LookUp.ABSENT
             return replace(known, look_up=look_up, has_list=known.has_list and found.has_list), None, found.candidates
         if found.others:
@@ -517,6 +526,9 @@ class Submission:
                 some_of(found.others),
             )
         record = SubmissionRecord.of_found(task, known.account, is_delivered=self._is_delivered(task))
+        if found.look_up is LookUp.UNKNOWN:
+            # Nothing could be submitted in its place: it is not cancelled.
+            record = replace(record, resume=True)
         if record.phase is Phase.RETURNED:
             self._log.warning(
                 "An earlier try made Vidu task %s (%s credits). The clear starts a new generation, which is billed "
@@ -629,12 +641,3 @@ class Submission:
                 "as long as Vidu keeps it.",
                 record.task_id,
             )
-
-
-def ended_by(status: int | None) -> bool:
-    """
-    Tell whether an answer means that nothing is under way any more: a gateway's 504 ends nothing behind it.
-
-    :param status: of the answer to a submission; None = there was none.
-    """
-    return status is not None and (status < 300 or status in {409, 500})

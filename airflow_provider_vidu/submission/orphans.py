@@ -75,7 +75,7 @@ def find_orphans(
         if row.is_final:
             continue
         # The last one is its own: a payload may quote the marker of what it was made from.
-        seals = _MARKER.findall(with_facts(client, row, {}).payload or "")
+        seals = _MARKER.findall(with_facts(client, row).payload or "")
         identity = opened(seals[-1]) if seals else None
         if identity is None or len(identity) < 5 or identity[-1] != installation:
             continue

@@ -357,6 +357,8 @@ def _decide_submitted(known: Known, record: SubmissionRecord, *, cleared: bool) 
     if remote is Remote.MISSING:
         if cleared and known.on_unknown == "resubmit":
             return Decision(Action.SUBMIT, "Vidu does not know the earlier task, and on_unknown is resubmit")
+        if known.look_up is None and (record.marker or "").startswith(MARKER_PREFIX):
+            return Decision(Action.LOOK_UP, "Vidu does not know the noted id, which may be that of a gateway's request")
         return Decision(Action.FAIL, "Vidu does not know the earlier task")
     if remote is Remote.SUCCESS:
         return Decision(Action.ATTACH, "the earlier task has succeeded and its video is paid for")

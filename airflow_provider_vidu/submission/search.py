@@ -3,12 +3,13 @@
 """
 Searches the account's task list for a submission whose id nobody noted.
 
-*Absent* is only said of a list that was seen to its end, with a payload in every row, and late enough after the POST
-can have ended; everything else is *unknown*, and nothing is submitted on it unless the user has chosen so.
+*Absent* is only said of a list that was seen to its end, with the whole payload of every row, and late enough after the
+POST can have ended; everything else is *unknown*, and nothing is submitted on it unless the user has chosen so.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -17,7 +18,13 @@ from urllib.parse import urlsplit
 
 from airflow_provider_vidu.api import endpoints
 from airflow_provider_vidu.api.account import VIDU_HOSTS
-from airflow_provider_vidu.api.errors import Fate, ViduError, ViduNotFoundError, ViduUnavailableError
+from airflow_provider_vidu.api.errors import (
+    Fate,
+    ViduConfigurationError,
+    ViduError,
+    ViduNotFoundError,
+    ViduUnavailableError,
+)
 from airflow_provider_vidu.submission.protocol import MARKER_PREFIX, LookUp, SubmissionRecord
 
 if TYPE_CHECKING:
@@ -29,10 +36,20 @@ if TYPE_CHECKING:
 MARGIN = timedelta(minutes=15)
 #: How far Vidu's clock may be behind ours where the time alone tells what may be a submission, in seconds.
 CLOCKS_DIFFER = 60.0
+# A marker that no cut has shortened: its seal, other text or an item's attempt comes after it.
+_WHOLE_MARKER = re.compile(rf"{re.escape(MARKER_PREFIX)}[0-9a-f]{{32}}(?:[^:]|:[0-9a-f]{{16}}(?:-\d+)?:\d)")
+# One that the end of the payload cuts off.
+_CUT_MARKER = re.compile(
+    rf"{re.escape(MARKER_PREFIX)}(?:[0-9a-f]{{0,31}}|[0-9a-f]{{32}}:[0-9a-f]{{0,16}}(?:-\d*)?:?)\Z"
+)
+_ELLIPSES = ("…", "...")
+
 #: Seconds between two searches while a submission may still become visible.
 GAP = 10.0
 #: The same, where a whole Dag run's time is searched.
 RECALL_GAP = 30.0
+#: Queries of listed tasks that fail in a row before the others are not queried in this search.
+MAX_OUTAGES = 3
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,8 @@ class Found:
     :param candidates: ids of tasks that may be it, where they cannot be told apart.
     :param has_list: False = this host has no list at all.
     :param others: ids of further tasks of this task instance, newest first; only :func:`recall` looks for them.
+    :param outage: why some of the list's tasks could not be queried now, so that a task may have been overlooked.
+    :param shows_all_rows: the list was seen to its end: only rows that no query shows may be further tasks.
     """
 
     task: ViduTask | None = None
@@ -52,6 +71,8 @@ class Found:
     candidates: tuple[str, ...] = ()
     has_list: bool = True
     others: tuple[str, ...] = ()
+    outage: ViduError | None = None
+    shows_all_rows: bool = False
 
 
 def look_up(
@@ -80,7 +101,9 @@ def look_up(
     payloads: dict[str, str] = {}
     while True:
         looked_at = clock()
-        found = _search(client, record, settled, log, payloads)
+        found = _search(client, record, settled, log, payloads, shared_marker=shared_marker)
+        if found.task is None and found.outage is not None:
+            raise found.outage
         if shared_marker and found.task is not None and found.task.failed and looked_at < settled:
             found = Found(look_up=LookUp.ABSENT)
         if found.task is not None:
@@ -113,6 +136,7 @@ def recall(
     :param can_be_found: False = its payload has no place for a marker.
     :param is_enough: whether the list need not settle, once this task is found.
     :param pause: see :func:`look_up`.
+    :return: with an outage, a task that was found is not known to be the newest.
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     """
     settled = min(attempted_at, clock()) + client.account.timeout + client.account.settle_seconds
@@ -143,23 +167,31 @@ def _search_marks(
     log: Any,
     payloads: MutableMapping[str, str],
 ) -> Found:
-    walk = Walk(search_from)
+    walk = Walk(search_from, payloads)
     try:
         while not walk.paging.ended:
             walk.take(client.list_page(**walk.query()))
     except ViduError as error:
         return _without_list(client, error, log)
-    rows = [with_facts(client, row, payloads) for row in walk.rows]
+    rows = _queried(client, walk, walk.shown())
     own = [row for row in rows if any(mark in (row.payload or "") for mark in marks)]
     own.sort(key=lambda row: (row.created or 0.0, len(row.task_id), row.task_id), reverse=True)
-    unreadable = [row.task_id for row in rows if row.payload is None]
+    unreadable = [row.task_id for row in rows if row not in own and not walk.is_told(row)]
     verdict = walk.verdict(unreadable) if can_be_found else LookUp.UNKNOWN
     if not own:
-        return Found(look_up=verdict, candidates=tuple(unreadable))
+        return Found(look_up=verdict, candidates=tuple(unreadable), outage=walk.outage)
     # A list that was not seen whole may hide a newer one.
     hidden = LookUp.UNKNOWN if verdict is LookUp.UNKNOWN else None
     candidates = tuple(row.task_id for row in own) + tuple(unreadable)
-    return Found(own[0], hidden, candidates, others=tuple(row.task_id for row in own[1:]))
+    others = tuple(row.task_id for row in own[1:])
+    return Found(
+        own[0],
+        hidden,
+        candidates,
+        others=others,
+        outage=walk.outage,
+        shows_all_rows=walk.shows_all_rows and can_be_found,
+    )
 
 
 def look_once(client: ViduClient, record: SubmissionRecord, *, log: Any) -> ViduTask | None:
@@ -172,17 +204,23 @@ def look_once(client: ViduClient, record: SubmissionRecord, *, log: Any) -> Vidu
     :return: the submission's task; None = not found, which says nothing.
     """
     try:
-        return _search(client, record, float("inf"), log, {}).task
+        return _search(client, record, float("inf"), log, {}, shared_marker=True).task
     except ViduError as error:
         log.warning("The account's task list cannot be searched: %s", error)
         return None
 
 
 def _search(
-    client: ViduClient, record: SubmissionRecord, settled: float, log: Any, payloads: MutableMapping[str, str]
+    client: ViduClient,
+    record: SubmissionRecord,
+    settled: float,
+    log: Any,
+    payloads: MutableMapping[str, str],
+    *,
+    shared_marker: bool,
 ) -> Found:
     begin = record.attempted_at if record.search_from is None else record.search_from
-    walk = Walk(begin)
+    walk = Walk(begin, payloads)
     try:
         while not walk.paging.ended:
             walk.take(client.list_page(**walk.query()))
@@ -194,17 +232,31 @@ def _search(
         return Found(look_up=LookUp.UNKNOWN, candidates=near)
     # Without its seal, which is long: a host may cut payloads in a list.
     core = record.marker.partition(".")[0]
-    found: list[ViduTask] = []
-    candidates: list[str] = []
-    for row in walk.rows:
-        task = with_facts(client, row, payloads)
-        if task.payload is None:
-            candidates.append(task.task_id)
-        elif core in task.payload:
-            found.append(task)
-    if found:
-        return Found(best(found))
-    return Found(look_up=walk.verdict(candidates), candidates=tuple(candidates))
+    rows = walk.shown()
+    visible = [row for row in rows if core in (row.payload or "")]
+    # No other row can have a marker of one attempt.
+    rows = _queried(client, walk, visible if visible and not shared_marker else rows)
+    found = [row for row in rows if core in (row.payload or "")]
+    candidates = tuple(row.task_id for row in rows if row not in found and not walk.is_told(row))
+    if not found:
+        return Found(look_up=walk.verdict(candidates), candidates=candidates, outage=walk.outage)
+    task = best(found)
+    if task.failed and (walk.outage or candidates):
+        # The reason is missing, or another attempt with this marker may run.
+        return Found(look_up=LookUp.UNKNOWN, candidates=candidates, outage=walk.outage)
+    return Found(task)
+
+
+def _queried(client: ViduClient, walk: Walk, rows: Sequence[ViduTask]) -> list[ViduTask]:
+    """Return rows with what the list leaves out, as far as it can be queried."""
+    known = []
+    for row in rows:
+        try:
+            known.append(walk.learn(client.get_task(row.task_id), row) if walk.may_query(row) else row)
+        except ViduError as error:
+            walk.failed(error, row)
+            known.append(row)
+    return known
 
 
 class Walk:
@@ -212,13 +264,19 @@ class Walk:
     A walk through the account's list, and what it allows to say of a submission that is not in it.
 
     :param begin: of the time that is searched, epoch seconds; clocks differ, so it goes back further.
+    :param payloads: queried by earlier searches, by task id. A payload never changes: it is queried once a look-up.
     """
 
-    def __init__(self, begin: float) -> None:
+    def __init__(self, begin: float, payloads: MutableMapping[str, str]) -> None:
         self.paging = endpoints.Paging()
         self.rows: list[ViduTask] = []
         self._since = datetime.fromtimestamp(begin, timezone.utc) - MARGIN
         self._readable = True
+        self._longest = 0
+        self._payloads = payloads
+        self._outages = 0
+        #: Why rows cannot be queried now.
+        self.outage: ViduError | None = None
 
     def query(self) -> dict[str, Any]:
         """Return the question for the next page."""
@@ -232,6 +290,52 @@ class Walk:
         """
         self._readable = self._readable and page.row_count == len(page.tasks)
         self.rows += self.paging.take(page)
+        self._longest = max((len(row.payload or "") for row in self.rows), default=0)
+
+    def shown(self) -> list[ViduTask]:
+        """Return the rows, with the payloads that earlier searches have queried."""
+        known = self._payloads
+        return [
+            row.model_copy(update={"payload": known[row.task_id]}) if row.task_id in known else row for row in self.rows
+        ]
+
+    def is_told(self, row: ViduTask) -> bool:
+        """Say whether the whole payload of a row is known: lists may leave it out, leave it empty, or cut it."""
+        return row.task_id in self._payloads or not (row.payload is None or may_be_cut(row.payload, self._longest))
+
+    def may_query(self, row: ViduTask) -> bool:
+        """Say whether a row lacks facts, see :func:`lacks_facts`, and the host has not failed to answer in a row."""
+        return self._outages < MAX_OUTAGES and (not self.is_told(row) or lacks_facts(row))
+
+    def learn(self, answer: ViduTask, row: ViduTask) -> ViduTask:
+        """
+        Return a row with what a query has shown.
+
+        :param answer: to the query.
+        :param row: as listed.
+        """
+        self._outages = 0
+        if answer.payload is not None:
+            self._payloads[row.task_id] = answer.payload
+        return answer.filled_from(row)
+
+    def failed(self, error: ViduError, row: ViduTask) -> None:
+        """
+        Note a query that failed. The row may be another application's task, of a kind that this host does not show.
+
+        :param error: of the query.
+        :param row: as listed.
+        :raises ViduError: it is about the connection or its key.
+        """
+        if isinstance(error, ViduConfigurationError) or error.http_status == 401:
+            raise error
+        if error.fate is Fate.RETRYABLE:
+            self._outages += 1
+            self.outage = ViduUnavailableError(
+                f"Vidu task {row.task_id}, which the account's list shows, cannot be queried now. {error.message}",
+                http_status=error.http_status,
+                advice="It may be the lost submission: nothing more was submitted. A retry searches again.",
+            )
 
     def verdict(self, untold: Sequence[object]) -> LookUp:
         """
@@ -239,8 +343,12 @@ class Walk:
 
         :param untold: rows whose payload nobody tells.
         """
-        seen_whole = self.paging.complete and self._readable and not untold
-        return LookUp.ABSENT if seen_whole else LookUp.UNKNOWN
+        return LookUp.ABSENT if self.shows_all_rows and not untold else LookUp.UNKNOWN
+
+    @property
+    def shows_all_rows(self) -> bool:
+        """Whether the list was seen to its end and each of its rows could be read."""
+        return self.paging.complete and self._readable
 
 
 def _without_list(client: ViduClient, error: ViduError, log: Any) -> Found:
@@ -309,6 +417,21 @@ def _created_within(row: ViduTask, begin: float, end: float) -> bool:
     return row.created is None or begin - CLOCKS_DIFFER <= row.created <= end
 
 
+def may_be_cut(payload: str, longest: int) -> bool:
+    """
+    Say whether a list may have left out a row's payload, or a part of it with a marker.
+
+    :param payload: as listed.
+    :param longest: characters of the longest payload in the list: one that is shorter was not cut for its length.
+    """
+    text = payload.rstrip("".join(_ELLIPSES))
+    if not text or _CUT_MARKER.search(text):
+        return True
+    if _WHOLE_MARKER.search(text):
+        return False
+    return payload.endswith(_ELLIPSES) or len(payload) >= longest
+
+
 def lacks_facts(row: ViduTask) -> bool:
     """
     Say whether a listed task has to be queried: lists may leave out the payload, and why a task has failed.
@@ -318,31 +441,15 @@ def lacks_facts(row: ViduTask) -> bool:
     return row.payload is None or (row.is_unexplained and MARKER_PREFIX in row.payload)
 
 
-def with_facts(client: ViduClient, row: ViduTask, payloads: MutableMapping[str, str]) -> ViduTask:
+def with_facts(client: ViduClient, row: ViduTask) -> ViduTask:
     """
     Return a listed task with what its list leaves out.
 
-    :param payloads: of earlier searches, by task id: a payload never changes, so it is queried once a look-up.
     :return: its payload is None where no reply has it.
     """
-    row = with_payload(row, payloads)
     if not lacks_facts(row):
         return row
     try:
-        return remember_payload(client.get_task(row.task_id).filled_from(row), payloads)
+        return client.get_task(row.task_id).filled_from(row)
     except ViduNotFoundError:
         return row
-
-
-def with_payload(row: ViduTask, payloads: MutableMapping[str, str]) -> ViduTask:
-    """Return a listed task with the payload that an earlier search has queried."""
-    if row.payload is not None or row.task_id not in payloads:
-        return row
-    return row.model_copy(update={"payload": payloads[row.task_id]})
-
-
-def remember_payload(task: ViduTask, payloads: MutableMapping[str, str]) -> ViduTask:
-    """Keep a queried task's payload for the next search, and return the task."""
-    if task.payload is not None:
-        payloads[task.task_id] = task.payload
-    return task

@@ -268,7 +268,8 @@ def cancelled(client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[fl
     """
     Cancel a task, and tell whether it will be neither rendered nor billed.
 
-    The task itself is asked, whatever the answer to the cancel was: who takes it for cancelled submits another one.
+    The task itself is queried, whatever the answer to the cancel was: another one is submitted in place of what was
+    cancelled. One look counts only if it shows the cancel; any other failure has to show twice in a row.
 
     :param client: where.
     :param task_id: Vidu's id.
@@ -281,17 +282,21 @@ def cancelled(client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[fl
         client.cancel_task(task_id)
     except ViduError as error:
         told, looks = str(error), 1
-    for look in range(looks):
+    has_failed = False
+    look = 0
+    while look < looks or has_failed:
         if look:
             sleep(CANCEL_GAP)
+        look += 1
         try:
             task = client.get_task(task_id, retry=looks == 1)
         except ViduError as error:
-            told = f"{told}; {error.message}"
+            has_failed, told = False, f"{told}; {error.message}"
             continue
-        if task.failed:
+        if task.failed and (has_failed or task.err_code == "UserCancelled"):
             log.info("Vidu task %s has been cancelled and is not billed.", task_id)
             return True
+        has_failed = task.failed
         if task.succeeded:
             told = "it has succeeded before"
             break

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -71,6 +72,8 @@ class Vidu:
     cancellable: bool = True
     list_error: Exception | None = None
     list_payload: bool = True
+    #: How the list shows a payload.
+    as_listed: Callable[[str | None], str | None] = lambda payload: payload
     #: Rows that the list has and nobody can read.
     unreadable_rows: int = 0
     #: The payload is told nowhere, not even by a query.
@@ -79,6 +82,8 @@ class Vidu:
     next_page_token: str | None = None
     list_lag: float = 0.0
     outage: Exception | None = None
+    #: What single queries raise, by task id.
+    broken: dict[str, Exception] = field(default_factory=dict)
 
     def submit(self, wire: dict[str, Any], *, endpoint: str = "img2video", not_after: float = float("inf")) -> ViduTask:
         self.submissions.append(dict(wire))
@@ -105,6 +110,8 @@ class Vidu:
         self.queried.append(task_id)
         if self.outage is not None:
             raise self.outage
+        if task_id in self.broken:
+            raise self.broken[task_id]
         if task_id not in self.tasks:
             raise ViduNotFoundError("Vidu answered: no such task", task_id=task_id, http_status=404)
         hidden = {"model", "payload"} if self.hides_payload else {"model"}
@@ -120,7 +127,13 @@ class Vidu:
         hidden = {name for name in ("payload", "err_code") if not getattr(self, f"list_{name}")}
         return TaskPage(
             tuple(
-                ViduTask.model_validate({name: value for name, value in row.items() if name not in hidden})
+                ViduTask.model_validate(
+                    {
+                        name: self.as_listed(value) if name == "payload" else value
+                        for name, value in row.items()
+                        if name not in hidden
+                    }
+                )
                 for row in rows
             ),
             self.next_page_token,
@@ -132,6 +145,11 @@ class Vidu:
         if not self.cancellable:
             raise ViduRequestError("Vidu answered: task state is scheduled, can not cancel", http_status=400)
         self.tasks[task_id].update(state="failed", err_code="UserCancelled")
+
+    def add(self, task_id: str, payload: str | None) -> None:
+        """Add a task of somebody else's."""
+        row = {"task_id": task_id, "state": "success", "payload": payload}
+        self.tasks[task_id] = {**row, "visible_at": self.clock(), "created": self.clock()}
 
     def finish(self, task_id: str, state: str = "success", **more: Any) -> None:
         creations = [{"id": "c1", "url": "https://storage.example/video.mp4"}] if state == "success" else []

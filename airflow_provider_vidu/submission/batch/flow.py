@@ -30,7 +30,7 @@ from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.batch.identity import reading_of
 from airflow_provider_vidu.submission.batch.pacing import Spending
 from airflow_provider_vidu.submission.batch.records import ItemPhase
-from airflow_provider_vidu.submission.driver import MAX_INTENT_AGE, ended_by
+from airflow_provider_vidu.submission.driver import MAX_INTENT_AGE
 from airflow_provider_vidu.submission.protocol import with_marker
 from airflow_provider_vidu.waiting.wait import SLICE
 
@@ -219,7 +219,7 @@ class Flow:
         except ViduSubmissionInDoubtError as error:
             batch.log.warning("Item %d: %s", index, error)
             ended = batch.clock()
-            if not ended_by(error.http_status):
+            if not error.is_vidus_own:
                 # What was sent may be on its way for as long as a POST can last.
                 ended = max(ended, (item.attempted_at or ended) + batch.client.account.timeout)
             batch.in_doubt[item.identity] += 1

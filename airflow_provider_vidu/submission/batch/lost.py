@@ -85,12 +85,18 @@ class LostSubmissions:
         if any(not batch.items[index].attempt for index in lost):
             self._recognise(lost, sightings)
         latest: float | None = None
+        is_held_up = False
         for index in lost:
             item = batch.items[index]
             request = batch.requests[index]
             record = item.as_submission(header, batch.client.account.timeout)
             settled = settled_at(record, batch.client.account, now)
             found = sightings.of(item.identity, item.attempt)
+            is_overlooked = sightings.outage is not None and request.can_be_found
+            if is_overlooked and (found is None or found[1].is_unexplained or (found[1].failed and not item.attempt)):
+                # A task that cannot be queried now may be it, and a failure's reason decides what is done about it.
+                is_held_up = True
+                continue
             if found is not None:
                 attempt, task = found
                 if not item.attempt and task.failed:
@@ -117,6 +123,8 @@ class LostSubmissions:
                 continue
             self._not_found(index, verdict, sightings.candidates)
         batch.kept.write(needed=False)
+        if is_held_up and sightings.outage is not None and not only_adopt:
+            raise sightings.outage
         return None if latest is None else max(0.1, latest - now)
 
     def _take_failed(self, index: int, task: ViduTask, attempt: int, sightings: Sightings) -> None:

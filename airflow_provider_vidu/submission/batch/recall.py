@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.errors import ViduSubmissionInDoubtError
+from airflow_provider_vidu.api.errors import ViduError, ViduSubmissionInDoubtError
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
@@ -99,12 +99,14 @@ class Recalled:
     :param verdict: what it means that something was not found.
     :param has_list: False = this host has no list at all.
     :param candidates: tasks whose payload cannot be read.
+    :param outage: why some of them could not be queried now.
     """
 
     generation: Generation | None
     verdict: LookUp
     has_list: bool = True
     candidates: tuple[str, ...] = ()
+    outage: ViduError | None = None
 
 
 def read_marker(text: str, task: ViduTask, marks: Sequence[str]) -> Submitted | None:
@@ -187,11 +189,11 @@ async def recall(
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     """
     rows = await read_list(client, begin, log, payloads)
-    found = [one for task, payload in rows.tasks if payload and (one := read_marker(payload, task, marks))]
+    found = [one for task in rows.tasks if task.payload and (one := read_marker(task.payload, task, marks))]
     generation = newest(found if rows.has_list else of_manifest(manifest, marks))
     if generation is not None:
         generation = replace(generation, is_listed=rows.has_list)
-    return Recalled(generation, rows.verdict, rows.has_list, rows.unreadable)
+    return Recalled(generation, rows.verdict, rows.has_list, rows.unreadable, rows.outage)
 
 
 async def find_again(batch: BatchSubmission) -> Generation | None:
@@ -234,6 +236,8 @@ async def find_again(batch: BatchSubmission) -> Generation | None:
                     some_of(generation.others),
                 )
             return generation
+        if found.outage is not None:
+            raise found.outage
         if found.has_list and (
             found.verdict is LookUp.UNKNOWN or not all(request.can_be_found for request in batch.requests)
         ):

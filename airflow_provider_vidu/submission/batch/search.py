@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Searches the account's list once for all lost submissions of a batch, by the rules of ``submission_search``."""
+"""Searches the account's list once for all lost submissions of a batch, by the rules of ``submission.search``."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.errors import ViduError, ViduNotFoundError
+from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.submission.batch.records import identity_of
 from airflow_provider_vidu.submission.protocol import LookUp
 from airflow_provider_vidu.submission.search import (
     Walk,
     best,
-    lacks_facts,
     lacks_list,
     raise_unless_there_is_no_list,
-    remember_payload,
-    with_payload,
 )
 
 if TYPE_CHECKING:
@@ -39,11 +36,13 @@ class Sightings:
     :param by_attempt: the tasks of each item's identity, by the attempt's number.
     :param otherwise: what it means that an attempt is not among them.
     :param candidates: tasks that may be one, and cannot be told apart.
+    :param outage: why some of them could not be queried now.
     """
 
     by_attempt: dict[str, dict[int, ViduTask]] = field(default_factory=lambda: defaultdict(dict))
     otherwise: LookUp = LookUp.UNKNOWN
     candidates: tuple[str, ...] = ()
+    outage: ViduError | None = None
 
     def of(self, identity: str, attempt: int) -> tuple[int, ViduTask] | None:
         """
@@ -75,19 +74,18 @@ class Rows:
     """
     The account's list, as far as it was seen.
 
-    :param tasks: each with its payload; None = neither the list nor a query has it.
+    :param tasks: each with its payload, as far as the list or a query has it.
+    :param unreadable: the ids of those whose whole payload is unknown.
     :param verdict: what it means that a submission is not among them.
     :param has_list: False = this host has no list at all.
+    :param outage: why some of the tasks could not be queried now.
     """
 
-    tasks: tuple[tuple[ViduTask, str | None], ...] = ()
+    tasks: tuple[ViduTask, ...] = ()
+    unreadable: tuple[str, ...] = ()
     verdict: LookUp = LookUp.UNKNOWN
     has_list: bool = True
-
-    @property
-    def unreadable(self) -> tuple[str, ...]:
-        """The ids of tasks whose payload is unknown."""
-        return tuple(task.task_id for task, payload in self.tasks if payload is None)
+    outage: ViduError | None = None
 
 
 async def read_list(client: AsyncViduClient, begin: float, log: Any, payloads: MutableMapping[str, str]) -> Rows:
@@ -98,7 +96,7 @@ async def read_list(client: AsyncViduClient, begin: float, log: Any, payloads: M
     :param payloads: of earlier walks, by task id; a payload never changes, so it is queried once.
     :raises ViduUnavailableError: the list cannot be read now.
     """
-    walk = Walk(begin)
+    walk = Walk(begin, payloads)
     try:
         while not walk.paging.ended:
             walk.take(await client.list_page(**walk.query()))
@@ -107,19 +105,17 @@ async def read_list(client: AsyncViduClient, begin: float, log: Any, payloads: M
         return Rows(has_list=not lacks_list(client.account, error))
     at_once = asyncio.Semaphore(MAX_PARALLEL)
 
-    async def with_facts(row: ViduTask) -> ViduTask:
-        row = with_payload(row, payloads)
-        if not lacks_facts(row):
-            return row
+    async def queried(row: ViduTask) -> ViduTask:
         async with at_once:
             try:
-                return remember_payload((await client.get_task(row.task_id)).filled_from(row), payloads)
-            except ViduNotFoundError:
+                return walk.learn(await client.get_task(row.task_id), row) if walk.may_query(row) else row
+            except ViduError as error:
+                walk.failed(error, row)
                 return row
 
-    rows = await asyncio.gather(*map(with_facts, walk.rows))
-    unreadable = [row.task_id for row in rows if row.payload is None]
-    return Rows(tuple((row, row.payload) for row in rows), walk.verdict(unreadable))
+    rows = await asyncio.gather(*map(queried, walk.shown()))
+    unreadable = tuple(row.task_id for row in rows if not walk.is_told(row))
+    return Rows(tuple(rows), unreadable, walk.verdict(unreadable), outage=walk.outage)
 
 
 async def search(
@@ -134,9 +130,9 @@ async def search(
     :raises ViduUnavailableError: the list cannot be read now; the intents stay, a retry searches again.
     """
     rows = await read_list(client, begin, log, payloads)
-    found = Sightings(otherwise=rows.verdict, candidates=rows.unreadable)
-    for row, payload in rows.tasks:
-        if payload is not None and (named := identity_of(payload, generation)):
+    found = Sightings(otherwise=rows.verdict, candidates=rows.unreadable, outage=rows.outage)
+    for row in rows.tasks:
+        if row.payload is not None and (named := identity_of(row.payload, generation)):
             identity, attempt = named
             attempts = found.by_attempt[identity]
             attempts[attempt] = best([attempts[attempt], row]) if attempt in attempts else row

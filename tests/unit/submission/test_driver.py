@@ -72,10 +72,34 @@ def test_a_submission_that_never_arrived_is_sent_again_only_once_the_list_has_se
     assert clock.slept >= vidu.account.timeout + vidu.account.settle_seconds
 
 
-@pytest.mark.parametrize(("status", "ends"), [(200, True), (500, True), (409, True), (502, False), (504, False)])
-def test_a_reply_of_vidus_own_settles_sooner_and_a_gateways_does_not(make, vidu, clock, status, ends):
+VIDUS_OWN = {"code": 500, "reason": "InternalServiceFailure", "message": "no", "metadata": {"trace_id": "t"}}
+CREATED = {"task_id": "", "state": "created", "model": "viduq2", "credits": 8, "created_at": "2026-01-20T04:01:53Z"}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "ends"),
+    [
+        (500, VIDUS_OWN, True),
+        (409, {**VIDUS_OWN, "code": 409, "reason": "Conflict"}, True),
+        (500, {"code": "upstream_error", "message": json.dumps(VIDUS_OWN), "data": None}, True),
+        (200, VIDUS_OWN, True),
+        (200, CREATED, True),
+        (502, VIDUS_OWN, False),
+        (504, VIDUS_OWN, False),
+        (500, {"error": {"code": "do_request_failed", "message": "upstream request timeout"}}, False),
+        (500, {"code": 504, "reason": "GATEWAY_TIMEOUT", "message": "no"}, False),
+        (500, {"message": json.dumps({**VIDUS_OWN, "code": 499, "reason": "Canceled"})}, False),
+        (500, "<html><h1>500 Internal Server Error</h1><hr>nginx</html>", False),
+        (409, {}, False),
+        (202, {"message": "accepted, queued"}, False),
+        (200, "<html>please wait</html>", False),
+        (200, {}, False),
+    ],
+)
+def test_a_reply_of_vidus_own_settles_sooner_and_a_gateways_does_not(make, vidu, clock, status, answer, ends):
     """A gateway that gives up ends nothing behind it."""
-    vidu.replies = [ViduSubmissionInDoubtError(f"HTTP {status}", http_status=status)]
+    vidu.replies = [refusal_of(status, answer)]
+    assert isinstance(vidu.replies[0], ViduSubmissionInDoubtError)
     make().submit(lambda: WIRE)
     whole = vidu.account.timeout + vidu.account.settle_seconds
     assert clock.slept == (vidu.account.settle_seconds if ends else whole)
@@ -211,7 +235,7 @@ def test_a_refusal_that_created_nothing_leaves_nothing_in_doubt(make, vidu, stor
 
 def refusal_of(status, answer):
     try:
-        parse_create(status, {}, json.dumps(answer).encode())
+        parse_create(status, {}, answer.encode() if isinstance(answer, str) else json.dumps(answer).encode())
     except ViduError as error:
         return error
     raise AssertionError("a refusal raises")
@@ -228,10 +252,136 @@ def test_resubmit_is_the_users_choice(make, vidu):
     assert len(vidu.submissions) == 2
 
 
+FOREIGN = {
+    500: ViduUnavailableError("Vidu answered: unsupported task type", http_status=500),
+    429: ViduRateLimitError("Vidu answered: slow down", http_status=429),
+    403: ViduAuthError("Vidu answered: not yours", http_status=403),
+    422: ViduRequestError("Vidu answered: unsupported task type", http_status=422),
+}
+
+
+@pytest.fixture(params=FOREIGN)
+def foreign(request, vidu):
+    """A task of another application, without a payload in the list, that no query shows."""
+    vidu.add("555", None)
+    vidu.broken["555"] = FOREIGN[request.param]
+    return vidu.broken["555"]
+
+
+def test_another_tasks_row_does_not_stop_the_look_up_of_ours(make, vidu, foreign):
+    vidu.replies = [LOST]
+    assert make().submit(lambda: WIRE).task_id == "900001"
+    assert "555" not in vidu.queried
+
+
+def test_ours_is_found_behind_a_row_that_cannot_be_queried(make, vidu, foreign):
+    vidu.replies, vidu.list_payload = [LOST], False
+    assert make().submit(lambda: WIRE).task_id == "900001"
+
+
+@pytest.mark.parametrize("on_unknown", ["fail", "resubmit"])
+def test_a_row_that_cannot_be_queried_may_be_ours(make, vidu, foreign, on_unknown):
+    vidu.replies = [NEVER_ARRIVED]
+    with pytest.raises(ViduError, match="555") as raised:
+        make(on_unknown=on_unknown).submit(lambda: WIRE)
+    assert isinstance(raised.value, ViduUnavailableError) is (foreign.fate is Fate.RETRYABLE)
+    assert isinstance(raised.value, ViduSubmissionInDoubtError) is (foreign.fate is not Fate.RETRYABLE)
+    assert len(vidu.submissions) == 1
+    if foreign.fate is Fate.RETRYABLE:
+        with pytest.raises(ViduUnavailableError):
+            make(try_number=2, on_unknown=on_unknown).submit(lambda: WIRE)
+        assert len(vidu.submissions) == 1
+
+
+def test_without_a_store_a_failed_attempt_hides_no_other(make, vidu, foreign):
+    """All attempts have one marker there: another one may be the row that cannot be queried."""
+    first = make(with_store=False).submit(lambda: WIRE)
+    vidu.finish(first.task_id, "failed", err_code="InternalServiceFailure")
+    with pytest.raises(ViduError, match="555"):
+        make(with_store=False, try_number=2).submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+
+
+def test_an_outage_is_not_asked_about_row_by_row(make, vidu):
+    for number in range(49):
+        vidu.add(str(number), None)
+    vidu.replies, vidu.outage = [NEVER_ARRIVED], ViduUnavailableError("HTTP 503", http_status=503)
+    with pytest.raises(ViduUnavailableError):
+        make().submit(lambda: WIRE)
+    assert len(vidu.queried) == 3
+
+
+def test_an_id_that_vidu_does_not_know_is_looked_up_by_its_marker(make, vidu, store):
+    """A gateway may have answered the POST with an id of its own."""
+    real = make().submit(lambda: WIRE)
+    store.values["vidu_submission"]["task_id"] = "req-7"
+    assert make(try_number=2).submit(lambda: WIRE).task_id == real.task_id
+    assert store.values["vidu_submission"]["task_id"] == real.task_id
+    assert len(vidu.submissions) == 1
+
+
+def test_an_id_that_is_in_no_list_either_submits_nothing(make, vidu, store):
+    make().submit(lambda: WIRE)
+    vidu.tasks.clear()
+    with pytest.raises(ViduError, match="does not know the earlier task"):
+        make(try_number=2).submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+
+
 def test_a_list_without_payload_is_completed_by_single_queries(make, vidu):
     vidu.replies, vidu.list_payload = [LOST], False
     make().submit(lambda: WIRE)
     assert len(vidu.submissions) == 1
+
+
+CUTS = {
+    "emptied": lambda payload: "",
+    "at 30": lambda payload: payload[:30],
+    "at 100": lambda payload: payload[:100],
+    "at 42": lambda payload: payload[:42],
+    "with an ellipsis": lambda payload: payload if len(payload) < 25 else f"{payload[:20].rstrip()}…",
+}
+PAYLOADS = {
+    "the marker": "",
+    "at its start": "{marker} of ACME",
+    "at its end": "order 4711 of ACME, " + "line " * 20 + "{marker}",
+}
+
+
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
+def test_a_payload_that_a_list_empties_or_cuts_is_queried(make, vidu, monkeypatch, payload, cut):
+    monkeypatch.setattr("airflow_provider_vidu.compat.sealed", lambda parts: "x" * 300)
+    vidu.add("1", "order-17")
+    vidu.add("2", f"avp1:{'0' * 32}.{'y' * 90}")
+    vidu.replies, vidu.as_listed = [LOST], lambda payload: cut(payload)
+    task = make().submit(lambda: {**WIRE, "payload": payload})
+    assert len(vidu.submissions) == 1
+    assert task.task_id == "900001"
+
+
+def test_a_payload_that_is_listed_but_not_queried_is_still_recognised(make, vidu):
+    vidu.replies, vidu.hides_payload = [LOST], True
+    assert make().submit(lambda: WIRE).task_id == "900001"
+
+
+def test_a_payload_that_no_query_completes_leaves_the_submission_in_doubt(make, vidu):
+    vidu.add("1", "order-17")
+    vidu.replies, vidu.hides_payload, vidu.as_listed = [NEVER_ARRIVED], True, lambda payload: ""
+    with pytest.raises(ViduSubmissionInDoubtError, match="Vidu tasks that may be it: 1"):
+        make().submit(lambda: WIRE)
+
+
+def test_payloads_that_are_whole_are_not_queried(make, vidu):
+    """An account may have thousands of other tasks."""
+    for number in range(49):
+        vidu.add(str(number), f"order-{number}")
+        vidu.add(f"1{number}", f"avp1:{number:032x}:{number:016x}:1")
+        vidu.add(f"2{number}", f"avp1:{number:032x}.sealed")
+    vidu.replies = [NEVER_ARRIVED]
+    make().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 2
+    assert vidu.queried == []
 
 
 def test_a_look_up_queries_a_payload_once(make, vidu, clock):
@@ -544,6 +694,7 @@ def test_a_retry_bears_two_refusals_before_it_fails(make, vidu, clock, refusal):
     assert make(try_number=2).submit(lambda: WIRE).task_id == first.task_id
     assert clock.slept >= 2
     refuse(vidu, refusal, 3)
+    vidu.list_error = ViduNotFoundError("no list", http_status=404)
     with pytest.raises(ViduError) as raised:
         make(try_number=2).submit(lambda: WIRE)
     assert "may be billed" in str(raised.value)

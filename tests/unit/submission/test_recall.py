@@ -163,6 +163,14 @@ def test_a_list_that_cannot_say_stops_before_anything_is_sent(make, discard, vid
     assert len(vidu.submissions) == 2
 
 
+@pytest.mark.parametrize("cut", [0, 8, 30])
+def test_a_payload_that_the_list_empties_or_cuts_is_queried(make, discard, vidu, cut):
+    first = make().submit(lambda: WIRE)
+    vidu.cancellable, vidu.as_listed = False, lambda payload: payload[:cut]
+    assert discard().submit(lambda: WIRE).task_id == first.task_id
+    assert len(vidu.submissions) == 1
+
+
 def test_a_payload_without_a_marker_stops_before_anything_is_sent(make, discard, vidu):
     own = {**WIRE, "payload": "order-17"}
     make().submit(lambda: own)
@@ -342,6 +350,36 @@ def test_beside_a_list_that_was_not_seen_whole_nothing_is_cancelled_or_sent(make
     with pytest.raises(ViduSubmissionInDoubtError, match="900001"):
         discard().submit(lambda: WIRE)
     assert (vidu.cancels, len(vidu.submissions)) == ([], 1)
+
+
+FOREIGN = [
+    ViduUnavailableError("Vidu answered: unsupported task type", http_status=500),
+    ViduAuthError("Vidu answered: not yours", http_status=403),
+]
+
+
+@pytest.mark.parametrize("error", FOREIGN, ids=lambda error: str(error.http_status))
+@pytest.mark.parametrize("state", ["processing", "success"])
+def test_ours_is_taken_up_beside_a_row_that_cannot_be_queried(make, discard, vidu, error, state):
+    first = make().submit(lambda: WIRE)
+    vidu.finish(first.task_id, state)
+    vidu.add("555", None)
+    vidu.broken["555"] = error
+    assert discard(is_delivered=lambda task: False).submit(lambda: WIRE).task_id == first.task_id
+    assert (vidu.cancels, len(vidu.submissions)) == ([], 1)
+
+
+@pytest.mark.parametrize("error", FOREIGN, ids=lambda error: str(error.http_status))
+@pytest.mark.parametrize("state", ["failed", "success"])
+def test_nothing_is_sent_beside_a_row_that_cannot_be_queried(make, discard, vidu, error, state):
+    first = make().submit(lambda: WIRE)
+    vidu.finish(first.task_id, state, err_code="InternalServiceFailure")
+    vidu.add("555", None)
+    vidu.broken["555"] = error
+    kind = ViduUnavailableError if error.http_status == 500 else ViduSubmissionInDoubtError
+    with pytest.raises(kind, match="555"):
+        discard(is_delivered=lambda task: True).submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
 
 
 def test_a_mapped_instance_of_a_run_that_began_below_airflow_3_4_is_found(make, discard, vidu):

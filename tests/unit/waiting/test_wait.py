@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
@@ -26,6 +27,7 @@ from airflow_provider_vidu.waiting.schedule import Hints
 from airflow_provider_vidu.waiting.wait import (
     Next,
     after_resuming,
+    cancelled,
     for_other_task,
     hints_of,
     video_of,
@@ -270,3 +272,42 @@ def test_a_failed_task_says_why_wherever_the_host_puts_it(vidu, task, fields):
     vidu.finish(task.task_id, "failed", **fields)
     with pytest.raises(ViduTaskFailedError, match="on fire"):
         video_of(vidu, task, sleep=lambda seconds: None)
+
+
+@pytest.mark.parametrize("says_yes", [True, False])
+@pytest.mark.parametrize(
+    ("looks", "is_cancelled"),
+    [
+        (["cancelled"], True),
+        (["processing", "cancelled"], None),
+        (["failed", "failed"], True),
+        (["failed", "processing", "processing", "processing"], False),
+        (["failed", ViduUnavailableError("503"), "processing", "processing"], False),
+        (["failed", "success"], False),
+    ],
+    ids=str,
+)
+def test_a_cancel_is_believed_once_the_task_shows_it_or_has_failed_twice(
+    vidu, task, clock, monkeypatch, looks, is_cancelled, says_yes
+):
+    """A gateway's error may look like a failed task, and another one would be paid for."""
+    monkeypatch.setattr(vidu, "cancel_task", lambda task_id: None)
+    if not says_yes:
+        refusal = ViduRequestError("Vidu answered: can not cancel", http_status=400)
+        monkeypatch.setattr(vidu, "cancel_task", Mock(side_effect=refusal))
+    steps = list(looks)
+    real = vidu.get_task
+
+    def get_task(task_id, *, retry=True):
+        step = steps.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        vidu.finish(
+            task_id, "failed" if step == "cancelled" else step, err_code="UserCancelled" if step == "cancelled" else ""
+        )
+        return real(task_id)
+
+    monkeypatch.setattr(vidu, "get_task", get_task)
+    # One look is enough where the cancel was refused.
+    expected = says_yes if is_cancelled is None else is_cancelled
+    assert cancelled(vidu, task.task_id, LOG, sleep=clock.sleep) is expected

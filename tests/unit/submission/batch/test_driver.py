@@ -100,9 +100,15 @@ def test_what_never_arrived_is_sent_again_once_the_list_has_settled(stage, store
 
 
 def test_vidus_own_answer_settles_sooner(stage, store):
-    stage.first = lambda request: (500, {}, b"{}")
+    stage.first = lambda request: (500, {}, b'{"code": 500, "reason": "InternalServiceFailure", "message": "no"}')
     stage.submit(store)
     assert ACCOUNT.settle_seconds <= stage.posts[1] - stage.posts[0] < ACCOUNT.timeout + ACCOUNT.settle_seconds
+
+
+def test_a_gateways_500_is_waited_out(stage, store):
+    stage.first = lambda request: (500, {}, b"<html>500 Internal Server Error</html>")
+    stage.submit(store)
+    assert stage.posts[1] - stage.posts[0] >= ACCOUNT.timeout + ACCOUNT.settle_seconds
 
 
 def test_a_look_up_queries_a_payload_once(stage, store):

@@ -4,13 +4,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
 from _support.batch_stage import ACCOUNT, Kept, Stage, reply
 from PIL import Image
 
-from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduSubmissionInDoubtError
+from airflow_provider_vidu.api.errors import (
+    ViduError,
+    ViduInputError,
+    ViduSubmissionInDoubtError,
+    ViduUnavailableError,
+)
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.submission.batch.recall import is_delivered_by, newest, of_manifest, read_marker
 
@@ -225,6 +231,84 @@ def test_an_own_payload_without_a_marker_stops_before_anything_is_sent(stage):
     stage.store.values["vidu_batch"] = {"task_id": None}
     stage.submit(rows, clear=True)
     assert len(stage.vidu.tasks) == 16
+
+
+@pytest.mark.parametrize("cut", [0, 8, 37, 45])
+def test_payloads_that_the_list_empties_or_cuts_are_queried(stage, cut):
+    first = stage.submit(ROWS)
+    listed(stage, lambda: [{**row, "payload": row["payload"][:cut]} for row in stage.vidu.tasks.values()])
+    again = stage.submit(ROWS, discard=True)
+    assert [item.task_id for item in again.items] == [item.task_id for item in first.items]
+    assert len(stage.vidu.tasks) == 8
+
+
+def test_a_list_that_says_that_it_has_more_stops_before_anything_is_sent(stage):
+    stage.submit(ROWS)
+    rows = [{"id": "1", "state": "success", "payload": "x"}]
+    listed(stage, lambda: rows)
+    real = stage.vidu.instead
+    stage.vidu.instead = lambda operation, request: (
+        reply(200, {"object": "list", "data": rows, "has_more": True}) if real(operation, request) else None
+    )
+    with pytest.raises(ViduSubmissionInDoubtError):
+        stage.submit(ROWS, discard=True)
+    assert len(stage.vidu.tasks) == 8
+
+
+@pytest.fixture(params=[500, 403, 422])
+def foreign(request, stage):
+    """Add a task of another application that no query shows, and return the status of its query."""
+
+    def instead(operation, asked):
+        if operation == "query" and asked.task_id == "555":
+            return reply(request.param, {"message": "unsupported task type"})
+        if operation == "list" and "task_ids=" not in asked.url:
+            row = {"id": "555", "state": "success", "created_at": "2027-01-15T08:00:00Z"}
+            return reply(200, {"tasks": [row, *stage.vidu.tasks.values()]})
+        return None
+
+    stage.vidu.instead = instead
+    return request.param
+
+
+def test_ours_are_taken_up_beside_a_row_that_cannot_be_queried(stage, foreign):
+    first = stage.submit(ROWS)
+    again = stage.submit(ROWS, discard=True)
+    assert [item.task_id for item in again.items] == [item.task_id for item in first.items]
+    assert len(stage.vidu.tasks) == 8
+    assert not again.errors
+
+
+def test_what_is_missing_is_not_sent_beside_a_row_that_cannot_be_queried(stage, foreign):
+    first = stage.submit(ROWS[:7])
+    if foreign == 500:
+        with pytest.raises(ViduUnavailableError, match="555"):
+            stage.submit(ROWS, discard=True)
+        # What was found is remembered.
+        stage.vidu.instead = lambda operation, asked: None
+        again = stage.submit(ROWS)
+        assert len(stage.vidu.tasks) == 8
+    else:
+        again = stage.submit(ROWS, discard=True)
+        assert list(again.errors) == [7]
+        assert len(stage.vidu.tasks) == 7
+    assert [item.task_id for item in again.items[:7]] == [item.task_id for item in first.items]
+
+
+def test_a_lost_reply_is_found_beside_a_row_that_cannot_be_queried(stage, foreign):
+    real, lost = stage.vidu.instead, []
+
+    def instead(operation, asked):
+        if operation == "submit" and not lost:
+            lost.append(stage.vidu._created(json.loads(asked.body)))
+            return 504, {}, b"upstream timed out"
+        return real(operation, asked)
+
+    stage.vidu.instead = instead
+    batch = stage.submit(ROWS)
+    assert len(stage.vidu.tasks) == 8
+    assert not batch.errors
+    assert batch.lost == []
 
 
 def test_a_host_that_hides_payloads_stops_before_anything_is_sent(stage):
