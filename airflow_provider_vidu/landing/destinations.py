@@ -59,7 +59,7 @@ class Wanted:
     """
     What is to be landed of a task, and where.
 
-    :param destination: a file name, or a folder (ends with a slash, or has no video suffix); a local path or any
+    :param destination: a file name (``.mp4``, ``.mov``, ``.m4v``), or a folder (anything else); a local path or any
         ``ObjectStoragePath`` URL.
     :param file_name: template of a video's name in the folder, see :func:`file_name_of`; None = ``{task_id}``. A
         destination that is a file's name wins over it.
@@ -174,7 +174,7 @@ def file_name_of(template: str, values: Mapping[str, Any]) -> str:
         if ":" in name:
             raise ViduInputError(
                 f"file_name {template!r} would be {name!r}, and a name may not have a colon. The template variables ts "
-                "and run_id bring colons: use ts_nodash."
+                "and run_id contain colons. Use {{ dag_run.run_after | ts_nodash }}, which every run has."
             )
         raise ViduInputError(
             f"file_name {template!r} would be {name!r}, which is no name within the destination's folder."

@@ -31,7 +31,7 @@ class ViduDownloadOperator(TextRendering, BaseOperator):
     :param vidu_task: the task's id (a string or a number), or a task record: ``wait.output``, also with
         ``.expand(vidu_task=wait.output)``. For the records of a batch: ``.expand(vidu_task=batch.output)``; those
         without a video are skipped.
-    :param destination: a folder (ends with a slash, or has no video suffix) or a file name; a local path or any
+    :param destination: a file name (``.mp4``, ``.mov``, ``.m4v``), or a folder (anything else); a local path or any
         ``ObjectStoragePath`` URL, such as ``s3://conn_id@bucket/videos/``. Mapped instances need a folder.
     :param file_name: template of the video's name in that folder, for example ``{model}/{task_id}``; fields are
         ``task_id``, ``creation_id`` and ``model``. None = ``{task_id}``. Jinja is rendered before.

@@ -225,7 +225,7 @@ def test_landed_files_take_the_umask_without_setting_it(tmp_path, monkeypatch):
         ("", "猫" * 90, "274 bytes"),
         ("", "a" * 240 + "{task_id}", "262 bytes"),
         ("猫" * 90, "v", "270 bytes"),
-        ("", "{index}-2026-01-01T00:00:00", "colon.*ts_nodash"),
+        ("", "{index}-2026-01-01T00:00:00", r"colon.*\{\{ dag_run\.run_after \| ts_nodash \}\}"),
     ],
 )
 def test_names_that_cannot_land_are_refused_before_submission(tmp_path, folder, name, said):
