@@ -66,7 +66,8 @@ class Flow:
         self._batch = batch
         self._waiting = deque(new)
         self._building: dict[asyncio.Future[Any], int] = {}
-        self._ready: deque[_Built] = deque()
+        #: By their items' numbers.
+        self._ready: dict[int, _Built] = {}
         self._out: dict[asyncio.Future[Any], _Built] = {}
         self._seal = batch.this_try.seal()
         self._outages = 0
@@ -123,16 +124,30 @@ class Flow:
             raise ViduInputError("The request, or its picture, has changed since the batch was checked.")
         return _Built(index, wire)
 
+    @property
+    def _next_ready(self) -> _Built | None:
+        """
+        The request whose turn it is, if it is built.
+
+        A budget pays for the first rows, so no row leaves before an earlier one. Without a budget no row waits for
+        another's picture, and what was refused goes last.
+        """
+        if not self._ready:
+            return None
+        if self._batch.budget.limit is None:
+            return self._ready[min(self._ready, key=lambda index: (self._refusals.get(index, 0), index))]
+        first = min(self._ready)
+        return None if any(index < first for index in self._building.values()) else self._ready[first]
+
     def _leaving(self) -> list[_Built]:
         """Take those that can leave now: as many as the account bears, within the budget."""
         batch = self._batch
         leaving: list[_Built] = []
         while (
-            self._ready
+            (built := self._next_ready) is not None
             and len(self._out) + len(leaving) < batch.pace.allowed
             and batch.clock() >= batch.pace.not_before
         ):
-            built = self._ready[0]
             price = batch.requests[built.index].price
             others = bool(self._out or leaving)
             spending = batch.budget.asks(*price, others_are_out=others or bool(batch.lost))
@@ -143,7 +158,7 @@ class Flow:
                 elif not others:
                     batch.stopped = self._budget_error(built)
                 break
-            leaving.append(self._ready.popleft())
+            leaving.append(self._ready.pop(built.index))
             batch.reserved[built.index] = batch.budget.reserve(*price)
         return leaving
 
@@ -200,7 +215,8 @@ class Flow:
     def _take_built(self, one: asyncio.Future[Any]) -> None:
         index = self._building.pop(one)
         try:
-            self._ready.append(one.result())
+            built = one.result()
+            self._ready[built.index] = built
         except ViduError as error:
             self._batch.errors[index] = error
         except OSError as error:
@@ -253,7 +269,7 @@ class Flow:
         batch.kept.update(index, phase=ItemPhase.NEW, attempt=batch.items[index].attempt - 1)
         if isinstance(error, ViduRateLimitError):
             batch.pace.refused(batch.clock(), error.retry_after)
-            self._ready.appendleft(built)
+            self._ready[index] = built
         elif isinstance(error, (ViduCreditError, ViduAuthError, ViduConfigurationError)):
             # The next one would be told the same.
             if isinstance(error, ViduCreditError):
@@ -261,7 +277,7 @@ class Flow:
                 error.advice = f"The rest was not submitted. Top the account up, then {mended}"
             batch.stopped = batch.stopped or error
         elif isinstance(error, ViduUnavailableError):
-            self._ready.appendleft(built)
+            self._ready[index] = built
             if self._is_down(error):
                 batch.stopped = batch.stopped or error
         elif error.fate is Fate.RETRYABLE:
@@ -270,7 +286,7 @@ class Flow:
                 batch.errors[index] = error
             else:
                 batch.pace.refused(batch.clock(), error.retry_after)
-                self._ready.append(built)
+                self._ready[index] = built
         else:
             batch.log.warning("Item %d was refused: %s", index, error)
             batch.errors[index] = error
