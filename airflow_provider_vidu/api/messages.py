@@ -39,6 +39,29 @@ def some_of(named: Iterable[object]) -> str:
     return ", ".join(names[:MAX_NAMED]) + (" …" if len(names) > MAX_NAMED else "")
 
 
+def item_ranges(numbers: Iterable[int]) -> str:
+    """
+    Return the items of a batch for a message, runs of them shortened: ``items 2, 4-7``.
+
+    :param numbers: of the items, from 0, ascending; at least one.
+    """
+    runs: list[list[int]] = []
+    count = 0
+    for number in numbers:
+        count += 1
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    named = some_of("-".join(map(str, run)) for run in runs)
+    return f"item {named}" if count == 1 else f"items {named}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things for a message: ``1 video``, ``2 videos``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def name_of_picture(image: object) -> str:
     """
     Return what a person calls a picture: its file's name, without a folder, a connection or a signature.

@@ -61,7 +61,6 @@ def land_batch(
                     files[index] = future.result()
                     size += sum(file["bytes"] for file in files[index])
                 except ViduError as error:
-                    log.warning("Item %d: %s", index, error)
                     errors[index] = error
                 if time.time() - said_at > SAY_EVERY:
                     said_at = time.time()

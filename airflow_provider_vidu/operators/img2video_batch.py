@@ -460,6 +460,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         from airflow_provider_vidu.submission.batch.results import (
             failure_of,
             for_xcom,
+            lines_of_failures,
             reasons_of,
             record_of,
             write_manifest,
@@ -474,6 +475,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
             record_of(request, item, batch.generation, batch.tasks.get(index), files.get(index, []), errors.get(index))
             for index, (request, item) in enumerate(zip(batch.requests, batch.items, strict=True))
         ]
+        for line in lines_of_failures(errors, batch.stopped):
+            self.log.warning("%s", line)
         if self.manifest_path:
             write_manifest(self.manifest_path, records)
             self.log.info("The manifest of all %d records stands at %s.", len(records), self.manifest_path)
@@ -481,12 +484,13 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         paid = [batch.items[index].credits for index, task in batch.tasks.items() if task.succeeded]
         untold = paid.count(None)
         self.log.info(
-            "%d of %d requests have their video, for %s credits%s%s.",
+            "%d of %d requests %s, for %s credits%s%s.",
             len(records) - len(errors),
             len(records),
+            "has its video" if len(records) - len(errors) == 1 else "have their video",
             round(sum(credits or 0 for credits in paid), 2),
             f" and {untold} whose price nobody told" if untold else "",
-            f"; without: {reasons_of(records)}" if errors else "",
+            f"; without: {reasons_of(records, sorted(errors))}" if errors else "",
         )
         for record in records:
             if record["error"] is None:
@@ -499,7 +503,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         if errors and self.on_failure == "fail":
             raise failure_of(records, errors, batch.stopped, batch.memory)
         if len(errors) == len(records) and self.on_failure == "skip":
-            raise AirflowSkipException(f"None of the {len(records)} requests has a video ({reasons_of(records)}).")
+            reasons = reasons_of(records, range(len(records)))
+            raise AirflowSkipException(f"None of the {len(records)} requests has a video: {reasons}.")
         batch.note_returned(whole=not errors)
         return for_xcom(records)
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduInputError, ViduLandingError, ViduTaskFailedError
-from airflow_provider_vidu.api.messages import some_of
+from airflow_provider_vidu.api.messages import counted, item_ranges, some_of
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task, keeping_its_state
 from airflow_provider_vidu.images import local_path
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MAX_WITH_LINKS = 300
 #: Different reasons that a message names.
 MAX_REASONS = 5
+#: Failed items that the log names a line each.
+MAX_LINES = 10
 
 
 class Memory(str, Enum):
@@ -189,15 +191,35 @@ def write_manifest(path: str, records: Sequence[Mapping[str, Any]]) -> None:
         ) from error
 
 
-def reasons_of(records: Sequence[Mapping[str, Any]]) -> str:
+def reasons_of(records: Sequence[Mapping[str, Any]], failed: Iterable[int]) -> str:
     """
-    Return why items have failed, the most frequent reasons first.
+    Return why items have failed and which, the most frequent reasons first.
 
     :param records: of all items.
+    :param failed: the numbers of the failed items, ascending.
     """
-    counts = Counter(str(record["err_code"]) for record in records if record["error"] is not None)
-    told = ", ".join(f"{reason} × {count}" for reason, count in counts.most_common(MAX_REASONS))
-    return f"{told}, …" if len(counts) > MAX_REASONS else told
+    items_of: dict[str, list[int]] = defaultdict(list)
+    for number in failed:
+        items_of[str(records[number]["err_code"])].append(number)
+    by_count = sorted(items_of.items(), key=lambda one: -len(one[1]))
+    named = by_count[:MAX_REASONS]
+    if others := sorted(number for _, numbers in by_count[MAX_REASONS:] for number in numbers):
+        named.append(("others", others))
+    return ", ".join(f"{reason} × {len(numbers)} ({item_ranges(numbers)})" for reason, numbers in named)
+
+
+def lines_of_failures(errors: Mapping[int, ViduError], stopped: ViduError | None) -> list[str]:
+    """
+    Return why items have no video, a line each, for the log.
+
+    :param errors: by the items' numbers.
+    :param stopped: why the rest was not submitted: that is the batch's error, and no item's own.
+    """
+    failed = sorted(number for number, error in errors.items() if error is not stopped)
+    lines = [f"Item {number}: {errors[number]}" for number in failed[:MAX_LINES]]
+    if more := len(failed) - len(lines):
+        lines.append(f"{counted(more, 'more item')} {'has' if more == 1 else 'have'} no video.")
+    return lines
 
 
 def failure_of(
@@ -221,7 +243,10 @@ def failure_of(
     )
     message = _what_has_no_video(records, held, others, stopped)
     made = len(records) - len(failed)
-    advice = [f"The other {made} videos are made and paid."]
+    advice = []
+    if made:
+        others_are = "The other video is" if made == 1 else f"The other {made} videos are"
+        advice.append(f"{others_are} made and paid for.")
     if held and stopped is not None:
         advice.append(stopped.advice)
         if others:
@@ -230,7 +255,7 @@ def failure_of(
     elif may_pass:
         advice.append("A retry submits the failed ones only.")
     else:
-        advice.append(f"Correct what they say, then {memory.by_clearing('the failed ones')}")
+        advice.append(f"Fix the cause, then {memory.by_clearing('the failed ones')}")
     billed = [
         number
         for number in others
@@ -256,14 +281,15 @@ def _what_has_no_video(
     parts = []
     if held and stopped is not None:
         reason = stopped.reason or type(stopped).__name__
-        parts.append(f"{len(held)} of {len(records)} requests were not submitted ({reason}): {stopped.message}")
+        parts.append(
+            f"{len(held)} of {len(records)} requests {'was' if len(held) == 1 else 'were'} not submitted "
+            f"({reason}, {item_ranges(held)}): {stopped.message}"
+        )
     if others:
-        count = f"{len(others)} of {len(records)} requests have"
-        if held:
-            count = f"{len(others)} more {'has' if len(others) == 1 else 'have'}"
+        count = f"{len(others)} more" if held else f"{len(others)} of {len(records)} requests"
         first = others[0]
         parts.append(
-            f"{count} no video ({reasons_of([records[number] for number in others])}): items {some_of(others)}. "
+            f"{count} {'has' if len(others) == 1 else 'have'} no video: {reasons_of(records, others)}. "
             f"Item {first}: {records[first]['error']}"
         )
     return " ".join(parts)

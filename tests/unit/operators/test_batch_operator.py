@@ -530,7 +530,8 @@ def test_a_spent_budget_is_named_first_and_progress_counts_what_was_given(
     with pytest.raises(AirflowFailException) as raised:
         drive(operator(numbered(batch_size), credit_budget=budget, deferrable=True), runtime_context(store))
     assert str(raised.value).startswith(
-        f"1 of {batch_size} requests were not submitted (CreditBudgetSpent): The next submission would exceed "
+        f"1 of {batch_size} requests was not submitted (CreditBudgetSpent, item {batch_size - 1}): "
+        "The next submission would exceed "
         f"credit_budget ({budget} of {budget} credits are spent or committed)."
     )
     assert "Raise credit_budget, then clear this task" in str(raised.value)
@@ -609,8 +610,22 @@ def test_a_failed_request_that_is_mended_before_a_clear_costs_the_budget_nothing
 
 def test_a_batch_that_is_cut_short_and_succeeds_warns_of_it(vidu_emulator, runtime_context, store, capsys):
     drive(operator(numbered(4), credit_budget=16, on_failure="partial"), runtime_context(store))
-    (told,) = [line for line in capsys.readouterr().out.splitlines() if "Raise credit_budget" in line]
+    said = capsys.readouterr().out
+    (told,) = [line for line in said.splitlines() if "Raise credit_budget" in line]
     assert "warning" in told.lower()
+    assert "without: CreditBudgetSpent × 2 (items 2-3)" in said
+
+
+@pytest.mark.parametrize("on_failure", ["fail", "partial"])
+def test_the_log_names_the_rows_that_failed_and_their_vidu_tasks(
+    vidu_emulator, runtime_context, store, capsys, on_failure
+):
+    requests = requests_of("cat", "[emulator:fail=CreationPolicyViolation]", "cat")
+    with suppress(AirflowFailException):
+        drive(operator(requests, on_failure=on_failure), runtime_context(store))
+    (failed,) = [task.task_id for task in vidu_emulator.tasks if task.state == "failed"]
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "Item 1: " in line and "warning" in line]
+    assert f"Vidu task {failed}" in line
 
 
 def test_a_host_that_answers_nobody_is_not_sent_the_whole_batch(vidu_emulator, runtime_context, store, monkeypatch):

@@ -15,7 +15,7 @@ from airflow_provider_vidu.api.errors import (
     ViduNotFoundError,
     ViduTaskFailedError,
 )
-from airflow_provider_vidu.submission.batch.results import Memory, failure_of
+from airflow_provider_vidu.submission.batch.results import Memory, failure_of, lines_of_failures, reasons_of
 
 
 def record(task_id: str | None, state: str | None, error: ViduError | None) -> dict[str, Any]:
@@ -56,7 +56,7 @@ BUDGET = ViduCreditError(
 def test_a_spent_budget_comes_first_and_its_items_need_no_correction(memory):
     records, errors = batch_of(10, [], 35, BUDGET)
     told = str(failure_of(records, errors, BUDGET, memory))
-    assert told.startswith(f"35 of 45 requests were not submitted (CreditBudgetSpent): {BUDGET.message}")
+    assert told.startswith(f"35 of 45 requests were not submitted (CreditBudgetSpent, items 10-44): {BUDGET.message}")
     assert "Raise it." in told
     assert "Correct" not in told
     assert "have no video" not in told
@@ -66,13 +66,39 @@ def test_a_spent_budget_comes_first_and_its_items_need_no_correction(memory):
 def test_beside_a_spent_budget_only_the_others_are_to_be_corrected(memory):
     refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
     told = str(failure_of(*batch_of(10, [refused], 34, BUDGET), BUDGET, memory))
-    assert told.startswith("34 of 45 requests were not submitted (CreditBudgetSpent): ")
-    assert "1 more has no video (AuditSubmitIllegal × 1): items 10. Item 10: submit is illegal" in told
+    assert told.startswith("34 of 45 requests were not submitted (CreditBudgetSpent, items 11-44): ")
+    assert "1 more has no video: AuditSubmitIllegal × 1 (item 10). Item 10: submit is illegal" in told
     assert told.index("Raise it.") < told.index("Correct what item 10 says first")
 
 
 def test_what_failed_is_told_as_ever_where_nothing_was_held_back():
     refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
     told = str(failure_of(*batch_of(1, [refused], 0, BUDGET), None, Memory.STORE))
-    assert told.startswith("1 of 2 requests have no video (AuditSubmitIllegal × 1): items 1. Item 1: ")
-    assert "Correct what they say" in told
+    assert told.startswith("1 of 2 requests has no video: AuditSubmitIllegal × 1 (item 1). Item 1: ")
+    assert "Fix the cause, then" in told
+    assert "The other video is made and paid for." in told
+
+
+def test_what_nobody_has_is_not_counted():
+    refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
+    told = str(failure_of(*batch_of(0, [refused, refused], 0, BUDGET), None, Memory.STORE))
+    assert told.startswith("2 of 2 requests have no video: AuditSubmitIllegal × 2 (items 0-1). Item 0: ")
+    assert "made and paid" not in told
+
+
+def test_each_reason_names_its_items():
+    reasons = {2: "A", 3: "A", 4: "B", 5: "A", 9: "B", 11: "C", 12: "D", 13: "E", 14: "F", 16: "G"}
+    records = [{"err_code": reasons.get(number), "error": number in reasons or None} for number in range(20)]
+    assert reasons_of(records, list(reasons)) == (
+        "A × 3 (items 2-3, 5), B × 2 (items 4, 9), C × 1 (item 11), D × 1 (item 12), E × 1 (item 13), "
+        "others × 2 (items 14, 16)"
+    )
+
+
+@pytest.mark.parametrize("failed", [3, 10, 12])
+def test_what_failed_is_named_a_line_each_but_not_for_ever(failed):
+    errors = {number: ViduTaskFailedError(f"no. {number}", task_id=f"9{number}") for number in range(failed)}
+    lines = lines_of_failures({**errors, 70: BUDGET}, BUDGET)
+    assert lines[0] == "Item 0: no. 0 (Vidu task 90) Vidu does not bill failed tasks."
+    assert len(lines) == {3: 3, 10: 10, 12: 11}[failed]
+    assert (lines[-1] == "2 more items have no video.") is (failed == 12)
