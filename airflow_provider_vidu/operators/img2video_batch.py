@@ -316,10 +316,10 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         except ViduError as error:
             if isinstance(error, ViduInputError) and (resumed is not None or context["ti"].try_number > 1):
                 # What the requests say is read and checked in every part of a task, also after much was paid.
-                mended = Memory.of(store, durable=self.durable).by_clearing("the rest")
+                mended = Memory.of(store, durable=self.durable).by_clearing("what is missing")
                 error.advice = (
                     "Nothing was sent to Vidu just now. What was submitted before, if anything, goes on, is billed and "
-                    f"remembered: mend this, then {mended}"
+                    f"remembered: fix this, then {mended}"
                 )
             raise_for_airflow(error)
 

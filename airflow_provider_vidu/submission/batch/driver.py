@@ -35,7 +35,7 @@ from airflow_provider_vidu.api.errors import (
     no_creation_error,
     task_error,
 )
-from airflow_provider_vidu.api.messages import some_of
+from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.submission.batch.flow import Flow, refusal_of
 from airflow_provider_vidu.submission.batch.lost import LostSubmissions
@@ -152,6 +152,8 @@ class BatchSubmission:
         self.in_doubt: Counter[str] = Counter({} if resumed is None else resumed.attempts_of)
         #: Whoever waited has given up.
         self.given_up = given_up
+        #: The numbers of the items that Vidu has accepted since this part of the try began.
+        self.sent_now: set[int] = set()
         #: Credits that are held back for what is out or in doubt, by the items' numbers.
         self.reserved: dict[int, float] = {}
         #: Why the last query for a running task was not answered, by its item's number.
@@ -264,7 +266,7 @@ class BatchSubmission:
         advice = "Their videos stay at Vidu and nothing is lost. "
         if self.memory is Memory.NONE:
             # A retry that pays for everything again is not made.
-            advice += f"A retry would submit all again (durable=False): {self.memory.by_clearing('the rest')}"
+            advice += f"A retry would submit all again (durable=False): {self.memory.by_clearing('what is missing')}"
         else:
             advice += "A retry queries them again and submits only what is missing."
         raise ViduUnavailableError(
@@ -454,9 +456,11 @@ class BatchSubmission:
             )
         elif header.asked != asked:
             self.kept.write_header(replace(header, asked=asked))
-        sent = sum(item.has_been_sent for item in self.items)
         self.log.info(
-            "%d of %d requests have been sent before; only what has failed is sent again.", sent, len(self.items)
+            "%d of %d requests were sent before. Only those that failed %s.",
+            sum(item.has_been_sent for item in self.items),
+            len(self.items),
+            "or were never sent are sent now" if self._has_rest else "are sent again",
         )
 
     async def _ranks(self, items: Sequence[Item]) -> dict[str, Rank]:
@@ -581,6 +585,10 @@ class BatchSubmission:
             if item.phase is ItemPhase.INTENT and index not in self.errors
         ]
 
+    @property
+    def _has_rest(self) -> bool:
+        return not all(item.has_been_sent for item in self.items)
+
     # -- what is known ----------------------------------------------------------------------------------------
 
     def known(self, index: int, remote: Remote | None = None) -> Known:
@@ -645,8 +653,8 @@ class BatchSubmission:
             trace_id=error.trace_id,
             http_status=error.http_status,
             advice=(
-                f"{error.advice} The tasks go on and may be billed; nothing is lost. Then "
-                f"{self.memory.by_clearing('the rest')}"
+                f"The tasks go on and may be billed; nothing is lost. {error.advice} Then "
+                f"{self.memory.by_clearing('what is missing' if self._has_rest else None)}"
             ),
         )
 
@@ -727,7 +735,9 @@ class BatchSubmission:
             if all(item.phase is ItemPhase.NEW for item in self.items):
                 raise
             # What an earlier try has paid for is waited for and landed first.
-            error.advice = f"The rest was not submitted. Mend this, then {self.memory.by_clearing('the rest')}"
+            error.advice = (
+                f"The rest was not submitted. Fix the cause, then {self.memory.by_clearing('what is missing')}"
+            )
             self.stopped = error
 
     def _cut_short(self, error: ViduError) -> ViduError:
@@ -742,7 +752,7 @@ class BatchSubmission:
             rest = (
                 "Nothing is lost: a retry waits for them and submits the rest only."
                 if self.memory is not Memory.NONE
-                else f"A retry would submit all anew (durable=False): {self.memory.by_clearing('the rest')}"
+                else f"A retry would submit all anew (durable=False): {self.memory.by_clearing('what is missing')}"
             )
             error.advice = f"{mended} {rest}".strip()
         return error
@@ -795,13 +805,19 @@ class BatchSubmission:
             return
         self._said_at = self.clock()
         submitted = sum(item.phase is ItemPhase.SUBMITTED for item in self.items)
-        failed = len(self.errors)
+        if len(self.sent_now) == submitted:
+            what = f"Submitted {submitted} of {len(self.items)}"
+        else:
+            sent = (
+                "Nothing was submitted" if not self.sent_now else f"Submitted {counted(len(self.sent_now), 'request')}"
+            )
+            what = f"{sent} now: {submitted} of {len(self.items)} requests are at Vidu"
         self.log.info(
-            "Submitted %d of %d, %s credits committed%s.",
-            submitted,
-            len(self.items),
+            "%s, %s credits %s%s.",
+            what,
             round(self.budget.spent, 2),
-            f"; {failed} failed" if failed else "",
+            "committed" if len(self.sent_now) == submitted else "in all",
+            f"; {len(self.errors)} failed" if self.errors else "",
         )
 
 

@@ -252,6 +252,7 @@ class Flow:
             self._take_refusal(built, error)
         else:
             self._outages = 0
+            batch.sent_now.add(index)
             batch.pace.accepted()
             batch.created(index, created, item.attempt)
             metrics.submitted(batch.requests[index].model)
@@ -273,7 +274,7 @@ class Flow:
         elif isinstance(error, (ViduCreditError, ViduAuthError, ViduConfigurationError)):
             # The next one would be told the same.
             if isinstance(error, ViduCreditError):
-                mended = batch.memory.by_clearing("the rest")
+                mended = batch.memory.by_clearing("what is missing")
                 error.advice = f"The rest was not submitted. Top the account up, then {mended}"
             batch.stopped = batch.stopped or error
         elif isinstance(error, ViduUnavailableError):
@@ -294,7 +295,7 @@ class Flow:
 
     def _budget_error(self, built: _Built) -> ViduError:
         budget, request = self._batch.budget, self._batch.requests[built.index]
-        mended = self._batch.memory.by_clearing("the rest")
+        mended = self._batch.memory.by_clearing("what is missing")
         if budget.is_untold(*request.price):
             return ViduCreditError(
                 f"credit_budget cannot be kept ({budget.limit} credits): neither Vidu's answers nor the catalogue tell "

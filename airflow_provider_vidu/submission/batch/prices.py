@@ -65,7 +65,7 @@ def hold_to_price(batch: BatchSubmission) -> None:
             f"{limits.max_credits}: nothing more was submitted.",
             advice=(
                 "What cost too much was cancelled where Vidu let it; what it did not cancel is billed, kept and "
-                f"landed. Ask for less or raise max_credits, then {batch.memory.by_clearing('the rest')}"
+                f"landed. Ask for less or raise max_credits, then {batch.memory.by_clearing('what is missing')}"
             ),
         )
 

@@ -64,18 +64,24 @@ class Memory(str, Enum):
             return "A retry of this task queries it again; a clear would pay for every request again."
         return "A retry or clear of this task would pay for every request again (durable=False)."
 
-    def by_clearing(self, then: str) -> str:
+    def by_clearing(self, then: str | None) -> str:
         """
-        Return how to have the rest submitted, once whatever stands in its way has been mended: an advice.
+        Return how to go on once the cause of a failure is fixed: an advice.
 
-        :param then: what a clear submits, for example ``the rest``.
+        :param then: what is to be submitted, for example ``what is missing``; None = everything has been.
         """
+        if self is Memory.STORE and then is None:
+            return (
+                f"{clear_this_task()}: it waits for what was submitted, and submits nothing unless some of that has "
+                "failed."
+            )
         if self is Memory.STORE:
-            return f"{clear_this_task()}: it submits {then} only."
+            return f"{clear_this_task()}: it submits only {then}."
         why = "durable=False" if self is Memory.NONE else "this Airflow has no task state store, which came with 3.3"
+        submit = "" if then is None else f"submit {then} as a batch of its own, and "
         return (
-            f"do not clear this task, which would pay for every request again ({why}): submit {then} as a batch of its "
-            "own, and fetch a video that was not landed with ViduHook().download('THE-VIDU-TASK-ID', path)."
+            f"do not clear this task, which would pay for every request again ({why}): {submit}fetch a video that was "
+            "not landed with ViduHook().download('THE-VIDU-TASK-ID', path)."
         )
 
 

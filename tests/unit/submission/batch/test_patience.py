@@ -70,11 +70,38 @@ def test_a_refused_key_is_reported_in_words_true_of_paid_tasks(stage, status):
     assert str(first.items[0].task_id) in told
     assert "may be billed" in told
     assert "nothing is lost" in told
+    assert "it waits for what was submitted, and submits nothing unless some of that has failed." in told
     # One bulk call for all, as often as a wait would query.
     assert len(stage.vidu.requests) <= 2 * REFUSALS
     stage.vidu.instead = lambda operation, request: None
     assert len(stage.submit(ROWS).running) == 3
     assert len(stage.vidu.tasks) == 3
+
+
+def test_a_refused_key_speaks_of_the_rest_only_where_there_is_one(stage):
+    stage.options["credit_budget"] = 16
+    stage.submit(ROWS)
+    stage.vidu.instead = refusing(stage, 401)
+    with pytest.raises(ViduAuthError, match="it submits only what is missing"):
+        stage.submit(ROWS)
+
+
+def logged(stage: Stage, caplog: Any, rows: Any, **settings: Any) -> str:
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        stage.submit(rows, **settings).say(now=True)
+    return caplog.text
+
+
+@pytest.mark.parametrize("clear", [False, True])
+def test_a_try_says_what_it_has_submitted_itself(stage, caplog, clear):
+    assert "Submitted 2 of 2, 16 credits committed." in logged(stage, caplog, ROWS[:2])
+    said = logged(stage, caplog, ROWS[:2], clear=clear)
+    assert "2 of 2 requests were sent before. Only those that failed are sent again." in said
+    assert "Nothing was submitted now: 2 of 2 requests are at Vidu, 16 credits in all." in said
+    said = logged(stage, caplog, ROWS, clear=clear)
+    assert "2 of 3 requests were sent before. Only those that failed or were never sent are sent now." in said
+    assert "Submitted 1 request now: 3 of 3 requests are at Vidu, 24 credits in all." in said
 
 
 @pytest.mark.parametrize("status", [400, 404])
