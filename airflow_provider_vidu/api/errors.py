@@ -214,7 +214,10 @@ class ViduStillRunningError(ViduError):
     """Our deadline passed while the remote task was still running. It goes on, and a retry waits on for it."""
 
     default_fate = Fate.RETRYABLE
-    default_advice = "It was left running; a retry of this Airflow task re-attaches to it and submits nothing."
+    default_advice = (
+        "It was left running: a retry of this Airflow task re-attaches to it and submits nothing. If no retry is left, "
+        f"{clear_this_task()} (Airflow 3.3 or newer): it does the same."
+    )
 
 
 class ViduLandingError(ViduError):
@@ -222,7 +225,8 @@ class ViduLandingError(ViduError):
 
     default_fate = Fate.RETRYABLE
     default_advice = (
-        "The video is safe at Vidu (its links are signed anew at every look): a retry lands it and submits nothing."
+        "The video is safe at Vidu: a retry lands it and submits nothing. If no retry is left, "
+        f"{clear_this_task()} (Airflow 3.3 or newer): it does the same."
     )
 
 

@@ -29,6 +29,7 @@ from airflow_provider_vidu.api.errors import (
     ViduLandingError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.images import local_path
 from airflow_provider_vidu.landing.destinations import (
     COVER,
@@ -299,12 +300,24 @@ def _measures(landed: dict[str, Any]) -> list[str]:
     return told
 
 
+def _advice_about(error: Exception) -> str | None:
+    """Return what to do about a destination that fails; None = it is the download that fails."""
+    if isinstance(error, ViduError):
+        return None
+    is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    fix = "Free space there" if is_full else "Correct the path or its permissions"
+    return (
+        f"The video is safe at Vidu. {fix}, then retry or, from Airflow 3.3 on, {clear_this_task()}: it lands the "
+        "video and submits nothing."
+    )
+
+
 def _failure(error: Exception, task: ViduTask, target: str, kind: str) -> ViduLandingError:
     cause = error.message if isinstance(error, ViduError) else f"{type(error).__name__}: {error}"
     return ViduLandingError(
         f"The {_WORDS[kind]} could not be landed at {target}: {cause}",
         fate=error.fate if isinstance(error, ViduLandingError) else None,
-        advice=error.advice if isinstance(error, ViduLandingError) else None,
+        advice=error.advice if isinstance(error, ViduLandingError) else _advice_about(error),
         task_id=task.task_id,
         state=task.state,
         credits=task.credits,

@@ -509,14 +509,21 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         return for_xcom(records)
 
     def _land(self, client: ViduClient, batch: BatchSubmission) -> dict[int, list[dict[str, Any]]]:
+        from airflow_provider_vidu.api.errors import ViduLandingError
         from airflow_provider_vidu.landing.many import land_batch
+        from airflow_provider_vidu.submission.batch.results import Memory
 
         wanted = {
             index: self._wanted(path, index)
             for index, task in batch.tasks.items()
             if task.succeeded and index not in batch.errors and (path := batch.requests[index].output_path)
         }
-        return land_batch(client, batch.tasks, wanted, batch.errors, log=self.log, stop=self._stop)
+        files = land_batch(client, batch.tasks, wanted, batch.errors, log=self.log, stop=self._stop)
+        if batch.memory is Memory.NONE:
+            for error in batch.errors.values():
+                if isinstance(error, ViduLandingError):
+                    error.advice = f"The video is paid for and safe at Vidu. {batch.memory.re_attaching}"
+        return files
 
     def _wanted(self, output_path: str, index: int | None = 0) -> Wanted:
         # Also where no request is meant yet: the template may name the index.
@@ -541,7 +548,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         running = list(batch.running.values())
         return ViduStillRunningError(
             f"{why} {len(running)} of {len(batch.items)} tasks have not ended, among them {', '.join(running[:5])}.",
-            advice="What runs is left running; a retry of this task re-attaches to it and submits only the rest.",
+            advice=f"What runs is left running. {batch.memory.re_attaching}",
         )
 
     async def _at_the_deadline(self, batch: BatchSubmission) -> ViduError:

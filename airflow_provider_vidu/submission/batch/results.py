@@ -64,6 +64,19 @@ class Memory(str, Enum):
             return "A retry of this task queries it again; a clear would pay for every request again."
         return "A retry or clear of this task would pay for every request again (durable=False)."
 
+    @property
+    def re_attaching(self) -> str:
+        """What a retry and a clear do about tasks that run or whose videos are not landed, for a message."""
+        if self is Memory.NONE:
+            return (
+                "A retry or clear of this task would pay for every request again (durable=False): fetch a video with "
+                "ViduHook().download('THE-VIDU-TASK-ID', path)."
+            )
+        retry = "A retry of this task re-attaches to it and submits only what is missing"
+        if self is Memory.STORE:
+            return f"{retry}. If no retry is left, {clear_this_task()}: it does the same."
+        return f"{retry}; a clear would pay for every request again."
+
     def by_clearing(self, then: str | None) -> str:
         """
         Return how to go on once the cause of a failure is fixed: an advice.
@@ -193,7 +206,10 @@ def write_manifest(path: str, records: Sequence[Mapping[str, Any]]) -> None:
         # Each store has exceptions of its own.
         raise ViduLandingError(
             f"The manifest cannot be written to {path} ({error}).",
-            advice="What could be made is made, paid and landed: a retry writes it and submits nothing for that.",
+            advice=(
+                "What could be made is made, paid for and landed. Correct manifest_path or free space there, then "
+                f"retry or, from Airflow 3.3 on, {clear_this_task()}: it writes the manifest and submits nothing for that."
+            ),
         ) from error
 
 
@@ -243,6 +259,7 @@ def failure_of(
     # A request that was not sent has no fault of its own: only what stopped it counts.
     held = [number for number in failed if stopped is not None and errors.get(number) is stopped]
     others = [number for number in failed if errors.get(number) is not stopped or stopped is None]
+    to_land = [number for number in others if isinstance(errors.get(number), ViduLandingError)]
     # A retry does what may work now; one that could only fail the same way is not burnt, nor one that pays again.
     may_pass = (
         stopped is None and memory is not Memory.NONE and any(error.fate is Fate.RETRYABLE for error in errors.values())
@@ -259,15 +276,20 @@ def failure_of(
             named = f"item {others[0]} says" if len(others) == 1 else f"items {some_of(others)} say"
             advice.append(f"Correct what {named} first, where it can be corrected.")
     elif may_pass:
-        advice.append("A retry submits the failed ones only.")
+        does = "submits only what failed"
+        if to_land:
+            does += " and lands the rest"
+        if len(to_land) == len(others):
+            does = f"lands {'it' if len(to_land) == 1 else 'them'} and submits nothing"
+        by_clear = f"; if no retry is left, {clear_this_task()}: it does the same" if memory is Memory.STORE else ""
+        advice.append(f"A retry {does}{by_clear}.")
     else:
-        advice.append(f"Fix the cause, then {memory.by_clearing('the failed ones')}")
+        then = None if len(to_land) == len(others) else "the failed ones"
+        advice.append(f"Fix the cause, then {memory.by_clearing(then)}")
     billed = [
         number
         for number in others
-        if records[number]["task_id"]
-        and records[number]["state"] != "failed"
-        and not isinstance(errors.get(number), ViduLandingError)
+        if records[number]["task_id"] and records[number]["state"] != "failed" and number not in to_land
     ]
     if billed:
         ids = some_of(records[number]["task_id"] for number in billed)

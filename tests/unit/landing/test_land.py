@@ -16,6 +16,7 @@ from _support.storage_host import MP4, Client, serving
 from PIL import Image
 
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError
+from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.land import ATTEMPTS, land, land_all
 from airflow_provider_vidu.landing.transfer import Transfer
@@ -295,8 +296,12 @@ def test_a_page_is_no_cover(storage, tmp_path):
 
 def test_a_destination_that_cannot_be_written_keeps_the_video_safe(client, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ViduLandingError, match=r"Vidu task 77.*credits 60.*The video is safe at Vidu"):
+    with pytest.raises(ViduLandingError, match=r"Vidu task 77.*credits 60.*The video is safe at Vidu") as raised:
         landed(client, f"{tmp_path}/file/inside/")
+    assert raised.value.advice == (
+        "The video is safe at Vidu. Correct the path or its permissions, then retry or, from Airflow 3.3 on, "
+        f"{clear_this_task()}: it lands the video and submits nothing."
+    )
 
 
 def test_a_full_disk_is_not_tried_four_times(client, storage, tmp_path, monkeypatch):
@@ -304,7 +309,7 @@ def test_a_full_disk_is_not_tried_four_times(client, storage, tmp_path, monkeypa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Transfer, "_keep", full)
-    with pytest.raises(ViduLandingError, match=r"No space left.*a retry lands it"):
+    with pytest.raises(ViduLandingError, match=r"No space left.*Free space there, then retry or, from .* clear"):
         landed(client, f"{tmp_path}/")
     assert len(storage.targets) == 1
     assert list(tmp_path.iterdir()) == []

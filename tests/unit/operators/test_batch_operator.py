@@ -755,6 +755,16 @@ def test_a_retry_that_would_pay_for_all_again_is_not_made(vidu_emulator, runtime
         drive(operator(requests, durable=False, item_retries=0), runtime_context(store))
 
 
+def test_a_landing_that_fails_promises_no_retry_where_it_would_pay_again(
+    vidu_emulator, runtime_context, store, tmp_path
+):
+    vidu_emulator.faults.add("download", Fault.refuse(403, times=None))
+    settings = {"durable": False, "output_path": f"{tmp_path}/", "on_failure": "partial"}
+    records, _ = drive(operator(numbered(1), **settings), runtime_context(store))
+    assert "A retry or clear of this task would pay for every request again" in records[0]["error"]
+    assert "submits nothing" not in records[0]["error"]
+
+
 def test_what_stops_the_submissions_midway_says_what_was_paid(vidu_emulator, runtime_context, store):
     vidu_emulator.faults.add("submit", Fault.refuse(401, times=100, after=4))
     with pytest.raises(AirflowFailException, match=r"4 of 10 requests are submitted \(32 credits\) and go on"):

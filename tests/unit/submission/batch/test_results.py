@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from airflow_provider_vidu.api.errors import (
+    Fate,
     ViduCreditError,
     ViduError,
+    ViduLandingError,
     ViduNoCreationError,
     ViduNotFoundError,
     ViduTaskFailedError,
 )
+from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.submission.batch.results import Memory, failure_of, lines_of_failures, reasons_of
 
 
@@ -77,6 +80,18 @@ def test_what_failed_is_told_as_ever_where_nothing_was_held_back():
     assert told.startswith("1 of 2 requests has no video: AuditSubmitIllegal × 1 (item 1). Item 1: ")
     assert "Fix the cause, then" in told
     assert "The other video is made and paid for." in told
+
+
+def test_what_could_only_not_be_landed_is_not_said_to_be_submitted_again():
+    full = ViduLandingError("No space left.")
+    records = [record("1", "success", None), record("2", "success", full)]
+    told = str(failure_of(records, {1: full}, None, Memory.STORE))
+    assert f"A retry lands it and submits nothing; if no retry is left, {clear_this_task()}: it does the same." in told
+    assert "submits the failed" not in told
+    both = {1: full, 2: ViduTaskFailedError("failed", fate=Fate.RETRYABLE)}
+    told = str(failure_of([*records, record("3", "failed", both[2])], both, None, Memory.STORE))
+    assert "A retry submits only what failed and lands the rest; if no retry is left" in told
+    assert "A retry lands it and submits nothing. " in str(failure_of(records, {1: full}, None, Memory.LIST))
 
 
 def test_what_nobody_has_is_not_counted():
