@@ -12,6 +12,7 @@ and Vidu's page do not); ``prompt`` is optional and takes 5000 characters (older
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -28,7 +29,7 @@ from pydantic import (
 
 from airflow_provider_vidu.api.catalog import MODELS, Model
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
-from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduNotFoundError, ViduRequestError
 from airflow_provider_vidu.api.fields import request_fields
 from airflow_provider_vidu.api.images import EncodedImage, decode_data_uri, encode_image
 
@@ -58,6 +59,9 @@ def _utf8(value: str | None) -> str | None:
         raise ValueError("must be text that UTF-8 can carry") from None
     return value
 
+
+# With these, or without a reason, a host refuses a request for its model.
+_MAY_BE_THE_MODEL = frozenset({None, "BadRequest", "FieldInvalid", "ModelUnavailable", "NotFound", "model_not_found"})
 
 Whole = Annotated[int, BeforeValidator(_no_boolean)]
 Flag = Annotated[bool, BeforeValidator(_boolean_word)]
@@ -233,7 +237,7 @@ class Img2VideoRequest(BaseModel):
         model = self.known_model
         if model is None:
             return [
-                f"model {_shown(self.model)} is not in this release's catalogue; it is sent as it is and Vidu decides. "
+                f"model {_model_shown(self.model)} is not in this release's catalogue; it is sent as it is and Vidu decides. "
                 f"Known models: {', '.join(MODELS)}."
             ]
         seconds = self.effective_duration or 0
@@ -259,6 +263,20 @@ class Img2VideoRequest(BaseModel):
     def wire(self) -> dict[str, Any]:
         """Return the request's JSON object: what was given, in the types of Vidu's page; unset fields are absent."""
         return self.model_dump(exclude_none=True)
+
+
+def name_unknown_model(error: ViduError, model: object) -> ViduError:
+    """
+    Name the model in the refusal of a request if the catalogue does not know it: a typo is the likely cause.
+
+    :param error: Vidu's refusal.
+    :param model: the request's.
+    :return: the same error.
+    """
+    is_refusal = type(error) in {ViduRequestError, ViduNotFoundError} or error.reason == "model_not_found"
+    if is_refusal and error.reason in _MAY_BE_THE_MODEL and model not in MODELS:
+        error.message = f"{error.message.rstrip('.')}. Model {_model_shown(model)} is not in this release's catalogue."
+    return error
 
 
 def build_request(fields: dict[str, Any]) -> Img2VideoRequest:
@@ -301,6 +319,12 @@ def input_error_text(error: ValidationError, fields: dict[str, Any]) -> str:
             text = text if private else f"{text}, got {_shown(value)}"
         sentences.setdefault(name, f"{name}: {text}." if name else f"{text}.")
     return " ".join(sentences.values())
+
+
+def _model_shown(model: object) -> str:
+    """Return an unknown model's name, with the nearest known one where it looks like a typo."""
+    nearest = get_close_matches(str(model).lower(), MODELS, n=1, cutoff=0.7)
+    return f"{_shown(model)} ({nearest[0]}?)" if nearest else _shown(model)
 
 
 def _shown(value: Any) -> str:

@@ -455,6 +455,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
     def _finish(self, context: Context, client: ViduClient, batch: BatchSubmission) -> list[dict[str, Any]]:
         from airflow.providers.common.compat.sdk import AirflowSkipException
 
+        from airflow_provider_vidu.api.messages import counted
         from airflow_provider_vidu.reporting import metrics
         from airflow_provider_vidu.reporting.lineage import hand_over_batch
         from airflow_provider_vidu.submission.batch.results import (
@@ -484,9 +485,9 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         paid = [batch.items[index].credits for index, task in batch.tasks.items() if task.succeeded]
         untold = paid.count(None)
         self.log.info(
-            "%d of %d requests %s, for %s credits%s%s.",
+            "%d of %s %s, for %s credits%s%s.",
             len(records) - len(errors),
-            len(records),
+            counted(len(records), "request"),
             "has its video" if len(records) - len(errors) == 1 else "have their video",
             round(sum(credits or 0 for credits in paid), 2),
             f" and {untold} whose price nobody told" if untold else "",

@@ -424,8 +424,9 @@ class Submission:
                     # Frozen meanwhile: a next try may have begun, and without a store nothing else would tell.
                     self._record = replace(intent, attempted_at=self._clock(), ended_at=self._clock())
                     return None
-            except ViduError:
+            except ViduError as error:
                 self._write(replace(intent, phase=Phase.REFUSED), needed=False)
+                img2video.name_unknown_model(error, wire.get("model"))
                 raise
             else:
                 self._note_task(task)

@@ -25,6 +25,7 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.img2video import name_unknown_model
 from airflow_provider_vidu.landing.many import SILENT
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.batch.identity import reading_of
@@ -266,6 +267,7 @@ class Flow:
         """Nothing was created."""
         batch = self._batch
         index = built.index
+        name_unknown_model(error, batch.requests[index].model)
         # Its marker stands nowhere at Vidu: the next attempt may have the same one.
         batch.kept.update(index, phase=ItemPhase.NEW, attempt=batch.items[index].attempt - 1)
         if isinstance(error, ViduRateLimitError):

@@ -212,6 +212,6 @@ class LostSubmissions:
     def _adopting(self, item: Item) -> str:
         batch = self._batch
         if batch.memory is not Memory.STORE:
-            return batch.memory.by_clearing("the failed ones")
+            return batch.memory.by_clearing("what failed")
         command = batch.this_try.write_by_hand(ADOPTED_KEY, {item.marker(batch.generation): "THE-VIDU-TASK-ID"})
         return f"adopt it: {command} ; then {clear_this_task()}: {batch.this_try.clear_command()} ;"

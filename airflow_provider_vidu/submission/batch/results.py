@@ -208,7 +208,8 @@ def write_manifest(path: str, records: Sequence[Mapping[str, Any]]) -> None:
             f"The manifest cannot be written to {path} ({error}).",
             advice=(
                 "What could be made is made, paid for and landed. Correct manifest_path or free space there, then "
-                f"retry or, from Airflow 3.3 on, {clear_this_task()}: it writes the manifest and submits nothing for that."
+                f"retry or, from Airflow 3.3 on, {clear_this_task()}: it writes the manifest and submits nothing for "
+                "what has its video."
             ),
         ) from error
 
@@ -284,7 +285,7 @@ def failure_of(
         by_clear = f"; if no retry is left, {clear_this_task()}: it does the same" if memory is Memory.STORE else ""
         advice.append(f"A retry {does}{by_clear}.")
     else:
-        then = None if len(to_land) == len(others) else "the failed ones"
+        then = None if len(to_land) == len(others) else "what failed"
         advice.append(f"Fix the cause, then {memory.by_clearing(then)}")
     billed = [
         number
@@ -310,11 +311,11 @@ def _what_has_no_video(
     if held and stopped is not None:
         reason = stopped.reason or type(stopped).__name__
         parts.append(
-            f"{len(held)} of {len(records)} requests {'was' if len(held) == 1 else 'were'} not submitted "
+            f"{len(held)} of {counted(len(records), 'request')} {'was' if len(held) == 1 else 'were'} not submitted "
             f"({reason}, {item_ranges(held)}): {stopped.message}"
         )
     if others:
-        count = f"{len(others)} more" if held else f"{len(others)} of {len(records)} requests"
+        count = f"{len(others)} more" if held else f"{len(others)} of {counted(len(records), 'request')}"
         first = others[0]
         parts.append(
             f"{count} {'has' if len(others) == 1 else 'have'} no video: {reasons_of(records, others)}. "

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from airflow_provider_vidu.api.catalog import MODELS
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
-from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.api.img2video import Img2VideoRequest, build_request
+from airflow_provider_vidu.api.errors import ViduInputError, request_error
+from airflow_provider_vidu.api.img2video import Img2VideoRequest, build_request, name_unknown_model
 
 URL = "https://pictures.example/cat.png?sig=a%2Fb"
 FUZZ = settings(max_examples=60, deadline=None, database=None)
@@ -384,6 +384,32 @@ def test_an_unknown_model_passes_with_a_warning():
     (warning,) = request.warnings()
     assert "viduq9-ultra" in warning
     assert "viduq3-turbo" in warning
+    assert "'viduq3-trubo' (viduq3-turbo?) is not in" in build(model="viduq3-trubo").warnings()[0]
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        ("viduq3-trubo", "Model 'viduq3-trubo' (viduq3-turbo?) is not in this release's catalogue."),
+        ("Viduq3-Turbo", "Model 'Viduq3-Turbo' (viduq3-turbo?) is not in this release's catalogue."),
+        ("kling", "Model 'kling' is not in this release's catalogue."),
+        (None, "Model None is not in this release's catalogue."),
+        ("viduq3-turbo", None),
+    ],
+)
+def test_the_refusal_of_an_unknown_model_names_it_and_the_nearest(model, named):
+    for status, reason in [(400, "FieldInvalid"), (400, None), (400, "ModelUnavailable"), (503, "model_not_found")]:
+        error = request_error(status, reason, "model is not supported")
+        assert name_unknown_model(error, model) is error
+        said = "Vidu answered: model is not supported"
+        assert error.message == (f"{said}. {named}" if named else said)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(401, "Unauthorized"), (400, "CreditInsufficient"), (400, "AuditSubmitIllegal"), (500, None)]
+)
+def test_a_refusal_of_something_else_is_not_put_down_to_the_model(status, reason):
+    assert "catalogue" not in name_unknown_model(request_error(status, reason, "no"), "viduq3-trubo").message
 
 
 @pytest.mark.parametrize(

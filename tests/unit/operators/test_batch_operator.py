@@ -755,6 +755,14 @@ def test_a_retry_that_would_pay_for_all_again_is_not_made(vidu_emulator, runtime
         drive(operator(requests, durable=False, item_retries=0), runtime_context(store))
 
 
+def test_the_refusal_of_a_row_names_a_model_that_nobody_knows(vidu_emulator, runtime_context, store):
+    vidu_emulator.faults.add("submit", Fault.refuse(400, reason="FieldInvalid"))
+    rows = [{**FIELDS, "model": "viduq2-trubo"}]
+    for try_number in (1, 2):
+        with pytest.raises(AirflowFailException, match=r"Model 'viduq2-trubo' \(viduq2-turbo\?\) is not in"):
+            drive(operator(rows), runtime_context(store, try_number=try_number))
+
+
 def test_a_landing_that_fails_promises_no_retry_where_it_would_pay_again(
     vidu_emulator, runtime_context, store, tmp_path
 ):

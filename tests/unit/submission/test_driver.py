@@ -51,6 +51,12 @@ def test_a_retry_attaches_and_keeps_what_only_the_create_answer_told(make, vidu)
     assert len(vidu.submissions) == 1
 
 
+def test_a_refused_model_that_nobody_knows_is_named(make, vidu):
+    vidu.replies = [ViduRequestError("Vidu answered: no", reason="FieldInvalid", http_status=400)]
+    with pytest.raises(ViduRequestError, match=r"Model 'viduq3-trubo' \(viduq3-turbo\?\) is not in"):
+        make().submit(lambda: {**WIRE, "model": "viduq3-trubo"})
+
+
 def test_a_reply_lost_after_acceptance_is_found_by_its_marker(make, vidu):
     vidu.replies = [LOST]
     task = make().submit(lambda: WIRE)
