@@ -70,7 +70,7 @@ def lines_of(error: ViduError) -> list[str]:
     details = [*rest, *items, *error.advice.splitlines()]
     # A command is copied whole, so its line has nothing else.
     parts = [part.lstrip(" ;.,").rstrip(" ;") for detail in details for part in _COMMAND.split(detail)]
-    return [f"{first} ({error.facts})" if error.facts else first, *filter(None, parts)]
+    return [f"{first.removesuffix('.')} ({error.facts})." if error.facts else first, *filter(None, parts)]
 
 
 class SensorOutcome(BaseException):

@@ -105,7 +105,10 @@ class ViduError(Exception):
 
     def __str__(self) -> str:
         # No square brackets: `airflow connections test` prints through Rich, which takes them for markup.
-        return " ".join(part for part in (self.message, f"({self.facts})" if self.facts else "", self.advice) if part)
+        text = f"{self.message.removesuffix('.')} ({self.facts})." if self.facts else self.message
+        if self.advice and text and not text.endswith((".", "!", "?", "…")):
+            text += "."
+        return f"{text} {self.advice}".strip() if self.advice else text
 
 
 class ViduInputError(ViduError, ValueError):

@@ -237,8 +237,8 @@ class Img2VideoRequest(BaseModel):
         model = self.known_model
         if model is None:
             return [
-                f"model {_model_shown(self.model)} is not in this release's catalogue; it is sent as it is and Vidu decides. "
-                f"Known models: {', '.join(MODELS)}."
+                f"model {_model_shown(self.model)} is not in this release's catalogue; it is sent as it is and Vidu "
+                f"decides. Known models: {', '.join(MODELS)}."
             ]
         seconds = self.effective_duration or 0
         found = [

@@ -31,7 +31,7 @@ CLEAR = Try(identity=("d", "it's", "t", 3)).clear_command()
         (ViduError("It broke.", advice=""), ["It broke."]),
         (
             ViduError("It broke. The disk is full.", advice="Free some space. Then retry.", task_id="9", reason="R"),
-            ["It broke. (Vidu task 9, reason R)", "The disk is full.", "Free some space. Then retry."],
+            ["It broke (Vidu task 9, reason R).", "The disk is full.", "Free some space. Then retry."],
         ),
         (
             ViduInputError("2 of 3 are wrong.\nitem 0: duration: 99\nitem 2: model: x", advice="Nothing sent."),

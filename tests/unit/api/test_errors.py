@@ -129,9 +129,9 @@ def test_a_moderated_task_says_that_the_input_has_to_change():
 
 def test_a_failed_task_says_why_in_the_hosts_words():
     text = str(task_error("911", None, message="the upstream is on fire."))
-    assert text.startswith("The video failed at Vidu: the upstream is on fire. (Vidu task 911")
+    assert text.startswith("The video failed at Vidu: the upstream is on fire (Vidu task 911")
     text = str(task_error("911", "AuditSubmitIllegal", message="submit is illegal"))
-    assert "content checks: submit is illegal." in text
+    assert "content checks: submit is illegal (Vidu task 911" in text
 
 
 def test_a_message_holds_no_control_character():
@@ -168,9 +168,16 @@ def test_a_text_holds_everything_that_support_asks_for():
         http_status=400,
     )
     assert str(error) == (
-        "It broke. (Vidu task 911045603801182208, state failed, reason FieldInvalid, HTTP 400, credits 80, "
-        "trace id 04e5) Do this."
+        "It broke (Vidu task 911045603801182208, state failed, reason FieldInvalid, HTTP 400, credits 80, "
+        "trace id 04e5). Do this."
     )
+
+
+@pytest.mark.parametrize("message", ["It broke", "It broke.", "2 broke.\nitem 0 (x)", "It broke: why?", "a …"])
+def test_every_sentence_of_a_text_ends(message):
+    end = "" if message[-1] in ".?…" else "."
+    assert str(ViduError(message, advice="Do this.")) == f"{message}{end} Do this."
+    assert str(ViduError(message, advice="")) == message
 
 
 def test_a_text_has_no_empty_brackets():
@@ -191,7 +198,7 @@ def test_every_error_is_one_tree_with_a_fate_and_an_advice(kind):
 
 def test_no_error_says_only_the_number():
     bare = str(request_error(400, None, ""))
-    assert bare.startswith("Vidu answered HTTP 400 without a message. (HTTP 400)")
+    assert bare.startswith("Vidu answered HTTP 400 without a message (HTTP 400). ")
     assert bare.endswith("Nothing was created or billed by this request.")
     assert "Vidu answered: bad request" in str(request_error(400, "BadRequest", "bad request"))
 

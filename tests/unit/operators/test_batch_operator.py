@@ -88,7 +88,7 @@ def test_a_wrong_request_anywhere_costs_nothing(vidu_emulator, runtime_context, 
         (["a.png"], {}, "item 0: must be a dict"),
         ([{**FIELDS, "promt": "x"}], {}, "promt"),
         ([{**FIELDS, "extra_params": 7}], {}, "extra_params"),
-        ("[{]", {}, "neither a JSON array"),
+        ("[{]", {}, "neither a JSON array nor a list"),
         ("/no/such/requests.jsonl", {}, "does not exist"),
         ([FIELDS], {"defaults": "[1]"}, "defaults"),
         ([FIELDS], {"credit_budget": "much"}, "credit_budget"),
@@ -789,7 +789,7 @@ def test_a_deferred_wait_counts_what_the_author_gave(runtime_context, store):
 def test_a_manifest_that_cannot_be_written_loses_nothing_and_says_so(vidu_emulator, runtime_context, store, tmp_path):
     (tmp_path / "file").write_text("in the way")
     made = operator(numbered(2), manifest_path=f"{tmp_path}/file/manifest.jsonl")
-    with pytest.raises(ViduError, match="a retry writes it and submits nothing"):
+    with pytest.raises(ViduError, match="it writes the manifest and submits nothing"):
         drive(made, runtime_context(store))
     records, _ = drive(operator(numbered(2)), runtime_context(store, try_number=2))
     assert [record["state"] for record in records] == ["success"] * 2

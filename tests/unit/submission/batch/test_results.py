@@ -114,6 +114,6 @@ def test_each_reason_names_its_items():
 def test_what_failed_is_named_a_line_each_but_not_for_ever(failed):
     errors = {number: ViduTaskFailedError(f"no. {number}", task_id=f"9{number}") for number in range(failed)}
     lines = lines_of_failures({**errors, 70: BUDGET}, BUDGET)
-    assert lines[0] == "Item 0: no. 0 (Vidu task 90) Vidu does not bill failed tasks."
+    assert lines[0] == "Item 0: no. 0 (Vidu task 90). Vidu does not bill failed tasks."
     assert len(lines) == {3: 3, 10: 10, 12: 11}[failed]
     assert (lines[-1] == "2 more items have no video.") is (failed == 12)
