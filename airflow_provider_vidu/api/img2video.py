@@ -12,6 +12,7 @@ and Vidu's page do not); ``prompt`` is optional and takes 5000 characters (older
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
@@ -62,6 +63,8 @@ def _utf8(value: str | None) -> str | None:
 
 # With these, or without a reason, a host refuses a request for its model.
 _MAY_BE_THE_MODEL = frozenset({None, "BadRequest", "FieldInvalid", "ModelUnavailable", "NotFound", "model_not_found"})
+
+_NEWER_FIELD = "; a field newer than this release goes into extra_params"
 
 Whole = Annotated[int, BeforeValidator(_no_boolean)]
 Flag = Annotated[bool, BeforeValidator(_boolean_word)]
@@ -311,7 +314,8 @@ def input_error_text(error: ValidationError, fields: dict[str, Any]) -> str:
             continue
         text = str(cause) if cause else item["msg"][0].lower() + item["msg"][1:]
         if item["type"] == "extra_forbidden":
-            text = "is not a field of Vidu's image-to-video request; extra_params takes what is newer than this release"
+            near = nearest_name(name, Img2VideoRequest.model_fields)
+            text = f"is not a field of Vidu's image-to-video request{f' ({near}?)' if near else _NEWER_FIELD}"
         # Our own texts end in the value already; an image, a payload or a token of a URL is not repeated.
         value = fields.get(name)
         private = name in {"images", "payload", "callback_url"} and isinstance(value, (str, list, tuple))
@@ -321,10 +325,27 @@ def input_error_text(error: ValidationError, fields: dict[str, Any]) -> str:
     return " ".join(sentences.values())
 
 
+def no_such_fields(unknown: Iterable[str], known: Iterable[str]) -> str:
+    """
+    Return unknown fields for a message, each with the known one that it resembles.
+
+    :param unknown: the names that were given.
+    :param known: the names that there are.
+    """
+    named = {name: nearest_name(name, known) for name in unknown}
+    text = ", ".join(f"{name} ({near}?)" if near else name for name, near in named.items())
+    return text if all(named.values()) else text + _NEWER_FIELD
+
+
+def nearest_name(name: object, known: Iterable[str]) -> str | None:
+    """Return the known name that a name resembles as a typo does; None = there is none."""
+    return next(iter(get_close_matches(str(name).lower(), sorted(known), n=1, cutoff=0.7)), None)
+
+
 def _model_shown(model: object) -> str:
     """Return an unknown model's name, with the nearest known one where it looks like a typo."""
-    nearest = get_close_matches(str(model).lower(), MODELS, n=1, cutoff=0.7)
-    return f"{_shown(model)} ({nearest[0]}?)" if nearest else _shown(model)
+    nearest = nearest_name(model, MODELS)
+    return f"{_shown(model)} ({nearest}?)" if nearest else _shown(model)
 
 
 def _shown(value: Any) -> str:

@@ -20,8 +20,8 @@ from airflow_provider_vidu.api.endpoints import prepare_create
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
 from airflow_provider_vidu.api.fields import request_fields, without_unset
 from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
-from airflow_provider_vidu.api.img2video import ENDPOINT
-from airflow_provider_vidu.api.messages import MAX_NAMED
+from airflow_provider_vidu.api.img2video import ENDPOINT, no_such_fields
+from airflow_provider_vidu.api.messages import MAX_NAMED, some_of
 from airflow_provider_vidu.images import below, local_path, wire_of
 from airflow_provider_vidu.landing.destinations import Wanted, check_lengths, file_name_of, video_path
 from airflow_provider_vidu.submission.batch.identity import reading_of, short_hash
@@ -33,6 +33,7 @@ READERS = 8
 
 #: What a request of a batch may hold beside Vidu's own fields.
 OWN_FIELDS = frozenset({"extra_params", "output_path"})
+_KNOWN = OWN_FIELDS | frozenset(REQUEST_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -126,15 +127,14 @@ def read_requests(given: Any, defaults: Any, output_path: str | None = None) -> 
         raise ViduInputError("requests: the batch is empty.")
     shared = request_fields(common)
     requests, problems = [], []
-    known = OWN_FIELDS | set(REQUEST_FIELDS)
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
             problems.append(f"item {number}: must be a dict of fields, got {type(row).__name__}")
             continue
         # Each side for itself: an unset Param in a row takes the default away, as None does.
         merged = {**shared, **request_fields(row)}
-        if unknown := sorted(str(name) for name in merged.keys() - known):
-            problems.append(f"item {number}: no such field: {', '.join(unknown)} (extra_params takes what is newer)")
+        if unknown := sorted(str(name) for name in merged.keys() - _KNOWN):
+            problems.append(f"item {number}: no such field: {no_such_fields(unknown, _KNOWN)}")
             continue
         extra = merged.pop("extra_params", None)
         own_path = merged.pop("output_path", None)
@@ -315,8 +315,10 @@ def _text_of(path: str) -> str:
 def _array(text: str, path: str) -> list[Any]:
     try:
         rows: list[Any] = json.loads(text)
-    except ValueError as error:
-        raise ViduInputError(f"requests: {path} starts with a bracket and is not a JSON array ({error}).") from None
+    except json.JSONDecodeError as error:
+        raise ViduInputError(
+            f"requests: {path} starts with a bracket and is not a JSON array ({_where(error)})."
+        ) from None
     return rows
 
 
@@ -326,10 +328,31 @@ def _lines(text: str, path: str) -> list[Any]:
         if line.strip():
             try:
                 rows.append(json.loads(line))
-            except ValueError as error:
-                problems.append(f"line {number} of {path}: {error}")
+            except json.JSONDecodeError as error:
+                problems.append(f"{path}, {_where(error, number)}")
+    _refuse_one_object(text, path)
     _raise_for(problems)
     return rows
+
+
+def _where(error: json.JSONDecodeError, line: int | None = None) -> str:
+    return f"line {line or error.lineno}, column {error.colno}: {error.msg}"
+
+
+def _refuse_one_object(text: str, path: str) -> None:
+    """Refuse a file that is a single object, over several lines or around the list of requests."""
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        return
+    if not isinstance(whole, dict):
+        return
+    lists = (value for name, value in whole.items() if name not in _KNOWN and isinstance(value, list))
+    if "\n" in text.strip() or any(isinstance(row, dict) for rows in lists for row in rows):
+        raise ViduInputError(
+            f"requests: {path} is one JSON object ({some_of(whole)}). Expected is JSON Lines, one request a line, or a "
+            "JSON array of requests."
+        )
 
 
 def _json(text: str, name: str) -> Any:

@@ -351,6 +351,7 @@ def test_the_pages_own_example_is_refused_for_what_is_wrong_with_it():
     assert "movement_amplitude: " in text
     assert "'standard'" in text
     assert "aspect_ratio: is not a field" in text
+    assert "promt: is not a field of Vidu's image-to-video request (prompt?)" in refusal(promt="x")
     assert text.count(": ") == 2
 
 

@@ -113,7 +113,14 @@ def test_a_file_of_requests_is_read_however_it_was_saved(tmp_path, text, encodin
     [
         (json.dumps(ROWS).encode()[:-1], "is not a JSON array"),
         ('{"prompt": "猫"}'.encode("utf-16"), "UTF-8"),
-        (b'{"prompt": "a"}\n{"prompt": "b"\n', "line 2 of "),
+        (b'{"prompt": "a"}\n{"prompt": "b"\n', r"requests\.jsonl, line 2, column 15: Expecting"),
+        (b'{"prompt": "a"}, {"prompt": "b"}\n', r"requests\.jsonl, line 1, column 16: Extra data(?!.*column 16)"),
+        (b'[{"prompt": "a"}\n {"prompt": "b"}]', r"is not a JSON array \(line 2, column 2: Expecting"),
+        (json.dumps({"requests": ROWS}).encode(), r"one JSON object \(requests\).*JSON Lines.* or a JSON array"),
+        (json.dumps({"rows": ROWS}, indent=1).encode(), r"one JSON object \(rows\).*JSON Lines.* or a JSON array"),
+        (json.dumps(ROWS[0], indent=1).encode(), r"one JSON object .*JSON Lines.* or a JSON array"),
+        (b'{"image": "a.png"}', r"item 0: no such field: image \(images\?\)\. Nothing"),
+        (b'{"images": "a.png", "zoom": 1}', r"no such field: zoom; a field newer than this release goes into extra_p"),
         (b"\xef\xbb\xbf\n", "is empty"),
     ],
 )
