@@ -57,7 +57,7 @@ def item_ranges(numbers: Iterable[int]) -> str:
     return f"item {named}" if count == 1 else f"items {named}"
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: float, noun: str) -> str:
     """Return a number of things for a message: ``1 video``, ``2 videos``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 

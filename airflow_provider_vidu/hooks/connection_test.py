@@ -21,6 +21,7 @@ from airflow_provider_vidu.api.errors import (
     ViduRequestError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.messages import counted
 from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.client import ViduClient
 
@@ -77,7 +78,7 @@ def _checked(client: ViduClient) -> tuple[bool, str]:
         # Without a row it may be an empty account, or a host that answers `{}` to everything.
         if credits.rows:
             poor = "" if credits.total > 0 else " Top the account up before you submit."
-            return True, f"{accepts}; {credits.total} credits left.{poor}"
+            return True, f"{accepts}; {counted(credits.total, 'credit')} left.{poor}"
     except ViduCreditError as error:
         if REASONS.get(error.reason or "") != REASONS["CreditInsufficient"]:
             # A bare 402 may be about the bill of whoever runs the host.

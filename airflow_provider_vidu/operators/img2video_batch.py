@@ -485,11 +485,11 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         paid = [batch.items[index].credits for index, task in batch.tasks.items() if task.succeeded]
         untold = paid.count(None)
         self.log.info(
-            "%d of %s %s, for %s credits%s%s.",
+            "%d of %s %s, for %s%s%s.",
             len(records) - len(errors),
             counted(len(records), "request"),
             "has its video" if len(records) - len(errors) == 1 else "have their video",
-            round(sum(credits or 0 for credits in paid), 2),
+            counted(round(sum(credits or 0 for credits in paid), 2), "credit"),
             f" and {untold} whose price nobody told" if untold else "",
             f"; without: {reasons_of(records, sorted(errors))}" if errors else "",
         )

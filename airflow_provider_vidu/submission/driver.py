@@ -33,7 +33,7 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
 )
-from airflow_provider_vidu.api.messages import some_of, what_was_asked
+from airflow_provider_vidu.api.messages import counted, some_of, what_was_asked
 from airflow_provider_vidu.compat import StateStore, state_store
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.messages import failure_of
@@ -81,7 +81,7 @@ _WORDS = {
     Action.RECALL: "Searching the account's list for tasks of this task instance",
     Action.READ: "Querying the earlier submission",
     Action.CANCEL: "Cancelling the earlier submission",
-    Action.ATTACH: "Re-attaching, submitting nothing",
+    Action.ATTACH: "Nothing is submitted",
     Action.FAIL: "Stopping",
 }
 
@@ -431,9 +431,9 @@ class Submission:
             else:
                 self._note_task(task)
                 metrics.submitted(task.model)
-                credits = "unknown" if task.credits is None else task.credits
+                credits = "unknown credits" if task.credits is None else counted(task.credits, "credit")
                 asked = what_was_asked(task.model or wire.get("model"), self._picture, wire.get("prompt"))
-                self._log.info("Submitted: Vidu task %s, %s credits. %s", task.task_id, credits, asked)
+                self._log.info("Submitted: Vidu task %s, %s. %s", task.task_id, credits, asked)
                 return task
 
     def _intent(self, wire: Mapping[str, Any], marker: str | None) -> SubmissionRecord:

@@ -11,6 +11,7 @@ from typing import Any
 from airflow_provider_vidu.api.catalog import PRICES_AS_OF, estimate_credits
 from airflow_provider_vidu.api.endpoints import is_missing_endpoint
 from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduCreditError, ViduCreditLimitError, ViduError
+from airflow_provider_vidu.api.messages import counted
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 
@@ -38,8 +39,8 @@ class CreditLimits:
         estimate = estimate_credits(request)
         if self.max_credits is not None and estimate is not None and estimate > self.max_credits:
             raise ViduCreditLimitError(
-                f"This generation would cost about {estimate} credits (prices of {PRICES_AS_OF}), and max_credits is "
-                f"{self.max_credits}.",
+                f"This generation would cost about {counted(estimate, 'credit')} (prices of {PRICES_AS_OF}), and "
+                f"max_credits is {self.max_credits}.",
                 advice=(
                     "Nothing was sent to Vidu and nothing is billed. Ask for less (model, duration, resolution, "
                     f"off_peak) or raise max_credits, then {clear_this_task()}."
@@ -59,8 +60,8 @@ class CreditLimits:
         if self.min_remaining is not None and after < self.min_remaining:
             costs = "an unknown number" if estimate is None else f"about {estimate}"
             raise ViduCreditError(
-                f"The account has {remaining} credits left, this needs {costs} of them, and min_remaining_credits is "
-                f"{self.min_remaining}.",
+                f"The account has {counted(remaining, 'credit')} left, this needs {costs} of them, and "
+                f"min_remaining_credits is {self.min_remaining}.",
                 reason="MinRemainingCredits",
             )
 
@@ -93,7 +94,8 @@ class CreditLimits:
         :param task: the create answer.
         """
         return ViduCreditLimitError(
-            f"Vidu asked {task.credits} credits for this generation, and max_credits is {self.max_credits}.",
+            f"Vidu asked {counted(task.credits or 0, 'credit')} for this generation, and max_credits is "
+            f"{self.max_credits}.",
             advice=(
                 "It was cancelled at once and is not billed. Ask for less or raise max_credits, then "
                 f"{clear_this_task()}."
@@ -110,6 +112,6 @@ class CreditLimits:
         :param task: as last seen.
         """
         return (
-            f"Vidu task {task.task_id} costs {task.credits} credits, more than max_credits ({self.max_credits}), and "
-            "nobody has seen it cancelled. It is billed when it succeeds: its video is kept and landed."
+            f"Vidu task {task.task_id} costs {counted(task.credits or 0, 'credit')}, more than max_credits "
+            f"({self.max_credits}), and nobody has seen it cancelled. It is billed when it succeeds: its video is kept and landed."
         )

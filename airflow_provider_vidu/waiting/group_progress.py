@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from airflow_provider_vidu.api.messages import counted
+
 #: Seconds after which a wait for many says something for the first time; about once a minute from there on.
 FIRST_SAID_AFTER = 10.0
 #: Ends before which a rate is not told: two or three say nothing of the rest.
@@ -53,15 +55,18 @@ def progress_line(
     :param credits: of those whose price was told; None = of none.
     :param typical: seconds that one such video usually takes, for a wait of which too little has ended.
     """
-    done = f"{counts.done} of {counts.total} Vidu tasks done"
+    done = f"{counts.done} of {counted(counts.total, 'Vidu task')} succeeded"
     if counts.batch_size is not None:
-        done = f"{counts.batch_done + counts.done} of {counts.batch_size} requests done"
+        done = f"{counts.batch_done + counts.done} of {counted(counts.batch_size, 'request')} succeeded"
     parts = [done]
     named = {"running": counts.running, "queued": counts.queued, "failed": counts.failed, "given up": counts.given_up}
     unseen = counts.left - counts.running - counts.queued
-    parts += [f"{number} {name}" for name, number in {**named, "not looked at yet": unseen}.items() if number > 0]
+    parts += [f"{number} {name}" for name, number in {**named, "not queried yet": unseen}.items() if number > 0]
     if credits is not None:
-        parts.append(f"{round(credits, 2)} credits {'committed' if counts.left else 'spent'}")
+        # What is given up still runs, and is billed if it succeeds.
+        parts.append(
+            f"{counted(round(credits, 2), 'credit')} {'committed' if counts.left + counts.given_up else 'spent'}"
+        )
     line = f"{', '.join(parts)} after {_span(elapsed)}"
     ended = counts.done + counts.failed
     if not counts.left:

@@ -254,7 +254,7 @@ class GroupSubscriber(_Waits):
         )
         self._context.run(self._log.info, "%s", line)
         if self._trouble and self._left:
-            self._context.run(self._log.warning, "The last look at one of them failed: %s", self._trouble)
+            self._context.run(self._log.warning, "The last query of one of them failed: %s", self._trouble)
 
     def _note(self, task_id: str, state: str | None) -> None:
         before = self._state_of.get(task_id)

@@ -28,6 +28,7 @@ from airflow_provider_vidu.api.errors import (
     task_error,
 )
 from airflow_provider_vidu.api.fields import record_of_text, require
+from airflow_provider_vidu.api.messages import counted
 from airflow_provider_vidu.api.tasks import TaskState, ViduTask
 from airflow_provider_vidu.compat import clear_this_task, keeping_its_state
 from airflow_provider_vidu.waiting.schedule import REFUSALS, Hints, Verdict, Wait, is_refusal
@@ -120,7 +121,7 @@ class Progress:
         :param error: what came instead of the task.
         :param now: epoch seconds.
         """
-        self._log.warning("The look at the Vidu task failed %.0f s into the wait: %s", now - self._began, error)
+        self._log.warning("The Vidu task could not be queried after %.0f s: %s", now - self._began, error)
 
 
 def seconds_of(task: ViduTask, submitted_at: float | None, now: float) -> float | None:
@@ -146,10 +147,10 @@ def ended_line(task: ViduTask, seconds: float | None, files: Sequence[Mapping[st
     """
     took = "" if seconds is None else f" after {seconds:.0f} s"
     what = f"{task.model}, " if task.model else ""
-    cost = "an unknown number of" if task.credits is None else task.credits
+    cost = "an unknown number of credits" if task.credits is None else counted(task.credits, "credit")
     paths = ", ".join(str(file["path"]) for file in files)
     where = f", at {paths}" if paths else "; not landed here, and its links expire within 24 hours"
-    return f"Vidu task {task.task_id} has its video{took}: {what}{cost} credits{where}."
+    return f"Vidu task {task.task_id} has its video{took}: {what}{cost}{where}."
 
 
 def hints_of(task: ViduTask, *, submitted_at: float | None = None) -> Hints:

@@ -270,7 +270,7 @@ class BatchSubmission:
         else:
             advice += "A retry queries them again and submits only what is missing."
         raise ViduUnavailableError(
-            f"The wait for {len(running)} Vidu tasks has ended ({some_of(running.values())}), and {problem}",
+            f"The wait for {counted(len(running), 'Vidu task')} has ended ({some_of(running.values())}), and {problem}",
             fate=Fate.PERMANENT if self.memory is Memory.NONE else Fate.RETRYABLE,
             http_status=None if error is None else error.http_status,
             advice=advice,
@@ -404,8 +404,8 @@ class BatchSubmission:
             return True
         ids = [item.task_id for item in self.items if item.task_id]
         raise ViduError(
-            f"An earlier try has submitted {len(ids)} Vidu tasks ({some_of(ids)}), and the connection's host or key "
-            "has changed since.",
+            f"An earlier try has submitted {counted(len(ids), 'Vidu task')} ({some_of(ids)}), and the connection's host "
+            "or key has changed since.",
             advice=(
                 "They may be billed; nothing was submitted by this try. Restore the connection that submitted them, or "
                 f"set on_unknown='resubmit' and {clear_this_task()} to submit all again."
@@ -456,10 +456,12 @@ class BatchSubmission:
             )
         elif header.asked != asked:
             self.kept.write_header(replace(header, asked=asked))
+        sent = sum(item.has_been_sent for item in self.items)
         self.log.info(
-            "%d of %d requests were sent before. Only those that failed %s.",
-            sum(item.has_been_sent for item in self.items),
-            len(self.items),
+            "%d of %s %s sent before. Only those that failed %s.",
+            sent,
+            counted(len(self.items), "request"),
+            "was" if sent == 1 else "were",
             "or were never sent are sent now" if self._has_rest else "are sent again",
         )
 
@@ -647,7 +649,8 @@ class BatchSubmission:
     def _refused(self, error: ViduError, task_ids: Sequence[str]) -> ViduError:
         """Return the error of a host that refuses all queries; it is about tasks that may be billed."""
         return type(error)(
-            f"Vidu refuses queries for {len(task_ids)} tasks of this batch ({some_of(task_ids)}). {error.message}",
+            f"Vidu refuses queries for {counted(len(task_ids), 'task')} of this batch ({some_of(task_ids)}). "
+            f"{error.message}",
             fate=error.fate,
             reason=error.reason,
             trace_id=error.trace_id,
@@ -745,12 +748,13 @@ class BatchSubmission:
         submitted = sum(item.phase is ItemPhase.SUBMITTED for item in self.items)
         if submitted:
             error.message = (
-                f"{submitted} of {len(self.items)} requests are submitted ({self.budget.spent} credits) and go on, the "
-                f"rest is not: {error.message}"
+                f"{submitted} of {counted(len(self.items), 'request')} {'is' if submitted == 1 else 'are'} submitted "
+                f"({counted(self.budget.spent, 'credit')}) and {'goes' if submitted == 1 else 'go'} on, the rest is "
+                f"not: {error.message}"
             )
             mended = "" if error.fate is Fate.RETRYABLE else error.advice
             rest = (
-                "Nothing is lost: a retry waits for them and submits the rest only."
+                "Nothing is lost: a retry waits for them and submits only what is missing."
                 if self.memory is not Memory.NONE
                 else f"A retry would submit all anew (durable=False): {self.memory.by_clearing('what is missing')}"
             )
@@ -811,11 +815,12 @@ class BatchSubmission:
             sent = (
                 "Nothing was submitted" if not self.sent_now else f"Submitted {counted(len(self.sent_now), 'request')}"
             )
-            what = f"{sent} now: {submitted} of {len(self.items)} requests are at Vidu"
+            at_vidu = f"{counted(len(self.items), 'request')} {'is' if submitted == 1 else 'are'} at Vidu"
+            what = f"{sent} now: {submitted} of {at_vidu}"
         self.log.info(
-            "%s, %s credits %s%s.",
+            "%s, %s %s%s.",
             what,
-            round(self.budget.spent, 2),
+            counted(round(self.budget.spent, 2), "credit"),
             "committed" if len(self.sent_now) == submitted else "in all",
             f"; {len(self.errors)} failed" if self.errors else "",
         )
@@ -828,6 +833,8 @@ def _is_refusal(result: object) -> bool:
 
 
 def _named(count: int, names: Iterable[str]) -> str:
+    if count == 1:
+        return f"1 request that was submitted is not in the batch any more ({some_of(names)})"
     return f"{count} requests that were submitted are not in the batch any more ({some_of(names)})"
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_vidu.api.errors import Fate, ViduSubmissionInDoubtError, ViduUnavailableError
-from airflow_provider_vidu.api.messages import some_of
+from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.batch.records import Item, renewed
@@ -47,7 +47,7 @@ class LostSubmissions:
         lost = batch.lost
         if not lost:
             return
-        batch.log.info("Searching the account's list for %d submissions that nobody noted.", len(lost))
+        batch.log.info("Searching the account's list for %s without a reply.", counted(len(lost), "submission"))
         if batch.memory is Memory.LIST and batch.this_try.try_number <= batch.this_try.first_try and not batch.has_left:
             # A marker that nobody has used yet, unless this worker's idea of the task's retries is another one.
             await self._look_up(lost, only_adopt=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_vidu.api.errors import ViduCreditLimitError, ViduError
-from airflow_provider_vidu.api.messages import some_of
+from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ async def check_prices(batch: BatchSubmission, new: Sequence[int]) -> None:
             raise
     unknown = estimates.count(None)
     if unknown and limits.max_credits is not None:
-        batch.log.warning("The catalogue does not know the price of %d requests: Vidu's answers decide.", unknown)
+        batch.log.warning("No price is known for %s: Vidu's answers decide.", counted(unknown, "request"))
     if limits.min_remaining is not None:
         try:
             credits = await batch.client.get_credits()
@@ -93,7 +93,7 @@ async def give_back(batch: BatchSubmission) -> None:
             batch.budget.spent -= task.credits or 0
         else:
             batch.kept_in_spite.add(index)
-    batch.log.info("%d tasks cost more than max_credits and were cancelled, unbilled.", len(cancelled))
+    batch.log.info("Cancelled, unbilled: %s above max_credits.", counted(len(cancelled), "task"))
     if kept := [task_id for task_id in dear if task_id not in cancelled]:
         batch.log.warning(
             "%d tasks cost more than max_credits (%s), and Vidu has not cancelled them. They are billed when they "

@@ -109,6 +109,11 @@ def test_the_account_keeps_what_it_has_to_keep(min_remaining, remaining, estimat
         limits.check_balance(remaining, estimate)
 
 
+def test_one_credit_is_not_called_credits():
+    with pytest.raises(ViduCreditError, match=r"has 1 credit left, this needs about 1 of them"):
+        CreditLimits(None, 1).check_balance(1, 1)
+
+
 @pytest.mark.parametrize(("credits", "exceeded"), [(None, False), (60, False), (61, True)])
 def test_vidus_own_figure_decides(credits, exceeded):
     assert CreditLimits(60).is_exceeded_by(ViduTask(task_id="1", credits=credits)) is exceeded

@@ -323,10 +323,10 @@ def test_a_group_is_one_wait_with_a_line_now_and_then(virtual, caplog):
     with caplog.at_level(logging.INFO):
         outcome = virtual.run(group())
     assert (outcome.status, outcome.counts) == ("timeout", {"success": 141, "failed": 0, "timeout": 59, "error": 0})
-    lines = [record.message for record in caplog.records if "Vidu tasks done" in record.message]
+    lines = [record.message for record in caplog.records if "Vidu tasks succeeded" in record.message]
     assert 4 <= len(lines) <= 6
-    assert lines[0].startswith("0 of 200 Vidu tasks done")
-    assert lines[-1].startswith("141 of 200 Vidu tasks done, 59 given up")
+    assert lines[0].startswith("0 of 200 Vidu tasks succeeded")
+    assert lines[-1].startswith("141 of 200 Vidu tasks succeeded, 59 given up")
     assert len(caplog.records) == len(lines)
 
 
@@ -342,7 +342,7 @@ def test_the_log_of_a_group_counts_no_credits_for_what_has_failed(virtual, caplo
     task_ids = [virtual.task(task_id, 30) for task_id in ("good", "bad")]
     end_time = virtual.clock.now + 3600
     virtual.run(virtual.watcher.wait_for_all(task_ids, hints=Hints(), end_time=end_time, log=LOG))
-    assert "1 of 2 Vidu tasks done, 1 failed, 8 credits spent" in caplog.text
+    assert "1 of 2 Vidu tasks succeeded, 1 failed, 8 credits spent" in caplog.text
 
 
 def test_an_empty_group_has_ended(virtual):
