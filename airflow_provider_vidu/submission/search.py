@@ -146,7 +146,10 @@ def recall(
         searched_at = clock()
         found = _search_marks(client, marks, search_from, can_be_found, log, payloads)
         is_found = found.task is not None and is_enough(found.task)
-        if is_found or found.look_up is LookUp.UNKNOWN or searched_at >= settled:
+        # One web page or 404 may be an outage: a list is only missing if it is so all the time.
+        may_lack_list = not found.has_list and client.account.list_path is not None
+        is_unknown = found.look_up is LookUp.UNKNOWN and not may_lack_list
+        if is_found or is_unknown or searched_at >= settled:
             return found
         left = settled - searched_at
         if not is_reported:
@@ -172,7 +175,7 @@ def _search_marks(
         while not walk.paging.ended:
             walk.take(client.list_page(**walk.query()))
     except ViduError as error:
-        return _without_list(client, error, log)
+        return _without_list(client, walk, error, log)
     rows = _queried(client, walk, walk.shown())
     own = [row for row in rows if any(mark in (row.payload or "") for mark in marks)]
     own.sort(key=lambda row: (row.created or 0.0, len(row.task_id), row.task_id), reverse=True)
@@ -225,7 +228,7 @@ def _search(
         while not walk.paging.ended:
             walk.take(client.list_page(**walk.query()))
     except ViduError as error:
-        return _without_list(client, error, log)
+        return _without_list(client, walk, error, log)
     if record.marker is None:
         # The user's payload has no place for it, so that only the time tells which they may be.
         near = tuple(row.task_id for row in walk.rows if _created_within(row, record.attempted_at, settled))
@@ -346,13 +349,18 @@ class Walk:
         return LookUp.ABSENT if self.shows_all_rows and not untold else LookUp.UNKNOWN
 
     @property
+    def has_shown_a_page(self) -> bool:
+        """Whether there is a list: a page of it was read."""
+        return self.paging.token is not None
+
+    @property
     def shows_all_rows(self) -> bool:
         """Whether the list was seen to its end and each of its rows could be read."""
         return self.paging.complete and self._readable
 
 
-def _without_list(client: ViduClient, error: ViduError, log: Any) -> Found:
-    raise_unless_there_is_no_list(client.account, error, log)
+def _without_list(client: ViduClient, walk: Walk, error: ViduError, log: Any) -> Found:
+    raise_unless_there_is_no_list(client.account, error, log, has_shown_a_page=walk.has_shown_a_page)
     return Found(look_up=LookUp.UNKNOWN, has_list=not lacks_list(client.account, error))
 
 
@@ -369,15 +377,18 @@ def lacks_list(account: Account, error: ViduError) -> bool:
     return endpoints.is_missing_endpoint(error) and urlsplit(account.base_url).hostname not in VIDU_HOSTS
 
 
-def raise_unless_there_is_no_list(account: Account, error: ViduError, log: Any) -> None:
+def raise_unless_there_is_no_list(
+    account: Account, error: ViduError, log: Any, *, has_shown_a_page: bool = False
+) -> None:
     """
     Pass an outage of the list on, and report a list that is not there.
 
     :param error: of a walk.
     :param log: where to.
+    :param has_shown_a_page: there is a list, whatever the error says.
     :raises ViduError: it may pass.
     """
-    if endpoints.is_missing_endpoint(error) and not lacks_list(account, error):
+    if endpoints.is_missing_endpoint(error) and (has_shown_a_page or not lacks_list(account, error)):
         raise ViduUnavailableError(
             f"Vidu's task list cannot be read now. {error.message}", http_status=error.http_status
         ) from error

@@ -71,6 +71,8 @@ class Vidu:
     cancels: list[str] = field(default_factory=list)
     cancellable: bool = True
     list_error: Exception | None = None
+    #: Raised by the next looks at the list, in order; None lets one pass.
+    list_errors: list[Exception | None] = field(default_factory=list)
     list_payload: bool = True
     #: How the list shows a payload.
     as_listed: Callable[[str | None], str | None] = lambda payload: payload
@@ -120,8 +122,8 @@ class Vidu:
         )
 
     def list_page(self, **query: Any) -> TaskPage:
-        if self.list_error is not None:
-            raise self.list_error
+        if (error := self.list_errors.pop(0) if self.list_errors else self.list_error) is not None:
+            raise error
         since = query["created_after"].timestamp()
         rows = [row for row in self.tasks.values() if row["visible_at"] <= self.clock() and row["created"] >= since]
         hidden = {name for name in ("payload", "err_code") if not getattr(self, f"list_{name}")}

@@ -404,8 +404,8 @@ class BatchSubmission:
             return True
         ids = [item.task_id for item in self.items if item.task_id]
         raise ViduError(
-            f"An earlier try has submitted {counted(len(ids), 'Vidu task')} ({some_of(ids)}), and the connection's host "
-            "or key has changed since.",
+            f"An earlier try has submitted {counted(len(ids), 'Vidu task')} ({some_of(ids)}), and the connection's "
+            "host or key has changed since.",
             advice=(
                 "They may be billed; nothing was submitted by this try. Restore the connection that submitted them, or "
                 f"set on_unknown='resubmit' and {clear_this_task()} to submit all again."

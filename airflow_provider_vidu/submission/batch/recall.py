@@ -217,7 +217,9 @@ async def find_again(batch: BatchSubmission) -> Generation | None:
         searched_at = batch.clock()
         found = await recall(batch.client, batch.this_try.marks(HEADER_KEY), begin, manifest, batch.log, payloads)
         generation = found.generation
-        if not found.has_list:
+        # One web page or 404 may be an outage: a list is only missing if it is so all the time.
+        lacks_list = not found.has_list and (account.list_path is None or searched_at >= settled)
+        if lacks_list:
             batch.log.warning(
                 "The clear may have discarded what earlier tries noted, and this host has no task list: a Vidu task "
                 "that they submitted can only be found in the manifest. If others are still running, the triggerer "
@@ -226,7 +228,7 @@ async def find_again(batch: BatchSubmission) -> Generation | None:
             batch.note_discarded()
         # Beside what has ended, a newer generation may not show yet.
         is_running = generation is not None and not all(task.is_final for task in generation.tasks.values())
-        may_go_on = is_running or not found.has_list or searched_at >= settled
+        may_go_on = (is_running and found.has_list) or lacks_list or searched_at >= settled
         if generation is not None and may_go_on and not await _is_whole(batch, generation, manifest):
             if generation.others:
                 batch.log.warning(
@@ -244,7 +246,7 @@ async def find_again(batch: BatchSubmission) -> Generation | None:
             if batch.policies.on_unknown == "fail":
                 raise _in_doubt(batch, found)
             break
-        if not found.has_list or searched_at >= settled:
+        if lacks_list or searched_at >= settled:
             break
         left = settled - searched_at
         if not is_reported:

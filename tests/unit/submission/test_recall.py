@@ -204,14 +204,32 @@ def test_a_missing_list_of_vidus_own_hosts_is_an_outage(make, discard, vidu, err
     assert len(vidu.submissions) == 2
 
 
-def test_without_a_list_the_clear_is_the_consent_and_the_trigger_is_told(make, discard, vidu, clock):
+@pytest.mark.parametrize("is_known", [True, False], ids=["list_path null", "404 all the time"])
+def test_without_a_list_the_clear_is_the_consent_and_the_trigger_is_told(make, discard, vidu, clock, is_known):
     make().submit(lambda: WIRE)
     vidu.list_error = NO_LIST
+    vidu.account = replace(vidu.account, list_path=None) if is_known else vidu.account
     noted = []
     discard(note_discarded=lambda: noted.append(True)).submit(lambda: WIRE)
     assert noted == [True]
     assert len(vidu.submissions) == 2
-    assert clock.slept == 0
+    assert clock.slept == (0 if is_known else vidu.account.timeout + vidu.account.settle_seconds)
+
+
+@pytest.mark.parametrize("error", [NO_LIST, ViduConfigurationError("a web page", http_status=200)], ids=["404", "page"])
+def test_a_list_that_is_missing_once_is_no_consent(make, discard, vidu, error):
+    first = make().submit(lambda: WIRE)
+    vidu.cancellable, vidu.list_errors = False, [error, error]
+    assert discard().submit(lambda: WIRE).task_id == first.task_id
+    assert len(vidu.submissions) == 1
+
+
+def test_a_list_whose_second_page_is_missing_is_an_outage(make, discard, vidu):
+    make().submit(lambda: WIRE)
+    vidu.list_errors, vidu.next_page_token = [None, NO_LIST], "2"
+    with pytest.raises(ViduUnavailableError):
+        discard().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
 
 
 def test_a_task_of_a_sibling_is_never_taken(make, discard, vidu):

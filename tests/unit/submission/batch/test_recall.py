@@ -201,6 +201,18 @@ def test_a_manifest_of_a_whole_batch_means_all_again_whatever_was_added(stage):
     assert len(stage.vidu.tasks) == 8 + 9
 
 
+@pytest.mark.parametrize("manifest", [False, True])
+def test_a_list_that_is_missing_for_a_while_is_no_consent(stage, made_of_8, manifest):
+    if manifest:
+        rows = manifest_of(stage, stage.submit(ROWS))[:1]
+        stage.options["read_manifest"] = lambda: rows
+    until = stage.clock() + SETTLED / 2
+    stage.vidu.instead = lambda *asked: no_list(*asked) if stage.clock() < until else None
+    again = stage.submit(ROWS, discard=True)
+    assert [item.task_id for item in again.items[:2]] == made_of_8[:2]
+    assert len(stage.vidu.tasks) == 8 + 6
+
+
 def test_without_a_list_the_manifest_tells_the_rest(stage, made_of_8):
     first_items = stage.submit(ROWS[:0] or ROWS)
     rows = manifest_of(stage, first_items)
