@@ -46,7 +46,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
     Generates a video from each of many images, in one task instance: one submission run, one trigger, one resume.
 
     All requests are checked before the first one is paid for. Each is then submitted once per intended run, whatever
-    dies: a retry goes on where the last try ended, and a clear submits the rest, that is what has failed or was never
+    dies: a retry goes on where the last try ended, and a clear submits only what has failed or was never
     submitted. Only a clear after a batch that was delivered whole means a new generation of all. (Unlike with
     :class:`~airflow_provider_vidu.operators.img2video.Img2VideoOperator`, a clear cancels nothing that runs.) Below
     Airflow 3.3, which has no task state store, retries do the same on hosts that have a task list, but a clear pays
