@@ -30,8 +30,10 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
     created_nothing,
+    is_about_a_task,
     is_of_a_limit,
     request_error,
+    says_nothing_of_the_request,
 )
 from airflow_provider_vidu.api.failures import complaint_of, read_error, went_well
 from airflow_provider_vidu.api.images import MAX_BODY_BYTES, MEBIBYTE
@@ -219,9 +221,9 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
     :param headers: answer headers.
     :param body: answer bytes.
     :return: the created task.
-    :raises ViduSubmissionInDoubtError: 408, 409, 499, a 2xx without a task id, or a status that is neither 3xx nor 4xx:
-        it may have been created.
-    :raises ViduError: any 3xx or other 4xx, or a known refusal at any status: nothing was created; see
+    :raises ViduSubmissionInDoubtError: 303, 408, 409, 499, 403 with a web page that is no challenge, a 2xx without a
+        task id, or a status that is neither 3xx nor 4xx: it may have been created.
+    :raises ViduError: any other 3xx or 4xx, or a known refusal at any status: nothing was created; see
         :func:`airflow_provider_vidu.api.errors.created_nothing`.
     """
     if 200 <= status < 300:
@@ -230,8 +232,12 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
         except ValidationError:
             pass
     error, is_definite = _error_of(status, headers, body)
-    if not is_definite:
+    # Whoever reports a missing task has created one, and then looked for it.
+    is_of_a_task = is_about_a_task(error.reason) and says_nothing_of_the_request(status)
+    if status == 303 or is_of_a_task or not is_definite:
         what = f"The submission was answered with HTTP {status}. {error.message}"
+        if status == 303:
+            what += " It says that the request was acted on: whether a task was created is not known."
         if 200 <= status < 300:
             what = f"Vidu answered the submission with HTTP {status} but without a task id: {_excerpt(body)}"
             if body.lstrip().startswith(b"<"):
