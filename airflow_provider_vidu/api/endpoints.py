@@ -37,7 +37,7 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.api.failures import complaint_of, read_error, went_well
 from airflow_provider_vidu.api.images import MAX_BODY_BYTES, MEBIBYTE
-from airflow_provider_vidu.api.messages import MAX_QUOTED, quoted
+from airflow_provider_vidu.api.messages import MAX_QUOTED, SIGNED_LINK, quoted
 from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, TaskState, ViduTask, layers_of, state_word
 
 #: Vidu's largest page of the task list.
@@ -49,8 +49,6 @@ MAX_EMPTY_PAGES = 3
 
 # So much of a reply is kept for a person to find a link in.
 _MAX_QUOTED_REPLY = 4000
-# A link up to its query string or fragment, and those; also inside JSON as text, where a quote is escaped.
-_SIGNED = re.compile(r"(https?://[^\s?#\"'<>\\]+)[?#](?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE)
 # The query of any other link: of another scheme or none, or escaped once more.
 _QUERY = re.compile(
     r"(?:[?#]|%3f|%23|\\u003f)[\w.~%\[\]-]{1,64}(?:=|%3d|\\u003d)(?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE
@@ -755,7 +753,7 @@ def _unsigned(reply: Any) -> str:
             return shortened(inner)
         text = value[:_MAX_QUOTED_REPLY].replace("\\/", "/")
         # A prompt may have thousands of characters, and the link comes after it.
-        return quoted(_USER.sub("//", _QUERY.sub("", _SIGNED.sub(r"\1", text))), 200)
+        return quoted(_USER.sub("//", _QUERY.sub("", SIGNED_LINK.sub(r"\1", text))), 200)
 
     try:
         text = json.dumps(shortened(reply), ensure_ascii=False)

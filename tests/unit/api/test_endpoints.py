@@ -594,9 +594,30 @@ def test_a_videos_link_is_found_wherever_relays_put_it(reply):
 
 
 @pytest.mark.parametrize(
+    "reply",
+    [
+        {"status": "completed", "video_url": "/v1/videos/42/content"},
+        {"status": "completed", "result_url": " /v1/videos/42/content "},
+        {"status": "completed", "video": {"url": "/v1/videos/42/content"}},
+        {"code": "success", "data": {"status": "SUCCESS", "result_url": "/v1/videos/42/content"}},
+        {"state": "ready", "creations": [{"url": "/v1/videos/42/content"}]},
+        {"state": "ready", "creations": [{"video_url": "/v1/videos/42/content"}]},
+        {"state": "ready", "video_url": "/v1/videos/42/content"},
+    ],
+    ids=str,
+)
+def test_a_relative_link_to_a_video_is_one_of_the_hosts_own(reply):
+    task = parse_task(200, {}, body(reply), TASK_ID).at("https://relay.example/x")
+    assert (task.state, task.video_url) == ("success", "https://relay.example/v1/videos/42/content")
+
+
+@pytest.mark.parametrize(
     "found",
     [
         {},
+        {"images": ["/in/a"], "video_url": "/in/a"},
+        {"video_url": "//cdn.example/v.mp4"},
+        {"output": "/v1/videos/1"},
         {"url": "ftp://cdn.example/v.mp4"},
         {"url": "/v1/videos/1/content"},
         {"url": "ssupload:?id=1"},
