@@ -30,12 +30,14 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
     created_nothing,
+    is_about_a_task,
     is_of_a_limit,
     request_error,
+    says_nothing_of_the_request,
 )
 from airflow_provider_vidu.api.failures import complaint_of, read_error, went_well
 from airflow_provider_vidu.api.images import MAX_BODY_BYTES, MEBIBYTE
-from airflow_provider_vidu.api.messages import MAX_QUOTED, quoted
+from airflow_provider_vidu.api.messages import MAX_QUOTED, SIGNED_LINK, quoted
 from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, TaskState, ViduTask, layers_of, state_word
 
 #: Vidu's largest page of the task list.
@@ -47,8 +49,6 @@ MAX_EMPTY_PAGES = 3
 
 # So much of a reply is kept for a person to find a link in.
 _MAX_QUOTED_REPLY = 4000
-# A link up to its query string or fragment, and those; also inside JSON as text, where a quote is escaped.
-_SIGNED = re.compile(r"(https?://[^\s?#\"'<>\\]+)[?#](?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE)
 # The query of any other link: of another scheme or none, or escaped once more.
 _QUERY = re.compile(
     r"(?:[?#]|%3f|%23|\\u003f)[\w.~%\[\]-]{1,64}(?:=|%3d|\\u003d)(?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE
@@ -219,9 +219,9 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
     :param headers: answer headers.
     :param body: answer bytes.
     :return: the created task.
-    :raises ViduSubmissionInDoubtError: 408, 409, 499, a 2xx without a task id, or a status that is neither 3xx nor 4xx:
-        it may have been created.
-    :raises ViduError: any 3xx or other 4xx, or a known refusal at any status: nothing was created; see
+    :raises ViduSubmissionInDoubtError: 303, 408, 409, 499, 403 with a web page that is no challenge, a 2xx without a
+        task id, or a status that is neither 3xx nor 4xx: it may have been created.
+    :raises ViduError: any other 3xx or 4xx, or a known refusal at any status: nothing was created; see
         :func:`airflow_provider_vidu.api.errors.created_nothing`.
     """
     if 200 <= status < 300:
@@ -230,8 +230,12 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
         except ValidationError:
             pass
     error, is_definite = _error_of(status, headers, body)
-    if not is_definite:
+    # Whoever reports a missing task has created one, and then looked for it.
+    is_of_a_task = is_about_a_task(error.reason) and says_nothing_of_the_request(status)
+    if status == 303 or is_of_a_task or not is_definite:
         what = f"The submission was answered with HTTP {status}. {error.message}"
+        if status == 303:
+            what += " It says that the request was acted on: whether a task was created is not known."
         if 200 <= status < 300:
             what = f"Vidu answered the submission with HTTP {status} but without a task id: {_excerpt(body)}"
             if body.lstrip().startswith(b"<"):
@@ -749,7 +753,7 @@ def _unsigned(reply: Any) -> str:
             return shortened(inner)
         text = value[:_MAX_QUOTED_REPLY].replace("\\/", "/")
         # A prompt may have thousands of characters, and the link comes after it.
-        return quoted(_USER.sub("//", _QUERY.sub("", _SIGNED.sub(r"\1", text))), 200)
+        return quoted(_USER.sub("//", _QUERY.sub("", SIGNED_LINK.sub(r"\1", text))), 200)
 
     try:
         text = json.dumps(shortened(reply), ensure_ascii=False)

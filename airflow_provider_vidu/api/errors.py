@@ -325,6 +325,15 @@ def is_of_a_limit(reason: str | None) -> bool:
     return REASONS.get(reason or "") == _LIMIT
 
 
+def is_about_a_task(reason: str | None) -> bool:
+    """
+    Say whether a reason is that a task is missing, which no request to create one can have.
+
+    :param reason: Vidu's ``reason``.
+    """
+    return REASONS.get(reason or "") == _MISSING and reason != "NotFound"
+
+
 def is_outage(result: object) -> bool:
     """
     Tell whether an error says more of the host, or of the key, than of the task that was asked for.

@@ -25,8 +25,9 @@ _UNPRINTABLE = re.compile(
 _IMAGE = re.compile(
     r"(data:[\w/+.-]*;base64,[\w+/=-]*|[\w+/=-]{100,})((\s|\\[nr])+[\w+/=-]{20,})*", re.IGNORECASE | re.ASCII
 )
-# What makes a link good for anyone who reads it.
-_SIGNED = re.compile(r"(https?://[^\s?#\"'<>\\]+)[?#](?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE)
+#: A link up to its query string or fragment, and those, which make it good for anyone who reads it; also inside JSON as
+#: text, where a quote is escaped.
+SIGNED_LINK = re.compile(r"(https?://[^\s?#\"'<>\\]+)[?#](?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE)
 
 
 def some_of(named: Iterable[object]) -> str:
@@ -122,4 +123,4 @@ def quoted(text: str, limit: int = MAX_QUOTED) -> str:
     :param text: as it came; a host may echo the request, image and all.
     :param limit: characters to keep.
     """
-    return one_line(_SIGNED.sub(r"\1", _IMAGE.sub("(an image)", text[: 4 * limit])), limit)
+    return one_line(SIGNED_LINK.sub(r"\1", _IMAGE.sub("(an image)", text[: 4 * limit])), limit)

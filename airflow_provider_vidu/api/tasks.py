@@ -163,7 +163,7 @@ def _creations_of(layers: Sequence[Mapping[str, Any]], state: str | None) -> lis
         inputs = _input_links(layers)
         for layer in inmost_first:
             for name in _LINK_FIELDS:
-                for link in _links(layer.get(name)):
+                for link in _links(layer.get(name), may_be_relative=name in _VIDEO_FIELDS):
                     plain = _without_query(link)
                     is_video = state == TaskState.SUCCESS or name in _VIDEO_FIELDS or _VIDEO.search(plain)
                     if is_video and plain not in inputs and not _PICTURE.search(plain):
@@ -181,7 +181,7 @@ def _input_links(layers: Sequence[Mapping[str, Any]]) -> set[str]:
             pending += [(inner, is_input or bool(_INPUT_NAME.search(str(name)))) for name, inner in value.items()]
         elif isinstance(value, list):
             pending += [(inner, is_input) for inner in value]
-        elif is_input and _is_link(value):
+        elif is_input and (_is_link(value) or _is_relative(value)):
             found.add(_without_query(value))
     return found
 
@@ -195,7 +195,8 @@ def _rows(value: Any) -> list[Any]:
 def _has_link(row: Any) -> bool:
     if isinstance(row, Creation):
         return row.url is not None
-    return _is_link(row.get("url")) or _is_link(row.get("video_url"))
+    links = (row.get("url"), row.get("video_url"))
+    return any(_is_link(link) or _is_relative(link) for link in links)
 
 
 def _is_link(value: Any) -> bool:
@@ -212,14 +213,14 @@ def _is_relative(value: Any) -> bool:
     )
 
 
-def _links(value: Any, depth: int = 3) -> list[str]:
+def _links(value: Any, depth: int = 3, *, may_be_relative: bool) -> list[str]:
     if isinstance(value, str):
-        return [value.strip()] if _is_link(value) else []
+        return [value.strip()] if _is_link(value) or (may_be_relative and _is_relative(value)) else []
     if isinstance(value, Mapping):
         value = [value.get(name) for name in _INNER_LINK_FIELDS]
     if not isinstance(value, list) or not depth:
         return []
-    return [link for one in value for link in _links(one, depth - 1)]
+    return [link for one in value for link in _links(one, depth - 1, may_be_relative=may_be_relative)]
 
 
 def _why(body: Mapping[str, Any]) -> dict[str, str | None]:

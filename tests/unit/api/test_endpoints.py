@@ -384,6 +384,10 @@ def test_vidus_refusal_inside_a_5xx_has_its_own_fate(wrap, reason, code, kind, f
         {"message": vidus("Unknown")},
         {"message": f"cannot parse {vidus('AuditSubmitIllegal')}"},
         {"message": "AuditSubmitIllegal"},
+        # The relay has created it and looked for it too early.
+        json.loads(vidus("TaskNotFound", code=404)),
+        {"message": vidus("TaskNotFound", code=404)},
+        {"message": vidus("CreationNotFound", code=404)},
         {"code": "do_request_failed", "message": "upstream timeout"},
         {"code": "get_channel_failed", "message": "分组 default 下模型 viduq3 的可用渠道不存在（retry）"},
         {"message": "返还预扣费额度失败"},
@@ -590,9 +594,30 @@ def test_a_videos_link_is_found_wherever_relays_put_it(reply):
 
 
 @pytest.mark.parametrize(
+    "reply",
+    [
+        {"status": "completed", "video_url": "/v1/videos/42/content"},
+        {"status": "completed", "result_url": " /v1/videos/42/content "},
+        {"status": "completed", "video": {"url": "/v1/videos/42/content"}},
+        {"code": "success", "data": {"status": "SUCCESS", "result_url": "/v1/videos/42/content"}},
+        {"state": "ready", "creations": [{"url": "/v1/videos/42/content"}]},
+        {"state": "ready", "creations": [{"video_url": "/v1/videos/42/content"}]},
+        {"state": "ready", "video_url": "/v1/videos/42/content"},
+    ],
+    ids=str,
+)
+def test_a_relative_link_to_a_video_is_one_of_the_hosts_own(reply):
+    task = parse_task(200, {}, body(reply), TASK_ID).at("https://relay.example/x")
+    assert (task.state, task.video_url) == ("success", "https://relay.example/v1/videos/42/content")
+
+
+@pytest.mark.parametrize(
     "found",
     [
         {},
+        {"images": ["/in/a"], "video_url": "/in/a"},
+        {"video_url": "//cdn.example/v.mp4"},
+        {"output": "/v1/videos/1"},
         {"url": "ftp://cdn.example/v.mp4"},
         {"url": "/v1/videos/1/content"},
         {"url": "ssupload:?id=1"},
@@ -1178,7 +1203,16 @@ def test_an_error_that_echoes_the_request_puts_no_image_into_the_log():
             assert len(text) < 1500
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 300, 304])
+def test_see_other_says_that_the_submission_was_acted_on():
+    with pytest.raises(ViduSubmissionInDoubtError, match=r"https://x\.example/tasks/1.*is not known") as caught:
+        parse_create(303, {"Location": "https://x.example/tasks/1"}, b"")
+    assert not caught.value.is_vidus_own
+    assert "Nothing was created" not in str(caught.value)
+    with pytest.raises(ViduConfigurationError, match="follows no redirect"):
+        parse_task(303, {"Location": "https://x.example/tasks/1"}, b"", TASK_ID)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 300, 304])
 @pytest.mark.parametrize(
     "read", [parse_create, lambda *answer: parse_task(*answer, TASK_ID), parse_list, parse_credits]
 )
