@@ -18,11 +18,9 @@ others there are the batch's own submissions.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_vidu.api.errors import (
     Fate,
@@ -33,14 +31,12 @@ from airflow_provider_vidu.api.errors import (
     ViduNotFoundError,
     ViduUnavailableError,
     no_creation_error,
-    task_error,
 )
 from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.submission.batch.flow import Flow, refusal_of
 from airflow_provider_vidu.submission.batch.lost import LostSubmissions
-from airflow_provider_vidu.submission.batch.pacing import Budget, Pace
-from airflow_provider_vidu.submission.batch.prices import check_prices, give_back, hold_to_price
+from airflow_provider_vidu.submission.batch.prices import check_prices, give_back
 from airflow_provider_vidu.submission.batch.recall import Generation, find_again
 from airflow_provider_vidu.submission.batch.records import (
     MAX_PARAMETERS,
@@ -55,33 +51,19 @@ from airflow_provider_vidu.submission.batch.records import (
 )
 from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_of, problems_of
 from airflow_provider_vidu.submission.batch.results import Memory
-from airflow_provider_vidu.submission.batch.store import HEADER_KEY, BatchStore, TravellingStore
-from airflow_provider_vidu.submission.driver import (
-    IN_PLACE_SECONDS,
-    MIN_ABSENCE,
-    SubmitLater,
-)
+from airflow_provider_vidu.submission.batch.state import BatchState, failed_of, is_refusal, named
+from airflow_provider_vidu.submission.batch.store import HEADER_KEY
 from airflow_provider_vidu.submission.protocol import (
-    Action,
-    Known,
-    Remote,
-    decide,
     derived_marker,
-    remote_of,
     was_cleared,
 )
-from airflow_provider_vidu.submission.tries import Policies, Resumed, Try
-from airflow_provider_vidu.waiting.bulk_query import MAX_PARALLEL, BulkQuery, in_parallel
+from airflow_provider_vidu.waiting.bulk_query import MAX_PARALLEL, in_parallel
 from airflow_provider_vidu.waiting.schedule import REFUSALS
-from airflow_provider_vidu.waiting.wait import CANCEL_GAP, CANCEL_LOOKS, EMPTY_GAP, EMPTY_LOOKS, SLICE
+from airflow_provider_vidu.waiting.wait import EMPTY_GAP, EMPTY_LOOKS
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
-    from airflow_provider_vidu.client import AsyncViduClient
-    from airflow_provider_vidu.compat import StateStore
 
-#: Seconds between two lines of progress while submitting.
-SAY_EVERY = 15.0
 #: Seconds for cancelling what is not in the batch any more.
 LEAVE_SECONDS = 30.0
 #: Seconds between two queries for tasks that Vidu refuses to show; ``REFUSALS`` in a row are final.
@@ -92,103 +74,8 @@ OUTAGE_LOOKS = 4
 OUTAGE_GAP = 5.0
 
 
-class BatchSubmission:
-    """
-    The submissions of one batch, over all tries of its task instance.
-
-    :param client: where to submit.
-    :param this_try: which try asks.
-    :param store: what outlives a try; None = nothing does (Airflow below 3.3).
-    :param policies: what the DAG author has chosen.
-    :param max_in_flight: submissions that may be out at once.
-    :param item_retries: how often an item is submitted again within a try after it has failed for a passing reason.
-    :param credit_budget: credits that all of it may cost; None = any.
-    :param resumed: what the try took with it when it left the worker; None = it has not.
-    :param travelled: the values of a :class:`TravellingStore` that came with it.
-    :param given_up: whoever waited has given up: nobody would wait for what is submitted now.
-    :param read_manifest: the rows of the manifest, where there is one.
-    :param is_landed: whether an item's file is where it was to be landed, by the item's number; None = nobody can say.
-    :param note_discarded: see :class:`~airflow_provider_vidu.submission.driver.Submission`.
-    :param clock: epoch seconds; injected by tests.
-    :param sleep: seconds, between two writes of a store that fails; injected by tests.
-    :param stop: called at least every half second; raises to end the try.
-    :param log: where to tell what is done and why.
-    """
-
-    def __init__(
-        self,
-        client: AsyncViduClient,
-        this_try: Try,
-        store: StateStore | None,
-        policies: Policies,
-        *,
-        max_in_flight: int,
-        item_retries: int = 0,
-        credit_budget: int | None = None,
-        resumed: Resumed | None = None,
-        travelled: dict[str, Any] | None = None,
-        given_up: bool = False,
-        read_manifest: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
-        is_landed: Callable[[int, ViduTask], bool | None] = lambda index, task: None,
-        note_discarded: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-        stop: Callable[[], None] = lambda: None,
-        log: Any,
-    ) -> None:
-        self.client = client
-        self.this_try = this_try
-        self.policies = policies
-        self.requests: Sequence[BatchRequest] = ()
-        #: Tasks as last seen, by their items' numbers.
-        self.tasks: dict[int, ViduTask] = {}
-        #: Why an item has no task that can succeed, by its number.
-        self.errors: dict[int, ViduError] = {}
-        #: Why nothing more is submitted; None = nothing stands in the way.
-        self.stopped: ViduError | None = None
-        #: How submissions in doubt were answered, by the items' numbers.
-        self.lost_replies: dict[int, str] = {}
-        #: Replies that this try has lost, by the items' identities.
-        self.in_doubt: Counter[str] = Counter({} if resumed is None else resumed.attempts_of)
-        #: Whoever waited has given up.
-        self.given_up = given_up
-        #: The numbers of the items that Vidu has accepted since this part of the try began.
-        self.sent_now: set[int] = set()
-        #: Credits that are held back for what is out or in doubt, by the items' numbers.
-        self.reserved: dict[int, float] = {}
-        #: Why the last query for a running task was not answered, by its item's number.
-        self._unanswered: dict[int, ViduError] = {}
-        self.pace = Pace(max_in_flight, this_try.spread)
-        self.budget = Budget(credit_budget)
-        self.max_in_flight = max_in_flight
-        self.read_manifest = read_manifest
-        self.is_landed = is_landed
-        self.note_discarded = note_discarded
-        self.clock = clock
-        self.stop = stop
-        self.log = log
-        self.began = clock() if resumed is None else resumed.began
-        #: What outlives this try.
-        self.memory = Memory.of(store, durable=policies.durable)
-        lasting = store if self.memory is Memory.STORE else None
-        #: What has to travel in the arguments of a deferral; None = the store has it.
-        self.travelling = TravellingStore(travelled) if lasting is None else None
-        held = lasting or self.travelling or TravellingStore()
-        self.kept = BatchStore(held, this_try, log, clock=clock, sleep=sleep, stop=lambda: self.stop())
-        self._item_retries = item_retries
-        #: This try has left its worker and come back.
-        self.has_left = resumed is not None
-        self._waited = 0.0 if resumed is None else IN_PLACE_SECONDS
-        self._query = BulkQuery(client)
-        self._prices_are_checked = False
-        #: Items that cost more than they may, and that Vidu has not cancelled.
-        self.kept_in_spite: set[int] = set()
-        self._said_at = clock()
-
-    @property
-    def items(self) -> Sequence[Item]:
-        """What is known of each item, in the order of the requests."""
-        return self.kept.items
+class BatchSubmission(BatchState):
+    """The submissions of one batch, over all tries of its task instance."""
 
     async def submit(self, requests: Sequence[BatchRequest]) -> None:
         """
@@ -276,26 +163,6 @@ class BatchSubmission:
             advice=advice,
         )
 
-    @property
-    def end_time(self) -> float:
-        """The deadline of this try, epoch seconds."""
-        return self.began + self.policies.timeout
-
-    @property
-    def may_submit(self) -> bool:
-        """Whether anybody would wait for what is submitted now: nobody pays for what is given up at once."""
-        return not self.given_up and self.clock() < self.end_time
-
-    @property
-    def running(self) -> dict[int, str]:
-        """The ids of the tasks that have not ended, by their items' numbers, in the order of their submission."""
-        running = [
-            (item.attempted_at or 0.0, index, item.task_id)
-            for index, item in enumerate(self.items)
-            if item.task_id and index not in self.errors and not (index in self.tasks and self.tasks[index].is_final)
-        ]
-        return {index: task_id for _, index, task_id in sorted(running)}
-
     async def fetch_missing_links(self) -> None:
         """Give what has succeeded without a video a second chance, a few seconds long."""
         unanswered: dict[int, ViduError] = {}
@@ -344,43 +211,7 @@ class BatchSubmission:
             returned = "whole" if whole else "partly"
             self.kept.write_header(replace(self.kept.header, returned=returned), needed=False)
 
-    async def note_cancelled(self, task_ids: Iterable[str]) -> set[str]:
-        """
-        Note tasks that were cancelled on our side, unbilled: the next try submits them anew.
-
-        The tasks themselves are asked: a host may say yes to a cancel and go on.
-
-        :param task_ids: Vidu's ids, of this batch, that it has said yes to.
-        :return: those that show it.
-        """
-        left, cancelled = list(task_ids), set[str]()
-        for look in range(CANCEL_LOOKS):
-            if look:
-                await asyncio.sleep(CANCEL_GAP)
-            seen = await self._query.get_tasks(left)
-            cancelled |= _failed_of(seen)
-            left = [task_id for task_id in left if task_id not in cancelled]
-            if not left:
-                break
-        for index, item in enumerate(self.items):
-            if item.task_id in cancelled:
-                self.kept.put(index, renewed(item))
-        self.kept.write(needed=False)
-        return cancelled
-
-    @property
-    def generation(self) -> str:
-        """The batch's own marker, which every item's begins with."""
-        return self.header.generation
-
     # -- begin ------------------------------------------------------------------------------------------------
-
-    @property
-    def header(self) -> Header:
-        """What is remembered of the batch as a whole."""
-        if self.kept.header is None:
-            raise RuntimeError("a batch that has not begun")
-        return self.kept.header
 
     @property
     def _cleared(self) -> bool:
@@ -528,9 +359,9 @@ class BatchSubmission:
         await cancel_unfinished(self.client, ids, seconds=LEAVE_SECONDS, log=self.log)
         # The tasks themselves are asked: a cancelled one shows as failed, and what has failed is not billed.
         seen = await self._query.get_tasks(ids)
-        unbilled = _failed_of(seen)
+        unbilled = failed_of(seen)
         self.log.info(
-            "%s: %d of them have failed or are cancelled, unbilled.", _named(len(left_over), names), len(unbilled)
+            "%s: %d of them have failed or are cancelled, unbilled.", named(len(left_over), names), len(unbilled)
         )
         if len(unbilled) < len(left_over):
             self.log.warning(
@@ -538,22 +369,6 @@ class BatchSubmission:
                 len(left_over) - len(unbilled),
             )
         return sum(item.credits or 0 for item in left_over if item.task_id not in unbilled)
-
-    def changed(self, count: int, names: Iterable[str]) -> ViduError:
-        """
-        Return the error of a try that does not ask any more for what an earlier one has submitted.
-
-        :param count: how many requests that are.
-        :param names: of their Vidu tasks.
-        """
-        return ViduError(
-            f"This try asks for something else than the try before: {_named(count, names)}.",
-            advice=(
-                f"Nothing was submitted by this try. To go on with the new requests, "
-                f"{self.memory.by_clearing('what is new')} Or set on_input_change='resubmit'. A field that renders "
-                "differently at every try (a time, a random value) causes this."
-            ),
-        )
 
     def _begin(self, layout: int) -> None:
         """Write a new generation: every item new, unless an earlier part of it may be forgotten."""
@@ -579,36 +394,10 @@ class BatchSubmission:
         return self.this_try.new_marker(HEADER_KEY)
 
     @property
-    def lost(self) -> list[int]:
-        """The numbers of the items of which nobody knows yet whether they were accepted."""
-        return [
-            index
-            for index, item in enumerate(self.items)
-            if item.phase is ItemPhase.INTENT and index not in self.errors
-        ]
-
-    @property
     def _has_rest(self) -> bool:
         return not all(item.has_been_sent for item in self.items)
 
     # -- what is known ----------------------------------------------------------------------------------------
-
-    def known(self, index: int, remote: Remote | None = None) -> Known:
-        """
-        Return what the rules of submission decide by.
-
-        :param index: the item's number.
-        :param remote: what the task was last seen as; None = it has not been looked at.
-        """
-        return Known(
-            record=self.items[index].as_submission(self.header, self.client.account.timeout),
-            max_tries=self.this_try.max_tries,
-            try_number=self.this_try.try_number,
-            first_try=self.this_try.first_try,
-            account=self.client.account.identity,
-            remote=remote,
-            on_unknown=self.policies.on_unknown,
-        )
 
     async def _read(self, *, within_try: bool = False) -> None:
         """
@@ -639,7 +428,7 @@ class BatchSubmission:
         """Query tasks, and again those that Vidu refuses to show: one refusal may be a gateway's hiccup."""
         seen = await self._query.get_tasks(task_ids)
         for _ in range(REFUSALS - 1):
-            refused = [task_id for task_id, result in seen.items() if _is_refusal(result)]
+            refused = [task_id for task_id, result in seen.items() if is_refusal(result)]
             if not refused:
                 break
             await self._rest(REFUSAL_GAP)
@@ -661,55 +450,10 @@ class BatchSubmission:
             ),
         )
 
-    def take_look(self, index: int, answer: ViduTask | ViduError, *, within_try: bool) -> None:
-        """
-        Take what a query has shown of an item: what is known of it, and whether it is submitted again.
-
-        :param within_try: see :meth:`_read`.
-        """
-        item = self.items[index]
-        self._unanswered.pop(index, None)
-        if isinstance(answer, ViduError) and _is_refusal(answer):
-            is_missing = isinstance(answer, ViduNotFoundError)
-            self.errors[index] = type(answer)(
-                "Vidu does not know this task (any more)."
-                if is_missing
-                else f"Vidu refuses a query for this task. {answer.message}",
-                task_id=item.task_id,
-                reason=answer.reason,
-                http_status=answer.http_status,
-                advice=(
-                    "It was submitted and may be billed, and is not submitted again. Check that the connection's key "
-                    "and host are those that submitted it."
-                ),
-            )
-            remote = Remote.MISSING if is_missing else Remote.UNREACHABLE
-        elif isinstance(answer, ViduError):
-            self._unanswered[index] = answer
-            remote = Remote.UNREACHABLE
-        else:
-            self.tasks[index] = answer
-            # It may have been refused before.
-            self.errors.pop(index, None)
-            remote = remote_of(answer)
-            if answer.failed:
-                self.errors[index] = task_error(
-                    answer.task_id, answer.err_code, message=answer.err_msg, credits=answer.credits
-                )
-        if isinstance(answer, ViduError) or not answer.failed:
-            # Not every host tells what a task has cost: then the estimate counts, as when it was submitted.
-            kind, estimate = self.requests[index].price
-            self.budget.paid(kind, item.credits, estimate)
-        may_again = self.may_submit and (not within_try or item.attempt <= self._item_retries)
-        if may_again and decide(self.known(index, remote)).action is Action.SUBMIT:
-            self.log.info("Item %d is submitted anew: %s", index, self.errors.pop(index, remote.value))
-            self.tasks.pop(index, None)
-            self.kept.put(index, renewed(item))
-
     # -- submitting -------------------------------------------------------------------------------------------
 
     async def _submit_rest(self) -> None:
-        hold_to_price(self)
+        self.hold_to_price()
         while True:
             new = [i for i, item in enumerate(self.items) if item.phase is ItemPhase.NEW and i not in self.errors]
             if new and not self.may_submit:
@@ -760,83 +504,3 @@ class BatchSubmission:
             )
             error.advice = f"{mended} {rest}".strip()
         return error
-
-    async def pause(self, seconds: float, of: float) -> None:
-        """
-        Wait here, or leave the worker if all of it would take long.
-
-        :param seconds: to wait now.
-        :param of: seconds that it may take in all.
-        :raises SubmitLater: only where the policies have ``may_leave``.
-        """
-        if self.policies.may_leave and self._waited + of > IN_PLACE_SECONDS:
-            self.kept.write(needed=False)
-            raise SubmitLater(max(of, MIN_ABSENCE), Resumed(self.began, attempts_of=dict(self.in_doubt)))
-        self._waited += seconds
-        await self._rest(seconds)
-
-    async def _rest(self, seconds: float) -> None:
-        """Wait here, whatever the policies."""
-        end = self.clock() + seconds
-        while (left := end - self.clock()) > 0:
-            self.stop()
-            await asyncio.sleep(min(SLICE, left))
-
-    def created(self, index: int, task: ViduTask, attempt: int) -> None:
-        """
-        Note the task of an item; it reaches the store with the next write.
-
-        :param index: the item's number.
-        :param task: the create answer, or the row that a look-up found.
-        :param attempt: number of the attempt that has created it.
-        """
-        self.kept.update(index, phase=ItemPhase.SUBMITTED, attempt=attempt, task_id=task.task_id, credits=task.credits)
-        self.tasks[index] = task
-        self.budget.release(self.reserved.pop(index, 0))
-        if not task.failed:
-            kind, estimate = self.requests[index].price
-            self.budget.paid(kind, task.credits, estimate)
-        if self.policies.limits.is_exceeded_by(task):
-            hold_to_price(self)
-
-    def say(self, *, now: bool = False) -> None:
-        """
-        Tell the progress of the submissions, once in a while.
-
-        :param now: in any case.
-        """
-        if not now and self.clock() - self._said_at < SAY_EVERY:
-            return
-        self._said_at = self.clock()
-        submitted = sum(item.phase is ItemPhase.SUBMITTED for item in self.items)
-        if len(self.sent_now) == submitted:
-            what = f"Submitted {submitted} of {len(self.items)}"
-        else:
-            sent = (
-                "Nothing was submitted" if not self.sent_now else f"Submitted {counted(len(self.sent_now), 'request')}"
-            )
-            at_vidu = f"{counted(len(self.items), 'request')} {'is' if submitted == 1 else 'are'} at Vidu"
-            what = f"{sent} now: {submitted} of {at_vidu}"
-        self.log.info(
-            "%s, %s %s%s.",
-            what,
-            counted(round(self.budget.spent, 2), "credit"),
-            "committed" if len(self.sent_now) == submitted else "in all",
-            f"; {len(self.errors)} failed" if self.errors else "",
-        )
-
-
-def _is_refusal(result: object) -> bool:
-    return isinstance(result, ViduError) and (
-        isinstance(result, ViduNotFoundError) or result.fate is not Fate.RETRYABLE
-    )
-
-
-def _named(count: int, names: Iterable[str]) -> str:
-    if count == 1:
-        return f"1 request that was submitted is not in the batch any more ({some_of(names)})"
-    return f"{count} requests that were submitted are not in the batch any more ({some_of(names)})"
-
-
-def _failed_of(seen: Mapping[str, ViduTask | ViduError]) -> set[str]:
-    return {task_id for task_id, task in seen.items() if not isinstance(task, ViduError) and task.failed}

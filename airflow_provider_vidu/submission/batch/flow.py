@@ -31,13 +31,13 @@ from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.batch.identity import reading_of
 from airflow_provider_vidu.submission.batch.pacing import Spending
 from airflow_provider_vidu.submission.batch.records import ItemPhase
+from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.driver import MAX_INTENT_AGE
 from airflow_provider_vidu.submission.protocol import with_marker
 from airflow_provider_vidu.waiting.wait import SLICE
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
-    from airflow_provider_vidu.submission.batch.driver import BatchSubmission
 
 #: Attempts in a row that do not reach Vidu, after which a try ends; those that were out together are one.
 MAX_OUTAGES = 5
@@ -63,7 +63,7 @@ class Flow:
     :param new: their numbers.
     """
 
-    def __init__(self, batch: BatchSubmission, new: Iterable[int]) -> None:
+    def __init__(self, batch: BatchState, new: Iterable[int]) -> None:
         self._batch = batch
         self._waiting = deque(new)
         self._building: dict[asyncio.Future[Any], int] = {}
@@ -78,11 +78,11 @@ class Flow:
 
     async def run(self) -> None:
         """
-        Submit until all have been, or something stops it (:attr:`BatchSubmission.stopped`), or the deadline has
+        Submit until all have been, or something stops it (:attr:`BatchState.stopped`), or the deadline has
         passed, or the budget depends on what lost submissions turn out to be.
 
         :raises ViduUnavailableError: an intent cannot be written.
-        :raises SubmitLater: see :meth:`BatchSubmission.pause`.
+        :raises SubmitLater: see :meth:`BatchState.pause`.
         """
         batch = self._batch
         try:

@@ -16,6 +16,7 @@ from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.batch.records import Item, renewed
 from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.search import Sightings, search
+from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY
 from airflow_provider_vidu.submission.driver import MAX_ATTEMPTS, UNKNOWN_RUN_AGE
 from airflow_provider_vidu.submission.protocol import Action, LookUp, decide
@@ -23,7 +24,6 @@ from airflow_provider_vidu.submission.search import GAP, settled_at
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
-    from airflow_provider_vidu.submission.batch.driver import BatchSubmission
 
 
 class LostSubmissions:
@@ -33,7 +33,7 @@ class LostSubmissions:
     :param batch: whose.
     """
 
-    def __init__(self, batch: BatchSubmission) -> None:
+    def __init__(self, batch: BatchState) -> None:
         self._batch = batch
         self._payloads: dict[str, str] = {}
 
@@ -61,7 +61,7 @@ class LostSubmissions:
         Search until every lost submission is found, or known to be absent, or cannot be told.
 
         :raises ViduUnavailableError: the list cannot be read now.
-        :raises SubmitLater: see :meth:`BatchSubmission.pause`.
+        :raises SubmitLater: see :meth:`BatchState.pause`.
         """
         batch = self._batch
         while (left := await self._look_up(batch.lost)) is not None:

@@ -5,21 +5,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from airflow_provider_vidu.api.errors import ViduCreditLimitError, ViduError
 from airflow_provider_vidu.api.messages import counted, some_of
+from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
-
-if TYPE_CHECKING:
-    from airflow_provider_vidu.submission.batch.driver import BatchSubmission
 
 #: Seconds for cancelling what costs more than it may.
 CANCEL_SECONDS = 60.0
 
 
-async def check_prices(batch: BatchSubmission, new: Sequence[int]) -> None:
+async def check_prices(batch: BatchState, new: Sequence[int]) -> None:
     """
     Refuse what would cost too much, or leave too little, before any of it is sent.
 
@@ -47,30 +43,7 @@ async def check_prices(batch: BatchSubmission, new: Sequence[int]) -> None:
         limits.check_balance(credits.total, sum(estimate or 0 for estimate in estimates))
 
 
-def hold_to_price(batch: BatchSubmission) -> None:
-    """
-    Stop submitting where Vidu has asked too much: the next one would be as dear. It is remembered, since a batch that
-    defers comes back without anything else.
-
-    :param batch: whose limits and memory.
-    """
-    limits = batch.policies.limits
-    for task in batch.tasks.values():
-        # Also one that an earlier try had no time to note or cancel.
-        if limits.is_exceeded_by(task) and not task.is_final and (task.credits or 0) > batch.header.dear:
-            batch.kept.write_header(replace(batch.header, dear=task.credits or 0), needed=False)
-    if batch.stopped is None and limits.max_credits is not None and batch.header.dear > limits.max_credits:
-        batch.stopped = ViduCreditLimitError(
-            f"Vidu asked {batch.header.dear} credits for one of these generations, and max_credits is "
-            f"{limits.max_credits}: nothing more was submitted.",
-            advice=(
-                "What cost too much was cancelled where Vidu let it; what it did not cancel is billed, kept and "
-                f"landed. Ask for less or raise max_credits, then {batch.memory.by_clearing('what is missing')}"
-            ),
-        )
-
-
-async def give_back(batch: BatchSubmission) -> None:
+async def give_back(batch: BatchState) -> None:
     """
     Cancel what Vidu has asked more for than it may cost, whenever it was found out.
 

@@ -21,6 +21,7 @@ from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.submission.batch.records import UNREAD, Item, ItemPhase, match
 from airflow_provider_vidu.submission.batch.search import read_list
+from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
 from airflow_provider_vidu.submission.driver import UNKNOWN_RUN_AGE
 from airflow_provider_vidu.submission.protocol import MARKER_PREFIX, LookUp
@@ -29,7 +30,6 @@ from airflow_provider_vidu.waiting.bulk_query import in_parallel
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.client import AsyncViduClient
-    from airflow_provider_vidu.submission.batch.driver import BatchSubmission
 
 #: Destinations that are checked at once for whether a file is there.
 MAX_PARALLEL = 20
@@ -196,14 +196,14 @@ async def recall(
     return Recalled(generation, rows.verdict, rows.has_list, rows.unreadable, rows.outage)
 
 
-async def find_again(batch: BatchSubmission) -> Generation | None:
+async def find_again(batch: BatchState) -> Generation | None:
     """
     Find the generation that a batch goes on with, where its record may have been discarded by a clear.
 
     :return: None = a new one of all is asked for.
     :raises ViduSubmissionInDoubtError: the list cannot say what was submitted.
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
-    :raises SubmitLater: see :meth:`BatchSubmission.pause`.
+    :raises SubmitLater: see :meth:`BatchState.pause`.
     """
     account = batch.client.account
     begin = batch.this_try.run_created or batch.began - UNKNOWN_RUN_AGE
@@ -266,7 +266,7 @@ async def find_again(batch: BatchSubmission) -> Generation | None:
     return None
 
 
-async def _is_whole(batch: BatchSubmission, generation: Generation, manifest: Sequence[Mapping[str, Any]]) -> bool:
+async def _is_whole(batch: BatchState, generation: Generation, manifest: Sequence[Mapping[str, Any]]) -> bool:
     """Check whether every video of a generation was delivered, or may have been: then a clear means a new one."""
     if is_delivered_by(generation, manifest):
         return True
@@ -285,7 +285,7 @@ async def _is_whole(batch: BatchSubmission, generation: Generation, manifest: Se
     return not missing
 
 
-def _in_doubt(batch: BatchSubmission, found: Recalled) -> ViduSubmissionInDoubtError:
+def _in_doubt(batch: BatchState, found: Recalled) -> ViduSubmissionInDoubtError:
     this_try = batch.this_try
     listed = f" Vidu tasks that may be its own: {some_of(found.candidates)}." if found.candidates else ""
     return ViduSubmissionInDoubtError(

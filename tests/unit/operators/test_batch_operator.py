@@ -27,7 +27,7 @@ from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
 from airflow_provider_vidu.submission.batch import driver as submission
-from airflow_provider_vidu.submission.batch import pacing
+from airflow_provider_vidu.submission.batch import pacing, state
 from airflow_provider_vidu.submission.batch.records import shard_from_json
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY, HEADER_KEY
 from airflow_provider_vidu.triggers.task import event_of_group
@@ -644,7 +644,7 @@ def test_a_host_that_answers_nobody_is_not_sent_the_whole_batch(vidu_emulator, r
 def test_replies_that_are_lost_again_and_again_end_the_try_also_where_it_leaves_the_worker(
     vidu_emulator, runtime_context, store, monkeypatch
 ):
-    monkeypatch.setattr("airflow_provider_vidu.submission.batch.driver.IN_PLACE_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_vidu.submission.batch.state.IN_PLACE_SECONDS", 0.0)
     monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu_emulator.connection_json(timeout=0.3))
     vidu_emulator.faults.add("submit", Fault.refuse(504, times=None))
     with pytest.raises(ViduTaskFailedError, match="nothing in 3 attempts"):
@@ -890,7 +890,7 @@ def test_a_cancel_that_was_only_said_yes_to_is_no_reason_to_pay_again(
     async def says_yes(self, task_id):  # ruff: ignore[unused-async]
         return None
 
-    monkeypatch.setattr(submission, "CANCEL_GAP", 0)
+    monkeypatch.setattr(state, "CANCEL_GAP", 0)
     monkeypatch.setattr(AsyncViduClient, "cancel_task", says_yes)
     with pytest.raises(ViduStillRunningError, match="0 were cancelled"):
         drive(operator(numbered(3), timeout=1, cancel_on_timeout=True), runtime_context(store))
@@ -907,7 +907,7 @@ def test_a_kill_while_a_full_queue_is_waited_out_cancels_what_was_submitted(
     async def ended_by_user(instance):  # ruff: ignore[unused-async]
         return ended
 
-    monkeypatch.setattr("airflow_provider_vidu.submission.batch.driver.IN_PLACE_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_vidu.submission.batch.state.IN_PLACE_SECONDS", 0.0)
     monkeypatch.setattr("airflow_provider_vidu.submission.kill_guard.aended_by_user", ended_by_user)
     vidu_emulator.faults.add("submit", Fault.rate_limit(retry_after=60, times=100, after=3))
     with pytest.raises(TaskDeferred) as deferred:
@@ -942,7 +942,7 @@ def test_a_kill_cancels_what_a_user_has_ended_and_nothing_else(
 
 
 def test_a_full_queue_leaves_the_worker_and_costs_no_retry(vidu_emulator, runtime_context, store, monkeypatch):
-    monkeypatch.setattr("airflow_provider_vidu.submission.batch.driver.IN_PLACE_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_vidu.submission.batch.state.IN_PLACE_SECONDS", 0.0)
     vidu_emulator.faults.add("submit", Fault.rate_limit(retry_after=0.2, times=3, after=2))
     records, called = drive(operator(numbered(6), max_in_flight=1, deferrable=True), runtime_context(store))
     assert called["execute_again"] >= 1
@@ -1070,7 +1070,7 @@ def test_a_batch_whose_queries_fail_after_the_wait_ends_the_try(
         step, arguments = made.execute_complete, {**deferred.kwargs, "event": own_event(deferred)}
         if path == "changed file":
             made.requests = numbered(3)[::-1]
-    monkeypatch.setattr(submission.BulkQuery, "get_tasks", get_tasks)
+    monkeypatch.setattr(BulkQuery, "get_tasks", get_tasks)
     with pytest.raises(ViduUnavailableError, match="3 Vidu tasks"):
         step(context, **arguments)
     down[0] = False
