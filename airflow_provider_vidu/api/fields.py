@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from airflow_provider_vidu.api.defaults import TEXT_FIELDS
+from airflow_provider_vidu.api.defaults import TEXT_FIELDS, is_no, is_yes
 from airflow_provider_vidu.api.errors import ViduInputError
 
 _RESOLUTION = re.compile(r"(\d+)([pk])", re.ASCII | re.IGNORECASE)
@@ -72,6 +72,21 @@ def require(name: str, value: Any) -> Any:
             advice="Nothing was sent to Vidu. Check the Param or XCom in its template: it has no value in this run.",
         )
     return value
+
+
+def switched(name: str, value: Any) -> bool:
+    """
+    Return a switch as it was given or rendered.
+
+    :param name: of the parameter, for the message.
+    :param value: a boolean, or a word for one; None and an empty text are no.
+    :raises ViduInputError: something else.
+    """
+    if is_yes(value):
+        return True
+    if value is None or not str(value).strip() or is_no(value):
+        return False
+    raise ViduInputError(f"{name} must be true or false, got {value!r}.")
 
 
 def record_of_text(value: Any) -> Any:

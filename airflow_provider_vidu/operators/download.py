@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
-from airflow_provider_vidu.operators.base import switched
 from airflow_provider_vidu.operators.rendering import TextRendering, check_paths
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class ViduDownloadOperator(TextRendering, BaseOperator):
         from airflow.providers.common.compat.sdk import AirflowSkipException
 
         from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
-        from airflow_provider_vidu.api.fields import as_text, given, record_of_text, require
+        from airflow_provider_vidu.api.fields import as_text, given, record_of_text, require, switched
         from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.hooks.vidu import ViduHook
         from airflow_provider_vidu.landing.destinations import Wanted

@@ -25,6 +25,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.emulator import Fault
+from airflow_provider_vidu.execution.batch import BatchExecution
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
 from airflow_provider_vidu.submission.batch import driver as submission
 from airflow_provider_vidu.submission.batch import pacing, state
@@ -924,7 +925,7 @@ def test_a_kill_while_a_full_queue_is_waited_out_cancels_what_was_submitted(
 def test_a_kill_cancels_what_a_user_has_ended_and_nothing_else(
     vidu_emulator, runtime_context, store, monkeypatch, ended
 ):
-    monkeypatch.setattr("airflow_provider_vidu.submission.kill_guard.ended_by_user", lambda instance: ended)
+    monkeypatch.setattr("airflow_provider_vidu.execution.batch.ended_by_user", lambda instance: ended)
     made = operator(numbered(6))
     seen = []
     real = AsyncViduClient.submit
@@ -1056,14 +1057,14 @@ def test_a_batch_whose_queries_fail_after_the_wait_ends_the_try(
         return await real(self, task_ids)
 
     if path == "in the worker":
-        wait_here = Img2VideoBatchOperator._wait_here
+        wait_here = BatchExecution._wait_here
 
         async def wait(self, batch):
             event = await wait_here(self, batch)
             down[0] = True
             return event
 
-        monkeypatch.setattr(Img2VideoBatchOperator, "_wait_here", wait)
+        monkeypatch.setattr(BatchExecution, "_wait_here", wait)
         step, arguments = made.execute, {}
     else:
         deferred = deferred_by(made, context)

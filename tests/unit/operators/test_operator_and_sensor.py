@@ -20,6 +20,7 @@ from airflow.sdk import DAG, Asset
 from airflow_provider_vidu.api.errors import ViduLandingError, ViduStillRunningError
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
 from airflow_provider_vidu.emulator import Fault
+from airflow_provider_vidu.execution import single
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.operators.img2video import REQUEST_FIELDS, Img2VideoOperator
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
@@ -378,9 +379,8 @@ def test_a_task_that_has_ended_already_is_not_deferred(vidu_emulator, runtime_co
 
 
 def test_a_kill_of_a_waiting_worker_never_ends_in_success(vidu_emulator, runtime_context, store, monkeypatch):
-    from airflow_provider_vidu.submission import kill_guard
 
-    monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: False)
+    monkeypatch.setattr(single, "ended_by_user", lambda instance: False)
     made = operator(prompt="[emulator:seconds=60]")
     made.on_kill()
     with pytest.raises(ViduStillRunningError, match="told to stop"):
@@ -390,10 +390,9 @@ def test_a_kill_of_a_waiting_worker_never_ends_in_success(vidu_emulator, runtime
 
 def test_a_kill_is_noticed_while_the_result_is_taken(vidu_emulator, runtime_context, store, monkeypatch):
     """The pauses of the last query are no place to miss a kill: the record stays, and a retry takes the result."""
-    from airflow_provider_vidu.submission import kill_guard
     from airflow_provider_vidu.waiting import wait as waiting
 
-    monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: False)
+    monkeypatch.setattr(single, "ended_by_user", lambda instance: False)
     monkeypatch.setattr(waiting, "EMPTY_GAP", 0.01)
     first = operator(wait_for_completion=False, prompt="[emulator:no-creation:2]").execute(runtime_context(store))
     vidu_emulator.skip(1000)
@@ -420,9 +419,8 @@ def test_a_kill_is_noticed_while_the_result_is_taken(vidu_emulator, runtime_cont
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
 def test_a_shutdown_is_no_deadline(vidu_emulator, runtime_context, store, monkeypatch):
     """SIGTERM of a worker cancels nothing, whatever the deadline would do, and leaves a later clear its choice."""
-    from airflow_provider_vidu.submission import kill_guard
 
-    monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: False)
+    monkeypatch.setattr(single, "ended_by_user", lambda instance: False)
     made = operator(cancel_on_timeout=True)
     made.on_kill()
     with pytest.raises(ViduStillRunningError, match="told to stop"):
@@ -433,9 +431,8 @@ def test_a_shutdown_is_no_deadline(vidu_emulator, runtime_context, store, monkey
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
 def test_a_user_who_ends_a_waiting_worker_gets_his_credits_back(vidu_emulator, runtime_context, store, monkeypatch):
-    from airflow_provider_vidu.submission import kill_guard
 
-    monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: True)
+    monkeypatch.setattr(single, "ended_by_user", lambda instance: True)
     made = operator()
     made.on_kill()
     with pytest.raises(ViduStillRunningError, match="cancelled at Vidu"):

@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What the batch operator does on a worker: check all, submit or re-attach, wait, land, return."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduLandingError, ViduStillRunningError
+from airflow_provider_vidu.api.fields import require
+from airflow_provider_vidu.api.messages import counted
+from airflow_provider_vidu.client import AsyncViduClient
+from airflow_provider_vidu.compat import note_discarded, state_store
+from airflow_provider_vidu.exceptions import raise_for_airflow
+from airflow_provider_vidu.execution.common import Execution
+from airflow_provider_vidu.landing.destinations import Wanted
+from airflow_provider_vidu.landing.many import land_batch
+from airflow_provider_vidu.reporting import metrics
+from airflow_provider_vidu.reporting.lineage import hand_over_batch
+from airflow_provider_vidu.submission.batch.driver import BatchSubmission
+from airflow_provider_vidu.submission.batch.requests import (
+    BatchRequest,
+    check_destinations,
+    check_requests,
+    read_requests,
+)
+from airflow_provider_vidu.submission.batch.results import (
+    Memory,
+    check_manifest,
+    failure_of,
+    for_xcom,
+    lines_of_failures,
+    read_manifest,
+    reasons_of,
+    record_of,
+    write_manifest,
+)
+from airflow_provider_vidu.submission.driver import SubmitLater
+from airflow_provider_vidu.submission.kill_guard import ended_by_user
+from airflow_provider_vidu.submission.tries import Resumed, Try
+from airflow_provider_vidu.triggers.task import BACKSTOP, EVENT_HOLD, ViduTaskTrigger, digest_of_ids, event_of_group
+from airflow_provider_vidu.waiting import watcher
+from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
+from airflow_provider_vidu.waiting.schedule import Hints
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_vidu.api.account import Account
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.client import ViduClient
+
+#: A wait in the worker wakes this often to see whether it is to stop, in seconds.
+SLICE = 0.5
+#: Seconds that a worker which was told to stop has for cancelling: Airflow ends it about five after the signal.
+CANCEL_SECONDS = 2.5
+#: Seconds for cancelling at the deadline.
+CANCEL_AT_DEADLINE_SECONDS = 60.0
+#: What the event of a wait says where every task has ended.
+ENDED = frozenset({"success", "failed"})
+
+
+class BatchExecution(Execution):
+    """One try of an operator that makes many videos."""
+
+    def run(
+        self,
+        context: Context,
+        resumed: Resumed | None = None,
+        travelled: dict[str, Any] | None = None,
+        event: Mapping[str, Any] | None = None,
+        ids: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Do what is to be done now; ``event`` is that of the trigger, where one has waited for tasks with ``ids``."""
+        store = state_store(context)
+        self._read_rendered()
+        try:
+            require("requests", self.operator.requests)
+            self._check_settings()
+            if context["ti"].try_number == 1:
+                self._check_time_to_wait()
+            requests = read_requests(self.operator.requests, self.operator.defaults, self.operator.output_path)
+            with self._client() as client:
+                batch = BatchSubmission(
+                    AsyncViduClient(client.account),
+                    Try.of(context),
+                    store,
+                    replace(self._policies(), timeout=self._seconds(off_peak=any(one.off_peak for one in requests))),
+                    max_in_flight=self.operator.max_in_flight,
+                    item_retries=self.operator.item_retries,
+                    credit_budget=self._credits("credit_budget"),
+                    resumed=resumed,
+                    travelled=travelled,
+                    given_up=event is not None and event.get("status") == "error",
+                    read_manifest=self._read_manifest,
+                    is_landed=lambda index, task: self._is_landed(requests[index], index, task),
+                    note_discarded=partial(note_discarded, context),
+                    stop=self._stop,
+                    log=self.log,
+                )
+                try:
+                    running = asyncio.run(self._live(context, batch, requests, event, ids))
+                except SubmitLater as later:
+                    self._defer_submission(context, later, list(batch.running.values()), **self._travelling(batch))
+                if running:
+                    self._defer(context, batch)
+                return self._finish(context, client, batch)
+        except ViduError as error:
+            if isinstance(error, ViduInputError) and (resumed is not None or context["ti"].try_number > 1):
+                # What the requests say is read and checked in every part of a task, also after much was paid.
+                mended = Memory.of(store, durable=self.operator.durable).by_clearing("what is missing")
+                error.advice = (
+                    "Nothing was sent to Vidu just now. What was submitted before, if anything, goes on, is billed and "
+                    f"remembered: fix this, then {mended}"
+                )
+            raise_for_airflow(error)
+
+    def run_again(
+        self,
+        context: Context,
+        event: Any = None,
+        resumed: Mapping[str, Any] | None = None,
+        try_number: int | None = None,
+        travelled: dict[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Go on with a try; see ``Img2VideoBatchOperator.execute_again``."""
+        if not self._is_still(try_number, context):
+            return self.run(context)
+        return self.run(context, Resumed.from_json(resumed, context), travelled)
+
+    def complete(
+        self,
+        context: Context,
+        event: Mapping[str, Any] | None = None,
+        began: float | None = None,
+        try_number: int | None = None,
+        travelled: dict[str, Any] | None = None,
+        ids: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Go on with a try; see ``Img2VideoBatchOperator.execute_complete``."""
+        if not self._is_still(try_number, context):
+            # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
+            return self.run(context)
+        resumed = Resumed.from_json(None if began is None else {"began": began}, context)
+        # Another trigger's event (SQLite reuses trigger ids) only means that it is time to query.
+        event = event if isinstance(event, Mapping) and _is_about(event, ids) else {}
+        return self.run(context, resumed, travelled, event, ids)
+
+    def _read_manifest(self) -> list[dict[str, Any]]:
+        return read_manifest(self.operator.manifest_path, self.log) if self.operator.manifest_path else []
+
+    def _is_landed(self, request: BatchRequest, index: int, task: ViduTask) -> bool | None:
+        return self._wanted(request.output_path, index).is_landed(task) if request.output_path else None
+
+    async def _live(
+        self,
+        context: Context,
+        batch: BatchSubmission,
+        requests: Sequence[BatchRequest],
+        event: Mapping[str, Any] | None,
+        ids: str | None,
+    ) -> bool:
+        """Submit, and wait in the worker if it is to be there. Returns whether the triggerer has to wait on."""
+
+        def all_seem_to_run() -> bool:
+            return digest_of_ids(batch.running.values()) == ids
+
+        async with batch.client:
+            try:
+                if event is None or not await batch.resume(requests):
+                    await batch.submit(await self._checked(batch, requests))
+                if event is not None and event.get("status") in ENDED:
+                    await batch.query_until_answered(all_seem_to_run)
+                batch.say(now=event is None)
+                while batch.running:
+                    self._stop()
+                    if event is not None and batch.given_up:
+                        raise self._left(batch, str(event.get("message") or "The wait was given up."))
+                    if not batch.may_submit:
+                        raise await self._at_the_deadline(batch)
+                    if self.operator.deferrable:
+                        return True
+                    ids = digest_of_ids(batch.running.values())
+                    event = await self._wait_here(batch)
+                    batch.given_up = event.get("status") == "error"
+                    await batch.go_on()
+                    if event.get("status") in ENDED:
+                        await batch.query_until_answered(all_seem_to_run)
+                await batch.fetch_missing_links()
+            except ViduError:
+                if self.operator.killed:
+                    await self._cancel_if_a_user_has_ended_it(context, batch)
+                raise
+        return False
+
+    async def _checked(self, batch: BatchSubmission, requests: Sequence[BatchRequest]) -> list[BatchRequest]:
+        check_destinations(requests, self.operator.file_name)
+        if self.operator.manifest_path:
+            check_manifest(self.operator.manifest_path)
+        return await asyncio.to_thread(check_requests, requests, batch.client.account, self.log, self._stop)
+
+    async def _wait_here(self, batch: BatchSubmission) -> Mapping[str, Any]:
+        """Wait in the worker as a triggerer would: the same watcher, on this loop."""
+
+        async def account() -> Account:  # ruff: ignore[unused-async]
+            return batch.client.account
+
+        task_ids = list(batch.running.values())
+        async with watcher.of(self.operator.vidu_conn_id, account) as watching:
+            waiting = asyncio.ensure_future(
+                watching.wait_for_all(
+                    task_ids,
+                    hints=self._hints(batch),
+                    end_time=batch.end_time,
+                    poll_interval=self.operator.poll_interval,
+                    log=self.log,
+                )
+            )
+            try:
+                while not waiting.done():
+                    self._stop()
+                    await asyncio.wait({waiting}, timeout=SLICE)
+                return event_of_group(waiting.result(), task_ids)
+            finally:
+                waiting.cancel()
+
+    def _hints(self, batch: BatchSubmission) -> Hints:
+        running = batch.running
+        models = {batch.requests[index].model for index in running}
+        return Hints(
+            submitted_at=min(batch.items[index].attempted_at or batch.began for index in running),
+            model=models.pop() if len(models) == 1 else None,
+            off_peak=any(batch.requests[index].off_peak for index in running),
+            batch_size=len(batch.items),
+            batch_done=sum(task.succeeded for task in batch.tasks.values()),
+        )
+
+    def _defer(self, context: Context, batch: BatchSubmission) -> NoReturn:
+        now = time.time()
+        task_ids = list(batch.running.values())
+        self.operator.defer(
+            trigger=ViduTaskTrigger(
+                vidu_conn_id=self.operator.vidu_conn_id,
+                vidu_task_ids=task_ids,
+                end_time=batch.end_time,
+                poll_interval=self.operator.poll_interval,
+                cancel_on_kill=self.operator.cancel_on_kill,
+                hints=self._hints(batch).to_json(),
+                not_before=now + EVENT_HOLD,
+            ),
+            method_name="execute_complete",
+            kwargs={
+                "began": batch.began,
+                "try_number": context["ti"].try_number,
+                "ids": digest_of_ids(task_ids),
+                **self._travelling(batch),
+            },
+            timeout=timedelta(seconds=max(0.0, batch.end_time - now) + BACKSTOP),
+        )
+        raise AssertionError("defer always raises")
+
+    def _travelling(self, batch: BatchSubmission) -> dict[str, Any]:
+        return {} if batch.travelling is None else {"travelled": batch.travelling.values}
+
+    def _finish(self, context: Context, client: ViduClient, batch: BatchSubmission) -> list[dict[str, Any]]:
+
+        files = self._land(client, batch)
+        errors = dict(batch.errors)
+        if batch.stopped is not None:
+            unsubmitted = (index for index, item in enumerate(batch.items) if not item.task_id)
+            errors = {**dict.fromkeys(unsubmitted, batch.stopped), **errors}
+        records = [
+            record_of(request, item, batch.generation, batch.tasks.get(index), files.get(index, []), errors.get(index))
+            for index, (request, item) in enumerate(zip(batch.requests, batch.items, strict=True))
+        ]
+        for line in lines_of_failures(errors, batch.stopped):
+            self.log.warning("%s", line)
+        if self.operator.manifest_path:
+            write_manifest(self.operator.manifest_path, records)
+            self.log.info("The manifest of all %d records stands at %s.", len(records), self.operator.manifest_path)
+        # What could not be landed is paid all the same.
+        paid = [batch.items[index].credits for index, task in batch.tasks.items() if task.succeeded]
+        untold = paid.count(None)
+        self.log.info(
+            "%d of %s %s, for %s%s%s.",
+            len(records) - len(errors),
+            counted(len(records), "request"),
+            "has its video" if len(records) - len(errors) == 1 else "have their video",
+            counted(round(sum(credits or 0 for credits in paid), 2), "credit"),
+            f" and {untold} whose price nobody told" if untold else "",
+            f"; without: {reasons_of(records, sorted(errors))}" if errors else "",
+        )
+        for record in records:
+            if record["error"] is None:
+                metrics.completed(record["model"], record["credits"])
+        for index, error in errors.items():
+            metrics.failed(error, batch.requests[index].model)
+        hand_over_batch(self.operator, context, [request.fields.get("images") for request in batch.requests], records)
+        if batch.stopped is not None and self.operator.on_failure != "fail":
+            self.log.warning("Not all was submitted: %s", batch.stopped)
+        if errors and self.operator.on_failure == "fail":
+            raise failure_of(records, errors, batch.stopped, batch.memory)
+        if len(errors) == len(records) and self.operator.on_failure == "skip":
+            reasons = reasons_of(records, range(len(records)))
+            raise AirflowSkipException(f"None of the {len(records)} requests has a video: {reasons}.")
+        batch.note_returned(whole=not errors)
+        return for_xcom(records)
+
+    def _land(self, client: ViduClient, batch: BatchSubmission) -> dict[int, list[dict[str, Any]]]:
+        wanted = {
+            index: self._wanted(path, index)
+            for index, task in batch.tasks.items()
+            if task.succeeded and index not in batch.errors and (path := batch.requests[index].output_path)
+        }
+        files = land_batch(client, batch.tasks, wanted, batch.errors, log=self.log, stop=self._stop)
+        if batch.memory is Memory.NONE:
+            for error in batch.errors.values():
+                if isinstance(error, ViduLandingError):
+                    error.advice = f"The video is paid for and safe at Vidu. {batch.memory.re_attaching}"
+        return files
+
+    def _wanted(self, output_path: str, index: int | None = 0) -> Wanted:
+        # Also where no request is meant yet: the template may name the index.
+        return super()._wanted(output_path, index)
+
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        self._credits("credit_budget")
+
+    def _stop(self) -> None:
+        if self.operator.killed:
+            from airflow_provider_vidu.api.errors import ViduStillRunningError
+
+            raise ViduStillRunningError(
+                "The task was told to stop.",
+                advice="What was submitted goes on; a retry does the rest.",
+            )
+
+    def _left(self, batch: BatchSubmission, why: str) -> ViduError:
+        running = list(batch.running.values())
+        return ViduStillRunningError(
+            f"{why} {len(running)} of {len(batch.items)} tasks have not ended, among them {', '.join(running[:5])}.",
+            advice=f"What runs is left running. {batch.memory.re_attaching}",
+        )
+
+    async def _at_the_deadline(self, batch: BatchSubmission) -> ViduError:
+        error = self._left(batch, "The wait has reached its deadline.")
+        if self.operator.cancel_on_timeout:
+            ids = list(batch.running.values())
+            report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_AT_DEADLINE_SECONDS, log=self.log)
+            cancelled = len(await batch.note_cancelled(report.cancelled))
+            left = len(ids) - cancelled
+            anew = "a retry submits them anew" if batch.memory is Memory.STORE else "a retry does not submit them anew"
+            error.advice = (
+                f"{cancelled} were cancelled (cancel_on_timeout) and are not billed: {anew}. "
+                + (f"{left} go on and are billed when they succeed: a retry re-attaches to them." if left else "")
+            ).strip()
+        return error
+
+    async def _cancel_if_a_user_has_ended_it(self, context: Context, batch: BatchSubmission) -> None:
+        try:
+            if not self.operator.cancel_on_kill or not ended_by_user(context["ti"]):
+                return
+            ids = list(batch.running.values())
+            report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_SECONDS, log=self.log)
+            report.tell(self.log, f"A user has ended this Airflow task. {len(ids)} Vidu tasks")
+        except Exception as error:
+            self.log.warning(
+                "Nobody knows what was cancelled (%s). ViduHook().find_orphans() lists what runs on.",
+                str(error) or type(error).__name__,
+            )
+
+
+def _is_about(event: Mapping[str, Any], ids: str | None) -> bool:
+    """Tell whether an event is that of the trigger which has waited for the tasks with this digest."""
+    if ids is None:
+        return True
+    # The event of a wait for one task names it.
+    named = event.get("task_ids")
+    return (digest_of_ids(named) if isinstance(named, list) else event.get("ids")) == ids

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What the executions of all submitting operators share: settings as rendered, the deadline, leaving the worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
+from airflow_provider_vidu.api.errors import ViduInputError, ViduUnavailableError
+from airflow_provider_vidu.api.fields import request_fields, switched
+from airflow_provider_vidu.hooks.vidu import ViduHook
+from airflow_provider_vidu.landing.destinations import Wanted
+from airflow_provider_vidu.submission.driver import SubmitLater
+from airflow_provider_vidu.submission.limits import CreditLimits
+from airflow_provider_vidu.submission.tries import Policies
+from airflow_provider_vidu.triggers.task import BACKSTOP
+from airflow_provider_vidu.triggers.timer import ViduTimerTrigger
+from airflow_provider_vidu.waiting.schedule import default_timeout
+from airflow_provider_vidu.waiting.wait import SLICE
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+    from airflow.triggers.base import BaseTrigger
+
+    from airflow_provider_vidu.client import ViduClient
+
+#: Seconds of a timeout at the most, ten years: what is far more does not fit Airflow's own dates.
+MAX_SECONDS = 10 * 366 * 24 * 3600.0
+#: Seconds by which our deadline in a worker lies before Airflow's execution timeout.
+EXECUTION_TIMEOUT_MARGIN = 5.0
+
+
+class Execution:
+    """One try of a task on a worker; the operator has the settings."""
+
+    def __init__(self, operator: Any) -> None:
+        self.operator = operator
+        self.log = operator.log
+
+    def _read_rendered(self) -> None:
+        """Take the rendered parameters as they were meant; an unset Param or XCom counts as not given."""
+        defaults = {"model": DEFAULT_MODEL}
+        rendered = request_fields({name: getattr(self.operator, name) for name in self.operator.template_fields})
+        for name, value in rendered.items():
+            setattr(self.operator, name, defaults.get(name) if value is None else value)
+
+    def _client(self) -> ViduClient:
+        return ViduHook(self.operator.vidu_conn_id).get_conn()
+
+    def _is_still(self, try_number: int | None, context: Context) -> bool:
+        return try_number is None or try_number == context["ti"].try_number
+
+    def _check_time_to_wait(self) -> None:
+        """Refuse an execution_timeout that leaves no time to wait: the generation would be paid and the try fail."""
+        if self.operator.deferrable or not self.operator.wait_for_completion or self.operator.execution_timeout is None:
+            return
+        seconds = self.operator.execution_timeout.total_seconds()
+        if seconds <= EXECUTION_TIMEOUT_MARGIN:
+            raise ViduInputError(
+                f"execution_timeout of {seconds:g} s leaves no time to wait for a video: the last "
+                f"{EXECUTION_TIMEOUT_MARGIN:.0f} s are kept for ending in order.",
+                advice="Nothing was sent to Vidu. Raise execution_timeout, or set deferrable=True with a longer one.",
+            )
+
+    def _check_settings(self) -> None:
+        """What is no field of the request has to be right before anything is paid for, too."""
+        for name in ("timeout", "poll_interval"):
+            value = getattr(self.operator, name)
+            if isinstance(value, timedelta):
+                value = value.total_seconds()
+            try:
+                seconds = None if value is None or value == "" else float(value)
+            except (TypeError, ValueError):
+                seconds = -1.0
+            if seconds is not None and not 0 < seconds <= MAX_SECONDS:
+                raise ViduInputError(
+                    f"{name} must be a number of seconds above 0 and at most {MAX_SECONDS:.0f}, got "
+                    f"{getattr(self.operator, name)!r}."
+                )
+            setattr(self.operator, name, seconds)
+        self._limits()
+        if self.operator.output_path == "":
+            self.log.warning("output_path is empty after rendering: nothing is landed, and links die within 24 hours.")
+            self.operator.output_path = None
+        self.operator.file_name = self.operator.file_name or None
+        self.operator.land_cover = switched("land_cover", self.operator.land_cover)
+        self.operator.land_watermarked = switched("land_watermarked", self.operator.land_watermarked)
+        if self.operator.output_path is not None and not self.operator.wait_for_completion:
+            self.log.warning(
+                "Nothing is landed at %s: this task does not wait for the video.", self.operator.output_path
+            )
+
+    def _limits(self) -> CreditLimits:
+        return CreditLimits(self._credits("max_credits"), self._credits("min_remaining_credits"))
+
+    def _credits(self, name: str) -> int | None:
+        value = getattr(self.operator, name)
+        if value is None or value == "":
+            return None
+        try:
+            credits = int(value)
+        except (TypeError, ValueError, OverflowError):
+            credits = -1
+        if credits < 0 or isinstance(value, bool) or (isinstance(value, float) and value != credits):
+            raise ViduInputError(f"{name} must be a whole number of credits, got {value!r}.")
+        return credits
+
+    def _wanted(self, output_path: str, index: int | None = None) -> Wanted:
+        return Wanted(
+            output_path,
+            self.operator.file_name,
+            bool(self.operator.land_cover),
+            bool(self.operator.land_watermarked),
+            index,
+        )
+
+    def _seconds(self, *, off_peak: bool) -> float:
+        seconds = default_timeout(off_peak=off_peak) if self.operator.timeout is None else float(self.operator.timeout)
+        if self.operator.execution_timeout is None:
+            return seconds
+        # Airflow 3 does not apply execution_timeout while a task is deferred. In a worker it does, with an exception
+        # that ends everything: our deadline has to come first.
+        margin = 0.0 if self.operator.deferrable else EXECUTION_TIMEOUT_MARGIN
+        return float(min(seconds, max(0.0, self.operator.execution_timeout.total_seconds() - margin)))
+
+    def _policies(self) -> Policies:
+        return Policies(
+            on_unknown=self.operator.on_unknown,
+            on_input_change=self.operator.on_input_change,
+            durable=self.operator.durable,
+            timeout=self._seconds(off_peak=False),
+            may_leave=self.operator.deferrable,
+            limits=self._limits(),
+        )
+
+    def _defer_submission(
+        self, context: Context, later: SubmitLater, running: Sequence[str] = (), **more: Any
+    ) -> NoReturn:
+        """
+        Leave the worker until it is time to submit again.
+
+        :param context: Airflow's.
+        :param later: when that is.
+        :param running: Vidu's ids of what is submitted already: a kill cancels it.
+        :param more: what has to travel beside the try.
+        """
+
+        moment = datetime.now(timezone.utc) + timedelta(seconds=later.seconds)
+        timer: BaseTrigger = (
+            ViduTimerTrigger(
+                self.operator.vidu_conn_id, list(running), moment.timestamp(), self.operator.cancel_on_kill
+            )
+            if running
+            else DateTimeTrigger(moment=moment)
+        )
+
+        self.log.info("Leaving the worker; submitting again in %.0f s. No Airflow retry is spent.", later.seconds)
+        self.operator.defer(
+            trigger=timer,
+            method_name="execute_again",
+            kwargs={"resumed": asdict(later.resumed), "try_number": context["ti"].try_number, **more},
+            timeout=timedelta(seconds=later.seconds + BACKSTOP),
+        )
+        raise AssertionError("defer always raises")
+
+    def _sleep_unless_killed(self, seconds: float) -> None:
+        end = time.time() + seconds
+        while not self.operator.killed and (left := end - time.time()) > 0:
+            time.sleep(min(SLICE, left))
+        if self.operator.killed:
+            raise ViduUnavailableError(
+                "The task was told to stop before it had submitted.",
+                advice="A retry looks whether anything was accepted before it submits.",
+            )

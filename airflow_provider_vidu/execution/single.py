@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What the single operator does on a worker: submit or re-attach, wait, land, return."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_provider_vidu.api.catalog import MODELS
+from airflow_provider_vidu.api.defaults import REQUEST_FIELDS
+from airflow_provider_vidu.api.errors import (
+    Fate,
+    ViduConfigurationError,
+    ViduError,
+    ViduInputError,
+    ViduLandingError,
+    ViduNoCreationError,
+    ViduRateLimitError,
+    ViduRequestError,
+    ViduStillRunningError,
+    ViduUnavailableError,
+)
+from airflow_provider_vidu.api.fields import require, without_unset
+from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.compat import clear_this_task, state_store
+from airflow_provider_vidu.exceptions import raise_for_airflow
+from airflow_provider_vidu.execution.common import Execution
+from airflow_provider_vidu.images import wire_of
+from airflow_provider_vidu.landing.destinations import is_shared
+from airflow_provider_vidu.landing.land import land_all
+from airflow_provider_vidu.reporting import metrics
+from airflow_provider_vidu.reporting.lineage import hand_over, show
+from airflow_provider_vidu.submission.driver import Submission, SubmitLater
+from airflow_provider_vidu.submission.kill_guard import ended_by_user, is_forgotten
+from airflow_provider_vidu.submission.tries import Resumed
+from airflow_provider_vidu.triggers.task import wait_in_triggerer
+from airflow_provider_vidu.waiting.wait import (
+    Next,
+    after_resuming,
+    cancelled,
+    ended_line,
+    hints_of,
+    seconds_of,
+    sleep_in_slices,
+    video_of,
+    wait_for_end,
+    waited,
+    with_what_a_clear_does,
+)
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_vidu.client import ViduClient
+
+
+class SingleExecution(Execution):
+    """One try of an operator that makes one video."""
+
+    def run(self, context: Context, resumed: Resumed | None = None) -> dict[str, Any]:
+        began = time.time() if resumed is None else resumed.began
+        self._read_rendered()
+        try:
+            self._check_settings()
+            with self._client() as client:
+                submission = self._submission(context, client, resumed)
+                task = submission.submit(lambda: self._wire(context["ti"].map_index), picture=self.operator.images)
+                show(self.operator, task)
+                self._stop_if_killed(context, client, task.task_id)
+                if not self.operator.wait_for_completion:
+                    submission.note_returned()
+                    return hand_over(self.operator, context, task, images=self.operator.images)
+                submitted_at = submission.record.attempted_at if submission.record else began
+                # A record that a person has written tells no time; the task does.
+                hints = hints_of(task, submitted_at=submitted_at or None)
+                end_time = began + self._seconds(off_peak=hints.off_peak)
+                if not self.operator.deferrable or task.is_final:
+                    try:
+                        task = wait_for_end(
+                            client,
+                            task,
+                            hints=hints,
+                            end_time=end_time,
+                            poll_interval=self.operator.poll_interval,
+                            log=self.log,
+                            stop=lambda: self._stop_if_killed(context, client, task.task_id),
+                        )
+                    except ViduStillRunningError as error:
+                        raise (
+                            error if self.operator.killed else self._at_the_deadline(client, submission, error)
+                        ) from None
+                    except ViduError:
+                        # The looks failed for good, not the task: whoever mends the cause wants to wait on for it.
+                        submission.note_left_running()
+                        raise
+                    return self._finish(context, client, submission, task)
+        except SubmitLater as later:
+            self._defer_submission(context, later)
+        except ViduError as error:
+            metrics.failed(error, self.operator.model)
+            if isinstance(error, ViduInputError) and (resumed is not None or context["ti"].try_number > 1):
+                error.advice = _input_advice_after_submission()
+            raise_for_airflow(error)
+        return self._defer(context, task.task_id, task.record(), hints.to_json(), end_time)
+
+    def run_again(
+        self,
+        context: Context,
+        event: Any = None,
+        resumed: Mapping[str, Any] | None = None,
+        try_number: int | None = None,
+    ) -> dict[str, Any]:
+        """Go on where a try has left the worker; see ``Img2VideoOperator.execute_again``."""
+        if not self._is_still(try_number, context):
+            return self.run(context)
+        return self.run(context, Resumed.from_json(resumed, context))
+
+    def complete(
+        self,
+        context: Context,
+        event: Mapping[str, Any] | None = None,
+        task_id: str | None = None,
+        known: Mapping[str, Any] | None = None,
+        hints: Mapping[str, Any] | None = None,
+        end_time: float | None = None,
+        try_number: int | None = None,
+    ) -> dict[str, Any]:
+        """Take the result, once a trigger has seen the end; see ``Img2VideoOperator.execute_complete``."""
+        if not self._is_still(try_number, context):
+            # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
+            return self.run(context)
+
+        event = event if isinstance(event, Mapping) else {}
+        self._read_rendered()
+        try:
+            with self._client() as client:
+                submission = self._submission(context, client)
+                record = submission.load()
+                # dag.test() drops the arguments of defer(): the record has the id too, and the event at the worst.
+                task_id = task_id or (record.task_id if record else None) or event.get("task_id")
+                if task_id is None:
+                    raise ViduError("The task was resumed without a Vidu task id.", advice="Clear this task.")
+                self._check_settings()
+                known_task = ViduTask.model_validate(
+                    {"model": self.operator.model, **(known or {}), "task_id": task_id}
+                )
+                if record is not None and record.task_id == task_id:
+                    known_task = known_task.filled_from(record.as_task())
+                submission.note_submitted(known_task)
+                show(self.operator, known_task)
+                try:
+                    task = waited(client, known_task, event)
+                except (ViduStillRunningError, ViduUnavailableError, ViduRateLimitError) as error:
+                    then = after_resuming(event, task_id, end_time, time.time())
+                    if then is Next.GIVE_UP:
+                        submission.note_left_running()
+                        raise
+                    if then is Next.WAIT_ON and end_time is not None:
+                        self.log.warning("Waiting on for Vidu task %s: %s", task_id, error.message)
+                        self._defer(context, task_id, known_task.record(), hints or {}, end_time)
+                    if isinstance(error, ViduStillRunningError):
+                        raise self._at_the_deadline(client, submission, error) from None
+                    submission.note_left_running()
+                    raise
+                except (ViduRequestError, ViduConfigurationError) as error:
+                    if error.http_status is not None:
+                        # The query was refused for good; the task has not failed.
+                        submission.note_left_running()
+                    raise
+                except ViduNoCreationError as error:
+                    remembered = self.operator.durable and state_store(context) is not None
+                    raise with_what_a_clear_does(error, remembered=remembered) from None
+                return self._finish(context, client, submission, task)
+        except ViduError as error:
+            metrics.failed(error, self.operator.model)
+            if isinstance(error, ViduInputError):
+                error.task_id = error.task_id or task_id
+                error.advice = _input_advice_after_submission()
+            raise_for_airflow(error)
+
+    def _submission(self, context: Context, client: ViduClient, resumed: Resumed | None = None) -> Submission:
+        return Submission.of(
+            context,
+            client,
+            self._policies(),
+            resumed=resumed,
+            is_delivered=self._is_delivered,
+            sleep=self._sleep_unless_killed,
+            log=self.log,
+        )
+
+    def _is_delivered(self, task: ViduTask) -> bool | None:
+        if not (self.operator.wait_for_completion and self.operator.output_path):
+            return None
+        return self._wanted(self.operator.output_path).is_landed(task)
+
+    def _wire(self, map_index: int | None) -> dict[str, Any]:
+        """Check what has to be right before anything is paid for, and return the request."""
+        require("images", self.operator.images)
+        self._check_time_to_wait()
+        if self.operator.output_path is not None and self.operator.wait_for_completion:
+            self._wanted(self.operator.output_path).check(model=self.operator.model)
+            if (map_index or 0) > 0:
+                self._check_own_name()
+        fields = {name: getattr(self.operator, name) for name in REQUEST_FIELDS}
+        return wire_of(fields, self.operator.extra_params, self.log)
+
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        if (
+            self.operator.land_watermarked
+            and self.operator.output_path
+            and not (self.operator.watermark or self.operator.extra_params)
+        ):
+            raise ViduInputError("land_watermarked needs watermark=True: else Vidu makes no watermarked copy.")
+        if isinstance(self.operator.extra_params, str):
+            try:
+                self.operator.extra_params = json.loads(self.operator.extra_params or "null")
+            except ValueError:
+                raise ViduInputError("extra_params must be a dict, or a string that holds a JSON object.") from None
+        if self.operator.extra_params is not None and not isinstance(self.operator.extra_params, Mapping):
+            raise ViduInputError(f"extra_params must be a dict, got {type(self.operator.extra_params).__name__}.")
+        self.operator.extra_params = without_unset(self.operator.extra_params)
+
+    def _check_own_name(self) -> None:
+        """Refuse a path that all mapped instances share: each video would replace the one before."""
+        if (dag := self.operator.get_dag()) is None:
+            return
+        written = dag.task_dict[self.operator.task_id]
+        given = getattr(written, "partial_kwargs", None) or vars(written)
+        if is_shared(given.get("output_path"), given.get("file_name")):
+            place = (
+                f"file_name {self.operator.file_name!r} in {self.operator.output_path}"
+                if self.operator.file_name
+                else "output_path"
+            )
+            raise ViduInputError(
+                f"{place} is the same for every mapped instance: each video would replace the one before. Put "
+                "{task_id} into file_name, or name the file by the picture."
+            )
+
+    def _check_time_to_wait(self) -> None:
+        """See the base; one that is short for its model is warned of, since a retry waits on for the same video."""
+        super()._check_time_to_wait()
+        if self.operator.deferrable or not self.operator.wait_for_completion or self.operator.execution_timeout is None:
+            return
+        seconds = self.operator.execution_timeout.total_seconds()
+        model = MODELS.get(str(self.operator.model).strip())
+        if model and seconds < model.typical:
+            self.log.warning(
+                "execution_timeout is %.0f s and %s usually takes about %.0f s: this try may end before the video is "
+                "there. A retry waits on for the same video.",
+                seconds,
+                model.name,
+                model.typical,
+            )
+
+    def _defer(
+        self, context: Context, task_id: str, known: dict[str, Any], hints: Mapping[str, Any], end_time: float
+    ) -> NoReturn:
+        wait_in_triggerer(
+            self.operator,
+            task_id,
+            vidu_conn_id=self.operator.vidu_conn_id,
+            end_time=end_time,
+            poll_interval=self.operator.poll_interval,
+            cancel_on_kill=self.operator.cancel_on_kill,
+            hints=hints,
+            known=known,
+            try_number=context["ti"].try_number,
+        )
+
+    def _finish(self, context: Context, client: ViduClient, submission: Submission, task: ViduTask) -> dict[str, Any]:
+        def sleep(seconds: float) -> None:
+            sleep_in_slices(seconds, lambda: self._stop_if_killed(context, client, task.task_id))
+
+        try:
+            task = video_of(client, task, sleep=sleep)
+        except ViduNoCreationError as error:
+            # The record stays as it is: the video may exist, and a clear must not pay for another one.
+            remembered = self.operator.durable and state_store(context) is not None
+            raise with_what_a_clear_does(error, remembered=remembered) from None
+        try:
+            files = (
+                land_all(client, task, self._wanted(self.operator.output_path), log=self.log)
+                if self.operator.output_path
+                else []
+            )
+        except ViduLandingError as error:
+            if not self.operator.durable:
+                error.fate = Fate.PERMANENT
+                error.advice = (
+                    "The video is paid for and safe at Vidu. A retry would pay for another one (durable=False): fetch "
+                    f"it with ViduHook().download({task.task_id!r}, path)."
+                )
+            raise
+        submission.note_returned()
+        seconds = seconds_of(task, submission.record.attempted_at if submission.record else None, time.time())
+        self.log.info("%s", ended_line(task, seconds, files))
+        metrics.completed(task.model, task.credits, seconds)
+        return hand_over(self.operator, context, task, files, images=self.operator.images)
+
+    def _at_the_deadline(self, client: ViduClient, submission: Submission, error: ViduError) -> ViduError:
+        if self.operator.cancel_on_timeout and error.task_id and cancelled(client, error.task_id, self.log):
+            anew = submission.note_cancelled()
+            error.advice = f"It was cancelled at Vidu (cancel_on_timeout) and is not billed; {anew}."
+            return error
+        submission.note_left_running()
+        return error
+
+    def _stop_if_killed(self, context: Context, client: ViduClient, task_id: str) -> None:
+        if not self.operator.killed:
+            return
+
+        outcome = "It was left running; a retry re-attaches to it."
+        try:
+            if self.operator.cancel_on_kill and ended_by_user(context["ti"]):
+                done = cancelled(client, task_id, self.log)
+                outcome = f"A user has ended this task: it was {'cancelled' if done else 'not cancelled'} at Vidu."
+            elif self.operator.cancel_on_kill and is_forgotten(context["ti"], client):
+                done = cancelled(client, task_id, self.log)
+                outcome = (
+                    "A user has cleared this task, which may discard its state, and this host has no task list: it was "
+                    f"{'cancelled' if done else 'not cancelled, and is billed when it succeeds,'} at Vidu."
+                )
+        except Exception as error:
+            outcome = f"It was left running, since Airflow does not tell why this task ends ({error})."
+        raise ViduStillRunningError("The task was told to stop while it waited.", task_id=task_id, advice=outcome)
+
+
+def _input_advice_after_submission() -> str:
+    return (
+        "Nothing was sent to Vidu just now. What was submitted before, if anything, goes on and is billed when it "
+        f"succeeds; its video stays at Vidu. Fix this, then {clear_this_task()}: it is found again."
+    )
