@@ -172,7 +172,7 @@ def _search_marks(
         while not walk.paging.ended:
             walk.take(client.list_page(**walk.query()))
     except ViduError as error:
-        return _without_list(client, error, log)
+        return _without_list(client, walk, error, log)
     rows = _queried(client, walk, walk.shown())
     own = [row for row in rows if any(mark in (row.payload or "") for mark in marks)]
     own.sort(key=lambda row: (row.created or 0.0, len(row.task_id), row.task_id), reverse=True)
@@ -225,7 +225,7 @@ def _search(
         while not walk.paging.ended:
             walk.take(client.list_page(**walk.query()))
     except ViduError as error:
-        return _without_list(client, error, log)
+        return _without_list(client, walk, error, log)
     if record.marker is None:
         # The user's payload has no place for it, so that only the time tells which they may be.
         near = tuple(row.task_id for row in walk.rows if _created_within(row, record.attempted_at, settled))
@@ -272,6 +272,7 @@ class Walk:
         self.rows: list[ViduTask] = []
         self._since = datetime.fromtimestamp(begin, timezone.utc) - MARGIN
         self._readable = True
+        self._has_begun = False
         self._longest = 0
         self._payloads = payloads
         self._outages = 0
@@ -288,6 +289,7 @@ class Walk:
 
         :param page: the answer to :meth:`query`.
         """
+        self._has_begun = True
         self._readable = self._readable and page.row_count == len(page.tasks)
         self.rows += self.paging.take(page)
         self._longest = max((len(row.payload or "") for row in self.rows), default=0)
@@ -345,13 +347,23 @@ class Walk:
         """
         return LookUp.ABSENT if self.shows_all_rows and not untold else LookUp.UNKNOWN
 
+    def raise_if_begun(self, error: ViduError) -> None:
+        """
+        Pass an error of a later page on as an outage: a host that has shown one page has a list.
+
+        :param error: of the page.
+        """
+        if self._has_begun and endpoints.is_missing_endpoint(error):
+            raise _unreadable_now(error) from error
+
     @property
     def shows_all_rows(self) -> bool:
         """Whether the list was seen to its end and each of its rows could be read."""
         return self.paging.complete and self._readable
 
 
-def _without_list(client: ViduClient, error: ViduError, log: Any) -> Found:
+def _without_list(client: ViduClient, walk: Walk, error: ViduError, log: Any) -> Found:
+    walk.raise_if_begun(error)
     raise_unless_there_is_no_list(client.account, error, log)
     return Found(look_up=LookUp.UNKNOWN, has_list=not lacks_list(client.account, error))
 
@@ -369,6 +381,10 @@ def lacks_list(account: Account, error: ViduError) -> bool:
     return endpoints.is_missing_endpoint(error) and urlsplit(account.base_url).hostname not in VIDU_HOSTS
 
 
+def _unreadable_now(error: ViduError) -> ViduError:
+    return ViduUnavailableError(f"Vidu's task list cannot be read now. {error.message}", http_status=error.http_status)
+
+
 def raise_unless_there_is_no_list(account: Account, error: ViduError, log: Any) -> None:
     """
     Pass an outage of the list on, and report a list that is not there.
@@ -378,9 +394,7 @@ def raise_unless_there_is_no_list(account: Account, error: ViduError, log: Any) 
     :raises ViduError: it may pass.
     """
     if endpoints.is_missing_endpoint(error) and not lacks_list(account, error):
-        raise ViduUnavailableError(
-            f"Vidu's task list cannot be read now. {error.message}", http_status=error.http_status
-        ) from error
+        raise _unreadable_now(error) from error
     if error.fate is Fate.RETRYABLE and not endpoints.is_missing_endpoint(error):
         raise error
     hint = (

@@ -101,6 +101,7 @@ async def read_list(client: AsyncViduClient, begin: float, log: Any, payloads: M
         while not walk.paging.ended:
             walk.take(await client.list_page(**walk.query()))
     except ViduError as error:
+        walk.raise_if_begun(error)
         raise_unless_there_is_no_list(client.account, error, log)
         return Rows(has_list=not lacks_list(client.account, error))
     at_once = asyncio.Semaphore(MAX_PARALLEL)

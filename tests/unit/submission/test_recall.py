@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
 
 from airflow_provider_vidu import compat
+from airflow_provider_vidu.api.endpoints import TaskPage
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
     ViduConfigurationError,
@@ -202,6 +204,15 @@ def test_a_missing_list_of_vidus_own_hosts_is_an_outage(make, discard, vidu, err
     vidu.account = replace(vidu.account, base_url="https://relay.example")
     discard().submit(lambda: WIRE)
     assert len(vidu.submissions) == 2
+
+
+def test_a_missing_second_page_is_an_outage_and_no_missing_list(make, discard, vidu, monkeypatch):
+    make().submit(lambda: WIRE)
+    pages = [TaskPage((), "p2", 0), NO_LIST]
+    monkeypatch.setattr(vidu, "list_page", Mock(side_effect=pages))
+    with pytest.raises(ViduUnavailableError, match="cannot be read now"):
+        discard().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
 
 
 def test_without_a_list_the_clear_is_the_consent_and_the_trigger_is_told(make, discard, vidu, clock):
