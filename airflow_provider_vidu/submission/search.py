@@ -275,6 +275,7 @@ class Walk:
         self.rows: list[ViduTask] = []
         self._since = datetime.fromtimestamp(begin, timezone.utc) - MARGIN
         self._readable = True
+        self._has_begun = False
         self._longest = 0
         self._payloads = payloads
         self._outages = 0
@@ -291,6 +292,7 @@ class Walk:
 
         :param page: the answer to :meth:`query`.
         """
+        self._has_begun = True
         self._readable = self._readable and page.row_count == len(page.tasks)
         self.rows += self.paging.take(page)
         self._longest = max((len(row.payload or "") for row in self.rows), default=0)
@@ -348,10 +350,14 @@ class Walk:
         """
         return LookUp.ABSENT if self.shows_all_rows and not untold else LookUp.UNKNOWN
 
-    @property
-    def has_shown_a_page(self) -> bool:
-        """Whether there is a list: a page of it was read."""
-        return self.paging.token is not None
+    def raise_if_begun(self, error: ViduError) -> None:
+        """
+        Pass an error of a later page on as an outage: a host that has shown one page has a list.
+
+        :param error: of the page.
+        """
+        if self._has_begun and endpoints.is_missing_endpoint(error):
+            raise _unreadable_now(error) from error
 
     @property
     def shows_all_rows(self) -> bool:
@@ -360,7 +366,8 @@ class Walk:
 
 
 def _without_list(client: ViduClient, walk: Walk, error: ViduError, log: Any) -> Found:
-    raise_unless_there_is_no_list(client.account, error, log, has_shown_a_page=walk.has_shown_a_page)
+    walk.raise_if_begun(error)
+    raise_unless_there_is_no_list(client.account, error, log)
     return Found(look_up=LookUp.UNKNOWN, has_list=not lacks_list(client.account, error))
 
 
@@ -377,21 +384,20 @@ def lacks_list(account: Account, error: ViduError) -> bool:
     return endpoints.is_missing_endpoint(error) and urlsplit(account.base_url).hostname not in VIDU_HOSTS
 
 
-def raise_unless_there_is_no_list(
-    account: Account, error: ViduError, log: Any, *, has_shown_a_page: bool = False
-) -> None:
+def _unreadable_now(error: ViduError) -> ViduError:
+    return ViduUnavailableError(f"Vidu's task list cannot be read now. {error.message}", http_status=error.http_status)
+
+
+def raise_unless_there_is_no_list(account: Account, error: ViduError, log: Any) -> None:
     """
     Pass an outage of the list on, and report a list that is not there.
 
     :param error: of a walk.
     :param log: where to.
-    :param has_shown_a_page: there is a list, whatever the error says.
     :raises ViduError: it may pass.
     """
-    if endpoints.is_missing_endpoint(error) and (has_shown_a_page or not lacks_list(account, error)):
-        raise ViduUnavailableError(
-            f"Vidu's task list cannot be read now. {error.message}", http_status=error.http_status
-        ) from error
+    if endpoints.is_missing_endpoint(error) and not lacks_list(account, error):
+        raise _unreadable_now(error) from error
     if error.fate is Fate.RETRYABLE and not endpoints.is_missing_endpoint(error):
         raise error
     hint = (

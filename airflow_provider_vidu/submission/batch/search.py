@@ -101,7 +101,8 @@ async def read_list(client: AsyncViduClient, begin: float, log: Any, payloads: M
         while not walk.paging.ended:
             walk.take(await client.list_page(**walk.query()))
     except ViduError as error:
-        raise_unless_there_is_no_list(client.account, error, log, has_shown_a_page=walk.has_shown_a_page)
+        walk.raise_if_begun(error)
+        raise_unless_there_is_no_list(client.account, error, log)
         return Rows(has_list=not lacks_list(client.account, error))
     at_once = asyncio.Semaphore(MAX_PARALLEL)
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
 
 from airflow_provider_vidu import compat
+from airflow_provider_vidu.api.endpoints import TaskPage
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
     ViduConfigurationError,
@@ -204,6 +206,15 @@ def test_a_missing_list_of_vidus_own_hosts_is_an_outage(make, discard, vidu, err
     assert len(vidu.submissions) == 2
 
 
+def test_a_missing_second_page_is_an_outage_and_no_missing_list(make, discard, vidu, monkeypatch):
+    make().submit(lambda: WIRE)
+    pages = [TaskPage((), "p2", 0), NO_LIST]
+    monkeypatch.setattr(vidu, "list_page", Mock(side_effect=pages))
+    with pytest.raises(ViduUnavailableError, match="cannot be read now"):
+        discard().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+
+
 @pytest.mark.parametrize("is_known", [True, False], ids=["list_path null", "404 all the time"])
 def test_without_a_list_the_clear_is_the_consent_and_the_trigger_is_told(make, discard, vidu, clock, is_known):
     make().submit(lambda: WIRE)
@@ -221,14 +232,6 @@ def test_a_list_that_is_missing_once_is_no_consent(make, discard, vidu, error):
     first = make().submit(lambda: WIRE)
     vidu.cancellable, vidu.list_errors = False, [error, error]
     assert discard().submit(lambda: WIRE).task_id == first.task_id
-    assert len(vidu.submissions) == 1
-
-
-def test_a_list_whose_second_page_is_missing_is_an_outage(make, discard, vidu):
-    make().submit(lambda: WIRE)
-    vidu.list_errors, vidu.next_page_token = [None, NO_LIST], "2"
-    with pytest.raises(ViduUnavailableError):
-        discard().submit(lambda: WIRE)
     assert len(vidu.submissions) == 1
 
 

@@ -267,6 +267,21 @@ def test_a_list_that_says_that_it_has_more_stops_before_anything_is_sent(stage):
     assert len(stage.vidu.tasks) == 8
 
 
+def test_a_missing_second_page_is_an_outage_and_no_missing_list(stage):
+    stage.submit(ROWS)
+    first = reply(200, {"tasks": [{"id": "1", "state": "success", "payload": "x"}], "next_page_token": "p2"})
+
+    def instead(operation, asked):
+        if operation != "list":
+            return None
+        return reply(404, {"code": 404, "reason": "NotFound"}) if "page_token" in asked.url else first
+
+    stage.vidu.instead = instead
+    with pytest.raises(ViduUnavailableError, match="cannot be read now"):
+        stage.submit(ROWS, discard=True)
+    assert len(stage.vidu.tasks) == 8
+
+
 @pytest.fixture(params=[500, 403, 422])
 def foreign(request, stage):
     """Add a task of another application that no query shows, and return the status of its query."""
