@@ -1482,6 +1482,39 @@ def test_a_reply_that_would_hold_the_event_loop_is_not_parsed(server):
         assert "values" in str(error)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [",".join(map(str, range(25_000))), '","' * 25_000, '\\",' * 25_000, "\\\\,\\" * 25_000],
+    ids=["commas", "quotes", "backslashes and quotes", "backslashes"],
+)
+def test_commas_inside_of_a_text_are_no_values(server, text):
+    server.script(answer(200, {**RUNNING, "payload": text, "note": text}))
+    assert Transport("aiohttp").call(account(server), "get_task", TASK_ID, retry=False).payload == text
+    rows = [{"id": str(number), "state": "success", "prompt": "a tag, " * 400} for number in range(60)]
+    server.script(answer(200, {"tasks": rows}))
+    assert len(Transport("aiohttp").call(account(server), "list_page", retry=False).tasks) == 60
+
+
+@pytest.mark.parametrize("value", ["[]", '"a,b"', '["\\\\"]', '{"a":"\\""}', "1"])
+def test_values_are_counted_beside_texts(value):
+    for count, is_many in ((20_000, False), (20_002, True), (200_000, True)):
+        assert client_module._has_many_values(f'[{",".join([value] * count)}]'.encode()) is is_many
+
+
+@pytest.mark.parametrize("unit", [b",", b'"', b'",', b"\\,", b'\\",', b'"\\",'])
+def test_counting_grows_no_faster_than_the_reply(unit):
+    def seconds(count):
+        def once():
+            began = time.thread_time()
+            client_module._has_many_values(unit * count)
+            return time.thread_time() - began
+
+        return min(once() for _ in range(3))
+
+    # Eight times the reply: quadratic work would be 64 times as much.
+    assert seconds(800_000) < 24 * seconds(100_000)
+
+
 def test_a_created_task_is_read_from_any_reply(server, transport):
     rows = [0] * 90_000
     server.script(answer(200, {**CREATED, "echo": rows}))
