@@ -60,8 +60,22 @@ EXTRAS = (
     *_PATHS,
 )
 
+# Where what some people write into the extra belongs.
+_FIELDS = {
+    "api_base": "host",
+    "base_url": "host",
+    "endpoint": "host",
+    "url": "host",
+    "api_key": "password",
+    "key": "password",
+    "token": "password",
+}
+
 # What a key is pasted with from an example of a request.
-_PASTED_SCHEME = re.compile(r"\A(authorization:\s*)?(token|bearer)(\s+|\Z)", re.IGNORECASE)
+_PASTED = re.compile(
+    r"""\A(?:authorization["']?\s*:\s*["']?)?(?:(?:token|bearer)(?::?\s+|:?\Z)["']?)*""", re.IGNORECASE
+)
+_QUOTES = "\"' \t\r\n"
 
 
 @dataclass(frozen=True)
@@ -145,14 +159,16 @@ def is_loopback(host: str) -> bool:
 
 def unknown_extras(extra: Mapping[str, Any]) -> list[str]:
     """
-    Name the fields of an extra that mean nothing here, each with the known one that it resembles.
+    Name the fields of an extra that mean nothing here, each with the connection's field that is probably meant.
 
     :param extra: the connection's extra, decoded.
     """
     named = []
     for name in extra:
         if name not in EXTRAS:
-            nearest = get_close_matches(name.lower().rpartition("__")[2], EXTRAS, n=1, cutoff=0.7)
+            meant = name.lower().rpartition("__")[2].replace("-", "_")
+            # A wrong name is worse than none.
+            nearest = [_FIELDS[meant]] if meant in _FIELDS else get_close_matches(meant, EXTRAS, n=1, cutoff=0.8)
             named.append(f"{name} ({nearest[0]}?)" if nearest else name)
     return named
 
@@ -175,8 +191,8 @@ def account_from_fields(
     :param host: with or without scheme, port and path; empty = ``https://api.vidu.com``.
     :param schema: ``http`` or ``https``, where ``host`` does not say.
     :param port: where ``host`` does not say.
-    :param password: the API key; ``Token`` or ``Bearer`` pasted with it is dropped.
-    :param extra: the connection's extra, decoded; the text ``null``, which a URI has, means null.
+    :param password: the API key; ``Token`` or ``Bearer`` pasted with it is dropped, unless ``auth_scheme`` is empty.
+    :param extra: the connection's extra, decoded; the texts ``null`` and ``None``, which a URI has, mean null.
     :param conn_id: for messages.
     :return: the account.
     :raises ViduConfigurationError: no key, a host that is not one, plain http to another machine without
@@ -186,8 +202,12 @@ def account_from_fields(
     if extra is not None and not isinstance(extra, Mapping):
         raise ViduConfigurationError(f"{where} has an extra that is not a JSON object.")
     # A connection's URI can only say it as text.
-    extra = {name: None if str(value).strip().lower() == "null" else value for name, value in (extra or {}).items()}
-    key = _PASTED_SCHEME.sub("", (password or "").strip())
+    nulls = {"null", "none"}
+    extra = {name: None if str(value).strip().lower() in nulls else value for name, value in (extra or {}).items()}
+    scheme = extra.get("auth_scheme")
+    key = (password or "").strip()
+    if scheme is None or str(scheme).strip():
+        key = _PASTED.sub("", key.strip(_QUOTES)).strip(_QUOTES)
     if not key:
         raise ViduConfigurationError(f"{where} has no API key: put it into the password field.")
     if not _fits_a_header(key):
@@ -203,7 +223,6 @@ def account_from_fields(
     if prefix:
         # Copied from Vidu's page with the prefix on it, as in https://api.vidu.com/ent/v2.
         base_url = base_url.removesuffix(f"/{prefix}")
-    scheme = extra.get("auth_scheme")
     if scheme is None:
         scheme = "Token" if parts.hostname in VIDU_HOSTS else "Bearer"
     scheme = str(scheme).strip()

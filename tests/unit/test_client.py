@@ -1498,7 +1498,7 @@ def test_commas_inside_of_a_text_are_no_values(server, text):
 @pytest.mark.parametrize("value", ["[]", '"a,b"', '["\\\\"]', '{"a":"\\""}', "1"])
 def test_values_are_counted_beside_texts(value):
     for count, is_many in ((20_000, False), (20_002, True), (200_000, True)):
-        assert client_module._has_many_values(f'[{",".join([value] * count)}]'.encode()) is is_many
+        assert client_module._has_many_values(f"[{','.join([value] * count)}]".encode()) is is_many
 
 
 @pytest.mark.parametrize("unit", [b",", b'"', b'",', b"\\,", b'\\",', b'"\\",'])
