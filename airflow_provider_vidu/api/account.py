@@ -75,6 +75,8 @@ _FIELDS = {
 _PASTED = re.compile(
     r"""\A(?:authorization["']?\s*:\s*["']?)?(?:(?:token|bearer)(?::?\s+|:?\Z)["']?)*""", re.IGNORECASE
 )
+# What both transports send as it is.
+_URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
 _QUOTES = "\"' \t\r\n"
 
 
@@ -261,6 +263,7 @@ def _base_url(host: str | None, schema: str | None, port: int | None, where: str
             scheme = (schema or "").strip().lower() or ("http" if is_loopback(name) else "https")
             text = f"{scheme}://{text}"
         parts = urlsplit(_bracketed(text))
+        name = _ascii_name(parts.hostname or "")
         number = parts.port or (int(port) if port else None)
         if number == DEFAULT_PORTS.get(parts.scheme):
             # The same host: to name its port must not make it another account, whose tasks are not ours.
@@ -270,10 +273,20 @@ def _base_url(host: str | None, schema: str | None, port: int | None, where: str
     if "@" in parts.netloc:
         raise ViduConfigurationError(f"{where} has a user or key in its host: the key belongs into the password field.")
     beyond = parts.query or parts.fragment or any(character.isspace() for character in text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or beyond:
+    if parts.scheme not in {"http", "https"} or not name or beyond:
         raise ViduConfigurationError(f"{where} needs a host such as https://api.vidu.com, not {host!r}.")
-    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{name}{f':{number}' if number else ''}{parts.path.rstrip('/')}"
+    name = f"[{name}]" if ":" in name else name
+    path = quote(parts.path.rstrip("/"), safe=_URL_CHARACTERS)
+    return f"{parts.scheme}://{name}{f':{number}' if number else ''}{path}"
+
+
+def _ascii_name(host: str) -> str:
+    """Return a host name as DNS has it. Each transport would encode it by a rule of its own, or not at all."""
+    if host.isascii():
+        return host
+    from yarl import URL
+
+    return URL.build(scheme="https", host=host).raw_host or ""
 
 
 def _bracketed(url: str) -> str:
@@ -309,7 +322,7 @@ def _fits_a_header(text: str) -> bool:
 def _path(value: Any, default: str, prefix: str) -> str | None:
     if value is None:
         return None
-    text = str(value).strip() or default
+    text = quote(str(value).strip() or default, safe=_URL_CHARACTERS + "{}")
     if text.startswith("/"):
         return text
     return f"/{prefix}/{text}" if prefix else f"/{text}"

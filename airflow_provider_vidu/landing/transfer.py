@@ -33,7 +33,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from airflow_provider_vidu.api.account import is_loopback
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.api.messages import quoted
-from airflow_provider_vidu.api.proxies import DEFAULT_PORTS
+from airflow_provider_vidu.api.proxies import DEFAULT_PORTS, login_apart
 from airflow_provider_vidu.client import USER_AGENT, proxy_for, proxy_to
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.transport.connecting import connect
@@ -445,8 +445,12 @@ def _opener(account: Account, url: str, allowed: Collection[str] | None) -> urll
     proxy = proxy_to(account, url)
     # A proxy may well be in a private network, and it looks names up itself.
     handler = _Handler(None if proxy else allowed, _tls(account.verify))
-    proxies = {"http": proxy, "https": proxy} if proxy else {}
-    return urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler(proxies), handler)
+    bare, login = login_apart(proxy) if proxy else (None, None)
+    proxies = {"http": bare, "https": bare} if bare else {}
+    opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler(proxies), handler)
+    # urllib sends no user without a password, and encodes other letters than ASCII in another way than the client.
+    opener.addheaders = [("Proxy-Authorization", login)] if login else []
+    return opener
 
 
 @lru_cache

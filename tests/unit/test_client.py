@@ -32,7 +32,7 @@ import pytest
 
 from airflow_provider_vidu import client as client_module
 from airflow_provider_vidu.api import endpoints, errors
-from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.account import Account, account_from_fields
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduAnswerTooLargeError,
@@ -1328,6 +1328,31 @@ def test_a_password_of_the_proxy_reaches_it_in_the_same_words(transport, proxy, 
     environment(http_proxy=proxy.url.replace("http://", "us%40er:p%3Aass@"))
     transport.call(account(base_url="http://vidu.example"), "get_task", TASK_ID)
     assert proxy.received[0].headers["proxy-authorization"] == "Basic dXNAZXI6cDphc3M="
+
+
+@pytest.mark.parametrize(("login", "sent"), [("token", "dG9rZW46"), ("token:", "dG9rZW46"), ("u:%C3%A4", "dTrk")])
+def test_a_proxys_login_is_the_same_to_both_transports(transport, proxy, environment, login, sent):
+    environment(http_proxy=proxy.url.replace("http://", f"http://{login}@"))
+    transport.call(account(base_url="http://vidu.example"), "get_task", TASK_ID)
+    assert proxy.received[0].headers["proxy-authorization"] == f"Basic {sent}"
+
+
+def test_a_login_that_no_proxy_takes_is_refused_before_anything_is_sent(transport, proxy, environment):
+    environment(http_proxy=proxy.url.replace("http://", "http://us%3Aer:hush@"))
+    error = transport.fails(ViduConfigurationError, account(base_url="http://vidu.example"), "submit", WIRE)
+    assert "hush" not in str(error)
+    assert not proxy.received
+
+
+def test_a_host_outside_of_ascii_is_the_same_to_both_transports(transport, proxy):
+    made = account_from_fields(
+        host="http://bücher.example/ü/{x}",
+        password=KEY,
+        extra={"allow_http": True, "proxy": proxy.url, "task_path": "/ä /{task_id}"},
+    )
+    transport.call(made, "get_task", TASK_ID)
+    assert proxy.received[0].target == f"http://xn--bcher-kva.example/%C3%BC/%7Bx%7D/%C3%A4%20/{TASK_ID}"
+    assert proxy.received[0].headers["host"] == "xn--bcher-kva.example"
 
 
 @pytest.mark.parametrize("verify", [False, "/etc/ssl/relay.pem"])

@@ -62,6 +62,8 @@ def test_a_default_port_makes_no_other_account(fields, plain):
         ({"host": "2001:db8::7"}, "https://[2001:db8::7]"),
         ({"host": "2001:DB8::7/vidu/", "port": 8443}, "https://[2001:db8::7]:8443/vidu"),
         ({"host": "https://[2001:db8::7]:8443/vidu"}, "https://[2001:db8::7]:8443/vidu"),
+        ({"host": "bücher.example:8443/ü"}, "https://xn--bcher-kva.example:8443/%C3%BC"),
+        ({"host": "STRASSE.straße.例え"}, "https://strasse.xn--strae-oqa.xn--r8jz45g"),
         ({"host": "http://relay.example", "extra": {"allow_http": True}}, "http://relay.example"),
         ({"host": "http://relay.example", "extra": {"allow_http": "true"}}, "http://relay.example"),
     ],
@@ -103,6 +105,8 @@ def test_the_key_never_goes_over_plain_http_to_another_machine(fields):
         "ftp://relay.example",
         "https://relay.example?key=1",
         "https://relay.example#part",
+        f"ü{'a' * 64}.example",
+        "ü..example",
     ],
 )
 def test_a_host_that_is_not_one_is_a_configuration_error(host):

@@ -427,6 +427,27 @@ def test_a_proxy_of_the_private_network_is_used_and_looks_names_up_itself(names,
             open_link(account, f"https://{address}/v.mp4", {}, {"10.0.0.9"})
 
 
+@pytest.mark.parametrize(
+    ("login", "sent"), [("token:", "dG9rZW46"), ("us%40er:p%3Aass", "dXNAZXI6cDphc3M="), ("u:%C3%A4", "dTrk")]
+)
+def test_a_proxys_login_reaches_it_as_from_the_client(monkeypatch, login, sent):
+    heard = []
+
+    class Proxy(socketserver.StreamRequestHandler):
+        def handle(self):
+            while line := self.rfile.readline().strip():
+                heard.append(line.decode())
+            self.wfile.write(b"HTTP/1.1 407 Not You\r\n\r\n")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.handle_request, daemon=True).start()
+        account = replace(PUBLIC, proxy=f"http://{login}@127.0.0.1:{proxy.server_address[1]}")
+        with pytest.raises(ViduUnavailableError, match="407"):
+            open_link(account, "https://storage.example/v.mp4", {})
+    assert heard[0].startswith("CONNECT storage.example:443 ")
+    assert f"Proxy-Authorization: Basic {sent}" in heard
+
+
 @pytest.mark.parametrize("link", ["http://storage.example/v.mp4", "http://127.0.0.1/v.mp4", "ftp://x.example/v.mp4"])
 def test_plain_http_is_for_a_local_vidu_only(names, link):
     with pytest.raises(ViduLandingError, match="not https"):
