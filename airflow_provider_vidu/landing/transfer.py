@@ -60,6 +60,8 @@ HEAD = 16
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
+# Python knows only of the older one, 2001:db8::/32.
+_DOCUMENTATION = IPv6Network("3fff::/20")
 _PROTOCOL_ASSIGNMENTS = IPv4Network("192.0.0.0/24")
 _MD5_ETAG = re.compile(r'"([0-9a-fA-F]{32})"')
 _PARTIAL = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
@@ -341,7 +343,7 @@ def is_public(address: str) -> bool:
         carried = _carried_ipv4(found)
         if carried is not None:
             return is_public(str(carried))
-        if found not in _GLOBAL_UNICAST:
+        if found not in _GLOBAL_UNICAST or found in _DOCUMENTATION:
             return False
     elif found in _PROTOCOL_ASSIGNMENTS:
         return False
@@ -349,8 +351,9 @@ def is_public(address: str) -> bool:
 
 
 def _carried_ipv4(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that a mapped, compatible, NAT64, 6to4 or Teredo address leads to."""
-    if address in _NAT64 or address in _COMPATIBLE:
+    """Return the IPv4 address that a mapped, compatible, NAT64, ISATAP, 6to4 or Teredo address leads to."""
+    is_isatap = int(address) >> 32 & 0xFDFFFFFF == 0x5EFE
+    if is_isatap or address in _NAT64 or address in _COMPATIBLE:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
 

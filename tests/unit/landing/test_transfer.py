@@ -479,6 +479,11 @@ def test_a_certificate_of_nobody_is_not_believed(names, storage, monkeypatch):
         ("240.0.0.1", False),
         ("::", False),
         ("2606:4700::1111", True),
+        ("3fff::1", False),
+        ("3fff:1000::1", True),
+        ("2606:4700::5efe:7f00:1", False),
+        ("2606:4700::200:5efe:a00:1", False),
+        ("2606:4700::5efe:808:808", True),
     ],
 )
 def test_only_globally_routable_addresses_are_public(address, public):
