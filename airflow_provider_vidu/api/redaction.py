@@ -9,8 +9,8 @@ from functools import lru_cache
 
 #: Characters in a row that count as a part of the secret. Fewer of them could be a word, or the digits of an id.
 _PART = 8
-# One character, as it is or escaped for JSON, a URL or HTML, once or more often. Backslashes that escape nothing, and the
-# white space that they write, are one match: each character of a text is read once, whatever the text.
+# One character, as it is or escaped for JSON, a URL or HTML, once or more often. Backslashes that escape nothing, and
+# the white space that they write, are one match: each character of a text is read once, whatever the text.
 _CHARACTER = re.compile(
     r"\\+u([0-9a-f]{4})|%(?:25)*([0-9a-f]{2})|&(?:amp;)*#(?:x([0-9a-f]{1,4})|([0-9]{1,5}));?|\\+[nrt]?|</?w?br ?/?>|.",
     re.IGNORECASE | re.DOTALL,
