@@ -188,16 +188,33 @@ def meant_path(path: str, local: Path) -> Path:
     return local if is_literal else Path(unquote(str(local)))
 
 
+def path_to_read(path: str) -> Any:
+    """
+    Return the file or object that is to be read; a URL may be percent-encoded, as in asset events, or not.
+
+    :param path: a path, a ``file://`` URL, or the URL of an object store.
+    :return: a ``Path`` or an ``ObjectStoragePath``. Whether it exists is not known yet.
+    :raises Exception: of the store, which may have been asked whether the object exists.
+    """
+    local = local_path(path)
+    if local is not None:
+        return meant_path(path, local)
+    from airflow.sdk import ObjectStoragePath
+
+    source = ObjectStoragePath(path)
+    if "%" in path and not source.exists():
+        start, slashes, place = path.partition("://")
+        bucket, slash, key = place.partition("/")
+        decoded = ObjectStoragePath(f"{start}{slashes}{bucket}{slash}{unquote(key)}")
+        if decoded.exists():
+            return decoded
+    return source
+
+
 def _read(path: str) -> bytes:
     name = _named(path)
     try:
-        source: Any = local_path(path)
-        if source is not None:
-            source = meant_path(path, source)
-        if source is None:
-            from airflow.sdk import ObjectStoragePath
-
-            source = ObjectStoragePath(path)
+        source = path_to_read(path)
         if source.is_dir():
             raise ViduInputError(f"images: {name} is a folder. Map over its files: .expand(images=[…]).")
         # The size first: a film put in by mistake must not be read into memory.

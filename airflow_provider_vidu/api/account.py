@@ -60,8 +60,24 @@ EXTRAS = (
     *_PATHS,
 )
 
+# Where what some people write into the extra belongs.
+_FIELDS = {
+    "api_base": "host",
+    "base_url": "host",
+    "endpoint": "host",
+    "url": "host",
+    "api_key": "password",
+    "key": "password",
+    "token": "password",
+}
+
 # What a key is pasted with from an example of a request.
-_PASTED_SCHEME = re.compile(r"\A(authorization:\s*)?(token|bearer)(\s+|\Z)", re.IGNORECASE)
+_PASTED = re.compile(
+    r"""\A(?:authorization["']?\s*:\s*["']?)?(?:(?:token|bearer)(?::?\s+|:?\Z)["']?)*""", re.IGNORECASE
+)
+# What both transports send as it is.
+_URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
+_QUOTES = "\"' \t\r\n"
 
 
 @dataclass(frozen=True)
@@ -145,14 +161,16 @@ def is_loopback(host: str) -> bool:
 
 def unknown_extras(extra: Mapping[str, Any]) -> list[str]:
     """
-    Name the fields of an extra that mean nothing here, each with the known one that it resembles.
+    Name the fields of an extra that mean nothing here, each with the connection's field that is probably meant.
 
     :param extra: the connection's extra, decoded.
     """
     named = []
     for name in extra:
         if name not in EXTRAS:
-            nearest = get_close_matches(name.lower().rpartition("__")[2], EXTRAS, n=1, cutoff=0.7)
+            meant = name.lower().rpartition("__")[2].replace("-", "_")
+            # A wrong name is worse than none.
+            nearest = [_FIELDS[meant]] if meant in _FIELDS else get_close_matches(meant, EXTRAS, n=1, cutoff=0.8)
             named.append(f"{name} ({nearest[0]}?)" if nearest else name)
     return named
 
@@ -175,8 +193,8 @@ def account_from_fields(
     :param host: with or without scheme, port and path; empty = ``https://api.vidu.com``.
     :param schema: ``http`` or ``https``, where ``host`` does not say.
     :param port: where ``host`` does not say.
-    :param password: the API key; ``Token`` or ``Bearer`` pasted with it is dropped.
-    :param extra: the connection's extra, decoded; the text ``null``, which a URI has, means null.
+    :param password: the API key; ``Token`` or ``Bearer`` pasted with it is dropped, unless ``auth_scheme`` is empty.
+    :param extra: the connection's extra, decoded; the texts ``null`` and ``None``, which a URI has, mean null.
     :param conn_id: for messages.
     :return: the account.
     :raises ViduConfigurationError: no key, a host that is not one, plain http to another machine without
@@ -186,8 +204,12 @@ def account_from_fields(
     if extra is not None and not isinstance(extra, Mapping):
         raise ViduConfigurationError(f"{where} has an extra that is not a JSON object.")
     # A connection's URI can only say it as text.
-    extra = {name: None if str(value).strip().lower() == "null" else value for name, value in (extra or {}).items()}
-    key = _PASTED_SCHEME.sub("", (password or "").strip())
+    nulls = {"null", "none"}
+    extra = {name: None if str(value).strip().lower() in nulls else value for name, value in (extra or {}).items()}
+    scheme = extra.get("auth_scheme")
+    key = (password or "").strip()
+    if scheme is None or str(scheme).strip():
+        key = _PASTED.sub("", key.strip(_QUOTES)).strip(_QUOTES)
     if not key:
         raise ViduConfigurationError(f"{where} has no API key: put it into the password field.")
     if not _fits_a_header(key):
@@ -203,7 +225,6 @@ def account_from_fields(
     if prefix:
         # Copied from Vidu's page with the prefix on it, as in https://api.vidu.com/ent/v2.
         base_url = base_url.removesuffix(f"/{prefix}")
-    scheme = extra.get("auth_scheme")
     if scheme is None:
         scheme = "Token" if parts.hostname in VIDU_HOSTS else "Bearer"
     scheme = str(scheme).strip()
@@ -242,6 +263,7 @@ def _base_url(host: str | None, schema: str | None, port: int | None, where: str
             scheme = (schema or "").strip().lower() or ("http" if is_loopback(name) else "https")
             text = f"{scheme}://{text}"
         parts = urlsplit(_bracketed(text))
+        name = _ascii_name(parts.hostname or "")
         number = parts.port or (int(port) if port else None)
         if number == DEFAULT_PORTS.get(parts.scheme):
             # The same host: to name its port must not make it another account, whose tasks are not ours.
@@ -251,10 +273,20 @@ def _base_url(host: str | None, schema: str | None, port: int | None, where: str
     if "@" in parts.netloc:
         raise ViduConfigurationError(f"{where} has a user or key in its host: the key belongs into the password field.")
     beyond = parts.query or parts.fragment or any(character.isspace() for character in text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or beyond:
+    if parts.scheme not in {"http", "https"} or not name or beyond:
         raise ViduConfigurationError(f"{where} needs a host such as https://api.vidu.com, not {host!r}.")
-    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{name}{f':{number}' if number else ''}{parts.path.rstrip('/')}"
+    name = f"[{name}]" if ":" in name else name
+    path = quote(parts.path.rstrip("/"), safe=_URL_CHARACTERS)
+    return f"{parts.scheme}://{name}{f':{number}' if number else ''}{path}"
+
+
+def _ascii_name(host: str) -> str:
+    """Return a host name as DNS has it. Each transport would encode it by a rule of its own, or not at all."""
+    if host.isascii():
+        return host
+    from yarl import URL
+
+    return URL.build(scheme="https", host=host).raw_host or ""
 
 
 def _bracketed(url: str) -> str:
@@ -290,7 +322,7 @@ def _fits_a_header(text: str) -> bool:
 def _path(value: Any, default: str, prefix: str) -> str | None:
     if value is None:
         return None
-    text = str(value).strip() or default
+    text = quote(str(value).strip() or default, safe=_URL_CHARACTERS + "{}")
     if text.startswith("/"):
         return text
     return f"/{prefix}/{text}" if prefix else f"/{text}"

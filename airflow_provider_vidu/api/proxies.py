@@ -8,10 +8,11 @@ The libraries of the two transports disagree about a proxy without a scheme, abo
 
 from __future__ import annotations
 
+import base64
 import sys
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from airflow_provider_vidu.api.errors import ViduConfigurationError
 
@@ -93,6 +94,9 @@ def proxy_url(text: str, source: str, *, to_https: bool, python: tuple[int, ...]
         usable = parts.hostname is not None and not parts.hostname.isdecimal()
     except ValueError:
         usable = False
+    # Behind a slash or a hash, an @ has a part of the password before it.
+    if usable and "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        raise _wrong_login(source)
     if not usable:
         raise ViduConfigurationError(
             f"{source} must be a URL such as http://proxy.example:3128.",
@@ -109,4 +113,36 @@ def proxy_url(text: str, source: str, *, to_https: bool, python: tuple[int, ...]
             f"{source} is an https proxy, which the triggerer can use from Python 3.11 on only.",
             advice="Nothing was sent to Vidu. Name the proxy with http://, or use a newer Python.",
         )
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{_checked_login(parts, source)}{parts.netloc.rpartition('@')[2]}"
+
+
+def login_apart(url: str) -> tuple[str, str | None]:
+    """
+    Return a proxy's URL without user and password, and the ``Proxy-Authorization`` that both transports make of them.
+
+    :param url: of :func:`proxy_url`.
+    """
+    parts = urlsplit(url)
+    if parts.username is None:
+        return url, None
+    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode("latin-1")
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", f"Basic {base64.b64encode(login).decode()}"
+
+
+def _checked_login(parts: SplitResult, source: str) -> str:
+    """Return user and password as they are in a URL, in the one form that both transports send alike."""
+    if parts.username is None:
+        return ""
+    user, password = unquote(parts.username), unquote(parts.password or "")
+    if not user or ":" in user or any(ord(one) > 0xFF for one in user + password):
+        raise _wrong_login(source)
+    # A user alone is sent by one of them only.
+    return f"{parts.netloc.rpartition('@')[0]}{':' if parts.password is None else ''}@"
+
+
+def _wrong_login(source: str) -> ViduConfigurationError:
+    return ViduConfigurationError(
+        f"{source} has a user or password that cannot be sent.",
+        advice="Nothing was sent to Vidu. It needs a user without a colon, and no character outside Latin-1; "
+        "percent-encode what means something in a URL (%40 for @, %2F for /, %23 for #).",
+    )

@@ -9,11 +9,14 @@ from functools import lru_cache
 
 #: Characters in a row that count as a part of the secret. Fewer of them could be a word, or the digits of an id.
 _PART = 8
-# One character, as it is or escaped for JSON or for a URL, once or more often. Backslashes that escape nothing, and the
-# white space that they write, are one match: each character of a text is read once, whatever the text.
-_CHARACTER = re.compile(r"\\+u00([0-9a-f]{2})|%(?:25)*([0-9a-f]{2})|\\+[nrt]?|.", re.IGNORECASE | re.DOTALL)
-# What only `_read` sees through.
-_SPECIAL = re.compile(r"[\\%\s\ufffd]")
+# One character, as it is or escaped for JSON, a URL or HTML, once or more often. Backslashes that escape nothing, and
+# the white space that they write, are one match: each character of a text is read once, whatever the text.
+_CHARACTER = re.compile(
+    r"\\+u([0-9a-f]{4})|%(?:25)*([0-9a-f]{2})|&(?:amp;)*#(?:x([0-9a-f]{1,4})|([0-9]{1,5}));?|\\+[nrt]?|</?w?br ?/?>|.",
+    re.IGNORECASE | re.DOTALL,
+)
+# What only `_read` sees through, beside what cannot be printed.
+_SPECIAL = re.compile(r"[\\%&< \ufffd]")
 # `printable` puts it where an invisible character was.
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 
@@ -22,8 +25,8 @@ def redacted(text: str, secret: str) -> str:
     """
     Return a text without a secret and without any eight characters in a row of it.
 
-    A part is enough, so that a text may be cut before. Found in any case, also where white space splits it, and where
-    characters of it are percent-encoded or escaped as JSON.
+    A part is enough, so that a text may be cut before. Found in any case, also where white space, a break of HTML or
+    invisible characters split it, and where characters of it are percent-encoded or escaped as JSON or HTML.
 
     :param text: what is quoted, not the megabytes that it is quoted from.
     :param secret: ASCII; one of fewer than eight characters is not looked for.
@@ -31,7 +34,7 @@ def redacted(text: str, secret: str) -> str:
     parts = _parts_of(secret)
     if len(text) < _PART or not parts:
         return text
-    if not _SPECIAL.search(text) and parts.isdisjoint(_windows(text.lower())):
+    if text.isprintable() and not _SPECIAL.search(text) and parts.isdisjoint(_windows(text.lower())):
         # A poll reads hundreds of short texts without an escape.
         return text
     plain, spans = _read(text)
@@ -57,13 +60,14 @@ def _windows(plain: str) -> list[str]:
 
 
 def _read(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Return a text without escapes, white space and case, and where each of its characters was."""
+    """Return a text without escapes, case and what is not seen, and where each of its characters was."""
     characters = []
     spans = []
     for found in _CHARACTER.finditer(text):
-        code = found[1] or found[2]
-        one = chr(int(code, 16)) if code else found[0]
-        if not (one.isspace() or one[0] == "\\" or one == _REPLACED):
+        code = found[1] or found[2] or found[3]
+        one = chr(int(code, 16)) if code else chr(int(found[4])) if found[4] else found[0]
+        # Longer ones are breaks, and backslashes that escape nothing.
+        if len(one) == 1 and one.isprintable() and one not in {" ", "\\", _REPLACED}:
             characters.append(one.lower() if one.isascii() else "\0")
             spans.append(found.span())
     return "".join(characters), spans

@@ -18,6 +18,10 @@ from typing import IO
 MAX_HEADER_BYTES = 64 * 1024 * 1024
 
 _NEEDED = frozenset({b"moov", b"mdat"})
+# Boxes that a file may have at its outermost level. What is none of them may be text that an uploader left behind.
+_OUTERMOST = frozenset(
+    b"emsg free ftyp mdat meco meta mfra moof moov pdin pnot prft sidx skip ssix styp udta uuid wide".split()
+)
 _INNER = frozenset({b"trak", b"mdia", b"minf", b"stbl"})
 
 
@@ -66,13 +70,11 @@ def check_whole(file: IO[bytes], size: int) -> None:
     while offset < size:
         file.seek(offset)
         header = file.read(16)
-        if len(header) < 8 and names >= _NEEDED:
-            # Too little for a box, behind all that is needed: players pass it over.
-            return
-        if len(header) < 8:
-            raise BrokenOff(f"The MP4 breaks off within its {size} bytes.")
         _, length = _box(header, size - offset)
-        if length < 8 or offset + length > size:
+        if len(header) < 8 or length < 8 or offset + length > size:
+            if names >= _NEEDED and header[4:8] not in _OUTERMOST:
+                # No box, behind all that is needed: players pass it over.
+                return
             raise BrokenOff(f"The MP4 breaks off within its {size} bytes.")
         names.add(header[4:8])
         offset += length

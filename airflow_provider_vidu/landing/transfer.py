@@ -33,7 +33,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from airflow_provider_vidu.api.account import is_loopback
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.api.messages import quoted
-from airflow_provider_vidu.api.proxies import DEFAULT_PORTS
+from airflow_provider_vidu.api.proxies import DEFAULT_PORTS, login_apart
 from airflow_provider_vidu.client import USER_AGENT, proxy_for, proxy_to
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.transport.connecting import connect
@@ -60,10 +60,20 @@ HEAD = 16
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
+# Python knows only of the older one, 2001:db8::/32.
+_DOCUMENTATION = IPv6Network("3fff::/20")
 _PROTOCOL_ASSIGNMENTS = IPv4Network("192.0.0.0/24")
 _MD5_ETAG = re.compile(r'"([0-9a-fA-F]{32})"')
-_PARTIAL = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
-_XML_WORDS = re.compile(rb"<(?:Code|Message)>([^<]{1,200})<")
+# Some hosts write an equals sign, as in Range.
+_PARTIAL = re.compile(r"bytes[ =](\d+)-(\d+)/(\d+|\*)")
+_GZIP = frozenset({"gzip", "x-gzip"})
+_GZIP_HEAD = b"\x1f\x8b"
+#: Bytes of an error page in which the host's words are sought.
+_ERROR_BYTES = 4096
+_WORDS = re.compile(
+    rb'<(?:Code|Message)>([^<]{1,200})<|"(?:code|error|detail|message|msg|reason)"\s*:\s*"((?:[^"\\]|\\.){1,200})"',
+    re.IGNORECASE,
+)
 
 
 class ForbiddenAddressError(OSError):
@@ -136,7 +146,9 @@ class Transfer:
         try:
             with exchange:
                 self._receive(url, exchange)
-        except ViduUnavailableError:
+        except ViduUnavailableError as error:
+            # It may quote a content endpoint, which was sent the key.
+            error.without(self._account.api_key)
             if exchange.is_over:
                 least = MIN_RATE * STALL_TIMEOUT / 1000
                 raise ViduUnavailableError(
@@ -165,20 +177,24 @@ class Transfer:
                 self.restart()
             raise
         with opened as response:
-            part = _PARTIAL.fullmatch(response.headers.get("Content-Range", "")) if response.status == 206 else None
+            is_part = response.status == 206
+            content_range = response.headers.get("Content-Range", "").strip() if is_part else ""
+            part = _PARTIAL.fullmatch(content_range)
+            # Where a host does not know its file's length, it is taken to send all of it; an MP4 shows what is missing.
+            length = None if part is None else int(part[2]) + 1 if part[3] == "*" else int(part[3])
             if self.size == 0:
                 # Some hosts answer a request for the whole file with a part that is the whole.
-                fits = part is not None and int(part[1]) == 0 and int(part[2]) + 1 == int(part[3])
+                fits = not content_range or (part is not None and int(part[1]) == 0 and int(part[2]) + 1 == length)
             else:
                 # A host may pass over If-Range, and send a part of what has taken the file's place.
-                fits = part is not None and int(part[1]) == self.size and self._is_of(response, int(part[3]))
+                fits = part is not None and int(part[1]) == self.size and self._is_of(response, length)
             if not fits:
                 self.restart()
-                if response.status == 206:
+                if is_part:
                     raise ViduUnavailableError("The storage host answered another part of the file than was asked for.")
             encoding = response.headers.get("Content-Encoding", "").strip().lower()
-            is_packed = encoding in {"gzip", "x-gzip"}
-            expected = int(part[3]) if part else _length(response)
+            is_packed = encoding in {*_GZIP, "deflate"}
+            expected = length if part else _length(response)
             if is_packed:
                 # What arrives is not counted in the bytes that the host counts.
                 expected = None
@@ -226,7 +242,7 @@ class Transfer:
             # The same as when the disk is found full on the way.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _is_of(self, response: Any, size: int) -> bool:
+    def _is_of(self, response: Any, size: int | None) -> bool:
         return response.headers.get("ETag") == self._etag and size == self._expected
 
     def is_what_the_host_has(self) -> bool:
@@ -271,9 +287,12 @@ def announced(account: Account, url: str, api_addresses: Collection[str] = ()) -
         if exchange.is_over:
             # Headers that are cut off look whole.
             raise ViduUnavailableError("The storage host could not be reached (timed out).")
-        part = _PARTIAL.fullmatch(response.headers.get("Content-Range", ""))
         md5 = _MD5_ETAG.fullmatch(response.headers.get("ETag", ""))
-        return int(part[3]) if part else _length(response), md5[1].lower() if md5 else None
+        size = _length(response)
+        if response.status == 206:
+            part = _PARTIAL.fullmatch(response.headers.get("Content-Range", "").strip())
+            size = None if part is None or part[3] == "*" else int(part[3])
+        return size, md5[1].lower() if md5 else None
 
 
 def open_link(account: Account, url: str, headers: dict[str, str], api_addresses: Collection[str] = ()) -> Any:
@@ -295,7 +314,12 @@ def open_link(account: Account, url: str, headers: dict[str, str], api_addresses
     first = url
     key: dict[str, str] = {}
     for _ in range(MAX_REDIRECTS + 2):
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError:
+            # Its text may quote the link with its signature.
+            raise ViduUnavailableError(f"{_which(first, url)} is not a URL.") from None
         host = parts.hostname or ""
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host) and private):
             raise _refused(f"{parts.scheme}://{parts.netloc}, which is not https", first, url)
@@ -307,22 +331,26 @@ def open_link(account: Account, url: str, headers: dict[str, str], api_addresses
         try:
             return _opener(account, url, None if private else allowed).open(request, timeout=STALL_TIMEOUT)
         except urllib.error.HTTPError as error:
-            location = error.headers.get("Location")
-            error.close()
-            if error.code in {401, 403} and url == first and not key and _is_content_endpoint(account, url):
-                # The key goes to the API's very host, and over no redirect.
-                key = {"Authorization": account.authorization}
-                continue
-            key = {}
-            if error.code not in {301, 302, 303, 307, 308} or not location:
-                raise ViduUnavailableError(
-                    f"The storage host answered HTTP {error.code} to the signed link.", http_status=error.code
-                ) from None
-            url = urljoin(url, location)
+            with error:
+                location = error.headers.get("Location")
+                if error.code in {401, 403} and url == first and not key and _is_content_endpoint(account, url):
+                    # The key goes to the API's very host, and over no redirect.
+                    key = {"Authorization": account.authorization}
+                    continue
+                key = {}
+                if error.code not in {301, 302, 303, 307, 308} or not location:
+                    raise ViduUnavailableError(
+                        f"The storage host answered HTTP {error.code} to the signed link{_words_of(_page_of(error))}.",
+                        http_status=error.code,
+                    ) from None
+            with suppress(ValueError):
+                location = urljoin(url, location)
+            url = location
         except http.client.InvalidURL:
             # Its text quotes the link with its signature.
             raise ViduUnavailableError("The storage host redirects to something that is not a URL.") from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, UnicodeError, http.client.HTTPException) as error:
+            # A UnicodeError comes from a host name that is none.
             if isinstance(getattr(error, "reason", None), ForbiddenAddressError):
                 raise _refused(f"{host}, an address of a private network", first, url) from None
             raise ViduUnavailableError(f"The storage host could not be reached ({error}).") from error
@@ -341,7 +369,7 @@ def is_public(address: str) -> bool:
         carried = _carried_ipv4(found)
         if carried is not None:
             return is_public(str(carried))
-        if found not in _GLOBAL_UNICAST:
+        if found not in _GLOBAL_UNICAST or found in _DOCUMENTATION:
             return False
     elif found in _PROTOCOL_ASSIGNMENTS:
         return False
@@ -349,16 +377,16 @@ def is_public(address: str) -> bool:
 
 
 def _carried_ipv4(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that a mapped, compatible, NAT64, 6to4 or Teredo address leads to."""
-    if address in _NAT64 or address in _COMPATIBLE:
+    """Return the IPv4 address that a mapped, compatible, NAT64, ISATAP, 6to4 or Teredo address leads to."""
+    is_isatap = int(address) >> 32 & 0xFDFFFFFF == 0x5EFE
+    if is_isatap or address in _NAT64 or address in _COMPATIBLE:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
 
 
 def _refused(where: str, first: str, url: str) -> ViduLandingError:
-    how = "The video's link" if url == first else "A redirect of the video's link"
     return ViduLandingError(
-        f"{how} leads to {where}.",
+        f"{_which(first, url)} leads to {where}.",
         fate=Fate.PERMANENT,
         advice=(
             "Nothing was fetched from there. The video is paid for and safe at Vidu. Find out who answers for the "
@@ -366,6 +394,10 @@ def _refused(where: str, first: str, url: str) -> ViduLandingError:
             f"or, from Airflow 3.3 on, {clear_this_task()}: it lands the video and submits nothing."
         ),
     )
+
+
+def _which(first: str, url: str) -> str:
+    return "The video's link" if url == first else "A redirect of the video's link"
 
 
 def _is_content_endpoint(account: Account, url: str) -> bool:
@@ -437,16 +469,22 @@ class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *arguments: Any, **named: Any) -> None:
+    def http_error_302(self, *arguments: Any, **named: Any) -> None:
         return None
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def _opener(account: Account, url: str, allowed: Collection[str] | None) -> urllib.request.OpenerDirector:
     proxy = proxy_to(account, url)
     # A proxy may well be in a private network, and it looks names up itself.
     handler = _Handler(None if proxy else allowed, _tls(account.verify))
-    proxies = {"http": proxy, "https": proxy} if proxy else {}
-    return urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler(proxies), handler)
+    bare, login = login_apart(proxy) if proxy else (None, None)
+    proxies = {"http": bare, "https": bare} if bare else {}
+    opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler(proxies), handler)
+    # urllib sends no user without a password, and encodes other letters than ASCII in another way than the client.
+    opener.addheaders = [("Proxy-Authorization", login)] if login else []
+    return opener
 
 
 @lru_cache
@@ -491,26 +529,51 @@ def _decoded(response: Any, encoding: str) -> Callable[[], bytes]:
         piece: bytes = response.read1(CHUNK)
         return piece
 
-    if encoding not in {"gzip", "x-gzip"}:
+    if encoding not in {*_GZIP, "deflate"}:
         # Stores keep what an uploader wrote into this header (utf-8, aws-chunked): the file's first bytes decide.
         return read
-    unpacked = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    unpacked: Any = None
 
     def unpack() -> bytes:
-        while not unpacked.eof:
-            packed = unpacked.unconsumed_tail or read()
-            if not packed:
-                raise EOFError("the compressed body ended early")
-            if piece := unpacked.decompress(packed, CHUNK):
+        nonlocal unpacked
+        while True:
+            if unpacked is None or unpacked.eof:
+                packed = unpacked.unused_data if unpacked else b""
+                while len(packed) < 2 and (more := read()):
+                    packed += more
+                # Several files of gzip in a row are one; anything else behind the end is passed over.
+                if unpacked and (encoding not in _GZIP or not packed.startswith(_GZIP_HEAD)):
+                    return b""
+                unpacked = zlib.decompressobj(_window_bits(encoding, packed))
+            else:
+                packed = unpacked.unconsumed_tail or read()
+            piece: bytes = unpacked.decompress(packed, CHUNK)
+            if piece:
                 return piece
-        return b""
+            if not packed and not unpacked.eof:
+                raise EOFError("the compressed body ended early")
 
     return unpack
 
 
+def _window_bits(encoding: str, head: bytes) -> int:
+    """Return the format of a compressed body, for zlib."""
+    if encoding in _GZIP:
+        return 16 + zlib.MAX_WBITS
+    # "deflate" is the format of zlib by the RFC, and without its head on some hosts.
+    has_head = len(head) > 1 and head[0] & 0x0F == 8 and int.from_bytes(head[:2], "big") % 31 == 0
+    return zlib.MAX_WBITS if has_head else -zlib.MAX_WBITS
+
+
+def _page_of(error: urllib.error.HTTPError) -> bytes:
+    with suppress(OSError, http.client.HTTPException):
+        return error.read(_ERROR_BYTES)
+    return b""
+
+
 def _words_of(head: bytes) -> str:
-    """Quote the error that an object store sends in place of a file; nothing of what it signs."""
-    words = [found.decode("utf-8", "replace") for found in _XML_WORDS.findall(head)]
+    """Quote the error that a storage host sends in place of a file, XML or JSON; nothing of what it signs."""
+    words = [(xml or json).decode("utf-8", "replace") for xml, json in _WORDS.findall(head)]
     return f": {quoted(': '.join(words))}" if words else ""
 
 

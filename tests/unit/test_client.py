@@ -32,7 +32,7 @@ import pytest
 
 from airflow_provider_vidu import client as client_module
 from airflow_provider_vidu.api import endpoints, errors
-from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.account import Account, account_from_fields
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduAnswerTooLargeError,
@@ -1332,6 +1332,31 @@ def test_a_password_of_the_proxy_reaches_it_in_the_same_words(transport, proxy, 
     assert proxy.received[0].headers["proxy-authorization"] == "Basic dXNAZXI6cDphc3M="
 
 
+@pytest.mark.parametrize(("login", "sent"), [("token", "dG9rZW46"), ("token:", "dG9rZW46"), ("u:%C3%A4", "dTrk")])
+def test_a_proxys_login_is_the_same_to_both_transports(transport, proxy, environment, login, sent):
+    environment(http_proxy=proxy.url.replace("http://", f"http://{login}@"))
+    transport.call(account(base_url="http://vidu.example"), "get_task", TASK_ID)
+    assert proxy.received[0].headers["proxy-authorization"] == f"Basic {sent}"
+
+
+def test_a_login_that_no_proxy_takes_is_refused_before_anything_is_sent(transport, proxy, environment):
+    environment(http_proxy=proxy.url.replace("http://", "http://us%3Aer:hush@"))
+    error = transport.fails(ViduConfigurationError, account(base_url="http://vidu.example"), "submit", WIRE)
+    assert "hush" not in str(error)
+    assert not proxy.received
+
+
+def test_a_host_outside_of_ascii_is_the_same_to_both_transports(transport, proxy):
+    made = account_from_fields(
+        host="http://bücher.example/ü/{x}",
+        password=KEY,
+        extra={"allow_http": True, "proxy": proxy.url, "task_path": "/ä /{task_id}"},
+    )
+    transport.call(made, "get_task", TASK_ID)
+    assert proxy.received[0].target == f"http://xn--bcher-kva.example/%C3%BC/%7Bx%7D/%C3%A4%20/{TASK_ID}"
+    assert proxy.received[0].headers["host"] == "xn--bcher-kva.example"
+
+
 @pytest.mark.parametrize("verify", [False, "/etc/ssl/relay.pem"])
 def test_the_connections_verify_goes_before_the_environments_bundle(monkeypatch, tmp_path, verify):
     import requests
@@ -1482,6 +1507,39 @@ def test_a_reply_that_would_hold_the_event_loop_is_not_parsed(server):
     for method, arguments in (("get_task", (TASK_ID,)), ("list_page", ())):
         error = transport.fails(ViduAnswerTooLargeError, account(server), method, *arguments, retry=False)
         assert "values" in str(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [",".join(map(str, range(25_000))), '","' * 25_000, '\\",' * 25_000, "\\\\,\\" * 25_000],
+    ids=["commas", "quotes", "backslashes and quotes", "backslashes"],
+)
+def test_commas_inside_of_a_text_are_no_values(server, text):
+    server.script(answer(200, {**RUNNING, "payload": text, "note": text}))
+    assert Transport("aiohttp").call(account(server), "get_task", TASK_ID, retry=False).payload == text
+    rows = [{"id": str(number), "state": "success", "prompt": "a tag, " * 400} for number in range(60)]
+    server.script(answer(200, {"tasks": rows}))
+    assert len(Transport("aiohttp").call(account(server), "list_page", retry=False).tasks) == 60
+
+
+@pytest.mark.parametrize("value", ["[]", '"a,b"', '["\\\\"]', '{"a":"\\""}', "1"])
+def test_values_are_counted_beside_texts(value):
+    for count, is_many in ((20_000, False), (20_002, True), (200_000, True)):
+        assert client_module._has_many_values(f"[{','.join([value] * count)}]".encode()) is is_many
+
+
+@pytest.mark.parametrize("unit", [b",", b'"', b'",', b"\\,", b'\\",', b'"\\",'])
+def test_counting_grows_no_faster_than_the_reply(unit):
+    def seconds(count):
+        def once():
+            began = time.thread_time()
+            client_module._has_many_values(unit * count)
+            return time.thread_time() - began
+
+        return min(once() for _ in range(3))
+
+    # Eight times the reply: quadratic work would be 64 times as much.
+    assert seconds(800_000) < 24 * seconds(100_000)
 
 
 def test_a_created_task_is_read_from_any_reply(server, transport):

@@ -13,6 +13,7 @@ from collections import Counter
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
+from urllib.parse import quote
 
 import pytest
 from airflow.sdk import ObjectStoragePath
@@ -24,6 +25,7 @@ from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.images import content_identity, is_remote, load_image, load_images, wire_of, without_query
+from airflow_provider_vidu.reporting.lineage import asset_uri
 from airflow_provider_vidu.submission.batch.identity import reading_of
 from airflow_provider_vidu.submission.batch.requests import check_requests, read_requests
 from airflow_provider_vidu.submission.protocol import fingerprint
@@ -305,6 +307,24 @@ def test_an_object_is_read_through_its_connection(bucket, name):
     bucket.pipe(f"/in/sub/{name}", PNG)
     assert load_image(f"s3://pictures@in/sub/{name}") == uri()
     assert load_images([f" s3://pictures@in/sub/{name} "]) == [uri()]
+
+
+@pytest.mark.parametrize("name", ["cat.png", "PO# 1/cat.png", "q?uery.png", "per%20cent.png", "100%.png", "猫 #.png"])
+def test_the_uri_of_an_object_leads_to_it(bucket, name):
+    bucket.pipe(f"/in/sub/{name}", PNG)
+    lineage = asset_uri(f"s3://pictures@in/sub/{name}").replace("s3://", "s3://pictures@")
+    for given in (lineage, f"s3://pictures@in/sub/{quote(name)}"):
+        assert load_image(given) == uri()
+
+
+def test_a_key_is_read_as_it_is_before_it_is_decoded(bucket):
+    bucket.pipe("/in/a%20b.png", PNG)
+    bucket.pipe("/in/a b.png", b"another")
+    assert load_image("s3://pictures@in/a%20b.png") == uri()
+
+
+def test_an_object_that_is_missing_in_both_forms_is_named_as_it_was_given(bucket):
+    assert "s3://pictures@in/a%20b.png does not exist" in refusal("s3://pictures@in/a%20b.png")
 
 
 def test_an_object_storage_path_is_taken_with_its_connection(bucket):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from airflow_provider_vidu.api.account import Account
@@ -22,7 +23,7 @@ from airflow_provider_vidu.api.fields import request_fields, without_unset
 from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
 from airflow_provider_vidu.api.img2video import ENDPOINT, no_such_fields
 from airflow_provider_vidu.api.messages import MAX_NAMED, some_of
-from airflow_provider_vidu.images import below, local_path, wire_of
+from airflow_provider_vidu.images import below, path_to_read, wire_of
 from airflow_provider_vidu.landing.destinations import Wanted, check_lengths, file_name_of, video_path
 from airflow_provider_vidu.submission.batch.identity import reading_of, short_hash
 from airflow_provider_vidu.submission.batch.records import Reading
@@ -269,10 +270,8 @@ def _rows_of_text(text: str) -> list[Any]:
 
 
 def _rows_of_file(path: str) -> list[Any]:
-    text = _text_of(path)
+    text, folder = _text_and_folder(path)
     rows = _array(text, path) if text.lstrip().startswith("[") else _lines(text, path)
-    local = local_path(path)
-    folder = path.rpartition("/")[0] if local is None else str(local.absolute().parent)
     return [_with_images_below(folder, row) for row in rows]
 
 
@@ -286,18 +285,14 @@ def _with_images_below(folder: str, row: Any) -> Any:
     }
 
 
-def _text_of(path: str) -> str:
+def _text_and_folder(path: str) -> tuple[str, str]:
     if not path:
         raise ViduInputError("requests: empty after rendering: check its template.")
-    source: Any = local_path(path)
     try:
-        if source is None:
-            from airflow.sdk import ObjectStoragePath
-
-            source = ObjectStoragePath(path)
+        source = path_to_read(path)
         # Windows' editors begin a file with a byte order mark.
         text: str = source.read_bytes().decode("utf-8-sig")
-        return text
+        return text, str(source.absolute() if isinstance(source, Path) else source).rpartition("/")[0]
     except FileNotFoundError:
         raise ViduInputError(f"requests: {path} does not exist, seen from the machine that runs the task.") from None
     except UnicodeDecodeError as error:
@@ -314,7 +309,7 @@ def _text_of(path: str) -> str:
 
 def _array(text: str, path: str) -> list[Any]:
     try:
-        rows: list[Any] = json.loads(text)
+        rows: list[Any] = _parsed(text)
     except json.JSONDecodeError as error:
         raise ViduInputError(
             f"requests: {path} starts with a bracket and is not a JSON array ({_where(error)})."
@@ -327,10 +322,14 @@ def _lines(text: str, path: str) -> list[Any]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                rows.append(json.loads(line))
+                rows.append(_parsed(line))
             except json.JSONDecodeError as error:
                 problems.append(f"{path}, {_where(error, number)}")
     _refuse_one_object(text, path)
+    if problems and _has_object_over_lines(text):
+        raise ViduInputError(
+            f"requests: {path} has an object over several lines. Write one JSON object a line, or a JSON array."
+        )
     _raise_for(problems)
     return rows
 
@@ -342,7 +341,7 @@ def _where(error: json.JSONDecodeError, line: int | None = None) -> str:
 def _refuse_one_object(text: str, path: str) -> None:
     """Refuse a file that is a single object, over several lines or around the list of requests."""
     try:
-        whole = json.loads(text)
+        whole = _parsed(text)
     except ValueError:
         return
     if not isinstance(whole, dict):
@@ -350,14 +349,30 @@ def _refuse_one_object(text: str, path: str) -> None:
     lists = (value for name, value in whole.items() if name not in _KNOWN and isinstance(value, list))
     if "\n" in text.strip() or any(isinstance(row, dict) for rows in lists for row in rows):
         raise ViduInputError(
-            f"requests: {path} is one JSON object ({some_of(whole)}). Expected is JSON Lines, one request a line, or a "
+            f"requests: {path} is one JSON object ({some_of(whole)}). Write one JSON object a line, or a "
             "JSON array of requests."
         )
 
 
+def _has_object_over_lines(text: str) -> bool:
+    text = text.strip()
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return text.partition("\n")[0].strip() == "{"
+    return "\n" in text[:end]
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deeply", "", 0) from None
+
+
 def _json(text: str, name: str) -> Any:
     try:
-        return json.loads(text or "null") or {}
+        return _parsed(text or "null") or {}
     except ValueError as error:
         raise ViduInputError(f"{name}: is no JSON ({error}).") from None
 

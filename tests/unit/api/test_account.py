@@ -62,6 +62,8 @@ def test_a_default_port_makes_no_other_account(fields, plain):
         ({"host": "2001:db8::7"}, "https://[2001:db8::7]"),
         ({"host": "2001:DB8::7/vidu/", "port": 8443}, "https://[2001:db8::7]:8443/vidu"),
         ({"host": "https://[2001:db8::7]:8443/vidu"}, "https://[2001:db8::7]:8443/vidu"),
+        ({"host": "bücher.example:8443/ü"}, "https://xn--bcher-kva.example:8443/%C3%BC"),
+        ({"host": "STRASSE.straße.例え"}, "https://strasse.xn--strae-oqa.xn--r8jz45g"),
         ({"host": "http://relay.example", "extra": {"allow_http": True}}, "http://relay.example"),
         ({"host": "http://relay.example", "extra": {"allow_http": "true"}}, "http://relay.example"),
     ],
@@ -103,6 +105,8 @@ def test_the_key_never_goes_over_plain_http_to_another_machine(fields):
         "ftp://relay.example",
         "https://relay.example?key=1",
         "https://relay.example#part",
+        f"ü{'a' * 64}.example",
+        "ü..example",
     ],
 )
 def test_a_host_that_is_not_one_is_a_configuration_error(host):
@@ -172,21 +176,35 @@ def test_white_space_around_a_pasted_key_is_dropped():
         f" TOKEN\t{KEY}\n",
         f"Authorization: Token {KEY}",
         f"authorization:Bearer {KEY}",
+        f"Bearer: {KEY}",
+        f'"Bearer {KEY}"',
+        f"'Authorization: Bearer {KEY}'",
+        f'"Authorization": "Bearer {KEY}"',
+        f"Bearer '{KEY}'",
+        f"Bearer Bearer {KEY}",
+        f"Authorization: {KEY}",
+        f'"{KEY}"',
     ],
 )
-@pytest.mark.parametrize("scheme", ["Token", "Bearer", ""])
+@pytest.mark.parametrize("scheme", ["Token", "Bearer"])
 def test_a_key_is_taken_without_the_scheme_pasted_before_it(pasted, scheme):
     made = account_from_fields(password=pasted, extra={"auth_scheme": scheme})
     assert made.authorization == f"{scheme} {KEY}".strip()
     assert made.identity == account(extra={"auth_scheme": scheme}).identity
 
 
-@pytest.mark.parametrize("key", ["Token-1234567", "bearer_1234567", "TokenBearer", "abc Token def"])
+@pytest.mark.parametrize("scheme", ["", " "])
+@pytest.mark.parametrize("key", [f"Bearer {KEY}", f'"{KEY}"', f"Token: {KEY}"])
+def test_without_a_scheme_the_key_is_sent_as_it_is(key, scheme):
+    assert account_from_fields(password=f"{key}\n", extra={"auth_scheme": scheme}).authorization == key
+
+
+@pytest.mark.parametrize("key", ["Token-1234567", "bearer_1234567", "TokenBearer", "abc Token def", "token:1234567"])
 def test_a_key_that_only_looks_like_a_scheme_stays(key):
     assert account_from_fields(password=key).api_key == key
 
 
-@pytest.mark.parametrize("pasted", ["Token ", "Bearer", "Authorization: token"])
+@pytest.mark.parametrize("pasted", ["Token ", "Bearer", "Authorization: token", "Bearer:", '""', "Authorization:"])
 def test_a_scheme_without_a_key_is_no_key(pasted):
     with pytest.raises(ViduConfigurationError, match="no API key"):
         account_from_fields(password=pasted)
@@ -233,7 +251,7 @@ def test_null_says_that_a_host_lacks_an_endpoint():
     assert (made.cancel_path, made.list_path, made.credits_path) == (None, None, None)
 
 
-@pytest.mark.parametrize("null", ["null", "NULL", " null "])
+@pytest.mark.parametrize("null", ["null", "NULL", " null ", "None", "none"])
 def test_null_of_a_uri_is_null(null):
     names = ("cancel_path", "list_path", "credits_path", "timeout", "api_prefix", "auth_scheme", "verify", "proxy")
     assert account(extra=dict.fromkeys(names, null)) == account(extra=dict.fromkeys(names))
@@ -246,7 +264,12 @@ def test_null_of_a_uri_is_null(null):
         ({"timeout": 5, "list_path": None, "task_url": "", "verify": False}, []),
         ({"time_out": 5}, ["time_out (timeout?)"]),
         ({"Timeout": 5}, ["Timeout (timeout?)"]),
-        ({"base-url": "x", "lists_path": 1}, ["base-url", "lists_path (list_path?)"]),
+        ({"x-url": "x", "lists_path": 1}, ["x-url", "lists_path (list_path?)"]),
+        (
+            {"base_url": "x", "Base-URL": "x", "api_key": "x"},
+            ["base_url (host?)", "Base-URL (host?)", "api_key (password?)"],
+        ),
+        ({"ca_path": "x", "list_url": "x"}, ["ca_path", "list_url"]),
         ({"extra__vidu__timeout": 5}, ["extra__vidu__timeout (timeout?)"]),
     ],
 )

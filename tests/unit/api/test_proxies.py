@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_vidu.api.errors import Fate, ViduConfigurationError
-from airflow_provider_vidu.api.proxies import choose_proxy, is_bypassed, proxy_url
+from airflow_provider_vidu.api.proxies import choose_proxy, is_bypassed, login_apart, proxy_url
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,8 @@ def test_the_schemes_own_proxy_goes_before_the_one_for_all(url, proxies, chosen)
         ("[fd00::1]:3128", "http://[fd00::1]:3128"),
         (" HTTP://proxy.example:3128/ ", "http://proxy.example:3128"),
         ("https://proxy.example", "https://proxy.example"),
+        ("token@proxy.example", "http://token:@proxy.example"),
+        ("http://us%40er:p@ss:w%C3%A4@proxy.example", "http://us%40er:p@ss:w%C3%A4@proxy.example"),
     ],
 )
 def test_a_proxy_without_a_scheme_means_http(text, url):
@@ -102,6 +104,28 @@ def test_a_proxy_that_one_transport_cannot_use_is_refused_unquoted(text):
     assert "Nothing was sent" in str(caught.value)
     assert "hush" not in str(caught.value)
     assert caught.value.fate is Fate.PERMANENT
+
+
+@pytest.mark.parametrize(
+    "login",
+    ["us%3Aer:hush", ":hush", "", "user:hush%E2%82%AC", "user:hush€", "user:hush%E4", "user:1#hush", "u:1/hush"],
+)
+def test_a_login_that_the_transports_would_send_differently_is_refused_unquoted(login):
+    with pytest.raises(ViduConfigurationError) as caught:
+        proxy_url(f"http://{login}@proxy.example:3128", "HTTPS_PROXY", to_https=True)
+    assert "HTTPS_PROXY" in str(caught.value)
+    assert "percent-encode" in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_login_is_taken_off_a_proxy_and_put_into_a_header():
+    assert login_apart("http://us%40er:p%3Aass@proxy.example:3128") == (
+        "http://proxy.example:3128",
+        "Basic dXNAZXI6cDphc3M=",
+    )
+    assert login_apart("http://token:@[fd00::1]") == ("http://[fd00::1]", "Basic dG9rZW46")
+    assert login_apart("http://u:%C3%A4@p") == ("http://p", "Basic dTrk")
+    assert login_apart("https://proxy.example") == ("https://proxy.example", None)
 
 
 def test_tls_inside_tls_needs_a_python_whose_event_loop_can():

@@ -40,6 +40,13 @@ FORMS = {
     "percent-encoded": _percent(KEY),
     "percent-encoded twice": quote(_percent(KEY), safe=""),
     "percent-encoded break": f"{KEY[:9]}%0D%0A{KEY[9:]}",
+    "HTML": KEY.replace("/", "&#x2F;").replace("=", "&#61;"),
+    "HTML in HTML": KEY.replace("/", "&amp;#x2F;"),
+    "HTML entities": "".join(f"&#{ord(one)};" for one in KEY),
+    "breaks of a web page": "<br>".join(KEY[start : start + 5] for start in range(0, len(KEY), 5)),
+    "other breaks of a web page": "<wbr/>".join(KEY[start : start + 5] for start in range(0, len(KEY), 5)),
+    "invisible characters": "\u200b".join(KEY),
+    "soft hyphens and controls": "\xad\0\x1b".join(KEY),
 }
 
 
@@ -90,8 +97,10 @@ def _seconds(text):
     return min(once() for _ in range(3))
 
 
-@pytest.mark.parametrize("unit", ["v \n", "\\", "%", "%25", "25", "\\u0076 ", KEY[:7], " "])
+@pytest.mark.parametrize(
+    "unit", ["v \n", "\\", "%", "%25", "25", "\\u0076 ", KEY[:7], " ", "&#", "&amp;", "&#1", "<br"]
+)
 def test_work_grows_no_faster_than_the_text(unit):
     # Eight times the text: quadratic work would be 64 times as much.
-    for start in ("", "%", "\\"):
+    for start in ("", "%", "\\", "&"):
         assert _seconds(start + unit * 16_000) < 24 * _seconds(start + unit * 2_000)

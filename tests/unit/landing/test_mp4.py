@@ -96,3 +96,23 @@ def test_a_video_that_breaks_off_at_its_announced_length_is_not_whole(kept):
 def test_a_whole_one_is(boxes):
     assert is_mp4(boxes)
     check_whole(io.BytesIO(boxes), len(boxes))
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [b"\n" * 12, b"\0" * 20, b"Some text at the end", b"</body></html>", b"\xff" * 9, b"\0\0\0\4abcd", b"\0\0\0\1abcd"],
+)
+def test_what_is_no_box_behind_the_last_one_is_passed_over(behind):
+    for boxes in (MP4 + behind, MP4 + b"\0\0\0\x08free" + behind):
+        check_whole(io.BytesIO(boxes), len(boxes))
+    for cut in (MP4[:20] + behind, MP4[:12] + behind):
+        with pytest.raises(BrokenOff):
+            check_whole(io.BytesIO(cut), len(cut))
+
+
+@pytest.mark.parametrize("name", [b"moof", b"mdat", b"moov", b"free", b"uuid", b"mfra", b"sidx", b"udta"])
+def test_a_box_that_breaks_off_behind_the_last_one_is_not_passed_over(name):
+    for length in (b"\0\0\1\0", b"\0\0\0\1"):
+        cut = MP4 + length + name + bytes(9)
+        with pytest.raises(BrokenOff):
+            check_whole(io.BytesIO(cut), len(cut))

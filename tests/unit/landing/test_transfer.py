@@ -12,6 +12,7 @@ import socketserver
 import ssl
 import tempfile
 import threading
+import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -20,7 +21,7 @@ import trustme
 from _support.storage_host import MP4, serving
 
 from airflow_provider_vidu.api.account import Account
-from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
+from airflow_provider_vidu.api.errors import Fate, ViduError, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.landing import transfer
 from airflow_provider_vidu.landing.transfer import Transfer, announced, is_public
 from airflow_provider_vidu.landing.transfer import open_link as open_link_in_exchange
@@ -206,6 +207,40 @@ def test_a_file_that_comes_compressed_is_unpacked(storage):
     assert received(storage.url) == MP4 * 50
 
 
+def _raw_deflate(text):
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(text) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    [
+        ("deflate", zlib.compress(MP4 * 50)),
+        ("Deflate", _raw_deflate(MP4 * 50)),
+        ("gzip", gzip.compress(MP4 * 20) + gzip.compress(MP4 * 30)),
+        (
+            "gzip",
+            b"".join(gzip.compress(MP4[start : start + 1]) for start in range(len(MP4))) + gzip.compress(MP4 * 49),
+        ),
+        ("gzip", gzip.compress(MP4 * 50) + b"\0\0"),
+        ("gzip", gzip.compress(MP4 * 50) + b"\n"),
+    ],
+    ids=["zlib", "raw", "two members", "many members", "padding", "a line break"],
+)
+def test_every_form_of_compression_is_unpacked(storage, encoding, packed, monkeypatch):
+    for chunk in (transfer.CHUNK, 7):
+        monkeypatch.setattr(transfer, "CHUNK", chunk)
+        storage.answers = [(200, {"Content-Encoding": encoding}, packed)]
+        assert received(storage.url) == MP4 * 50
+
+
+@pytest.mark.parametrize("packed", [gzip.compress(MP4) + gzip.compress(MP4)[:-9], gzip.compress(MP4) + b"\x1f\x8b"])
+def test_a_second_member_that_breaks_off_is_no_end(storage, packed):
+    storage.answers = [(200, {"Content-Encoding": "gzip"}, packed)]
+    with pytest.raises(ViduUnavailableError, match="broke off"):
+        received(storage.url)
+
+
 def test_a_compressed_file_that_breaks_off_is_fetched_again(storage):
     packed = gzip.compress(MP4)
     storage.answers = [
@@ -232,6 +267,45 @@ def test_a_part_that_is_the_whole_is_taken(storage):
     assert received(storage.url) == MP4
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"Content-Range": f"bytes 0-{len(MP4) - 1}/*"},
+        {"Content-Range": f"bytes=0-{len(MP4) - 1}/{len(MP4)}"},
+        {"Content-Range": f" bytes 0-{len(MP4) - 1}/{len(MP4)} "},
+        {},
+    ],
+)
+def test_a_part_that_may_be_the_whole_is_taken(storage, told):
+    storage.answers = [(206, told, MP4)]
+    assert received(storage.url) == MP4
+
+
+@pytest.mark.parametrize("told", [f"bytes 0-{len(MP4)}/*", f"bytes=0-{len(MP4) + 5}/{len(MP4) + 6}"])
+def test_such_a_part_is_as_long_as_it_says(storage, told):
+    storage.answers = [(206, {"Content-Range": told}, MP4)]
+    with pytest.raises(ViduUnavailableError, match=f"after {len(MP4)} of"):
+        received(storage.url)
+
+
+@pytest.mark.parametrize(("etag", "kept"), [('"a"', True), ('"b"', False)])
+def test_the_rest_of_unknown_length_is_taken_if_it_is_of_the_same_file(storage, etag, kept):
+    storage.answers = [
+        (200, {"ETag": '"a"', "Content-Length": str(len(MP4))}, MP4[:500]),
+        (206, {"ETag": etag, "Content-Range": f"bytes 500-{len(MP4) - 1}/*"}, MP4[500:]),
+    ]
+    file = io.BytesIO()
+    transfer_ = Transfer(LOCAL, file, lambda head: None)
+    with pytest.raises(ViduUnavailableError, match="after 500"):
+        transfer_.receive(storage.url)
+    if kept:
+        transfer_.receive(storage.url)
+        assert file.getvalue() == MP4
+    else:
+        with pytest.raises(ViduUnavailableError, match="another part"):
+            transfer_.receive(storage.url)
+
+
 def test_a_part_that_nobody_asked_for_is_not_taken(storage):
     storage.answers = [(206, {"Content-Range": f"bytes 0-99/{len(MP4)}"}, MP4[:100])]
     with pytest.raises(ViduUnavailableError, match="another part"):
@@ -246,6 +320,72 @@ def test_the_stores_own_words_are_quoted(storage):
     file = io.BytesIO()
     with pytest.raises(ViduUnavailableError, match="not a video: AccessDenied: Request has expired"):
         Transfer(LOCAL, file, lambda head: "what is not a video").receive(storage.url)
+
+
+@pytest.mark.parametrize("status", [200, 403])
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            b"<Error><Code>AccessDenied</Code><Message>It has expired</Message><X>s</X></Error>",
+            "AccessDenied: It has expired",
+        ),
+        (
+            b'{"statusCode": "400", "error": "InvalidJWT", "message": "jwt \\"x\\" expired", "sig": "hush"}',
+            "InvalidJWT: jwt",
+        ),
+        (
+            b'\n{"error":{"code":"no","message":"gone, see https://s.example/v?sig=hush"}} ' + b" " * 9999,
+            "no: gone, see",
+        ),
+    ],
+    ids=["XML", "JSON", "JSON in JSON"],
+)
+def test_a_stores_words_are_quoted_at_any_status(storage, status, body, words):
+    storage.answers = [(status, {}, body)]
+    with pytest.raises(ViduUnavailableError, match=f": {words}") as caught:
+        Transfer(LOCAL, io.BytesIO(), lambda head: "what is not a video").receive(storage.url)
+    assert "hush" not in str(caught.value)
+
+
+def test_an_error_page_that_breaks_off_hides_no_status(storage):
+    storage.answers = [(403, {"Content-Length": "900"}, b"<Error><Code>AccessDenied</Code>")]
+    with pytest.raises(ViduUnavailableError, match="HTTP 403"):
+        received(storage.url)
+
+
+@pytest.mark.parametrize("form", ["secret-key", "SECRET-\nKEY", "secret&#45;key"])
+def test_a_key_that_a_content_endpoint_repeats_is_not_quoted(storage, form):
+    body = f"<Error><Code>AccessDenied</Code><Message>{form} is wrong</Message></Error>".encode()
+    account = replace(LOCAL, base_url=storage.url)
+    for answer in ((200, {}, body), (403, {}, body), (302, {"Location": f"ftp://x.example/{form}"}, b"")):
+        storage.answers = [(401, {}, body), answer]
+        with pytest.raises(ViduError) as caught:
+            Transfer(account, io.BytesIO(), lambda head: f"what is not a video ({head[:8]!r})").receive(
+                f"{storage.url}/c/7"
+            )
+        assert storage.headers[-1]["Authorization"] == "Token secret-key"
+        assert "secret" not in str(caught.value).lower()
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://storage.example:99999/v.mp4?sig=hush",
+        "https://storage.example:x/v.mp4?sig=hush",
+        "https://[::1/v.mp4?sig=hush",
+        "https://exa℀mple/v.mp4?sig=hush",
+        f"https://{'a' * 64}.example/v.mp4?sig=hush",
+        "https:///v.mp4?sig=hush",
+    ],
+)
+@pytest.mark.parametrize("is_redirect", [False, True])
+def test_a_link_that_is_none_is_an_error_of_the_host(storage, link, is_redirect):
+    if is_redirect:
+        storage.answers = [(302, {"Location": link.encode().decode("latin-1")}, b"")]
+    with pytest.raises(ViduUnavailableError) as caught:
+        open_link(LOCAL, storage.url if is_redirect else link, {})
+    assert "hush" not in str(caught.value)
 
 
 def test_a_content_endpoint_of_the_api_gets_the_key_once_it_asks(storage):
@@ -294,6 +434,12 @@ def test_asking_what_a_link_leads_to_fetches_one_byte(storage):
     storage.file, storage.etag = MP4, '"0123456789abcdef0123456789ABCDEF"'
     assert announced(LOCAL, storage.url) == (len(MP4), "0123456789abcdef0123456789abcdef")
     assert [headers["Range"] for headers in storage.headers] == ["bytes=0-0"]
+
+
+@pytest.mark.parametrize("told", [{}, {"Content-Range": "bytes 0-0/*"}, {"Content-Range": "items 0-0/7"}])
+def test_the_length_of_one_byte_is_not_that_of_the_file(storage, told):
+    storage.answers = [(206, told, b"x")]
+    assert announced(LOCAL, storage.url) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -427,6 +573,27 @@ def test_a_proxy_of_the_private_network_is_used_and_looks_names_up_itself(names,
             open_link(account, f"https://{address}/v.mp4", {}, {"10.0.0.9"})
 
 
+@pytest.mark.parametrize(
+    ("login", "sent"), [("token:", "dG9rZW46"), ("us%40er:p%3Aass", "dXNAZXI6cDphc3M="), ("u:%C3%A4", "dTrk")]
+)
+def test_a_proxys_login_reaches_it_as_from_the_client(monkeypatch, login, sent):
+    heard = []
+
+    class Proxy(socketserver.StreamRequestHandler):
+        def handle(self):
+            while line := self.rfile.readline().strip():
+                heard.append(line.decode())
+            self.wfile.write(b"HTTP/1.1 407 Not You\r\n\r\n")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.handle_request, daemon=True).start()
+        account = replace(PUBLIC, proxy=f"http://{login}@127.0.0.1:{proxy.server_address[1]}")
+        with pytest.raises(ViduUnavailableError, match="407"):
+            open_link(account, "https://storage.example/v.mp4", {})
+    assert heard[0].startswith("CONNECT storage.example:443 ")
+    assert f"Proxy-Authorization: Basic {sent}" in heard
+
+
 @pytest.mark.parametrize("link", ["http://storage.example/v.mp4", "http://127.0.0.1/v.mp4", "ftp://x.example/v.mp4"])
 def test_plain_http_is_for_a_local_vidu_only(names, link):
     with pytest.raises(ViduLandingError, match="not https"):
@@ -458,6 +625,11 @@ def test_a_certificate_of_nobody_is_not_believed(names, storage, monkeypatch):
         ("240.0.0.1", False),
         ("::", False),
         ("2606:4700::1111", True),
+        ("3fff::1", False),
+        ("3fff:1000::1", True),
+        ("2606:4700::5efe:7f00:1", False),
+        ("2606:4700::200:5efe:a00:1", False),
+        ("2606:4700::5efe:808:808", True),
     ],
 )
 def test_only_globally_routable_addresses_are_public(address, public):

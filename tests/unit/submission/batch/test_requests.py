@@ -8,6 +8,7 @@ import base64
 import json
 import logging
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -122,6 +123,8 @@ def test_a_file_of_requests_is_read_however_it_was_saved(tmp_path, text, encodin
         (b'{"image": "a.png"}', r"item 0: no such field: image \(images\?\)\. Nothing"),
         (b'{"images": "a.png", "zoom": 1}', r"no such field: zoom; a field newer than this release goes into extra_p"),
         (b"\xef\xbb\xbf\n", "is empty"),
+        (b"[" * 100_000, "is not a JSON array .*nested too deeply"),
+        (b'{"a":' * 100_000, "line 1, column 1: nested too deeply"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(tmp_path, content, told):
@@ -129,6 +132,41 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path, content, told):
     path.write_bytes(content)
     with pytest.raises(ViduInputError, match=told):
         read_requests(str(path), None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(ROWS[0], indent=2),
+        json.dumps(ROWS[0], indent=2).replace("\n", "\r\n"),
+        "\n".join(json.dumps(row, indent=2) for row in ROWS),
+        json.dumps(ROWS[0]).replace(", ", ",\n "),
+        json.dumps(ROWS[0], indent=2)[:-1] + ",}",
+    ],
+    ids=["one", "Windows lines", "two", "another style", "broken"],
+)
+def test_an_object_over_several_lines_is_said_once(tmp_path, text):
+    path = tmp_path / "requests.jsonl"
+    path.write_text(text)
+    with pytest.raises(ViduInputError, match="one JSON object a line, or a JSON array") as caught:
+        read_requests(str(path), None)
+    assert "line 2" not in str(caught.value)
+
+
+def test_defaults_that_nest_too_deeply_are_no_json():
+    with pytest.raises(ViduInputError, match="nested too deeply"):
+        read_requests([FIELDS], "[" * 100_000)
+
+
+@pytest.mark.parametrize("name", ["sub dir", "PO# 1", "100%25", "q?"])
+@pytest.mark.parametrize("start", ["file://", "local://"])
+def test_the_uri_of_an_asset_event_leads_to_its_file(tmp_path, name, start):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "r.jsonl").write_text('{"images": "%20.png"}')
+    (tmp_path / name / "%20.png").write_bytes(PNG)
+    for path in (f"{start}{tmp_path}/{name}/r.jsonl", f"{start}{tmp_path}/{quote(name)}/r.jsonl"):
+        (read,) = read_requests(path, None)
+        assert read.wire(logging.getLogger())["images"][0].startswith("data:image/png;base64,")
 
 
 @pytest.mark.parametrize("images", ["pictures/cat.png", "./pictures/cat.png", ["pictures/cat.png"]])
