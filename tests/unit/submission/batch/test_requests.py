@@ -118,7 +118,7 @@ def test_a_file_of_requests_is_read_however_it_was_saved(tmp_path, text, encodin
         (b'{"prompt": "a"}, {"prompt": "b"}\n', r"requests\.jsonl, line 1, column 16: Extra data(?!.*column 16)"),
         (b'[{"prompt": "a"}\n {"prompt": "b"}]', r"is not a JSON array \(line 2, column 2: Expecting"),
         (json.dumps({"requests": ROWS}).encode(), r"one JSON object \(requests\).*JSON object a line, or a JSON array"),
-        (json.dumps({"rows": ROWS}, indent=1).encode(), r"one JSON object \(rows\).*JSON object a line, or a JSON array"),
+        (json.dumps({"rows": ROWS}, indent=1).encode(), r"one JSON object \(rows\).*object a line, or a JSON array"),
         (json.dumps(ROWS[0], indent=1).encode(), r"one JSON object .*JSON object a line, or a JSON array"),
         (b'{"image": "a.png"}', r"item 0: no such field: image \(images\?\)\. Nothing"),
         (b'{"images": "a.png", "zoom": 1}', r"no such field: zoom; a field newer than this release goes into extra_p"),
