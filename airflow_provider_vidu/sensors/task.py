@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue, conf
 
@@ -20,9 +18,7 @@ from airflow_provider_vidu.operators.resumption import ResumesAcrossReleases
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_vidu.api.errors import ViduError
-    from airflow_provider_vidu.api.tasks import ViduTask
-    from airflow_provider_vidu.client import ViduClient
+    from airflow_provider_vidu.execution.sensing import SensorExecution
 
 #: Seconds between pokes of a worker, and between reschedules, where the author does not say.
 DEFAULT_POKE_INTERVAL = 15.0
@@ -125,20 +121,9 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
     def _wait(self, context: Context) -> Any:
         if not self.deferrable:
             if self.fixed_interval is None:
-                self.poke_interval = self._account_interval() or self.poke_interval
+                self.poke_interval = self._execution().account_interval() or self.poke_interval
             return super().execute(context)
-        from airflow_provider_vidu.waiting.wait import hints_of
-
-        began = time.time()
-        record = self._look(context)
-        if record is not None:
-            # A task that has ended already is not worth a triggerer.
-            return record
-        known = self._known()
-        seconds = float(self.timeout)
-        if self.execution_timeout is not None:
-            seconds = min(seconds, self.execution_timeout.total_seconds())
-        return self._defer(known, hints_of(known).to_json(), began + seconds)
+        return self._execution().wait(context)
 
     def _wait_in_worker(self) -> None:
         super()._wait_in_worker()
@@ -152,7 +137,7 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
         :param context: Airflow's.
         :return: True with the task record once there is a video.
         """
-        record = self._look(context)
+        record = self._execution().look(context)
         return False if record is None else PokeReturnValue(is_done=True, xcom_value=record)
 
     def execute_complete(
@@ -175,157 +160,9 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
         :param end_time: the deadline, epoch seconds.
         :return: the task record.
         """
-        from airflow_provider_vidu.api.errors import (
-            ViduError,
-            ViduRateLimitError,
-            ViduStillRunningError,
-            ViduUnavailableError,
-        )
-        from airflow_provider_vidu.reporting import metrics
-        from airflow_provider_vidu.waiting.wait import Next, after_resuming, for_other_task, waited
+        return self._execution().complete(context, event, task_id, known, hints, end_time)
 
-        event = event if isinstance(event, Mapping) else {}
-        task = self._known(known or task_id)
-        try:
-            with self._client() as client:
-                return self._seen(context, waited(client, task, event))
-        except (ViduStillRunningError, ViduUnavailableError, ViduRateLimitError) as error:
-            then = after_resuming(event, task.task_id, end_time, time.time())
-            if then is Next.GIVE_UP:
-                # A retry looks on: neither the task nor the time is at its end.
-                error = ViduUnavailableError(error.message, task_id=task.task_id, state=error.state)
-            elif then is Next.WAIT_ON and end_time is not None:
-                self.log.warning("Waiting on for Vidu task %s: %s", task.task_id, error.message)
-                self._defer(task, hints or {}, end_time)
-            self._end(error)
-        except ViduError as error:
-            metrics.failed(error, task.model)
-            self._end(for_other_task(error))
+    def _execution(self) -> SensorExecution:
+        from airflow_provider_vidu.execution.sensing import SensorExecution
 
-    # -- steps ------------------------------------------------------------------------------------------------
-
-    def _client(self) -> ViduClient:
-        from airflow_provider_vidu.hooks.vidu import ViduHook
-
-        return ViduHook(self.vidu_conn_id).get_conn()
-
-    def _end(self, error: ViduError) -> NoReturn:
-        from airflow.providers.common.compat.sdk import AirflowSkipException
-
-        from airflow_provider_vidu.exceptions import SensorOutcome, log_lines, sensor_outcome
-
-        outcome = sensor_outcome(error, soft_fail=self.soft_fail)
-        if getattr(self, "never_fail", False):
-            outcome = AirflowSkipException(str(error))
-        is_skipped = isinstance(outcome, AirflowSkipException)
-        # Airflow's own line about a skip is folded away in its UI.
-        log_lines(error, logging.WARNING if is_skipped else logging.ERROR)
-        if self.soft_fail and not is_skipped:
-            # The base class would skip for it, in some modes.
-            raise SensorOutcome(outcome) from None
-        raise outcome from None
-
-    def _account_interval(self) -> float | None:
-        from airflow_provider_vidu.api.errors import ViduError
-
-        try:
-            with self._client() as client:
-                return client.account.poll_interval
-        except ViduError:
-            # The first look says what is wrong, where soft_fail sees it.
-            return None
-
-    def _known(self, record: Mapping[str, Any] | str | None = None) -> ViduTask:
-        from airflow_provider_vidu.api.errors import ViduInputError
-        from airflow_provider_vidu.waiting.wait import given_task
-
-        try:
-            return given_task(record or self.vidu_task)
-        except ViduInputError as error:
-            self._end(error)
-
-    def _look(self, context: Context) -> dict[str, Any] | None:
-        """Look once: the record, None while it runs or Vidu cannot be reached, an exception for everything else."""
-        from airflow_provider_vidu.api.errors import (
-            Fate,
-            ViduAuthError,
-            ViduError,
-            ViduNotFoundError,
-            ViduRateLimitError,
-            ViduStillRunningError,
-            ViduUnavailableError,
-        )
-        from airflow_provider_vidu.reporting import metrics
-        from airflow_provider_vidu.reporting.lineage import show
-        from airflow_provider_vidu.waiting.schedule import REFUSALS
-        from airflow_provider_vidu.waiting.wait import for_other_task, video_of
-
-        known = self._known()
-        try:
-            show(self, known)
-            with self._client() as client:
-                record = self._seen(context, video_of(client, known))
-        except ViduStillRunningError as error:
-            self._refusals = 0
-            self.log.info("Vidu task %s: %s.", known.task_id, error.state or "no state")
-        except (ViduUnavailableError, ViduRateLimitError) as error:
-            # An outage says nothing of the task: its wait ends at its own deadline.
-            self.log.warning("%s", error)
-        except (ViduAuthError, ViduNotFoundError) as error:
-            # One alone can be a hiccup. A deferrable sensor leaves the counting to its trigger; a rescheduled one
-            # forgets it, so that there a retry has to bear it.
-            self._refusals = getattr(self, "_refusals", 0) + 1
-            if self.reschedule and not self.deferrable:
-                error.fate = Fate.RETRYABLE
-                metrics.failed(error, known.model)
-                self._end(error)
-            if self._refusals >= REFUSALS:
-                metrics.failed(error, known.model)
-                self._end(error)
-            self.log.warning("%s", error)
-        except ViduError as error:
-            metrics.failed(error, known.model)
-            self._end(for_other_task(error))
-        else:
-            return record
-        return None
-
-    def _seen(self, context: Context, task: ViduTask) -> dict[str, Any]:
-        """Hand over a task that has its video."""
-        from airflow_provider_vidu.reporting import metrics
-        from airflow_provider_vidu.reporting.lineage import hand_over
-        from airflow_provider_vidu.waiting.wait import ended_line, seconds_of
-
-        seconds = seconds_of(task, None, time.time())
-        self.log.info("%s", ended_line(task, seconds))
-        metrics.completed(task.model, task.credits, seconds)
-        return hand_over(self, context, task)
-
-    def _defer(self, task: ViduTask, hints: Mapping[str, Any], end_time: float) -> NoReturn:
-        from airflow_provider_vidu.triggers.task import wait_in_triggerer
-
-        wait_in_triggerer(
-            self,
-            task.task_id,
-            vidu_conn_id=self.vidu_conn_id,
-            end_time=end_time,
-            poll_interval=self.fixed_interval,
-            cancel_on_kill=False,
-            hints=hints,
-            known=task.record(),
-            end_task=self._ends_in_triggerer and self._may_end_in_triggerer(),
-        )
-
-    def _may_end_in_triggerer(self) -> bool:
-        from airflow_provider_vidu import compat
-
-        if compat.task_success_event() is None:
-            self.log.info("end_from_trigger: a trigger of this Airflow cannot end a task; a worker will.")
-            return False
-        if self.on_success_callback or compat.is_success_listened_to():
-            self.log.info(
-                "end_from_trigger: a callback or listener waits for this success; a worker will end the task."
-            )
-            return False
-        # Only a worker marks an XCom as the result of its DAG.
-        return not getattr(self, "returns_dag_result", False)
+        return SensorExecution(self)

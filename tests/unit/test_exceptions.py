@@ -18,6 +18,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.exceptions import lines_of, raise_for_airflow
+from airflow_provider_vidu.execution.sensing import SensorExecution
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
 from airflow_provider_vidu.submission.tries import Try
 
@@ -60,7 +61,7 @@ def test_details_are_logged_before_the_exception_is_raised(caplog):
 
 
 @pytest.mark.parametrize("fate", [Fate.PERMANENT, Fate.RETRYABLE])
-@pytest.mark.parametrize("raise_", [raise_for_airflow, ViduTaskSensor(task_id="t", vidu_task="1")._end])
+@pytest.mark.parametrize("raise_", [raise_for_airflow, SensorExecution(ViduTaskSensor(task_id="t", vidu_task="1")).end])
 def test_a_failure_has_one_traceback(fate, raise_):
     def fail():
         try:
