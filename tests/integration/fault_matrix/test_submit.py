@@ -45,12 +45,13 @@ NOT_ACCEPTED = {
     "409 before accept": Fault.refuse(409),
     "499 before accept": Fault.refuse(499),
     "200 with an error": Fault.error_in_200(),
+    # A 303 says that the POST was processed, and where to see what came of it.
+    "303 before accept": Fault.refuse(303, location=ELSEWHERE),
 }
 # The POST created nothing, and its client knows: the try ends, and the next one may send it without a look.
 REFUSALS = {
     "refused connection": (REFUSED, ViduUnavailableError),
     "302": (Fault.refuse(302, location=ELSEWHERE), ViduConfigurationError),
-    "303": (Fault.refuse(303, location=ELSEWHERE), ViduConfigurationError),
     "307": (Fault.refuse(307, location=ELSEWHERE), ViduConfigurationError),
     "400": (Fault.refuse(400), ViduRequestError),
     "401": (Fault.refuse(401), ViduRequestError),
