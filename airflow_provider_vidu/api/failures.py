@@ -20,24 +20,36 @@ from airflow_provider_vidu.api.errors import REASONS, REFUSALS, is_vidus, says_n
 from airflow_provider_vidu.api.messages import quoted
 
 # Fields that have the words, the most specific first.
-_WORDS = ("err_msg", "fail_reason", "task_status_msg", "message", "error", "msg")
+_WORDS = ("err_msg", "fail_reason", "task_status_msg", "message", "error", "msg", "detail")
 # What relays say of a request that went well.
 _NO_WORDS = frozenset({"success", "succeeded", "succeed", "ok"})
 # Fields of an envelope that are filled only where the request has failed.
 _COMPLAINTS = ("error", "errors", "err_code", "reason", "detail")
+# Codes of relays, as they and Vidu spell them. Vidu's own reasons are known only as they are.
+_CODES = {re.sub(r"[^a-z]", "", code.lower()): code for code in REASONS if code[0].islower()}
 # How often one reply may hold another as text.
 _MOST_NESTED = 3
 # A reason of Vidu's inside a text: no English word is written like this.
 _REASON = re.compile(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b")
 
-# What one-api, new-api and one-hub say where they give no code. A reply that begins so comes before anything is sent
+# What relays say of an empty balance where they give no code. A reply that begins so comes before anything is sent
 # upstream; further inside a message, the words may be about a refund or an echo of the request.
-_EMPTY_BALANCE = re.compile(r"\s*(?:用户|令牌)?(?:剩余)?额度不足|\s*预扣费额度失败")
-_EMPTY_BALANCE_IN_A_REFUSAL = re.compile(
-    r"额度不足|额度已用尽|余额不足|(?<!返还)预扣费额度失败"
-    r"|insufficient (?:user |account |token )?(?:quota|balance|credits?)"
-    r"|(?:user|token) quota is not enough|pre-consume quota failed",
+_EMPTY_BALANCE = re.compile(
+    r"\s*(?:您的|你的|当前|该)?(?:用户|令牌|账户|账号)?(?:剩余)?(?:额度|余额|积分)(?:不足|已用尽)|\s*预扣费额度失败"
+    r"|\s*(?:your )?(?:insufficient|not enough) (?:user |account |token )?(?:quota|balance|credits?|funds)\b"
+    r"|\s*(?:your )?(?:account |credit )?(?:balance|credits?) (?:is|are) (?:insufficient|not enough|too low)\b",
     re.IGNORECASE,
+)
+_EMPTY_BALANCE_IN_A_REFUSAL = re.compile(
+    r"(?:额度|余额|积分|配额)(?:不足|已用尽)|(?<!返还)预扣费额度失败"
+    r"|(?:insufficient|not enough) (?:user |account |token )?(?:quota|balance|credits?|funds)\b"
+    r"|\b(?:quota|balance|credits?|funds) (?:(?:is|are) )?(?:insufficient|not enough|too low|exhausted)\b"
+    r"|pre-consume quota failed|exceeded your current quota",
+    re.IGNORECASE,
+)
+# Then it is a limit of tasks or requests at once: it passes.
+_OF_A_RATE = re.compile(
+    r"并发|频率|速率|每(?:秒|分|小时|天|日)|concurren|rate.?limit|\bper (?:second|minute|hour|day)\b", re.IGNORECASE
 )
 _NO_CHANNEL = re.compile(r"无可用渠道|no available channels? for model", re.IGNORECASE)
 
@@ -72,6 +84,8 @@ def read_error(status: int, body: Any) -> Failure:
     code = fields.get("code")
     reason = _text(fields.get("reason") or fields.get("err_code") or (code if isinstance(code, str) else None))
     words = _words_of(fields)
+    if reason not in REASONS:
+        reason = next(filter(None, map(_code_in, (reason, fields.get("type"), words))), reason)
     metadata = fields.get("metadata")
     return Failure(
         reason=_reason_of_a_sentence(status, reason, words) or reason,
@@ -154,7 +168,10 @@ def _innermost(body: Any) -> tuple[Mapping[str, Any], bool]:
         elif isinstance(error, str) and not fields.get("message"):
             fields = {**fields, "message": error}
         inner = _object_in(fields.get("message"))
-        if not (inner.get("message") or inner.get("reason") or inner.get("error")):
+        detail = fields.get("detail")
+        if not inner and isinstance(detail, Mapping):
+            inner = detail
+        if not (inner.get("message") or inner.get("msg") or inner.get("reason") or inner.get("error")):
             break
         fields, is_nested = inner, True
     return fields, is_nested
@@ -182,13 +199,23 @@ def _words_of(fields: Mapping[str, Any]) -> str:
     return ""
 
 
+def _code_in(text: Any) -> str | None:
+    """Return the known code of a relay that a text is, however it is spelled."""
+    is_code = isinstance(text, str) and re.fullmatch(r"[A-Za-z_-]+", text)
+    return _CODES.get(re.sub(r"[^a-z]", "", text.lower())) if is_code else None
+
+
 def _reason_of_a_sentence(status: int, reason: str | None, words: str) -> str | None:
     """Return the code that belongs to a known sentence, where the reply has no code that says more."""
-    if _EMPTY_BALANCE.match(words):
+    if _EMPTY_BALANCE.match(words) and not _OF_A_RATE.search(words):
         return "insufficient_user_quota"
     if reason in REASONS and reason not in {"Unauthorized", "Forbidden", "QuotaExceeded", "TooManyRequests"}:
         return None
-    if not says_nothing_of_the_request(status) and _EMPTY_BALANCE_IN_A_REFUSAL.search(words):
+    if (
+        not says_nothing_of_the_request(status)
+        and _EMPTY_BALANCE_IN_A_REFUSAL.search(words)
+        and not _OF_A_RATE.search(words)
+    ):
         return "insufficient_user_quota"
     return "model_not_found" if status == 503 and _NO_CHANNEL.search(words) else None
 

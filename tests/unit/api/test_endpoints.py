@@ -298,6 +298,25 @@ EMPTY = [
     {"message": json.dumps({"error": {"message": "用户额度不足", "code": "insufficient_user_quota"}})},
     {"error": "用户额度不足"},
     {"reason": "BadRequest", "message": "用户额度不足"},
+    {"code": 402, "msg": "余额不足", "data": None},
+    {"error": {"message": "账户余额不足，请充值 (m)"}},
+    {"error": {"message": "该令牌额度已用尽 TokenStatusExhausted[m]"}},
+    {"message": "m", "code": "INSUFFICIENT_BALANCE"},
+    {"error": {"type": "insufficient_user_quota", "message": "m"}},
+    {"error": {"message": "Insufficient account balance", "code": ""}},
+    {"error": "insufficient_user_quota"},
+    {"detail": "Insufficient balance, m"},
+]
+#: Words further inside a message, or of a code that a host has made up, tell an empty balance only in a refusal.
+EMPTY_IN_A_REFUSAL = [
+    {"error": {"message": "Your balance is insufficient", "code": "insufficient_balance"}},
+    {"error": {"message": "You have not enough credits"}},
+    {"error": {"message": "任务积分不足"}},
+    {"error": {"message": "top up", "code": "payment_required"}},
+    {"error": {"message": "the token's quota is exhausted", "code": "x"}},
+    {"error": {"message": "Your credit balance is too low", "type": "invalid_request_error"}},
+    {"error": {"message": "You exceeded your current quota, please check your plan", "type": "insufficient_quota"}},
+    {"detail": {"msg": "Insufficient balance"}},
 ]
 SATURATED = {"error": {"message": "当前分组上游负载已饱和，请稍后再试", "type": "new_api_error", "code": "rate_limit"}}
 
@@ -313,9 +332,16 @@ def test_an_empty_balance_is_one_at_any_status(status, answer):
     with pytest.raises(ViduCreditError) as caught:
         parse_create(status, {"Retry-After": "5"}, body(answer))
     assert caught.value.fate is Fate.PERMANENT
-    assert any(words in str(caught.value) for words in ("m", "用户额度不足", "预扣费额度失败"))
+    assert any(words in str(caught.value) for words in ("m", "额度不足", "额度失败", "余额不足", "nsuffi"))
     if status != 200:
         assert isinstance(parse_error(status, {}, body(answer)), ViduCreditError)
+
+
+@pytest.mark.parametrize("status", [400, 403, 429])
+@pytest.mark.parametrize("answer", EMPTY_IN_A_REFUSAL, ids=str)
+def test_a_refusal_tells_an_empty_balance_in_any_words(status, answer):
+    with pytest.raises(ViduCreditError):
+        parse_create(status, {}, body(answer))
 
 
 @pytest.mark.parametrize(
@@ -324,6 +350,12 @@ def test_an_empty_balance_is_one_at_any_status(status, answer):
         (429, SATURATED, ViduRateLimitError),
         (429, {"reason": "QuotaExceeded", "message": "quota exceeded"}, ViduRateLimitError),
         (400, {"reason": "FieldInvalid", "message": "prompt: insufficient balance"}, ViduRequestError),
+        (429, {"message": "并发额度不足"}, ViduRateLimitError),
+        (429, {"message": "当前分组负载饱和, 并发额度不足"}, ViduRateLimitError),
+        (429, {"message": "每分钟请求额度不足"}, ViduRateLimitError),
+        (429, {"message": "Insufficient concurrency quota"}, ViduRateLimitError),
+        (429, {"message": "Rate limit: insufficient quota for requests per minute"}, ViduRateLimitError),
+        (500, {"message": "额度不足, 并发"}, ViduUnavailableError),
         (403, {"message": "返还预扣费额度失败"}, ViduAuthError),
         (403, {"reason": "Forbidden", "message": "no"}, ViduAuthError),
     ],
@@ -392,6 +424,8 @@ def test_vidus_refusal_inside_a_5xx_has_its_own_fate(wrap, reason, code, kind, f
         {"code": "get_channel_failed", "message": "分组 default 下模型 viduq3 的可用渠道不存在（retry）"},
         {"message": "返还预扣费额度失败"},
         {"message": "upstream said: insufficient balance"},
+        {"message": "timeout; your balance is insufficient for a retry"},
+        {"message": "Model not found"},
     ],
     ids=str,
 )
@@ -1152,7 +1186,8 @@ def test_a_broken_balance_is_an_outage(answer):
             "scheduled",
         ),
         ({"message": 5}, None, "5"),
-        ({"message": None, "detail": "d"}, None, '"detail": "d"'),
+        ({"message": None, "detail": "d"}, None, "Vidu answered: d ("),
+        ({"detail": [{"loc": ["body", "prompt"], "msg": "d"}]}, None, '"prompt"'),
         ({"message": '{"a": 1}'}, None, '{"a": 1}'),
         ({"message": "[1]"}, None, "[1]"),
         ({"reason": ["a"], "message": "m"}, "['a']", "m"),
