@@ -310,6 +310,12 @@ REFUSALS = frozenset(
     and reason not in {"InternalServiceFailure", "Conflict", "Canceled", "Unknown", "UserCancelled"}
 )
 
+#: Those of a request's content or of the balance: a refusal even without Vidu's own status beside it. ``BadRequest`` is
+#: a word of other gateways, too.
+ONLY_REFUSALS = frozenset(reason for reason in REFUSALS if REASONS[reason] in {_INPUT, _MODERATION, _CREDITS}) - {
+    "BadRequest"
+}
+
 
 def fate_of_reason(reason: str | None) -> Fate:
     """

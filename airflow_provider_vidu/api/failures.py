@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_vidu.api.errors import REASONS, REFUSALS, is_vidus, says_nothing_of_the_request
+from airflow_provider_vidu.api.errors import ONLY_REFUSALS, REASONS, REFUSALS, is_vidus, says_nothing_of_the_request
 from airflow_provider_vidu.api.messages import quoted
 
 # Fields that have the words, the most specific first.
@@ -27,8 +27,16 @@ _NO_WORDS = frozenset({"success", "succeeded", "succeed", "ok"})
 _COMPLAINTS = ("error", "errors", "err_code", "reason", "detail")
 # Codes of relays, as they and Vidu spell them. Vidu's own reasons are known only as they are.
 _CODES = {re.sub(r"[^a-z]", "", code.lower()): code for code in REASONS if code[0].islower()}
-# How often one reply may hold another as text.
+# How often one reply may hold another.
 _MOST_NESTED = 3
+# The fields that hold it.
+_HOLDERS = ("message", "msg", "detail", "data")
+# The words of relays before and after a reply that they quote whole.
+_BEFORE_A_REPLY = re.compile(
+    r"\s*(?:bad |upstream )?(?:response )?status(?:[ _]code)?[ :=]*4\d\d[ ,:;]*(?:body|response|message)?[ :=]*(?=\{)",
+    re.IGNORECASE,
+)
+_AFTER_A_REPLY = re.compile(r"\s*(?:\(request id[^()]*\))?\s*", re.IGNORECASE)
 # A reason of Vidu's inside a text: no English word is written like this.
 _REASON = re.compile(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b")
 
@@ -158,7 +166,7 @@ def _is_filled(value: Any) -> bool:
 
 
 def _innermost(body: Any) -> tuple[Mapping[str, Any], bool]:
-    """Return the error that a reply is about, and whether another reply had it as text."""
+    """Return the error that a reply is about, and whether another reply had it inside."""
     fields = body if isinstance(body, Mapping) else {}
     is_nested = False
     for _ in range(_MOST_NESTED):
@@ -167,25 +175,36 @@ def _innermost(body: Any) -> tuple[Mapping[str, Any], bool]:
             fields = error
         elif isinstance(error, str) and not fields.get("message"):
             fields = {**fields, "message": error}
-        inner = _object_in(fields.get("message"))
-        detail = fields.get("detail")
-        if not inner and isinstance(detail, Mapping):
-            inner = detail
-        if not (inner.get("message") or inner.get("msg") or inner.get("reason") or inner.get("error")):
+        inner = next(filter(None, (_reply_in(name, fields.get(name)) for name in _HOLDERS)), None)
+        if inner is None:
             break
         fields, is_nested = inner, True
     return fields, is_nested
 
 
+def _reply_in(name: str, value: Any) -> Mapping[str, Any] | None:
+    """Return the reply that a field of another one holds, as an object or as text."""
+    inner = value if isinstance(value, Mapping) else _object_in(value)
+    if name == "data":
+        # A task's may be here, too.
+        return inner if is_vidus(_text(inner.get("reason"))) else None
+    return inner if any(inner.get(field) for field in ("message", "msg", "reason", "error")) else None
+
+
 def _object_in(text: Any) -> Mapping[str, Any]:
-    # "(request id: …)" may follow it.
-    if not isinstance(text, str) or not text.lstrip().startswith("{"):
+    if not isinstance(text, str):
+        return {}
+    before = _BEFORE_A_REPLY.match(text)
+    start = before.end() if before else len(text) - len(text.lstrip())
+    if not text.startswith("{", start):
         return {}
     try:
-        value, _ = json.JSONDecoder().raw_decode(text.lstrip())
+        value, end = json.JSONDecoder().raw_decode(text, start)
     except (ValueError, RecursionError):
         return {}
-    return value if isinstance(value, dict) else {}
+    # Words behind one that has words before it may be of another attempt.
+    is_one = before is None or _AFTER_A_REPLY.fullmatch(text, end)
+    return value if isinstance(value, dict) and is_one else {}
 
 
 def _words_of(fields: Mapping[str, Any]) -> str:
@@ -222,7 +241,9 @@ def _reason_of_a_sentence(status: int, reason: str | None, words: str) -> str | 
 
 def _status_of_vidus_refusal(status: int, reason: str | None, code: Any, *, is_nested: bool) -> int | None:
     # Vidu's code repeats the status of its own reply.
-    own = 400 if code is None and is_nested else code
+    own = int(code) if isinstance(code, str) and re.fullmatch(r"[0-9]{3}", code) else code
+    if not isinstance(own, int) and ((is_nested and not code) or reason in ONLY_REFUSALS):
+        own = 400
     if reason not in REFUSALS or not isinstance(own, int) or own == status or says_nothing_of_the_request(own):
         return None
     return own

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import datetime, timedelta, timezone
 from urllib.parse import parse_qsl, urlsplit
@@ -392,8 +393,31 @@ def test_a_relay_without_a_channel_has_created_nothing(answer):
         lambda text: {"code": "fail_to_fetch_task", "message": text, "data": None},
         lambda text: {"error": {"message": f"{text} (request id: 2026)", "type": "t", "code": ""}},
         lambda text: {"message": json.dumps({"code": "c", "message": text})},
+        lambda text: {"message": f"bad response status code 400, body: {text}"},
+        lambda text: {"code": "fail", "message": f"status 400: {text} (request id: 2026)"},
+        lambda text: {"message": json.loads(text)},
+        lambda text: {"error": {"message": json.loads(text)}},
+        lambda text: {"code": 500, "message": "upstream", "data": json.loads(text)},
+        lambda text: {"code": 500, "message": "upstream", "data": text},
+        lambda text: {"detail": text},
+        lambda text: {"msg": text},
+        lambda text: {"message": re.sub(r'"code": (\d+)', r'"code": "\1"', text)},
     ],
-    ids=["one-hub", "task error", "middleware", "twice"],
+    ids=[
+        "one-hub",
+        "task error",
+        "middleware",
+        "twice",
+        "after words",
+        "after a status",
+        "object",
+        "object in error",
+        "data",
+        "text in data",
+        "detail",
+        "msg",
+        "code as text",
+    ],
 )
 def test_vidus_refusal_inside_a_5xx_has_its_own_fate(wrap, reason, code, kind, fate):
     with pytest.raises(kind) as caught:
@@ -405,8 +429,36 @@ def test_vidus_refusal_inside_a_5xx_has_its_own_fate(wrap, reason, code, kind, f
 
 
 @pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("AuditSubmitIllegal", ViduModerationError),
+        ("FieldInvalid", ViduRequestError),
+        ("CreditInsufficient", ViduCreditError),
+    ],
+)
+def test_a_reason_that_vidu_only_refuses_with_is_a_refusal_as_a_relays_code(reason, kind):
+    for answer in ({"error": {"code": reason, "message": "its words"}}, {"reason": reason}, {"code": reason}):
+        with pytest.raises(kind) as caught:
+            parse_create(500, {}, body(answer))
+        assert (type(caught.value), caught.value.reason) == (kind, reason)
+
+
+@pytest.mark.parametrize(
     "answer",
     [
+        {"error": {"code": "SystemThrottling", "message": "no"}},
+        {"error": {"code": "BadRequest", "message": "no"}},
+        {"message": json.dumps({"code": "timeout", "reason": "SystemThrottling"})},
+        {"error": {"code": "InternalServiceFailure", "message": "no"}},
+        {"error": {"code": "ImageDownloadFailure", "message": "no"}},
+        {"code": 500, "reason": "AuditSubmitIllegal", "message": "no"},
+        {"message": f"timeout, then status 400: {vidus('AuditSubmitIllegal')}"},
+        {"message": f"status 400: {vidus('AuditSubmitIllegal')}; then timeout"},
+        {"message": f"status 500: {vidus('AuditSubmitIllegal')}"},
+        {"message": f"upstream error: {vidus('AuditSubmitIllegal')}"},
+        {"data": {"task_id": "1", "state": "failed", "err_code": "AuditSubmitIllegal"}},
+        {"data": {"message": "no", "error": "upstream"}, "message": "timeout"},
+        {"message": "当前分组 default 下对于模型 viduq3 无可用渠道"},
         {"message": vidus("InternalServiceFailure", code=500)},
         {"message": vidus("InternalServiceFailure", code=400)},
         {"message": vidus("ReasonOfTomorrow")},
