@@ -38,7 +38,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.api.failures import complaint_of, read_error, went_well
 from airflow_provider_vidu.api.images import MAX_BODY_BYTES, MEBIBYTE
 from airflow_provider_vidu.api.messages import MAX_QUOTED, SIGNED_LINK, quoted
-from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, TaskState, ViduTask, layers_of, state_word
+from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, TaskState, ViduTask, layers_of, state_word, stated
 
 #: Vidu's largest page of the task list.
 MAX_PAGE_SIZE = 100
@@ -278,7 +278,7 @@ def _created_in(answer: Any) -> Any:
     inner = answer.get("data")
     created = inner if isinstance(inner, dict) and inner.get("id") else answer
     layers = [answer, created]
-    state = state_word(created.get("state") or created.get("status"))
+    state = state_word(stated(created))
     if state == TaskState.FAILED or any(went_well(layer) is False for layer in layers):
         return None
     is_said_to_be_fine = state is not None or any(map(went_well, layers))
@@ -353,7 +353,7 @@ def _is_of_a_task(task: ViduTask, layers: Sequence[Mapping[str, Any]], task_id: 
     if is_named:
         return True
     envelope = layers[0]
-    is_inside = any(layer.get("state") or layer.get("status") for layer in layers[1:])
+    is_inside = any(map(stated, layers[1:]))
     if is_inside and went_well(envelope) is False:
         return False
     if went_well(envelope) or names & _FIELDS_OF_A_TASK:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from airflow_provider_vidu.api.tasks import Credits, TaskState, ViduTask
+from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, TaskState, ViduTask
 
 TASK_ID = "911045603801182208"
 JSON = st.recursive(
@@ -72,6 +72,23 @@ def test_a_body_without_an_id_is_no_task(body):
         ({"status": "FAILURE"}, "failed"),
         ({"status": "error"}, "failed"),
         ({"status": "Timeout"}, "failed"),
+        ({"status": "timed_out"}, "failed"),
+        ({"status": "Timed Out"}, "failed"),
+        ({"status": "cancel"}, "failed"),
+        ({"status": "terminated"}, "failed"),
+        ({"status": "task_failed"}, "failed"),
+        ({"status": "TASK_STATUS_FAILED"}, "failed"),
+        ({"status": "TASK_STATUS_SUCCEED"}, "success"),
+        ({"status": "successful"}, "success"),
+        ({"task_status": "succeed"}, "success"),
+        ({"task_status": "failed"}, "failed"),
+        ({"task_status": "processing"}, "processing"),
+        ({"status": "", "task_status": "submitted"}, "created"),
+        ({"code": 0, "message": "SUCCEED", "data": {"task_status": "failed", "task_status_msg": "no"}}, "failed"),
+        ({"status": "queued", "task_status": "succeed"}, "queueing"),
+        ({"status": "in progress"}, "processing"),
+        ({"status": "In-Progress"}, "processing"),
+        ({"status": "not started"}, "created"),
         ({"status": " Success "}, "success"),
         ({"status": "FAILED"}, "failed"),
         ({"status": "IN_PROGRESS"}, "processing"),
@@ -90,6 +107,33 @@ def test_the_state_is_read_in_vidus_words_and_in_those_of_relays(fields, state):
 def test_only_success_and_failed_are_final(state):
     assert task(state=state).is_final is (state in {"success", "failed"})
     assert task(state=state).succeeded is (state == "success")
+
+
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        ({"state": "moderated", "err_code": "AuditSubmitIllegal"}, "failed"),
+        ({"data": {"status": "moderated", "err_code": "AuditSubmitIllegal"}}, "failed"),
+        ({"state": "moderated", "err_code": "CodeOfTomorrow"}, "moderated"),
+        ({"state": "moderated", "err_code": ""}, "moderated"),
+        ({"state": "moderated", "err_code": ["AuditSubmitIllegal"]}, "moderated"),
+        # It may be repeated.
+        ({"state": "retrying", "err_code": "InternalServiceFailure"}, "retrying"),
+        ({"state": "throttled", "err_code": "TooManyRequests"}, "throttled"),
+        ({"state": "lost", "err_code": "TaskNotFound"}, "lost"),
+        ({"state": "moderating", "err_code": "AuditSubmitIllegal"}, "moderating"),
+        ({"state": "processing", "err_code": "AuditSubmitIllegal"}, "processing"),
+        ({"err_code": "AuditSubmitIllegal"}, None),
+    ],
+    ids=str,
+)
+def test_an_unknown_state_beside_a_known_error_that_nothing_mends_is_a_failure(fields, state):
+    assert task(**fields).state == state
+
+
+@pytest.mark.parametrize("reply", [{"state": "moderated", "err_code": "AuditSubmitIllegal"}, {"state": "moderated"}])
+def test_an_unknown_state_of_a_new_task_is_no_end(reply):
+    assert ViduTask.model_validate({"task_id": TASK_ID, **reply}, context=NEW_TASK).state == "moderated"
 
 
 @pytest.mark.parametrize(
