@@ -59,6 +59,10 @@ _EMPTY_BALANCE_IN_A_REFUSAL = re.compile(
 _OF_A_RATE = re.compile(
     r"并发|频率|速率|每(?:秒|分|小时|天|日)|concurren|rate.?limit|\bper (?:second|minute|hour|day)\b", re.IGNORECASE
 )
+_NO_TASK = re.compile(
+    r"\s*(?:task(?: (?:does|is|was))? not (?:exists?|found)|任务不存在)[.!。]?\s*(?:\(request id[^()]*\))?\s*",
+    re.IGNORECASE,
+)
 _NO_CHANNEL = re.compile(r"无可用渠道|no available channels? for model", re.IGNORECASE)
 
 
@@ -102,6 +106,15 @@ def read_error(status: int, body: Any) -> Failure:
         vidu_status=_status_of_vidus_refusal(status, reason, code, is_nested=is_nested),
         is_vidus=is_vidus(_text(fields.get("reason"))) and (isinstance(code, int) or isinstance(metadata, Mapping)),
     )
+
+
+def is_of_a_missing_task(failure: Failure) -> bool:
+    """
+    Say whether a relay's reply to a query is that there is no such task, and nothing else.
+
+    :param failure: as it was read from the reply.
+    """
+    return failure.reason in {"task_not_exist", "task_not_found"} or _NO_TASK.fullmatch(failure.words) is not None
 
 
 def read_task_failure(fields: Mapping[str, Any]) -> Failure:
