@@ -490,6 +490,8 @@ def task_error(
         what, advice = "was cancelled at Vidu", f"It is not billed. To submit it again, {clear_this_task()}."
     elif not moderated:
         again = "a retry submits it anew" if fate is Fate.RETRYABLE else "the same input would fail again"
+        if err_code not in REASONS:
+            again = f"whether the same input would fail once more is not known. To submit it again, {clear_this_task()}"
         advice = f"Vidu does not bill failed tasks; {again}."
     why = f": {message.rstrip('. ')}" if message else ""
     return error(

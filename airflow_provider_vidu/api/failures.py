@@ -20,9 +20,24 @@ from airflow_provider_vidu.api.errors import ONLY_REFUSALS, REASONS, REFUSALS, i
 from airflow_provider_vidu.api.messages import quoted
 
 # Fields that have the words, the most specific first.
-_WORDS = ("err_msg", "fail_reason", "task_status_msg", "message", "error", "msg", "detail")
+_WORDS = (
+    "err_msg",
+    "fail_reason",
+    "failure_reason",
+    "task_status_msg",
+    "error_message",
+    "error_msg",
+    "message",
+    "error",
+    "msg",
+    "detail",
+)
 # What relays say of a request that went well.
-_NO_WORDS = frozenset({"success", "succeeded", "succeed", "ok"})
+_WELL = re.compile(
+    r"(?:(?:request|query|operation) )?(?:success(?:ful(?:ly)?)?|succeeded|succeed|ok)[.!]?"
+    r"|(?:请求|查询|操作|获取|处理|执行)?成功[.!。！]?",
+    re.IGNORECASE,
+)
 # Fields of an envelope that are filled only where the request has failed.
 _COMPLAINTS = ("error", "errors", "err_code", "reason", "detail")
 # Codes of relays, as they and Vidu spell them. Vidu's own reasons are known only as they are.
@@ -38,7 +53,7 @@ _BEFORE_A_REPLY = re.compile(
 )
 _AFTER_A_REPLY = re.compile(r"\s*(?:\(request id[^()]*\))?\s*", re.IGNORECASE)
 # A reason of Vidu's inside a text: no English word is written like this.
-_REASON = re.compile(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b")
+_REASON = re.compile(r"(?<![A-Za-z0-9_])[A-Z][a-z]+(?:[A-Z][a-z]+)+(?![A-Za-z0-9_])")
 
 # What relays say of an empty balance where they give no code. A reply that begins so comes before anything is sent
 # upstream; further inside a message, the words may be about a refund or an echo of the request.
@@ -123,18 +138,27 @@ def read_task_failure(fields: Mapping[str, Any]) -> Failure:
 
     :param fields: of the task's reply, those of its envelopes included.
     """
-    reason = _text(fields.get("err_code"))
-    words = ""
-    for name in _WORDS:
-        inner, _ = _innermost({"error": fields[name]} if name in fields else {})
-        words = words or _words_of(inner)
-        if not reason and inner:
-            code = inner.get("code")
-            reason = _text(inner.get("reason") or inner.get("err_code") or (code if isinstance(code, str) else None))
-    if not reason:
-        named = words if words in REASONS else ""
-        reason = named or next((name for name in _REASON.findall(words) if name in REASONS), None)
-    return Failure(reason=reason, words=words)
+    code = fields.get("code")
+    # An envelope has a code of its own.
+    codes = [fields.get("err_code"), fields.get("error_code"), code if _text(code) in REASONS else None]
+    metadata = fields.get("metadata")
+    said = [fields.get(name) for name in (*_WORDS, "errors")]
+    said.append(metadata.get("error") if isinstance(metadata, Mapping) else None)
+    # Either of the two.
+    why = fields.get("reason")
+    (codes if isinstance(why, str) and re.fullmatch(r"[\w.:-]+", why, re.ASCII) else said).append(why)
+    all_words = []
+    for value in said:
+        inner, _ = _innermost({"error": value[0] if isinstance(value, list) and value else value})
+        all_words.append(_words_of(inner))
+        code = inner.get("code")
+        codes += [inner.get("reason"), inner.get("err_code"), code if isinstance(code, str) else None]
+        codes.append(inner.get("type"))
+    reasons = [reason for code in codes if _is_filled(code) and (reason := _text(code))]
+    named = [name for words in all_words for name in (words, *_REASON.findall(words))]
+    # A host's own code, such as "fail", says less than a reason of Vidu's beside it.
+    known = next((reason for reason in (*reasons, *named) if reason in REASONS), None)
+    return Failure(reason=known or next(iter(reasons), None), words=next(filter(None, all_words), ""))
 
 
 def went_well(envelope: Mapping[str, Any]) -> bool | None:
@@ -149,14 +173,13 @@ def went_well(envelope: Mapping[str, Any]) -> bool | None:
         return False
     code = _word(envelope.get("code"))
     number = int(code) if re.fullmatch(r"-?[0-9]{1,9}", code) else None
-    if number == 0 or (number is not None and 200 <= number < 300) or code in _NO_WORDS:
+    if number == 0 or (number is not None and 200 <= number < 300) or _WELL.fullmatch(code):
         return True
     if code and (number is None or 400 <= number < 600):
         return False
     # Some count their successes from 1 or 10000, and then the words tell.
-    is_said = success == "true" or (
-        number is not None and _word(envelope.get("message") or envelope.get("msg")) in _NO_WORDS
-    )
+    words = _word(envelope.get("message") or envelope.get("msg"))
+    is_said = success == "true" or (number is not None and _WELL.fullmatch(words) is not None)
     return True if is_said else None
 
 
@@ -167,7 +190,7 @@ def complaint_of(envelope: Mapping[str, Any]) -> str:
     :param envelope: see :func:`went_well`.
     """
     words = (_word(envelope.get(name)) for name in ("message", "msg", "error_msg", "errmsg"))
-    return next((one for one in words if one and one not in _NO_WORDS), "")
+    return next((one for one in words if one and not _WELL.fullmatch(one)), "")
 
 
 def _word(value: Any) -> str:
@@ -175,7 +198,8 @@ def _word(value: Any) -> str:
 
 
 def _is_filled(value: Any) -> bool:
-    return bool(value) and _word(value) not in {*_NO_WORDS, "0", "null", "none", "false"}
+    word = _word(value)
+    return bool(value) and word not in {"0", "null", "none", "false"} and not _WELL.fullmatch(word)
 
 
 def _innermost(body: Any) -> tuple[Mapping[str, Any], bool]:
@@ -183,10 +207,10 @@ def _innermost(body: Any) -> tuple[Mapping[str, Any], bool]:
     fields = body if isinstance(body, Mapping) else {}
     is_nested = False
     for _ in range(_MOST_NESTED):
+        while isinstance(fields.get("error"), Mapping):
+            fields = fields["error"]
         error = fields.get("error")
-        if isinstance(error, Mapping):
-            fields = error
-        elif isinstance(error, str) and not fields.get("message"):
+        if isinstance(error, str) and not fields.get("message"):
             fields = {**fields, "message": error}
         inner = next(filter(None, (_reply_in(name, fields.get(name)) for name in _HOLDERS)), None)
         if inner is None:
@@ -226,7 +250,7 @@ def _words_of(fields: Mapping[str, Any]) -> str:
         value = fields.get(name)
         if value and isinstance(value, (str, int)) and not isinstance(value, bool):
             words = quoted(str(value))
-            if words and words.lower() not in _NO_WORDS:
+            if words and not _WELL.fullmatch(words):
                 return words
     return ""
 
