@@ -119,7 +119,11 @@ _INNER_LINK_FIELDS = ("url", "video_url", "video", "videos")
 _INPUT_NAME = re.compile(r"image|img|frame|input|request|wm_", re.IGNORECASE)
 _VIDEO = re.compile(r"\.(mp4|m4v|mov|webm|mkv)$", re.IGNORECASE)
 _LINK = re.compile(r"https?://[^\s/?#]\S*", re.IGNORECASE)
+# A path at the API's own host; with blanks only if it is a video's.
+_RELATIVE = re.compile(r"/[^/\s](?:\S*|[\S ]*\.(?:mp4|m4v|mov|webm|mkv))", re.IGNORECASE)
 _MOMENT = TypeAdapter(datetime)
+# A time with an offset that pydantic does not read: of hours alone, after a blank, or with the zone's name behind it.
+_OFFSET = re.compile(r"(.*:\d\d(?:[.,]\d+)?)\s*(?:([+-]\d\d):?(\d\d)?(?:\s+\w+)?|UTC|GMT|Z)", re.IGNORECASE)
 _PICTURE = re.compile(r"\.(png|jpe?g|webp|gif|bmp|avif|heic)$", re.IGNORECASE)
 
 
@@ -239,9 +243,7 @@ def _is_link(value: Any) -> bool:
 
 def _is_relative(value: Any) -> bool:
     """Whether it is a path at the API's own host, as some relays put it."""
-    return (
-        isinstance(value, str) and re.fullmatch(r"/[^/\s]\S*", value.strip()) is not None and printable(value) == value
-    )
+    return isinstance(value, str) and _RELATIVE.fullmatch(value.strip()) is not None and printable(value) == value
 
 
 def _links(value: Any, depth: int = 3, *, may_be_relative: bool) -> list[str]:
@@ -257,6 +259,11 @@ def _links(value: Any, depth: int = 3, *, may_be_relative: bool) -> list[str]:
 def _why(body: Mapping[str, Any]) -> dict[str, str | None]:
     failure = read_task_failure(body)
     return {"err_code": failure.reason, "err_msg": failure.words or None}
+
+
+def _with_whole_offset(time: str | None) -> str | None:
+    found = _OFFSET.fullmatch(time or "")
+    return f"{found[1]}{found[2] or '+00'}:{found[3] or '00'}" if found else time
 
 
 def _without_query(link: str) -> str:
@@ -305,7 +312,10 @@ class Creation(BaseModel):
     @field_validator("url", "cover_url", "watermarked_url", mode="before")
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
-        return value.strip() if _is_link(value) or _is_relative(value) else None
+        if not (_is_link(value) or _is_relative(value)):
+            return None
+        # A link that a page had before; no query has a parameter called "amp;…".
+        return str(value).strip().replace("&amp;", "&").replace(" ", "%20")
 
     @property
     def links(self) -> tuple[str | None, ...]:
@@ -457,7 +467,7 @@ class ViduTask(BaseModel):
         """When the task was created, epoch seconds, cut to whole ones; UTC where it has no offset."""
         try:
             # Python 3.10 reads neither a Z nor nine fractional digits.
-            moment = _MOMENT.validate_python(self.created_at)
+            moment = _MOMENT.validate_python(_with_whole_offset(self.created_at))
             moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
             return float(moment.timestamp() // 1)
         except (ValueError, OverflowError):

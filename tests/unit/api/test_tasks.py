@@ -233,6 +233,16 @@ def test_creations_are_read_in_every_shape_that_was_seen(creations, urls):
         ("2026-01-20T04:01:53-05:00", "2026-01-20T09:01:53"),
         ("2026-01-20T12:01:53.5+08:00", "2026-01-20T04:01:53"),
         ("2026-01-20T12:01:53+0800", "2026-01-20T04:01:53"),
+        ("2026-01-20T12:01:53+08", "2026-01-20T04:01:53"),
+        ("2026-01-20T12:01:53.504648743+08", "2026-01-20T04:01:53"),
+        ("2026-01-20T12:01:53 +0800", "2026-01-20T04:01:53"),
+        ("2026-01-20 12:01:53 +08:00", "2026-01-20T04:01:53"),
+        # As Go writes it.
+        ("2026-01-20 12:01:53.504648743 +0800 CST", "2026-01-20T04:01:53"),
+        ("2026-01-20 04:01:53 +0000 UTC", "2026-01-20T04:01:53"),
+        ("2026-01-20 04:01:53 UTC", "2026-01-20T04:01:53"),
+        ("2026-01-20 04:01:53 CST", None),
+        ("2026-01-20", "2026-01-20T00:00:00"),
         (1768881713, "2026-01-20T04:01:53"),
         ("1768881713", "2026-01-20T04:01:53"),
         (1768881713504, "2026-01-20T04:01:53"),
@@ -486,6 +496,20 @@ def test_half_a_credit_is_a_figure(told, read):
 def test_blanks_around_a_link_are_no_part_of_it():
     body = {"id": "1", "state": "success", "creations": [{"url": " https://x.example/v.mp4?s=1\n"}]}
     assert ViduTask.model_validate(body).video_url == "https://x.example/v.mp4?s=1"
+
+
+@pytest.mark.parametrize(
+    ("link", "read"),
+    [
+        ("https://x.example/v.mp4?a=1&amp;sign=b%2Fc&amp;d=2", "https://x.example/v.mp4?a=1&sign=b%2Fc&d=2"),
+        ("https://x.example/v.mp4?a=%26amp;b=1", "https://x.example/v.mp4?a=%26amp;b=1"),
+        ("/files/v 1.mp4", "https://relay.example/files/v%201.mp4"),
+    ],
+)
+def test_a_link_is_read_as_it_was_meant(link, read):
+    body = {"id": "1", "state": "success", "creations": [{"id": "2", "url": link, "cover_url": link}]}
+    (creation,) = ViduTask.model_validate(body).at("https://relay.example/vidu").creations
+    assert (creation.url, creation.cover_url) == (read, read)
 
 
 def test_a_relative_link_is_one_of_the_host_that_answered():
