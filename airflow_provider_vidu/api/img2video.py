@@ -49,8 +49,11 @@ def _no_boolean(value: Any) -> Any:
 
 
 def _boolean_word(value: Any) -> Any:
-    # The estimate reads a switch by the same words: pydantic knows others.
-    return is_yes(value) if is_yes(value) or is_no(value) else str(value)
+    # The estimate reads a switch by the same words: pydantic knows others. Text stays text: the emulator judges the
+    # wire by this model, where a word is no boolean.
+    if isinstance(value, bool):
+        return value
+    return "true" if is_yes(value) else "false" if is_no(value) else str(value)
 
 
 def _utf8(value: str | None) -> str | None:
