@@ -16,7 +16,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_vidu.api.errors import ONLY_REFUSALS, REASONS, REFUSALS, is_vidus, says_nothing_of_the_request
+from airflow_provider_vidu.api.errors import (
+    ONLY_REFUSALS,
+    REASONS,
+    REFUSALS,
+    is_of_a_limit,
+    is_vidus,
+    says_nothing_of_the_request,
+)
 from airflow_provider_vidu.api.messages import quoted
 
 # Fields that have the words, the most specific first.
@@ -74,6 +81,7 @@ _EMPTY_BALANCE_IN_A_REFUSAL = re.compile(
 _OF_A_RATE = re.compile(
     r"并发|频率|速率|每(?:秒|分|小时|天|日)|concurren|rate.?limit|\bper (?:second|minute|hour|day)\b", re.IGNORECASE
 )
+_OF_AN_ACCOUNT = re.compile(r"用户|令牌|账户|余额|积分|balance|credit|funds", re.IGNORECASE)
 _NO_TASK = re.compile(
     r"\s*(?:task(?: (?:does|is|was))? not (?:exists?|found)|任务不存在)[.!。]?\s*(?:\(request id[^()]*\))?\s*",
     re.IGNORECASE,
@@ -263,15 +271,16 @@ def _code_in(text: Any) -> str | None:
 
 def _reason_of_a_sentence(status: int, reason: str | None, words: str) -> str | None:
     """Return the code that belongs to a known sentence, where the reply has no code that says more."""
-    if _EMPTY_BALANCE.match(words) and not _OF_A_RATE.search(words):
+    if REASONS.get(reason or "") == REASONS["CreditInsufficient"]:
+        return None
+    # Beside Vidu's reason for a limit, the quota is that of the limit.
+    is_a_limits = _OF_A_RATE.search(words) or (is_of_a_limit(reason) and not _OF_AN_ACCOUNT.search(words))
+    if _EMPTY_BALANCE.match(words) and not is_a_limits:
         return "insufficient_user_quota"
     if reason in REASONS and reason not in {"Unauthorized", "Forbidden", "QuotaExceeded", "TooManyRequests"}:
         return None
-    if (
-        not says_nothing_of_the_request(status)
-        and _EMPTY_BALANCE_IN_A_REFUSAL.search(words)
-        and not _OF_A_RATE.search(words)
-    ):
+    is_refusal = not says_nothing_of_the_request(status)
+    if is_refusal and _EMPTY_BALANCE_IN_A_REFUSAL.search(words) and not is_a_limits:
         return "insufficient_user_quota"
     return "model_not_found" if status == 503 and _NO_CHANNEL.search(words) else None
 

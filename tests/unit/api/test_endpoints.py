@@ -340,6 +340,11 @@ def test_an_empty_balance_is_one_at_any_status(status, answer):
         assert isinstance(parse_error(status, {}, body(answer)), ViduCreditError)
 
 
+def test_an_empty_balance_keeps_the_code_of_its_host():
+    for code in ("CreditInsufficient", "insufficient_funds"):
+        assert parse_error(400, {}, body({"code": code, "message": "insufficient credits"})).reason == code
+
+
 @pytest.mark.parametrize("status", [400, 403, 429])
 @pytest.mark.parametrize("answer", EMPTY_IN_A_REFUSAL, ids=str)
 def test_a_refusal_tells_an_empty_balance_in_any_words(status, answer):
@@ -352,6 +357,10 @@ def test_a_refusal_tells_an_empty_balance_in_any_words(status, answer):
     [
         (429, SATURATED, ViduRateLimitError),
         (429, {"reason": "QuotaExceeded", "message": "quota exceeded"}, ViduRateLimitError),
+        (429, {"reason": "QuotaExceeded", "message": "Insufficient quota"}, ViduRateLimitError),
+        (429, {"reason": "QuotaExceeded", "message": "额度不足"}, ViduRateLimitError),
+        (429, {"reason": "QuotaExceeded", "message": "用户额度不足"}, ViduCreditError),
+        (429, {"reason": "TooManyRequests", "message": "insufficient balance"}, ViduCreditError),
         (400, {"reason": "FieldInvalid", "message": "prompt: insufficient balance"}, ViduRequestError),
         (429, {"message": "并发额度不足"}, ViduRateLimitError),
         (429, {"message": "当前分组负载饱和, 并发额度不足"}, ViduRateLimitError),
