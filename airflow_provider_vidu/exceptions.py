@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: A shell command within prose; its body is quoted as :func:`shlex.quote` does.
 _COMMAND = re.compile(r"""(curl -X .*? -d (?:'[^']*'|"'")+)""")
-_FIRST_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^\W\d_a-z]|['\"])")
+_FIRST_SENTENCE = re.compile(r"(?<=[.!?])(?<!\bvs\.)(?<!\be\.g\.)(?<!\bi\.e\.)\s+(?=[^\W\d_a-z]|['\"])")
 
 
 def airflow_exception(error: ViduError, *, sensor: bool = False) -> Exception:

@@ -60,19 +60,23 @@ TEXT_FIELDS = frozenset(
 )
 
 
+_YES = frozenset({"true", "t", "1", "1.0", "yes", "y", "on"})
+_NO = frozenset({"false", "f", "0", "0.0", "no", "n", "off"})
+
+
 def is_yes(value: object) -> bool:
     """
     Tell whether a switch is on: a boolean, or what a template or a connection's form made of one.
 
-    :param value: anything; ``true``, ``1``, ``yes`` and ``on`` mean yes, in any case.
+    :param value: anything; ``true``, ``t``, ``1``, ``yes``, ``y`` and ``on`` mean yes, in any case.
     """
-    return str(value).strip().lower() in {"true", "1", "yes", "on"}
+    return str(value).strip().lower() in _YES
 
 
 def is_no(value: object) -> bool:
     """
     Tell whether a switch is off by a word of its own; nothing at all is not one.
 
-    :param value: see :func:`is_yes`; ``false``, ``0``, ``no`` and ``off`` mean no.
+    :param value: see :func:`is_yes`; ``false``, ``f``, ``0``, ``no``, ``n`` and ``off`` mean no.
     """
-    return str(value).strip().lower() in {"false", "0", "no", "off"}
+    return str(value).strip().lower() in _NO

@@ -35,10 +35,10 @@ from airflow_provider_vidu.api.errors import (
     request_error,
     says_nothing_of_the_request,
 )
-from airflow_provider_vidu.api.failures import complaint_of, read_error, went_well
+from airflow_provider_vidu.api.failures import complaint_of, is_of_a_missing_task, read_error, went_well
 from airflow_provider_vidu.api.images import MAX_BODY_BYTES, MEBIBYTE
 from airflow_provider_vidu.api.messages import MAX_QUOTED, SIGNED_LINK, quoted
-from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, TaskState, ViduTask, layers_of, state_word
+from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, TaskState, ViduTask, layers_of, state_word, stated
 
 #: Vidu's largest page of the task list.
 MAX_PAGE_SIZE = 100
@@ -60,10 +60,9 @@ _FIELDS_OF_AN_EMPTY_LIST = frozenset({"tasks", "next_page_token", "total"})
 # The same of one-hub, if its total is 0.
 _FIELDS_OF_AN_EMPTY_PAGE = frozenset({"data", "total", "page", "size"})
 # What Cloudflare's own pages have. It puts links to "/cdn-cgi/" into the pages of others, too.
-_OF_CLOUDFLARE = re.compile(
-    rb"_cf_chl_opt|/orchestrate/chl_page|cf-error-details|<title>Just a moment|\| Cloudflare</title>"
-    rb"|used Cloudflare to restrict access"
-)
+_OF_CLOUDFLARE = re.compile(rb"cf-error-details|\| Cloudflare</title>|used Cloudflare to restrict access")
+# What its challenge has, with 403 or 503: the origin has seen nothing.
+_CHALLENGE = re.compile(rb"_cf_chl_opt|/orchestrate/chl_page|<title>Just a moment")
 # How hosts call the number of all rows, without underscores.
 _TOTALS = frozenset({"total", "totalcount", "totalitems", "totalelements", "totalrecords", "totalrows", "totaltasks"})
 # The same of pages.
@@ -249,7 +248,7 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
     if type(error) is ViduNotFoundError:
         error.advice = "This host creates nothing at this path: check api_prefix and create_path. Nothing was created."
     elif isinstance(error, ViduUnavailableError):
-        by_gateway = f" {error.advice}" if status == 403 else ""
+        by_gateway = f" {error.advice}" if error.advice != error.default_advice else ""
         error.advice = f"Nothing was created or billed; a retry submits it.{by_gateway}"
     raise error
 
@@ -278,7 +277,7 @@ def _created_in(answer: Any) -> Any:
     inner = answer.get("data")
     created = inner if isinstance(inner, dict) and inner.get("id") else answer
     layers = [answer, created]
-    state = state_word(created.get("state") or created.get("status"))
+    state = state_word(stated(created))
     if state == TaskState.FAILED or any(went_well(layer) is False for layer in layers):
         return None
     is_said_to_be_fine = state is not None or any(map(went_well, layers))
@@ -353,7 +352,7 @@ def _is_of_a_task(task: ViduTask, layers: Sequence[Mapping[str, Any]], task_id: 
     if is_named:
         return True
     envelope = layers[0]
-    is_inside = any(layer.get("state") or layer.get("status") for layer in layers[1:])
+    is_inside = any(map(stated, layers[1:]))
     if is_inside and went_well(envelope) is False:
         return False
     if went_well(envelope) or names & _FIELDS_OF_A_TASK:
@@ -568,7 +567,7 @@ def _error_of(
             task_id=task_id,
         )
         return error, True
-    if status == 403 and _is_challenge(headers, body):
+    if _is_challenge(status, headers, body):
         error = ViduUnavailableError(
             f"A gateway refused this machine, and the API has seen nothing of this request: {_excerpt(body)}",
             advice="It says nothing about the key. Try again; if it goes on, ask the host to let this address through.",
@@ -586,6 +585,9 @@ def _error_of(
         )
         return error, False
     failure = read_error(status, _json(body))
+    if task_id is not None and is_of_a_missing_task(failure):
+        is_in_a_success = 200 <= status < 300
+        failure = replace(failure, reason="task_not_found", vidu_status=404 if is_in_a_success else failure.vidu_status)
     error = request_error(
         status,
         failure.reason,
@@ -703,14 +705,21 @@ def _is_web_page(headers: Mapping[str, str], body: bytes) -> bool:
     return text.startswith(b"<") or content_type.strip().lower().startswith("text/html")
 
 
-def _is_challenge(headers: Mapping[str, str], body: bytes) -> bool:
-    # Cloudflare wants a browser, or bans a client by its address or its name. Its name in the header "server" is no
-    # mark: it is there on what it passes on, too.
-    return (
-        _header(headers, "cf-mitigated") is not None
-        or re.fullmatch(rb"\s*error code: 1\d{3}\s*", body) is not None
-        or (_is_web_page(headers, body) and _OF_CLOUDFLARE.search(body) is not None)
-    )
+def _is_challenge(status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """Say whether Cloudflare wants a browser, or bans a client by its address or its name."""
+    # Its name in the header "server" is no mark: it is there on what it passes on, too.
+    if status not in {403, 503}:
+        return False
+    is_page = _is_web_page(headers, body)
+    if _header(headers, "cf-mitigated") is not None or (is_page and _CHALLENGE.search(body) is not None):
+        return True
+    # With 503 these may be of a worker or an origin that has seen the request.
+    if status == 503:
+        return False
+    if re.fullmatch(rb"\s*error code: 1\d{3}\s*", body) or (is_page and _OF_CLOUDFLARE.search(body)):
+        return True
+    answer = _json(body)
+    return isinstance(answer, dict) and answer.get("cloudflare_error") is True
 
 
 def _readable(rows: Iterable[Any]) -> Iterable[ViduTask]:

@@ -277,6 +277,10 @@ REASONS: dict[str, str] = {
     "insufficient_user_quota": _CREDITS,
     "insufficient_quota": _CREDITS,
     "pre_consume_token_quota_failed": _CREDITS,
+    "insufficient_balance": _CREDITS,
+    "insufficient_credits": _CREDITS,
+    "insufficient_funds": _CREDITS,
+    "payment_required": _CREDITS,
     "ImageDownloadFailure": _LATER,
     "OperationInProcess": _LATER,
     "InternalServiceFailure": _LATER,
@@ -305,6 +309,12 @@ REFUSALS = frozenset(
     if reason[0].isupper()
     and reason not in {"InternalServiceFailure", "Conflict", "Canceled", "Unknown", "UserCancelled"}
 )
+
+#: Those of a request's content or of the balance: a refusal even without Vidu's own status beside it. ``BadRequest`` is
+#: a word of other gateways, too.
+ONLY_REFUSALS = frozenset(reason for reason in REFUSALS if REASONS[reason] in {_INPUT, _MODERATION, _CREDITS}) - {
+    "BadRequest"
+}
 
 
 def fate_of_reason(reason: str | None) -> Fate:
@@ -480,6 +490,8 @@ def task_error(
         what, advice = "was cancelled at Vidu", f"It is not billed. To submit it again, {clear_this_task()}."
     elif not moderated:
         again = "a retry submits it anew" if fate is Fate.RETRYABLE else "the same input would fail again"
+        if err_code not in REASONS:
+            again = f"whether the same input would fail once more is not known. To submit it again, {clear_this_task()}"
         advice = f"Vidu does not bill failed tasks; {again}."
     why = f": {message.rstrip('. ')}" if message else ""
     return error(

@@ -16,27 +16,74 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_vidu.api.errors import REASONS, REFUSALS, is_vidus, says_nothing_of_the_request
+from airflow_provider_vidu.api.errors import (
+    ONLY_REFUSALS,
+    REASONS,
+    REFUSALS,
+    is_of_a_limit,
+    is_vidus,
+    says_nothing_of_the_request,
+)
 from airflow_provider_vidu.api.messages import quoted
 
 # Fields that have the words, the most specific first.
-_WORDS = ("err_msg", "fail_reason", "task_status_msg", "message", "error", "msg")
+_WORDS = (
+    "err_msg",
+    "fail_reason",
+    "failure_reason",
+    "task_status_msg",
+    "error_message",
+    "error_msg",
+    "message",
+    "error",
+    "msg",
+    "detail",
+)
 # What relays say of a request that went well.
-_NO_WORDS = frozenset({"success", "succeeded", "succeed", "ok"})
+_WELL = re.compile(
+    r"(?:(?:request|query|operation) )?(?:success(?:ful(?:ly)?)?|succeeded|succeed|ok)[.!]?"
+    r"|(?:请求|查询|操作|获取|处理|执行)?成功[.!。！]?",
+    re.IGNORECASE,
+)
 # Fields of an envelope that are filled only where the request has failed.
 _COMPLAINTS = ("error", "errors", "err_code", "reason", "detail")
-# How often one reply may hold another as text.
+# Codes of relays, as they and Vidu spell them. Vidu's own reasons are known only as they are.
+_CODES = {re.sub(r"[^a-z]", "", code.lower()): code for code in REASONS if code[0].islower()}
+# How often one reply may hold another.
 _MOST_NESTED = 3
+# The fields that hold it.
+_HOLDERS = ("message", "msg", "detail", "data")
+# The words of relays before and after a reply that they quote whole.
+_BEFORE_A_REPLY = re.compile(
+    r"\s*(?:bad |upstream )?(?:response )?status(?:[ _]code)?[ :=]*4\d\d[ ,:;]*(?:body|response|message)?[ :=]*(?=\{)",
+    re.IGNORECASE,
+)
+_AFTER_A_REPLY = re.compile(r"\s*(?:\(request id[^()]*\))?\s*", re.IGNORECASE)
 # A reason of Vidu's inside a text: no English word is written like this.
-_REASON = re.compile(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b")
+_REASON = re.compile(r"(?<![A-Za-z0-9_])[A-Z][a-z]+(?:[A-Z][a-z]+)+(?![A-Za-z0-9_])")
 
-# What one-api, new-api and one-hub say where they give no code. A reply that begins so comes before anything is sent
+# What relays say of an empty balance where they give no code. A reply that begins so comes before anything is sent
 # upstream; further inside a message, the words may be about a refund or an echo of the request.
-_EMPTY_BALANCE = re.compile(r"\s*(?:用户|令牌)?(?:剩余)?额度不足|\s*预扣费额度失败")
+_EMPTY_BALANCE = re.compile(
+    r"\s*(?:您的|你的|当前|该)?(?:用户|令牌|账户|账号)?(?:剩余)?(?:额度|余额|积分)(?:不足|已用尽)|\s*预扣费额度失败"
+    r"|\s*(?:your )?(?:insufficient|not enough) (?:user |account |token )?(?:quota|balance|credits?|funds)\b"
+    r"|\s*(?:your )?(?:account |credit )?(?:balance|credits?) (?:is|are) (?:insufficient|not enough|too low)\b",
+    re.IGNORECASE,
+)
 _EMPTY_BALANCE_IN_A_REFUSAL = re.compile(
-    r"额度不足|额度已用尽|余额不足|(?<!返还)预扣费额度失败"
-    r"|insufficient (?:user |account |token )?(?:quota|balance|credits?)"
-    r"|(?:user|token) quota is not enough|pre-consume quota failed",
+    r"(?:额度|余额|积分|配额)(?:不足|已用尽)|(?<!返还)预扣费额度失败"
+    r"|(?:insufficient|not enough) (?:user |account |token )?(?:quota|balance|credits?|funds)\b"
+    r"|\b(?:quota|balance|credits?|funds) (?:(?:is|are) )?(?:insufficient|not enough|too low|exhausted)\b"
+    r"|pre-consume quota failed|exceeded your current quota",
+    re.IGNORECASE,
+)
+# Then it is a limit of tasks or requests at once: it passes.
+_OF_A_RATE = re.compile(
+    r"并发|频率|速率|每(?:秒|分|小时|天|日)|concurren|rate.?limit|\bper (?:second|minute|hour|day)\b", re.IGNORECASE
+)
+_OF_AN_ACCOUNT = re.compile(r"用户|令牌|账户|余额|积分|balance|credit|funds", re.IGNORECASE)
+_NO_TASK = re.compile(
+    r"\s*(?:task(?: (?:does|is|was))? not (?:exists?|found)|任务不存在)[.!。]?\s*(?:\(request id[^()]*\))?\s*",
     re.IGNORECASE,
 )
 _NO_CHANNEL = re.compile(r"无可用渠道|no available channels? for model", re.IGNORECASE)
@@ -72,6 +119,8 @@ def read_error(status: int, body: Any) -> Failure:
     code = fields.get("code")
     reason = _text(fields.get("reason") or fields.get("err_code") or (code if isinstance(code, str) else None))
     words = _words_of(fields)
+    if reason not in REASONS:
+        reason = next(filter(None, map(_code_in, (reason, fields.get("type"), words))), reason)
     metadata = fields.get("metadata")
     return Failure(
         reason=_reason_of_a_sentence(status, reason, words) or reason,
@@ -82,24 +131,42 @@ def read_error(status: int, body: Any) -> Failure:
     )
 
 
+def is_of_a_missing_task(failure: Failure) -> bool:
+    """
+    Say whether a relay's reply to a query is that there is no such task, and nothing else.
+
+    :param failure: as it was read from the reply.
+    """
+    return failure.reason in {"task_not_exist", "task_not_found"} or _NO_TASK.fullmatch(failure.words) is not None
+
+
 def read_task_failure(fields: Mapping[str, Any]) -> Failure:
     """
     Read why a task has failed.
 
     :param fields: of the task's reply, those of its envelopes included.
     """
-    reason = _text(fields.get("err_code"))
-    words = ""
-    for name in _WORDS:
-        inner, _ = _innermost({"error": fields[name]} if name in fields else {})
-        words = words or _words_of(inner)
-        if not reason and inner:
-            code = inner.get("code")
-            reason = _text(inner.get("reason") or inner.get("err_code") or (code if isinstance(code, str) else None))
-    if not reason:
-        named = words if words in REASONS else ""
-        reason = named or next((name for name in _REASON.findall(words) if name in REASONS), None)
-    return Failure(reason=reason, words=words)
+    code = fields.get("code")
+    # An envelope has a code of its own.
+    codes = [fields.get("err_code"), fields.get("error_code"), code if _text(code) in REASONS else None]
+    metadata = fields.get("metadata")
+    said = [fields.get(name) for name in (*_WORDS, "errors")]
+    said.append(metadata.get("error") if isinstance(metadata, Mapping) else None)
+    # Either of the two.
+    why = fields.get("reason")
+    (codes if isinstance(why, str) and re.fullmatch(r"[\w.:-]+", why, re.ASCII) else said).append(why)
+    all_words = []
+    for value in said:
+        inner, _ = _innermost({"error": value[0] if isinstance(value, list) and value else value})
+        all_words.append(_words_of(inner))
+        code = inner.get("code")
+        codes += [inner.get("reason"), inner.get("err_code"), code if isinstance(code, str) else None]
+        codes.append(inner.get("type"))
+    reasons = [reason for code in codes if _is_filled(code) and (reason := _text(code))]
+    named = [name for words in all_words for name in (words, *_REASON.findall(words))]
+    # A host's own code, such as "fail", says less than a reason of Vidu's beside it.
+    known = next((reason for reason in (*reasons, *named) if reason in REASONS), None)
+    return Failure(reason=known or next(iter(reasons), None), words=next(filter(None, all_words), ""))
 
 
 def went_well(envelope: Mapping[str, Any]) -> bool | None:
@@ -114,14 +181,13 @@ def went_well(envelope: Mapping[str, Any]) -> bool | None:
         return False
     code = _word(envelope.get("code"))
     number = int(code) if re.fullmatch(r"-?[0-9]{1,9}", code) else None
-    if number == 0 or (number is not None and 200 <= number < 300) or code in _NO_WORDS:
+    if number == 0 or (number is not None and 200 <= number < 300) or _WELL.fullmatch(code):
         return True
     if code and (number is None or 400 <= number < 600):
         return False
     # Some count their successes from 1 or 10000, and then the words tell.
-    is_said = success == "true" or (
-        number is not None and _word(envelope.get("message") or envelope.get("msg")) in _NO_WORDS
-    )
+    words = _word(envelope.get("message") or envelope.get("msg"))
+    is_said = success == "true" or (number is not None and _WELL.fullmatch(words) is not None)
     return True if is_said else None
 
 
@@ -132,7 +198,7 @@ def complaint_of(envelope: Mapping[str, Any]) -> str:
     :param envelope: see :func:`went_well`.
     """
     words = (_word(envelope.get(name)) for name in ("message", "msg", "error_msg", "errmsg"))
-    return next((one for one in words if one and one not in _NO_WORDS), "")
+    return next((one for one in words if one and not _WELL.fullmatch(one)), "")
 
 
 def _word(value: Any) -> str:
@@ -140,35 +206,50 @@ def _word(value: Any) -> str:
 
 
 def _is_filled(value: Any) -> bool:
-    return bool(value) and _word(value) not in {*_NO_WORDS, "0", "null", "none", "false"}
+    word = _word(value)
+    return bool(value) and word not in {"0", "null", "none", "false"} and not _WELL.fullmatch(word)
 
 
 def _innermost(body: Any) -> tuple[Mapping[str, Any], bool]:
-    """Return the error that a reply is about, and whether another reply had it as text."""
+    """Return the error that a reply is about, and whether another reply had it inside."""
     fields = body if isinstance(body, Mapping) else {}
     is_nested = False
     for _ in range(_MOST_NESTED):
+        while isinstance(fields.get("error"), Mapping):
+            fields = fields["error"]
         error = fields.get("error")
-        if isinstance(error, Mapping):
-            fields = error
-        elif isinstance(error, str) and not fields.get("message"):
+        if isinstance(error, str) and not fields.get("message"):
             fields = {**fields, "message": error}
-        inner = _object_in(fields.get("message"))
-        if not (inner.get("message") or inner.get("reason") or inner.get("error")):
+        inner = next(filter(None, (_reply_in(name, fields.get(name)) for name in _HOLDERS)), None)
+        if inner is None:
             break
         fields, is_nested = inner, True
     return fields, is_nested
 
 
+def _reply_in(name: str, value: Any) -> Mapping[str, Any] | None:
+    """Return the reply that a field of another one holds, as an object or as text."""
+    inner = value if isinstance(value, Mapping) else _object_in(value)
+    if name == "data":
+        # A task's may be here, too.
+        return inner if is_vidus(_text(inner.get("reason"))) else None
+    return inner if any(inner.get(field) for field in ("message", "msg", "reason", "error")) else None
+
+
 def _object_in(text: Any) -> Mapping[str, Any]:
-    # "(request id: …)" may follow it.
-    if not isinstance(text, str) or not text.lstrip().startswith("{"):
+    if not isinstance(text, str):
+        return {}
+    before = _BEFORE_A_REPLY.match(text)
+    start = before.end() if before else len(text) - len(text.lstrip())
+    if not text.startswith("{", start):
         return {}
     try:
-        value, _ = json.JSONDecoder().raw_decode(text.lstrip())
+        value, end = json.JSONDecoder().raw_decode(text, start)
     except (ValueError, RecursionError):
         return {}
-    return value if isinstance(value, dict) else {}
+    # Words behind one that has words before it may be of another attempt.
+    is_one = before is None or _AFTER_A_REPLY.fullmatch(text, end)
+    return value if isinstance(value, dict) and is_one else {}
 
 
 def _words_of(fields: Mapping[str, Any]) -> str:
@@ -177,25 +258,38 @@ def _words_of(fields: Mapping[str, Any]) -> str:
         value = fields.get(name)
         if value and isinstance(value, (str, int)) and not isinstance(value, bool):
             words = quoted(str(value))
-            if words and words.lower() not in _NO_WORDS:
+            if words and not _WELL.fullmatch(words):
                 return words
     return ""
 
 
+def _code_in(text: Any) -> str | None:
+    """Return the known code of a relay that a text is, however it is spelled."""
+    is_code = isinstance(text, str) and re.fullmatch(r"[A-Za-z_-]+", text)
+    return _CODES.get(re.sub(r"[^a-z]", "", text.lower())) if is_code else None
+
+
 def _reason_of_a_sentence(status: int, reason: str | None, words: str) -> str | None:
     """Return the code that belongs to a known sentence, where the reply has no code that says more."""
-    if _EMPTY_BALANCE.match(words):
+    if REASONS.get(reason or "") == REASONS["CreditInsufficient"]:
+        return None
+    # Beside Vidu's reason for a limit, the quota is that of the limit.
+    is_a_limits = _OF_A_RATE.search(words) or (is_of_a_limit(reason) and not _OF_AN_ACCOUNT.search(words))
+    if _EMPTY_BALANCE.match(words) and not is_a_limits:
         return "insufficient_user_quota"
     if reason in REASONS and reason not in {"Unauthorized", "Forbidden", "QuotaExceeded", "TooManyRequests"}:
         return None
-    if not says_nothing_of_the_request(status) and _EMPTY_BALANCE_IN_A_REFUSAL.search(words):
+    is_refusal = not says_nothing_of_the_request(status)
+    if is_refusal and _EMPTY_BALANCE_IN_A_REFUSAL.search(words) and not is_a_limits:
         return "insufficient_user_quota"
     return "model_not_found" if status == 503 and _NO_CHANNEL.search(words) else None
 
 
 def _status_of_vidus_refusal(status: int, reason: str | None, code: Any, *, is_nested: bool) -> int | None:
     # Vidu's code repeats the status of its own reply.
-    own = 400 if code is None and is_nested else code
+    own = int(code) if isinstance(code, str) and re.fullmatch(r"[0-9]{3}", code) else code
+    if not isinstance(own, int) and ((is_nested and not code) or reason in ONLY_REFUSALS):
+        own = 400
     if reason not in REFUSALS or not isinstance(own, int) or own == status or says_nothing_of_the_request(own):
         return None
     return own

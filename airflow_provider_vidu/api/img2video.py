@@ -29,7 +29,7 @@ from pydantic import (
 )
 
 from airflow_provider_vidu.api.catalog import MODELS, Model
-from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
+from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, is_no, is_yes
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduNotFoundError, ViduRequestError
 from airflow_provider_vidu.api.fields import request_fields
 from airflow_provider_vidu.api.images import EncodedImage, decode_data_uri, encode_image
@@ -49,8 +49,11 @@ def _no_boolean(value: Any) -> Any:
 
 
 def _boolean_word(value: Any) -> Any:
-    # Jinja renders {{ params.audio }} to the Python spelling, and an unset one to an empty string.
-    return value.strip().lower() if isinstance(value, str) else value
+    # The estimate reads a switch by the same words: pydantic knows others. Text stays text: the emulator judges the
+    # wire by this model, where a word is no boolean.
+    if isinstance(value, bool):
+        return value
+    return "true" if is_yes(value) else "false" if is_no(value) else str(value)
 
 
 def _utf8(value: str | None) -> str | None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 #: Items or tasks that a message names.
 MAX_NAMED = 20
@@ -73,8 +72,13 @@ def name_of_picture(image: object) -> str:
     text = str(first or "").strip()
     if text[:5].lower() == "data:":
         return "a data URI"
-    path = urlsplit(text).path if "://" in text else text
-    return path.rstrip("/").rpartition("/")[2]
+    scheme, _, rest = text.partition("://")
+    path = text
+    if rest:
+        # In the URL of an object store # and ? are part of the key; only a signature is none.
+        is_web = scheme.lower() in {"http", "https"}
+        path = re.split(r"[?#]" if is_web else r"\?[\w.~%-]+=", rest, maxsplit=1)[0].partition("/")[2]
+    return one_line(path.rstrip("/").rpartition("/")[2])
 
 
 def first_words(text: object) -> str:
@@ -83,7 +87,7 @@ def first_words(text: object) -> str:
 
     :param text: the prompt; None and blanks give an empty text.
     """
-    words = " ".join(str(text or "").split())
+    words = " ".join(printable(str(text or "")).split())
     return words if len(words) <= MAX_PROMPT else f"{words[:MAX_PROMPT].rsplit(' ', 1)[0]} …"
 
 
@@ -95,7 +99,7 @@ def what_was_asked(model: object, image: object, prompt: object) -> str:
     :param image: as the DAG author gave it.
     :param prompt: the prompt.
     """
-    known = {"model": str(model or ""), "picture": name_of_picture(image), "prompt": first_words(prompt)}
+    known = {"model": one_line(str(model or "")), "picture": name_of_picture(image), "prompt": first_words(prompt)}
     named = ", ".join(f"{name} {value}" for name, value in known.items() if value)
     return f"{named[0].upper()}{named[1:]}." if named else ""
 

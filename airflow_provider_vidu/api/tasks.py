@@ -31,6 +31,7 @@ from pydantic import (
     model_validator,
 )
 
+from airflow_provider_vidu.api.errors import ONLY_REFUSALS
 from airflow_provider_vidu.api.failures import read_task_failure
 from airflow_provider_vidu.api.messages import one_line, printable, quoted
 
@@ -58,11 +59,13 @@ NEW_TASK = {"is_new": True}
 _RELAY_STATES = {
     "submitted": TaskState.CREATED,
     "not_start": TaskState.CREATED,
+    "not_started": TaskState.CREATED,
     "pending": TaskState.QUEUEING,
     "queued": TaskState.QUEUEING,
     "queuing": TaskState.QUEUEING,
     "running": TaskState.PROCESSING,
     "in_progress": TaskState.PROCESSING,
+    "inprogress": TaskState.PROCESSING,
     # With a link beside them these would be taken for an end.
     "accepted": TaskState.CREATED,
     "scheduled": TaskState.QUEUEING,
@@ -72,6 +75,7 @@ _RELAY_STATES = {
     "completed": TaskState.SUCCESS,
     "complete": TaskState.SUCCESS,
     "succeeded": TaskState.SUCCESS,
+    "successful": TaskState.SUCCESS,
     "succeed": TaskState.SUCCESS,
     "done": TaskState.SUCCESS,
     "finished": TaskState.SUCCESS,
@@ -79,26 +83,47 @@ _RELAY_STATES = {
     "fail": TaskState.FAILED,
     "error": TaskState.FAILED,
     "timeout": TaskState.FAILED,
+    "timed_out": TaskState.FAILED,
     "expired": TaskState.FAILED,
     "rejected": TaskState.FAILED,
     "aborted": TaskState.FAILED,
+    "terminated": TaskState.FAILED,
+    "cancel": TaskState.FAILED,
     "cancelled": TaskState.FAILED,
     "canceled": TaskState.FAILED,
 }
+# Other words that are no end, whatever is beside them.
+_GOES_ON = re.compile(r"ing$|^(?:in|not)_")
+# Codes of errors that no further attempt mends.
+_CODES_OF_AN_END = ONLY_REFUSALS | {"UserCancelled"}
 
 # How often a reply may be wrapped: {"code", "data": {"status", "result_url", "data": Vidu's own reply}}.
 _MOST_LAYERS = 3
 # Where relays put the link of a success, beside Vidu's creations; of old, new-api put it into fail_reason.
-_LINK_FIELDS = ("result_url", "video_url", "url", "video", "output", "outputs", "metadata", "fail_reason")
+_LINK_FIELDS = (
+    "result_url",
+    "video_url",
+    "url",
+    "video",
+    "output",
+    "outputs",
+    "metadata",
+    "task_result",
+    "fail_reason",
+)
 # Of those, the ones that say that it is a video; in another it may be a page about the task.
 _VIDEO_FIELDS = frozenset({"result_url", "video_url", "video"})
 # What they hold, where they hold an object.
-_INNER_LINK_FIELDS = ("url", "video_url", "video")
+_INNER_LINK_FIELDS = ("url", "video_url", "video", "videos")
 # The names below which a reply repeats what was sent.
 _INPUT_NAME = re.compile(r"image|img|frame|input|request|wm_", re.IGNORECASE)
 _VIDEO = re.compile(r"\.(mp4|m4v|mov|webm|mkv)$", re.IGNORECASE)
 _LINK = re.compile(r"https?://[^\s/?#]\S*", re.IGNORECASE)
+# A path at the API's own host; with blanks only if it is a video's.
+_RELATIVE = re.compile(r"/[^/\s](?:\S*|[\S ]*\.(?:mp4|m4v|mov|webm|mkv))", re.IGNORECASE)
 _MOMENT = TypeAdapter(datetime)
+# A time with an offset that pydantic does not read: of hours alone, after a blank, or with the zone's name behind it.
+_OFFSET = re.compile(r"(.*:\d\d(?:[.,]\d+)?)\s*(?:([+-]\d\d):?(\d\d)?(?:\s+\w+)?|UTC|GMT|Z)", re.IGNORECASE)
 _PICTURE = re.compile(r"\.(png|jpe?g|webp|gif|bmp|avif|heic)$", re.IGNORECASE)
 
 
@@ -125,21 +150,31 @@ def layers_of(reply: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _state_of(layers: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the task's state. The outermost one is only the request's where another is inside."""
-    states = [state_word(layer.get("state") or layer.get("status")) for layer in layers]
+    states = [state_word(stated(layer)) for layer in layers]
     inner = [state for state in states[1:] if state] or states[:1]
     # Vidu's own reply inside an envelope may be an older one than the envelope's state.
     return next((state for state in reversed(inner) if state in FINAL_STATES), inner[-1])
+
+
+def stated(layer: Mapping[str, Any]) -> Any:
+    """
+    Return the state of a task as a reply has it, under any of its names.
+
+    :param layer: see :func:`layers_of`.
+    """
+    return layer.get("state") or layer.get("status") or layer.get("task_status")
 
 
 def state_word(value: Any) -> str | None:
     """
     Return a host's word for a state as Vidu spells it, or as it is where this release does not know it.
 
-    :param value: of ``state`` or ``status``; None is returned for what is no word.
+    :param value: see :func:`stated`; None is returned for what is no word.
     """
     if not isinstance(value, str) or not value:
         return None
-    word = one_line(value).lower()
+    word = re.sub(r"[\s-]+", "_", one_line(value).lower())
+    word = re.sub(r"^task_(?:status_)?", "", word)
     return str(_RELAY_STATES.get(word, word)) or None
 
 
@@ -208,9 +243,7 @@ def _is_link(value: Any) -> bool:
 
 def _is_relative(value: Any) -> bool:
     """Whether it is a path at the API's own host, as some relays put it."""
-    return (
-        isinstance(value, str) and re.fullmatch(r"/[^/\s]\S*", value.strip()) is not None and printable(value) == value
-    )
+    return isinstance(value, str) and _RELATIVE.fullmatch(value.strip()) is not None and printable(value) == value
 
 
 def _links(value: Any, depth: int = 3, *, may_be_relative: bool) -> list[str]:
@@ -226,6 +259,11 @@ def _links(value: Any, depth: int = 3, *, may_be_relative: bool) -> list[str]:
 def _why(body: Mapping[str, Any]) -> dict[str, str | None]:
     failure = read_task_failure(body)
     return {"err_code": failure.reason, "err_msg": failure.words or None}
+
+
+def _with_whole_offset(time: str | None) -> str | None:
+    found = _OFFSET.fullmatch(time or "")
+    return f"{found[1]}{found[2] or '+00'}:{found[3] or '00'}" if found else time
 
 
 def _without_query(link: str) -> str:
@@ -274,7 +312,10 @@ class Creation(BaseModel):
     @field_validator("url", "cover_url", "watermarked_url", mode="before")
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
-        return value.strip() if _is_link(value) or _is_relative(value) else None
+        if not (_is_link(value) or _is_relative(value)):
+            return None
+        # A link that a page had before; no query has a parameter called "amp;…".
+        return str(value).strip().replace("&amp;", "&").replace(" ", "%20")
 
     @property
     def links(self) -> tuple[str | None, ...]:
@@ -361,8 +402,11 @@ class ViduTask(BaseModel):
         state = _state_of(layers)
         is_new = bool(info.context and info.context.get("is_new"))
         creations = [] if is_new and not _is_known(state) else _creations_of(layers, state)
-        if not _is_known(state) and any(_has_link(row) for row in creations):
-            state = TaskState.SUCCESS.value
+        if not _is_known(state) and not _GOES_ON.search(state or ""):
+            if any(_has_link(row) for row in creations):
+                state = TaskState.SUCCESS.value
+            elif state and not is_new and str(body.get("err_code")) in _CODES_OF_AN_END:
+                state = TaskState.FAILED.value
         why = _why(body) if state == TaskState.FAILED else {"err_msg": None}
         body.update(why, state=state, creations=creations)
         if not body.get("task_id"):
@@ -423,7 +467,7 @@ class ViduTask(BaseModel):
         """When the task was created, epoch seconds, cut to whole ones; UTC where it has no offset."""
         try:
             # Python 3.10 reads neither a Z nor nine fractional digits.
-            moment = _MOMENT.validate_python(self.created_at)
+            moment = _MOMENT.validate_python(_with_whole_offset(self.created_at))
             moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
             return float(moment.timestamp() // 1)
         except (ValueError, OverflowError):

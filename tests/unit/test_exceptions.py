@@ -35,6 +35,10 @@ CLEAR = Try(identity=("d", "it's", "t", 3)).clear_command()
             ["It broke (Vidu task 9, reason R).", "The disk is full.", "Free some space. Then retry."],
         ),
         (
+            ViduError("It costs more, e.g. 80 vs. Vidu's 55. Ask for less.", advice=""),
+            ["It costs more, e.g. 80 vs. Vidu's 55.", "Ask for less."],
+        ),
+        (
             ViduInputError("2 of 3 are wrong.\nitem 0: duration: 99\nitem 2: model: x", advice="Nothing sent."),
             ["2 of 3 are wrong.", "item 0: duration: 99", "item 2: model: x", "Nothing sent."],
         ),
@@ -45,7 +49,7 @@ CLEAR = Try(identity=("d", "it's", "t", 3)).clear_command()
             ["In doubt.", "If it is yours:", ADOPT, "if not, nothing. Then:", ADOPT, "Clear:", CLEAR, "(a)"],
         ),
     ],
-    ids=["one sentence", "details", "an item a line", "a command a line"],
+    ids=["one sentence", "details", "an abbreviation", "an item a line", "a command a line"],
 )
 def test_a_text_is_logged_a_thought_a_line(error, lines):
     assert lines_of(error) == lines

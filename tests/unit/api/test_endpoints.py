@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import datetime, timedelta, timezone
 from urllib.parse import parse_qsl, urlsplit
@@ -208,6 +209,7 @@ def test_a_created_task_is_read():
         {"id": "request-1", "code": 504, "message": "timeout", "data": {"task_id": TASK_ID}},
         [{"task_id": TASK_ID}],
         {"id": TASK_ID, "status": "queued", "message": "Task created"},
+        {"id": TASK_ID, "task_status": "submitted", "message": "Task created"},
         {"code": 200, "message": "Task created", "data": {"id": TASK_ID}},
         {"id": TASK_ID, "message": "success", "error": None},
         {"id": TASK_ID, "data": None},
@@ -240,6 +242,7 @@ def test_a_success_without_an_id_is_in_doubt(status, answer):
         {"id": "req-7", "message": "gateway timeout"},
         {"id": "req-7", "success": False, "msg": "no"},
         {"id": "req-7", "status": "failed", "message": "InternalServiceFailure"},
+        {"id": "req-7", "task_status": "failed", "message": "InternalServiceFailure"},
         {"id": "req-7", "data": [{"task_id": "1"}, {"task_id": "2"}]},
     ],
     ids=str,
@@ -298,6 +301,25 @@ EMPTY = [
     {"message": json.dumps({"error": {"message": "用户额度不足", "code": "insufficient_user_quota"}})},
     {"error": "用户额度不足"},
     {"reason": "BadRequest", "message": "用户额度不足"},
+    {"code": 402, "msg": "余额不足", "data": None},
+    {"error": {"message": "账户余额不足，请充值 (m)"}},
+    {"error": {"message": "该令牌额度已用尽 TokenStatusExhausted[m]"}},
+    {"message": "m", "code": "INSUFFICIENT_BALANCE"},
+    {"error": {"type": "insufficient_user_quota", "message": "m"}},
+    {"error": {"message": "Insufficient account balance", "code": ""}},
+    {"error": "insufficient_user_quota"},
+    {"detail": "Insufficient balance, m"},
+]
+#: Words further inside a message, or of a code that a host has made up, tell an empty balance only in a refusal.
+EMPTY_IN_A_REFUSAL = [
+    {"error": {"message": "Your balance is insufficient", "code": "insufficient_balance"}},
+    {"error": {"message": "You have not enough credits"}},
+    {"error": {"message": "任务积分不足"}},
+    {"error": {"message": "top up", "code": "payment_required"}},
+    {"error": {"message": "the token's quota is exhausted", "code": "x"}},
+    {"error": {"message": "Your credit balance is too low", "type": "invalid_request_error"}},
+    {"error": {"message": "You exceeded your current quota, please check your plan", "type": "insufficient_quota"}},
+    {"detail": {"msg": "Insufficient balance"}},
 ]
 SATURATED = {"error": {"message": "当前分组上游负载已饱和，请稍后再试", "type": "new_api_error", "code": "rate_limit"}}
 
@@ -313,9 +335,21 @@ def test_an_empty_balance_is_one_at_any_status(status, answer):
     with pytest.raises(ViduCreditError) as caught:
         parse_create(status, {"Retry-After": "5"}, body(answer))
     assert caught.value.fate is Fate.PERMANENT
-    assert any(words in str(caught.value) for words in ("m", "用户额度不足", "预扣费额度失败"))
+    assert any(words in str(caught.value) for words in ("m", "额度不足", "额度失败", "余额不足", "nsuffi"))
     if status != 200:
         assert isinstance(parse_error(status, {}, body(answer)), ViduCreditError)
+
+
+def test_an_empty_balance_keeps_the_code_of_its_host():
+    for code in ("CreditInsufficient", "insufficient_funds"):
+        assert parse_error(400, {}, body({"code": code, "message": "insufficient credits"})).reason == code
+
+
+@pytest.mark.parametrize("status", [400, 403, 429])
+@pytest.mark.parametrize("answer", EMPTY_IN_A_REFUSAL, ids=str)
+def test_a_refusal_tells_an_empty_balance_in_any_words(status, answer):
+    with pytest.raises(ViduCreditError):
+        parse_create(status, {}, body(answer))
 
 
 @pytest.mark.parametrize(
@@ -323,7 +357,17 @@ def test_an_empty_balance_is_one_at_any_status(status, answer):
     [
         (429, SATURATED, ViduRateLimitError),
         (429, {"reason": "QuotaExceeded", "message": "quota exceeded"}, ViduRateLimitError),
+        (429, {"reason": "QuotaExceeded", "message": "Insufficient quota"}, ViduRateLimitError),
+        (429, {"reason": "QuotaExceeded", "message": "额度不足"}, ViduRateLimitError),
+        (429, {"reason": "QuotaExceeded", "message": "用户额度不足"}, ViduCreditError),
+        (429, {"reason": "TooManyRequests", "message": "insufficient balance"}, ViduCreditError),
         (400, {"reason": "FieldInvalid", "message": "prompt: insufficient balance"}, ViduRequestError),
+        (429, {"message": "并发额度不足"}, ViduRateLimitError),
+        (429, {"message": "当前分组负载饱和, 并发额度不足"}, ViduRateLimitError),
+        (429, {"message": "每分钟请求额度不足"}, ViduRateLimitError),
+        (429, {"message": "Insufficient concurrency quota"}, ViduRateLimitError),
+        (429, {"message": "Rate limit: insufficient quota for requests per minute"}, ViduRateLimitError),
+        (500, {"message": "额度不足, 并发"}, ViduUnavailableError),
         (403, {"message": "返还预扣费额度失败"}, ViduAuthError),
         (403, {"reason": "Forbidden", "message": "no"}, ViduAuthError),
     ],
@@ -360,8 +404,31 @@ def test_a_relay_without_a_channel_has_created_nothing(answer):
         lambda text: {"code": "fail_to_fetch_task", "message": text, "data": None},
         lambda text: {"error": {"message": f"{text} (request id: 2026)", "type": "t", "code": ""}},
         lambda text: {"message": json.dumps({"code": "c", "message": text})},
+        lambda text: {"message": f"bad response status code 400, body: {text}"},
+        lambda text: {"code": "fail", "message": f"status 400: {text} (request id: 2026)"},
+        lambda text: {"message": json.loads(text)},
+        lambda text: {"error": {"message": json.loads(text)}},
+        lambda text: {"code": 500, "message": "upstream", "data": json.loads(text)},
+        lambda text: {"code": 500, "message": "upstream", "data": text},
+        lambda text: {"detail": text},
+        lambda text: {"msg": text},
+        lambda text: {"message": re.sub(r'"code": (\d+)', r'"code": "\1"', text)},
     ],
-    ids=["one-hub", "task error", "middleware", "twice"],
+    ids=[
+        "one-hub",
+        "task error",
+        "middleware",
+        "twice",
+        "after words",
+        "after a status",
+        "object",
+        "object in error",
+        "data",
+        "text in data",
+        "detail",
+        "msg",
+        "code as text",
+    ],
 )
 def test_vidus_refusal_inside_a_5xx_has_its_own_fate(wrap, reason, code, kind, fate):
     with pytest.raises(kind) as caught:
@@ -373,8 +440,36 @@ def test_vidus_refusal_inside_a_5xx_has_its_own_fate(wrap, reason, code, kind, f
 
 
 @pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("AuditSubmitIllegal", ViduModerationError),
+        ("FieldInvalid", ViduRequestError),
+        ("CreditInsufficient", ViduCreditError),
+    ],
+)
+def test_a_reason_that_vidu_only_refuses_with_is_a_refusal_as_a_relays_code(reason, kind):
+    for answer in ({"error": {"code": reason, "message": "its words"}}, {"reason": reason}, {"code": reason}):
+        with pytest.raises(kind) as caught:
+            parse_create(500, {}, body(answer))
+        assert (type(caught.value), caught.value.reason) == (kind, reason)
+
+
+@pytest.mark.parametrize(
     "answer",
     [
+        {"error": {"code": "SystemThrottling", "message": "no"}},
+        {"error": {"code": "BadRequest", "message": "no"}},
+        {"message": json.dumps({"code": "timeout", "reason": "SystemThrottling"})},
+        {"error": {"code": "InternalServiceFailure", "message": "no"}},
+        {"error": {"code": "ImageDownloadFailure", "message": "no"}},
+        {"code": 500, "reason": "AuditSubmitIllegal", "message": "no"},
+        {"message": f"timeout, then status 400: {vidus('AuditSubmitIllegal')}"},
+        {"message": f"status 400: {vidus('AuditSubmitIllegal')}; then timeout"},
+        {"message": f"status 500: {vidus('AuditSubmitIllegal')}"},
+        {"message": f"upstream error: {vidus('AuditSubmitIllegal')}"},
+        {"data": {"task_id": "1", "state": "failed", "err_code": "AuditSubmitIllegal"}},
+        {"data": {"message": "no", "error": "upstream"}, "message": "timeout"},
+        {"message": "当前分组 default 下对于模型 viduq3 无可用渠道"},
         {"message": vidus("InternalServiceFailure", code=500)},
         {"message": vidus("InternalServiceFailure", code=400)},
         {"message": vidus("ReasonOfTomorrow")},
@@ -392,6 +487,8 @@ def test_vidus_refusal_inside_a_5xx_has_its_own_fate(wrap, reason, code, kind, f
         {"code": "get_channel_failed", "message": "分组 default 下模型 viduq3 的可用渠道不存在（retry）"},
         {"message": "返还预扣费额度失败"},
         {"message": "upstream said: insufficient balance"},
+        {"message": "timeout; your balance is insufficient for a retry"},
+        {"message": "Model not found"},
     ],
     ids=str,
 )
@@ -429,6 +526,46 @@ def test_a_challenge_page_says_nothing_of_the_key(headers, page):
             read(403, headers, page)
         assert (caught.value.fate, caught.value.http_status) == (Fate.RETRYABLE, 403)
         assert "Check the API key" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "page"),
+    [({"CF-Mitigated": "challenge"}, b"<html>wait</html>"), ({}, CLOUDFLARE)],
+    ids=["header", "page"],
+)
+def test_a_challenge_with_503_leaves_nothing_in_doubt(headers, page):
+    for read in (parse_create, lambda *answer: parse_task(*answer, TASK_ID), parse_list):
+        with pytest.raises(ViduUnavailableError, match="seen nothing of this request") as caught:
+            read(503, headers, page)
+        assert (type(caught.value), caught.value.fate) == (ViduUnavailableError, Fate.RETRYABLE)
+    with pytest.raises(ViduUnavailableError, match=r"Nothing was created or billed.*let this address through"):
+        parse_create(503, headers, page)
+
+
+@pytest.mark.parametrize(
+    ("status", "page"),
+    [
+        (503, b"<html><title>relay | 503: Service Temporarily Unavailable</title><div id=cf-error-details>"),
+        (503, b"<html><title>503 | Cloudflare</title>"),
+        (503, b"error code: 1102"),
+        (502, CLOUDFLARE),
+        (503, body({"cloudflare_error": True, "status": 503, "error_code": 1102})),
+    ],
+    ids=str,
+)
+def test_cloudflares_other_errors_leave_a_submission_in_doubt(status, page):
+    """A worker or an origin may have passed the request on before."""
+    with pytest.raises(ViduSubmissionInDoubtError):
+        parse_create(status, {"Server": "cloudflare"}, page)
+
+
+def test_cloudflares_refusal_as_json_says_nothing_of_the_key():
+    page = {"title": "Error 1020: Access denied", "status": 403, "error_code": 1020, "cloudflare_error": True}
+    for read in (parse_create, lambda *answer: parse_task(*answer, TASK_ID), parse_list, parse_credits):
+        with pytest.raises(ViduUnavailableError, match="seen nothing of this request") as caught:
+            read(403, {}, body(page))
+        assert "Check the API key" not in str(caught.value)
+    assert isinstance(parse_error(403, {}, body({**page, "cloudflare_error": "no"})), ViduAuthError)
 
 
 SQUID = (
@@ -471,11 +608,37 @@ def test_a_relays_refusal_of_the_key_speaks_of_auth_scheme(status):
         (404, {"code": "task_not_found", "message": "task_not_found"}),
         (400, {"error": {"code": "task_not_exist", "message": "no"}}),
         (400, {"reason": "TaskNotFound", "message": "no"}),
+        (400, {"error": {"message": "task_not_exist"}}),
+        (400, {"message": "task not found"}),
+        (400, {"code": "invalid_request", "message": "Task does not exist. (request id: 2026)"}),
+        (400, {"message": "任务不存在"}),
+        (200, {"code": "task_not_exist", "message": "no"}),
+        (200, {"error": {"code": "task_not_found", "message": "no"}}),
+        (200, {"code": "fail", "message": "task not exist"}),
     ],
 )
 def test_an_unknown_id_is_not_found_in_relays_words_too(status, answer):
-    with pytest.raises(ViduNotFoundError):
+    with pytest.raises(ViduNotFoundError) as caught:
         parse_task(status, {}, body(answer), TASK_ID)
+    assert (caught.value.task_id, caught.value.http_status) == (TASK_ID, status)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "kind"),
+    [
+        (400, {"message": "upstream: task not found in cache, try again"}, ViduRequestError),
+        (400, {"message": "model not found"}, ViduRequestError),
+        (500, {"code": "task_not_exist", "message": "task not exist"}, ViduUnavailableError),
+        (429, {"message": "task not found"}, ViduRateLimitError),
+        (401, {"message": "task not found"}, ViduAuthError),
+        (200, {"message": "no such channel: task not found"}, ViduUnavailableError),
+    ],
+    ids=str,
+)
+def test_what_does_not_say_that_an_id_is_unknown_is_no_missing_task(status, answer, kind):
+    with pytest.raises(kind) as caught:
+        parse_task(status, {}, body(answer), TASK_ID)
+    assert type(caught.value) is kind
 
 
 @pytest.mark.parametrize(
@@ -582,6 +745,7 @@ VIDUS = {"id": "1", "state": "success", "err_code": "", "credits": 4, "creations
         {"status": "finished", "outputs": [VIDEO]},
         {"status": "completed", "outputs": [IMAGE, {"url": VIDEO}]},
         {"status": "completed", "metadata": {"url": VIDEO}},
+        {"code": 0, "data": {"task_status": "succeed", "task_result": {"videos": [{"id": "1", "url": VIDEO}]}}},
         {"status": "completed", "images": ["https://in.example/a"], "url": "https://in.example/a?x", "output": VIDEO},
     ],
     ids=str,
@@ -680,6 +844,9 @@ def test_only_a_success_has_a_link_and_an_envelopes_status_is_the_requests(reply
         ({"code": "success", "message": "", "data": {"status": "FAILURE", "fail_reason": "no"}}, True),
         ({"state": "failed", "err_code": "AuditSubmitIllegal"}, True),
         ({"state": "failed"}, True),
+        ({"code": 0, "message": "SUCCEED", "data": {"task_status": "failed", "task_status_msg": "no"}}, True),
+        ({"code": 500, "message": "no", "data": {"task_status": "failed"}}, False),
+        ({"state": "moderated", "err_code": "AuditSubmitIllegal"}, True),
     ],
     ids=str,
 )
@@ -774,6 +941,12 @@ def test_an_unknown_state_beside_a_link_is_an_end(reply):
         {"status": "ready", "video_url": "javascript:alert(1)"},
         {"status": "ready", "images": [VIDEO], "video_url": VIDEO},
         {"status": "waiting", "video_url": VIDEO},
+        {"status": "in progress", "video_url": "https://r.example/v1/videos/1/content"},
+        {"status": "in-progress", "video_url": VIDEO},
+        {"status": "not started", "video_url": VIDEO},
+        {"status": "InProgress", "video_url": VIDEO},
+        {"status": "Preparing", "video_url": VIDEO},
+        {"status": "post-processing", "creations": [{"url": VIDEO}]},
         {"state": "processing", "creations": [{"url": VIDEO}]},
     ],
     ids=str,
@@ -1152,7 +1325,8 @@ def test_a_broken_balance_is_an_outage(answer):
             "scheduled",
         ),
         ({"message": 5}, None, "5"),
-        ({"message": None, "detail": "d"}, None, '"detail": "d"'),
+        ({"message": None, "detail": "d"}, None, "Vidu answered: d ("),
+        ({"detail": [{"loc": ["body", "prompt"], "msg": "d"}]}, None, '"prompt"'),
         ({"message": '{"a": 1}'}, None, '{"a": 1}'),
         ({"message": "[1]"}, None, "[1]"),
         ({"reason": ["a"], "message": "m"}, "['a']", "m"),

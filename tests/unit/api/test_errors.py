@@ -148,12 +148,23 @@ def test_a_cancelled_task_says_that_it_was_cancelled():
     assert "clear this task" in text
 
 
-@pytest.mark.parametrize(("err_code", "advice"), [("InternalServiceFailure", "retry"), ("FieldInvalid", "again")])
+@pytest.mark.parametrize(
+    ("err_code", "advice"), [("InternalServiceFailure", "retry"), ("FieldInvalid", "would fail again")]
+)
 def test_a_failed_task_says_that_it_is_not_billed_and_what_a_retry_does(err_code, advice):
     error = task_error("911", err_code)
     assert isinstance(error, ViduTaskFailedError)
     assert "does not bill" in str(error)
     assert advice in str(error)
+
+
+@pytest.mark.parametrize("err_code", [None, "1001", "ReasonOfTomorrow"])
+def test_a_failure_of_an_unknown_kind_does_not_claim_that_the_same_input_fails_again(err_code):
+    error = task_error("911", err_code, message="task timeout after 3600s")
+    assert error.fate is PERMANENT
+    assert "would fail again" not in str(error)
+    assert "not known" in str(error)
+    assert "clear this task" in str(error)
 
 
 def test_a_text_holds_everything_that_support_asks_for():

@@ -16,6 +16,13 @@ from airflow_provider_vidu.api.messages import first_words, name_of_picture, wha
         (["tabby.png"], "tabby.png"),
         ("file:///data/tabby.png", "tabby.png"),
         ("s3://conn_id@bucket/cats/tabby.png", "tabby.png"),
+        ("s3://b/PO# 1/v.png", "v.png"),
+        ("s3://b/cats/tabby #1?.png", "tabby #1?.png"),
+        ("gs://b/cats/tabby.png?X-Goog-Signature=secret", "tabby.png"),
+        ("https://example.com/a/tabby.png#part", "tabby.png"),
+        ("s3://b", ""),
+        ("https://[example.com/tabby.png", "tabby.png"),
+        ("/data/PO# 1/v.png", "v.png"),
         ("https://example.com/tabby.png?X-Amz-Signature=secret", "tabby.png"),
         ("data:image/png;base64,AAAA", "a data URI"),
         (None, ""),
@@ -33,6 +40,7 @@ def test_a_picture_is_called_by_its_file_name(image, name):
         (" The cat\n yawns ", "The cat yawns"),
         ("word " * 40, "word word word word word word word word word word word word …"),
         ("猫" * 100, "猫" * 60 + " …"),
+        ("The \x1b[31mcat\u202e yawns\x07", "The \ufffdcat\ufffd yawns\ufffd"),
         (None, ""),
     ],
 )
@@ -45,3 +53,10 @@ def test_a_request_is_named_among_its_siblings():
         "Model viduq3-turbo, picture tabby.png, prompt The cat yawns."
     )
     assert what_was_asked(None, None, None) == ""
+
+
+def test_what_an_author_wrote_is_printed_clean():
+    hostile = "a\r\nb\x1b[2J\u202ec\x9bd"
+    text = what_was_asked(hostile, f"/data/{hostile}.png", hostile)
+    assert text.isprintable()
+    assert text.count("a b") == 3

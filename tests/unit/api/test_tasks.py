@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from airflow_provider_vidu.api.tasks import Credits, TaskState, ViduTask
+from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, TaskState, ViduTask
 
 TASK_ID = "911045603801182208"
 JSON = st.recursive(
@@ -72,6 +72,23 @@ def test_a_body_without_an_id_is_no_task(body):
         ({"status": "FAILURE"}, "failed"),
         ({"status": "error"}, "failed"),
         ({"status": "Timeout"}, "failed"),
+        ({"status": "timed_out"}, "failed"),
+        ({"status": "Timed Out"}, "failed"),
+        ({"status": "cancel"}, "failed"),
+        ({"status": "terminated"}, "failed"),
+        ({"status": "task_failed"}, "failed"),
+        ({"status": "TASK_STATUS_FAILED"}, "failed"),
+        ({"status": "TASK_STATUS_SUCCEED"}, "success"),
+        ({"status": "successful"}, "success"),
+        ({"task_status": "succeed"}, "success"),
+        ({"task_status": "failed"}, "failed"),
+        ({"task_status": "processing"}, "processing"),
+        ({"status": "", "task_status": "submitted"}, "created"),
+        ({"code": 0, "message": "SUCCEED", "data": {"task_status": "failed", "task_status_msg": "no"}}, "failed"),
+        ({"status": "queued", "task_status": "succeed"}, "queueing"),
+        ({"status": "in progress"}, "processing"),
+        ({"status": "In-Progress"}, "processing"),
+        ({"status": "not started"}, "created"),
         ({"status": " Success "}, "success"),
         ({"status": "FAILED"}, "failed"),
         ({"status": "IN_PROGRESS"}, "processing"),
@@ -90,6 +107,33 @@ def test_the_state_is_read_in_vidus_words_and_in_those_of_relays(fields, state):
 def test_only_success_and_failed_are_final(state):
     assert task(state=state).is_final is (state in {"success", "failed"})
     assert task(state=state).succeeded is (state == "success")
+
+
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        ({"state": "moderated", "err_code": "AuditSubmitIllegal"}, "failed"),
+        ({"data": {"status": "moderated", "err_code": "AuditSubmitIllegal"}}, "failed"),
+        ({"state": "moderated", "err_code": "CodeOfTomorrow"}, "moderated"),
+        ({"state": "moderated", "err_code": ""}, "moderated"),
+        ({"state": "moderated", "err_code": ["AuditSubmitIllegal"]}, "moderated"),
+        # It may be repeated.
+        ({"state": "retrying", "err_code": "InternalServiceFailure"}, "retrying"),
+        ({"state": "throttled", "err_code": "TooManyRequests"}, "throttled"),
+        ({"state": "lost", "err_code": "TaskNotFound"}, "lost"),
+        ({"state": "moderating", "err_code": "AuditSubmitIllegal"}, "moderating"),
+        ({"state": "processing", "err_code": "AuditSubmitIllegal"}, "processing"),
+        ({"err_code": "AuditSubmitIllegal"}, None),
+    ],
+    ids=str,
+)
+def test_an_unknown_state_beside_a_known_error_that_nothing_mends_is_a_failure(fields, state):
+    assert task(**fields).state == state
+
+
+@pytest.mark.parametrize("reply", [{"state": "moderated", "err_code": "AuditSubmitIllegal"}, {"state": "moderated"}])
+def test_an_unknown_state_of_a_new_task_is_no_end(reply):
+    assert ViduTask.model_validate({"task_id": TASK_ID, **reply}, context=NEW_TASK).state == "moderated"
 
 
 @pytest.mark.parametrize(
@@ -189,6 +233,16 @@ def test_creations_are_read_in_every_shape_that_was_seen(creations, urls):
         ("2026-01-20T04:01:53-05:00", "2026-01-20T09:01:53"),
         ("2026-01-20T12:01:53.5+08:00", "2026-01-20T04:01:53"),
         ("2026-01-20T12:01:53+0800", "2026-01-20T04:01:53"),
+        ("2026-01-20T12:01:53+08", "2026-01-20T04:01:53"),
+        ("2026-01-20T12:01:53.504648743+08", "2026-01-20T04:01:53"),
+        ("2026-01-20T12:01:53 +0800", "2026-01-20T04:01:53"),
+        ("2026-01-20 12:01:53 +08:00", "2026-01-20T04:01:53"),
+        # As Go writes it.
+        ("2026-01-20 12:01:53.504648743 +0800 CST", "2026-01-20T04:01:53"),
+        ("2026-01-20 04:01:53 +0000 UTC", "2026-01-20T04:01:53"),
+        ("2026-01-20 04:01:53 UTC", "2026-01-20T04:01:53"),
+        ("2026-01-20 04:01:53 CST", None),
+        ("2026-01-20", "2026-01-20T00:00:00"),
         (1768881713, "2026-01-20T04:01:53"),
         ("1768881713", "2026-01-20T04:01:53"),
         (1768881713504, "2026-01-20T04:01:53"),
@@ -223,6 +277,38 @@ VIDUS_REFUSAL = json.dumps({"code": 400, "reason": "CreationPolicyViolation", "m
         ({"data": {"status": "FAILURE", "fail_reason": "its words"}, "message": "success"}, None, "its words"),
         ({"data": {"status": "FAILURE", "data": {"state": "failed", "err_code": "Unknown"}}}, "Unknown", None),
         ({"fail_reason": "https://cdn.example/v.mp4?sign=secret"}, None, "https://cdn.example/v.mp4"),
+        ({"failure_reason": "its words"}, None, "its words"),
+        ({"error_message": "its words", "error_code": "E17"}, "E17", "its words"),
+        ({"error_msg": "its words"}, None, "its words"),
+        ({"reason": "its words are many"}, None, "its words are many"),
+        ({"reason": "AuditSubmitIllegal"}, "AuditSubmitIllegal", None),
+        ({"detail": "its words"}, None, "its words"),
+        ({"errors": ["its words", "more"]}, None, "its words"),
+        ({"errors": [{"code": "AuditFailed", "message": "its words"}]}, "AuditFailed", "its words"),
+        ({"error": {"type": "AuditSubmitIllegal"}}, "AuditSubmitIllegal", None),
+        ({"error": {"type": "server_error", "message": "its words"}}, "server_error", "its words"),
+        ({"error": {"error": {"code": "AuditFailed", "message": "its words"}}}, "AuditFailed", "its words"),
+        ({"metadata": {"error": "AuditSubmitIllegal"}}, "AuditSubmitIllegal", "AuditSubmitIllegal"),
+        ({"metadata": {"error": {"message": "its words"}, "url": "https://a"}}, None, "its words"),
+        ({"code": "AuditSubmitIllegal", "message": "its words"}, "AuditSubmitIllegal", "its words"),
+        ({"code": "success", "message": "its words"}, None, "its words"),
+        ({"err_code": "fail", "fail_reason": "AuditSubmitIllegal"}, "AuditSubmitIllegal", "AuditSubmitIllegal"),
+        ({"err_code": 1001, "err_msg": "AuditSubmitIllegal"}, "AuditSubmitIllegal", "AuditSubmitIllegal"),
+        ({"err_code": 1001, "err_msg": "its words"}, "1001", "its words"),
+        ({"err_code": "0", "fail_reason": "AuditSubmitIllegal"}, "AuditSubmitIllegal", "AuditSubmitIllegal"),
+        ({"err_code": "0", "fail_reason": "its words"}, None, "its words"),
+        ({"err_code": "AuditFailed", "fail_reason": "TooManyRequests"}, "AuditFailed", "TooManyRequests"),
+        (
+            {"error": {"message": "AuditSubmitIllegal", "code": "task_failed"}},
+            "AuditSubmitIllegal",
+            "AuditSubmitIllegal",
+        ),
+        ({"fail_reason": "任务失败:AuditSubmitIllegal错误"}, "AuditSubmitIllegal", "AuditSubmitIllegal"),
+        ({"fail_reason": "NotAuditSubmitIllegalAtAll"}, None, "NotAuditSubmitIllegalAtAll"),
+        ({"msg": "请求成功"}, None, None),
+        ({"message": "查询成功", "data": {"status": "FAILURE", "fail_reason": "its words"}}, None, "its words"),
+        ({"message": "ok.", "msg": "Query success"}, None, None),
+        ({"message": "未成功"}, None, "未成功"),
         ({"fail_reason": "", "error": None, "message": []}, None, None),
         ({"fail_reason": "an Unknown error"}, None, "an Unknown error"),
     ],
@@ -410,6 +496,20 @@ def test_half_a_credit_is_a_figure(told, read):
 def test_blanks_around_a_link_are_no_part_of_it():
     body = {"id": "1", "state": "success", "creations": [{"url": " https://x.example/v.mp4?s=1\n"}]}
     assert ViduTask.model_validate(body).video_url == "https://x.example/v.mp4?s=1"
+
+
+@pytest.mark.parametrize(
+    ("link", "read"),
+    [
+        ("https://x.example/v.mp4?a=1&amp;sign=b%2Fc&amp;d=2", "https://x.example/v.mp4?a=1&sign=b%2Fc&d=2"),
+        ("https://x.example/v.mp4?a=%26amp;b=1", "https://x.example/v.mp4?a=%26amp;b=1"),
+        ("/files/v 1.mp4", "https://relay.example/files/v%201.mp4"),
+    ],
+)
+def test_a_link_is_read_as_it_was_meant(link, read):
+    body = {"id": "1", "state": "success", "creations": [{"id": "2", "url": link, "cover_url": link}]}
+    (creation,) = ViduTask.model_validate(body).at("https://relay.example/vidu").creations
+    assert (creation.url, creation.cover_url) == (read, read)
 
 
 def test_a_relative_link_is_one_of_the_host_that_answered():
