@@ -262,6 +262,8 @@ def _delivered(task: ViduTask, account: Account) -> ViduTask:
         task = task.model_copy(update=changed)
     if task.unread_reply:
         task = task.quoting(redacted(task.unread_reply, account.api_key))
+    if task.trace_id:
+        task = task.traced(redacted(task.trace_id, account.api_key))
     return task.at(account.base_url)
 
 

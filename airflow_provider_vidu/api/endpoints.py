@@ -336,6 +336,8 @@ def parse_task(status: int, headers: Mapping[str, str], body: bytes, task_id: st
             trace_id=_trace_id(headers),
             http_status=status,
         )
+    if task.failed:
+        return task.traced(_trace_id(headers))
     # The video exists: where a person finds its link has to be seen.
     return task.quoting(_unsigned(answer)) if task.succeeded and not task.video_url else task
 

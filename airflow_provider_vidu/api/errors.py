@@ -471,6 +471,7 @@ def task_error(
     message: str | None = None,
     state: str = "failed",
     credits: float | None = None,
+    trace_id: str | None = None,
 ) -> ViduError:
     """
     Turn a failed remote task into an exception.
@@ -480,6 +481,7 @@ def task_error(
     :param message: why, in the host's words.
     :param state: the state in which it was seen.
     :param credits: credits of the task as the query told them.
+    :param trace_id: of the query.
     """
     moderated = REASONS.get(err_code or "") == _MODERATION
     what = "was refused by Vidu's content checks" if moderated else "failed at Vidu"
@@ -502,4 +504,5 @@ def task_error(
         state=state,
         reason=err_code,
         credits=credits,
+        trace_id=trace_id,
     )

@@ -384,6 +384,7 @@ class ViduTask(BaseModel):
     creations: tuple[Creation, ...] = ()
 
     _unread_reply: str | None = PrivateAttr(default=None)
+    _trace_id: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
@@ -487,6 +488,17 @@ class ViduTask(BaseModel):
     def unread_reply(self) -> str | None:
         """An excerpt of the reply to a query that says ``success`` and has no link to a video in any known place."""
         return self._unread_reply
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace id of the reply that says that it has failed, for Vidu's support."""
+        return self._trace_id
+
+    def traced(self, trace_id: str | None) -> ViduTask:
+        """Return this task with its :attr:`trace_id`."""
+        traced = self.model_copy()
+        traced._trace_id = trace_id
+        return traced
 
     def at(self, base_url: str) -> ViduTask:
         """

@@ -53,7 +53,9 @@ def failure_of(
     if record is None:
         return _discarded(reason, this_try, key, candidates)
     if task is not None and known.remote is Remote.FAILED_PERMANENT:
-        return task_error(task.task_id, task.err_code, message=task.err_msg, credits=task.credits)
+        return task_error(
+            task.task_id, task.err_code, message=task.err_msg, credits=task.credits, trace_id=task.trace_id
+        )
     if known.remote is Remote.UNREACHABLE:
         return ViduUnavailableError(
             f"The task was to run again, but {reason}.",

@@ -346,7 +346,9 @@ def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], Non
         if not task.is_final:
             raise still_running(task)
         if not task.succeeded:
-            raise task_error(task.task_id, task.err_code, message=task.err_msg, credits=task.credits)
+            raise task_error(
+                task.task_id, task.err_code, message=task.err_msg, credits=task.credits, trace_id=task.trace_id
+            )
         if task.video_url:
             return task
     error = no_creation_error(task.task_id, task.unread_reply, state=task.state, credits=task.credits)

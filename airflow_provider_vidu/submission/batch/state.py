@@ -262,7 +262,11 @@ class BatchState:
             remote = remote_of(answer)
             if answer.failed:
                 self.errors[index] = task_error(
-                    answer.task_id, answer.err_code, message=answer.err_msg, credits=answer.credits
+                    answer.task_id,
+                    answer.err_code,
+                    message=answer.err_msg,
+                    credits=answer.credits,
+                    trace_id=answer.trace_id,
                 )
         if isinstance(answer, ViduError) or not answer.failed:
             # Not every host tells what a task has cost: then the estimate counts, as when it was submitted.

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
 
+from airflow_provider_vidu.api.endpoints import parse_task
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
     ViduConfigurationError,
@@ -311,3 +313,13 @@ def test_a_cancel_is_believed_once_the_task_shows_it_or_has_failed_twice(
     # One look is enough where the cancel was refused.
     expected = says_yes if is_cancelled is None else is_cancelled
     assert cancelled(vidu, task.task_id, LOG, sleep=clock.sleep) is expected
+
+
+def test_a_failed_task_is_reported_with_the_trace_id_of_its_reply():
+    reply = (200, {"X-MD-Trace-ID": "trace-7"}, b'{"id": "1", "state": "failed", "err_code": "AuditSubmitIllegal"}')
+    task = parse_task(*reply, "1")
+    client = SimpleNamespace(get_task=lambda task_id, **options: task)
+    with pytest.raises(ViduModerationError) as raised:
+        video_of(client, task)
+    assert raised.value.trace_id == "trace-7"
+    assert "trace id trace-7" in str(raised.value)
