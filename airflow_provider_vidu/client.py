@@ -272,16 +272,18 @@ class _Lacking:
     What a host has shown to lack, by the function that would read the reply.
 
     Only a web page counts: it comes from a path that is not routed, while a 404 may be about one task. It may also be a
-    maintenance page, so it is remembered for a minute, and not at all of Vidu's own hosts, which lack nothing.
+    maintenance page, so it is remembered for half the time in which a list settles (at most a minute): a look-up asks
+    again before it decides. Of Vidu's own hosts it is not remembered at all, they lack nothing.
     """
 
     def __init__(self, account: Account, clock: Callable[[], float] = time.monotonic) -> None:
         self._is_vidu = urlsplit(account.base_url).hostname in VIDU_HOSTS
+        self._seconds = min(_LACKING_SECONDS, account.settle_seconds / 2)
         self._clock = clock
         self._errors: dict[Callable[..., Any], tuple[ViduError, float]] = {}
 
     def check(self, parse: Callable[..., Any], task_id: str | None) -> None:
-        """Raise what the host answered within the last minute, so that it is not asked again."""
+        """Raise what the host answered a moment ago, so that it is not asked again."""
         known, until = self._errors.get(parse, (None, 0.0))
         if known is not None and self._clock() < until:
             raise ViduConfigurationError(
@@ -291,7 +293,7 @@ class _Lacking:
     def note(self, parse: Callable[..., Any], error: ViduError) -> None:
         """Remember an error that a request to this endpoint will have again."""
         if endpoints.is_web_page(error) and not self._is_vidu:
-            self._errors[parse] = error, self._clock() + _LACKING_SECONDS
+            self._errors[parse] = error, self._clock() + self._seconds
 
 
 def _tls_context(bundle: bool | str) -> ssl.SSLContext | bool:

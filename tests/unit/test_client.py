@@ -777,18 +777,18 @@ def test_a_client_remembers_what_its_host_lacks(server):
     assert [received.method for received in server.received] == ["POST", "GET", "GET"]
 
 
-def test_a_maintenance_page_is_forgotten_after_a_minute(server):
+def test_a_maintenance_page_is_forgotten_before_a_list_settles(server):
     server.script(answer(200, b"<html>back soon"), answer(200, b"<html>back soon"), answer(200, {"tasks": []}))
     now = [0.0]
     with ViduClient(account(server)) as client:
         client._lacking = client_module._Lacking(client.account, clock=lambda: now[0])
-        for now[0], requests in ((0.0, 1), (59.0, 1), (60.0, 2), (119.0, 2)):
+        for now[0], requests in ((0.0, 1), (29.0, 1), (30.0, 2), (59.0, 2)):
             with pytest.raises(ViduConfigurationError, match="task list") as caught:
                 client.list_page(retry=False)
             # A look-up still reads that there is no list.
             assert endpoints.is_missing_endpoint(caught.value)
             assert len(server.received) == requests
-        now[0] = 120.0
+        now[0] = 60.0
         assert client.list_page(retry=False).tasks == ()
 
 
