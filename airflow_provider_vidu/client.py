@@ -29,7 +29,7 @@ import tenacity
 
 from airflow_provider_vidu import __version__
 from airflow_provider_vidu.api import endpoints, img2video
-from airflow_provider_vidu.api.account import VIDU_HOSTS, Account, is_loopback
+from airflow_provider_vidu.api.account import Account, is_loopback
 from airflow_provider_vidu.api.errors import (
     ViduAnswerTooLargeError,
     ViduConfigurationError,
@@ -277,7 +277,7 @@ class _Lacking:
     """
 
     def __init__(self, account: Account, clock: Callable[[], float] = time.monotonic) -> None:
-        self._is_vidu = urlsplit(account.base_url).hostname in VIDU_HOSTS
+        self._is_vidu = account.is_vidus
         self._seconds = min(_LACKING_SECONDS, account.settle_seconds / 2)
         self._clock = clock
         self._errors: dict[Callable[..., Any], tuple[ViduError, float]] = {}

@@ -140,6 +140,11 @@ class Account:
         return None if self.task_url is None else self.task_url.replace("{task_id}", quote(task_id, safe=""))
 
     @property
+    def is_vidus(self) -> bool:
+        """Whether the host is one of Vidu's own, not a relay's."""
+        return urlsplit(self.base_url).hostname in VIDU_HOSTS
+
+    @property
     def is_loopback(self) -> bool:
         """Whether the host is this machine (the emulator, or a proxy beside it)."""
         return is_loopback(urlsplit(self.base_url).hostname or "")

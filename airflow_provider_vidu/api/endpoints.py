@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import ValidationError
 
-from airflow_provider_vidu.api.account import VIDU_HOSTS, Account
+from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
     ViduConfigurationError,
@@ -609,8 +609,8 @@ def with_advice_for(error: ViduError, account: Account) -> ViduError:
     :param error: any.
     :param account: where it comes from.
     """
-    host = urlsplit(account.base_url).hostname
-    if isinstance(error, ViduAuthError) and host not in VIDU_HOSTS:
+    if isinstance(error, ViduAuthError) and not account.is_vidus:
+        host = urlsplit(account.base_url).hostname
         scheme = f"after {account.auth_scheme!r}" if account.auth_scheme else "alone"
         error.advice = (
             f"Check the API key (the connection's password), and that it is one of {host}'s own. It was sent {scheme} "

@@ -14,10 +14,8 @@ from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow_provider_vidu.api import endpoints
-from airflow_provider_vidu.api.account import VIDU_HOSTS
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduConfigurationError,
@@ -171,11 +169,8 @@ def _search_marks(
     payloads: MutableMapping[str, str],
 ) -> Found:
     walk = Walk(search_from, payloads)
-    try:
-        while not walk.paging.ended:
-            walk.take(client.list_page(**walk.query()))
-    except ViduError as error:
-        return _without_list(client, walk, error, log)
+    if (without_list := _read(client, walk, log)) is not None:
+        return without_list
     rows = _queried(client, walk, walk.shown())
     own = [row for row in rows if any(mark in (row.payload or "") for mark in marks)]
     own.sort(key=lambda row: (row.created or 0.0, len(row.task_id), row.task_id), reverse=True)
@@ -224,11 +219,8 @@ def _search(
 ) -> Found:
     begin = record.attempted_at if record.search_from is None else record.search_from
     walk = Walk(begin, payloads)
-    try:
-        while not walk.paging.ended:
-            walk.take(client.list_page(**walk.query()))
-    except ViduError as error:
-        return _without_list(client, walk, error, log)
+    if (without_list := _read(client, walk, log)) is not None:
+        return without_list
     if record.marker is None:
         # The user's payload has no place for it, so that only the time tells which they may be.
         near = tuple(row.task_id for row in walk.rows if _created_within(row, record.attempted_at, settled))
@@ -294,8 +286,9 @@ class Walk:
         """
         self._has_begun = True
         self._readable = self._readable and page.row_count == len(page.tasks)
-        self.rows += self.paging.take(page)
-        self._longest = max((len(row.payload or "") for row in self.rows), default=0)
+        new = self.paging.take(page)
+        self.rows += new
+        self._longest = max([self._longest, *(len(row.payload or "") for row in new)])
 
     def shown(self) -> list[ViduTask]:
         """Return the rows, with the payloads that earlier searches have queried."""
@@ -350,14 +343,26 @@ class Walk:
         """
         return LookUp.ABSENT if self.shows_all_rows and not untold else LookUp.UNKNOWN
 
-    def raise_if_begun(self, error: ViduError) -> None:
+    def check_for_list(self, account: Account, error: ViduError, log: Any) -> bool:
         """
-        Pass an error of a later page on as an outage: a host that has shown one page has a list.
+        Say whether this host has a list at all, after a page of it that could not be read; report one that is missing.
 
+        :param account: whose list.
         :param error: of the page.
+        :param log: where to.
+        :raises ViduError: it may pass. A host that has shown one page has a list.
         """
-        if self._has_begun and endpoints.is_missing_endpoint(error):
-            raise _unreadable_now(error) from error
+        is_missing = endpoints.is_missing_endpoint(error)
+        if is_missing and (self._has_begun or not lacks_list(account, error)):
+            raise ViduUnavailableError(
+                f"Vidu's task list cannot be read now. {error.message}", http_status=error.http_status
+            ) from error
+        if error.fate is Fate.RETRYABLE and not is_missing:
+            raise error
+        setting = "If this relay has none, set list_path: null in the connection's extra."
+        hint = "" if account.list_path is None else f" {setting}"
+        log.warning("The account's task list cannot be searched: %s%s", error.message, hint)
+        return not lacks_list(account, error)
 
     @property
     def shows_all_rows(self) -> bool:
@@ -365,10 +370,14 @@ class Walk:
         return self.paging.complete and self._readable
 
 
-def _without_list(client: ViduClient, walk: Walk, error: ViduError, log: Any) -> Found:
-    walk.raise_if_begun(error)
-    raise_unless_there_is_no_list(client.account, error, log)
-    return Found(look_up=LookUp.UNKNOWN, has_list=not lacks_list(client.account, error))
+def _read(client: ViduClient, walk: Walk, log: Any) -> Found | None:
+    """Walk to the list's end; what is returned instead is what it means that the list cannot be searched."""
+    try:
+        while not walk.paging.ended:
+            walk.take(client.list_page(**walk.query()))
+    except ViduError as error:
+        return Found(look_up=LookUp.UNKNOWN, has_list=walk.check_for_list(client.account, error, log))
+    return None
 
 
 def lacks_list(account: Account, error: ViduError) -> bool:
@@ -381,29 +390,7 @@ def lacks_list(account: Account, error: ViduError) -> bool:
     """
     if account.list_path is None:
         return True
-    return endpoints.is_missing_endpoint(error) and urlsplit(account.base_url).hostname not in VIDU_HOSTS
-
-
-def _unreadable_now(error: ViduError) -> ViduError:
-    return ViduUnavailableError(f"Vidu's task list cannot be read now. {error.message}", http_status=error.http_status)
-
-
-def raise_unless_there_is_no_list(account: Account, error: ViduError, log: Any) -> None:
-    """
-    Pass an outage of the list on, and report a list that is not there.
-
-    :param error: of a walk.
-    :param log: where to.
-    :raises ViduError: it may pass.
-    """
-    if endpoints.is_missing_endpoint(error) and not lacks_list(account, error):
-        raise _unreadable_now(error) from error
-    if error.fate is Fate.RETRYABLE and not endpoints.is_missing_endpoint(error):
-        raise error
-    hint = (
-        "" if account.list_path is None else " If this relay has none, set list_path: null in the connection's extra."
-    )
-    log.warning("The account's task list cannot be searched: %s%s", error.message, hint)
+    return endpoints.is_missing_endpoint(error) and not account.is_vidus
 
 
 def best(found: Sequence[ViduTask]) -> ViduTask:

@@ -16,8 +16,6 @@ from airflow_provider_vidu.submission.protocol import LookUp
 from airflow_provider_vidu.submission.search import (
     Walk,
     best,
-    lacks_list,
-    raise_unless_there_is_no_list,
 )
 
 if TYPE_CHECKING:
@@ -101,9 +99,7 @@ async def read_list(client: AsyncViduClient, begin: float, log: Any, payloads: M
         while not walk.paging.ended:
             walk.take(await client.list_page(**walk.query()))
     except ViduError as error:
-        walk.raise_if_begun(error)
-        raise_unless_there_is_no_list(client.account, error, log)
-        return Rows(has_list=not lacks_list(client.account, error))
+        return Rows(has_list=walk.check_for_list(client.account, error, log))
     at_once = asyncio.Semaphore(MAX_PARALLEL)
 
     async def queried(row: ViduTask) -> ViduTask:
