@@ -6,21 +6,19 @@ Reads the images of a request: paths and object-store URLs become data URIs, wha
 
 from __future__ import annotations
 
-import ast
 import errno
 import hashlib
 import os
 import posixpath
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from airflow_provider_vidu.api.endpoints import json_body
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.api.fields import require
+from airflow_provider_vidu.api.fields import require, structure_of
 from airflow_provider_vidu.api.images import EncodedImage, ImageFacts, check_image_size, decode_data_uri, encode_image
 from airflow_provider_vidu.api.img2video import REMOTE_PREFIXES, build_request
 
@@ -82,9 +80,8 @@ def load_images(images: Any, known: ImageFacts | None = None) -> list[str]:
     :raises ViduInputError: see :func:`load_image`; also for a list that does not hold exactly one.
     """
     if isinstance(images, str) and images.strip().startswith("["):
-        # A list that a template has turned into text.
-        with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            images = ast.literal_eval(images.strip())
+        listed = structure_of(images.strip())
+        images = images if listed is None else listed
     given = list(images) if isinstance(images, (list, tuple)) else [images]
     # Native rendering makes a number of a file's name.
     given = [str(image) if type(image) is int else image for image in given]

@@ -89,6 +89,14 @@ def switched(name: str, value: Any) -> bool:
     raise ViduInputError(f"{name} must be true or false, got {value!r}.")
 
 
+def structure_of(text: str) -> Any:
+    """Return what a template has turned into this text, with ``tojson`` or without; None = it is no such text."""
+    for parse in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return parse(text)
+    return None
+
+
 def record_of_text(value: Any) -> Any:
     """
     Return a task record that a template turned into text as a record again, and an id without surrounding blanks.
@@ -102,15 +110,9 @@ def record_of_text(value: Any) -> Any:
     text = value.strip(_BLANKS)
     if not text.startswith(("{", "[", "(", '"', "'")) and "://" not in text:
         return text
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            parsed = parse(text)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            continue
-        if isinstance(parsed, Mapping):
-            return record_of_text(parsed)
-        if isinstance(parsed, str) and parsed.strip() != text:
-            return record_of_text(parsed)
+    parsed = structure_of(text)
+    if isinstance(parsed, Mapping) or (isinstance(parsed, str) and parsed.strip() != text):
+        return record_of_text(parsed)
     raise ViduInputError(
         "vidu_task is neither a Vidu task id nor one task record: it is the text of something else.",
         advice="Pass the submitting task's output; map over several (.expand). Waiting and landing cost nothing.",

@@ -184,14 +184,14 @@ def encode_image(data: bytes, name: str = "the image", *, known: ImageFacts | No
     :param known: the facts of an image that was checked before; the same bytes are not decoded again.
     :raises ViduInputError: see :func:`inspect_image`; also where the encoded image alone exceeds the body limit.
     """
-    is_known = known is not None and known.sha256 == hashlib.sha256(data).hexdigest()
-    facts = known if known is not None and is_known else inspect_image(data, name)
+    if known is None or known.sha256 != hashlib.sha256(data).hexdigest():
+        known = inspect_image(data, name)
     if len(data) * 4 / 3 > MAX_BODY_BYTES:
         raise ViduInputError(
             f"images: {name} has {len(data) / MEBIBYTE:.1f} MB, which base64 makes larger than the 20 MB that Vidu "
             f"takes in one request. Pass it as a URL (up to 50 MB), or as a smaller JPEG."
         )
-    return EncodedImage(data, facts)
+    return EncodedImage(data, known)
 
 
 def decode_data_uri(uri: str) -> bytes:

@@ -47,8 +47,13 @@ def is_bypassed(url: str, no_proxy: str) -> bool:
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
-    port = parts.port or DEFAULT_PORTS.get(parts.scheme)
+    port = port_of(parts)
     return any(_names(entry, host, port) for entry in no_proxy.replace(",", " ").lower().split())
+
+
+def port_of(parts: SplitResult) -> int | None:
+    """Return the port of a URL, or its scheme's; may raise a ValueError."""
+    return parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
 def _names(entry: str, host: str, port: int | None) -> bool:

@@ -33,7 +33,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from airflow_provider_vidu.api.account import is_loopback
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.api.messages import quoted
-from airflow_provider_vidu.api.proxies import DEFAULT_PORTS, login_apart
+from airflow_provider_vidu.api.proxies import login_apart, port_of
 from airflow_provider_vidu.client import USER_AGENT, proxy_for, proxy_to
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.transport.connecting import connect
@@ -404,11 +404,8 @@ def _is_content_endpoint(account: Account, url: str) -> bool:
     """Whether a link leads to the API's own scheme, host and port, and has no query: nothing that may sign it."""
     ours, theirs = urlsplit(account.base_url), urlsplit(url)
     try:
-        return not theirs.query and (ours.scheme, ours.hostname, ours.port or DEFAULT_PORTS.get(ours.scheme)) == (
-            theirs.scheme,
-            theirs.hostname,
-            theirs.port or DEFAULT_PORTS.get(theirs.scheme),
-        )
+        origins = {(one.scheme, one.hostname, port_of(one)) for one in (ours, theirs)}
+        return not theirs.query and len(origins) == 1
     except ValueError:
         return False
 

@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from airflow_provider_vidu.api.catalog import estimate_credits
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS, is_yes
 from airflow_provider_vidu.api.endpoints import prepare_create
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
-from airflow_provider_vidu.api.fields import request_fields, without_unset
+from airflow_provider_vidu.api.fields import request_fields, structure_of, without_unset
 from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
 from airflow_provider_vidu.api.img2video import ENDPOINT, no_such_fields
 from airflow_provider_vidu.api.messages import MAX_NAMED, some_of
@@ -260,10 +258,9 @@ def _rows(given: Any) -> list[Any]:
 
 
 def _rows_of_text(text: str) -> list[Any]:
-    # A list that a template has turned into text, by tojson or not.
-    for parse in (json.loads, ast.literal_eval):
-        with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            return list(parse(text))
+    rows = structure_of(text)
+    if isinstance(rows, (list, tuple)):
+        return list(rows)
     raise ViduInputError(
         f"requests: neither a JSON array nor a list: {text!r:.60}. In a template, end the expression with | tojson."
     )
