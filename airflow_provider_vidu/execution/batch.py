@@ -68,7 +68,7 @@ CANCEL_AT_DEADLINE_SECONDS = 60.0
 ENDED = frozenset({"success", "failed"})
 
 
-class BatchExecution(Execution):
+class BatchExecution(Execution[list[dict[str, Any]]]):
     """One try of an operator that makes many videos."""
 
     def run(
@@ -116,34 +116,21 @@ class BatchExecution(Execution):
         except ViduError as error:
             if isinstance(error, ViduInputError) and (resumed is not None or context["ti"].try_number > 1):
                 # What the requests say is read and checked in every part of a task, also after much was paid.
-                mended = Memory.of(store, durable=self.operator.durable).by_clearing("what is missing")
+                next_step = Memory.of(store, durable=self.operator.durable).by_clearing("what is missing")
                 error.advice = (
                     "Nothing was sent to Vidu just now. What was submitted before, if anything, goes on, is billed and "
-                    f"remembered: fix this, then {mended}"
+                    f"remembered: fix this, then {next_step}"
                 )
             raise_for_airflow(error)
-
-    def run_again(
-        self,
-        context: Context,
-        event: Any = None,
-        resumed: Mapping[str, Any] | None = None,
-        try_number: int | None = None,
-        travelled: dict[str, Any] | None = None,
-    ) -> list[dict[str, Any]]:
-        """Go on with a try; see ``Img2VideoBatchOperator.execute_again``."""
-        if not self._is_still(try_number, context):
-            return self.run(context)
-        return self.run(context, Resumed.from_json(resumed, context), travelled)
 
     def complete(
         self,
         context: Context,
-        event: Mapping[str, Any] | None = None,
-        began: float | None = None,
-        try_number: int | None = None,
-        travelled: dict[str, Any] | None = None,
-        ids: str | None = None,
+        event: Mapping[str, Any] | None,
+        began: float | None,
+        try_number: int | None,
+        travelled: dict[str, Any] | None,
+        ids: str | None,
     ) -> list[dict[str, Any]]:
         """Go on with a try; see ``Img2VideoBatchOperator.execute_complete``."""
         if not self._is_still(try_number, context):
@@ -285,7 +272,7 @@ class BatchExecution(Execution):
             self.log.warning("%s", line)
         if self.operator.manifest_path:
             write_manifest(self.operator.manifest_path, records)
-            self.log.info("The manifest of all %d records stands at %s.", len(records), self.operator.manifest_path)
+            self.log.info("The manifest of all %d records is at %s.", len(records), self.operator.manifest_path)
         # What could not be landed is paid all the same.
         paid = [batch.items[index].credits for index, task in batch.tasks.items() if task.succeeded]
         untold = paid.count(None)
@@ -295,7 +282,7 @@ class BatchExecution(Execution):
             counted(len(records), "request"),
             "has its video" if len(records) - len(errors) == 1 else "have their video",
             counted(round(sum(credits or 0 for credits in paid), 2), "credit"),
-            f" and {untold} whose price nobody told" if untold else "",
+            f" and {untold} whose price is unknown" if untold else "",
             f"; without: {reasons_of(records, sorted(errors))}" if errors else "",
         )
         for record in records:
@@ -374,7 +361,7 @@ class BatchExecution(Execution):
             report.tell(self.log, f"A user has ended this Airflow task. {len(ids)} Vidu tasks")
         except Exception as error:
             self.log.warning(
-                "Nobody knows what was cancelled (%s). ViduHook().find_orphans() lists what runs on.",
+                "What was cancelled is unknown (%s). ViduHook().find_orphans() lists what runs on.",
                 str(error) or type(error).__name__,
             )
 

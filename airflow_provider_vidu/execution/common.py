@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
@@ -19,7 +20,7 @@ from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.submission.driver import SubmitLater
 from airflow_provider_vidu.submission.limits import CreditLimits
-from airflow_provider_vidu.submission.tries import Policies
+from airflow_provider_vidu.submission.tries import Policies, Resumed
 from airflow_provider_vidu.triggers.task import BACKSTOP
 from airflow_provider_vidu.triggers.timer import ViduTimerTrigger
 from airflow_provider_vidu.waiting.schedule import default_timeout
@@ -36,8 +37,11 @@ MAX_SECONDS = 10 * 366 * 24 * 3600.0
 #: Seconds by which our deadline in a worker lies before Airflow's execution timeout.
 EXECUTION_TIMEOUT_MARGIN = 5.0
 
+#: What a try returns.
+Result = TypeVar("Result")
 
-class Execution:
+
+class Execution(ABC, Generic[Result]):
     """One try of a task on a worker; the operator has the settings."""
 
     def __init__(self, operator: Any) -> None:
@@ -53,6 +57,18 @@ class Execution:
 
     def _client(self) -> ViduClient:
         return ViduHook(self.operator.vidu_conn_id).get_conn()
+
+    @abstractmethod
+    def run(self, context: Context, resumed: Resumed | None = None, *more: Any) -> Result:
+        """Do what is to be done now; ``resumed`` is what the try took with it when it left the worker."""
+
+    def run_again(
+        self, context: Context, resumed: Mapping[str, Any] | None, try_number: int | None, *more: Any
+    ) -> Result:
+        """Go on where a try has left the worker, or begin the one that Airflow has put in its place."""
+        if not self._is_still(try_number, context):
+            return self.run(context)
+        return self.run(context, Resumed.from_json(resumed, context), *more)
 
     def _is_still(self, try_number: int | None, context: Context) -> bool:
         return try_number is None or try_number == context["ti"].try_number
@@ -151,7 +167,6 @@ class Execution:
         :param running: Vidu's ids of what is submitted already: a kill cancels it.
         :param more: what has to travel beside the try.
         """
-
         moment = datetime.now(timezone.utc) + timedelta(seconds=later.seconds)
         timer: BaseTrigger = (
             ViduTimerTrigger(

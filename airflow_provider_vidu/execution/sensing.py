@@ -70,11 +70,11 @@ class SensorExecution:
     def complete(
         self,
         context: Context,
-        event: Mapping[str, Any] | None = None,
-        task_id: str | None = None,
-        known: Mapping[str, Any] | None = None,
-        hints: Mapping[str, Any] | None = None,
-        end_time: float | None = None,
+        event: Mapping[str, Any] | None,
+        task_id: str | None,
+        known: Mapping[str, Any] | None,
+        hints: Mapping[str, Any] | None,
+        end_time: float | None,
     ) -> dict[str, Any]:
         """Take the result, once a trigger has seen the end; see ``ViduTaskSensor.execute_complete``."""
         event = event if isinstance(event, Mapping) else {}
@@ -158,7 +158,7 @@ class SensorExecution:
         return ViduHook(self.sensor.vidu_conn_id).get_conn()
 
     def _seen(self, context: Context, task: ViduTask) -> dict[str, Any]:
-        """Hand over a task that has its video."""
+        """Return the record of a task that has its video."""
         seconds = seconds_of(task, None, time.time())
         self.log.info("%s", ended_line(task, seconds))
         metrics.completed(task.model, task.credits, seconds)

@@ -25,7 +25,7 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.api.fields import require, without_unset
 from airflow_provider_vidu.api.tasks import ViduTask
-from airflow_provider_vidu.compat import clear_this_task, state_store
+from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.exceptions import raise_for_airflow
 from airflow_provider_vidu.execution.common import Execution
 from airflow_provider_vidu.images import wire_of
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.client import ViduClient
 
 
-class SingleExecution(Execution):
+class SingleExecution(Execution[dict[str, Any]]):
     """One try of an operator that makes one video."""
 
     def run(self, context: Context, resumed: Resumed | None = None) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class SingleExecution(Execution):
                             error if self.operator.killed else self._at_the_deadline(client, submission, error)
                         ) from None
                     except ViduError:
-                        # The looks failed for good, not the task: whoever mends the cause wants to wait on for it.
+                        # The queries failed for good, not the task: once the cause is fixed, the wait goes on.
                         submission.note_left_running()
                         raise
                     return self._finish(context, client, submission, task)
@@ -106,33 +106,20 @@ class SingleExecution(Execution):
             raise_for_airflow(error)
         return self._defer(context, task.task_id, task.record(), hints.to_json(), end_time)
 
-    def run_again(
-        self,
-        context: Context,
-        event: Any = None,
-        resumed: Mapping[str, Any] | None = None,
-        try_number: int | None = None,
-    ) -> dict[str, Any]:
-        """Go on where a try has left the worker; see ``Img2VideoOperator.execute_again``."""
-        if not self._is_still(try_number, context):
-            return self.run(context)
-        return self.run(context, Resumed.from_json(resumed, context))
-
     def complete(
         self,
         context: Context,
-        event: Mapping[str, Any] | None = None,
-        task_id: str | None = None,
-        known: Mapping[str, Any] | None = None,
-        hints: Mapping[str, Any] | None = None,
-        end_time: float | None = None,
-        try_number: int | None = None,
+        event: Mapping[str, Any] | None,
+        task_id: str | None,
+        known: Mapping[str, Any] | None,
+        hints: Mapping[str, Any] | None,
+        end_time: float | None,
+        try_number: int | None,
     ) -> dict[str, Any]:
         """Take the result, once a trigger has seen the end; see ``Img2VideoOperator.execute_complete``."""
         if not self._is_still(try_number, context):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.run(context)
-
         event = event if isinstance(event, Mapping) else {}
         self._read_rendered()
         try:
@@ -171,8 +158,7 @@ class SingleExecution(Execution):
                         submission.note_left_running()
                     raise
                 except ViduNoCreationError as error:
-                    remembered = self.operator.durable and state_store(context) is not None
-                    raise with_what_a_clear_does(error, remembered=remembered) from None
+                    raise with_what_a_clear_does(error, remembered=self.operator.is_remembered(context)) from None
                 return self._finish(context, client, submission, task)
         except ViduError as error:
             metrics.failed(error, self.operator.model)
@@ -281,8 +267,7 @@ class SingleExecution(Execution):
             task = video_of(client, task, sleep=sleep)
         except ViduNoCreationError as error:
             # The record stays as it is: the video may exist, and a clear must not pay for another one.
-            remembered = self.operator.durable and state_store(context) is not None
-            raise with_what_a_clear_does(error, remembered=remembered) from None
+            raise with_what_a_clear_does(error, remembered=self.operator.is_remembered(context)) from None
         try:
             files = (
                 land_all(client, task, self._wanted(self.operator.output_path), log=self.log)
@@ -314,7 +299,6 @@ class SingleExecution(Execution):
     def _stop_if_killed(self, context: Context, client: ViduClient, task_id: str) -> None:
         if not self.operator.killed:
             return
-
         outcome = "It was left running; a retry re-attaches to it."
         try:
             if self.operator.cancel_on_kill and ended_by_user(context["ti"]):

@@ -53,7 +53,7 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
         """Note that the worker is to stop. Airflow calls this for timeouts and shutdowns too; the wait decides."""
         self.killed = True
 
-    def _is_remembered(self, context: Context) -> bool:
+    def is_remembered(self, context: Context) -> bool:
         from airflow_provider_vidu.compat import state_store
 
         return self.durable and state_store(context) is not None

@@ -229,7 +229,7 @@ class Img2VideoOperator(ViduSubmittingOperator):
         :param try_number: of the try that has left.
         :return: the task record.
         """
-        return self._execution().run_again(context, event, resumed, try_number)
+        return self._execution().run_again(context, resumed, try_number)
 
     def execute_complete(
         self,

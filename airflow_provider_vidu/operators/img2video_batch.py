@@ -191,7 +191,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         :param travelled: what is remembered of the items, below Airflow 3.3.
         :return: the task records, in the order of the requests.
         """
-        return self._execution().run_again(context, event, resumed, try_number, travelled)
+        return self._execution().run_again(context, resumed, try_number, travelled)
 
     def execute_complete(
         self,

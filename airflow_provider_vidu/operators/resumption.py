@@ -40,7 +40,7 @@ class ResumesAcrossReleases:
         this: Any = self
         arguments = next_kwargs or {}
         can_resume = hasattr(self, next_method)
-        if not can_resume and not self._is_remembered(context):
+        if not can_resume and not self.is_remembered(context):
             # To start again would be to pay again. Airflow fails the try; the next one looks for what was submitted.
             return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[misc]
         if next_method == FAILED and arguments.get("error") == TRIGGER_FAILURE:
@@ -61,7 +61,7 @@ class ResumesAcrossReleases:
             this.log.info("Another release deferred this task; unused: %s.", ", ".join(unknown))
         return super().resume_execution(next_method, known, context)  # type: ignore[misc]
 
-    def _is_remembered(self, context: Context) -> bool:
+    def is_remembered(self, context: Context) -> bool:
         """Say whether this task may start again without paying again."""
         return True
 
