@@ -87,21 +87,17 @@ class Wanted:
         :param model: that is asked for; None = unknown, its name may make the file's too long.
         :raises ViduInputError: see :func:`check_destination` and :func:`file_name_of`.
         """
-        check_destination(self.destination, named)
         named_by: dict[str, Any] = {name: _SHORTEST.get(name, name) for name in NAME_FIELDS if name != "index"}
         values = {**named_by, "model": model or "model"}
         if self.index is not None:
             values["index"] = self.index
         name = file_name_of(self.file_name or DEFAULT_FILE_NAME, values)
+        check_destination(self.destination, named, name=name)
         target = video_path(self.destination, name)
         for path in (target, *(_beside(target, kind) for kind in self.kinds if kind != VIDEO)):
             check_lengths(path, named)
-        if (local := local_path(target)) is None:
-            return
-        if local.is_dir():
+        if (local := local_path(target)) is not None and local.is_dir():
             raise ViduInputError(f"{named} {target} is a folder. With a slash behind it, the video lands in it.")
-        if standing := next((folder for folder in local.parents if folder.exists() and not folder.is_dir()), None):
-            raise ViduInputError(f"{named}, file_name: {target} cannot be written: {standing} is no folder.")
 
     def is_landed(self, task: ViduTask) -> bool | None:
         """
@@ -109,7 +105,7 @@ class Wanted:
 
         :param task: in ``success``.
         """
-        named = {field for _, field, _, _ in string.Formatter().parse(self.file_name or DEFAULT_FILE_NAME)}
+        named = _fields_of(self.file_name or DEFAULT_FILE_NAME)
         is_unnamed = ("model" in named and not task.model) or ("creation_id" in named and not task.creations)
         if _is_folder(self.destination) and is_unnamed:
             return None
@@ -236,8 +232,12 @@ def is_shared(destination: Any, file_name: Any) -> bool:
         return True
     if not isinstance(file_name, str) or _is_template(file_name):
         return False
-    named = {field for _, field, _, _ in string.Formatter().parse(file_name)}
-    return named.isdisjoint({"task_id", "creation_id"})
+    return _fields_of(file_name).isdisjoint({"task_id", "creation_id"})
+
+
+def _fields_of(template: str) -> set[str | None]:
+    """Return what a template of file names names."""
+    return {field for _, field, _, _ in string.Formatter().parse(template)}
 
 
 def _is_template(text: str) -> bool:
@@ -248,7 +248,7 @@ def _is_object_url(target: str) -> bool:
     return urlsplit(target).scheme.lower() in _OBJECT_STORES
 
 
-def check_destination(destination: Any, named: str = "output_path") -> None:
+def check_destination(destination: Any, named: str = "output_path", *, name: str = "video") -> None:
     """
     Refuse a destination that cannot be written to, before anything is paid for.
 
@@ -256,12 +256,13 @@ def check_destination(destination: Any, named: str = "output_path") -> None:
 
     :param destination: see :class:`Wanted`.
     :param named: the parameter, for the message.
+    :param name: of the video in a folder; it may name subfolders.
     :raises ViduInputError: not a path or URL, of a file system that no installed provider brings, below a file or an
         unwritable folder of this machine, or in a bucket that does not exist.
     """
     if not isinstance(destination, (str, os.PathLike)) or not os.fspath(destination).strip():
         raise ViduInputError(f"{named} must be a path or a URL, got {destination!r}.")
-    target = video_path(os.fspath(destination), "video")
+    target = video_path(os.fspath(destination), name)
     if target.startswith("file:/") and not target.startswith("file://"):
         raise ViduInputError(f"{named} {destination} is neither a path nor a URL: write file://{target[5:]}")
     try:

@@ -256,7 +256,7 @@ def test_an_odd_id_lands_under_a_safe_name(task_id, name):
     ("destination", "file_name", "why"),
     [
         ("{tmp}/out.mp4", None, "is a folder"),
-        ("{tmp}/", "a/{{task_id}}", "is no folder"),
+        ("{tmp}/", "a/{{task_id}}", "is not a folder"),
         ("{tmp}/\0/", None, "NUL"),
         ("{tmp}/\udc80\ud800/", None, "is no path"),
         ("~nosuchuser/", None, "is no path"),
