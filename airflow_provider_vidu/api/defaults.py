@@ -75,7 +75,7 @@ def is_yes(value: object) -> bool:
 
 def is_no(value: object) -> bool:
     """
-    Tell whether a switch is off by a word of its own; nothing at all is not one.
+    Say whether a switch is off by a word of its own; an unset one is not.
 
     :param value: see :func:`is_yes`; ``false``, ``f``, ``0``, ``no``, ``n`` and ``off`` mean no.
     """

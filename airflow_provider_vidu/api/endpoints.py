@@ -71,7 +71,7 @@ _PAGE_COUNTS = frozenset({"pages", "totalpages", "totalpage", "pagecount", "last
 _MORE = re.compile(r"more|next|cursor|truncated|partial|incomplete")
 # What Vidu's and the relays' errors hold, whatever their HTTP status.
 _FIELDS_OF_AN_ERROR = frozenset({"error", "errors", "reason", "code", "message", "err_code", "detail"})
-# What tells Vidu's reply to a submission, even without an id.
+# What marks Vidu's reply to a submission, even without an id.
 _FIELDS_OF_A_NEW_TASK = frozenset({"state", "model", "created_at"})
 # A relay's envelopes around the id of a created task.
 _MOST_NESTED_ID = 4
@@ -229,7 +229,7 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
         except ValidationError:
             pass
     error, is_definite = _error_of(status, headers, body)
-    # Whoever reports a missing task has created one, and then looked for it.
+    # A host that misses a task has created one, and then queried it.
     is_of_a_task = is_about_a_task(error.reason) and says_nothing_of_the_request(status)
     if status == 303 or is_of_a_task or not is_definite:
         what = f"The submission was answered with HTTP {status}. {error.message}"
@@ -263,7 +263,7 @@ def _is_vidus_own(status: int, body: bytes) -> bool:
 
 def _created_in(answer: Any) -> Any:
     """
-    Return the object of a create reply that has the task's id; None where no id can be told from the request's.
+    Return the object of a create reply that has the task's id; None where the id may be the request's.
 
     ``task_id`` counts anywhere, if there is one only. ``id`` is the request's in an error.
     """
@@ -581,7 +581,7 @@ def _error_of(
         # A filtering proxy may have let the request through and block the reply.
         error = ViduUnavailableError(
             f"A gateway answered with a web page: {_excerpt(body)}",
-            advice="It says nothing about the key. Try again; if it goes on, ask whoever runs the proxy or the host.",
+            advice="It says nothing about the key. Try again; if it goes on, ask the proxy's or the host's operator.",
             http_status=status,
             task_id=task_id,
         )

@@ -366,7 +366,7 @@ def says_nothing_of_the_request(status: int) -> bool:
 
 def is_vidus(reason: str | None) -> bool:
     """
-    Say whether Vidu itself has ended a request with a reason; ``Canceled`` is said of whoever waited for it.
+    Say whether Vidu itself has ended a request with a reason; ``Canceled`` is about the client that waited.
 
     :param reason: of a reply.
     """

@@ -185,7 +185,7 @@ def went_well(envelope: Mapping[str, Any]) -> bool | None:
         return True
     if code and (number is None or 400 <= number < 600):
         return False
-    # Some count their successes from 1 or 10000, and then the words tell.
+    # Some count their successes from 1 or 10000, and then the words decide.
     words = _word(envelope.get("message") or envelope.get("msg"))
     is_said = success == "true" or (number is not None and _WELL.fullmatch(words) is not None)
     return True if is_said else None

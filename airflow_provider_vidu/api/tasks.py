@@ -94,7 +94,7 @@ _RELAY_STATES = {
 }
 # Other words that are no end, whatever is beside them.
 _GOES_ON = re.compile(r"ing$|^(?:in|not)_")
-# Codes of errors that no further attempt mends.
+# Codes of errors that no further attempt fixes.
 _CODES_OF_AN_END = ONLY_REFUSALS | {"UserCancelled"}
 
 # How often a reply may be wrapped: {"code", "data": {"status", "result_url", "data": Vidu's own reply}}.

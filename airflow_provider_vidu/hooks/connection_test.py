@@ -81,7 +81,7 @@ def _checked(client: ViduClient) -> tuple[bool, str]:
             return True, f"{accepts}; {counted(credits.total, 'credit')} left.{poor}"
     except ViduCreditError as error:
         if REASONS.get(error.reason or "") != REASONS["CreditInsufficient"]:
-            # A bare 402 may be about the bill of whoever runs the host.
+            # A bare 402 may be about the host's own bill.
             raise
         return True, f"{accepts}, and answers that the account is empty: {error.message} {error.advice}"
     except ViduError as error:

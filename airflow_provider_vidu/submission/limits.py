@@ -113,6 +113,6 @@ class CreditLimits:
         """
         return (
             f"Vidu task {task.task_id} costs {counted(task.credits or 0, 'credit')}, more than max_credits "
-            f"({self.max_credits}), and nobody has seen it cancelled. It is billed when it succeeds: its video is kept "
-            "and landed."
+            f"({self.max_credits}), and no query has shown it cancelled. It is billed when it succeeds: its "
+            "video is kept and landed."
         )

@@ -496,11 +496,11 @@ class BatchSubmission(BatchState):
                 f"({counted(self.budget.spent, 'credit')}) and {'goes' if submitted == 1 else 'go'} on, the rest is "
                 f"not: {error.message}"
             )
-            mended = "" if error.fate is Fate.RETRYABLE else error.advice
+            cause = "" if error.fate is Fate.RETRYABLE else error.advice
             rest = (
                 "Nothing is lost: a retry waits for them and submits only what is missing."
                 if self.memory is not Memory.NONE
-                else f"A retry would submit all anew (durable=False): {self.memory.by_clearing('what is missing')}"
+                else f"A retry would submit all again (durable=False): {self.memory.by_clearing('what is missing')}"
             )
-            error.advice = f"{mended} {rest}".strip()
+            error.advice = f"{cause} {rest}".strip()
         return error

@@ -276,8 +276,8 @@ class Flow:
         elif isinstance(error, (ViduCreditError, ViduAuthError, ViduConfigurationError)):
             # The next one would be told the same.
             if isinstance(error, ViduCreditError):
-                mended = batch.memory.by_clearing("what is missing")
-                error.advice = f"The rest was not submitted. Top the account up, then {mended}"
+                next_step = batch.memory.by_clearing("what is missing")
+                error.advice = f"The rest was not submitted. Top the account up, then {next_step}"
             batch.stopped = batch.stopped or error
         elif isinstance(error, ViduUnavailableError):
             self._ready[index] = built
@@ -297,19 +297,19 @@ class Flow:
 
     def _budget_error(self, built: _Built) -> ViduError:
         budget, request = self._batch.budget, self._batch.requests[built.index]
-        mended = self._batch.memory.by_clearing("what is missing")
+        next_step = self._batch.memory.by_clearing("what is missing")
         if budget.is_untold(*request.price):
             return ViduCreditError(
                 f"credit_budget cannot be kept ({budget.limit} credits): neither Vidu's answers nor the catalogue tell "
                 f"what such a request to model {request.model} costs.",
                 reason="CreditBudgetUnknownPrice",
-                advice=f"The rest was not submitted. Leave credit_budget out, then {mended}",
+                advice=f"The rest was not submitted. Leave credit_budget out, then {next_step}",
             )
         return ViduCreditError(
             f"The next submission would exceed credit_budget ({round(budget.spent, 2)} of {budget.limit} credits are "
             "spent or committed).",
             reason="CreditBudgetSpent",
-            advice=f"The rest was not submitted. Raise credit_budget, then {mended}",
+            advice=f"The rest was not submitted. Raise credit_budget, then {next_step}",
         )
 
     async def _drain(self) -> None:

@@ -190,7 +190,7 @@ class LostSubmissions:
             batch.budget.release(batch.reserved.pop(index, 0))
             batch.kept.put(index, renewed(item))
             if batch.in_doubt[item.identity] < MAX_ATTEMPTS:
-                batch.log.info("Item %d is submitted anew, since %s.", index, decision.reason)
+                batch.log.info("Item %d is submitted again, since %s.", index, decision.reason)
                 return
             batch.errors[index] = ViduUnavailableError(
                 f"Vidu has created nothing in {MAX_ATTEMPTS} attempts.{reply}", advice="Nothing is billed."

@@ -46,7 +46,7 @@ class BatchState:
     :param credit_budget: credits that all of it may cost; None = any.
     :param resumed: what the try took with it when it left the worker; None = it has not.
     :param travelled: the values of a :class:`TravellingStore` that came with it.
-    :param given_up: whoever waited has given up: nobody would wait for what is submitted now.
+    :param given_up: the wait was given up: nothing would wait for what is submitted now.
     :param read_manifest: the rows of the manifest, where there is one.
     :param is_landed: whether an item's file is where it was to be landed, by the item's number; None = nobody can say.
     :param note_discarded: see :class:`~airflow_provider_vidu.submission.driver.Submission`.
@@ -91,7 +91,7 @@ class BatchState:
         self.lost_replies: dict[int, str] = {}
         #: Replies that this try has lost, by the items' identities.
         self.in_doubt: Counter[str] = Counter({} if resumed is None else resumed.attempts_of)
-        #: Whoever waited has given up.
+        #: The wait was given up.
         self.given_up = given_up
         #: The numbers of the items that Vidu has accepted since this part of the try began.
         self.sent_now: set[int] = set()
@@ -274,7 +274,7 @@ class BatchState:
             self.budget.paid(kind, item.credits, estimate)
         may_again = self.may_submit and (not within_try or item.attempt <= self._item_retries)
         if may_again and decide(self.known(index, remote)).action is Action.SUBMIT:
-            self.log.info("Item %d is submitted anew: %s", index, self.errors.pop(index, remote.value))
+            self.log.info("Item %d is submitted again: %s", index, self.errors.pop(index, remote.value))
             self.tasks.pop(index, None)
             self.kept.put(index, renewed(item))
 

@@ -268,7 +268,7 @@ def test_a_part_that_is_the_whole_is_taken(storage):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "headers",
     [
         {"Content-Range": f"bytes 0-{len(MP4) - 1}/*"},
         {"Content-Range": f"bytes=0-{len(MP4) - 1}/{len(MP4)}"},
@@ -276,14 +276,14 @@ def test_a_part_that_is_the_whole_is_taken(storage):
         {},
     ],
 )
-def test_a_part_that_may_be_the_whole_is_taken(storage, told):
-    storage.answers = [(206, told, MP4)]
+def test_a_part_that_may_be_the_whole_is_taken(storage, headers):
+    storage.answers = [(206, headers, MP4)]
     assert received(storage.url) == MP4
 
 
-@pytest.mark.parametrize("told", [f"bytes 0-{len(MP4)}/*", f"bytes=0-{len(MP4) + 5}/{len(MP4) + 6}"])
-def test_such_a_part_is_as_long_as_it_says(storage, told):
-    storage.answers = [(206, {"Content-Range": told}, MP4)]
+@pytest.mark.parametrize("content_range", [f"bytes 0-{len(MP4)}/*", f"bytes=0-{len(MP4) + 5}/{len(MP4) + 6}"])
+def test_such_a_part_is_as_long_as_it_says(storage, content_range):
+    storage.answers = [(206, {"Content-Range": content_range}, MP4)]
     with pytest.raises(ViduUnavailableError, match=f"after {len(MP4)} of"):
         received(storage.url)
 
@@ -436,9 +436,9 @@ def test_asking_what_a_link_leads_to_fetches_one_byte(storage):
     assert [headers["Range"] for headers in storage.headers] == ["bytes=0-0"]
 
 
-@pytest.mark.parametrize("told", [{}, {"Content-Range": "bytes 0-0/*"}, {"Content-Range": "items 0-0/7"}])
-def test_the_length_of_one_byte_is_not_that_of_the_file(storage, told):
-    storage.answers = [(206, told, b"x")]
+@pytest.mark.parametrize("headers", [{}, {"Content-Range": "bytes 0-0/*"}, {"Content-Range": "items 0-0/7"}])
+def test_the_length_of_one_byte_is_not_that_of_the_file(storage, headers):
+    storage.answers = [(206, headers, b"x")]
     assert announced(LOCAL, storage.url) == (None, None)
 
 
