@@ -78,6 +78,8 @@ _MOST_NESTED_ID = 4
 _SPELLINGS_OF_TASK_ID = ("task_id", "taskId", "taskID")
 # What only a reply about a task has beside its state.
 _FIELDS_OF_A_TASK = frozenset({"progress", "creations", "credits", "fail_reason"})
+# What no refusal of a query has.
+_FIELDS_OF_A_TASK_ALONE = frozenset({"payload", "creations", "credits"})
 # What a reply about a task may have, and an error of the query as well.
 _FIELDS_OF_A_FAILURE = _FIELDS_OF_A_TASK | {"err_code", "err_msg", "error", "model", "created_at", "video_url"}
 
@@ -350,7 +352,7 @@ def _is_of_a_task(task: ViduTask, layers: Sequence[Mapping[str, Any]], task_id: 
     is_named = any(str(layer.get(name)) == task_id for layer in layers for name in ("id", "task_id"))
     if is_of_a_limit(task.err_code):
         # A query is refused for it, too.
-        return is_named and bool(names & _FIELDS_OF_A_FAILURE)
+        return bool(names & _FIELDS_OF_A_TASK_ALONE) or (is_named and bool(names & _FIELDS_OF_A_FAILURE))
     if is_named:
         return True
     envelope = layers[0]

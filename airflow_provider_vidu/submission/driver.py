@@ -52,7 +52,7 @@ from airflow_provider_vidu.submission.protocol import (
     remote_of,
     with_marker,
 )
-from airflow_provider_vidu.submission.search import look_once, look_up, recall
+from airflow_provider_vidu.submission.search import ListMemory, look_once, look_up, recall
 from airflow_provider_vidu.submission.tries import Policies, Resumed, Try
 from airflow_provider_vidu.waiting.schedule import next_submission
 from airflow_provider_vidu.waiting.wait import cancelled, query_paid_task
@@ -139,6 +139,7 @@ class Submission:
         self.policies = policies
         self.key = key
         self._store = store if policies.durable else None
+        self._list_memory = ListMemory(self._store, client.account)
         self._is_delivered = is_delivered
         self._note_discarded = note_discarded
         self._clock = clock
@@ -463,7 +464,7 @@ class Submission:
         if known.record is None:
             raise RuntimeError("a look-up without an intent")
         # Without a store nothing tells the one who comes back that there is something to look for.
-        pause = self._pause if self._store is not None else lambda seconds, _: self._sleep(seconds)
+        pause = self._pause if self._store is not None else lambda seconds, of: self._sleep(seconds)
         found = look_up(
             self.client,
             known.record,
@@ -497,6 +498,7 @@ class Submission:
             attempted_at=self._began,
             can_be_found=wire is None or with_marker(wire, MARKER_PREFIX)[1] is not None,
             is_enough=lambda task: not settle and not task.is_final,
+            list_memory=self._list_memory,
             clock=self._clock,
             pause=self._pause,
             log=self._log,
@@ -591,8 +593,8 @@ class Submission:
         return task if task is not None else record.as_task()
 
     def _pause(self, seconds: float, of: float) -> None:
-        """Wait here, or leave the worker if all of it would take long."""
-        if self.policies.may_leave and self._waited + of > IN_PLACE_SECONDS:
+        """Wait here, or leave the worker if all of it (``of``) would take long."""
+        if of and self.policies.may_leave and self._waited + of > IN_PLACE_SECONDS:
             raise SubmitLater(max(of, MIN_ABSENCE), Resumed(self._began, self._refusals, self._attempts))
         self._waited += seconds
         self._sleep(seconds)

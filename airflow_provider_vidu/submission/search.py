@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_vidu.api import endpoints
 from airflow_provider_vidu.api.errors import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.account import Account
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
+    from airflow_provider_vidu.compat import StateStore
 
 #: How far before the attempt the list is searched: clocks differ.
 MARGIN = timedelta(minutes=15)
@@ -46,6 +48,10 @@ _ELLIPSES = ("…", "...")
 GAP = 10.0
 #: The same, where a whole Dag run's time is searched.
 RECALL_GAP = 30.0
+#: Seconds before the last search, where the one before it could not say although the list has settled.
+CONFIRM_GAP = 5.0
+#: The key in the task state store under which an account is noted whose list was seen.
+LIST_KEY = "vidu_list_shown"
 #: Queries of listed tasks that fail in a row before the others are not queried in this search.
 MAX_OUTAGES = 3
 
@@ -73,6 +79,107 @@ class Found:
     shows_all_rows: bool = False
 
 
+class Search:
+    """
+    Several walks through one list, and what a single walk must not decide.
+
+    A walk that finds nothing decides once the list has settled. One that cannot say may have met a row on its way to
+    another page, a query that failed or a list that was missing for a moment: the list is walked again until it has
+    settled, and only two walks in a row decide.
+
+    :param account: whose list.
+    :param settled: when what was submitted would show, epoch seconds.
+    :param gap: seconds between two walks.
+    :param was_shown: an earlier search has seen the list: where it is missing now, that is an outage.
+    """
+
+    def __init__(self, account: Account, settled: float, *, gap: float = GAP, was_shown: bool = False) -> None:
+        self._account = account
+        self.settled = settled
+        self._gap = gap
+        self.was_shown = was_shown
+        #: When the first of the last walks that could not say began.
+        self._unsure_at: float | None = None
+        #: Payloads that were queried, by task id; they never change.
+        self.payloads: dict[str, str] = {}
+
+    def next_walk(self, verdict: LookUp | None, now: float, *, has_list: bool, can_be_found: bool) -> Pause | None:
+        """
+        Return how long to wait before the next walk; None = this one decides.
+
+        :param verdict: what the walk means for a submission that it has not found.
+        :param now: when the walk began, epoch seconds.
+        :param has_list: False = the host seemed to have no list at all.
+        :param can_be_found: False = no marker travels with the submission.
+        :raises ViduUnavailableError: the list is missing now, and has been shown before.
+        """
+        self.was_shown = self.was_shown or has_list
+        may_change = (can_be_found or not has_list) and self._account.list_path is not None
+        left = self.settled - now
+        if may_change:
+            is_sure = verdict is LookUp.ABSENT
+            self._unsure_at = None if is_sure else self._unsure_at or now
+            if left > 0:
+                return Pause(min(self._gap, left), left)
+            if self._unsure_at == now:
+                return Pause(CONFIRM_GAP, 0.0)
+        if not has_list and self.was_shown and self._account.list_path is not None:
+            raise ViduUnavailableError(
+                "The account's task list, which this host has shown before, cannot be read now.",
+                advice="Nothing was submitted by this try. A retry searches again.",
+            )
+        return None
+
+
+class ListMemory:
+    """
+    Remembers, beyond a try, that this host has shown its list: where a clear has discarded a record, a list that is
+    missing would otherwise count as the user's consent to submit again.
+
+    :param store: Airflow's.
+    :param account: whose list.
+    """
+
+    def __init__(self, store: StateStore | None, account: Account) -> None:
+        self._store = store
+        self._account = account
+        self._was_shown: bool | None = None
+
+    def search(self, account: Account, attempted_at: float) -> Search:
+        """Return a search for what was sent until a moment, epoch seconds."""
+        settled = attempted_at + account.timeout + account.settle_seconds
+        return Search(account, settled, gap=RECALL_GAP, was_shown=self.was_shown)
+
+    @property
+    def was_shown(self) -> bool:
+        """Whether an earlier search has seen the list."""
+        if self._was_shown is None:
+            try:
+                self._was_shown = self._store is not None and self._store.get(LIST_KEY) == self._account.identity
+            except Exception as error:
+                raise ViduUnavailableError(
+                    f"The task state store cannot be read ({error}).",
+                    advice="Nothing was submitted by this try. A retry looks again.",
+                ) from error
+        return self._was_shown
+
+    def note(self, has_list: bool) -> None:
+        """Note that a walk has seen the list, or that it has not."""
+        if has_list and not self.was_shown:
+            self._was_shown = True
+            if self._store is not None:
+                # A store that fails now fails the intent, too, and then nothing is sent.
+                with suppress(Exception):
+                    self._store.set(LIST_KEY, self._account.identity)
+
+
+class Pause(NamedTuple):
+    """A wait before the next walk: for so many seconds, of so many until the list has settled (0 = it has)."""
+
+    seconds: float
+    of: float
+
+
 def look_up(
     client: ViduClient,
     record: SubmissionRecord,
@@ -88,29 +195,34 @@ def look_up(
     :param client: whose list.
     :param record: with the intent's marker and the time of the attempt.
     :param clock: epoch seconds.
-    :param pause: waits before the next search: for so many seconds, of so many until the answer is certain. It may
-        raise instead, where that is long and the caller can come back.
+    :param pause: waits before the next search: see :class:`Pause`. It may raise instead, where that is long and the
+        caller can come back.
     :param log: where the wait is told.
     :param shared_marker: other attempts have sent this marker too (below Airflow 3.3): that one of them has failed
         says nothing of the last one, until the list has settled.
     :raises ViduUnavailableError: the list cannot be read now; the intent stays, a retry looks again.
     """
-    settled = settled_at(record, client.account, clock())
-    payloads: dict[str, str] = {}
+    search = Search(client.account, settled_at(record, client.account, clock()))
     while True:
         looked_at = clock()
-        found = _search(client, record, settled, log, payloads, shared_marker=shared_marker)
+        found = _search(client, record, search.settled, log, search.payloads, shared_marker=shared_marker)
         if found.task is None and found.outage is not None:
             raise found.outage
-        if shared_marker and found.task is not None and found.task.failed and looked_at < settled:
+        if shared_marker and found.task is not None and found.task.failed and looked_at < search.settled:
             found = Found(look_up=LookUp.ABSENT)
         if found.task is not None:
             log.info("The earlier attempt was accepted: it is Vidu task %s.", found.task.task_id)
-        if found.look_up is not LookUp.ABSENT or looked_at >= settled:
             return found
-        left = settled - looked_at
-        log.info("The earlier attempt is not in the account's list yet; it counts as absent in %.0f s.", left)
-        pause(min(GAP, left), left)
+        wait = search.next_walk(
+            found.look_up, looked_at, has_list=found.has_list, can_be_found=record.marker is not None
+        )
+        if wait is None:
+            return found
+        if found.look_up is LookUp.ABSENT:
+            log.info("The earlier attempt is not in the account's list yet; it counts as absent in %.0f s.", wait.of)
+        else:
+            log.info("The account's list cannot say yet; searching again in %.0f s.", wait.seconds)
+        pause(*wait)
 
 
 def recall(
@@ -121,6 +233,7 @@ def recall(
     attempted_at: float,
     can_be_found: bool,
     is_enough: Callable[[ViduTask], bool],
+    list_memory: ListMemory,
     clock: Callable[[], float],
     pause: Callable[[float, float], None],
     log: Any,
@@ -132,32 +245,31 @@ def recall(
     :param search_from: when its first try can have submitted, epoch seconds.
     :param attempted_at: when an earlier try can have sent its last POST, epoch seconds.
     :param can_be_found: False = its payload has no place for a marker.
-    :param is_enough: whether the list need not settle, once this task is found.
+    :param list_memory: whether earlier searches have seen the list.
     :param pause: see :func:`look_up`.
     :return: with an outage, a task that was found is not known to be the newest.
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     """
-    settled = min(attempted_at, clock()) + client.account.timeout + client.account.settle_seconds
+    search = list_memory.search(client.account, min(attempted_at, clock()))
     is_reported = False
-    payloads: dict[str, str] = {}
     while True:
         searched_at = clock()
-        found = _search_marks(client, marks, search_from, can_be_found, log, payloads)
-        is_found = found.task is not None and is_enough(found.task)
-        # One web page or 404 may be an outage: a list is only missing if it is so all the time.
-        may_lack_list = not found.has_list and client.account.list_path is not None
-        is_unknown = found.look_up is LookUp.UNKNOWN and not may_lack_list
-        if is_found or is_unknown or searched_at >= settled:
+        found = _search_marks(client, marks, search_from, can_be_found, log, search.payloads)
+        list_memory.note(found.has_list)
+        is_clear = found.look_up is not LookUp.UNKNOWN or found.shows_all_rows
+        if found.task is not None and is_clear and is_enough(found.task):
             return found
-        left = settled - searched_at
+        wait = search.next_walk(found.look_up, searched_at, has_list=found.has_list, can_be_found=can_be_found)
+        if wait is None:
+            return found
         if not is_reported:
             is_reported = True
             log.info(
                 "The record of earlier tries is gone, and the account's list may still lag behind them: nothing is "
                 "submitted for another %.0f s.",
-                left,
+                wait.of or wait.seconds,
             )
-        pause(min(RECALL_GAP, left), left)
+        pause(*wait)
 
 
 def _search_marks(

@@ -20,7 +20,7 @@ from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY
 from airflow_provider_vidu.submission.driver import MAX_ATTEMPTS, UNKNOWN_RUN_AGE
 from airflow_provider_vidu.submission.protocol import Action, LookUp, decide
-from airflow_provider_vidu.submission.search import GAP, settled_at
+from airflow_provider_vidu.submission.search import Pause, Search, settled_at
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -35,7 +35,7 @@ class LostSubmissions:
 
     def __init__(self, batch: BatchState) -> None:
         self._batch = batch
-        self._payloads: dict[str, str] = {}
+        self._search = Search(batch.client.account, 0.0)
 
     async def search(self) -> None:
         """
@@ -64,12 +64,15 @@ class LostSubmissions:
         :raises SubmitLater: see :meth:`BatchState.pause`.
         """
         batch = self._batch
-        while (left := await self._look_up(batch.lost)) is not None:
-            batch.log.info("Lost submissions are not in the account's list yet; they count as absent in %.0f s.", left)
-            await batch.pause(min(GAP, left), left)
+        while (wait := await self._look_up(batch.lost)) is not None:
+            if wait.of:
+                batch.log.info(
+                    "Lost submissions are not in the account's list yet; they count as absent in %.0f s.", wait.of
+                )
+            await batch.pause(*wait)
 
-    async def _look_up(self, lost: Sequence[int], *, only_adopt: bool = False) -> float | None:
-        """Search once. Returns the seconds until the rest can be told; None = nothing is left to tell."""
+    async def _look_up(self, lost: Sequence[int], *, only_adopt: bool = False) -> Pause | None:
+        """Search once. Returns how long to wait before the next search; None = nothing is left to find out."""
         batch = self._batch
         if not lost:
             return None
@@ -81,16 +84,16 @@ class LostSubmissions:
             # A clear has discarded the record: any try of the run may have sent it.
             began = batch.this_try.run_created or batch.began - UNKNOWN_RUN_AGE
         now = batch.clock()
-        sightings = await search(batch.client, header.generation, began, batch.log, self._payloads)
+        sightings = await search(batch.client, header.generation, began, batch.log, self._search.payloads)
         if any(not batch.items[index].attempt for index in lost):
             self._recognise(lost, sightings)
-        latest: float | None = None
+        waits: list[Pause] = []
         is_held_up = False
         for index in lost:
             item = batch.items[index]
             request = batch.requests[index]
             record = item.as_submission(header, batch.client.account.timeout)
-            settled = settled_at(record, batch.client.account, now)
+            self._search.settled = settled_at(record, batch.client.account, now)
             found = sightings.of(item.identity, item.attempt)
             is_overlooked = sightings.outage is not None and request.can_be_found
             if is_overlooked and (found is None or found[1].is_unexplained or (found[1].failed and not item.attempt)):
@@ -101,8 +104,11 @@ class LostSubmissions:
                 attempt, task = found
                 if not item.attempt and task.failed:
                     # The number of attempts is unknown: a later one than the failed one may still show.
-                    if now < settled:
-                        latest = max(latest or 0.0, settled)
+                    wait = self._search.next_walk(
+                        sightings.otherwise, now, has_list=sightings.has_list, can_be_found=True
+                    )
+                    if wait is not None:
+                        waits.append(wait)
                         continue
                     if batch.memory is Memory.STORE:
                         self._take_failed(index, task, attempt, sightings)
@@ -118,14 +124,16 @@ class LostSubmissions:
             verdict = sightings.otherwise if request.can_be_found else LookUp.UNKNOWN
             if only_adopt:
                 continue
-            if verdict is LookUp.ABSENT and now < settled:
-                latest = max(latest or 0.0, settled)
+            wait = self._search.next_walk(verdict, now, has_list=sightings.has_list, can_be_found=request.can_be_found)
+            if wait is not None:
+                waits.append(wait)
                 continue
             self._not_found(index, verdict, sightings.candidates)
         batch.kept.write(needed=False)
         if is_held_up and sightings.outage is not None and not only_adopt:
             raise sightings.outage
-        return None if latest is None else max(0.1, latest - now)
+        # The last one decides when all of them can be told.
+        return max(waits, key=lambda wait: wait.of, default=None)
 
     def _take_failed(self, index: int, task: ViduTask, attempt: int, sightings: Sightings) -> None:
         """Submit an item again that has failed before a clear discarded its record."""

@@ -25,7 +25,7 @@ from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
 from airflow_provider_vidu.submission.driver import UNKNOWN_RUN_AGE
 from airflow_provider_vidu.submission.protocol import MARKER_PREFIX, LookUp
-from airflow_provider_vidu.submission.search import RECALL_GAP, best
+from airflow_provider_vidu.submission.search import best
 from airflow_provider_vidu.waiting.bulk_query import in_parallel
 
 if TYPE_CHECKING:
@@ -205,54 +205,54 @@ async def find_again(batch: BatchState) -> Generation | None:
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     :raises SubmitLater: see :meth:`BatchState.pause`.
     """
-    account = batch.client.account
     begin = batch.this_try.run_created or batch.began - UNKNOWN_RUN_AGE
     # An earlier try may have sent its last POST as this one began.
-    settled = min(batch.began, batch.clock()) + account.timeout + account.settle_seconds
+    search = batch.list_memory.search(batch.client.account, min(batch.began, batch.clock()))
     manifest = await asyncio.to_thread(batch.read_manifest)
     batch.log.info("A clear may have discarded what earlier tries noted: searching the account's list for it.")
+    marks = batch.this_try.marks(HEADER_KEY)
+    can_be_found = [request.can_be_found for request in batch.requests]
     is_reported = False
-    payloads: dict[str, str] = {}
     while True:
         searched_at = batch.clock()
-        found = await recall(batch.client, batch.this_try.marks(HEADER_KEY), begin, manifest, batch.log, payloads)
+        found = await recall(batch.client, marks, begin, manifest, batch.log, search.payloads)
+        batch.list_memory.note(found.has_list)
         generation = found.generation
-        # One web page or 404 may be an outage: a list is only missing if it is so all the time.
-        lacks_list = not found.has_list and (account.list_path is None or searched_at >= settled)
-        if lacks_list:
-            batch.log.warning(
-                "The clear may have discarded what earlier tries noted, and this host has no task list: a Vidu task "
-                "that they submitted can only be found in the manifest. If others are still running, the triggerer "
-                "tries to cancel them."
-            )
-            batch.note_discarded()
         # Beside what has ended, a newer generation may not show yet.
         is_running = generation is not None and not all(task.is_final for task in generation.tasks.values())
-        may_go_on = (is_running and found.has_list) or lacks_list or searched_at >= settled
-        if generation is not None and may_go_on and not await _is_whole(batch, generation, manifest):
-            if generation.others:
-                batch.log.warning(
-                    "Earlier tries have submitted several generations of this batch. The newest, %s, counts; the "
-                    "others: %s.",
-                    generation.marker,
-                    some_of(generation.others),
-                )
-            return generation
-        if found.outage is not None:
-            raise found.outage
-        if found.has_list and (
-            found.verdict is LookUp.UNKNOWN or not all(request.can_be_found for request in batch.requests)
-        ):
-            if batch.policies.on_unknown == "fail":
-                raise _in_doubt(batch, found)
+        wait = None
+        if not (is_running and found.has_list):
+            wait = search.next_walk(found.verdict, searched_at, has_list=found.has_list, can_be_found=any(can_be_found))
+        if wait is None:
             break
-        if lacks_list or searched_at >= settled:
-            break
-        left = settled - searched_at
         if not is_reported:
             is_reported = True
-            batch.log.info("The account's list may still lag behind: nothing is submitted for another %.0f s.", left)
-        await batch.pause(min(RECALL_GAP, left), left)
+            batch.log.info(
+                "The account's list may still lag behind: nothing is submitted for another %.0f s.",
+                wait.of or wait.seconds,
+            )
+        await batch.pause(*wait)
+    if not found.has_list:
+        batch.log.warning(
+            "The clear may have discarded what earlier tries noted, and this host has no task list: a Vidu task "
+            "that they submitted can only be found in the manifest. If others are still running, the triggerer "
+            "tries to cancel them."
+        )
+        batch.note_discarded()
+    if generation is not None and not await _is_whole(batch, generation, manifest):
+        if generation.others:
+            batch.log.warning(
+                "Earlier tries have submitted several generations of this batch. The newest, %s, counts; the "
+                "others: %s.",
+                generation.marker,
+                some_of(generation.others),
+            )
+        return generation
+    if found.outage is not None:
+        raise found.outage
+    is_unknown = found.has_list and (found.verdict is LookUp.UNKNOWN or not all(can_be_found))
+    if is_unknown and batch.policies.on_unknown == "fail":
+        raise _in_doubt(batch, found)
     if generation is not None:
         ids = [task.task_id for task in generation.tasks.values()]
         credits = [task.credits for task in generation.tasks.values() if task.succeeded]

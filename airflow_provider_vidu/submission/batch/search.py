@@ -33,12 +33,14 @@ class Sightings:
 
     :param by_attempt: the tasks of each item's identity, by the attempt's number.
     :param otherwise: what it means that an attempt is not among them.
+    :param has_list: False = this host has no list at all.
     :param candidates: tasks that may be one, and cannot be told apart.
     :param outage: why some of them could not be queried now.
     """
 
     by_attempt: dict[str, dict[int, ViduTask]] = field(default_factory=lambda: defaultdict(dict))
     otherwise: LookUp = LookUp.UNKNOWN
+    has_list: bool = True
     candidates: tuple[str, ...] = ()
     outage: ViduError | None = None
 
@@ -127,7 +129,7 @@ async def search(
     :raises ViduUnavailableError: the list cannot be read now; the intents stay, a retry searches again.
     """
     rows = await read_list(client, begin, log, payloads)
-    found = Sightings(otherwise=rows.verdict, candidates=rows.unreadable, outage=rows.outage)
+    found = Sightings(otherwise=rows.verdict, has_list=rows.has_list, candidates=rows.unreadable, outage=rows.outage)
     for row in rows.tasks:
         if row.payload is not None and (named := identity_of(row.payload, generation)):
             identity, attempt = named

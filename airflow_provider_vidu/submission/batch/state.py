@@ -20,6 +20,7 @@ from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.store import BatchStore, TravellingStore
 from airflow_provider_vidu.submission.driver import IN_PLACE_SECONDS, MIN_ABSENCE, SubmitLater
 from airflow_provider_vidu.submission.protocol import Action, Known, Remote, decide, remote_of
+from airflow_provider_vidu.submission.search import ListMemory
 from airflow_provider_vidu.submission.tries import Policies, Resumed, Try
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
 from airflow_provider_vidu.waiting.wait import CANCEL_GAP, CANCEL_LOOKS, SLICE
@@ -115,6 +116,7 @@ class BatchState:
         #: What has to travel in the arguments of a deferral; None = the store has it.
         self.travelling = TravellingStore(travelled) if lasting is None else None
         held = lasting or self.travelling or TravellingStore()
+        self.list_memory = ListMemory(lasting, client.account)
         self.kept = BatchStore(held, this_try, log, clock=clock, sleep=sleep, stop=lambda: self.stop())
         self._item_retries = item_retries
         #: This try has left its worker and come back.
@@ -283,10 +285,10 @@ class BatchState:
         Wait here, or leave the worker if all of it would take long.
 
         :param seconds: to wait now.
-        :param of: seconds that it may take in all.
+        :param of: seconds that it may take in all; 0 = a short one, always here.
         :raises SubmitLater: only where the policies have ``may_leave``.
         """
-        if self.policies.may_leave and self._waited + of > IN_PLACE_SECONDS:
+        if of and self.policies.may_leave and self._waited + of > IN_PLACE_SECONDS:
             self.kept.write(needed=False)
             raise SubmitLater(max(of, MIN_ABSENCE), Resumed(self.began, attempts_of=dict(self.in_doubt)))
         self._waited += seconds

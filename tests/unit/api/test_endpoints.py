@@ -901,6 +901,8 @@ VIDUS_FAILURE = {"id": TASK_ID, "state": "failed", "credits": 0, "payload": "", 
         (lambda reason: {"id": TASK_ID, "status": "failed", "message": reason}, False),
         (lambda reason: {"state": "failed", "err_code": reason}, False),
         (lambda reason: {**VIDUS_FAILURE, "err_code": reason}, True),
+        (lambda reason: {**VIDUS_FAILURE, "id": None, "err_code": reason}, True),
+        (lambda reason: {"state": "failed", "err_code": reason, "credits": 0}, True),
         (lambda reason: {"id": TASK_ID, "status": "failed", "video_url": "", "err_msg": reason}, True),
         (
             lambda reason: {

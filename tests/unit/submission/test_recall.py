@@ -25,7 +25,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.submission.driver import SubmitLater
-from airflow_provider_vidu.submission.tries import Try
+from airflow_provider_vidu.submission.tries import Resumed, Try
 
 WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p"}
 NO_LIST = ViduNotFoundError("no such path", http_status=404)
@@ -232,6 +232,88 @@ def test_a_list_that_is_missing_once_is_no_consent(make, discard, vidu, error):
     first = make().submit(lambda: WIRE)
     vidu.cancellable, vidu.list_errors = False, [error, error]
     assert discard().submit(lambda: WIRE).task_id == first.task_id
+    assert len(vidu.submissions) == 1
+
+
+@pytest.mark.parametrize("may_leave", [False, True], ids=["in the worker", "off the worker"])
+@pytest.mark.parametrize("error", [NO_LIST, ViduConfigurationError("a web page", http_status=200)], ids=["404", "page"])
+def test_a_list_that_was_shown_is_never_missing_afterwards(make, discard, vidu, clock, error, may_leave):
+    first = make().submit(lambda: WIRE)
+    vidu.finish(first.task_id)
+    vidu.list_errors, vidu.list_error = [None], error
+    submission = discard(may_leave=may_leave)
+    if may_leave:
+        with pytest.raises(SubmitLater) as left:
+            submission.submit(lambda: WIRE)
+        clock.sleep(left.value.seconds)
+        submission = make(try_number=2, max_tries=3, first_try=2, may_leave=True, resumed=left.value.resumed)
+    with pytest.raises(ViduUnavailableError, match="shown before"):
+        submission.submit(lambda: WIRE)
+    # Nor in the next try, which has no record either.
+    with pytest.raises(ViduUnavailableError, match="shown before"):
+        make(try_number=3, max_tries=3, first_try=2).submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+
+
+def test_one_look_at_a_missing_list_decides_nothing_however_late(make, discard, vidu, clock):
+    """The first look at the list is made when it has settled already: whoever comes back has the try's own begin."""
+    first = make().submit(lambda: WIRE)
+    vidu.cancellable, vidu.list_errors = False, [NO_LIST]
+    resumed = Resumed(clock() - 3600)
+    assert discard(resumed=resumed).submit(lambda: WIRE).task_id == first.task_id
+    assert len(vidu.submissions) == 1
+
+
+def moving_row(vidu, monkeypatch, looks):
+    """Make the first looks at the list meet one row on two pages."""
+    real, seen = vidu.list_page, []
+
+    def list_page(**query):
+        page = real(**query)
+        if query["page_token"]:
+            return page
+        seen.append(page)
+        return replace(page, next_page_token="p2") if len(seen) <= looks else page
+
+    monkeypatch.setattr(vidu, "list_page", list_page)
+
+
+def test_a_row_that_moves_between_two_pages_is_looked_at_again(make, discard, vidu, monkeypatch):
+    first = make().submit(lambda: WIRE)
+    vidu.finish(first.task_id)
+    moving_row(vidu, monkeypatch, looks=1)
+    assert discard(is_delivered=lambda task: False).submit(lambda: WIRE).task_id == first.task_id
+    assert len(vidu.submissions) == 1
+
+
+def test_a_row_whose_query_fails_once_is_queried_again(make, discard, vidu, monkeypatch):
+    vidu.add("555", "of another application")
+    vidu.list_payload, vidu.broken["555"] = False, NO_LIST
+    monkeypatch.setattr(vidu, "broken", Once(vidu.broken))
+    discard().submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1
+
+
+class Once(dict):
+    """What is read once is gone."""
+
+    def __getitem__(self, key):
+        return self.pop(key)
+
+
+@pytest.mark.parametrize("error", [NO_LIST, ViduConfigurationError("a web page", http_status=200)], ids=["404", "page"])
+@pytest.mark.parametrize("try_number", [1, 2], ids=["the try that sent it", "a later try"])
+def test_a_lost_reply_outlives_a_list_that_is_missing_once(make, vidu, store, clock, error, try_number):
+    lost = ViduSubmissionInDoubtError("lost")
+    if try_number == 1:
+        vidu.replies, vidu.list_errors = [("accepted", lost)], [error]
+    else:
+        vidu.replies, vidu.list_error = [("accepted", lost)], ViduUnavailableError("HTTP 503", http_status=503)
+        with pytest.raises(ViduUnavailableError):
+            make().submit(lambda: WIRE)
+        clock.sleep(3600)
+        vidu.list_errors, vidu.list_error = [error], None
+    assert make(try_number=try_number).submit(lambda: WIRE).task_id == "900001"
     assert len(vidu.submissions) == 1
 
 

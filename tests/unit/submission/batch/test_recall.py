@@ -213,6 +213,62 @@ def test_a_list_that_is_missing_for_a_while_is_no_consent(stage, made_of_8, mani
     assert len(stage.vidu.tasks) == 8 + 6
 
 
+def missing_from_look(number, until=10**9):
+    """Answer as a host that seems to have no list from a look on."""
+    looks = []
+
+    def instead(operation, request):
+        if operation == "list" and "task_ids=" not in request.url:
+            looks.append(request.url)
+            if number <= len(looks) < until:
+                return reply(404, {"code": 404, "reason": "NotFound"})
+        return None
+
+    return instead
+
+
+def test_a_list_that_was_shown_is_never_missing_afterwards(stage):
+    for item in stage.submit(ROWS).items:
+        stage.vidu.end(item.task_id)
+    stage.vidu.instead = missing_from_look(2)
+    with pytest.raises(ViduUnavailableError, match="shown before"):
+        stage.submit(ROWS, discard=True)
+    with pytest.raises(ViduUnavailableError, match="shown before"):
+        stage.submit(ROWS)
+    assert len(stage.vidu.tasks) == 8
+
+
+def test_a_row_that_moves_between_two_pages_is_looked_at_again(stage, made_of_8):
+    looks = []
+
+    def instead(operation, request):
+        if operation != "list" or "task_ids=" in request.url:
+            return None
+        looks.append(request.url)
+        body = {"tasks": list(stage.vidu.tasks.values())}
+        return reply(200, {**body, "next_page_token": "p2"} if len(looks) == 1 else body)
+
+    stage.vidu.instead = instead
+    again = stage.submit(ROWS, discard=True)
+    assert [item.task_id for item in again.items[:2]] == made_of_8[:2]
+    assert len(stage.vidu.tasks) == 8 + 6
+
+
+def test_a_lost_reply_outlives_a_list_that_is_missing_once(stage):
+    missing, lost = missing_from_look(1, until=2), []
+
+    def instead(operation, request):
+        if operation == "submit" and not lost:
+            lost.append(stage.vidu._created(json.loads(request.body)))
+            return reply(502, {"message": "bad gateway"})
+        return missing(operation, request)
+
+    stage.vidu.instead = instead
+    batch = stage.submit(ROWS)
+    assert not batch.errors
+    assert len(stage.vidu.tasks) == 8
+
+
 def test_without_a_list_the_manifest_tells_the_rest(stage, made_of_8):
     first_items = stage.submit(ROWS[:0] or ROWS)
     rows = manifest_of(stage, first_items)
