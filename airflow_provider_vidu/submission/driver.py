@@ -319,7 +319,7 @@ class Submission:
         :return: what it takes to submit anew, for a message.
         """
         if self._record is not None and self._record.phase is Phase.SUBMITTED:
-            self._write(replace(self._record, phase=Phase.REFUSED), needed=False)
+            self._write(replace(self._record, phase=Phase.NEW), needed=False)
         if self._store is None and self.policies.durable:
             # Its next try only finds a task that has been cancelled, as a user would have done it.
             return f"{compat.clear_this_task()} to submit again"
@@ -328,7 +328,7 @@ class Submission:
     def note_left_running(self) -> None:
         """Note that this try's deadline has passed: the next one re-attaches, even after a clear."""
         if self._record is not None and self._record.phase is Phase.SUBMITTED:
-            self._write(replace(self._record, resume=True), needed=False)
+            self._write(replace(self._record, keep_running=True), needed=False)
 
     # -- steps ------------------------------------------------------------------------------------------------
 
@@ -413,7 +413,7 @@ class Submission:
                 self._record = replace(intent, ended_at=ended)
                 return None
             except ViduRateLimitError as error:
-                self._write(replace(intent, phase=Phase.REFUSED), needed=False)
+                self._write(replace(intent, phase=Phase.NEW), needed=False)
                 self._refusals += 1
                 pause = next_submission(self._refusals, error.retry_after, self.this_try.spread)
                 if self._clock() + pause > self._began + self.policies.timeout:
@@ -426,7 +426,7 @@ class Submission:
                     self._record = replace(intent, attempted_at=self._clock(), ended_at=self._clock())
                     return None
             except ViduError as error:
-                self._write(replace(intent, phase=Phase.REFUSED), needed=False)
+                self._write(replace(intent, phase=Phase.NEW), needed=False)
                 img2video.name_unknown_model(error, wire.get("model"))
                 raise
             else:
@@ -531,7 +531,7 @@ class Submission:
         record = SubmissionRecord.of_found(task, known.account, is_delivered=self._is_delivered(task))
         if found.look_up is LookUp.UNKNOWN:
             # Nothing could be submitted in its place: it is not cancelled.
-            record = replace(record, resume=True)
+            record = replace(record, keep_running=True)
         if record.phase is Phase.RETURNED:
             self._log.warning(
                 "An earlier try made Vidu task %s (%s credits). The clear starts a new generation, which is billed "
@@ -577,13 +577,13 @@ class Submission:
         record = known.record
         if record is None or record.task_id is None:
             raise RuntimeError("attached to a task without an id")
-        if known.is_cleared or record.resume or not record.account:
+        if known.is_cleared or record.keep_running or not record.account:
             # From here on a retry of this try is a plain retry again, also where a person wrote the record.
             record = replace(
                 record,
                 max_tries=known.max_tries,
                 try_number=known.try_number,
-                resume=False,
+                keep_running=False,
                 account=known.account,
                 # What was found by a search, or adopted, has none of its own.
                 fingerprint=record.fingerprint or known.fingerprint or {},

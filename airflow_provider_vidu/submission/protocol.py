@@ -39,14 +39,25 @@ _NOT_IN_FINGERPRINT = frozenset({"payload", "callback_url"})
 class Phase(str, Enum):
     """How far a submission got."""
 
+    #: It was not sent, or nothing that counts was created by it: to be submitted.
+    NEW = "new"
     #: About to be sent: it may or may not have been.
     INTENT = "intent"
-    #: Vidu refused it, or it was never sent: nothing was created.
-    REFUSED = "refused"
     #: Created, its id is known.
     SUBMITTED = "submitted"
-    #: Its result was handed over by ``execute``.
+    #: Vidu refused it, and would refuse it again.
+    REFUSED = "refused"
+    #: Its result was returned by ``execute``.
     RETURNED = "returned"
+
+
+class ClearMeans(Enum):
+    """What a user wants who clears a task."""
+
+    #: Another generation, in place of what still runs.
+    ANEW = "anew"
+    #: What is missing; what runs is waited for. So it is for a batch.
+    REST = "the rest"
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,8 @@ class SubmissionRecord:
     :param attempted_at: when the POST was (about to be) sent, epoch seconds.
     :param marker: what the task's payload holds at Vidu; None where the user's payload has no place for it.
     :param task_id: Vidu's id, once known.
-    :param resume: an earlier try ran into its deadline and left the task running on purpose.
+    :param keep_running: no clear cancels the task: an earlier try left it running at its deadline, or a person adopted
+        it.
     :param ended_at: when the POST's reply was seen, epoch seconds; None where nobody saw one.
     :param answer: what only the create answer tells (model, credits, created_at …).
     :param search_from: where a look-up begins to search, epoch seconds; None = at the attempt.
@@ -77,7 +89,7 @@ class SubmissionRecord:
     attempted_at: float
     marker: str | None = None
     task_id: str | None = None
-    resume: bool = False
+    keep_running: bool = False
     ended_at: float | None = None
     answer: Mapping[str, Any] | None = None
     search_from: float | None = None
@@ -103,12 +115,12 @@ class SubmissionRecord:
         if value is None:
             return None
         if isinstance(value, Mapping) and set(value) == {"task_id"}:
-            by_hand = cls(phase=Phase.REFUSED, max_tries=0, account="", fingerprint={}, attempted_at=0.0)
+            by_hand = cls(phase=Phase.NEW, max_tries=0, account="", fingerprint={}, attempted_at=0.0)
             if value["task_id"] is None:
                 return by_hand
             if _is_id(value["task_id"]):
                 # A person who adopts a task wants its video: the clear that follows must not cancel it.
-                return replace(by_hand, phase=Phase.SUBMITTED, task_id=str(value["task_id"]), resume=True)
+                return replace(by_hand, phase=Phase.SUBMITTED, task_id=str(value["task_id"]), keep_running=True)
         names = {field.name for field in fields(cls)}
         try:
             known = {name: item for name, item in value.items() if name in names}
@@ -117,7 +129,7 @@ class SubmissionRecord:
             raise ValueError(f"the record {STORE_KEY!r} in the task state store cannot be read: {error!r}") from error
         if record.phase is Phase.INTENT and record.task_id:
             # A person has filled the id in, where it is seen to be missing.
-            return replace(record, phase=Phase.SUBMITTED, resume=True)
+            return replace(record, phase=Phase.SUBMITTED, keep_running=True)
         return record
 
     def with_task(self, task: ViduTask) -> SubmissionRecord:
@@ -212,6 +224,8 @@ class Known:
 
     :param record: of the store; None = no earlier try came as far as an intent.
     :param max_tries: of the running try.
+    :param clear_means: what a clear of this task asks for.
+    :param attempts_left: False = what fails within this try is not submitted again by it.
     :param try_number: of the running try.
     :param first_try: number of the first try since the task was last cleared, by ``max_tries`` and ``retries``.
     :param may_be_discarded: a clear may have discarded the record: that there is none says nothing.
@@ -230,6 +244,8 @@ class Known:
     record: SubmissionRecord | None
     max_tries: int
     account: str
+    clear_means: ClearMeans = ClearMeans.ANEW
+    attempts_left: bool = True
     try_number: int = 1
     first_try: int = 1
     may_be_discarded: bool = False
@@ -283,9 +299,13 @@ def decide(known: Known) -> Decision:
     record = known.record
     if record is None:
         return _decide_without_record(known)
-    if record.phase is Phase.REFUSED:
+    if record.phase is Phase.NEW:
         return Decision(Action.SUBMIT, "the earlier attempt created nothing")
     cleared = known.is_cleared
+    if record.phase is Phase.REFUSED:
+        if cleared:
+            return Decision(Action.SUBMIT, "Vidu has refused it, and the task has been cleared to run again")
+        return Decision(Action.FAIL, "Vidu has refused it, and would refuse it again")
     if record.phase is Phase.INTENT:
         return _decide_intent(known, record, cleared=cleared)
     if cleared and record.phase is Phase.RETURNED and known.may_be_discarded:
@@ -362,16 +382,18 @@ def _decide_submitted(known: Known, record: SubmissionRecord, *, cleared: bool) 
         return Decision(Action.FAIL, "Vidu does not know the earlier task")
     if remote is Remote.SUCCESS:
         return Decision(Action.ATTACH, "the earlier task has succeeded and its video is paid for")
+    if remote in {Remote.FAILED_RETRYABLE, Remote.FAILED_PERMANENT} and not known.attempts_left:
+        return Decision(Action.FAIL, "the task has failed, and this try submits it no more")
     if remote is Remote.FAILED_RETRYABLE:
         return Decision(Action.SUBMIT, "the earlier task has failed and was not billed")
     if remote is Remote.FAILED_PERMANENT:
         if cleared:
             return Decision(Action.SUBMIT, "the earlier task has failed, and this one has been cleared to run again")
         return Decision(Action.FAIL, "the earlier task has failed, and the same input would fail again")
-    if not cleared:
+    if not cleared or known.clear_means is ClearMeans.REST:
         return Decision(Action.ATTACH, "the earlier task is still running")
-    if record.resume:
-        return Decision(Action.ATTACH, "the earlier try ran into its deadline and left the task running")
+    if record.keep_running:
+        return Decision(Action.ATTACH, "the earlier try left the task running, or it was adopted")
     if remote is Remote.UNREACHABLE:
         return Decision(Action.FAIL, "the earlier task cannot be looked at now")
     if known.cancelled is None:

@@ -10,7 +10,7 @@ POST can have ended; everything else is *unknown*, and nothing is submitted on i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -90,7 +90,7 @@ class Search:
     :param account: whose list.
     :param settled: when what was submitted would show, epoch seconds.
     :param gap: seconds between two walks.
-    :param was_shown: an earlier search has seen the list: where it is missing now, that is an outage.
+    :param was_shown: the list has been seen: where it is missing now, that is an outage.
     """
 
     def __init__(self, account: Account, settled: float, *, gap: float = GAP, was_shown: bool = False) -> None:
@@ -113,7 +113,6 @@ class Search:
         :param can_be_found: False = no marker travels with the submission.
         :raises ViduUnavailableError: the list is missing now, and has been shown before.
         """
-        self.was_shown = self.was_shown or has_list
         may_change = (can_be_found or not has_list) and self._account.list_path is not None
         left = self.settled - now
         if may_change:
@@ -126,7 +125,10 @@ class Search:
         if not has_list and self.was_shown and self._account.list_path is not None:
             raise ViduUnavailableError(
                 "The account's task list, which this host has shown before, cannot be read now.",
-                advice="Nothing was submitted by this try. A retry searches again.",
+                advice=(
+                    "Nothing was submitted by this try. A retry searches again. If this host has no list any more, set "
+                    "list_path: null in the connection's extra."
+                ),
             )
         return None
 
@@ -163,9 +165,9 @@ class ListMemory:
                 ) from error
         return self._was_shown
 
-    def note(self, has_list: bool) -> None:
-        """Note that a walk has seen the list, or that it has not."""
-        if has_list and not self.was_shown:
+    def note(self, search: Search) -> None:
+        """Note whether a search has seen the list."""
+        if search.was_shown and not self.was_shown:
             self._was_shown = True
             if self._store is not None:
                 # A store that fails now fails the intent, too, and then nothing is sent.
@@ -205,7 +207,7 @@ def look_up(
     search = Search(client.account, settled_at(record, client.account, clock()))
     while True:
         looked_at = clock()
-        found = _search(client, record, search.settled, log, search.payloads, shared_marker=shared_marker)
+        found = _search(client, record, search, log, shared_marker=shared_marker)
         if found.task is None and found.outage is not None:
             raise found.outage
         if shared_marker and found.task is not None and found.task.failed and looked_at < search.settled:
@@ -254,8 +256,8 @@ def recall(
     is_reported = False
     while True:
         searched_at = clock()
-        found = _search_marks(client, marks, search_from, can_be_found, log, search.payloads)
-        list_memory.note(found.has_list)
+        found = _search_marks(client, marks, search_from, can_be_found, log, search)
+        list_memory.note(search)
         is_clear = found.look_up is not LookUp.UNKNOWN or found.shows_all_rows
         if found.task is not None and is_clear and is_enough(found.task):
             return found
@@ -278,9 +280,9 @@ def _search_marks(
     search_from: float,
     can_be_found: bool,
     log: Any,
-    payloads: MutableMapping[str, str],
+    search: Search,
 ) -> Found:
-    walk = Walk(search_from, payloads)
+    walk = Walk(search_from, search)
     if (without_list := _read(client, walk, log)) is not None:
         return without_list
     rows = _queried(client, walk, walk.shown())
@@ -314,7 +316,7 @@ def look_once(client: ViduClient, record: SubmissionRecord, *, log: Any) -> Vidu
     :return: the submission's task; None = not found, which says nothing.
     """
     try:
-        return _search(client, record, float("inf"), log, {}, shared_marker=True).task
+        return _search(client, record, Search(client.account, float("inf")), log, shared_marker=True).task
     except ViduError as error:
         log.warning("The account's task list cannot be searched: %s", error)
         return None
@@ -323,19 +325,18 @@ def look_once(client: ViduClient, record: SubmissionRecord, *, log: Any) -> Vidu
 def _search(
     client: ViduClient,
     record: SubmissionRecord,
-    settled: float,
+    search: Search,
     log: Any,
-    payloads: MutableMapping[str, str],
     *,
     shared_marker: bool,
 ) -> Found:
     begin = record.attempted_at if record.search_from is None else record.search_from
-    walk = Walk(begin, payloads)
+    walk = Walk(begin, search)
     if (without_list := _read(client, walk, log)) is not None:
         return without_list
     if record.marker is None:
         # The user's payload has no place for it, so that only the time tells which they may be.
-        near = tuple(row.task_id for row in walk.rows if _created_within(row, record.attempted_at, settled))
+        near = tuple(row.task_id for row in walk.rows if _created_within(row, record.attempted_at, search.settled))
         return Found(look_up=LookUp.UNKNOWN, candidates=near)
     # Without its seal, which is long: a host may cut payloads in a list.
     core = record.marker.partition(".")[0]
@@ -371,17 +372,18 @@ class Walk:
     A walk through the account's list, and what it allows to say of a submission that is not in it.
 
     :param begin: of the time that is searched, epoch seconds; clocks differ, so it goes back further.
-    :param payloads: queried by earlier searches, by task id. A payload never changes: it is queried once a look-up.
+    :param search: that it is a part of.
     """
 
-    def __init__(self, begin: float, payloads: MutableMapping[str, str]) -> None:
+    def __init__(self, begin: float, search: Search) -> None:
         self.paging = endpoints.Paging()
         self.rows: list[ViduTask] = []
         self._since = datetime.fromtimestamp(begin, timezone.utc) - MARGIN
         self._readable = True
         self._has_begun = False
         self._longest = 0
-        self._payloads = payloads
+        self._search = search
+        self._payloads = search.payloads
         self._outages = 0
         #: Why rows cannot be queried now.
         self.outage: ViduError | None = None
@@ -396,7 +398,7 @@ class Walk:
 
         :param page: the answer to :meth:`query`.
         """
-        self._has_begun = True
+        self._has_begun = self._search.was_shown = True
         self._readable = self._readable and page.row_count == len(page.tasks)
         new = self.paging.take(page)
         self.rows += new

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
-from airflow_provider_vidu.submission.batch.records import ItemPhase, identity_of, shard_from_json
+from airflow_provider_vidu.submission.batch.records import identity_of, shard_from_json
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY, HEADER_KEY
+from airflow_provider_vidu.submission.protocol import Phase
 
 from . import accidents
 from .chance import Chance
@@ -67,7 +68,7 @@ class BatchWorld(World):
     def _follow_the_advice(self) -> bool:
         header = self.store.get(HEADER_KEY) or {}
         items = shard_from_json(self.store[f"{HEADER_KEY}_{header['layout']}_0"]) if header else []
-        in_doubt = {item.identity: item for item in items if item.phase is ItemPhase.INTENT}
+        in_doubt = {item.identity: item for item in items if item.phase is Phase.INTENT}
         found = {}
         for task in self.wire.vidu.tasks():
             identity, attempt = identity_of(task.request.payload, header.get("generation", "?")) or ("", 0)

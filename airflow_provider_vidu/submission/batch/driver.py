@@ -43,7 +43,6 @@ from airflow_provider_vidu.submission.batch.records import (
     UNREAD,
     Header,
     Item,
-    ItemPhase,
     Rank,
     match,
     new_items,
@@ -53,10 +52,7 @@ from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest
 from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.state import BatchState, failed_of, is_refusal, named
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
-from airflow_provider_vidu.submission.protocol import (
-    derived_marker,
-    was_cleared,
-)
+from airflow_provider_vidu.submission.protocol import Phase, derived_marker, was_cleared
 from airflow_provider_vidu.waiting.bulk_query import MAX_PARALLEL, in_parallel
 from airflow_provider_vidu.waiting.schedule import REFUSALS
 from airflow_provider_vidu.waiting.wait import EMPTY_GAP, EMPTY_LOOKS
@@ -249,9 +245,9 @@ class BatchSubmission(BatchState):
         header = Header(generation.marker, 0, len(items), max_tries=-1, account=self.client.account.identity)
         self.kept.remember(header, items)
         # What was not found, and a later attempt at what has failed, may still show where there is a list to show it.
-        await self._meet(header, unsent=ItemPhase.INTENT if generation.is_listed else ItemPhase.NEW)
+        await self._meet(header, unsent=Phase.INTENT if generation.is_listed else Phase.NEW)
 
-    async def _meet(self, header: Header, *, unsent: ItemPhase = ItemPhase.NEW) -> None:
+    async def _meet(self, header: Header, *, unsent: Phase = Phase.NEW) -> None:
         """
         Meet what is remembered: each request finds what was done for it, wherever it is in the list now.
 
@@ -274,7 +270,7 @@ class BatchSubmission(BatchState):
             for item, reading in zip(found.items, wanted, strict=True)
         ]
         found = replace(found, items=tuple(read))
-        if unsent is ItemPhase.INTENT:
+        if unsent is Phase.INTENT:
             items = [
                 item if item.has_been_sent else replace(item, phase=unsent, attempted_at=self.began)
                 for item in found.items
@@ -376,7 +372,7 @@ class BatchSubmission(BatchState):
         items = new_items([request.reading for request in self.requests if request.reading is not None])
         if self.memory is Memory.LIST:
             if self.this_try.try_number > 1 or self.has_left:
-                items = [replace(item, phase=ItemPhase.INTENT, attempted_at=self.began) for item in items]
+                items = [replace(item, phase=Phase.INTENT, attempted_at=self.began) for item in items]
         elif self.has_left and self.memory is Memory.NONE:
             raise ViduError(
                 "What this try has submitted before it left the worker is forgotten (durable=False).",
@@ -415,10 +411,10 @@ class BatchSubmission(BatchState):
         for index, task_id in known:
             self.take_look(index, seen[task_id], within_try=within_try)
         for index, item in enumerate(self.items):
-            if item.phase is ItemPhase.INTENT and index not in self.reserved:
+            if item.phase is Phase.INTENT and index not in self.reserved:
                 # An earlier part of this task has sent it, and it may be billed.
                 self.reserved[index] = self.budget.reserve(*self.requests[index].price)
-            elif item.phase is ItemPhase.REFUSED:
+            elif item.phase is Phase.REFUSED:
                 if self._cleared:
                     self.kept.put(index, renewed(item))
                 else:
@@ -455,7 +451,7 @@ class BatchSubmission(BatchState):
     async def _submit_rest(self) -> None:
         self.hold_to_price()
         while True:
-            new = [i for i, item in enumerate(self.items) if item.phase is ItemPhase.NEW and i not in self.errors]
+            new = [i for i, item in enumerate(self.items) if item.phase is Phase.NEW and i not in self.errors]
             if new and not self.may_submit:
                 late = ViduUnavailableError(
                     "The wait was over before it could be submitted.", advice="It is not billed; a retry submits it."
@@ -479,7 +475,7 @@ class BatchSubmission(BatchState):
         try:
             await check_prices(self, new)
         except ViduCreditError as error:
-            if all(item.phase is ItemPhase.NEW for item in self.items):
+            if all(item.phase is Phase.NEW for item in self.items):
                 raise
             # What an earlier try has paid for is waited for and landed first.
             error.advice = (
@@ -489,7 +485,7 @@ class BatchSubmission(BatchState):
 
     def _cut_short(self, error: ViduError) -> ViduError:
         """Say what the refusal of one submission means for the batch: it tells of itself alone."""
-        submitted = sum(item.phase is ItemPhase.SUBMITTED for item in self.items)
+        submitted = sum(item.phase is Phase.SUBMITTED for item in self.items)
         if submitted:
             error.message = (
                 f"{submitted} of {counted(len(self.items), 'request')} {'is' if submitted == 1 else 'are'} submitted "

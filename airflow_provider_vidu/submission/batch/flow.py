@@ -30,10 +30,9 @@ from airflow_provider_vidu.landing.many import SILENT
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.batch.identity import reading_of
 from airflow_provider_vidu.submission.batch.pacing import Spending
-from airflow_provider_vidu.submission.batch.records import ItemPhase
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.driver import MAX_INTENT_AGE
-from airflow_provider_vidu.submission.protocol import with_marker
+from airflow_provider_vidu.submission.protocol import Phase, with_marker
 from airflow_provider_vidu.waiting.wait import SLICE
 
 if TYPE_CHECKING:
@@ -170,7 +169,7 @@ class Flow:
         for left in reversed(range(MAX_INTENT_WRITES)):
             now = batch.clock()
             for index, item in before.items():
-                batch.kept.update(index, phase=ItemPhase.INTENT, attempt=item.attempt + 1, attempted_at=now)
+                batch.kept.update(index, phase=Phase.INTENT, attempt=item.attempt + 1, attempted_at=now)
             try:
                 self._stop()
                 batch.kept.write(needed=bool(leaving))
@@ -269,7 +268,7 @@ class Flow:
         index = built.index
         name_unknown_model(error, batch.requests[index].model)
         # Its marker stands nowhere at Vidu: the next attempt may have the same one.
-        batch.kept.update(index, phase=ItemPhase.NEW, attempt=batch.items[index].attempt - 1)
+        batch.kept.update(index, phase=Phase.NEW, attempt=batch.items[index].attempt - 1)
         if isinstance(error, ViduRateLimitError):
             batch.pace.refused(batch.clock(), error.retry_after)
             self._ready[index] = built
@@ -293,7 +292,7 @@ class Flow:
         else:
             batch.log.warning("Item %d was refused: %s", index, error)
             batch.errors[index] = error
-            batch.kept.update(index, phase=ItemPhase.REFUSED, error=kept_text(error))
+            batch.kept.update(index, phase=Phase.REFUSED, error=kept_text(error))
 
     def _budget_error(self, built: _Built) -> ViduError:
         budget, request = self._batch.budget, self._batch.requests[built.index]

@@ -15,7 +15,7 @@ from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.batch.records import Item, renewed
 from airflow_provider_vidu.submission.batch.results import Memory
-from airflow_provider_vidu.submission.batch.search import Sightings, search
+from airflow_provider_vidu.submission.batch.search import Sightings, look_for
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY
 from airflow_provider_vidu.submission.driver import MAX_ATTEMPTS, UNKNOWN_RUN_AGE
@@ -84,7 +84,7 @@ class LostSubmissions:
             # A clear has discarded the record: any try of the run may have sent it.
             began = batch.this_try.run_created or batch.began - UNKNOWN_RUN_AGE
         now = batch.clock()
-        sightings = await search(batch.client, header.generation, began, batch.log, self._search.payloads)
+        sightings = await look_for(batch.client, header.generation, began, batch.log, self._search)
         if any(not batch.items[index].attempt for index in lost):
             self._recognise(lost, sightings)
         waits: list[Pause] = []
@@ -188,9 +188,8 @@ class LostSubmissions:
         known = replace(
             batch.known(index),
             look_up=verdict,
-            # What this try has put in doubt itself is only sent again where the list shows that it is absent.
-            has_list=here or batch.client.account.list_path is not None,
-            on_unknown="fail" if here else batch.policies.on_unknown,
+            has_list=batch.client.account.list_path is not None,
+            in_this_try=here,
         )
         decision = decide(known)
         if decision.action is Action.SUBMIT:

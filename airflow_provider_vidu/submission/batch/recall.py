@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,13 @@ from airflow_provider_vidu.api.errors import ViduError, ViduSubmissionInDoubtErr
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
-from airflow_provider_vidu.submission.batch.records import UNREAD, Item, ItemPhase, match
+from airflow_provider_vidu.submission.batch.records import UNREAD, Item, match
 from airflow_provider_vidu.submission.batch.search import read_list
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
 from airflow_provider_vidu.submission.driver import UNKNOWN_RUN_AGE
-from airflow_provider_vidu.submission.protocol import MARKER_PREFIX, LookUp
-from airflow_provider_vidu.submission.search import best
+from airflow_provider_vidu.submission.protocol import MARKER_PREFIX, LookUp, Phase
+from airflow_provider_vidu.submission.search import Search, best
 from airflow_provider_vidu.waiting.bulk_query import in_parallel
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Generation:
         for identity, task in self.tasks.items():
             item = Item(
                 identity,
-                ItemPhase.SUBMITTED,
+                Phase.SUBMITTED,
                 self.attempts[identity],
                 task.task_id,
                 task.credits,
@@ -178,17 +178,17 @@ async def recall(
     begin: float,
     manifest: Sequence[Mapping[str, Any]],
     log: Any,
-    payloads: MutableMapping[str, str],
+    search: Search,
 ) -> Recalled:
     """
     Search the account's list once, and the manifest where there is no list.
 
     :param begin: when the first try can have submitted, epoch seconds.
     :param manifest: its rows; empty = there is none.
-    :param payloads: see :func:`read_list`.
+    :param search: see :func:`read_list`.
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     """
-    rows = await read_list(client, begin, log, payloads)
+    rows = await read_list(client, begin, log, search)
     found = [one for task in rows.tasks if task.payload and (one := read_marker(task.payload, task, marks))]
     generation = newest(found if rows.has_list else of_manifest(manifest, marks))
     if generation is not None:
@@ -215,8 +215,8 @@ async def find_again(batch: BatchState) -> Generation | None:
     is_reported = False
     while True:
         searched_at = batch.clock()
-        found = await recall(batch.client, marks, begin, manifest, batch.log, search.payloads)
-        batch.list_memory.note(found.has_list)
+        found = await recall(batch.client, marks, begin, manifest, batch.log, search)
+        batch.list_memory.note(search)
         generation = found.generation
         # Beside what has ended, a newer generation may not show yet.
         is_running = generation is not None and not all(task.is_final for task in generation.tasks.values())

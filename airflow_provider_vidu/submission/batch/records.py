@@ -13,7 +13,7 @@ import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from enum import Enum, IntEnum
+from enum import IntEnum
 from itertools import count
 from typing import Any
 
@@ -34,20 +34,11 @@ BARE_DIGITS = 8
 #: Parameters of a query of which a record keeps two digits of the name and two of the value, to name those that differ.
 MAX_PARAMETERS = 4
 
+# How a shard writes a phase.
+_LETTERS = {Phase.NEW: "", Phase.INTENT: "i", Phase.SUBMITTED: "s", Phase.REFUSED: "r"}
+_PHASES = {letter: phase for phase, letter in _LETTERS.items()}
+
 _MARKER = re.compile(re.escape(MARKER_PREFIX) + r"[0-9a-f]{32}:([0-9a-f]{16}(?:-\d+)?):(\d+)")
-
-
-class ItemPhase(str, Enum):
-    """How far an item got."""
-
-    #: Nothing was sent, or nothing was created by it.
-    NEW = ""
-    #: About to be sent: it may or may not have been.
-    INTENT = "i"
-    #: Created, its id is known.
-    SUBMITTED = "s"
-    #: Vidu refused it, and would refuse it again.
-    REFUSED = "r"
 
 
 class Rank(IntEnum):
@@ -117,7 +108,7 @@ class Item:
     """
 
     identity: str
-    phase: ItemPhase = ItemPhase.NEW
+    phase: Phase = Phase.NEW
     attempt: int = 0
     task_id: str | None = None
     credits: float | None = None
@@ -134,7 +125,7 @@ class Item:
     @property
     def has_been_sent(self) -> bool:
         """Whether there is, or may be, a task of it at Vidu."""
-        return self.phase in {ItemPhase.INTENT, ItemPhase.SUBMITTED}
+        return self.phase in {Phase.INTENT, Phase.SUBMITTED}
 
     def marker(self, generation: str) -> str:
         """
@@ -148,14 +139,12 @@ class Item:
         """
         Return the item as the rules of submission know it.
 
-        A clear of a batch means "do the rest": what runs is waited for, never cancelled.
-
         :param header: of its batch.
         :param timeout: seconds for which a POST can be under way.
         """
         attempted_at = self.attempted_at or 0.0
         return SubmissionRecord(
-            phase=Phase.INTENT if self.phase is ItemPhase.INTENT else Phase.SUBMITTED,
+            phase=self.phase,
             max_tries=header.max_tries,
             try_number=header.try_number,
             account=header.account,
@@ -163,7 +152,6 @@ class Item:
             attempted_at=attempted_at,
             marker=self.marker(header.generation),
             task_id=self.task_id,
-            resume=True,
             ended_at=self.ended_at,
             not_after=attempted_at + timeout,
         )
@@ -416,7 +404,16 @@ def shard_to_json(items: Sequence[Item]) -> dict[str, Any]:
                 errors += [text] if text not in errors else []
             number = errors.index(text)
         at = None if item.attempted_at is None else round(item.attempted_at, 1)
-        row = [item.identity, item.phase.value, item.attempt, at, item.task_id, item.credits, number, item.more or None]
+        row = [
+            item.identity,
+            _LETTERS[item.phase],
+            item.attempt,
+            at,
+            item.task_id,
+            item.credits,
+            number,
+            item.more or None,
+        ]
         while row[-1] is None:
             row.pop()
         rows.append(row)
@@ -436,7 +433,7 @@ def shard_from_json(value: Any) -> list[Item]:
             identity, phase, attempt, *more = row
             at, task_id, credits, number, reading = (more + [None] * 5)[:5]
             error: str | None = None if number is None else value["errors"][number]
-            items.append(Item(identity, ItemPhase(phase), attempt, task_id, credits, at, error, reading or ""))
+            items.append(Item(identity, _PHASES[phase], attempt, task_id, credits, at, error, reading or ""))
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"a shard of the batch's record cannot be read: {error!r}") from error
     return items
@@ -448,4 +445,4 @@ def renewed(item: Item) -> Item:
 
     :param item: whose earlier attempt came to nothing.
     """
-    return replace(item, phase=ItemPhase.NEW, task_id=None, credits=None, error=None, ended_at=None)
+    return replace(item, phase=Phase.NEW, task_id=None, credits=None, error=None, ended_at=None)

@@ -6,17 +6,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.submission.batch.records import identity_of
 from airflow_provider_vidu.submission.protocol import LookUp
-from airflow_provider_vidu.submission.search import (
-    Walk,
-    best,
-)
+from airflow_provider_vidu.submission.search import Search, Walk, best
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -88,15 +84,15 @@ class Rows:
     outage: ViduError | None = None
 
 
-async def read_list(client: AsyncViduClient, begin: float, log: Any, payloads: MutableMapping[str, str]) -> Rows:
+async def read_list(client: AsyncViduClient, begin: float, log: Any, search: Search) -> Rows:
     """
     Walk through the list once, and query the payloads that it leaves out.
 
     :param begin: when the first attempt that is looked for was made, epoch seconds.
-    :param payloads: of earlier walks, by task id; a payload never changes, so it is queried once.
+    :param search: that this walk is a part of.
     :raises ViduUnavailableError: the list cannot be read now.
     """
-    walk = Walk(begin, payloads)
+    walk = Walk(begin, search)
     try:
         while not walk.paging.ended:
             walk.take(await client.list_page(**walk.query()))
@@ -117,18 +113,16 @@ async def read_list(client: AsyncViduClient, begin: float, log: Any, payloads: M
     return Rows(tuple(rows), unreadable, walk.verdict(unreadable), outage=walk.outage)
 
 
-async def search(
-    client: AsyncViduClient, generation: str, begin: float, log: Any, payloads: MutableMapping[str, str]
-) -> Sightings:
+async def look_for(client: AsyncViduClient, generation: str, begin: float, log: Any, search: Search) -> Sightings:
     """
     Walk through the list once, for one generation of a batch.
 
     :param generation: the batch's marker.
     :param begin: when the first attempt that is looked for was made, epoch seconds.
-    :param payloads: see :func:`read_list`.
+    :param search: see :func:`read_list`.
     :raises ViduUnavailableError: the list cannot be read now; the intents stay, a retry searches again.
     """
-    rows = await read_list(client, begin, log, payloads)
+    rows = await read_list(client, begin, log, search)
     found = Sightings(otherwise=rows.verdict, has_list=rows.has_list, candidates=rows.unreadable, outage=rows.outage)
     for row in rows.tasks:
         if row.payload is not None and (named := identity_of(row.payload, generation)):

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import Fate, ViduCreditLimitError, ViduError, ViduNotFoundError, task_error
 from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.submission.batch.pacing import Budget, Pace
-from airflow_provider_vidu.submission.batch.records import Header, Item, ItemPhase, renewed
+from airflow_provider_vidu.submission.batch.records import Header, Item, renewed
 from airflow_provider_vidu.submission.batch.requests import BatchRequest
 from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.store import BatchStore, TravellingStore
 from airflow_provider_vidu.submission.driver import IN_PLACE_SECONDS, MIN_ABSENCE, SubmitLater
-from airflow_provider_vidu.submission.protocol import Action, Known, Remote, decide, remote_of
+from airflow_provider_vidu.submission.protocol import Action, ClearMeans, Known, Phase, Remote, decide, remote_of
 from airflow_provider_vidu.submission.search import ListMemory
 from airflow_provider_vidu.submission.tries import Policies, Resumed, Try
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
@@ -209,9 +209,7 @@ class BatchState:
     def lost(self) -> list[int]:
         """The numbers of the items of which nobody knows yet whether they were accepted."""
         return [
-            index
-            for index, item in enumerate(self.items)
-            if item.phase is ItemPhase.INTENT and index not in self.errors
+            index for index, item in enumerate(self.items) if item.phase is Phase.INTENT and index not in self.errors
         ]
 
     def known(self, index: int, remote: Remote | None = None) -> Known:
@@ -227,6 +225,7 @@ class BatchState:
             try_number=self.this_try.try_number,
             first_try=self.this_try.first_try,
             account=self.client.account.identity,
+            clear_means=ClearMeans.REST,
             remote=remote,
             on_unknown=self.policies.on_unknown,
         )
@@ -309,7 +308,7 @@ class BatchState:
         :param task: the create answer, or the row that a look-up found.
         :param attempt: number of the attempt that has created it.
         """
-        self.kept.update(index, phase=ItemPhase.SUBMITTED, attempt=attempt, task_id=task.task_id, credits=task.credits)
+        self.kept.update(index, phase=Phase.SUBMITTED, attempt=attempt, task_id=task.task_id, credits=task.credits)
         self.tasks[index] = task
         self.budget.release(self.reserved.pop(index, 0))
         if not task.failed:
@@ -327,7 +326,7 @@ class BatchState:
         if not now and self.clock() - self._said_at < SAY_EVERY:
             return
         self._said_at = self.clock()
-        submitted = sum(item.phase is ItemPhase.SUBMITTED for item in self.items)
+        submitted = sum(item.phase is Phase.SUBMITTED for item in self.items)
         if len(self.sent_now) == submitted:
             what = f"Submitted {submitted} of {len(self.items)}"
         else:

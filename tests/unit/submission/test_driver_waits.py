@@ -51,7 +51,7 @@ def test_a_lasting_one_leaves_the_worker_and_submits_when_it_comes_back(make, vi
     with pytest.raises(SubmitLater) as left:
         make(may_leave=True).submit(lambda: WIRE)
     assert clock.slept <= IN_PLACE_SECONDS
-    assert store.values["vidu_submission"]["phase"] == "refused"
+    assert store.values["vidu_submission"]["phase"] == "new"
     absences, later = [], left.value
     while True:
         absences.append(later.seconds)

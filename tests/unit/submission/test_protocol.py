@@ -39,7 +39,7 @@ def record(phase: Phase = Phase.SUBMITTED, **changes: object) -> SubmissionRecor
         fingerprint=SAME,
         attempted_at=1000.0,
         marker="avp1:x",
-        task_id=None if phase in {Phase.INTENT, Phase.REFUSED} else "77",
+        task_id=None if phase in {Phase.INTENT, Phase.NEW} else "77",
     )
     return replace(base, **changes)
 
@@ -71,14 +71,14 @@ CASES = [
         {"may_be_discarded": True, "look_up": LookUp.UNKNOWN, "has_list": False},
         Action.SUBMIT,
     ),
-    ("refused", record(Phase.REFUSED), RETRY, {}, Action.SUBMIT),
+    ("new", record(Phase.NEW), RETRY, {}, Action.SUBMIT),
     ("submitted, not read", record(), RETRY, {}, Action.READ),
     ("submitted, not read", record(), CLEAR, {}, Action.READ),
     ("running", record(), RETRY, {"remote": Remote.RUNNING}, Action.ATTACH),
     ("running", record(), CLEAR, {"remote": Remote.RUNNING}, Action.CANCEL),
     ("running, cancel accepted", record(), CLEAR, {"remote": Remote.RUNNING, "cancelled": True}, Action.SUBMIT),
     ("running, cancel refused", record(), CLEAR, {"remote": Remote.RUNNING, "cancelled": False}, Action.ATTACH),
-    ("running, resume", record(resume=True), CLEAR, {"remote": Remote.RUNNING}, Action.ATTACH),
+    ("running, resume", record(keep_running=True), CLEAR, {"remote": Remote.RUNNING}, Action.ATTACH),
     ("success", record(), RETRY, {"remote": Remote.SUCCESS}, Action.ATTACH),
     ("success, never delivered", record(), CLEAR, {"remote": Remote.SUCCESS}, Action.ATTACH),
     ("failed, retryable", record(), RETRY, {"remote": Remote.FAILED_RETRYABLE}, Action.SUBMIT),
@@ -220,7 +220,7 @@ def test_a_clear_is_told_from_a_retry(retries, noted, now, cleared):
 
 def test_every_decision_leads_to_an_end_whatever_is_found_out():
     """No combination of facts makes a try ask the same question for ever."""
-    for held in [None, *(record(phase) for phase in Phase), record(resume=True)]:
+    for held in [None, *(record(phase) for phase in Phase), record(keep_running=True)]:
         for max_tries, may_be_discarded in ((RETRY, False), (CLEAR, True)):
             for remote in Remote:
                 for look_up in LookUp:
@@ -267,16 +267,16 @@ def test_a_damaged_record_is_never_taken_for_none(damaged):
 @pytest.mark.parametrize("task_id", ["911045603801182208", 911045603801182208, "vidu-task_8f3a"])
 def test_a_record_may_be_written_by_hand(task_id):
     held = SubmissionRecord.from_json({"task_id": task_id})
-    assert (held.phase, held.task_id, held.resume) == (Phase.SUBMITTED, str(task_id), True)
+    assert (held.phase, held.task_id, held.keep_running) == (Phase.SUBMITTED, str(task_id), True)
 
 
 def test_a_person_may_note_that_nothing_was_created():
-    assert SubmissionRecord.from_json({"task_id": None}).phase is Phase.REFUSED
+    assert SubmissionRecord.from_json({"task_id": None}).phase is Phase.NEW
 
 
 def test_an_id_that_a_person_has_filled_into_an_intent_counts():
     held = SubmissionRecord.from_json({**record(Phase.INTENT).to_json(), "task_id": "77"})
-    assert (held.phase, held.resume) == (Phase.SUBMITTED, True)
+    assert (held.phase, held.keep_running) == (Phase.SUBMITTED, True)
 
 
 def test_a_presigned_link_rendered_anew_is_the_same_request():

@@ -12,7 +12,7 @@ import pytest
 from _support import batch_stage
 from _support.batch_stage import Kept, Stage, reply
 
-from airflow_provider_vidu.submission.batch.records import ItemPhase
+from airflow_provider_vidu.submission.protocol import Phase
 
 ROWS = [{"images": f"https://cdn.example/{name}.png", "prompt": "x"} for name in "abcdefgh"]
 PRICE = 8
@@ -32,7 +32,7 @@ def stage(monkeypatch):
 
 
 def submitted(batch: Any) -> list[int]:
-    return [index for index, item in enumerate(batch.items) if item.phase is ItemPhase.SUBMITTED]
+    return [index for index, item in enumerate(batch.items) if item.phase is Phase.SUBMITTED]
 
 
 def test_a_budget_pays_for_the_first_rows(stage):

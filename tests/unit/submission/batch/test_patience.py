@@ -18,8 +18,8 @@ from airflow_provider_vidu.api.errors import (
     ViduStillRunningError,
     ViduUnavailableError,
 )
-from airflow_provider_vidu.submission.batch.records import ItemPhase
 from airflow_provider_vidu.submission.batch.store import BatchStore, Header, Item
+from airflow_provider_vidu.submission.protocol import Phase
 from airflow_provider_vidu.submission.tries import Try
 from airflow_provider_vidu.waiting.schedule import REFUSALS
 
@@ -228,7 +228,7 @@ def test_a_success_without_a_link_is_never_paid_again(stage, clear):
     assert paid in told
     assert "again" in told
     assert "submit" not in told.replace("submits nothing", "")
-    assert batch.items[0].phase is ItemPhase.SUBMITTED
+    assert batch.items[0].phase is Phase.SUBMITTED
     batch.note_returned(whole=False)
     again = stage.submit(ROWS, clear=clear)
     assert again.items[0].task_id == paid
@@ -258,7 +258,7 @@ def written(clock: Any, failures: int, *, stop: Any = lambda: None) -> tuple[Fai
     store = Failing(clock, failures)
     kept = BatchStore(store, Try(), logging.getLogger(__name__), clock=clock, sleep=clock.sleep, stop=stop)
     kept.header, kept.items = Header("g", 1, 1, 0, "a"), [Item("a" * 16)]
-    kept.update(0, phase=ItemPhase.SUBMITTED, task_id="911")
+    kept.update(0, phase=Phase.SUBMITTED, task_id="911")
     return store, kept
 
 

@@ -13,7 +13,6 @@ from airflow_provider_vidu.submission.batch.records import (
     SHARD_SIZE,
     Header,
     Item,
-    ItemPhase,
     Rank,
     Reading,
     identities,
@@ -23,13 +22,14 @@ from airflow_provider_vidu.submission.batch.records import (
     shard_from_json,
     shard_to_json,
 )
+from airflow_provider_vidu.submission.protocol import Phase
 
 A, B, C = "a" * 16, "b" * 16, "c" * 16
 GENERATION = "avp1:" + "0" * 32
 
 
 def sent(identity: str, task_id: str = "1") -> Item:
-    return Item(identity, ItemPhase.SUBMITTED, 1, task_id, 8, 1_800_000_000.0)
+    return Item(identity, Phase.SUBMITTED, 1, task_id, 8, 1_800_000_000.0)
 
 
 def readings(wanted: list[str | None]) -> list[Reading | None]:
@@ -47,10 +47,10 @@ def readings(wanted: list[str | None]) -> list[Reading | None]:
         ([sent(A), Item(B)], [A], [sent(A)], [], True),
         ([sent(A), sent(B)], [A, C], [sent(A), Item(C)], [sent(B)], True),
         (
-            [sent(A), replace(sent(B), phase=ItemPhase.INTENT)],
+            [sent(A), replace(sent(B), phase=Phase.INTENT)],
             [A],
             [sent(A)],
-            [replace(sent(B), phase=ItemPhase.INTENT)],
+            [replace(sent(B), phase=Phase.INTENT)],
             True,
         ),
         # What cannot be built now is taken for what stood in its place …
@@ -74,10 +74,10 @@ def test_equal_requests_have_names_of_their_own():
     "item",
     [
         Item(A),
-        Item(A, ItemPhase.INTENT, 3, attempted_at=1_800_000_000.1),
+        Item(A, Phase.INTENT, 3, attempted_at=1_800_000_000.1),
         sent(f"{A}-17", "911045603801182208"),
         replace(sent(A), credits=None),
-        Item(A, ItemPhase.REFUSED, 0, error="TaskPromptPolicyViolation: no"),
+        Item(A, Phase.REFUSED, 0, error="TaskPromptPolicyViolation: no"),
         replace(sent(A), more="123456123456781a2b"),
     ],
 )
@@ -89,7 +89,7 @@ def test_a_full_shard_fits_what_airflow_advises_whatever_went_wrong():
     items = [
         Item(
             f"{number:016x}-9",
-            ItemPhase.REFUSED,
+            Phase.REFUSED,
             9,
             "9" * 18,
             99_999,
@@ -132,7 +132,7 @@ def test_a_header_that_cannot_be_read_is_not_taken_for_none(value):
     ],
 )
 def test_a_request_that_cannot_be_read_takes_the_place_of_no_other(remembered, wanted, expected):
-    items = [Item(identity, ItemPhase.SUBMITTED, 1, identity.upper()) for identity in remembered]
+    items = [Item(identity, Phase.SUBMITTED, 1, identity.upper()) for identity in remembered]
     found = match(items, readings(wanted))
     assert [item.identity for item in found.items] == expected
     assert all(item.task_id == item.identity.upper() for item in found.items if item.task_id)
@@ -142,7 +142,7 @@ def test_a_request_that_cannot_be_read_takes_the_place_of_no_other(remembered, w
     ("remembered", "wanted", "ranks", "expected"),
     [
         # What was sent before what was not …
-        ([Item(A, ItemPhase.REFUSED), sent(f"{A}-1")], [A], {}, [f"{A}-1"]),
+        ([Item(A, Phase.REFUSED), sent(f"{A}-1")], [A], {}, [f"{A}-1"]),
         # … what is paid or runs before what is in doubt, and that before what has failed.
         ([sent(A), sent(f"{A}-1")], [A], {A: Rank.FAILED, f"{A}-1": Rank.SUCCEEDED}, [f"{A}-1"]),
         ([sent(A), sent(f"{A}-1")], [A], {A: Rank.IN_DOUBT, f"{A}-1": Rank.RUNNING}, [f"{A}-1"]),
@@ -162,7 +162,7 @@ def test_among_equal_requests_the_worthiest_items_are_kept(remembered, wanted, r
     [
         ([sent(A), sent(f"{A}-1")], [A, A], []),
         ([sent(A), sent(f"{A}-1")], [A], [A, f"{A}-1"]),
-        ([sent(A), Item(f"{A}-1", ItemPhase.REFUSED)], [A], []),
+        ([sent(A), Item(f"{A}-1", Phase.REFUSED)], [A], []),
         # None of them is asked for: there is nothing to choose.
         ([sent(A), sent(f"{A}-1")], [B], []),
         # The other place is kept for a request that cannot be read now.
@@ -209,10 +209,10 @@ def test_a_payload_tells_whose_submission_a_task_is(payload, found):
 
 
 def test_each_attempt_has_a_marker_of_its_own_which_the_payload_tells_back():
-    item = Item(f"{A}-1", ItemPhase.INTENT, 2)
+    item = Item(f"{A}-1", Phase.INTENT, 2)
     assert identity_of(item.marker(GENERATION), GENERATION) == (f"{A}-1", 2)
 
 
 def test_what_is_submitted_anew_forgets_the_task_and_keeps_the_count():
     again = renewed(replace(sent(A), error="x", ended_at=1.0))
-    assert again == Item(A, ItemPhase.NEW, 1, attempted_at=1_800_000_000.0)
+    assert again == Item(A, Phase.NEW, 1, attempted_at=1_800_000_000.0)
