@@ -46,19 +46,20 @@ from airflow_provider_vidu.submission.batch.records import (
     Rank,
     match,
     new_items,
-    renewed,
 )
 from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_of, problems_of
 from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.state import BatchState, failed_of, is_refusal, named
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
-from airflow_provider_vidu.submission.protocol import Phase, derived_marker, was_cleared
+from airflow_provider_vidu.submission.driver import MAX_ATTEMPTS
+from airflow_provider_vidu.submission.protocol import Action, Phase, decide, derived_marker
 from airflow_provider_vidu.waiting.bulk_query import MAX_PARALLEL, in_parallel
 from airflow_provider_vidu.waiting.schedule import REFUSALS
 from airflow_provider_vidu.waiting.wait import EMPTY_GAP, EMPTY_LOOKS
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.submission.search import Pause
 
 #: Seconds for cancelling what is not in the batch any more.
 LEAVE_SECONDS = 30.0
@@ -86,12 +87,15 @@ class BatchSubmission(BatchState):
         header = self.kept.load()
         if header is None and self._may_be_discarded and (generation := await find_again(self)) is not None:
             await self._meet_again(generation)
-        elif header is None or self._begins_anew(header):
+        elif header is None or self._begins_again(header):
             self._begin(layout=1 if header is None else header.layout + 1)
         else:
             await self._meet(header)
-        await LostSubmissions(self).search()
-        await self._read(within_try=self.has_left)
+        self.forget_queries(within_try=self.has_left)
+        is_first = self.this_try.try_number <= self.this_try.first_try and not self.has_left
+        if self.memory is Memory.LIST and is_first and self.lost:
+            await LostSubmissions(self).adopt()
+        await self._carry_on(may_send=False)
         if self._cleared:
             # Last: a death before this leaves the clear to the next try.
             self.kept.write(needed=True)
@@ -99,7 +103,7 @@ class BatchSubmission(BatchState):
             self.kept.write_header(
                 replace(self.header, max_tries=this_try.max_tries, try_number=this_try.try_number, returned="", dear=0)
             )
-        await self._submit_rest()
+        await self._finish()
 
     async def resume(self, requests: Sequence[BatchRequest]) -> bool:
         """
@@ -113,14 +117,13 @@ class BatchSubmission(BatchState):
         if header is None or header.asked != digest_of(requests):
             # A file may have been written anew meanwhile: which video is whose takes a look at every request.
             return False
-        await LostSubmissions(self).search()
         await self.go_on()
         return True
 
     async def go_on(self) -> None:
         """Query every task, and submit again what may be: after a wait."""
-        await self._read(within_try=True)
-        await self._submit_rest()
+        self.forget_queries(within_try=True)
+        await self._finish()
 
     async def query_until_answered(self, is_unchanged: Callable[[], bool] = lambda: False) -> None:
         """
@@ -211,24 +214,20 @@ class BatchSubmission(BatchState):
 
     @property
     def _cleared(self) -> bool:
-        header, this_try = self.header, self.this_try
-        return was_cleared(
-            header.max_tries, header.try_number, this_try.max_tries, this_try.try_number, this_try.first_try
-        )
+        return self.known_of(self.header.as_submission()).is_cleared
 
     @property
     def _may_be_discarded(self) -> bool:
         return self.memory is Memory.STORE and self.this_try.record_may_be_discarded and not self.kept.is_known_empty
 
-    def _begins_anew(self, header: Header) -> bool:
-        if header.returned == "whole" and self._cleared:
-            self.log.info("The earlier videos were delivered, and the task has been cleared to run again.")
+    def _begins_again(self, header: Header) -> bool:
+        """Say whether a new generation of all is asked for, by the rules of submission."""
+        decision = decide(self.known_of(header.as_submission()))
+        if decision.action is Action.SUBMIT:
+            self.log.info("All is submitted again, since %s.", decision.reason)
             return True
-        if header.account == self.client.account.identity:
+        if decision.action is not Action.FAIL:
             return False
-        if self._cleared and self.policies.on_unknown == "resubmit":
-            self.log.warning("The connection's host or key has changed; on_unknown is resubmit: all is submitted anew.")
-            return True
         ids = [item.task_id for item in self.items if item.task_id]
         raise ViduError(
             f"An earlier try has submitted {counted(len(ids), 'Vidu task')} ({some_of(ids)}), and the connection's "
@@ -395,30 +394,15 @@ class BatchSubmission(BatchState):
 
     # -- what is known ----------------------------------------------------------------------------------------
 
-    async def _read(self, *, within_try: bool = False) -> None:
-        """
-        Query every task, and decide on each item.
-
-        :param within_try: it is still the try that has submitted them: they are submitted again only as often as
-            ``item_retries`` says.
-        """
-        known = [(index, item.task_id) for index, item in enumerate(self.items) if item.task_id]
-        seen = await self._query_patiently([task_id for _, task_id in known])
+    async def _read(self, indices: Sequence[int]) -> None:
+        """Query the tasks of some items."""
+        task_ids = {index: task_id for index in indices if (task_id := self.items[index].task_id)}
+        seen = await self._query_patiently(list(task_ids.values()))
         for result in seen.values():
             if isinstance(result, (ViduAuthError, ViduConfigurationError)):
                 raise self._refused(result, [task_id for task_id in seen if type(seen[task_id]) is type(result)])
-        self.budget.spent = self.header.left_credits
-        for index, task_id in known:
-            self.take_look(index, seen[task_id], within_try=within_try)
-        for index, item in enumerate(self.items):
-            if item.phase is Phase.INTENT and index not in self.reserved:
-                # An earlier part of this task has sent it, and it may be billed.
-                self.reserved[index] = self.budget.reserve(*self.requests[index].price)
-            elif item.phase is Phase.REFUSED:
-                if self._cleared:
-                    self.kept.put(index, renewed(item))
-                else:
-                    self.errors.setdefault(index, refusal_of(item.error or ""))
+        for index, task_id in task_ids.items():
+            self.observe(index, seen[task_id])
 
     async def _query_patiently(self, task_ids: Sequence[str]) -> dict[str, ViduTask | ViduError]:
         """Query tasks, and again those that Vidu refuses to show: one refusal may be a gateway's hiccup."""
@@ -448,25 +432,74 @@ class BatchSubmission(BatchState):
 
     # -- submitting -------------------------------------------------------------------------------------------
 
-    async def _submit_rest(self) -> None:
+    async def _finish(self) -> None:
+        """Carry every item on, and give back what costs more than it may."""
         self.hold_to_price()
+        await self._carry_on()
+        await give_back(self)
+        self.kept.write(needed=False)
+
+    async def _carry_on(self, *, may_send: bool = True) -> None:
+        """
+        Carry every item on by the rules of submission, all that need the same at once, until nothing is left to do now.
+
+        :param may_send: False = only find out what became of them, without waiting for the list to settle.
+        """
+        lost = LostSubmissions(self)
+        is_searched = is_held = False
+        wait: Pause | None = None
         while True:
-            new = [i for i, item in enumerate(self.items) if item.phase is Phase.NEW and i not in self.errors]
-            if new and not self.may_submit:
+            needs = self.needs()
+            self._fail(needs.get(Action.FAIL, ()), lost)
+            new = [index for index in needs.get(Action.SUBMIT, ()) if not self._has_to_be_renewed(index)]
+            look_ups = needs.get(Action.LOOK_UP, ())
+            if len(new) < len(needs.get(Action.SUBMIT, ())):
+                continue
+            if reads := needs.get(Action.READ):
+                await self._read(reads)
+            elif look_ups and not is_searched:
+                wait, is_searched = await lost.look_up(look_ups), True
+            elif not may_send:
+                return
+            elif new and not self.may_submit:
                 late = ViduUnavailableError(
                     "The wait was over before it could be submitted.", advice="It is not billed; a retry submits it."
                 )
                 self.errors.update(dict.fromkeys(new, late))
-            elif new and self.stopped is None:
+            elif new and not self.stopped and not is_held:
                 await self._check_prices(new)
-                await Flow(self, new).run()
-            elif not self.lost:
-                break
-            if self.stopped is not None and not isinstance(self.stopped, ViduCreditError):
-                raise self._cut_short(self.stopped)
-            await LostSubmissions(self).settle()
-        await give_back(self)
-        self.kept.write(needed=False)
+                is_held, is_searched = await Flow(self, new).run(), False
+                self._raise_unless_credits_ran_out()
+            elif look_ups and wait is not None:
+                await self.pause(*wait)
+                is_held = is_searched = False
+            else:
+                return
+
+    def _has_to_be_renewed(self, index: int) -> bool:
+        """Begin a new attempt at an item that has had one; say whether it had."""
+        item = self.items[index]
+        if item.phase is Phase.NEW:
+            return False
+        is_lost = item.phase is Phase.INTENT
+        self.submit_again(index, decide(self.known(index)).reason)
+        if is_lost and self.in_doubt[item.identity] >= MAX_ATTEMPTS:
+            reply = f" {self.lost_replies[index]}" if index in self.lost_replies else ""
+            self.errors[index] = ViduUnavailableError(
+                f"Vidu has created nothing in {MAX_ATTEMPTS} attempts.{reply}", advice="Nothing is billed."
+            )
+        return True
+
+    def _fail(self, indices: Sequence[int], lost: LostSubmissions) -> None:
+        """Give what stops an error, unless its task has told one."""
+        for index in indices:
+            item = self.items[index]
+            if item.phase is Phase.REFUSED:
+                self.errors[index] = refusal_of(item.error or "")
+            elif item.phase is Phase.INTENT:
+                # It may be billed: the budget goes on holding its price back.
+                self.budget.cannot_tell(*self.requests[index].price)
+                self.errors[index] = lost.in_doubt(index, decide(self.known(index)).reason)
 
     async def _check_prices(self, new: Sequence[int]) -> None:
         if self._prices_are_checked:
@@ -482,6 +515,11 @@ class BatchSubmission(BatchState):
                 f"The rest was not submitted. Fix the cause, then {self.memory.by_clearing('what is missing')}"
             )
             self.stopped = error
+
+    def _raise_unless_credits_ran_out(self) -> None:
+        # What is paid for is waited for and landed first, where only credits are missing.
+        if self.stopped is not None and not isinstance(self.stopped, ViduCreditError):
+            raise self._cut_short(self.stopped)
 
     def _cut_short(self, error: ViduError) -> ViduError:
         """Say what the refusal of one submission means for the batch: it tells of itself alone."""

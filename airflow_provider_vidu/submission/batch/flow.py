@@ -75,11 +75,12 @@ class Flow:
         self._refusals: dict[int, int] = {}
         self._is_held = False
 
-    async def run(self) -> None:
+    async def run(self) -> bool:
         """
         Submit until all have been, or something stops it (:attr:`BatchState.stopped`), or the deadline has
         passed, or the budget depends on what lost submissions turn out to be.
 
+        :return: whether the budget waits for the lost ones.
         :raises ViduUnavailableError: an intent cannot be written.
         :raises SubmitLater: see :meth:`BatchState.pause`.
         """
@@ -99,6 +100,7 @@ class Flow:
                 one.cancel()
             await self._drain()
             batch.kept.write(needed=False)
+        return self._is_held
 
     @property
     def _goes_on(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_vidu.api.errors import Fate, ViduSubmissionInDoubtError, ViduUnavailableError
+from airflow_provider_vidu.api.errors import Fate, ViduSubmissionInDoubtError
 from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.reporting import metrics
@@ -18,8 +18,8 @@ from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.search import Sightings, look_for
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY
-from airflow_provider_vidu.submission.driver import MAX_ATTEMPTS, UNKNOWN_RUN_AGE
-from airflow_provider_vidu.submission.protocol import Action, LookUp, decide
+from airflow_provider_vidu.submission.driver import UNKNOWN_RUN_AGE
+from airflow_provider_vidu.submission.protocol import LookUp, Phase
 from airflow_provider_vidu.submission.search import Pause, Search, settled_at
 
 if TYPE_CHECKING:
@@ -36,46 +36,31 @@ class LostSubmissions:
     def __init__(self, batch: BatchState) -> None:
         self._batch = batch
         self._search = Search(batch.client.account, 0.0)
+        #: Tasks that may be a lost one, and cannot be told apart.
+        self.candidates: Sequence[str] = ()
 
-    async def search(self) -> None:
+    async def adopt(self) -> None:
         """
-        Search once, without waiting for the list to settle: what is found need not wait for the rest.
+        Search for what has a marker that no other attempt should have, and take the rest for never sent.
 
+        So it is in a first try where nothing but the list remembers: unless this worker's idea of the task's retries is
+        another one than Airflow's.
+        """
+        batch = self._batch
+        await self.look_up(batch.lost, only_adopt=True)
+        for index in batch.lost:
+            batch.kept.put(index, renewed(batch.items[index]))
+
+    async def look_up(self, lost: Sequence[int], *, only_adopt: bool = False) -> Pause | None:
+        """
+        Search the list once, and note what was found and what was not.
+
+        :param lost: the numbers of the items.
+        :return: how long to wait before the next search; None = nothing is left to find out.
         :raises ViduUnavailableError: the list cannot be read now.
         """
         batch = self._batch
-        lost = batch.lost
-        if not lost:
-            return
-        batch.log.info("Searching the account's list for %s without a reply.", counted(len(lost), "submission"))
-        if batch.memory is Memory.LIST and batch.this_try.try_number <= batch.this_try.first_try and not batch.has_left:
-            # A marker that nobody has used yet, unless this worker's idea of the task's retries is another one.
-            await self._look_up(lost, only_adopt=True)
-            for index in batch.lost:
-                batch.kept.put(index, renewed(batch.items[index]))
-        else:
-            await self._look_up(lost)
-
-    async def settle(self) -> None:
-        """
-        Search until every lost submission is found, or known to be absent, or cannot be told.
-
-        :raises ViduUnavailableError: the list cannot be read now.
-        :raises SubmitLater: see :meth:`BatchState.pause`.
-        """
-        batch = self._batch
-        while (wait := await self._look_up(batch.lost)) is not None:
-            if wait.of:
-                batch.log.info(
-                    "Lost submissions are not in the account's list yet; they count as absent in %.0f s.", wait.of
-                )
-            await batch.pause(*wait)
-
-    async def _look_up(self, lost: Sequence[int], *, only_adopt: bool = False) -> Pause | None:
-        """Search once. Returns how long to wait before the next search; None = nothing is left to find out."""
-        batch = self._batch
-        if not lost:
-            return None
+        batch.log.info("Searching the account's list for %s.", counted(len(lost), "lost submission"))
         header = batch.header
         began = min(batch.items[index].attempted_at or batch.began for index in lost)
         if batch.memory is Memory.LIST and any(not batch.items[index].attempt for index in lost):
@@ -113,33 +98,37 @@ class LostSubmissions:
                     if batch.memory is Memory.STORE:
                         self._take_failed(index, task, attempt, sightings)
                         continue
-                batch.created(index, task, attempt)
-                if batch.memory is Memory.STORE:
+                if batch.memory is Memory.STORE and item.phase is Phase.INTENT:
                     # Its reply was lost. Without a store it may as well have been counted by the try that sent it.
                     metrics.submitted(request.model)
+                batch.created(index, task, attempt)
                 batch.log.info("Item %d: the earlier attempt was accepted: it is Vidu task %s.", index, task.task_id)
-                if task.failed:
-                    batch.take_look(index, task, within_try=bool(item.attempt))
                 continue
             verdict = sightings.otherwise if request.can_be_found else LookUp.UNKNOWN
             if only_adopt:
                 continue
             wait = self._search.next_walk(verdict, now, has_list=sightings.has_list, can_be_found=request.can_be_found)
-            if wait is not None:
+            if wait is None:
+                batch.look_ups[index] = verdict
+            else:
                 waits.append(wait)
-                continue
-            self._not_found(index, verdict, sightings.candidates)
+        self.candidates = sightings.candidates
         batch.kept.write(needed=False)
         if is_held_up and sightings.outage is not None and not only_adopt:
             raise sightings.outage
         # The last one decides when all of them can be told.
-        return max(waits, key=lambda wait: wait.of, default=None)
+        wait = max(waits, key=lambda wait: wait.of, default=None)
+        if wait is not None and wait.of:
+            batch.log.info(
+                "Lost submissions are not in the account's list yet; they count as absent in %.0f s.", wait.of
+            )
+        return wait
 
     def _take_failed(self, index: int, task: ViduTask, attempt: int, sightings: Sightings) -> None:
         """Submit an item again that has failed before a clear discarded its record."""
         batch = self._batch
         if sightings.otherwise is LookUp.UNKNOWN:
-            self._not_found(index, LookUp.UNKNOWN, sightings.candidates)
+            batch.look_ups[index] = LookUp.UNKNOWN
             return
         batch.log.info(
             "Item %d is submitted again: Vidu task %s failed, unbilled, before the clear.", index, task.task_id
@@ -180,39 +169,20 @@ class LostSubmissions:
         if left and batch.memory is Memory.LIST and batch.policies.on_input_change != "resubmit":
             raise batch.changed(len(left), left)
 
-    def _not_found(self, index: int, verdict: LookUp, candidates: Sequence[str]) -> None:
+    def in_doubt(self, index: int, reason: str) -> ViduSubmissionInDoubtError:
+        """Return the error of an item of which nobody can tell whether it was accepted."""
         batch = self._batch
         item = batch.items[index]
-        here = batch.in_doubt[item.identity] > 0
         reply = f" {batch.lost_replies[index]}" if index in batch.lost_replies else ""
-        known = replace(
-            batch.known(index),
-            look_up=verdict,
-            has_list=batch.client.account.list_path is not None,
-            in_this_try=here,
-        )
-        decision = decide(known)
-        if decision.action is Action.SUBMIT:
-            # Otherwise it may be billed: the budget goes on holding its price back.
-            batch.budget.release(batch.reserved.pop(index, 0))
-            batch.kept.put(index, renewed(item))
-            if batch.in_doubt[item.identity] < MAX_ATTEMPTS:
-                batch.log.info("Item %d is submitted again, since %s.", index, decision.reason)
-                return
-            batch.errors[index] = ViduUnavailableError(
-                f"Vidu has created nothing in {MAX_ATTEMPTS} attempts.{reply}", advice="Nothing is billed."
-            )
-            return
-        batch.budget.cannot_tell(*batch.requests[index].price)
-        listed = f" Vidu tasks that may be it: {some_of(candidates)}." if candidates else ""
-        batch.errors[index] = ViduSubmissionInDoubtError(
-            f"An attempt was made, and {decision.reason}.{reply}{listed}",
+        listed = f" Vidu tasks that may be it: {some_of(self.candidates)}." if self.candidates else ""
+        return ViduSubmissionInDoubtError(
+            f"An attempt was made, and {reason}.{reply}{listed}",
             # Whoever has chosen to submit in doubt does so with the next try.
             fate=Fate.RETRYABLE if batch.policies.on_unknown == "resubmit" else None,
             advice=(
                 f"It may exist and be billed: look for {item.marker(batch.header.generation)} in the payloads of the "
-                f"account's tasks. If one is it, {self._adopting(item)} on_unknown='resubmit' submits it anew all the "
-                "same."
+                f"account's tasks. If one is it, {self._adopting(item)} on_unknown='resubmit' submits it again all "
+                "the same."
             ),
         )
 

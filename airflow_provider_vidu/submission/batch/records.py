@@ -186,6 +186,17 @@ class Header:
     returned: str = ""
     try_number: int = 0
 
+    def as_submission(self) -> SubmissionRecord:
+        """Return the batch as a whole as the rules of submission know it."""
+        return SubmissionRecord(
+            phase=Phase.RETURNED if self.returned == "whole" else Phase.SUBMITTED,
+            max_tries=self.max_tries,
+            try_number=self.try_number,
+            account=self.account,
+            fingerprint={},
+            attempted_at=0.0,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON primitives."""
         return asdict(self)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,17 @@ from airflow_provider_vidu.submission.batch.requests import BatchRequest
 from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.store import BatchStore, TravellingStore
 from airflow_provider_vidu.submission.driver import IN_PLACE_SECONDS, MIN_ABSENCE, SubmitLater
-from airflow_provider_vidu.submission.protocol import Action, ClearMeans, Known, Phase, Remote, decide, remote_of
+from airflow_provider_vidu.submission.protocol import (
+    Action,
+    ClearMeans,
+    Known,
+    LookUp,
+    Phase,
+    Remote,
+    SubmissionRecord,
+    decide,
+    remote_of,
+)
 from airflow_provider_vidu.submission.search import ListMemory
 from airflow_provider_vidu.submission.tries import Policies, Resumed, Try
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
@@ -88,6 +98,12 @@ class BatchState:
         self.errors: dict[int, ViduError] = {}
         #: Why nothing more is submitted; None = nothing stands in the way.
         self.stopped: ViduError | None = None
+        #: How each task was last seen, by the items' numbers; nothing = it has to be queried.
+        self.remotes: dict[int, Remote] = {}
+        #: What a search of the list means for an item that it has not found, by the items' numbers.
+        self.look_ups: dict[int, LookUp] = {}
+        #: What was submitted before now is of this try.
+        self.within_try = resumed is not None
         #: How submissions in doubt were answered, by the items' numbers.
         self.lost_replies: dict[int, str] = {}
         #: Replies that this try has lost, by the items' identities.
@@ -212,30 +228,63 @@ class BatchState:
             index for index, item in enumerate(self.items) if item.phase is Phase.INTENT and index not in self.errors
         ]
 
-    def known(self, index: int, remote: Remote | None = None) -> Known:
+    def known(self, index: int) -> Known:
         """
         Return what the rules of submission decide by.
 
         :param index: the item's number.
-        :param remote: what the task was last seen as; None = it has not been looked at.
         """
+        item = self.items[index]
+        in_this_try = self.in_doubt[item.identity] > 0
+        is_of_this_try = self.within_try or in_this_try or index in self.sent_now
+        return replace(
+            self.known_of(item.as_submission(self.header, self.client.account.timeout)),
+            attempts_left=self.may_submit and (not is_of_this_try or item.attempt <= self._item_retries),
+            remote=self.remotes.get(index),
+            look_up=self.look_ups.get(index),
+            in_this_try=in_this_try,
+        )
+
+    def known_of(self, record: SubmissionRecord) -> Known:
+        """Return what is known beside a record: of this try, and what its author has chosen."""
         return Known(
-            record=self.items[index].as_submission(self.header, self.client.account.timeout),
+            record=record,
             max_tries=self.this_try.max_tries,
             try_number=self.this_try.try_number,
             first_try=self.this_try.first_try,
             account=self.client.account.identity,
             clear_means=ClearMeans.REST,
-            remote=remote,
+            has_list=self.client.account.list_path is not None,
             on_unknown=self.policies.on_unknown,
         )
 
-    def take_look(self, index: int, answer: ViduTask | ViduError, *, within_try: bool) -> None:
-        """
-        Take what a query has shown of an item: what is known of it, and whether it is submitted again.
+    def needs(self) -> Mapping[Action, Sequence[int]]:
+        """Return which items need what next, by the rules of submission."""
+        needs: dict[Action, list[int]] = defaultdict(list)
+        for index, item in enumerate(self.items):
+            # An error ends the visit to what has no task; a task is waited for all the same.
+            if index not in self.errors or item.phase is Phase.SUBMITTED:
+                needs[decide(self.known(index)).action].append(index)
+        return needs
 
-        :param within_try: see :meth:`_read`.
+    def forget_queries(self, *, within_try: bool) -> None:
         """
+        Begin to find out what became of the items: every task is queried again.
+
+        :param within_try: it is still the try that has submitted them: they are submitted again only as often as
+            ``item_retries`` says.
+        """
+        self.within_try = within_try
+        self.remotes.clear()
+        self.look_ups.clear()
+        self.budget.spent = self.header.left_credits
+        for index, item in enumerate(self.items):
+            if item.phase is Phase.INTENT and index not in self.reserved:
+                # An earlier part of this task has sent it, and it may be billed.
+                self.reserved[index] = self.budget.reserve(*self.requests[index].price)
+
+    def observe(self, index: int, answer: ViduTask | ViduError) -> None:
+        """Note what a query has shown of an item's task."""
         item = self.items[index]
         self._unanswered.pop(index, None)
         if isinstance(answer, ViduError) and is_refusal(answer):
@@ -252,32 +301,37 @@ class BatchState:
                     "and host are those that submitted it."
                 ),
             )
-            remote = Remote.MISSING if is_missing else Remote.UNREACHABLE
+            self.remotes[index] = Remote.MISSING if is_missing else Remote.UNREACHABLE
         elif isinstance(answer, ViduError):
             self._unanswered[index] = answer
-            remote = Remote.UNREACHABLE
+            self.remotes[index] = Remote.UNREACHABLE
         else:
-            self.tasks[index] = answer
-            # It may have been refused before.
-            self.errors.pop(index, None)
-            remote = remote_of(answer)
-            if answer.failed:
-                self.errors[index] = task_error(
-                    answer.task_id,
-                    answer.err_code,
-                    message=answer.err_msg,
-                    credits=answer.credits,
-                    trace_id=answer.trace_id,
-                )
+            self._take_task(index, answer)
         if isinstance(answer, ViduError) or not answer.failed:
             # Not every host tells what a task has cost: then the estimate counts, as when it was submitted.
             kind, estimate = self.requests[index].price
             self.budget.paid(kind, item.credits, estimate)
-        may_again = self.may_submit and (not within_try or item.attempt <= self._item_retries)
-        if may_again and decide(self.known(index, remote)).action is Action.SUBMIT:
-            self.log.info("Item %d is submitted again: %s", index, self.errors.pop(index, remote.value))
-            self.tasks.pop(index, None)
-            self.kept.put(index, renewed(item))
+
+    def _take_task(self, index: int, task: ViduTask) -> None:
+        self.tasks[index] = task
+        self.remotes[index] = remote_of(task)
+        # It may have been refused before.
+        self.errors.pop(index, None)
+        if task.failed:
+            self.errors[index] = task_error(
+                task.task_id, task.err_code, message=task.err_msg, credits=task.credits, trace_id=task.trace_id
+            )
+
+    def submit_again(self, index: int, reason: str) -> None:
+        """Note that an item is to be submitted again, as the rules say: nothing came of its last attempt."""
+        error = self.errors.pop(index, None)
+        self.log.info("Item %d is submitted again, since %s.%s", index, reason, f" {error}" if error else "")
+        self.tasks.pop(index, None)
+        self.remotes.pop(index, None)
+        self.look_ups.pop(index, None)
+        # Until now it might have been billed.
+        self.budget.release(self.reserved.pop(index, 0))
+        self.kept.put(index, renewed(self.items[index]))
 
     async def pause(self, seconds: float, of: float) -> None:
         """
@@ -309,7 +363,7 @@ class BatchState:
         :param attempt: number of the attempt that has created it.
         """
         self.kept.update(index, phase=Phase.SUBMITTED, attempt=attempt, task_id=task.task_id, credits=task.credits)
-        self.tasks[index] = task
+        self._take_task(index, task)
         self.budget.release(self.reserved.pop(index, 0))
         if not task.failed:
             kind, estimate = self.requests[index].price
