@@ -251,7 +251,7 @@ def test_execution_timeout_in_a_worker_leaves_time_to_say_what_happens(vidu_emul
     settings = {"prompt": "[emulator:seconds=60]", "execution_timeout": timedelta(seconds=5.3)}
     with pytest.raises(ViduStillRunningError, match="left running"):
         operator(**settings).execute(runtime_context(store))
-    assert store.values["vidu_submission"]["resume"] is True
+    assert store.values["vidu_submission"]["keep_running"] is True
 
 
 @pytest.mark.parametrize("try_number", [1, 2])
@@ -426,7 +426,7 @@ def test_a_shutdown_is_no_deadline(vidu_emulator, runtime_context, store, monkey
     with pytest.raises(ViduStillRunningError, match="told to stop"):
         made.execute(runtime_context(store))
     assert vidu_emulator.counters.requests["cancel"] == 0
-    assert store.values["vidu_submission"]["resume"] is False
+    assert store.values["vidu_submission"]["keep_running"] is False
 
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
