@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu import compat
 from airflow_provider_vidu.api.errors import ViduError
-from airflow_provider_vidu.submission.search import lacks_list
+from airflow_provider_vidu.submission.task_list import lacks_list
 from airflow_provider_vidu.submission.tries import is_iteration
 
 if TYPE_CHECKING:

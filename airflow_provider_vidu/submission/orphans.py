@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.tasks import TaskState
 from airflow_provider_vidu.submission.protocol import MARKER_PREFIX
-from airflow_provider_vidu.submission.search import with_facts
+from airflow_provider_vidu.submission.task_list import with_facts
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask

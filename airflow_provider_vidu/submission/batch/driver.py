@@ -59,7 +59,7 @@ from airflow_provider_vidu.waiting.wait import EMPTY_GAP, EMPTY_LOOKS
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
-    from airflow_provider_vidu.submission.search import Pause
+    from airflow_provider_vidu.submission.task_list import Pause
 
 #: Seconds for cancelling what is not in the batch any more.
 LEAVE_SECONDS = 30.0

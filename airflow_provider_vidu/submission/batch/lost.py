@@ -20,7 +20,8 @@ from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY
 from airflow_provider_vidu.submission.driver import UNKNOWN_RUN_AGE
 from airflow_provider_vidu.submission.protocol import LookUp, Phase
-from airflow_provider_vidu.submission.search import Pause, Search, settled_at
+from airflow_provider_vidu.submission.search import settled_at
+from airflow_provider_vidu.submission.task_list import Pause, Search
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask

@@ -20,12 +20,12 @@ from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.submission.batch.records import UNREAD, Item, match
-from airflow_provider_vidu.submission.batch.search import read_list
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
 from airflow_provider_vidu.submission.driver import UNKNOWN_RUN_AGE
 from airflow_provider_vidu.submission.protocol import MARKER_PREFIX, LookUp, Phase
-from airflow_provider_vidu.submission.search import Search, best
+from airflow_provider_vidu.submission.search import best
+from airflow_provider_vidu.submission.task_list import Search, aread_rows, walk_list
 from airflow_provider_vidu.waiting.bulk_query import in_parallel
 
 if TYPE_CHECKING:
@@ -185,10 +185,10 @@ async def recall(
 
     :param begin: when the first try can have submitted, epoch seconds.
     :param manifest: its rows; empty = there is none.
-    :param search: see :func:`read_list`.
+    :param search: that this walk is a part of.
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     """
-    rows = await read_list(client, begin, log, search)
+    rows = await aread_rows(client, walk_list(client.account, begin, search, log))
     found = [one for task in rows.tasks if task.payload and (one := read_marker(task.payload, task, marks))]
     generation = newest(found if rows.has_list else of_manifest(manifest, marks))
     if generation is not None:

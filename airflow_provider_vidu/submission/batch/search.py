@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.submission.batch.records import identity_of
 from airflow_provider_vidu.submission.protocol import LookUp
-from airflow_provider_vidu.submission.search import Search, Walk, best
+from airflow_provider_vidu.submission.search import best
+from airflow_provider_vidu.submission.task_list import Search, aread_rows, walk_list
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import AsyncViduClient
-
-#: Rows whose payload the list leaves out, queried at once.
-MAX_PARALLEL = 10
 
 
 @dataclass
@@ -65,64 +62,16 @@ class Sightings:
         return task.succeeded, not task.is_final, task.created or 0.0, task.created_at or ""
 
 
-@dataclass(frozen=True)
-class Rows:
-    """
-    The account's list, as far as it was seen.
-
-    :param tasks: each with its payload, as far as the list or a query has it.
-    :param unreadable: the ids of those whose whole payload is unknown.
-    :param verdict: what it means that a submission is not among them.
-    :param has_list: False = this host has no list at all.
-    :param outage: why some of the tasks could not be queried now.
-    """
-
-    tasks: tuple[ViduTask, ...] = ()
-    unreadable: tuple[str, ...] = ()
-    verdict: LookUp = LookUp.UNKNOWN
-    has_list: bool = True
-    outage: ViduError | None = None
-
-
-async def read_list(client: AsyncViduClient, begin: float, log: Any, search: Search) -> Rows:
-    """
-    Walk through the list once, and query the payloads that it leaves out.
-
-    :param begin: when the first attempt that is looked for was made, epoch seconds.
-    :param search: that this walk is a part of.
-    :raises ViduUnavailableError: the list cannot be read now.
-    """
-    walk = Walk(begin, search)
-    try:
-        while not walk.paging.ended:
-            walk.take(await client.list_page(**walk.query()))
-    except ViduError as error:
-        return Rows(has_list=walk.check_for_list(client.account, error, log))
-    at_once = asyncio.Semaphore(MAX_PARALLEL)
-
-    async def queried(row: ViduTask) -> ViduTask:
-        async with at_once:
-            try:
-                return walk.learn(await client.get_task(row.task_id), row) if walk.may_query(row) else row
-            except ViduError as error:
-                walk.failed(error, row)
-                return row
-
-    rows = await asyncio.gather(*map(queried, walk.shown()))
-    unreadable = tuple(row.task_id for row in rows if not walk.is_told(row))
-    return Rows(tuple(rows), unreadable, walk.verdict(unreadable), outage=walk.outage)
-
-
 async def look_for(client: AsyncViduClient, generation: str, begin: float, log: Any, search: Search) -> Sightings:
     """
     Walk through the list once, for one generation of a batch.
 
     :param generation: the batch's marker.
     :param begin: when the first attempt that is looked for was made, epoch seconds.
-    :param search: see :func:`read_list`.
+    :param search: that this walk is a part of.
     :raises ViduUnavailableError: the list cannot be read now; the intents stay, a retry searches again.
     """
-    rows = await read_list(client, begin, log, search)
+    rows = await aread_rows(client, walk_list(client.account, begin, search, log))
     found = Sightings(otherwise=rows.verdict, has_list=rows.has_list, candidates=rows.unreadable, outage=rows.outage)
     for row in rows.tasks:
         if row.payload is not None and (named := identity_of(row.payload, generation)):

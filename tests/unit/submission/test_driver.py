@@ -26,6 +26,7 @@ from airflow_provider_vidu.api.errors import (
     ViduTaskFailedError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.submission.task_list import MAX_PARALLEL
 
 WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p"}
 LOST = ("accepted", ViduSubmissionInDoubtError("The reply was lost."))
@@ -314,7 +315,7 @@ def test_an_outage_is_not_asked_about_row_by_row(make, vidu):
     vidu.replies, vidu.outage = [NEVER_ARRIVED], ViduUnavailableError("HTTP 503", http_status=503)
     with pytest.raises(ViduUnavailableError):
         make().submit(lambda: WIRE)
-    assert len(vidu.queried) == 3
+    assert len(vidu.queried) == MAX_PARALLEL
 
 
 def test_an_id_that_vidu_does_not_know_is_looked_up_by_its_marker(make, vidu, store):

@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Reads the account's task list, and what it leaves out, for a search of submissions whose ids nobody noted.
+
+A walk is a generator that does no I/O: the blocking and the asynchronous reader give it what it asks for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from airflow_provider_vidu.api import endpoints
+from airflow_provider_vidu.api.errors import (
+    Fate,
+    ViduConfigurationError,
+    ViduError,
+    ViduNotFoundError,
+    ViduUnavailableError,
+)
+from airflow_provider_vidu.submission.protocol import MARKER_PREFIX, LookUp
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.api.account import Account
+    from airflow_provider_vidu.api.tasks import ViduTask
+    from airflow_provider_vidu.client import AsyncViduClient, ViduClient
+
+#: How far before the attempt the list is searched: clocks differ.
+MARGIN = timedelta(minutes=15)
+# A marker that no cut has shortened: its seal, other text or an item's attempt comes after it.
+_WHOLE_MARKER = re.compile(rf"{re.escape(MARKER_PREFIX)}[0-9a-f]{{32}}(?:[^:]|:[0-9a-f]{{16}}(?:-\d+)?:\d)")
+# One that the end of the payload cuts off.
+_CUT_MARKER = re.compile(
+    rf"{re.escape(MARKER_PREFIX)}(?:[0-9a-f]{{0,31}}|[0-9a-f]{{32}}:[0-9a-f]{{0,16}}(?:-\d*)?:?)\Z"
+)
+_ELLIPSES = ("…", "...")
+
+#: Seconds between two searches while a submission may still become visible.
+GAP = 10.0
+#: Seconds before the last search, where the one before it could not say although the list has settled.
+CONFIRM_GAP = 5.0
+#: Queries of listed tasks that fail in a row before the others are not queried in this search.
+MAX_OUTAGES = 3
+#: Listed tasks that are queried at once, where it can be done at once.
+MAX_PARALLEL = 10
+
+
+class Pause(NamedTuple):
+    """A wait before the next walk: for so many seconds, of so many until the list has settled (0 = it has)."""
+
+    seconds: float
+    of: float
+
+
+class Search:
+    """
+    Several walks through one list, and what a single walk must not decide.
+
+    A walk that finds nothing decides once the list has settled. One that cannot say may have met a row on its way to
+    another page, a query that failed or a list that was missing for a moment: the list is walked again until it has
+    settled, and only two walks in a row decide.
+
+    :param account: whose list.
+    :param settled: when what was submitted would show, epoch seconds.
+    :param gap: seconds between two walks.
+    :param was_shown: the list has been seen: where it is missing now, that is an outage.
+    """
+
+    def __init__(self, account: Account, settled: float, *, gap: float = GAP, was_shown: bool = False) -> None:
+        self._account = account
+        self.settled = settled
+        self._gap = gap
+        self.was_shown = was_shown
+        #: When the first of the last walks that could not say began.
+        self._unsure_at: float | None = None
+        #: Payloads that were queried, by task id; they never change.
+        self.payloads: dict[str, str] = {}
+
+    def next_walk(self, verdict: LookUp | None, now: float, *, has_list: bool, can_be_found: bool) -> Pause | None:
+        """
+        Return how long to wait before the next walk; None = this one decides.
+
+        :param verdict: what the walk means for a submission that it has not found.
+        :param now: when the walk began, epoch seconds.
+        :param has_list: False = the host seemed to have no list at all.
+        :param can_be_found: False = no marker travels with the submission.
+        :raises ViduUnavailableError: the list is missing now, and has been shown before.
+        """
+        may_change = (can_be_found or not has_list) and self._account.list_path is not None
+        left = self.settled - now
+        if may_change:
+            is_sure = verdict is LookUp.ABSENT
+            self._unsure_at = None if is_sure else self._unsure_at or now
+            if left > 0:
+                return Pause(min(self._gap, left), left)
+            if self._unsure_at == now:
+                return Pause(CONFIRM_GAP, 0.0)
+        if not has_list and self.was_shown and self._account.list_path is not None:
+            raise ViduUnavailableError(
+                "The account's task list, which this host has shown before, cannot be read now.",
+                advice=(
+                    "Nothing was submitted by this try. A retry searches again. If this host has no list any more, set "
+                    "list_path: null in the connection's extra."
+                ),
+            )
+        return None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """
+    The account's list, as far as it was seen.
+
+    :param tasks: each with its payload, as far as the list or a query has it.
+    :param unreadable: the ids of those whose whole payload is unknown.
+    :param is_whole: the list was seen to its end, and each of its rows could be read.
+    :param has_list: False = this host has no list at all.
+    :param outage: why some of the tasks could not be queried now.
+    """
+
+    tasks: tuple[ViduTask, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    is_whole: bool = False
+    has_list: bool = True
+    outage: ViduError | None = None
+
+    @property
+    def verdict(self) -> LookUp:
+        """What it means that a submission is not among them."""
+        return LookUp.ABSENT if self.is_whole and not self.unreadable else LookUp.UNKNOWN
+
+
+#: What a walk asks for: a page of the list, by its query, or some of the listed tasks, by their ids.
+Asked = dict[str, Any] | list[str]
+
+
+def walk_list(
+    account: Account,
+    begin: float,
+    search: Search,
+    log: Any,
+    select: Callable[[Sequence[ViduTask]], Sequence[ViduTask]] = lambda rows: rows,
+) -> Generator[Asked, Any, Rows]:
+    """
+    Walk through the list once, and query what it leaves out. Does no I/O: it yields what it needs and is sent the
+    answer, an error included; see :func:`read_rows`.
+
+    :param begin: of the time that is searched, epoch seconds.
+    :param search: that this walk is a part of.
+    :param select: the rows that matter; the others are neither queried nor returned.
+    :raises ViduUnavailableError: the list cannot be read now.
+    """
+    walk = Walk(begin, search)
+    while not walk.paging.ended:
+        page = yield walk.query()
+        if isinstance(page, ViduError):
+            return Rows(has_list=walk.check_for_list(account, page, log))
+        walk.take(page)
+    rows = {row.task_id: row for row in select(walk.shown())}
+    while asked := walk.next_queries(rows.values()):
+        for task_id, answer in zip(asked, (yield asked), strict=True):
+            rows[task_id] = walk.learn(rows[task_id], answer)
+    unreadable = tuple(row.task_id for row in rows.values() if not walk.is_payload_known(row))
+    return Rows(tuple(rows.values()), unreadable, walk.shows_all_rows, outage=walk.outage)  # ruff: ignore[return-in-generator] -- driven by read_rows, never iterated over
+
+
+def read_rows(client: ViduClient, walk: Generator[Asked, Any, Rows]) -> Rows:
+    """Give a walk what it needs, one after the other; ``batch.search`` does so on an event loop."""
+
+    def ask(call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except ViduError as error:
+            return error
+
+    answer: Any = None
+    while True:
+        try:
+            asked = walk.send(answer)
+        except StopIteration as ended:
+            return cast("Rows", ended.value)
+        if isinstance(asked, dict):
+            answer = ask(partial(client.list_page, **asked))
+        else:
+            answer = [ask(partial(client.get_task, task_id)) for task_id in asked]
+
+
+async def aread_rows(client: AsyncViduClient, walk: Generator[Asked, Any, Rows]) -> Rows:
+    """Give a walk through the list what it needs, what it queries at once."""
+
+    async def ask(call: Awaitable[Any]) -> Any:
+        try:
+            return await call
+        except ViduError as error:
+            return error
+
+    answer: Any = None
+    while True:
+        try:
+            asked = walk.send(answer)
+        except StopIteration as ended:
+            return cast("Rows", ended.value)
+        if isinstance(asked, dict):
+            answer = await ask(client.list_page(**asked))
+        else:
+            answer = await asyncio.gather(*(ask(client.get_task(task_id)) for task_id in asked))
+
+
+class Walk:
+    """
+    A walk through the account's list, and what it allows to say of a submission that is not in it.
+
+    :param begin: of the time that is searched, epoch seconds; clocks differ, so it goes back further.
+    :param search: that it is a part of.
+    """
+
+    def __init__(self, begin: float, search: Search) -> None:
+        self.paging = endpoints.Paging()
+        self.rows: list[ViduTask] = []
+        self._since = datetime.fromtimestamp(begin, timezone.utc) - MARGIN
+        self._readable = True
+        self._has_begun = False
+        self._longest = 0
+        self._search = search
+        self._payloads = search.payloads
+        self._outages = 0
+        self._asked: set[str] = set()
+        #: Why rows cannot be queried now.
+        self.outage: ViduError | None = None
+
+    def query(self) -> dict[str, Any]:
+        """Return the question for the next page."""
+        return {"created_after": self._since, "page_token": self.paging.token}
+
+    def take(self, page: endpoints.TaskPage) -> None:
+        """
+        Note a page.
+
+        :param page: the answer to :meth:`query`.
+        """
+        self._has_begun = self._search.was_shown = True
+        self._readable = self._readable and page.row_count == len(page.tasks)
+        new = self.paging.take(page)
+        self.rows += new
+        self._longest = max([self._longest, *(len(row.payload or "") for row in new)])
+
+    def shown(self) -> list[ViduTask]:
+        """Return the rows, with the payloads that earlier searches have queried."""
+        known = self._payloads
+        return [
+            row.model_copy(update={"payload": known[row.task_id]}) if row.task_id in known else row for row in self.rows
+        ]
+
+    def is_payload_known(self, row: ViduTask) -> bool:
+        """Say whether the whole payload of a row is known: lists may leave it out, leave it empty, or cut it."""
+        return row.task_id in self._payloads or not (row.payload is None or may_be_cut(row.payload, self._longest))
+
+    def next_queries(self, rows: Iterable[ViduTask]) -> list[str]:
+        """Return the tasks to query next: whose rows lack facts, unless the host fails to answer in a row."""
+        if self._outages >= MAX_OUTAGES:
+            return []
+        lacking = (row for row in rows if row.task_id not in self._asked)
+        asked = [row.task_id for row in lacking if not self.is_payload_known(row) or lacks_facts(row)][:MAX_PARALLEL]
+        self._asked.update(asked)
+        return asked
+
+    def learn(self, row: ViduTask, answer: ViduTask | ViduError) -> ViduTask:
+        """
+        Return a row with what a query has shown. Without an answer it may be another application's task, of a kind that
+        this host does not show.
+
+        :raises ViduError: it is about the connection or its key.
+        """
+        if isinstance(answer, ViduError):
+            if isinstance(answer, ViduConfigurationError) or answer.http_status == 401:
+                raise answer
+            if answer.fate is Fate.RETRYABLE:
+                self._outages += 1
+                self.outage = ViduUnavailableError(
+                    f"Vidu task {row.task_id}, which the account's list shows, cannot be queried now. {answer.message}",
+                    http_status=answer.http_status,
+                    advice="It may be the lost submission: nothing more was submitted. A retry searches again.",
+                )
+            return row
+        self._outages = 0
+        if answer.payload is not None:
+            self._payloads[row.task_id] = answer.payload
+        return answer.filled_from(row)
+
+    def check_for_list(self, account: Account, error: ViduError, log: Any) -> bool:
+        """
+        Say whether this host has a list at all, after a page of it that could not be read; report one that is missing.
+
+        :param account: whose list.
+        :param error: of the page.
+        :param log: where to.
+        :raises ViduError: it may pass. A host that has shown one page has a list.
+        """
+        is_missing = endpoints.is_missing_endpoint(error)
+        if is_missing and (self._has_begun or not lacks_list(account, error)):
+            raise ViduUnavailableError(
+                f"Vidu's task list cannot be read now. {error.message}", http_status=error.http_status
+            ) from error
+        if error.fate is Fate.RETRYABLE and not is_missing:
+            raise error
+        setting = "If this relay has none, set list_path: null in the connection's extra."
+        hint = "" if account.list_path is None else f" {setting}"
+        log.warning("The account's task list cannot be searched: %s%s", error.message, hint)
+        return not lacks_list(account, error)
+
+    @property
+    def shows_all_rows(self) -> bool:
+        """Whether the list was seen to its end and each of its rows could be read."""
+        return self.paging.complete and self._readable
+
+
+def lacks_list(account: Account, error: ViduError) -> bool:
+    """
+    Say whether an error of the list means that this host has none; a refused key or a redirect does not.
+
+    Vidu's own hosts have one: what looks like a missing path there is an outage.
+
+    :param error: of a walk.
+    """
+    if account.list_path is None:
+        return True
+    return endpoints.is_missing_endpoint(error) and not account.is_vidus
+
+
+def may_be_cut(payload: str, longest: int) -> bool:
+    """
+    Say whether a list may have left out a row's payload, or a part of it with a marker.
+
+    :param payload: as listed.
+    :param longest: characters of the longest payload in the list: one that is shorter was not cut for its length.
+    """
+    text = payload.rstrip("".join(_ELLIPSES))
+    if not text or _CUT_MARKER.search(text):
+        return True
+    if _WHOLE_MARKER.search(text):
+        return False
+    return payload.endswith(_ELLIPSES) or len(payload) >= longest
+
+
+def lacks_facts(row: ViduTask) -> bool:
+    """
+    Say whether a listed task has to be queried: lists may leave out the payload, and why a task has failed.
+
+    Without the reason, a failure that a retry would get past counts as one for good.
+    """
+    return row.payload is None or (row.is_unexplained and MARKER_PREFIX in row.payload)
+
+
+def with_facts(client: ViduClient, row: ViduTask) -> ViduTask:
+    """
+    Return a listed task with what its list leaves out.
+
+    :return: its payload is None where no reply has it.
+    """
+    if not lacks_facts(row):
+        return row
+    try:
+        return client.get_task(row.task_id).filled_from(row)
+    except ViduNotFoundError:
+        return row
