@@ -43,9 +43,8 @@ from airflow_provider_vidu.submission.batch.results import (
     record_of,
     write_manifest,
 )
-from airflow_provider_vidu.submission.driver import SubmitLater
 from airflow_provider_vidu.submission.kill_guard import ended_by_user
-from airflow_provider_vidu.submission.tries import Resumed, Try
+from airflow_provider_vidu.submission.tries import Resumed, SubmitLater, Try
 from airflow_provider_vidu.triggers.task import BACKSTOP, EVENT_HOLD, ViduTaskTrigger, digest_of_ids, event_of_group
 from airflow_provider_vidu.waiting import watcher
 from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished

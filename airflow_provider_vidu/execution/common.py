@@ -18,9 +18,8 @@ from airflow_provider_vidu.api.errors import ViduInputError, ViduUnavailableErro
 from airflow_provider_vidu.api.fields import request_fields, switched
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.landing.destinations import Wanted
-from airflow_provider_vidu.submission.driver import SubmitLater
 from airflow_provider_vidu.submission.limits import CreditLimits
-from airflow_provider_vidu.submission.tries import Policies, Resumed
+from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater
 from airflow_provider_vidu.triggers.task import BACKSTOP
 from airflow_provider_vidu.triggers.timer import ViduTimerTrigger
 from airflow_provider_vidu.waiting.schedule import default_timeout

@@ -33,9 +33,9 @@ from airflow_provider_vidu.landing.destinations import is_shared
 from airflow_provider_vidu.landing.land import land_all
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.reporting.lineage import hand_over, show
-from airflow_provider_vidu.submission.driver import Submission, SubmitLater
+from airflow_provider_vidu.submission.driver import Submission
 from airflow_provider_vidu.submission.kill_guard import ended_by_user, is_forgotten
-from airflow_provider_vidu.submission.tries import Resumed
+from airflow_provider_vidu.submission.tries import Resumed, SubmitLater
 from airflow_provider_vidu.triggers.task import wait_in_triggerer
 from airflow_provider_vidu.waiting.wait import (
     Next,

@@ -39,6 +39,7 @@ from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.messages import failure_of
 from airflow_provider_vidu.submission.protocol import (
     MARKER_PREFIX,
+    MAX_ATTEMPTS,
     STORE_KEY,
     Action,
     Known,
@@ -49,30 +50,19 @@ from airflow_provider_vidu.submission.protocol import (
     decide,
     derived_marker,
     fingerprint,
+    lost_post_ended,
     remote_of,
     with_marker,
 )
 from airflow_provider_vidu.submission.search import ListMemory, look_once, look_up, recall
-from airflow_provider_vidu.submission.tries import Policies, Resumed, Try
+from airflow_provider_vidu.submission.store import MAX_INTENT_AGE, StateWriter
+from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.waiting.schedule import next_submission
 from airflow_provider_vidu.waiting.wait import cancelled, query_paid_task
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
-
-#: An intent that is older than this when it stands in the store is written again, in seconds.
-MAX_INTENT_AGE = 10.0
-#: What cannot be written after a submission is tried this often, a second and two apart.
-STORE_ATTEMPTS = 3
-#: How long ago a Dag run may have begun of which that is not known, in seconds: Vidu's own window of the list.
-UNKNOWN_RUN_AGE = 7 * 24 * 3600.0
-#: A try submits again after a search that came back empty, but not for ever.
-MAX_ATTEMPTS = 3
-#: Seconds that a try waits in the worker before it leaves it, where it can come back.
-IN_PLACE_SECONDS = 30.0
-#: A try that leaves the worker stays away for at least this long, in seconds.
-MIN_ABSENCE = 10.0
 
 # What a step is called in the log.
 _WORDS = {
@@ -84,20 +74,6 @@ _WORDS = {
     Action.ATTACH: "Nothing is submitted",
     Action.FAIL: "Stopping",
 }
-
-
-class SubmitLater(Exception):
-    """
-    Nothing can be submitted or told now: leave the worker, and call :meth:`Submission.submit` again later.
-
-    :param seconds: how much later.
-    :param resumed: what to come back with.
-    """
-
-    def __init__(self, seconds: float, resumed: Resumed) -> None:
-        super().__init__(f"to be submitted in {seconds:.0f} s")
-        self.seconds = seconds
-        self.resumed = resumed
 
 
 class Submission:
@@ -148,8 +124,8 @@ class Submission:
         self._began = clock() if resumed is None else resumed.began
         self._refusals = 0 if resumed is None else resumed.refusals
         self._attempts = 0 if resumed is None else resumed.attempts
-        # Whoever has left the worker once does not sit in it again.
-        self._waited = 0.0 if resumed is None else IN_PLACE_SECONDS
+        self._time_in_worker = TimeInWorker(may_leave=policies.may_leave, has_left=resumed is not None)
+        self._writer = StateWriter(clock, sleep, lambda: None, self._log)
         self._record: SubmissionRecord | None = None
         self._has_list = True
         self._picture: object = None
@@ -380,7 +356,7 @@ class Submission:
             fingerprint={},
             attempted_at=self._began,
             marker=with_marker(wire, self._derived_marker())[1],
-            search_from=self.this_try.run_began or self._began - UNKNOWN_RUN_AGE,
+            search_from=self.this_try.first_submission_since_the_clear(self._began),
         )
         if self.this_try.try_number > self.this_try.first_try:
             return record
@@ -406,10 +382,7 @@ class Submission:
                     raise
                 self._log.warning("%s", error)
                 self._lost_reply = error.message
-                ended = self._clock()
-                if not error.is_vidus_own:
-                    # What was sent may be on its way for as long as a POST can last.
-                    ended = max(ended, not_after)
+                ended = lost_post_ended(self._clock(), not_after, is_vidus_own=error.is_vidus_own)
                 self._record = replace(intent, ended_at=ended)
                 return None
             except ViduRateLimitError as error:
@@ -438,9 +411,9 @@ class Submission:
                 return task
 
     def _intent(self, wire: Mapping[str, Any], marker: str | None) -> SubmissionRecord:
-        """Write the intent, and again if the store took so long that its time would be wrong."""
-        while True:
-            now = self._clock()
+        """Write the intent."""
+
+        def write(now: float) -> None:
             intent = SubmissionRecord(
                 phase=Phase.INTENT,
                 max_tries=self.this_try.max_tries,
@@ -452,13 +425,11 @@ class Submission:
                 try_number=self.this_try.try_number,
             )
             self._write(intent, needed=True)
-            if self._clock() - intent.attempted_at <= MAX_INTENT_AGE:
-                return intent
-            if self._clock() > self._began + self.policies.timeout:
-                raise ViduUnavailableError(
-                    "The task state store takes too long to write.",
-                    advice="Nothing was submitted; a retry tries again.",
-                )
+
+        self._writer.write_intent(write)
+        if self._record is None:
+            raise RuntimeError("an intent that was not written")
+        return self._record
 
     def _looked_up(self, known: Known) -> tuple[Known, ViduTask | None, tuple[str, ...]]:
         if known.record is None:
@@ -494,7 +465,7 @@ class Submission:
         found = recall(
             self.client,
             self.this_try.marks(self.key),
-            search_from=self.this_try.run_created or self._began - UNKNOWN_RUN_AGE,
+            search_from=self.this_try.first_submission(self._began),
             attempted_at=self._began,
             can_be_found=wire is None or with_marker(wire, MARKER_PREFIX)[1] is not None,
             is_enough=lambda task: not settle and not task.is_final,
@@ -594,9 +565,9 @@ class Submission:
 
     def _pause(self, seconds: float, of: float) -> None:
         """Wait here, or leave the worker if all of it (``of``) would take long."""
-        if of and self.policies.may_leave and self._waited + of > IN_PLACE_SECONDS:
-            raise SubmitLater(max(of, MIN_ABSENCE), Resumed(self._began, self._refusals, self._attempts))
-        self._waited += seconds
+        absence = self._time_in_worker.absence(seconds, of)
+        if absence is not None:
+            raise SubmitLater(absence, Resumed(self._began, self._refusals, self._attempts))
         self._sleep(seconds)
 
     def _note_task(self, task: ViduTask) -> None:
@@ -608,31 +579,16 @@ class Submission:
         self._record = record
         if self._store is None:
             return
-        attempts = 1 if needed else STORE_ATTEMPTS
-        for attempt in range(1, attempts + 1):
-            try:
-                self._store.set(self.key, record.to_json())
-            except Exception as error:
-                if needed:
-                    raise ViduUnavailableError(
-                        f"The task state store cannot be written ({error}).",
-                        advice="So nothing was submitted and nothing is billed; a retry tries again.",
-                    ) from error
-                self._log.error(
-                    "The task state store cannot be written (%s). Keep this: %s is at phase %r with Vidu task %s.",
-                    error,
-                    self.this_try.name,
-                    record.phase.value,
-                    record.task_id,
-                )
-                if attempt < attempts:
-                    try:
-                        self._sleep(attempt)
-                    except ViduError:
-                        # Told to stop: what is known of the task must still reach whoever decides on it.
-                        return
-            else:
-                return
+        store = self._store
+
+        def write() -> None:
+            store.set(self.key, record.to_json())
+
+        if needed:
+            self._writer.write(write)
+        else:
+            kept = f"{self.this_try.name} is at phase {record.phase.value!r} with Vidu task {record.task_id}."
+            self._writer.try_to_write(write, lambda: kept)
 
     def _say_what_is_left_behind(self, known: Known) -> None:
         record = known.record

@@ -32,6 +32,9 @@ MARKER_PREFIX = "avp1:"
 #: Stands in a user's payload where the marker is to be put.
 MARKER_PLACEHOLDER = "{marker}"
 
+#: A try submits again after a search that came back empty, but not for ever.
+MAX_ATTEMPTS = 3
+
 # What may differ between two renderings of the same request.
 _NOT_IN_FINGERPRINT = frozenset({"payload", "callback_url"})
 
@@ -401,6 +404,17 @@ def _decide_submitted(known: Known, record: SubmissionRecord, *, cleared: bool) 
     if known.cancelled:
         return Decision(Action.SUBMIT, "the earlier task has been cancelled")
     return Decision(Action.ATTACH, "Vidu does not cancel the earlier task any more")
+
+
+def lost_post_ended(now: float, not_after: float, *, is_vidus_own: bool) -> float:
+    """
+    Return when a POST has ended whose reply leaves it in doubt: the list counts from then on.
+
+    :param now: when the reply came, or its loss was seen, epoch seconds.
+    :param not_after: until when the POST can be under way.
+    :param is_vidus_own: Vidu itself has replied; a gateway may have sent on what Vidu gets later.
+    """
+    return now if is_vidus_own else max(now, not_after)
 
 
 def fingerprint(wire: Mapping[str, Any]) -> dict[str, str]:

@@ -21,6 +21,12 @@ from airflow_provider_vidu.submission.protocol import MARKER_PREFIX
 
 #: Of a marker's 32 digits, those that tell the task instance; the others tell the attempt.
 MARK_DIGITS = 16
+#: How long ago a Dag run may have begun of which that is not known, in seconds: Vidu's own window of the list.
+UNKNOWN_RUN_AGE = 7 * 24 * 3600.0
+#: Seconds that a try waits in the worker before it leaves it, where it can come back.
+IN_PLACE_SECONDS = 30.0
+#: A try that leaves the worker stays away for at least this long, in seconds.
+MIN_ABSENCE = 10.0
 #: Seconds that a Dag run is looked back at most, where its submissions are searched for.
 MAX_RUN_AGE = 30 * 24 * 3600.0
 
@@ -77,6 +83,45 @@ class Resumed:
             return cls(**{name: item for name, item in value.items() if name in names})
         started = getattr(context["ti"], "start_date", None)
         return cls(started.timestamp() if isinstance(started, datetime) else time.time())
+
+
+class SubmitLater(Exception):
+    """
+    Nothing can be submitted or found out now: leave the worker, and submit again later.
+
+    :param seconds: how much later.
+    :param resumed: what to come back with.
+    """
+
+    def __init__(self, seconds: float, resumed: Resumed) -> None:
+        super().__init__(f"to be submitted in {seconds:.0f} s")
+        self.seconds = seconds
+        self.resumed = resumed
+
+
+class TimeInWorker:
+    """
+    How long a try has waited in its worker, and whether it leaves it to wait on.
+
+    :param may_leave: it can leave the worker and come back.
+    :param has_left: it has; then it waits for nothing long in it any more.
+    """
+
+    def __init__(self, *, may_leave: bool, has_left: bool) -> None:
+        self._may_leave = may_leave
+        self._waited = IN_PLACE_SECONDS if has_left else 0.0
+
+    def absence(self, seconds: float, of: float) -> float | None:
+        """
+        Return for how long to leave the worker; None = wait here.
+
+        :param seconds: to wait now.
+        :param of: seconds that it may take in all; 0 = a short wait, always here.
+        """
+        if of and self._may_leave and self._waited + of > IN_PLACE_SECONDS:
+            return max(of, MIN_ABSENCE)
+        self._waited += seconds
+        return None
 
 
 @dataclass(frozen=True)
@@ -146,6 +191,18 @@ class Try:
         after ``retries`` was raised); then it shows in the Dag run's number of clears.
         """
         return self.try_number > 1 and (self.first_try != 1 or self.clear_number != 0)
+
+    def first_submission(self, began: float) -> float:
+        """
+        Return when any try of this Dag run can have submitted for the first time, epoch seconds.
+
+        :param began: when this try began.
+        """
+        return self.run_created or began - UNKNOWN_RUN_AGE
+
+    def first_submission_since_the_clear(self, began: float) -> float:
+        """Return the same of the tries since the last clear, as far as the Dag run's own start shows it."""
+        return self.run_began or began - UNKNOWN_RUN_AGE
 
     def marks(self, key: str) -> tuple[str, ...]:
         """

@@ -51,8 +51,7 @@ from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest
 from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.state import BatchState, failed_of, is_refusal, named
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
-from airflow_provider_vidu.submission.driver import MAX_ATTEMPTS
-from airflow_provider_vidu.submission.protocol import Action, Phase, decide, derived_marker
+from airflow_provider_vidu.submission.protocol import MAX_ATTEMPTS, Action, Phase, decide, derived_marker
 from airflow_provider_vidu.waiting.bulk_query import MAX_PARALLEL, in_parallel
 from airflow_provider_vidu.waiting.schedule import REFUSALS
 from airflow_provider_vidu.waiting.wait import EMPTY_GAP, EMPTY_LOOKS

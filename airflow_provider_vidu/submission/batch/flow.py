@@ -31,8 +31,7 @@ from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.batch.identity import reading_of
 from airflow_provider_vidu.submission.batch.pacing import Spending
 from airflow_provider_vidu.submission.batch.state import BatchState
-from airflow_provider_vidu.submission.driver import MAX_INTENT_AGE
-from airflow_provider_vidu.submission.protocol import Phase, with_marker
+from airflow_provider_vidu.submission.protocol import Phase, lost_post_ended, with_marker
 from airflow_provider_vidu.waiting.wait import SLICE
 
 if TYPE_CHECKING:
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
 MAX_OUTAGES = 5
 #: Seconds that submissions which are out may take when the worker is told to stop.
 DRAIN_SECONDS = 1.5
-#: How often intents are written anew whose write took so long that they cannot be relied on.
-MAX_INTENT_WRITES = 3
 #: How often a request is sent again that Vidu refuses for now, though not for a full queue.
 MAX_REFUSALS = 3
 
@@ -167,26 +164,25 @@ class Flow:
     def _write_intents(self, leaving: list[_Built]) -> None:
         """Write the intents of what leaves, and with them the ids of what has come back."""
         batch = self._batch
+        if not leaving:
+            self._stop()
+            batch.kept.write(needed=False)
+            return
         before = {built.index: batch.items[built.index] for built in leaving}
-        for left in reversed(range(MAX_INTENT_WRITES)):
-            now = batch.clock()
+
+        def write(now: float) -> None:
             for index, item in before.items():
                 batch.kept.update(index, phase=Phase.INTENT, attempt=item.attempt + 1, attempted_at=now)
-            try:
-                self._stop()
-                batch.kept.write(needed=bool(leaving))
-                if not left and batch.clock() - now > MAX_INTENT_AGE:
-                    raise ViduUnavailableError(
-                        f"A write of the task state store takes more than {MAX_INTENT_AGE:.0f} s.",
-                        advice="So nothing more was submitted; a retry goes on with the rest.",
-                    )
-            except ViduError:
-                for index, item in before.items():
-                    batch.kept.put(index, item)
-                    batch.budget.release(batch.reserved.pop(index, 0))
-                raise
-            if not leaving or batch.clock() - now <= MAX_INTENT_AGE:
-                return
+            self._stop()
+            batch.kept.write(needed=True)
+
+        try:
+            batch.writer.write_intent(write)
+        except ViduError:
+            for index, item in before.items():
+                batch.kept.put(index, item)
+                batch.budget.release(batch.reserved.pop(index, 0))
+            raise
 
     async def _post(self, built: _Built) -> ViduTask:
         batch = self._batch
@@ -236,10 +232,8 @@ class Flow:
             created: ViduTask = one.result()
         except ViduSubmissionInDoubtError as error:
             batch.log.warning("Item %d: %s", index, error)
-            ended = batch.clock()
-            if not error.is_vidus_own:
-                # What was sent may be on its way for as long as a POST can last.
-                ended = max(ended, (item.attempted_at or ended) + batch.client.account.timeout)
+            not_after = (item.attempted_at or 0.0) + batch.client.account.timeout
+            ended = lost_post_ended(batch.clock(), not_after, is_vidus_own=error.is_vidus_own)
             batch.in_doubt[item.identity] += 1
             batch.lost_replies[index] = error.message
             batch.kept.update(index, ended_at=ended)

@@ -18,7 +18,6 @@ from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.search import Sightings, look_for
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY
-from airflow_provider_vidu.submission.driver import UNKNOWN_RUN_AGE
 from airflow_provider_vidu.submission.protocol import LookUp, Phase
 from airflow_provider_vidu.submission.search import settled_at
 from airflow_provider_vidu.submission.task_list import Pause, Search
@@ -65,10 +64,10 @@ class LostSubmissions:
         header = batch.header
         began = min(batch.items[index].attempted_at or batch.began for index in lost)
         if batch.memory is Memory.LIST and any(not batch.items[index].attempt for index in lost):
-            began = batch.this_try.run_began or batch.began - UNKNOWN_RUN_AGE
+            began = batch.this_try.first_submission_since_the_clear(batch.began)
         elif any(not batch.items[index].attempt for index in lost):
             # A clear has discarded the record: any try of the run may have sent it.
-            began = batch.this_try.run_created or batch.began - UNKNOWN_RUN_AGE
+            began = batch.this_try.first_submission(batch.began)
         now = batch.clock()
         sightings = await look_for(batch.client, header.generation, began, batch.log, self._search)
         if any(not batch.items[index].attempt for index in lost):

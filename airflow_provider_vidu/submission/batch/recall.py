@@ -22,7 +22,6 @@ from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.submission.batch.records import UNREAD, Item, match
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
-from airflow_provider_vidu.submission.driver import UNKNOWN_RUN_AGE
 from airflow_provider_vidu.submission.protocol import MARKER_PREFIX, LookUp, Phase
 from airflow_provider_vidu.submission.search import best
 from airflow_provider_vidu.submission.task_list import Search, aread_rows, walk_list
@@ -205,7 +204,7 @@ async def find_again(batch: BatchState) -> Generation | None:
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     :raises SubmitLater: see :meth:`BatchState.pause`.
     """
-    begin = batch.this_try.run_created or batch.began - UNKNOWN_RUN_AGE
+    begin = batch.this_try.first_submission(batch.began)
     # An earlier try may have sent its last POST as this one began.
     search = batch.list_memory.search(batch.client.account, min(batch.began, batch.clock()))
     manifest = await asyncio.to_thread(batch.read_manifest)

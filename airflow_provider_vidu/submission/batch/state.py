@@ -18,7 +18,6 @@ from airflow_provider_vidu.submission.batch.records import Header, Item, renewed
 from airflow_provider_vidu.submission.batch.requests import BatchRequest
 from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.store import BatchStore, TravellingStore
-from airflow_provider_vidu.submission.driver import IN_PLACE_SECONDS, MIN_ABSENCE, SubmitLater
 from airflow_provider_vidu.submission.protocol import (
     Action,
     ClearMeans,
@@ -31,7 +30,8 @@ from airflow_provider_vidu.submission.protocol import (
     remote_of,
 )
 from airflow_provider_vidu.submission.search import ListMemory
-from airflow_provider_vidu.submission.tries import Policies, Resumed, Try
+from airflow_provider_vidu.submission.store import StateWriter
+from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
 from airflow_provider_vidu.waiting.wait import CANCEL_GAP, CANCEL_LOOKS, SLICE
 
@@ -133,16 +133,26 @@ class BatchState:
         self.travelling = TravellingStore(travelled) if lasting is None else None
         held = lasting or self.travelling or TravellingStore()
         self.list_memory = ListMemory(lasting, client.account)
-        self.kept = BatchStore(held, this_try, log, clock=clock, sleep=sleep, stop=lambda: self.stop())
+        self.writer = StateWriter(clock, self._sleep_unless_stopped(sleep), lambda: self.stop(), log)
+        self.kept = BatchStore(held, this_try, log, self.writer)
         self._item_retries = item_retries
         #: This try has left its worker and come back.
         self.has_left = resumed is not None
-        self._waited = 0.0 if resumed is None else IN_PLACE_SECONDS
+        self._time_in_worker = TimeInWorker(may_leave=policies.may_leave, has_left=self.has_left)
         self._query = BulkQuery(client)
         self._prices_are_checked = False
         #: Items that cost more than they may, and that Vidu has not cancelled.
         self.kept_in_spite: set[int] = set()
         self._said_at = clock()
+
+    def _sleep_unless_stopped(self, sleep: Callable[[float], None]) -> Callable[[float], None]:
+        def sliced(seconds: float) -> None:
+            end = self.clock() + seconds
+            while (left := end - self.clock()) > 0:
+                sleep(min(SLICE, left))
+                self.stop()
+
+        return sliced
 
     @property
     def items(self) -> Sequence[Item]:
@@ -341,10 +351,10 @@ class BatchState:
         :param of: seconds that it may take in all; 0 = a short one, always here.
         :raises SubmitLater: only where the policies have ``may_leave``.
         """
-        if of and self.policies.may_leave and self._waited + of > IN_PLACE_SECONDS:
+        absence = self._time_in_worker.absence(seconds, of)
+        if absence is not None:
             self.kept.write(needed=False)
-            raise SubmitLater(max(of, MIN_ABSENCE), Resumed(self.began, attempts_of=dict(self.in_doubt)))
-        self._waited += seconds
+            raise SubmitLater(absence, Resumed(self.began, attempts_of=dict(self.in_doubt)))
         await self._rest(seconds)
 
     async def _rest(self, seconds: float) -> None:

@@ -8,7 +8,6 @@ One write carries the ids of all submissions that have just returned and the int
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,13 +21,9 @@ from airflow_provider_vidu.submission.batch.records import (
     shard_from_json,
     shard_to_json,
 )
-from airflow_provider_vidu.submission.driver import STORE_ATTEMPTS
 from airflow_provider_vidu.submission.protocol import Phase
+from airflow_provider_vidu.submission.store import StateWriter
 from airflow_provider_vidu.submission.tries import Try
-from airflow_provider_vidu.waiting.wait import SLICE
-
-#: Seconds for which a store that has failed is tried once a write, without waiting: the event loop has to go on.
-QUIET_SECONDS = 30.0
 
 #: The key of a batch's header; its shards are called ``vidu_batch_<layout>_<number>``.
 HEADER_KEY = "vidu_batch"
@@ -72,10 +67,8 @@ class BatchStore:
 
     :param store: Airflow's, or what stands in for it.
     :param this_try: for messages.
-    :param log: where a failed write is logged.
-    :param clock: epoch seconds; injected by tests.
-    :param sleep: seconds; injected by tests.
-    :param stop: called between attempts; raises to end the try.
+    :param log: where an adoption is logged.
+    :param writer: writes to it.
     """
 
     def __init__(
@@ -83,17 +76,10 @@ class BatchStore:
         store: StateStore,
         this_try: Try,
         log: Any,
-        *,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-        stop: Callable[[], None] = lambda: None,
+        writer: StateWriter,
     ) -> None:
         self._store = store
-        self._clock = clock
-        self._sleep = sleep
-        self._stop = stop
-        #: When a store that has failed is waited for again, epoch seconds.
-        self._wait_again_at = 0.0
+        self.writer = writer
         self._try = this_try
         self._log = log
         self.header: Header | None = None
@@ -157,7 +143,7 @@ class BatchStore:
         """
         self.items = list(items)
         self._changed = set(range(0, header.size, SHARD_SIZE))
-        self._written(lambda: self._write_shards(header.layout), needed=True)
+        self.writer.write(lambda: self._write_shards(header.layout))
         self.write_header(header)
 
     def write_header(self, header: Header, *, needed: bool = True) -> None:
@@ -168,7 +154,7 @@ class BatchStore:
         :param needed: see :meth:`write`.
         """
         self.header = header
-        self._written(lambda: self._store.set(HEADER_KEY, header.to_json()), needed=needed)
+        self._write(lambda: self._store.set(HEADER_KEY, header.to_json()), needed=needed)
 
     def update(self, index: int, **changes: Any) -> None:
         """
@@ -199,7 +185,13 @@ class BatchStore:
         """
         if self._changed and self.header is not None:
             layout = self.header.layout
-            self._written(lambda: self._write_shards(layout), needed=needed)
+            self._write(lambda: self._write_shards(layout), needed=needed)
+
+    def _write(self, write: Callable[[], None], *, needed: bool) -> None:
+        if needed:
+            self.writer.write(write)
+        else:
+            self.writer.try_to_write(write, self._unwritten)
 
     def _adopt(self, header: Header, named: Any) -> None:
         if not isinstance(named, Mapping):
@@ -218,49 +210,14 @@ class BatchStore:
             self._store.set(self._key(layout, first), shard_to_json(self.items[first : first + SHARD_SIZE]))
             self._changed.discard(first)
 
-    def _written(self, write: Callable[[], None], *, needed: bool) -> None:
-        error: Exception | None = None
-        may_wait = not needed and self._clock() >= self._wait_again_at
-        for attempt in range(STORE_ATTEMPTS if may_wait else 1):
-            if attempt and not self._waited(attempt):
-                break
-            try:
-                write()
-            except Exception as raised:
-                error = raised
-            else:
-                self._wait_again_at = 0.0
-                return
-        if needed:
-            raise ViduUnavailableError(
-                f"The task state store cannot be written ({error}).",
-                advice="So nothing more was submitted; a retry goes on with the rest.",
-            ) from error
-        self._wait_again_at = self._clock() + QUIET_SECONDS
-        unwritten = [
+    def _unwritten(self) -> str:
+        ids = [
             f"{item.identity}: {item.task_id}"
             for first in sorted(self._changed)
             for item in self.items[first : first + SHARD_SIZE]
             if item.task_id
         ]
-        self._log.error(
-            "The task state store cannot be written (%s). Keep this: the Vidu tasks of %s: %s",
-            error,
-            self._try.name,
-            ", ".join(unwritten),
-        )
-
-    def _waited(self, seconds: float) -> bool:
-        """Wait before another attempt; False = the worker must stop."""
-        end = self._clock() + seconds
-        try:
-            self._stop()
-            while (left := end - self._clock()) > 0:
-                self._sleep(min(SLICE, left))
-                self._stop()
-        except ViduError:
-            return False
-        return True
+        return f"the Vidu tasks of {self._try.name}: {', '.join(ids)}"
 
     def _key(self, layout: int, first: int) -> str:
         return f"{HEADER_KEY}_{layout}_{first // SHARD_SIZE}"

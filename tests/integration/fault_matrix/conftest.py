@@ -27,8 +27,8 @@ from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.client import ViduClient
 from airflow_provider_vidu.emulator import Fault, ViduEmulator
 from airflow_provider_vidu.landing import land as landing
-from airflow_provider_vidu.submission.driver import Submission, SubmitLater
-from airflow_provider_vidu.submission.tries import Policies, Resumed, Try
+from airflow_provider_vidu.submission.driver import Submission
+from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, Try
 from airflow_provider_vidu.waiting.wait import hints_of, video_of, wait_for_end
 
 #: Seconds from now that ``retry_after="HTTP date"`` in a table stands for.

@@ -649,7 +649,7 @@ def test_a_host_that_answers_nobody_is_not_sent_the_whole_batch(vidu_emulator, r
 def test_replies_that_are_lost_again_and_again_end_the_try_also_where_it_leaves_the_worker(
     vidu_emulator, runtime_context, store, monkeypatch
 ):
-    monkeypatch.setattr("airflow_provider_vidu.submission.batch.state.IN_PLACE_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_vidu.submission.tries.IN_PLACE_SECONDS", 0.0)
     monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu_emulator.connection_json(timeout=0.3))
     vidu_emulator.faults.add("submit", Fault.refuse(504, times=None))
     with pytest.raises(ViduTaskFailedError, match="nothing in 3 attempts"):
@@ -912,7 +912,7 @@ def test_a_kill_while_a_full_queue_is_waited_out_cancels_what_was_submitted(
     async def ended_by_user(instance):  # ruff: ignore[unused-async]
         return ended
 
-    monkeypatch.setattr("airflow_provider_vidu.submission.batch.state.IN_PLACE_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_vidu.submission.tries.IN_PLACE_SECONDS", 0.0)
     monkeypatch.setattr("airflow_provider_vidu.submission.kill_guard.aended_by_user", ended_by_user)
     vidu_emulator.faults.add("submit", Fault.rate_limit(retry_after=60, times=100, after=3))
     with pytest.raises(TaskDeferred) as deferred:
@@ -947,7 +947,7 @@ def test_a_kill_cancels_what_a_user_has_ended_and_nothing_else(
 
 
 def test_a_full_queue_leaves_the_worker_and_costs_no_retry(vidu_emulator, runtime_context, store, monkeypatch):
-    monkeypatch.setattr("airflow_provider_vidu.submission.batch.state.IN_PLACE_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_vidu.submission.tries.IN_PLACE_SECONDS", 0.0)
     vidu_emulator.faults.add("submit", Fault.rate_limit(retry_after=0.2, times=3, after=2))
     records, called = drive(operator(numbered(6), max_in_flight=1, deferrable=True), runtime_context(store))
     assert called["execute_again"] >= 1

@@ -12,8 +12,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow_provider_vidu.api.errors import ViduRateLimitError, ViduSubmissionInDoubtError, ViduUnavailableError
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
-from airflow_provider_vidu.submission.driver import IN_PLACE_SECONDS, MIN_ABSENCE, SubmitLater
-from airflow_provider_vidu.submission.tries import Resumed
+from airflow_provider_vidu.submission.tries import IN_PLACE_SECONDS, MIN_ABSENCE, Resumed, SubmitLater
 from airflow_provider_vidu.waiting.schedule import MAX_QUEUE_GAP, next_submission
 
 WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p"}

@@ -24,8 +24,7 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
 )
-from airflow_provider_vidu.submission.driver import SubmitLater
-from airflow_provider_vidu.submission.tries import Resumed, Try
+from airflow_provider_vidu.submission.tries import Resumed, SubmitLater, Try
 
 WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p"}
 NO_LIST = ViduNotFoundError("no such path", http_status=404)

@@ -20,6 +20,7 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.submission.batch.store import BatchStore, Header, Item
 from airflow_provider_vidu.submission.protocol import Phase
+from airflow_provider_vidu.submission.store import StateWriter
 from airflow_provider_vidu.submission.tries import Try
 from airflow_provider_vidu.waiting.schedule import REFUSALS
 
@@ -256,7 +257,8 @@ class Failing(Kept):
 
 def written(clock: Any, failures: int, *, stop: Any = lambda: None) -> tuple[Failing, BatchStore]:
     store = Failing(clock, failures)
-    kept = BatchStore(store, Try(), logging.getLogger(__name__), clock=clock, sleep=clock.sleep, stop=stop)
+    log = logging.getLogger(__name__)
+    kept = BatchStore(store, Try(), log, StateWriter(clock, clock.sleep, stop, log))
     kept.header, kept.items = Header("g", 1, 1, 0, "a"), [Item("a" * 16)]
     kept.update(0, phase=Phase.SUBMITTED, task_id="911")
     return store, kept
