@@ -10,11 +10,16 @@ Every error knows its :class:`Fate`; which Airflow exception a fate becomes is t
 
 from __future__ import annotations
 
+from copy import copy
 from enum import Enum
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.messages import one_line, printable
 from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.compat import clear_this_task
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Fate(str, Enum):
@@ -76,19 +81,29 @@ class ViduError(Exception):
         self.retry_after = retry_after
         super().__init__(message)
 
-    def without(self, secret: str) -> ViduError:
+    def but(self, **changes: Any) -> Self:
         """
-        Take a secret out of everything that this error quotes: a host may repeat the key that it refuses.
+        Return another error with some fields changed: what a caller knows better than who raised it.
+
+        :param changes: fields by their names, for example ``advice="…"``.
+        """
+        other = copy(self)
+        if unknown := changes.keys() - other.__dict__.keys():
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
+        other.__dict__.update(changes)
+        other.args = (other.message,)
+        # It takes the place of this one in a traceback.
+        other.__cause__, other.__suppress_context__ = self.__cause__, True
+        return other.with_traceback(self.__traceback__)
+
+    def without(self, secret: str) -> Self:
+        """
+        Return this error with a secret taken out of everything that it quotes: a host may repeat the key it refuses.
 
         :param secret: the API key.
-        :return: this error.
         """
-        for name in ("message", "reason", "trace_id"):
-            quoted = getattr(self, name)
-            if quoted:
-                setattr(self, name, redacted(quoted, secret))
-        self.args = (self.message,)
-        return self
+        quoted = {name: getattr(self, name) for name in ("message", "reason", "trace_id")}
+        return self.but(**{name: redacted(text, secret) for name, text in quoted.items() if text})
 
     @property
     def facts(self) -> str:

@@ -148,7 +148,7 @@ class Transfer:
                 self._receive(url, exchange)
         except ViduUnavailableError as error:
             # It may quote a content endpoint, which was sent the key.
-            error.without(self._account.api_key)
+            error = error.without(self._account.api_key)
             if exchange.is_over:
                 least = MIN_RATE * STALL_TIMEOUT / 1000
                 raise ViduUnavailableError(

@@ -271,7 +271,7 @@ class Submission:
                     cause=self._lost_reply,
                 )
                 if failure.fate is Fate.IN_DOUBT and self.policies.on_unknown == "resubmit":
-                    failure.fate = Fate.RETRYABLE
+                    raise failure.but(fate=Fate.RETRYABLE)
                 raise failure
 
     def note_returned(self) -> None:

@@ -76,8 +76,7 @@ class CreditLimits:
                 "min_remaining_credits cannot be kept: this host does not tell the balance.",
                 advice="Nothing was sent to Vidu and nothing is billed. Leave min_remaining_credits out for this host.",
             )
-        error.message = f"The balance for min_remaining_credits cannot be read. {error.message}"
-        return error
+        return error.but(message=f"The balance for min_remaining_credits cannot be read. {error.message}")
 
     def is_exceeded_by(self, task: ViduTask) -> bool:
         """

@@ -64,19 +64,19 @@ def failure_of(
         )
     if record.phase is Phase.INTENT:
         error = _in_doubt(record, reason, this_try, key, candidates)
-        if cause:
-            error.message += f" Its reply: {cause}"
+        reply = f" Its reply: {cause}" if cause else ""
+        consent = ""
         if not known.has_list:
-            error.advice += (
+            consent = (
                 " This host has no task list to search: a clear counts as your consent to submit again; "
                 "on_unknown='resubmit' does without asking."
             )
         elif not has_list:
-            error.advice += (
+            consent = (
                 " This host has no task list to search. Say so in the connection's extra (list_path: null), and a "
                 "clear counts as your consent to submit again; on_unknown='resubmit' does without asking."
             )
-        return error
+        return error.but(message=error.message + reply, advice=error.advice + consent)
     changed = changed_fields(record.fingerprint, known.fingerprint)
     if changed and record.account == known.account:
         return ViduError(

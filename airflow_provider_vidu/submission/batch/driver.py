@@ -192,11 +192,12 @@ class BatchSubmission(BatchState):
                 continue
             # It stays as submitted: the video exists at the host, and a new generation would be billed again.
             error = no_creation_error(task.task_id, task.unread_reply, state=task.state, credits=task.credits)
-            error.advice = (
-                "It is billed: check the task with Vidu (its console or support) before anything else. "
-                f"{self.memory.queried_again}"
+            self.errors[index] = error.without(self.client.account.api_key).but(
+                advice=(
+                    "It is billed: check the task with Vidu (its console or support) before anything else. "
+                    f"{self.memory.queried_again}"
+                )
             )
-            self.errors[index] = error.without(self.client.account.api_key)
 
     def note_returned(self, *, whole: bool) -> None:
         """
@@ -510,10 +511,9 @@ class BatchSubmission(BatchState):
             if all(item.phase is Phase.NEW for item in self.items):
                 raise
             # What an earlier try has paid for is waited for and landed first.
-            error.advice = (
-                f"The rest was not submitted. Fix the cause, then {self.memory.by_clearing('what is missing')}"
+            self.stopped = error.but(
+                advice=f"The rest was not submitted. Fix the cause, then {self.memory.by_clearing('what is missing')}"
             )
-            self.stopped = error
 
     def _raise_unless_credits_ran_out(self) -> None:
         # What is paid for is waited for and landed first, where only credits are missing.
@@ -523,17 +523,20 @@ class BatchSubmission(BatchState):
     def _cut_short(self, error: ViduError) -> ViduError:
         """Say what the refusal of one submission means for the batch: it tells of itself alone."""
         submitted = sum(item.phase is Phase.SUBMITTED for item in self.items)
-        if submitted:
-            error.message = (
-                f"{submitted} of {counted(len(self.items), 'request')} {'is' if submitted == 1 else 'are'} submitted "
-                f"({counted(self.budget.spent, 'credit')}) and {'goes' if submitted == 1 else 'go'} on, the rest is "
-                f"not: {error.message}"
-            )
-            cause = "" if error.fate is Fate.RETRYABLE else error.advice
-            rest = (
-                "Nothing is lost: a retry waits for them and submits only what is missing."
-                if self.memory is not Memory.NONE
-                else f"A retry would submit all again (durable=False): {self.memory.by_clearing('what is missing')}"
-            )
-            error.advice = f"{cause} {rest}".strip()
-        return error
+        if not submitted:
+            return error
+        is_one = submitted == 1
+        cause = "" if error.fate is Fate.RETRYABLE else error.advice
+        rest = (
+            "Nothing is lost: a retry waits for them and submits only what is missing."
+            if self.memory is not Memory.NONE
+            else f"A retry would submit all again (durable=False): {self.memory.by_clearing('what is missing')}"
+        )
+        return error.but(
+            message=(
+                f"{submitted} of {counted(len(self.items), 'request')} {'is' if is_one else 'are'} submitted "
+                f"({counted(self.budget.spent, 'credit')}) and {'goes' if is_one else 'go'} on, the rest is not: "
+                f"{error.message}"
+            ),
+            advice=f"{cause} {rest}".strip(),
+        )

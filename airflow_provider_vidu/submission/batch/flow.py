@@ -272,7 +272,7 @@ class Flow:
             # The next one would be told the same.
             if isinstance(error, ViduCreditError):
                 next_step = batch.memory.by_clearing("what is missing")
-                error.advice = f"The rest was not submitted. Top the account up, then {next_step}"
+                error = error.but(advice=f"The rest was not submitted. Top the account up, then {next_step}")
             batch.stopped = batch.stopped or error
         elif isinstance(error, ViduUnavailableError):
             self._ready[index] = built

@@ -30,8 +30,7 @@ async def check_prices(batch: BatchState, new: Sequence[int]) -> None:
         try:
             estimates.append(limits.check_estimate(batch.requests[index].asked))
         except ViduCreditLimitError as error:
-            error.message = f"Item {index}: {error.message}"
-            raise
+            raise error.but(message=f"Item {index}: {error.message}")
     unknown = estimates.count(None)
     if unknown and limits.max_credits is not None:
         batch.log.warning("No price is known for %s: Vidu's answers decide.", counted(unknown, "request"))
