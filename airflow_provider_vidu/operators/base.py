@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_vidu.operators.rendering import TextRendering, check_booleans, check_paths
-from airflow_provider_vidu.operators.resumption import ResumesAcrossReleases
+from airflow_provider_vidu.operators.resume_across_releases import ResumesAcrossReleases
+from airflow_provider_vidu.operators.templated_fields import TextRendering, check_booleans, check_paths
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

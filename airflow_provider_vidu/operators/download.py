@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
-from airflow_provider_vidu.operators.rendering import TextRendering, check_paths
+from airflow_provider_vidu.operators.templated_fields import TextRendering, check_paths
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
