@@ -24,7 +24,7 @@ from airflow_provider_vidu.execution.common import Execution
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.many import land_batch
 from airflow_provider_vidu.reporting import metrics
-from airflow_provider_vidu.reporting.lineage import hand_over_batch
+from airflow_provider_vidu.reporting.lineage import hand_over_batch, openlineage_facets
 from airflow_provider_vidu.submission.batch.driver import BatchSubmission
 from airflow_provider_vidu.submission.batch.requests import (
     BatchRequest,
@@ -122,6 +122,13 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     f"remembered: fix this, then {next_step}"
                 )
             raise_for_airflow(error)
+
+    def openlineage_facets(self) -> Any:
+        # A file of requests names no pictures here.
+        requests = self.operator.requests
+        rows = requests if isinstance(requests, (list, tuple)) else ()
+        pictures = [row.get("images") for row in rows if isinstance(row, Mapping)]
+        return openlineage_facets(pictures, self.operator.delivered)
 
     def complete(
         self,

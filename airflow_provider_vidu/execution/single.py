@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_vidu.api.catalog import MODELS
-from airflow_provider_vidu.api.defaults import REQUEST_FIELDS
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduConfigurationError,
@@ -32,7 +31,7 @@ from airflow_provider_vidu.images import wire_of
 from airflow_provider_vidu.landing.destinations import is_shared
 from airflow_provider_vidu.landing.land import land_all
 from airflow_provider_vidu.reporting import metrics
-from airflow_provider_vidu.reporting.lineage import hand_over, show
+from airflow_provider_vidu.reporting.lineage import hand_over, openlineage_facets, show
 from airflow_provider_vidu.submission.driver import Submission, SubmitLater
 from airflow_provider_vidu.submission.kill_guard import ended_by_user, is_forgotten
 from airflow_provider_vidu.submission.tries import Resumed
@@ -60,7 +59,9 @@ if TYPE_CHECKING:
 class SingleExecution(Execution[dict[str, Any]]):
     """One try of an operator that makes one video."""
 
-    def run(self, context: Context, resumed: Resumed | None = None) -> dict[str, Any]:
+    def run(
+        self, context: Context, resumed: Resumed | None = None, travelled: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         began = time.time() if resumed is None else resumed.began
         self._read_rendered()
         try:
@@ -106,6 +107,9 @@ class SingleExecution(Execution[dict[str, Any]]):
             raise_for_airflow(error)
         return self._defer(context, task.task_id, task.record(), hints.to_json(), end_time)
 
+    def openlineage_facets(self) -> Any:
+        return openlineage_facets(self.operator.images, self.operator.delivered)
+
     def complete(
         self,
         context: Context,
@@ -116,7 +120,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         end_time: float | None,
         try_number: int | None,
     ) -> dict[str, Any]:
-        """Take the result, once a trigger has seen the end; see ``Img2VideoOperator.execute_complete``."""
+        """Take the result, once a trigger has seen the end; see ``ViduSingleOperator.execute_complete``."""
         if not self._is_still(try_number, context):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.run(context)
@@ -158,7 +162,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                         submission.note_left_running()
                     raise
                 except ViduNoCreationError as error:
-                    raise with_what_a_clear_does(error, remembered=self.operator.is_remembered(context)) from None
+                    raise with_what_a_clear_does(error, remembered=self.is_remembered(context)) from None
                 return self._finish(context, client, submission, task)
         except ViduError as error:
             metrics.failed(error, self.operator.model)
@@ -191,7 +195,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             self._wanted(self.operator.output_path).check(model=self.operator.model)
             if (map_index or 0) > 0:
                 self._check_own_name()
-        fields = {name: getattr(self.operator, name) for name in REQUEST_FIELDS}
+        fields = {name: getattr(self.operator, name) for name in self.operator.request_fields}
         return wire_of(fields, self.operator.extra_params, self.log)
 
     def _check_settings(self) -> None:
@@ -267,7 +271,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             task = video_of(client, task, sleep=sleep)
         except ViduNoCreationError as error:
             # The record stays as it is: the video may exist, and a clear must not pay for another one.
-            raise with_what_a_clear_does(error, remembered=self.operator.is_remembered(context)) from None
+            raise with_what_a_clear_does(error, remembered=self.is_remembered(context)) from None
         try:
             files = (
                 land_all(client, task, self._wanted(self.operator.output_path), log=self.log)
