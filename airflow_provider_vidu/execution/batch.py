@@ -87,7 +87,9 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             self._check_settings()
             if context["ti"].try_number == 1:
                 self._check_time_to_wait()
-            requests = read_requests(self.operator.requests, self.operator.defaults, self.operator.output_path)
+            requests = read_requests(
+                self.operator.requests, self.operator.defaults, self.operator.output_path, endpoint=self.endpoint
+            )
             with self._client() as client:
                 batch = BatchSubmission(
                     AsyncViduClient(client.account),
@@ -127,8 +129,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         # A file of requests names no pictures here.
         requests = self.operator.requests
         rows = requests if isinstance(requests, (list, tuple)) else ()
-        pictures = [row.get("images") for row in rows if isinstance(row, Mapping)]
-        return openlineage_facets(pictures, self.operator.delivered)
+        sources = [self.endpoint.sources(row) for row in rows if isinstance(row, Mapping)]
+        return openlineage_facets(sources, self.operator.delivered)
 
     def complete(
         self,
@@ -297,7 +299,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 metrics.completed(record["model"], record["credits"])
         for index, error in errors.items():
             metrics.failed(error, batch.requests[index].model)
-        hand_over_batch(self.operator, context, [request.fields.get("images") for request in batch.requests], records)
+        sources = [request.endpoint.sources(request.fields) for request in batch.requests]
+        hand_over_batch(self.operator, context, sources, records)
         if batch.stopped is not None and self.operator.on_failure != "fail":
             self.log.warning("Not all was submitted: %s", batch.stopped)
         if errors and self.operator.on_failure == "fail":

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError, ViduUnavailableError
 from airflow_provider_vidu.api.fields import request_fields, switched
+from airflow_provider_vidu.api.registry import endpoint_of
 from airflow_provider_vidu.compat import state_store
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.landing.destinations import Wanted
@@ -47,12 +47,14 @@ class Execution(ABC, Generic[Result]):
 
     def __init__(self, operator: Any) -> None:
         self.operator = operator
+        self.endpoint = endpoint_of(operator.endpoint)
         self.log = operator.log
 
     def _read_rendered(self) -> None:
         """Take the rendered parameters as they were meant; an unset Param or XCom counts as not given."""
-        defaults = {"model": DEFAULT_MODEL}
-        rendered = request_fields({name: getattr(self.operator, name) for name in self.operator.template_fields})
+        defaults = {"model": self.endpoint.default_model}
+        given = {name: getattr(self.operator, name) for name in self.operator.template_fields}
+        rendered = request_fields(given, self.operator.text_fields)
         for name, value in rendered.items():
             setattr(self.operator, name, defaults.get(name) if value is None else value)
 
@@ -148,6 +150,7 @@ class Execution(ABC, Generic[Result]):
             bool(self.operator.land_cover),
             bool(self.operator.land_watermarked),
             index,
+            self.endpoint.produces,
         )
 
     def _seconds(self, *, off_peak: bool) -> float:
