@@ -28,7 +28,7 @@ async def check_prices(batch: BatchState, new: Sequence[int]) -> None:
     estimates: list[int | None] = []
     for index in new:
         try:
-            estimates.append(limits.check_estimate(batch.requests[index].asked))
+            estimates.append(limits.check_estimate(batch.requests[index].asked, batch.requests[index].endpoint))
         except ViduCreditLimitError as error:
             error.message = f"Item {index}: {error.message}"
             raise
