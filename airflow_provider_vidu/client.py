@@ -28,7 +28,7 @@ import certifi
 import tenacity
 
 from airflow_provider_vidu import __version__
-from airflow_provider_vidu.api import endpoints, img2video
+from airflow_provider_vidu.api import endpoints
 from airflow_provider_vidu.api.account import Account, is_loopback
 from airflow_provider_vidu.api.errors import (
     ViduAnswerTooLargeError,
@@ -417,9 +417,7 @@ class ViduClient:
         """Close the session and its connections."""
         self._session.close()
 
-    def submit(
-        self, wire: Mapping[str, Any], *, endpoint: str = img2video.ENDPOINT, not_after: float = float("inf")
-    ) -> ViduTask:
+    def submit(self, wire: Mapping[str, Any], *, endpoint: str, not_after: float = float("inf")) -> ViduTask:
         """
         Create a task, **once and unprotected**: a caller that dies before it has noted the id pays again.
 
@@ -595,9 +593,7 @@ class AsyncViduClient:
         if self._resolver is not None:
             await self._resolver.close()
 
-    async def submit(
-        self, wire: Mapping[str, Any], *, endpoint: str = img2video.ENDPOINT, not_after: float = float("inf")
-    ) -> ViduTask:
+    async def submit(self, wire: Mapping[str, Any], *, endpoint: str, not_after: float = float("inf")) -> ViduTask:
         """See :meth:`ViduClient.submit`."""
         request = replace(endpoints.prepare_create(self.account, endpoint, wire), not_after=not_after)
         return await self._ask(request, endpoints.parse_create)

@@ -7,20 +7,27 @@ Reads the images of a request: paths and object-store URLs become data URIs, wha
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import posixpath
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote
 
 from airflow_provider_vidu.api.endpoints import json_body
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.fields import require, structure_of
-from airflow_provider_vidu.api.images import EncodedImage, ImageFacts, check_image_size, decode_data_uri, encode_image
-from airflow_provider_vidu.api.img2video import REMOTE_PREFIXES, build_request
+from airflow_provider_vidu.api.images import (
+    REMOTE_PREFIXES,
+    ImageFacts,
+    check_image_size,
+    decode_data_uri,
+    encode_image,
+)
+from airflow_provider_vidu.api.registry import Endpoint, Media, replaced
+from airflow_provider_vidu.api.request import images_counted
 
 # What somebody passes who has left away the head of a data URI.
 _BARE_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|UklGR|R0lGOD)[\w+/=\s-]*", re.ASCII)
@@ -71,13 +78,14 @@ def load_image(image: Any, known: ImageFacts | None = None) -> str:
     return encode_image(_read(text), _named(text), known=known)
 
 
-def load_images(images: Any, known: ImageFacts | None = None) -> list[str]:
+def load_images(images: Any, known: ImageFacts | None = None, count: tuple[int, int] = (1, 1)) -> list[str]:
     """
     Return the images of a request in the form in which it takes them.
 
-    :param images: one image, or a list of one.
-    :param known: see :func:`load_image`.
-    :raises ViduInputError: see :func:`load_image`; also for a list that does not hold exactly one.
+    :param images: one image, or a list.
+    :param known: of the first one, see :func:`load_image`.
+    :param count: how many are needed and allowed.
+    :raises ViduInputError: see :func:`load_image`; also for a list with another number of them.
     """
     if isinstance(images, str) and images.strip().startswith("["):
         listed = structure_of(images.strip())
@@ -90,17 +98,22 @@ def load_images(images: Any, known: ImageFacts | None = None) -> list[str]:
     if len(given) > 1 and any(image is None or image == "None" for image in given):
         raise ViduInputError(
             f"images: {sum(image is None or image == 'None' for image in given)} of {len(given)} is None: a Param or "
-            "XCom in its template has no value. It takes exactly one image."
+            f"XCom in its template has no value. It takes {images_counted(*count)}."
         )
     if len(given) == 1:
         require("images", given[0])
-    if len(given) != 1 or given[0] is None:
-        raise ViduInputError(f"images: takes exactly one image, got {len([i for i in given if i is not None])}.")
-    return [load_image(given[0], known)]
+    if not count[0] <= len(given) <= count[1]:
+        raise ViduInputError(f"images: takes {images_counted(*count)}, got {len(given)}.")
+    return [load_image(image, known if number == 0 else None) for number, image in enumerate(given)]
 
 
 def wire_of(
-    fields: Mapping[str, Any], extra_params: Mapping[str, Any] | None, log: Any, known: ImageFacts | None = None
+    fields: Mapping[str, Any],
+    extra_params: Mapping[str, Any] | None,
+    log: Any,
+    known: ImageFacts | None = None,
+    *,
+    endpoint: Endpoint,
 ) -> dict[str, Any]:
     """
     Turn rendered fields into the JSON object of a request: images read, everything checked, warnings logged.
@@ -108,10 +121,15 @@ def wire_of(
     :param fields: by their API names; None and empty strings count as not given.
     :param extra_params: merged in last, unchecked.
     :param log: where to warn of what is legal but has no effect.
-    :param known: see :func:`load_image`.
+    :param known: see :func:`load_images`.
+    :param endpoint: that the request is for.
     :raises ViduInputError: a field is outside what Vidu accepts, or ``extra_params`` is no JSON.
     """
-    request = build_request({**fields, "images": load_images(fields.get("images"), known)})
+    read = {**dict.fromkeys(endpoint.required), **fields}
+    for path, media in endpoint.media.items():
+        if media.is_read:
+            read = replaced(read, path, partial(_loaded, known=known, media=media, needed=path in endpoint.required))
+    request = endpoint.request.of(read)
     for warning in request.warnings():
         log.warning("%s", warning)
     if extra_params:
@@ -119,31 +137,10 @@ def wire_of(
     return {**request.wire(), **(extra_params or {})}
 
 
-def content_identity(image: str) -> str:
-    """
-    Return what makes an image the same image: its bytes, or its URL without the query.
-
-    Presigned URLs differ at every rendering, and they are the same picture.
-
-    :param image: of :func:`load_image`.
-    :return: a hash for bytes, the shortened URL otherwise.
-    """
-    if isinstance(image, EncodedImage):
-        return image.facts.sha256
-    if image.lower().startswith("data:"):
-        return hashlib.sha256(decode_data_uri(image)).hexdigest()
-    return without_query(image)
-
-
-def without_query(url: str) -> str:
-    """
-    Return a URL without query and fragment; an ``ssupload:`` URI is all query and stays whole.
-
-    :param url: any URL.
-    """
-    if not url.lower().startswith(("http://", "https://")):
-        return url
-    return urlunsplit((*urlsplit(url)[:3], "", ""))
+def _loaded(value: Any, *, known: ImageFacts | None, media: Media, needed: bool) -> Any:
+    if not needed and (value is None or value == ""):
+        return None
+    return load_image(value, known) if media.count is None else load_images(value, known, media.count)
 
 
 def below(folder: str, image: Any) -> Any:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The models of Vidu's image-to-video endpoint: what each accepts, what it ignores, how long it takes, what it costs.
+The models of each endpoint: what each accepts, what it ignores, how long it takes, what it costs.
 
 Sources, and which of them is followed where they contradict each other:
 
@@ -86,7 +86,7 @@ class Price:
 @dataclass(frozen=True)
 class Model:
     """
-    What is known of one model on the image-to-video endpoint.
+    What is known of one model on one endpoint.
 
     :param name: the ``model`` value of the API.
     :param rows: the combinations of duration and resolution; the first row holds the default duration.
@@ -190,8 +190,9 @@ _Q2_TURBO_PRICES: dict[str | tuple[int, str], Price | int] = {
     "1080p": Price(35, 10),
 }
 
-#: The models by name. The lists disagree about the q3 family: 9/20/24 or 10/25/30 credits a second for pro (live bills
-#: of April 2026 have the latter), 7/12/13 or 8/12/14 for turbo, 12/15 or 20/25 for pro-fast.
+#: The models of the image-to-video endpoint by name. The lists disagree about the q3 family: 9/20/24 or 10/25/30
+#: credits a second for pro (live bills of April 2026 have the latter), 7/12/13 or 8/12/14 for turbo, 12/15 or 20/25 for
+#: pro-fast.
 MODELS: dict[str, Model] = {
     model.name: model
     for model in (
@@ -224,12 +225,19 @@ MODELS: dict[str, Model] = {
 }
 
 
-def estimate_credits(request: Any) -> int | None:
+#: The models of each endpoint that this release knows, by the last part of its create path; some have no models.
+MODELS_OF: dict[str, dict[str, Model]] = {"img2video": MODELS}
+#: What an estimate assumes where the request names no model.
+DEFAULT_MODELS: dict[str, str] = {"img2video": DEFAULT_MODEL}
+
+
+def estimate_credits(request: Any, *, endpoint: str = "img2video") -> int | None:
     """
     Estimate what a request costs, from the dated price rows of this catalogue.
 
-    :param request: an ``Img2VideoRequest``, or its fields by their API names, as they were given or rendered (numbers
-        and booleans may be text); the images are not read.
+    :param request: a request of the endpoint, such as an ``Img2VideoRequest``, or its fields by their API names, as
+        they were given or rendered (numbers and booleans may be text); the images are not read.
+    :param endpoint: the last part of the create path that it is for.
     :return: credits, or None where this catalogue does not know: it never guesses. ``PRICES_AS_OF`` is the day on which
         the prices were read.
     """
@@ -248,12 +256,13 @@ def estimate_credits(request: Any) -> int | None:
         return None
     resolution, audio = given("resolution"), given("audio")
     return credits_of(
-        str(given("model") or DEFAULT_MODEL),
+        str(given("model") or DEFAULT_MODELS.get(endpoint)),
         duration,
         None if resolution is None else str(resolution),
         audio=None if audio is None else is_yes(audio),
         off_peak=is_yes(given("off_peak")),
         is_rec=is_yes(given("is_rec")),
+        endpoint=endpoint,
     )
 
 
@@ -265,6 +274,7 @@ def credits_of(
     audio: bool | None = None,
     off_peak: bool = False,
     is_rec: bool = False,
+    endpoint: str = "img2video",
 ) -> int | None:
     """
     Return what a generation costs by the price rows.
@@ -275,9 +285,10 @@ def credits_of(
     :param audio: sound costs 15 credits more with the q2 family; None = the model's default.
     :param off_peak: off-peak costs half, rounded up for each second.
     :param is_rec: the recommended prompt costs 10 credits more.
+    :param endpoint: the last part of the create path.
     :return: credits, or None where this catalogue does not know: it never guesses.
     """
-    known = MODELS.get(model)
+    known = MODELS_OF.get(endpoint, {}).get(model)
     if known is None:
         return None
     seconds = known.default_duration if duration is None else duration

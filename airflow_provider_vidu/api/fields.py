@@ -8,7 +8,7 @@ import ast
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from typing import Any
 
@@ -40,9 +40,9 @@ def as_text(value: Any) -> Any:
     return value
 
 
-def request_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+def request_fields(fields: Mapping[str, Any], text_fields: Set[str] = TEXT_FIELDS) -> dict[str, Any]:
     """Return the fields of a request as they were meant: None for the text ``None``, text as text, words folded."""
-    meant = {str(name): as_text(value) if name in TEXT_FIELDS else given(value) for name, value in fields.items()}
+    meant = {str(name): as_text(value) if name in text_fields else given(value) for name, value in fields.items()}
     # A list of prompts or models is a forgotten .expand(): it would be billed as text.
     if isinstance(payload := meant.get("payload"), (Mapping, list, tuple)):
         # The check of the field names what is no JSON.

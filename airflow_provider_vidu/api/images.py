@@ -17,6 +17,7 @@ import io
 import re
 import warnings
 from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
 
 from airflow_provider_vidu.api.errors import ViduInputError
 
@@ -28,6 +29,9 @@ MAX_IMAGE_BYTES = 50 * MEBIBYTE
 MAX_BODY_BYTES = 20 * MEBIBYTE
 #: The longer side may be at most this many times the shorter one.
 MAX_RATIO = 4.0
+
+#: What a request names without our fetching or decoding it: Vidu reads it itself.
+REMOTE_PREFIXES = ("http://", "https://", "ssupload:")
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
@@ -208,3 +212,30 @@ def decode_data_uri(uri: str) -> bytes:
         return base64.b64decode("".join(content.split()), validate=True)
     except (binascii.Error, ValueError):
         raise ViduInputError("images: the content of the data URI is not valid base64.") from None
+
+
+def content_identity(image: str) -> str:
+    """
+    Return what makes an image the same image: its bytes, or its URL without the query.
+
+    Presigned URLs differ at every rendering, and they are the same picture.
+
+    :param image: as it is in a request.
+    :return: a hash for bytes, the shortened URL otherwise.
+    """
+    if isinstance(image, EncodedImage):
+        return image.facts.sha256
+    if image.lower().startswith("data:"):
+        return hashlib.sha256(decode_data_uri(image)).hexdigest()
+    return without_query(image)
+
+
+def without_query(url: str) -> str:
+    """
+    Return a URL without query and fragment; an ``ssupload:`` URI is all query and stays whole.
+
+    :param url: any URL.
+    """
+    if not url.lower().startswith(("http://", "https://")):
+        return url
+    return urlunsplit((*urlsplit(url)[:3], "", ""))

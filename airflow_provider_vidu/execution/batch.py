@@ -24,7 +24,7 @@ from airflow_provider_vidu.execution.common import Execution
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.many import land_batch
 from airflow_provider_vidu.reporting import metrics
-from airflow_provider_vidu.reporting.lineage import hand_over_batch
+from airflow_provider_vidu.reporting.lineage import hand_over_batch, openlineage_facets
 from airflow_provider_vidu.submission.batch.driver import BatchSubmission
 from airflow_provider_vidu.submission.batch.requests import (
     BatchRequest,
@@ -86,7 +86,9 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             self._check_settings()
             if context["ti"].try_number == 1:
                 self._check_time_to_wait()
-            requests = read_requests(self.operator.requests, self.operator.defaults, self.operator.output_path)
+            requests = read_requests(
+                self.operator.requests, self.operator.defaults, self.operator.output_path, endpoint=self.endpoint
+            )
             with self._client() as client:
                 batch = BatchSubmission(
                     AsyncViduClient(client.account),
@@ -121,6 +123,13 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     f"remembered: fix this, then {next_step}"
                 )
             raise_for_airflow(error)
+
+    def openlineage_facets(self) -> Any:
+        # A file of requests names no pictures here.
+        requests = self.operator.requests
+        rows = requests if isinstance(requests, (list, tuple)) else ()
+        sources = [self.endpoint.sources(row) for row in rows if isinstance(row, Mapping)]
+        return openlineage_facets(sources, self.operator.delivered)
 
     def complete(
         self,
@@ -289,7 +298,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 metrics.completed(record["model"], record["credits"])
         for index, error in errors.items():
             metrics.failed(error, batch.requests[index].model)
-        hand_over_batch(self.operator, context, [request.fields.get("images") for request in batch.requests], records)
+        sources = [request.endpoint.sources(request.fields) for request in batch.requests]
+        hand_over_batch(self.operator, context, sources, records)
         if batch.stopped is not None and self.operator.on_failure != "fail":
             self.log.warning("Not all was submitted: %s", batch.stopped)
         if errors and self.operator.on_failure == "fail":

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError, ViduUnavailableError
 from airflow_provider_vidu.api.fields import request_fields, switched
+from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.compat import state_store
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.submission.limits import CreditLimits
@@ -45,12 +46,14 @@ class Execution(ABC, Generic[Result]):
 
     def __init__(self, operator: Any) -> None:
         self.operator = operator
+        self.endpoint = endpoint_of(operator.endpoint)
         self.log = operator.log
 
     def _read_rendered(self) -> None:
         """Take the rendered parameters as they were meant; an unset Param or XCom counts as not given."""
-        defaults = {"model": DEFAULT_MODEL}
-        rendered = request_fields({name: getattr(self.operator, name) for name in self.operator.template_fields})
+        defaults = {"model": self.endpoint.default_model}
+        given = {name: getattr(self.operator, name) for name in self.operator.template_fields}
+        rendered = request_fields(given, self.operator.text_fields)
         for name, value in rendered.items():
             setattr(self.operator, name, defaults.get(name) if value is None else value)
 
@@ -58,16 +61,28 @@ class Execution(ABC, Generic[Result]):
         return ViduHook(self.operator.vidu_conn_id).get_conn()
 
     @abstractmethod
-    def run(self, context: Context, resumed: Resumed | None = None, *more: Any) -> Result:
+    def run(self, context: Context, resumed: Resumed | None = None, travelled: dict[str, Any] | None = None) -> Result:
         """Do what is to be done now; ``resumed`` is what the try took with it when it left the worker."""
 
+    @abstractmethod
+    def openlineage_facets(self) -> Any:
+        """Return what OpenLineage asks for; see ``lineage.openlineage_facets``."""
+
     def run_again(
-        self, context: Context, resumed: Mapping[str, Any] | None, try_number: int | None, *more: Any
+        self,
+        context: Context,
+        resumed: Mapping[str, Any] | None,
+        try_number: int | None,
+        travelled: dict[str, Any] | None,
     ) -> Result:
-        """Go on where a try has left the worker, or begin the one that Airflow has put in its place."""
+        """Go on where a try has left the worker, or start the one that Airflow has put in its place."""
         if not self._is_still(try_number, context):
             return self.run(context)
-        return self.run(context, Resumed.from_json(resumed, context), *more)
+        return self.run(context, Resumed.from_json(resumed, context), travelled)
+
+    def is_remembered(self, context: Context) -> bool:
+        """Whether this task may start again without paying again."""
+        return bool(self.operator.durable) and state_store(context) is not None
 
     def _is_still(self, try_number: int | None, context: Context) -> bool:
         return try_number is None or try_number == context["ti"].try_number
@@ -134,6 +149,7 @@ class Execution(ABC, Generic[Result]):
             bool(self.operator.land_cover),
             bool(self.operator.land_watermarked),
             index,
+            self.endpoint.produces,
         )
 
     def _seconds(self, *, off_peak: bool) -> float:

@@ -9,8 +9,6 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_vidu.api.catalog import MODELS
-from airflow_provider_vidu.api.defaults import REQUEST_FIELDS
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduConfigurationError,
@@ -32,7 +30,7 @@ from airflow_provider_vidu.images import wire_of
 from airflow_provider_vidu.landing.destinations import is_shared
 from airflow_provider_vidu.landing.land import land_all
 from airflow_provider_vidu.reporting import metrics
-from airflow_provider_vidu.reporting.lineage import hand_over, show
+from airflow_provider_vidu.reporting.lineage import hand_over, openlineage_facets, show
 from airflow_provider_vidu.submission.driver import Submission
 from airflow_provider_vidu.submission.kill_guard import ended_by_user, is_forgotten
 from airflow_provider_vidu.submission.tries import Resumed, SubmitLater
@@ -60,19 +58,37 @@ if TYPE_CHECKING:
 class SingleExecution(Execution[dict[str, Any]]):
     """One try of an operator that makes one video."""
 
-    def run(self, context: Context, resumed: Resumed | None = None) -> dict[str, Any]:
+    @property
+    def _fields(self) -> dict[str, Any]:
+        return {name: getattr(self.operator, name) for name in self.operator.request_fields}
+
+    @property
+    def _sources(self) -> list[Any]:
+        return self.endpoint.sources(self._fields)
+
+    @property
+    def _model(self) -> str | None:
+        """The model that is asked for; None = the endpoint has none."""
+        model: str | None = getattr(self.operator, "model", None)
+        return model
+
+    def run(
+        self, context: Context, resumed: Resumed | None = None, travelled: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         began = time.time() if resumed is None else resumed.began
         self._read_rendered()
         try:
             self._check_settings()
             with self._client() as client:
                 submission = self._submission(context, client, resumed)
-                task = submission.submit(lambda: self._wire(context["ti"].map_index), picture=self.operator.images)
+                task = submission.submit(
+                    lambda: self._wire(context["ti"].map_index), picture=next(iter(self._sources), None)
+                )
                 show(self.operator, task)
                 self._stop_if_killed(context, client, task.task_id)
                 if not self.operator.wait_for_completion:
                     submission.note_returned()
-                    return hand_over(self.operator, context, task, images=self.operator.images)
+                    return hand_over(self.operator, context, task, sources=self._sources)
                 submitted_at = submission.record.attempted_at if submission.record else began
                 # A record that a person has written tells no time; the task does.
                 hints = hints_of(task, submitted_at=submitted_at or None)
@@ -100,11 +116,14 @@ class SingleExecution(Execution[dict[str, Any]]):
         except SubmitLater as later:
             self._defer_submission(context, later)
         except ViduError as error:
-            metrics.failed(error, self.operator.model)
+            metrics.failed(error, self._model)
             if isinstance(error, ViduInputError) and (resumed is not None or context["ti"].try_number > 1):
                 error.advice = _input_advice_after_submission()
             raise_for_airflow(error)
         return self._defer(context, task.task_id, task.record(), hints.to_json(), end_time)
+
+    def openlineage_facets(self) -> Any:
+        return openlineage_facets(self._sources, self.operator.delivered)
 
     def complete(
         self,
@@ -116,7 +135,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         end_time: float | None,
         try_number: int | None,
     ) -> dict[str, Any]:
-        """Take the result, once a trigger has seen the end; see ``Img2VideoOperator.execute_complete``."""
+        """Take the result, once a trigger has seen the end; see ``ViduSingleOperator.execute_complete``."""
         if not self._is_still(try_number, context):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.run(context)
@@ -131,9 +150,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                 if task_id is None:
                     raise ViduError("The task was resumed without a Vidu task id.", advice="Clear this task.")
                 self._check_settings()
-                known_task = ViduTask.model_validate(
-                    {"model": self.operator.model, **(known or {}), "task_id": task_id}
-                )
+                known_task = ViduTask.model_validate({"model": self._model, **(known or {}), "task_id": task_id})
                 if record is not None and record.task_id == task_id:
                     known_task = known_task.filled_from(record.as_task())
                 submission.note_submitted(known_task)
@@ -158,10 +175,10 @@ class SingleExecution(Execution[dict[str, Any]]):
                         submission.note_left_running()
                     raise
                 except ViduNoCreationError as error:
-                    raise with_what_a_clear_does(error, remembered=self.operator.is_remembered(context)) from None
+                    raise with_what_a_clear_does(error, remembered=self.is_remembered(context)) from None
                 return self._finish(context, client, submission, task)
         except ViduError as error:
-            metrics.failed(error, self.operator.model)
+            metrics.failed(error, self._model)
             if isinstance(error, ViduInputError):
                 error.task_id = error.task_id or task_id
                 error.advice = _input_advice_after_submission()
@@ -172,6 +189,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             context,
             client,
             self._policies(),
+            endpoint=self.endpoint,
             resumed=resumed,
             is_delivered=self._is_delivered,
             sleep=self._sleep_unless_killed,
@@ -185,21 +203,22 @@ class SingleExecution(Execution[dict[str, Any]]):
 
     def _wire(self, map_index: int | None) -> dict[str, Any]:
         """Check what has to be right before anything is paid for, and return the request."""
-        require("images", self.operator.images)
+        fields = self._fields
+        for name in self.endpoint.required:
+            require(name, fields[name])
         self._check_time_to_wait()
         if self.operator.output_path is not None and self.operator.wait_for_completion:
-            self._wanted(self.operator.output_path).check(model=self.operator.model)
+            self._wanted(self.operator.output_path).check(model=self._model)
             if (map_index or 0) > 0:
                 self._check_own_name()
-        fields = {name: getattr(self.operator, name) for name in REQUEST_FIELDS}
-        return wire_of(fields, self.operator.extra_params, self.log)
+        return wire_of(fields, self.operator.extra_params, self.log, endpoint=self.endpoint)
 
     def _check_settings(self) -> None:
         super()._check_settings()
         if (
             self.operator.land_watermarked
             and self.operator.output_path
-            and not (self.operator.watermark or self.operator.extra_params)
+            and not (getattr(self.operator, "watermark", None) or self.operator.extra_params)
         ):
             raise ViduInputError("land_watermarked needs watermark=True: else Vidu makes no watermarked copy.")
         if isinstance(self.operator.extra_params, str):
@@ -217,7 +236,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             return
         written = dag.task_dict[self.operator.task_id]
         given = getattr(written, "partial_kwargs", None) or vars(written)
-        if is_shared(given.get("output_path"), given.get("file_name")):
+        if is_shared(given.get("output_path"), given.get("file_name"), self.endpoint.produces):
             place = (
                 f"file_name {self.operator.file_name!r} in {self.operator.output_path}"
                 if self.operator.file_name
@@ -234,7 +253,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         if self.operator.deferrable or not self.operator.wait_for_completion or self.operator.execution_timeout is None:
             return
         seconds = self.operator.execution_timeout.total_seconds()
-        model = MODELS.get(str(self.operator.model).strip())
+        model = self.endpoint.models.get(str(self._model).strip())
         if model and seconds < model.typical:
             self.log.warning(
                 "execution_timeout is %.0f s and %s usually takes about %.0f s: this try may end before the video is "
@@ -267,7 +286,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             task = video_of(client, task, sleep=sleep)
         except ViduNoCreationError as error:
             # The record stays as it is: the video may exist, and a clear must not pay for another one.
-            raise with_what_a_clear_does(error, remembered=self.operator.is_remembered(context)) from None
+            raise with_what_a_clear_does(error, remembered=self.is_remembered(context)) from None
         try:
             files = (
                 land_all(client, task, self._wanted(self.operator.output_path), log=self.log)
@@ -286,7 +305,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         seconds = seconds_of(task, submission.record.attempted_at if submission.record else None, time.time())
         self.log.info("%s", ended_line(task, seconds, files))
         metrics.completed(task.model, task.credits, seconds)
-        return hand_over(self.operator, context, task, files, images=self.operator.images)
+        return hand_over(self.operator, context, task, files, sources=self._sources)
 
     def _at_the_deadline(self, client: ViduClient, submission: Submission, error: ViduError) -> ViduError:
         if self.operator.cancel_on_timeout and error.task_id and cancelled(client, error.task_id, self.log):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_vidu.api.account import Account
-    from airflow_provider_vidu.api.img2video import Img2VideoRequest
+    from airflow_provider_vidu.api.registry import Endpoint
+    from airflow_provider_vidu.api.request import ViduRequest
     from airflow_provider_vidu.api.tasks import Credits, ViduTask
     from airflow_provider_vidu.client import AsyncViduClient, ViduClient
     from airflow_provider_vidu.submission.driver import Submission
@@ -140,7 +142,11 @@ class ViduHook(BaseHook):
         return AsyncViduClient(await self.aget_account())
 
     def submit(
-        self, request: Img2VideoRequest | Mapping[str, Any], *, extra_params: Mapping[str, Any] | None = None
+        self,
+        request: ViduRequest | Mapping[str, Any],
+        *,
+        extra_params: Mapping[str, Any] | None = None,
+        endpoint: str = "img2video",
     ) -> ViduTask:
         """
         Submit, **unprotected**: whoever loses the returned id, or calls this again on a retry, pays again.
@@ -150,26 +156,34 @@ class ViduHook(BaseHook):
         :param request: a request, or its fields by their API names (``images`` may be a path or an
             ``ObjectStoragePath`` URL).
         :param extra_params: merged into the request last, unchecked.
+        :param endpoint: the last part of the create path.
         :return: the created task.
         :raises ViduInputError: a field is outside what Vidu accepts; nothing was sent.
         :raises ViduSubmissionInDoubtError: the reply was lost; it may have been created.
         """
-        return self.get_conn().submit(_wire(request, extra_params, self.log))
+        to = _endpoint_of(endpoint, request)
+        return self.get_conn().submit(_wire(request, extra_params, self.log, to), endpoint=to.name)
 
     async def asubmit(
-        self, request: Img2VideoRequest | Mapping[str, Any], *, extra_params: Mapping[str, Any] | None = None
+        self,
+        request: ViduRequest | Mapping[str, Any],
+        *,
+        extra_params: Mapping[str, Any] | None = None,
+        endpoint: str = "img2video",
     ) -> ViduTask:
         """See :meth:`submit`."""
-        wire = await asyncio.to_thread(_wire, request, extra_params, self.log)
+        to = _endpoint_of(endpoint, request)
+        wire = await asyncio.to_thread(_wire, request, extra_params, self.log, to)
         async with await self.aget_conn() as client:
-            return await client.submit(wire)
+            return await client.submit(wire, endpoint=to.name)
 
     def submit_once(
         self,
         context: Any,
-        request: Img2VideoRequest | Mapping[str, Any],
+        request: ViduRequest | Mapping[str, Any],
         *,
         extra_params: Mapping[str, Any] | None = None,
+        endpoint: str = "img2video",
         key: str | None = None,
         on_unknown: str = "fail",
         on_input_change: str = "fail",
@@ -190,6 +204,7 @@ class ViduHook(BaseHook):
         :param context: of the running task (``get_current_context()``).
         :param request: as in :meth:`submit`.
         :param extra_params: merged into the request last, unchecked.
+        :param endpoint: the last part of the create path.
         :param key: where the record is kept; a task that submits several times needs one key for each.
         :param on_unknown: ``fail`` or ``resubmit``, when nobody can tell whether an earlier attempt was accepted.
         :param on_input_change: ``fail`` or ``resubmit``, when a retry asks for something else.
@@ -209,6 +224,7 @@ class ViduHook(BaseHook):
         from airflow_provider_vidu.submission.tries import Policies
 
         try:
+            to = _endpoint_of(endpoint, request)
             submission = Submission.of(
                 context,
                 self.get_conn(),
@@ -217,17 +233,19 @@ class ViduHook(BaseHook):
                     on_input_change=on_input_change,
                     limits=CreditLimits(max_credits, min_remaining_credits),
                 ),
+                endpoint=to,
                 key=key or STORE_KEY,
                 clock=clock,
                 sleep=sleep,
                 log=self.log,
             )
-            picture = request.get("images") if isinstance(request, Mapping) else request.images
-            task = submission.submit(lambda: _wire(request, extra_params, self.log), picture=picture)
+            sources = to.sources(request if isinstance(request, Mapping) else request.wire())
+            wire = partial(_wire, request, extra_params, self.log, to)
+            task = submission.submit(wire, picture=next(iter(sources), None))
         except ViduError as error:
             raise_for_airflow(error)
         self._submissions[task.task_id] = submission
-        report(self, picture, ())
+        report(self, sources, ())
         return task
 
     def note_returned(self, task: ViduTask | str) -> None:
@@ -242,9 +260,7 @@ class ViduHook(BaseHook):
         if submission is not None:
             submission.note_returned()
 
-    async def asubmit_once(
-        self, context: Any, request: Img2VideoRequest | Mapping[str, Any], **options: Any
-    ) -> ViduTask:
+    async def asubmit_once(self, context: Any, request: ViduRequest | Mapping[str, Any], **options: Any) -> ViduTask:
         """See :meth:`submit_once`; runs in a thread, since the state store has no asynchronous form."""
         return await asyncio.to_thread(self.submit_once, context, request, **options)
 
@@ -425,9 +441,20 @@ class ViduHook(BaseHook):
 _warned: set[tuple[str, str]] = set()
 
 
+def _endpoint_of(name: str, request: ViduRequest | Mapping[str, Any]) -> Endpoint:
+    """Return an endpoint, and refuse a request that was built for another one."""
+    from airflow_provider_vidu.api.errors import ViduInputError
+    from airflow_provider_vidu.api.registry import endpoint_of
+
+    endpoint = endpoint_of(name)
+    if not isinstance(request, (Mapping, endpoint.request)):
+        raise ViduInputError(f"{type(request).__name__} is not a request of {name}: pass its endpoint, too.")
+    return endpoint
+
+
 def _wire(
-    request: Img2VideoRequest | Mapping[str, Any], extra_params: Mapping[str, Any] | None, log: Any
+    request: ViduRequest | Mapping[str, Any], extra_params: Mapping[str, Any] | None, log: Any, endpoint: Endpoint
 ) -> dict[str, Any]:
     from airflow_provider_vidu.images import wire_of
 
-    return wire_of(request if isinstance(request, Mapping) else request.wire(), extra_params, log)
+    return wire_of(request if isinstance(request, Mapping) else request.wire(), extra_params, log, endpoint=endpoint)

@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_vidu.api.errors import ViduInputError, ViduLandingError
+from airflow_provider_vidu.api.registry import MP4, Produces
 from airflow_provider_vidu.images import local_path
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ NAME_FIELDS = ("task_id", "creation_id", "model", "index")
 #: The name of a video in a folder, without its suffix, unless the author says otherwise.
 DEFAULT_FILE_NAME = "{task_id}"
 
-_VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v"})
 _PICTURE_SUFFIXES = {".png": ".png", ".webp": ".webp"}
 # Stores that publish an object whole or not at all, and whose paths begin with a bucket or container.
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "wasb", "wasbs", "oss"})
@@ -66,6 +66,7 @@ class Wanted:
     :param cover: the still picture too.
     :param watermarked: the watermarked copy too, where the task has one.
     :param index: the number of a batch's request, for the template; None = there is none to name.
+    :param produces: what kind of file the task delivers.
     """
 
     destination: str
@@ -73,6 +74,7 @@ class Wanted:
     cover: bool = False
     watermarked: bool = False
     index: int | None = None
+    produces: Produces = MP4
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -91,9 +93,9 @@ class Wanted:
         values = {**named_by, "model": model or "model"}
         if self.index is not None:
             values["index"] = self.index
-        name = file_name_of(self.file_name or DEFAULT_FILE_NAME, values)
-        check_destination(self.destination, named, name=name)
-        target = video_path(self.destination, name)
+        name = file_name_of(self.file_name or DEFAULT_FILE_NAME, values, self.produces)
+        check_destination(self.destination, named, name=name, produces=self.produces)
+        target = video_path(self.destination, name, self.produces)
         for path in (target, *(_beside(target, kind) for kind in self.kinds if kind != VIDEO)):
             check_lengths(path, named)
         if (local := local_path(target)) is not None and local.is_dir():
@@ -107,7 +109,7 @@ class Wanted:
         """
         named = _fields_of(self.file_name or DEFAULT_FILE_NAME)
         is_unnamed = ("model" in named and not task.model) or ("creation_id" in named and not task.creations)
-        if _is_folder(self.destination) and is_unnamed:
+        if _is_folder(self.destination, self.produces) and is_unnamed:
             return None
         return is_file_there(self.path(task))
 
@@ -127,7 +129,8 @@ class Wanted:
         }
         if self.index is not None:
             values["index"] = self.index
-        video = video_path(self.destination, file_name_of(self.file_name or DEFAULT_FILE_NAME, values))
+        name = file_name_of(self.file_name or DEFAULT_FILE_NAME, values, self.produces)
+        video = video_path(self.destination, name, self.produces)
         if kind == VIDEO:
             return video
         if kind == WATERMARKED:
@@ -141,13 +144,14 @@ def _beside(video: str, kind: str, suffix: str | None = None) -> str:
     return f"{stem}-{kind}{suffix or own}"
 
 
-def file_name_of(template: str, values: Mapping[str, Any]) -> str:
+def file_name_of(template: str, values: Mapping[str, Any], produces: Produces = MP4) -> str:
     """
     Return a file's name within the destination's folder, without its suffix.
 
     :param template: for example ``{model}/{task_id}`` or ``{index:05d}``; a suffix ``.mp4`` may be given. It may name
         subfolders, but what is filled in cannot: characters other than letters, digits and ``._=+-`` become ``_``.
     :param values: of the fields ``task_id``, ``creation_id``, ``model`` and ``index`` (of a batch's request).
+    :param produces: what kind of file it is.
     :raises ViduInputError: another field, or a way out of the folder.
     """
     safe = {name: value if isinstance(value, int) else _safe(value) for name, value in values.items()}
@@ -163,7 +167,7 @@ def file_name_of(template: str, values: Mapping[str, Any]) -> str:
         raise
     except (ValueError, KeyError, IndexError) as error:
         raise ViduInputError(f"file_name {template!r} is not a template ({error}).") from None
-    if PurePosixPath(name).suffix.lower() in _VIDEO_SUFFIXES:
+    if PurePosixPath(name).suffix.lower() in produces.suffixes:
         name = name[: -len(PurePosixPath(name).suffix)]
     parts = name.split("/")
     if any(not part.strip() or part.startswith(".") for part in parts) or re.search(r"[\\\x00-\x1f:*?\"<>|]", name):
@@ -183,15 +187,16 @@ def _safe(value: str) -> str:
     return re.sub(r"^\.+", lambda dots: "_" * len(dots[0]), _UNSAFE.sub("_", value)) or "_"
 
 
-def video_path(destination: str, name: str) -> str:
+def video_path(destination: str, name: str, produces: Produces = MP4) -> str:
     """
-    Return the path of a video.
+    Return the path of a video, or of what else a task delivers.
 
     :param destination: see :class:`Wanted`.
     :param name: of the file inside a folder, without suffix.
+    :param produces: what kind of file it is.
     """
     text = os.fspath(destination).strip()
-    return f"{text.rstrip('/')}/{name}.mp4" if _is_folder(text) else text
+    return f"{text.rstrip('/')}/{name}{produces.suffixes[0]}" if _is_folder(text, produces) else text
 
 
 def check_lengths(target: str, named: str = "output_path") -> None:
@@ -219,16 +224,17 @@ def check_lengths(target: str, named: str = "output_path") -> None:
             )
 
 
-def is_shared(destination: Any, file_name: Any) -> bool:
+def is_shared(destination: Any, file_name: Any, produces: Produces = MP4) -> bool:
     """
     Check whether every mapped instance would land at one path, so that all videos but one would be lost.
 
     :param destination: as the DAG's author wrote it, not rendered: a template may differ from instance to instance.
     :param file_name: the same.
+    :param produces: what kind of file it is.
     """
     if not isinstance(destination, str) or _is_template(destination):
         return False
-    if not _is_folder(destination):
+    if not _is_folder(destination, produces):
         return True
     if not isinstance(file_name, str) or _is_template(file_name):
         return False
@@ -248,7 +254,9 @@ def _is_object_url(target: str) -> bool:
     return urlsplit(target).scheme.lower() in _OBJECT_STORES
 
 
-def check_destination(destination: Any, named: str = "output_path", *, name: str = "video") -> None:
+def check_destination(
+    destination: Any, named: str = "output_path", *, name: str = "video", produces: Produces = MP4
+) -> None:
     """
     Refuse a destination that cannot be written to, before anything is paid for.
 
@@ -257,12 +265,13 @@ def check_destination(destination: Any, named: str = "output_path", *, name: str
     :param destination: see :class:`Wanted`.
     :param named: the parameter, for the message.
     :param name: of the video in a folder; it may name subfolders.
+    :param produces: what kind of file it is.
     :raises ViduInputError: not a path or URL, of a file system that no installed provider brings, below a file or an
         unwritable folder of this machine, or in a bucket that does not exist.
     """
     if not isinstance(destination, (str, os.PathLike)) or not os.fspath(destination).strip():
         raise ViduInputError(f"{named} must be a path or a URL, got {destination!r}.")
-    target = video_path(os.fspath(destination), name)
+    target = video_path(os.fspath(destination), name, produces)
     if target.startswith("file:/") and not target.startswith("file://"):
         raise ViduInputError(f"{named} {destination} is neither a path nor a URL: write file://{target[5:]}")
     try:
@@ -446,9 +455,9 @@ def _mode_of_new_files(folder: Path) -> int:
         probe.unlink()
 
 
-def _is_folder(destination: str) -> bool:
+def _is_folder(destination: str, produces: Produces) -> bool:
     text = os.fspath(destination).strip()
-    return text.endswith("/") or Path(text.rsplit("/", 1)[-1]).suffix.lower() not in _VIDEO_SUFFIXES
+    return text.endswith("/") or Path(text.rsplit("/", 1)[-1]).suffix.lower() not in produces.suffixes
 
 
 def _is_object_store(store: Any) -> bool:

@@ -29,6 +29,7 @@ from airflow_provider_vidu.api.errors import (
     ViduLandingError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.registry import MP4, Produces
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.images import local_path
 from airflow_provider_vidu.landing.destinations import (
@@ -41,7 +42,7 @@ from airflow_provider_vidu.landing.destinations import (
     put_file,
     size_of,
 )
-from airflow_provider_vidu.landing.mp4 import BrokenOff, VideoFacts, check_whole, is_mp4, video_facts
+from airflow_provider_vidu.landing.mp4 import BrokenOff, VideoFacts, check_whole, video_facts
 from airflow_provider_vidu.landing.transfer import Transfer, announced
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def land(
     """
     wanted = Wanted(wanted) if isinstance(wanted, str) else wanted
     target = wanted.path(task, kind)
-    links = _Links(client, task, kind, look)
+    links = _Links(client, task, kind, look, wanted.produces)
     try:
         landed = _standing(links, target) or _fetched(links, target, sleep, log)
     except (ViduConfigurationError, ViduInputError):
@@ -160,11 +161,19 @@ _WORDS = {VIDEO: "video", COVER: "cover picture", WATERMARKED: "watermarked copy
 class _Links:
     """The links of one file, each used once: what broke off may have expired."""
 
-    def __init__(self, client: ViduClient, task: ViduTask, kind: str, look: Callable[[], ViduTask] | None) -> None:
+    def __init__(
+        self,
+        client: ViduClient,
+        task: ViduTask,
+        kind: str,
+        look: Callable[[], ViduTask] | None,
+        produces: Produces,
+    ) -> None:
         self.account = client.account
         #: Filled by the calls that read the links.
         self.api_addresses = client.addresses
         self.kind = kind
+        self.produces = produces
         self._look = look or (lambda: client.get_task(task.task_id))
         self._task = task
         # Where this client has not called the API, it does not know yet by which address that is reached.
@@ -199,7 +208,7 @@ def _standing(links: _Links, target: str) -> dict[str, Any] | None:
             found = hashed(file)
             if (found.size, found.md5) != (size, md5):
                 return None
-            facts = _facts_of(file, size, links.kind)
+            facts = _facts_of(file, size, links)
     except Exception:
         # It may be seen and not be read: then it is replaced, as whatever is not known to be the same.
         return None
@@ -221,12 +230,12 @@ def _fetched(links: _Links, target: str, sleep: Callable[[float], None], log: An
             transfer = Transfer(
                 links.account,
                 file,
-                _wrong_kind(links.kind),
+                _wrong_kind(links.kind, links.produces),
                 api_addresses=links.api_addresses,
                 to_disk=local is not None,
             )
             _received(transfer, links, file, sleep, log)
-            facts = _facts_of(file, transfer.size, links.kind)
+            facts = _facts_of(file, transfer.size, links)
             file.flush()
             if local is not None:
                 # After a rename, a power cut must not leave an empty file at the destination.
@@ -245,7 +254,7 @@ def _fetched(links: _Links, target: str, sleep: Callable[[float], None], log: An
 def _received(transfer: Transfer, links: _Links, file: Any, sleep: Callable[[float], None], log: Any) -> None:
     def attempt() -> None:
         transfer.receive(links.fresh())
-        if links.kind == COVER:
+        if links.kind == COVER or links.produces is not MP4:
             return
         file.flush()
         try:
@@ -268,17 +277,17 @@ def _received(transfer: Transfer, links: _Links, file: Any, sleep: Callable[[flo
     )(attempt)
 
 
-def _wrong_kind(kind: str) -> Callable[[bytes], str | None]:
+def _wrong_kind(kind: str, produces: Produces) -> Callable[[bytes], str | None]:
     def wrong(head: bytes) -> str | None:
         if kind == COVER:
             return None if head.startswith(_PICTURES) else f"something that is not a picture ({head[:8]!r})"
-        return None if is_mp4(head) else f"something that is not an MP4 ({head[:8]!r})"
+        return None if produces.is_start(head) else f"something that is not {produces.name} ({head[:8]!r})"
 
     return wrong
 
 
-def _facts_of(file: Any, size: int, kind: str) -> dict[str, Any]:
-    if kind != COVER:
+def _facts_of(file: Any, size: int, links: _Links) -> dict[str, Any]:
+    if links.kind != COVER and links.produces is MP4:
         return asdict(video_facts(file, size))
     from PIL import Image
 

@@ -46,15 +46,6 @@ class VideoFacts:
     fps: float | None = None
 
 
-def is_mp4(head: bytes) -> bool:
-    """
-    Tell whether a file begins as every MP4 does, with its ``ftyp`` box.
-
-    :param head: the first 8 bytes, or more.
-    """
-    return head[4:8] == b"ftyp"
-
-
 def check_whole(file: IO[bytes], size: int) -> None:
     """
     Check that an MP4 is whole, by its outermost boxes: their sizes, and that movie header and media are among them.

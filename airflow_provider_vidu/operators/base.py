@@ -1,62 +1,166 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the operators that submit share: their settings, what is checked when the DAG is parsed, the kill."""
+"""The settings that the operators which submit share, what is checked when the DAG is parsed, and their way to run."""
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator, conf
 
-from airflow_provider_vidu.operators.rendering import TextRendering, check_booleans, check_paths
-from airflow_provider_vidu.operators.resumption import ResumesAcrossReleases
+from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
+from airflow_provider_vidu.operators.resume_across_releases import ResumesAcrossReleases
+from airflow_provider_vidu.operators.templated_fields import TextRendering, check_booleans, check_paths
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_vidu.execution.common import Execution
+    from airflow_provider_vidu.execution.single import SingleExecution
+
 
 class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator):
     """
-    The base of what submits to Vidu. Has no parameters of its own: each operator names all of its.
+    The base of every operator that submits to Vidu.
 
-    An operator sets the attributes below in its ``__init__``.
+    An operator adds its own parameters, sets them in its ``__init__`` and ends that with :meth:`_check_policies`.
+    :func:`with_shared_settings` shows the parameters below as its own.
+
+    :param vidu_conn_id: the connection's id.
+    :param deferrable: wait in the triggerer, without a worker slot.
+    :param poll_interval: seconds (or a timedelta) between polls, above 0; None = the schedule decides.
+    :param timeout: seconds (or a timedelta) to wait, from the start of each try, above 0 and at most ten years; None =
+        24 hours, off-peak 49. ``execution_timeout`` bounds it too, also while deferred. At the deadline the remote task
+        is left running and the next try re-attaches to it.
+    :param durable: keep a record of the submission in Airflow's task state store (3.3+), or find it by its marker in
+        the account's list (3.0 to 3.2). False = every try submits.
+    :param on_unknown: when it cannot be determined whether an earlier attempt was accepted: ``fail``, or ``resubmit``,
+        which may pay twice.
+    :param on_input_change: when a retry's request differs from the first try's: ``fail`` or ``resubmit``.
+    :param cancel_on_kill: cancel the remote task when a user ends this one for good. Vidu refuses once it is
+        processing.
+    :param cancel_on_timeout: cancel the remote task at the deadline instead of leaving it running.
+    :param output_path: where to land the video: a file name or a folder, a local path or any ``ObjectStoragePath``
+        URL; None = nowhere, the record's links die within 24 hours. Mapped instances need a folder, or a name each.
+    :param file_name: template of the video's name in that folder, for example ``{model}/{task_id}``; fields are
+        ``task_id``, ``creation_id`` and ``model``. None = ``{task_id}``. Jinja is rendered before.
+    :param land_cover: land the still picture too, beside the video as ``<name>-cover.jpg``.
+    :param land_watermarked: land the watermarked copy too, as ``<name>-watermarked.mp4``; it needs ``watermark``.
+    :param max_credits: credits that this generation may cost, a whole number from 0; None = any. By the catalogue's
+        estimate before it is sent; by the figure of Vidu's answer after: what costs more is cancelled at once, and
+        kept, landed and warned of where Vidu refuses the cancel (a paid video is never thrown away).
+    :param min_remaining_credits: credits that the account must still have after this generation, else nothing is sent;
+        None = any number. The host must report the balance.
     """
 
-    vidu_conn_id: str
-    deferrable: bool
-    poll_interval: Any
-    timeout: Any
-    durable: bool
-    on_unknown: str
-    on_input_change: str
-    cancel_on_kill: bool
-    cancel_on_timeout: bool
-    output_path: str | None
-    file_name: str | None
-    land_cover: bool | str
-    land_watermarked: bool | str
-    max_credits: Any
-    min_remaining_credits: Any
-    #: The records that were handed over; for OpenLineage, which asks when the task is done.
+    template_fields: Sequence[str] = (
+        "vidu_conn_id",
+        "output_path",
+        "file_name",
+        "land_cover",
+        "land_watermarked",
+        "max_credits",
+        "min_remaining_credits",
+    )
+    ui_color = "#e4dcff"
+    #: The last part of the path that its requests are posted to, where they do not name their own.
+    endpoint: str
+    #: The records that were returned; for OpenLineage, which asks when the task is done.
     delivered: Sequence[Mapping[str, Any]] = ()
     wait_for_completion = True
     #: Airflow has told the worker to stop.
     killed = False
 
-    def __init__(self, **kwargs: Any) -> None:
-        # Without one of its own, Airflow takes the base class's for that of a subclass, whose default of None would
-        # replace the inlets and outlets of mapped tasks.
+    def __init__(
+        self,
+        *,
+        vidu_conn_id: str = "vidu_default",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: timedelta | float | None = None,
+        timeout: timedelta | float | None = None,
+        durable: bool = True,
+        on_unknown: str = "fail",
+        on_input_change: str = "fail",
+        cancel_on_kill: bool = True,
+        cancel_on_timeout: bool = False,
+        output_path: str | None = None,
+        file_name: str | None = None,
+        land_cover: bool | str = False,
+        land_watermarked: bool | str = False,
+        max_credits: int | str | None = None,
+        min_remaining_credits: int | str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.vidu_conn_id = vidu_conn_id
+        self.deferrable = deferrable
+        self.poll_interval: Any = poll_interval
+        self.timeout: Any = timeout
+        self.durable = durable
+        self.on_unknown = on_unknown
+        self.on_input_change = on_input_change
+        self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_timeout = cancel_on_timeout
+        self.output_path = output_path
+        self.file_name = file_name
+        self.land_cover = land_cover
+        self.land_watermarked = land_watermarked
+        self.max_credits = max_credits
+        self.min_remaining_credits = min_remaining_credits
+
+    def execute(self, context: Context) -> Any:
+        """
+        Submit or re-attach, then wait as asked.
+
+        :param context: Airflow's.
+        :return: see the class.
+        :raises AirflowFailException: a retry would fail in the same way, or pay again.
+        :raises ViduError: a retry may succeed.
+        """
+        return self._execution().run(context)
+
+    def execute_again(
+        self,
+        context: Context,
+        event: Any = None,
+        resumed: Mapping[str, Any] | None = None,
+        try_number: int | None = None,
+        travelled: dict[str, Any] | None = None,
+    ) -> Any:
+        """
+        Go on where :meth:`execute` has left the worker, because Vidu's queue was full or its list not yet settled.
+
+        :param context: Airflow's.
+        :param event: of the timer; unused.
+        :param resumed: what the try took with it, see ``submission.tries.Resumed``.
+        :param try_number: of the try that has left.
+        :param travelled: what is remembered of a batch's items, below Airflow 3.3.
+        :return: see the class.
+        """
+        return self._execution().run_again(context, resumed, try_number, travelled)
 
     def on_kill(self) -> None:
         """Note that the worker is to stop. Airflow calls this for timeouts and shutdowns too; the wait decides."""
         self.killed = True
 
     def is_remembered(self, context: Context) -> bool:
-        from airflow_provider_vidu.compat import state_store
+        return self._execution().is_remembered(context)
 
-        return self.durable and state_store(context) is not None
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """
+        Report to OpenLineage what was made of what; see ``lineage.openlineage_facets``.
+
+        :param task_instance: Airflow's.
+        """
+        return self._execution().openlineage_facets()
+
+    def _execution(self) -> Execution[Any]:
+        """Return what runs this operator. Only here, and only on a worker, is anything heavy imported."""
+        raise NotImplementedError
 
     def _check_policies(self) -> None:
         """What is known at parse time, and never rendered."""
@@ -67,3 +171,92 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
         switches = ("wait_for_completion", "deferrable", "durable", "cancel_on_kill", "cancel_on_timeout")
         check_booleans(**{name: getattr(self, name) for name in switches})
         check_paths(self, *self.template_fields)
+
+
+class ViduSingleOperator(ViduSubmittingOperator):
+    """
+    The base of the operators that submit one request.
+
+    :param extra_params: merged into the request last, unchecked: for what is newer than this release.
+    :param wait_for_completion: False = return right after submitting.
+    """
+
+    template_fields: Sequence[str] = ("extra_params", *ViduSubmittingOperator.template_fields)
+    operator_extra_links = (ViduTaskLink(), ViduVideoLink())
+    #: The operator's parameters that are fields of the request, by their API names.
+    request_fields: Sequence[str] = ()
+
+    def __init__(
+        self,
+        *,
+        extra_params: Mapping[str, Any] | str | None = None,
+        wait_for_completion: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.extra_params: Any = extra_params
+        self.wait_for_completion = wait_for_completion
+
+    def execute_complete(
+        self,
+        context: Context,
+        event: Mapping[str, Any] | None = None,
+        task_id: str | None = None,
+        known: Mapping[str, Any] | None = None,
+        hints: Mapping[str, Any] | None = None,
+        end_time: float | None = None,
+        try_number: int | None = None,
+    ) -> dict[str, Any]:
+        """
+        Take the result on a worker, once the trigger has seen the end. Safe to run twice with the same event.
+
+        :param context: Airflow's.
+        :param event: of the trigger; a hint only, the task is queried again.
+        :param task_id: Vidu's id, as it was when the wait began.
+        :param known: the task record as it was when the wait began.
+        :param hints: for a wait that has to go on.
+        :param end_time: the deadline, epoch seconds.
+        :param try_number: of the try that has deferred.
+        :return: the task record.
+        """
+        return self._execution().complete(context, event, task_id, known, hints, end_time, try_number)
+
+    def _execution(self) -> SingleExecution:
+        from airflow_provider_vidu.execution.single import SingleExecution
+
+        return SingleExecution(self)
+
+
+Operator = TypeVar("Operator", bound=ViduSubmittingOperator)
+
+# A field of a docstring, with the indented lines that continue it.
+_PARAMETER = re.compile(r"^:param (\w+):.*?(?=^:|\Z)", re.MULTILINE | re.DOTALL)
+
+
+def with_shared_settings(operator: type[Operator]) -> type[Operator]:
+    """
+    Show the parameters of an operator's bases in its signature and docstring, for references and interactive help.
+
+    Airflow itself walks the bases. What the operator documents itself takes precedence.
+    """
+    init = vars(operator)["__init__"]
+    bases = [base for base in operator.__mro__ if issubclass(base, ViduSubmittingOperator) and "__init__" in vars(base)]
+    shown: dict[str, inspect.Parameter] = {}
+    documented: dict[str, str] = {}
+    for base in bases:
+        for name, parameter in inspect.signature(vars(base)["__init__"]).parameters.items():
+            shown.setdefault(name, parameter)
+        for found in _PARAMETER.finditer(_doc(base)):
+            documented.setdefault(found[1], found[0])
+    # The sort is stable: it only moves **kwargs to the end.
+    init.__signature__ = inspect.Signature(sorted(shown.values(), key=lambda parameter: parameter.kind))
+    own = _doc(operator)
+    missing = [text.rstrip() for name, text in documented.items() if f":param {name}:" not in own]
+    if own:
+        head, mark, tail = own.partition("\n:return:")
+        operator.__doc__ = "\n".join([head, *missing]) + mark + tail
+    return operator
+
+
+def _doc(operator: type[Any]) -> str:
+    return inspect.cleandoc(operator.__doc__ or "")

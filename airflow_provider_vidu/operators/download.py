@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
-from airflow_provider_vidu.operators.rendering import TextRendering, check_paths
+from airflow_provider_vidu.operators.templated_fields import TextRendering, check_paths
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_vidu.execution.download import DownloadExecution
 
 
 class ViduDownloadOperator(TextRendering, BaseOperator):
@@ -53,7 +55,7 @@ class ViduDownloadOperator(TextRendering, BaseOperator):
     )
     operator_extra_links = (ViduTaskLink(), ViduVideoLink())
     ui_color = "#d9f0e6"
-    #: The record that was handed over; for OpenLineage, which asks when the task is done.
+    #: The record that was returned; for OpenLineage, which asks when the task is done.
     delivered: Sequence[Mapping[str, Any]] = ()
 
     def __init__(
@@ -83,54 +85,17 @@ class ViduDownloadOperator(TextRendering, BaseOperator):
         :param context: Airflow's.
         :return: the task record.
         """
-        from airflow.providers.common.compat.sdk import AirflowSkipException
-
-        from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
-        from airflow_provider_vidu.api.fields import as_text, given, record_of_text, require, switched
-        from airflow_provider_vidu.exceptions import raise_for_airflow
-        from airflow_provider_vidu.hooks.vidu import ViduHook
-        from airflow_provider_vidu.landing.destinations import Wanted
-        from airflow_provider_vidu.landing.land import land_all
-        from airflow_provider_vidu.reporting.lineage import hand_over, show
-        from airflow_provider_vidu.waiting.wait import for_other_task, given_task, video_of
-
-        try:
-            vidu_task = record_of_text(require("vidu_task", self.vidu_task))
-            if isinstance(vidu_task, Mapping) and vidu_task.get("error"):
-                # A request of a batch that has no video: a task mapped over its records is to land the others.
-                raise AirflowSkipException(f"There is no video to land: {vidu_task['error']}")
-            known = given_task(vidu_task)
-            wanted = Wanted(
-                as_text(require("destination", self.destination)),
-                as_text(self.file_name) or None,
-                switched("land_cover", given(self.land_cover)),
-                switched("land_watermarked", given(self.land_watermarked)),
-            )
-            wanted.check("destination")
-            with ViduHook(self.vidu_conn_id).get_conn() as client:
-                task = video_of(client, known)
-                show(self, task)
-                files = land_all(client, task, wanted, log=self.log)
-                return hand_over(self, context, task, files)
-        except ViduStillRunningError as error:
-            raise_for_airflow(
-                ViduStillRunningError(
-                    "There is no video to land yet: the task has not ended.",
-                    advice="Put a ViduTaskSensor before this task. A retry looks again; nothing is submitted.",
-                    task_id=error.task_id,
-                    state=error.state,
-                    credits=error.credits,
-                )
-            )
-        except ViduError as error:
-            raise_for_airflow(for_other_task(error))
+        return self._execution().run(context)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """
-        Tell OpenLineage what was landed; see ``lineage.openlineage_facets``.
+        Report to OpenLineage what was landed; see ``lineage.openlineage_facets``.
 
         :param task_instance: Airflow's.
         """
-        from airflow_provider_vidu.reporting.lineage import openlineage_facets
+        return self._execution().openlineage_facets()
 
-        return openlineage_facets((), self.delivered)
+    def _execution(self) -> DownloadExecution:
+        from airflow_provider_vidu.execution.download import DownloadExecution
+
+        return DownloadExecution(self)

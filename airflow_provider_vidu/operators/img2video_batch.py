@@ -5,12 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import conf
-
-from airflow_provider_vidu.operators.base import ViduSubmittingOperator
+from airflow_provider_vidu.operators.base import ViduSubmittingOperator, with_shared_settings
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_MAX_IN_FLIGHT = 10
 
 
+@with_shared_settings
 class Img2VideoBatchOperator(ViduSubmittingOperator):
     """
     Generates a video from each of many images, in one task instance: one submission run, one trigger, one resume.
@@ -33,7 +31,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
     Airflow 3.3, which has no task state store, retries do the same on hosts that have a task list, but a clear pays
     for every request again.
 
-    .. seealso:: Vidu's image-to-video page, ``POST /ent/v2/img2video``.
+    .. seealso:: Vidu's image-to-video page, ``POST /ent/v2/img2video``; the base
+        :class:`~airflow_provider_vidu.operators.base.ViduSubmittingOperator` for settings that are not named here.
 
     :param requests: a list of dicts, each with Vidu's fields by their API names as
         :class:`~airflow_provider_vidu.operators.img2video.Img2VideoOperator` takes them (``images``, ``prompt``,
@@ -42,7 +41,6 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         them, in UTF-8; relative ``images`` in a file are relative to the file. Also another task's output. At least
         one; 10 000 have been run.
     :param defaults: fields for all requests; a request's own win, and None in a request takes the default away.
-    :param vidu_conn_id: the connection's id.
     :param max_in_flight: submissions that are out at once, 1 to 100, default 10. It has nothing to do with how many
         tasks Vidu renders at once: the others queue there. A 429 slows all of them down.
     :param item_retries: how often a request is submitted again within one try after its task has failed, unbilled, for
@@ -58,7 +56,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         catalogue estimates at more fails the batch before anything is sent. Where Vidu's answer asks for more, that
         task is cancelled and nothing more is submitted; if Vidu refuses the cancel, it is kept and landed.
     :param min_remaining_credits: credits that the account must still have after all that is to be submitted now, by the
-        catalogue's estimates, else nothing is sent; None = any number. The host must tell the balance.
+        catalogue's estimates, else nothing is sent; None = any number. The host must report the balance.
     :param manifest_path: where all records are written as JSON Lines, also when the batch fails; a local path or any
         ``ObjectStoragePath`` URL of a file; None = nowhere.
     :param output_path: where the videos are landed: a folder, a local path or any ``ObjectStoragePath`` URL; None =
@@ -66,17 +64,14 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
     :param file_name: template of the videos' names in that folder, with ``{task_id}``, ``{creation_id}`` or ``{index}``
         (the request's place, from 0; ``{index:05d}``) in it, else they would overwrite each other; ``{model}`` too.
         None = ``{task_id}``.
-    :param land_cover: land each still picture too, as ``<name>-cover.jpg``.
     :param land_watermarked: land each watermarked copy too, as ``<name>-watermarked.mp4``.
-    :param deferrable: wait in the triggerer, without a worker slot.
-    :param poll_interval: seconds (or a timedelta) between looks, above 0; None = the schedule decides.
-    :param timeout: seconds (or a timedelta) to wait, from the begin of each try, above 0 and at most ten years; None =
+    :param timeout: seconds (or a timedelta) to wait, from the start of each try, above 0 and at most ten years; None =
         24 hours, with an off-peak request 49. ``execution_timeout`` bounds it too. At the deadline the tasks are left
         running, and the next try re-attaches to them.
     :param durable: as in ``Img2VideoOperator``; with False every try pays for every request again, so a failed item is
         no reason for one.
     :param on_unknown: as in ``Img2VideoOperator``, for each request.
-    :param on_input_change: when a retry does not ask any more for something that was submitted: ``fail`` or
+    :param on_input_change: when a retry no longer asks for something that was submitted: ``fail`` or
         ``resubmit``. Requests are known by their content: new ones, or another order, are no change. A link that may
         be a new signature of a paid picture, or another picture, fails after a clear too, unless this is ``resubmit``.
     :param cancel_on_kill: cancel what Vidu still lets go when a user ends this task for good, for as long as Airflow
@@ -101,58 +96,28 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         "min_remaining_credits",
     )
     template_fields_renderers = {"requests": "json", "defaults": "json"}
-    ui_color = "#e4dcff"
+    endpoint = "img2video"
 
     def __init__(
         self,
         *,
         requests: Any,
         defaults: Mapping[str, Any] | str | None = None,
-        vidu_conn_id: str = "vidu_default",
         max_in_flight: int = DEFAULT_MAX_IN_FLIGHT,
         item_retries: int = 1,
         on_failure: str = "fail",
         credit_budget: int | str | None = None,
         manifest_path: str | None = None,
-        output_path: str | None = None,
-        file_name: str | None = None,
-        land_cover: bool | str = False,
-        land_watermarked: bool | str = False,
-        max_credits: int | str | None = None,
-        min_remaining_credits: int | str | None = None,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: timedelta | float | None = None,
-        timeout: timedelta | float | None = None,
-        durable: bool = True,
-        on_unknown: str = "fail",
-        on_input_change: str = "fail",
-        cancel_on_kill: bool = True,
-        cancel_on_timeout: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.requests = requests
         self.defaults = defaults
-        self.vidu_conn_id = vidu_conn_id
         self.max_in_flight = max_in_flight
         self.item_retries = item_retries
         self.on_failure = on_failure
         self.credit_budget = credit_budget
         self.manifest_path = manifest_path
-        self.output_path = output_path
-        self.file_name = file_name
-        self.land_cover = land_cover
-        self.land_watermarked = land_watermarked
-        self.max_credits = max_credits
-        self.min_remaining_credits = min_remaining_credits
-        self.deferrable = deferrable
-        self.poll_interval: Any = poll_interval
-        self.timeout: Any = timeout
-        self.durable = durable
-        self.on_unknown = on_unknown
-        self.on_input_change = on_input_change
-        self.cancel_on_kill = cancel_on_kill
-        self.cancel_on_timeout = cancel_on_timeout
         self._check_policies()
         if on_failure not in {"fail", "partial", "skip"}:
             raise ValueError(f"on_failure must be 'fail', 'partial' or 'skip', got {on_failure!r}.")
@@ -160,38 +125,6 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
             raise ValueError(f"max_in_flight must be 1 to 100, got {max_in_flight!r}.")
         if item_retries < 0:
             raise ValueError(f"item_retries must be at least 0, got {item_retries!r}.")
-
-    def execute(self, context: Context) -> list[dict[str, Any]]:
-        """
-        Check all, submit or re-attach, then wait as asked.
-
-        :param context: Airflow's.
-        :return: the task records, in the order of the requests.
-        :raises AirflowFailException: a retry would fail in the same way, or pay again.
-        :raises AirflowSkipException: see ``on_failure``.
-        :raises ViduError: a retry may go on with the rest.
-        """
-        return self._execution().run(context)
-
-    def execute_again(
-        self,
-        context: Context,
-        event: Any = None,
-        resumed: Mapping[str, Any] | None = None,
-        try_number: int | None = None,
-        travelled: dict[str, Any] | None = None,
-    ) -> list[dict[str, Any]]:
-        """
-        Go on where :meth:`execute` has left the worker, because Vidu's queue was full or its list not yet settled.
-
-        :param context: Airflow's.
-        :param event: of the timer; of no interest.
-        :param resumed: what the try took with it.
-        :param try_number: of the try that has left.
-        :param travelled: what is remembered of the items, below Airflow 3.3.
-        :return: the task records, in the order of the requests.
-        """
-        return self._execution().run_again(context, resumed, try_number, travelled)
 
     def execute_complete(
         self,
@@ -214,18 +147,6 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         :return: the task records, in the order of the requests.
         """
         return self._execution().complete(context, event, began, try_number, travelled, ids)
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """
-        Tell OpenLineage what was made; see ``lineage.openlineage_facets``. A file of requests names no pictures here.
-
-        :param task_instance: Airflow's.
-        """
-        from airflow_provider_vidu.reporting.lineage import openlineage_facets
-
-        rows = self.requests if isinstance(self.requests, (list, tuple)) else ()
-        pictures = [row.get("images") for row in rows if isinstance(row, Mapping)]
-        return openlineage_facets(pictures, self.delivered)
 
     def _execution(self) -> BatchExecution:
         from airflow_provider_vidu.execution.batch import BatchExecution

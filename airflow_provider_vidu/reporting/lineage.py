@@ -53,31 +53,31 @@ def _escaped(found: re.Match[str]) -> str:
     return quote(found[0], safe="")
 
 
-def asset_uris(images: Any) -> list[str]:
+def asset_uris(places: Any) -> list[str]:
     """
-    Return the URIs of pictures that have one.
+    Return the URIs of pictures, videos and sounds that have one.
 
-    :param images: as rendered: one, a list of them, or a list of such lists.
+    :param places: as rendered: one, a list of them, or a list of such lists.
     """
-    if isinstance(images, (list, tuple)):
-        return [uri for image in images for uri in asset_uris(image)]
-    uri = asset_uri(images)
+    if isinstance(places, (list, tuple)):
+        return [uri for place in places for uri in asset_uris(place)]
+    uri = asset_uri(places)
     return [] if uri is None else [uri]
 
 
-def report(operator: Any, images: Any, files: Sequence[Mapping[str, Any]]) -> None:
+def report(operator: Any, sources: Any, files: Sequence[Mapping[str, Any]]) -> None:
     """
-    Tell Airflow's lineage collector which picture became which files. Without a listener it costs nothing.
+    Tell Airflow's lineage collector what was made of what. Without a listener it costs nothing.
 
     :param operator: who did it.
-    :param images: as rendered: one, or a list.
+    :param sources: as rendered, see ``Endpoint.sources``.
     :param files: of the task record.
     """
     with _at_no_cost("Lineage is not told"):
         from airflow.providers.common.compat.sdk import get_hook_lineage_collector
 
         collector = get_hook_lineage_collector()
-        for uri in asset_uris(images)[:MAX_NAMED]:
+        for uri in asset_uris(sources)[:MAX_NAMED]:
             collector.add_input_asset(context=operator, uri=uri)
         for uri in asset_uris([file["path"] for file in files])[:MAX_NAMED]:
             collector.add_output_asset(context=operator, uri=uri)
@@ -130,7 +130,7 @@ def hand_over(
     task: ViduTask,
     files: Sequence[Mapping[str, Any]] = (),
     *,
-    images: Any = None,
+    sources: Any = (),
 ) -> dict[str, Any]:
     """
     Do what is common to all that hand one task over: links, lineage, asset events. The last thing that they do.
@@ -139,28 +139,28 @@ def hand_over(
     :param context: Airflow's.
     :param task: as last seen.
     :param files: where it was landed; none = nowhere.
-    :param images: what it was made of, as rendered; None = not known here.
+    :param sources: what it was made of, as rendered; none = not known here.
     :return: the task record.
     """
     record = task.record([dict(file) for file in files])
     operator.delivered = [record]
     show(operator, task)
-    report(operator, images, files)
+    report(operator, sources, files)
     tell_outlets(context, operator.outlets, event_extra(task, files), [record])
     return record
 
 
-def hand_over_batch(operator: Any, context: Any, images: Any, records: Sequence[Mapping[str, Any]]) -> None:
+def hand_over_batch(operator: Any, context: Any, sources: Any, records: Sequence[Mapping[str, Any]]) -> None:
     """
     Do the same for a batch. One button for thousands would lead nowhere: it has none.
 
     :param operator: the batch operator.
     :param context: Airflow's.
-    :param images: of all its requests.
+    :param sources: of all its requests.
     :param records: of all its requests.
     """
     operator.delivered = records
-    report(operator, images, [file for record in records for file in record["files"]])
+    report(operator, sources, [file for record in records for file in record["files"]])
     tell_outlets(context, operator.outlets, batch_extra(records, operator.manifest_path), records)
 
 
@@ -217,13 +217,13 @@ def batch_extra(records: Sequence[Mapping[str, Any]], manifest_path: str | None)
     }
 
 
-def openlineage_facets(images: Any, records: Sequence[Mapping[str, Any]]) -> Any:
+def openlineage_facets(sources: Any, records: Sequence[Mapping[str, Any]]) -> Any:
     """
     Return what the OpenLineage provider asks an operator for when its task is done.
 
-    :param images: as rendered.
+    :param sources: as rendered.
     :param records: task records.
-    :return: an ``OperatorLineage``: picture and files as datasets, each file with its size, and a run facet ``vidu``
+    :return: an ``OperatorLineage``: sources and files as datasets, each file with its size, and a run facet ``vidu``
         with task ids, models, seconds of video and credits; None where that provider is not installed.
     """
     try:
@@ -248,7 +248,7 @@ def openlineage_facets(images: Any, records: Sequence[Mapping[str, Any]]) -> Any
         credits: float | None
 
     every = [file for record in records for file in record["files"]]
-    inputs = [Dataset(*_dataset(uri)) for uri in asset_uris(images)[:MAX_NAMED]]
+    inputs = [Dataset(*_dataset(uri)) for uri in asset_uris(sources)[:MAX_NAMED]]
     outputs = [
         OutputDataset(
             *_dataset(uri),

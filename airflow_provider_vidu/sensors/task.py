@@ -12,8 +12,8 @@ from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnVa
 
 from airflow_provider_vidu.api.defaults import DEFAULT_OFF_PEAK_TIMEOUT
 from airflow_provider_vidu.links.task import ViduTaskLink, ViduVideoLink
-from airflow_provider_vidu.operators.rendering import TextRendering, check_booleans
-from airflow_provider_vidu.operators.resumption import ResumesAcrossReleases
+from airflow_provider_vidu.operators.resume_across_releases import ResumesAcrossReleases
+from airflow_provider_vidu.operators.templated_fields import TextRendering, check_booleans
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

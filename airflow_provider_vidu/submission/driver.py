@@ -23,7 +23,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu import compat
-from airflow_provider_vidu.api import img2video
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduError,
@@ -61,6 +60,7 @@ from airflow_provider_vidu.waiting.schedule import next_submission
 from airflow_provider_vidu.waiting.wait import cancelled, query_paid_task
 
 if TYPE_CHECKING:
+    from airflow_provider_vidu.api.registry import Endpoint
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
 
@@ -85,6 +85,7 @@ class Submission:
     :param store: what outlives a try; None = nothing does (Airflow below 3.3): the marker is derived then, and a
         later try searches the account's list before it submits.
     :param policies: what the DAG author has chosen.
+    :param endpoint: where its request is posted to, and by whose rules it is the same request.
     :param key: of the record in the store.
     :param resumed: what the try took with it when it left the worker; None = it has not.
     :param is_delivered: whether a finished task's file is where it was to be landed; None = nobody can say.
@@ -102,6 +103,7 @@ class Submission:
         store: StateStore | None,
         policies: Policies,
         *,
+        endpoint: Endpoint,
         key: str = STORE_KEY,
         resumed: Resumed | None = None,
         is_delivered: Callable[[ViduTask], bool | None] = lambda task: None,
@@ -113,6 +115,7 @@ class Submission:
         self.client = client
         self.this_try = this_try
         self.policies = policies
+        self.endpoint = endpoint
         self.key = key
         self._store = store if policies.durable else None
         self._list_memory = ListMemory(self._store, client.account)
@@ -139,7 +142,7 @@ class Submission:
         :param context: Airflow's.
         :param client: where to submit.
         :param policies: what the DAG author has chosen.
-        :param options: key, resumed, is_delivered, clock, sleep, log of the constructor.
+        :param options: endpoint, key, resumed, is_delivered, clock, sleep, log of the constructor.
         """
         note_discarded = partial(compat.note_discarded, context)
         return cls(client, Try.of(context), state_store(context), policies, note_discarded=note_discarded, **options)
@@ -178,14 +181,11 @@ class Submission:
             ) from error
         return self._record
 
-    def submit(
-        self, build: Callable[[], Mapping[str, Any]], *, endpoint: str = img2video.ENDPOINT, picture: object = None
-    ) -> ViduTask:
+    def submit(self, build: Callable[[], Mapping[str, Any]], *, picture: object = None) -> ViduTask:
         """
         Submit, or find what an earlier try has submitted.
 
         :param build: makes the request's JSON object; called after the record was read, since it reads images.
-        :param endpoint: the last part of the create path.
         :param picture: as the DAG author named it, for the log: the request may have its bytes alone.
         :return: the task, running or final; what only the create answer tells is filled in.
         :raises ViduInputError: the request cannot be built, and no earlier try has submitted.
@@ -211,7 +211,7 @@ class Submission:
             try_number=self.this_try.try_number,
             first_try=self.this_try.first_try,
             may_be_discarded=may_be_discarded,
-            fingerprint=fingerprint(wire) if wire is not None else None,
+            fingerprint=fingerprint(wire, self.endpoint) if wire is not None else None,
             has_list=self.client.account.list_path is not None,
             on_unknown=self.policies.on_unknown,
             on_input_change=self.policies.on_input_change,
@@ -234,7 +234,7 @@ class Submission:
                 if not self._attempts:
                     self._check_price(wire)
                 self._say_what_is_left_behind(known)
-                outcome = self._attempt(wire, endpoint)
+                outcome = self._attempt(wire)
                 if outcome is not None:
                     return self._within_price(outcome)
                 self._attempts += 1
@@ -322,7 +322,7 @@ class Submission:
 
     def _check_price(self, wire: Mapping[str, Any]) -> None:
         limits = self.policies.limits
-        estimate = limits.check_estimate(wire)
+        estimate = limits.check_estimate(wire, self.endpoint)
         if limits.max_credits is not None and estimate is None:
             self._log.warning("The catalogue does not know the price of this request: Vidu's answer decides.")
         if limits.min_remaining is not None:
@@ -365,7 +365,7 @@ class Submission:
         found = look_once(self.client, record, log=self._log) if record.marker else None
         return None if found is None else record.with_task(found)
 
-    def _attempt(self, wire: Mapping[str, Any], endpoint: str) -> ViduTask | None:
+    def _attempt(self, wire: Mapping[str, Any]) -> ViduTask | None:
         """Send once. Returns the task, or None where the reply was lost and the caller has to decide anew."""
         derived = self._store is None and self.policies.durable
         seal = self.this_try.seal()
@@ -376,7 +376,7 @@ class Submission:
             # The next try waits this out before it takes a submission for absent: nothing may be sent later.
             not_after = intent.not_after or intent.attempted_at
             try:
-                task = self.client.submit(sent, endpoint=endpoint, not_after=not_after)
+                task = self.client.submit(sent, endpoint=self.endpoint.name, not_after=not_after)
             except ViduSubmissionInDoubtError as error:
                 if not self.policies.durable:
                     raise
@@ -400,7 +400,7 @@ class Submission:
                     return None
             except ViduError as error:
                 self._write(replace(intent, phase=Phase.NEW), needed=False)
-                img2video.name_unknown_model(error, wire.get("model"))
+                self.endpoint.name_unknown_model(error, wire.get("model"))
                 raise
             else:
                 self._note_task(task)
@@ -418,7 +418,7 @@ class Submission:
                 phase=Phase.INTENT,
                 max_tries=self.this_try.max_tries,
                 account=self.client.account.identity,
-                fingerprint=fingerprint(wire),
+                fingerprint=fingerprint(wire, self.endpoint),
                 attempted_at=now,
                 marker=marker,
                 not_after=now + self.client.account.timeout,

@@ -12,6 +12,7 @@ from airflow_provider_vidu.api.catalog import PRICES_AS_OF, estimate_credits
 from airflow_provider_vidu.api.endpoints import is_missing_endpoint
 from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduCreditError, ViduCreditLimitError, ViduError
 from airflow_provider_vidu.api.messages import counted
+from airflow_provider_vidu.api.registry import Endpoint
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 
@@ -28,7 +29,7 @@ class CreditLimits:
     max_credits: int | None = None
     min_remaining: int | None = None
 
-    def check_estimate(self, request: Mapping[str, Any]) -> int | None:
+    def check_estimate(self, request: Mapping[str, Any], endpoint: Endpoint) -> int | None:
         """
         Refuse what would cost too much by the catalogue.
 
@@ -36,7 +37,7 @@ class CreditLimits:
         :return: the estimate; None = the catalogue does not know, and only Vidu's answer will tell.
         :raises ViduCreditLimitError: nothing was sent.
         """
-        estimate = estimate_credits(request)
+        estimate = estimate_credits(request, endpoint=endpoint.name)
         if self.max_credits is not None and estimate is not None and estimate > self.max_credits:
             raise ViduCreditLimitError(
                 f"This generation would cost about {counted(estimate, 'credit')} (prices of {PRICES_AS_OF}), and "

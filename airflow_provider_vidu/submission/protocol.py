@@ -22,8 +22,8 @@ from enum import Enum
 from typing import Any
 
 from airflow_provider_vidu.api.errors import Fate, task_error
+from airflow_provider_vidu.api.registry import Endpoint
 from airflow_provider_vidu.api.tasks import ViduTask
-from airflow_provider_vidu.images import content_identity, without_query
 
 #: The key of the record in the task state store.
 STORE_KEY = "vidu_submission"
@@ -417,22 +417,13 @@ def lost_post_ended(now: float, not_after: float, *, is_vidus_own: bool) -> floa
     return now if is_vidus_own else max(now, not_after)
 
 
-def fingerprint(wire: Mapping[str, Any]) -> dict[str, str]:
+def fingerprint(wire: Mapping[str, Any], endpoint: Endpoint) -> dict[str, str]:
     """
-    Return what makes a request the same request, a short hash a field.
-
-    Images count by their content; the query of a URL does not count, since presigned links differ at every
-    rendering; neither do payload and callback_url.
+    Return what makes a request the same request, a short hash a field; payload and callback_url do not count.
 
     :param wire: the request's JSON object, ``extra_params`` included.
     """
-    identity = {name: value for name, value in wire.items() if name not in _NOT_IN_FINGERPRINT}
-    if isinstance(identity.get("images"), list):
-        identity["images"] = [
-            content_identity(image if isinstance(image, str) else str(image)) for image in identity["images"]
-        ]
-    if isinstance(identity.get("wm_url"), str):
-        identity["wm_url"] = without_query(identity["wm_url"])
+    identity = endpoint.identity({name: value for name, value in wire.items() if name not in _NOT_IN_FINGERPRINT})
     return {name: _short_hash(json.dumps(value, sort_keys=True)) for name, value in sorted(identity.items())}
 
 

@@ -14,6 +14,7 @@ import pytest
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.endpoints import TaskPage
 from airflow_provider_vidu.api.errors import ViduNotFoundError, ViduRequestError
+from airflow_provider_vidu.api.img2video import ENDPOINT
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.submission.driver import Submission
 from airflow_provider_vidu.submission.tries import Policies, Resumed, Try
@@ -208,6 +209,7 @@ def make(vidu: Vidu, store: Store, clock: Clock) -> Any:
             this_try,
             held,
             Policies(**policies),
+            endpoint=ENDPOINT,
             key=key,
             resumed=resumed,
             is_delivered=is_delivered,

@@ -293,6 +293,8 @@ class Transport:
         self.client: Any = None
 
     def call(self, account: Account, method: str, *arguments: Any, **named: Any) -> Any:
+        if method == "submit":
+            named = {"endpoint": "img2video", **named}
         if self.name == "requests":
             with ViduClient(account, sleep=self.slept.append) as client:
                 self.client = client

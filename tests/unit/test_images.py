@@ -16,6 +16,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 import pytest
+from _support.img2video import fingerprint, read_requests, reading_of, wire_of
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io.store import _STORE_CACHE, attach
 from fsspec.implementations.memory import MemoryFileSystem
@@ -24,11 +25,10 @@ from PIL import Image
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.images import content_identity, is_remote, load_image, load_images, wire_of, without_query
+from airflow_provider_vidu.api.images import content_identity, without_query
+from airflow_provider_vidu.images import is_remote, load_image, load_images
 from airflow_provider_vidu.reporting.lineage import asset_uri
-from airflow_provider_vidu.submission.batch.identity import reading_of
-from airflow_provider_vidu.submission.batch.requests import check_requests, read_requests
-from airflow_provider_vidu.submission.protocol import fingerprint
+from airflow_provider_vidu.submission.batch.requests import check_requests
 
 LOG = logging.getLogger("test")
 

@@ -25,7 +25,6 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
 )
-from airflow_provider_vidu.api.img2video import name_unknown_model
 from airflow_provider_vidu.landing.many import SILENT
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.batch.identity import reading_of
@@ -119,7 +118,7 @@ class Flow:
     def _built(self, index: int) -> _Built:
         # Its warnings were told when it was checked.
         wire = self._batch.requests[index].wire(SILENT)
-        if self._batch.items[index].reading != reading_of(wire):
+        if self._batch.items[index].reading != reading_of(wire, self._batch.requests[index].endpoint):
             raise ViduInputError("The request, or its picture, has changed since the batch was checked.")
         return _Built(index, wire)
 
@@ -191,7 +190,7 @@ class Flow:
         sent, _ = with_marker(built.wire, f"{marker}.{self._seal}" if self._seal else marker)
         # The next try waits this out before it takes a submission for absent: nothing may be sent later.
         not_after = (item.attempted_at or 0.0) + batch.client.account.timeout
-        return await batch.client.submit(sent, not_after=not_after)
+        return await batch.client.submit(sent, endpoint=batch.requests[built.index].endpoint.name, not_after=not_after)
 
     async def _wait(self) -> None:
         batch = self._batch
@@ -262,7 +261,7 @@ class Flow:
         """Nothing was created."""
         batch = self._batch
         index = built.index
-        name_unknown_model(error, batch.requests[index].model)
+        batch.requests[index].endpoint.name_unknown_model(error, batch.requests[index].model)
         # Its marker stands nowhere at Vidu: the next attempt may have the same one.
         batch.kept.update(index, phase=Phase.NEW, attempt=batch.items[index].attempt - 1)
         if isinstance(error, ViduRateLimitError):

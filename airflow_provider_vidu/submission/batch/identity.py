@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from airflow_provider_vidu.images import without_query
+from airflow_provider_vidu.api.images import without_query
+from airflow_provider_vidu.api.registry import Endpoint
 from airflow_provider_vidu.submission.batch.records import BARE_DIGITS, EXACT_DIGITS, MAX_PARAMETERS, Reading
 from airflow_provider_vidu.submission.protocol import fingerprint
 
@@ -130,7 +131,7 @@ def signature_of(pairs: Iterable[tuple[str, str]]) -> set[str]:
     return found
 
 
-def reading_of(wire: Mapping[str, Any]) -> Reading:
+def reading_of(wire: Mapping[str, Any], endpoint: Endpoint) -> Reading:
     """
     Return what makes a request the same request.
 
@@ -139,14 +140,14 @@ def reading_of(wire: Mapping[str, Any]) -> Reading:
 
     :param wire: the request's JSON object, ``extra_params`` included.
     """
-    content = fingerprint({name: _bare(value) for name, value in wire.items()})
+    content = fingerprint({name: _bare(value) for name, value in wire.items()}, endpoint)
     queries = [
         # By name alone: the order of one that occurs twice may matter. Some encodings are not UTF-8.
         sorted(
             parse_qsl(urlsplit(url).query, keep_blank_values=True, errors="surrogateescape"), key=lambda pair: pair[0]
         )
         for name in sorted(content)
-        for url in _urls(wire[name])
+        for url in _urls(wire.get(name))
     ]
     kept = [_unsigned(query) for query in queries]
     identity, exact, bare = (_hash(content, each) for each in (kept, queries, []))

@@ -28,9 +28,9 @@ async def check_prices(batch: BatchState, new: Sequence[int]) -> None:
     estimates: list[int | None] = []
     for index in new:
         try:
-            estimates.append(limits.check_estimate(batch.requests[index].asked))
+            estimates.append(limits.check_estimate(batch.requests[index].asked, batch.requests[index].endpoint))
         except ViduCreditLimitError as error:
-            raise error.but(message=f"Item {index}: {error.message}")
+            raise error.but(message=f"Item {index}: {error.message}") from error.__cause__
     unknown = estimates.count(None)
     if unknown and limits.max_credits is not None:
         batch.log.warning("No price is known for %s: Vidu's answers decide.", counted(unknown, "request"))

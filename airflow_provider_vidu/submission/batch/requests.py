@@ -9,18 +9,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.catalog import estimate_credits
-from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS, is_yes
+from airflow_provider_vidu.api.defaults import is_yes
 from airflow_provider_vidu.api.endpoints import prepare_create
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
 from airflow_provider_vidu.api.fields import request_fields, structure_of, without_unset
 from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
-from airflow_provider_vidu.api.img2video import ENDPOINT, no_such_fields
 from airflow_provider_vidu.api.messages import MAX_NAMED, some_of
+from airflow_provider_vidu.api.registry import Endpoint, replaced
+from airflow_provider_vidu.api.request import no_such_fields
 from airflow_provider_vidu.images import below, path_to_read, wire_of
 from airflow_provider_vidu.landing.destinations import Wanted, check_lengths, file_name_of, video_path
 from airflow_provider_vidu.submission.batch.identity import reading_of, short_hash
@@ -32,7 +34,6 @@ READERS = 8
 
 #: What a request of a batch may hold beside Vidu's own fields.
 OWN_FIELDS = frozenset({"extra_params", "output_path"})
-_KNOWN = OWN_FIELDS | frozenset(REQUEST_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class BatchRequest:
     One request of a batch.
 
     :param number: its place, from 0.
+    :param endpoint: where it is posted to, and by whose rules it is checked.
     :param fields: by their API names, as the author gave them, defaults filled in.
     :param extra_params: merged in last, unchecked.
     :param output_path: where its video is landed; None = nowhere.
@@ -50,6 +52,7 @@ class BatchRequest:
     """
 
     number: int
+    endpoint: Endpoint = field(repr=False)
     fields: Mapping[str, Any] = field(repr=False)
     extra_params: Mapping[str, Any] | None = field(default=None, repr=False)
     output_path: str | None = None
@@ -65,7 +68,8 @@ class BatchRequest:
     @property
     def model(self) -> str:
         """The model's name."""
-        return str((self.extra_params or {}).get("model") or self.fields.get("model") or DEFAULT_MODEL)
+        named = (self.extra_params or {}).get("model") or self.fields.get("model")
+        return str(named or self.endpoint.default_model or "")
 
     @property
     def off_peak(self) -> bool:
@@ -85,6 +89,7 @@ class BatchRequest:
         """
         asked = self.asked
         kind = (
+            self.endpoint.name,
             self.model,
             str(asked.get("duration")),
             str(asked.get("resolution")),
@@ -93,7 +98,7 @@ class BatchRequest:
             # Left out, the model decides.
             None if asked.get("audio") is None else is_yes(asked.get("audio")),
         )
-        return kind, estimate_credits(asked)
+        return kind, estimate_credits(asked, endpoint=self.endpoint.name)
 
     def wire(self, log: Any) -> dict[str, Any]:
         """
@@ -102,10 +107,12 @@ class BatchRequest:
         :param log: where to warn of what has no effect.
         :raises ViduInputError: a field is outside what Vidu accepts.
         """
-        return wire_of(self.fields, self.extra_params, log, self.picture)
+        return wire_of(self.fields, self.extra_params, log, self.picture, endpoint=self.endpoint)
 
 
-def read_requests(given: Any, defaults: Any, output_path: str | None = None) -> list[BatchRequest]:
+def read_requests(
+    given: Any, defaults: Any, output_path: str | None = None, *, endpoint: Endpoint
+) -> list[BatchRequest]:
     """
     Read the requests, each with the defaults filled in.
 
@@ -114,33 +121,35 @@ def read_requests(given: Any, defaults: Any, output_path: str | None = None) -> 
         Beside Vidu's fields a request may have ``extra_params`` and an ``output_path`` of its own.
     :param defaults: fields for all; a request's own win, and None in a request takes the default away.
     :param output_path: for requests without one of their own.
+    :param endpoint: of all.
     :return: the requests, in their order; not checked yet.
     :raises ViduInputError: no list of dicts, an empty one, or unknown names in it.
     :raises ViduUnavailableError: the file's store cannot be read now.
     """
-    rows = _rows(given)
+    rows = _rows(given, endpoint)
+    known = OWN_FIELDS | endpoint.fields
     common = _json(defaults, "defaults") if isinstance(defaults, str) else defaults or {}
     if not isinstance(common, Mapping):
         raise ViduInputError(f"defaults must be a dict of fields, got {type(common).__name__}.")
     if not rows:
         raise ViduInputError("requests: the batch is empty.")
-    shared = request_fields(common)
+    shared = request_fields(common, endpoint.request.text_fields)
     requests, problems = [], []
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
             problems.append(f"item {number}: must be a dict of fields, got {type(row).__name__}")
             continue
         # Each side for itself: an unset Param in a row takes the default away, as None does.
-        merged = {**shared, **request_fields(row)}
-        if unknown := sorted(str(name) for name in merged.keys() - _KNOWN):
-            problems.append(f"item {number}: no such field: {no_such_fields(unknown, _KNOWN)}")
+        merged = {**shared, **request_fields(row, endpoint.request.text_fields)}
+        if unknown := sorted(str(name) for name in merged.keys() - known):
+            problems.append(f"item {number}: no such field: {no_such_fields(unknown, known)}")
             continue
         extra = merged.pop("extra_params", None)
         own_path = merged.pop("output_path", None)
         if extra is not None and not isinstance(extra, Mapping):
             problems.append(f"item {number}: extra_params must be a dict, got {type(extra).__name__}")
             continue
-        requests.append(BatchRequest(number, merged, without_unset(extra) or None, own_path or output_path))
+        requests.append(BatchRequest(number, endpoint, merged, without_unset(extra) or None, own_path or output_path))
     _raise_for(problems)
     return requests
 
@@ -162,13 +171,13 @@ def check_requests(
     def check(request: BatchRequest) -> BatchRequest:
         try:
             wire = request.wire(warnings)
-            prepare_create(account, ENDPOINT, wire)
+            prepare_create(account, request.endpoint.name, wire)
         except (ViduError, OSError) as error:
             return replace(request, problem=error)
         # extra_params may have put anything there.
         image = next(iter(wire.get("images") or ()), None)
         picture = image.facts if isinstance(image, EncodedImage) else None
-        return replace(request, reading=reading_of(wire), picture=picture)
+        return replace(request, reading=reading_of(wire, request.endpoint), picture=picture)
 
     done = []
     with ThreadPoolExecutor(READERS, thread_name_prefix="vidu-images") as pool:
@@ -194,20 +203,21 @@ def check_destinations(requests: Iterable[BatchRequest], file_name: str | None =
     """
     problems = []
     seen: dict[str, int] = {}
-    for destination in {request.output_path for request in requests if request.output_path is not None}:
-        Wanted(destination, file_name, index=0).check()
+    wanted = {(one.output_path, one.endpoint.produces) for one in requests if one.output_path is not None}
+    for destination, produces in wanted:
+        Wanted(destination, file_name, index=0, produces=produces).check()
     for request in requests:
         if request.output_path is None:
             continue
-        number = request.number
+        number, produces = request.number, request.endpoint.produces
         # No two tasks share an id, and their model is taken to be the same: what is left is the template's own doing.
         unique = f"{number:018d}"
         values = {"task_id": unique, "creation_id": unique, "model": "model", "index": number}
-        name = file_name_of(file_name, values) if file_name else unique
-        path = video_path(request.output_path, name)
-        name = file_name_of(file_name, {**values, "model": request.model}) if file_name else unique
+        name = file_name_of(file_name, values, produces) if file_name else unique
+        path = video_path(request.output_path, name, produces)
+        name = file_name_of(file_name, {**values, "model": request.model}, produces) if file_name else unique
         try:
-            check_lengths(video_path(request.output_path, name))
+            check_lengths(video_path(request.output_path, name, produces))
         except ViduInputError as error:
             problems.append(f"item {number}: {error.message}")
         if path in seen:
@@ -246,12 +256,12 @@ def digest_of(requests: Iterable[BatchRequest]) -> str:
     return short_hash(given)
 
 
-def _rows(given: Any) -> list[Any]:
+def _rows(given: Any, endpoint: Endpoint) -> list[Any]:
     if isinstance(given, str) or hasattr(given, "__fspath__") or hasattr(given, "storage_options"):
         text = str(given).lstrip("\ufeff").strip()
         if text.startswith("["):
             return _rows_of_text(text)
-        return _rows_of_file(text)
+        return _rows_of_file(text, endpoint)
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise ViduInputError(f"requests must be a list of dicts, or the path of a JSON Lines file, got {given!r:.200}.")
     return list(given)
@@ -266,20 +276,23 @@ def _rows_of_text(text: str) -> list[Any]:
     )
 
 
-def _rows_of_file(path: str) -> list[Any]:
+def _rows_of_file(path: str, endpoint: Endpoint) -> list[Any]:
     text, folder = _text_and_folder(path)
-    rows = _array(text, path) if text.lstrip().startswith("[") else _lines(text, path)
-    return [_with_images_below(folder, row) for row in rows]
+    rows = _array(text, path) if text.lstrip().startswith("[") else _lines(text, path, endpoint)
+    return [_with_files_below(folder, row, endpoint) for row in rows]
 
 
-def _with_images_below(folder: str, row: Any) -> Any:
-    if not isinstance(row, dict) or "images" not in row:
+def _with_files_below(folder: str, row: Any, endpoint: Endpoint) -> Any:
+    if not isinstance(row, dict):
         return row
-    images = row["images"]
-    return {
-        **row,
-        "images": [below(folder, one) for one in images] if isinstance(images, list) else below(folder, images),
-    }
+    for path, media in endpoint.media.items():
+        if media.is_read:
+            row = replaced(row, path, partial(_below, folder))
+    return row
+
+
+def _below(folder: str, files: Any) -> Any:
+    return [below(folder, one) for one in files] if isinstance(files, list) else below(folder, files)
 
 
 def _text_and_folder(path: str) -> tuple[str, str]:
@@ -314,7 +327,7 @@ def _array(text: str, path: str) -> list[Any]:
     return rows
 
 
-def _lines(text: str, path: str) -> list[Any]:
+def _lines(text: str, path: str, endpoint: Endpoint) -> list[Any]:
     rows, problems = [], []
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
@@ -322,7 +335,7 @@ def _lines(text: str, path: str) -> list[Any]:
                 rows.append(_parsed(line))
             except json.JSONDecodeError as error:
                 problems.append(f"{path}, {_where(error, number)}")
-    _refuse_one_object(text, path)
+    _refuse_one_object(text, path, endpoint)
     if problems and _has_object_over_lines(text):
         raise ViduInputError(
             f"requests: {path} has an object over several lines. Write one JSON object a line, or a JSON array."
@@ -335,7 +348,7 @@ def _where(error: json.JSONDecodeError, line: int | None = None) -> str:
     return f"line {line or error.lineno}, column {error.colno}: {error.msg}"
 
 
-def _refuse_one_object(text: str, path: str) -> None:
+def _refuse_one_object(text: str, path: str, endpoint: Endpoint) -> None:
     """Refuse a file that is a single object, over several lines or around the list of requests."""
     try:
         whole = _parsed(text)
@@ -343,7 +356,8 @@ def _refuse_one_object(text: str, path: str) -> None:
         return
     if not isinstance(whole, dict):
         return
-    lists = (value for name, value in whole.items() if name not in _KNOWN and isinstance(value, list))
+    known = OWN_FIELDS | endpoint.fields
+    lists = (value for name, value in whole.items() if name not in known and isinstance(value, list))
     if "\n" in text.strip() or any(isinstance(row, dict) for rows in lists for row in rows):
         raise ViduInputError(
             f"requests: {path} is one JSON object ({some_of(whole)}). Write one JSON object a line, or a "

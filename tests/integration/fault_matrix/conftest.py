@@ -23,6 +23,7 @@ import pytest
 
 from airflow_provider_vidu.api.account import Account, account_from_fields
 from airflow_provider_vidu.api.errors import ViduError
+from airflow_provider_vidu.api.img2video import ENDPOINT
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.client import ViduClient
 from airflow_provider_vidu.emulator import Fault, ViduEmulator
@@ -171,6 +172,7 @@ class TaskInstance:
             ),
             self.store,
             Policies(timeout=3600.0, may_leave=self.leaves),
+            endpoint=ENDPOINT,
             resumed=resumed,
             clock=clock,
             sleep=clock.sleep,
@@ -342,7 +344,7 @@ def submit_others(account: Callable[..., Account]) -> Callable[..., None]:
     def submit(count: int = 3) -> None:
         with ViduClient(account()) as client:
             for _ in range(count):
-                client.submit({**REQUEST, "payload": OTHERS})
+                client.submit({**REQUEST, "payload": OTHERS}, endpoint=ENDPOINT.name)
 
     return submit
 

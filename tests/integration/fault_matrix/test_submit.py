@@ -17,6 +17,8 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.client import AsyncViduClient, ViduClient
 from airflow_provider_vidu.emulator import Fault
 
+WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo"}
+
 REFUSED = "refused connection"
 ELSEWHERE = "/storage/elsewhere"
 # Of the connection where a POST hangs: its seconds, and the list's.
@@ -195,10 +197,10 @@ async def test_both_clients_tell_alike_what_may_have_been_accepted(fault, accoun
         try:
             if asynchronous:
                 async with AsyncViduClient(account(fault)) as client:
-                    await client.submit({"images": ["https://x.example/a.png"], "model": "viduq3-turbo"})
+                    await client.submit(WIRE, endpoint="img2video")
             else:
                 with ViduClient(account(fault)) as client:
-                    client.submit({"images": ["https://x.example/a.png"], "model": "viduq3-turbo"})
+                    client.submit(WIRE, endpoint="img2video")
         except ViduError as error:
             errors.append(error)
         strike.over()

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_vidu.api.catalog import MODELS, RECOMMENDED_PROMPT_CREDITS, Price, credits_of, estimate_credits
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
-from airflow_provider_vidu.api.img2video import build_request
+from airflow_provider_vidu.api.img2video import Img2VideoRequest
 
 FIVE = {"540p", "720p", "1080p", "2K", "4K"}
 THREE = {"540p", "720p", "1080p"}
@@ -81,13 +81,13 @@ def test_off_peak_needs_audio_with_q3_and_silence_below(model):
 @pytest.mark.parametrize("fields", [{"audio": True}, {"audio": False}, {}], ids=str)
 def test_vidu_decides_what_no_page_says_of_viduq4(fields):
     asked = {"images": "https://example.com/cat.png", "model": "viduq4-preview", "prompt": "x" * 20_000, **fields}
-    request = build_request({**asked, "off_peak": True, "duration": 16, "resolution": "2K"})
+    request = Img2VideoRequest.of({**asked, "off_peak": True, "duration": 16, "resolution": "2K"})
     assert request.wire()["resolution"] == "2K"
     assert request.warnings() == []
 
 
 def test_the_prompt_of_an_unknown_model_has_no_limit():
-    request = build_request({"images": "https://example.com/cat.png", "model": "viduq9", "prompt": "x" * 20_000})
+    request = Img2VideoRequest.of({"images": "https://example.com/cat.png", "model": "viduq9", "prompt": "x" * 20_000})
     assert len(request.prompt) == 20_000
 
 

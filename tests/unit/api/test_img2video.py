@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from airflow_provider_vidu.api.catalog import MODELS
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError, request_error
-from airflow_provider_vidu.api.img2video import Img2VideoRequest, build_request, name_unknown_model
+from airflow_provider_vidu.api.img2video import ENDPOINT, Img2VideoRequest
 
 URL = "https://pictures.example/cat.png?sig=a%2Fb"
 FUZZ = settings(max_examples=60, deadline=None, database=None)
@@ -35,7 +35,7 @@ def uri(data):
 
 
 def build(**fields):
-    return build_request({"images": URL, **fields})
+    return Img2VideoRequest.of({"images": URL, **fields})
 
 
 def refusal(**fields):
@@ -71,7 +71,7 @@ EVERYTHING = {
 
 def test_every_field_of_the_page_travels_under_its_name():
     assert set(EVERYTHING) == set(Img2VideoRequest.model_fields)
-    assert build_request(EVERYTHING).wire() == EVERYTHING
+    assert Img2VideoRequest.of(EVERYTHING).wire() == EVERYTHING
 
 
 def test_an_unset_field_is_not_sent():
@@ -120,8 +120,8 @@ def test_what_jinja_renders_travels_in_the_types_of_vidus_page(field, rendered, 
     [URL, "http://a.example/b", "HTTPS://A.example/b.JPG", "ssupload:?id=123", f" {URL} "],
 )
 def test_what_vidu_reads_itself_travels_untouched(image):
-    assert build_request({"images": [image]}).wire()["images"] == [image.strip()]
-    assert build_request({"images": image}).wire()["images"] == [image.strip()]
+    assert Img2VideoRequest.of({"images": [image]}).wire()["images"] == [image.strip()]
+    assert Img2VideoRequest.of({"images": image}).wire()["images"] == [image.strip()]
 
 
 def test_a_data_uri_travels_with_its_true_type():
@@ -164,16 +164,16 @@ def legal_requests():
 @FUZZ
 @given(legal_requests())
 def test_a_legal_request_survives_the_wire(fields):
-    wire = build_request(fields).wire()
+    wire = Img2VideoRequest.of(fields).wire()
     assert wire == fields
-    assert build_request(json.loads(json.dumps(wire))).wire() == wire
+    assert Img2VideoRequest.of(json.loads(json.dumps(wire))).wire() == wire
 
 
 @FUZZ
 @given(legal_requests())
 def test_a_legal_request_rendered_as_text_is_the_same_request(fields):
     text = {name: value if isinstance(value, list) else str(value) for name, value in fields.items()}
-    assert build_request(text).wire() == fields
+    assert Img2VideoRequest.of(text).wire() == fields
 
 
 # Bad input: field, what the message must name of the limit, what of the value
@@ -320,7 +320,7 @@ ANYTHING = (
 @given(st.dictionaries(st.sampled_from([*EVERYTHING, "unknown", ""]), ANYTHING, max_size=5))
 def test_no_fields_raise_anything_but_our_own_error(fields):
     try:
-        wire = build_request({"images": URL, **fields}).wire()
+        wire = Img2VideoRequest.of({"images": URL, **fields}).wire()
     except ViduInputError:
         return
     json.dumps(wire, allow_nan=False, ensure_ascii=False).encode()
@@ -346,7 +346,7 @@ PAGE_EXAMPLE = {
 
 def test_the_pages_own_example_is_refused_for_what_is_wrong_with_it():
     with pytest.raises(ViduInputError) as caught:
-        build_request(PAGE_EXAMPLE)
+        Img2VideoRequest.of(PAGE_EXAMPLE)
     text = str(caught.value)
     assert "movement_amplitude: " in text
     assert "'standard'" in text
@@ -358,7 +358,7 @@ def test_the_pages_own_example_is_refused_for_what_is_wrong_with_it():
 def test_the_pages_example_put_right_is_accepted_as_it_stands():
     corrected = {name: value for name, value in PAGE_EXAMPLE.items() if name != "aspect_ratio"}
     corrected["movement_amplitude"] = "auto"
-    request = build_request(corrected)
+    request = Img2VideoRequest.of(corrected)
     assert request.wire() == corrected
     assert request.warnings() == []
 
@@ -401,7 +401,7 @@ def test_an_unknown_model_passes_with_a_warning():
 def test_the_refusal_of_an_unknown_model_names_it_and_the_nearest(model, named):
     for status, reason in [(400, "FieldInvalid"), (400, None), (400, "ModelUnavailable"), (503, "model_not_found")]:
         error = request_error(status, reason, "model is not supported")
-        assert name_unknown_model(error, model) is error
+        assert ENDPOINT.name_unknown_model(error, model) is error
         said = "Vidu answered: model is not supported"
         assert error.message == (f"{said}. {named}" if named else said)
 
@@ -410,7 +410,7 @@ def test_the_refusal_of_an_unknown_model_names_it_and_the_nearest(model, named):
     ("status", "reason"), [(401, "Unauthorized"), (400, "CreditInsufficient"), (400, "AuditSubmitIllegal"), (500, None)]
 )
 def test_a_refusal_of_something_else_is_not_put_down_to_the_model(status, reason):
-    assert "catalogue" not in name_unknown_model(request_error(status, reason, "no"), "viduq3-trubo").message
+    assert "catalogue" not in ENDPOINT.name_unknown_model(request_error(status, reason, "no"), "viduq3-trubo").message
 
 
 @pytest.mark.parametrize(

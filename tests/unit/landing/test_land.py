@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from _support.other_endpoint import PNG
 from _support.storage_host import MP4, Client, serving
 from PIL import Image
 
@@ -60,6 +61,19 @@ def test_the_file_is_whole_and_told(client, tmp_path):
         "height": None,
         "fps": None,
     }
+
+
+def test_what_is_not_a_video_lands_as_its_endpoint_says(client, storage, tmp_path):
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 6)).save(picture, "PNG")
+    storage.answers = [(200, {}, picture.getvalue())]
+    facts = landed(client, Wanted(f"{tmp_path}/", produces=PNG))
+    assert Path(facts["path"]).read_bytes() == picture.getvalue()
+    assert (facts["path"], facts["width"], facts["height"]) == (f"{tmp_path}/77.png", 8, 6)
+    storage.answers = [(200, {}, MP4)] * ATTEMPTS
+    with pytest.raises(ViduLandingError, match="something that is not a PNG"):
+        landed(client, Wanted(f"{tmp_path}/another.png", produces=PNG))
+    assert not (tmp_path / "another.png").exists()
 
 
 @pytest.mark.parametrize(("addresses", "looks"), [(set(), 1), ({"93.184.215.14"}, 0)])

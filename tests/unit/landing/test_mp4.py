@@ -12,7 +12,8 @@ from pathlib import Path
 import av
 import pytest
 
-from airflow_provider_vidu.landing.mp4 import BrokenOff, VideoFacts, check_whole, is_mp4, video_facts
+from airflow_provider_vidu.api import registry
+from airflow_provider_vidu.landing.mp4 import BrokenOff, VideoFacts, check_whole, video_facts
 
 HEAD = b"\0\0\0\x0cftypisom\0\0\0\x08moov"
 MP4 = HEAD + (8 + 256 * 40).to_bytes(4, "big") + b"mdat" + bytes(range(256)) * 40
@@ -94,7 +95,7 @@ def test_a_video_that_breaks_off_at_its_announced_length_is_not_whole(kept):
     ids=["32 bits", "to the end", "64 bits"],
 )
 def test_a_whole_one_is(boxes):
-    assert is_mp4(boxes)
+    assert registry.MP4.is_start(boxes)
     check_whole(io.BytesIO(boxes), len(boxes))
 
 

@@ -137,7 +137,7 @@ def test_nothing_that_is_only_told_costs_a_paid_video(outlets, monkeypatch):
         lambda: SimpleNamespace(add_input_asset=broken, add_output_asset=broken),
     )
     operator = SimpleNamespace(outlets=outlets)
-    record = lineage.hand_over(operator, {"outlet_events": Refusing()}, TASK, [FILE], images="/data/cat.png")
+    record = lineage.hand_over(operator, {"outlet_events": Refusing()}, TASK, [FILE], sources="/data/cat.png")
     assert record["task_id"] == "77"
     lineage.hand_over(operator, {}, TASK, [FILE])
 

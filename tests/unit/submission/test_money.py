@@ -17,7 +17,7 @@ from airflow_provider_vidu.api.errors import (
     ViduCreditLimitError,
     ViduUnavailableError,
 )
-from airflow_provider_vidu.api.img2video import Img2VideoRequest
+from airflow_provider_vidu.api.img2video import ENDPOINT, Img2VideoRequest
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
@@ -82,10 +82,10 @@ def test_a_request_and_its_fields_are_estimated_alike(model):
 def test_what_is_known_to_cost_too_much_is_not_sent(max_credits, fields, refused):
     limits = CreditLimits(max_credits)
     if not refused:
-        limits.check_estimate(fields)
+        limits.check_estimate(fields, ENDPOINT)
         return
     with pytest.raises(ViduCreditLimitError, match="nothing is billed"):
-        limits.check_estimate(fields)
+        limits.check_estimate(fields, ENDPOINT)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from _support.img2video import fingerprint
 
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.submission.protocol import (
@@ -19,7 +20,6 @@ from airflow_provider_vidu.submission.protocol import (
     changed_fields,
     decide,
     derived_marker,
-    fingerprint,
     remote_of,
     was_cleared,
     with_marker,

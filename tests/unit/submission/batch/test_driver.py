@@ -11,6 +11,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from _support.img2video import read_requests
 from chaos.virtual import Clock, InLine, VirtualLoop, in_line
 from chaos.wire import Wire
 
@@ -19,7 +20,7 @@ from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.emulator.machine.settings import Settings
 from airflow_provider_vidu.submission.batch import requests as batch_requests
 from airflow_provider_vidu.submission.batch.driver import BatchSubmission
-from airflow_provider_vidu.submission.batch.requests import check_requests, read_requests
+from airflow_provider_vidu.submission.batch.requests import check_requests
 from airflow_provider_vidu.submission.tries import Policies, Try
 
 ACCOUNT = Account(base_url="http://127.0.0.1:1", api_key="vda_0123456789", timeout=60.0, settle_seconds=60.0)

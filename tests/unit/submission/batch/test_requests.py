@@ -11,15 +11,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from _support.img2video import read_requests
 
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.submission.batch.requests import (
-    check_destinations,
-    check_requests,
-    problems_of,
-    read_requests,
-)
+from airflow_provider_vidu.submission.batch.requests import check_destinations, check_requests, problems_of
 
 ACCOUNT = Account(base_url="https://vidu.example", api_key="vda_0123456789")
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo"}

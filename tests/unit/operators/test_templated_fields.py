@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
+from _support.img2video import read_requests
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG, BaseOperator, ObjectStoragePath
 from PIL import Image
@@ -18,7 +19,6 @@ from airflow_provider_vidu.operators.download import ViduDownloadOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
 from airflow_provider_vidu.operators.img2video_batch import Img2VideoBatchOperator
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
-from airflow_provider_vidu.submission.batch.requests import read_requests
 from airflow_provider_vidu.waiting.wait import given_task
 
 URL = "https://example.com/a.png"

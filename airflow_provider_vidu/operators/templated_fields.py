@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-#: The same, and a task: a record in a text is parsed, an id of digits stays as it is.
-_TEXT_PARAMETERS = TEXT_FIELDS | {"vidu_task"}
-
 
 class TextRendering(_Base):
     """
@@ -27,12 +24,14 @@ class TextRendering(_Base):
     """
 
     vidu_conn_id: str
+    #: Parameters that are text. A task is one, too: a record in a text is parsed, an id of digits stays as it is.
+    text_fields = TEXT_FIELDS | {"vidu_task"}
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], context: Any, jinja_env: Any, seen_oids: set[int]
     ) -> None:
         names = list(template_fields)
-        text = [name for name in names if parent is self and name in _TEXT_PARAMETERS]
+        text = [name for name in names if parent is self and name in self.text_fields]
         others = [name for name in names if name not in text]
         super()._do_render_template_fields(parent, others, context, jinja_env, seen_oids)
         super()._do_render_template_fields(parent, text, context, _text_environment(jinja_env), seen_oids)
@@ -49,7 +48,7 @@ class TextRendering(_Base):
         env = jinja_env or self.get_template_env()
         text = _text_environment(env)
         return {
-            name: self.render_template(value, context, text if name in TEXT_FIELDS else env, seen_oids)
+            name: self.render_template(value, context, text if name in self.text_fields else env, seen_oids)
             for name, value in content.items()
         }
 

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+What the requests of all endpoints share: types of fields, rules of fields that several have, and messages.
+
+A request is built after rendering, in the worker, and nowhere else: it holds images as data URIs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from airflow_provider_vidu.api.catalog import Model
+from airflow_provider_vidu.api.defaults import TEXT_FIELDS, is_no, is_yes
+from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.fields import request_fields
+from airflow_provider_vidu.api.images import REMOTE_PREFIXES, EncodedImage, decode_data_uri, encode_image
+
+MAX_PAYLOAD_CHARACTERS = 1_048_576
+
+_NEWER_FIELD = "; a field newer than this release goes into extra_params"
+
+
+def _no_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def _boolean_word(value: Any) -> Any:
+    # The estimate reads a switch by the same words: pydantic knows others. Text stays text: the emulator judges the
+    # wire by this model, where a word is no boolean.
+    if isinstance(value, bool):
+        return value
+    return "true" if is_yes(value) else "false" if is_no(value) else str(value)
+
+
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+Flag = Annotated[bool, BeforeValidator(_boolean_word)]
+HttpUrl = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://\S+$")]
+
+Request = TypeVar("Request", bound="ViduRequest")
+
+
+class ViduRequest(BaseModel):
+    """
+    A request, checked against everything that is knowable before it is paid for.
+
+    The rules below apply to fields of these names in every endpoint that has them.
+    """
+
+    # Inputs stay out of error texts: they may be megabytes of base64.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    #: What messages call it.
+    kind: ClassVar[str] = "request"
+    #: The models of its endpoint, by name.
+    models: ClassVar[Mapping[str, Model]] = {}
+    #: Parameters that are text, whatever their text looks like.
+    text_fields: ClassVar[frozenset[str]] = TEXT_FIELDS
+
+    @classmethod
+    def of(cls: type[Request], fields: Mapping[str, Any]) -> Request:
+        """
+        Check fields and build the request; the one way in for operators, hook and batch.
+
+        :param fields: fields by their API names, rendered; None and empty strings count as not given.
+        :raises ViduInputError: names each offending field, its limit and the value (shortened), all in one message.
+        """
+        # Not in the model: the emulator judges the wire by it, where a number is no text.
+        meant = request_fields(fields, cls.text_fields)
+        try:
+            return cls.model_validate(meant)
+        except ValidationError as error:
+            raise ViduInputError(cls.error_text(error, meant)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, fields: Any) -> Any:
+        # A Jinja expression without a value renders to an empty string: that is "not given", unless it is needed.
+        if not isinstance(fields, dict):
+            return fields
+        needed = {name for name, known in cls.model_fields.items() if known.is_required()}
+        return {name: value for name, value in fields.items() if name in needed or value not in ("", None)}
+
+    @field_validator("prompt", check_fields=False)
+    @classmethod
+    def _prompt_within_limit(cls, prompt: str | None, info: ValidationInfo) -> str | None:
+        # Where the model itself is refused, the prompt is judged by the default one.
+        model = cls.models.get(info.data["model"] if "model" in info.data else cls.model_fields["model"].default)
+        limit = model.max_prompt if model else None
+        if prompt is not None and limit is not None and len(prompt) > limit:
+            raise ValueError(f"takes at most {limit} characters, got {len(prompt)}")
+        return prompt
+
+    @field_validator("payload", check_fields=False)
+    @classmethod
+    def _payload_within_limit(cls, payload: str | None) -> str | None:
+        if payload is not None and len(payload) > MAX_PAYLOAD_CHARACTERS:
+            raise ValueError(f"takes at most {MAX_PAYLOAD_CHARACTERS} characters, got {len(payload)}")
+        return payload
+
+    @field_validator("seed", check_fields=False)
+    @classmethod
+    def _seed_not_negative(cls, seed: int | None) -> int | None:
+        if seed is not None and seed < 0:
+            raise ValueError(f"must be 0 (random) or positive, got {seed}")
+        return seed
+
+    @field_validator("meta_data", mode="before", check_fields=False)
+    @classmethod
+    def _meta_data_as_json(cls, value: Any) -> Any:
+        try:
+            labels = json.loads(value) if isinstance(value, str) else value
+            if isinstance(labels, dict):
+                text = json.dumps(labels, ensure_ascii=False, allow_nan=False)
+                return value if isinstance(value, str) else text
+        except (TypeError, ValueError, RecursionError):
+            pass
+        raise ValueError("must be a dict of JSON values, or a string that holds a JSON object")
+
+    @field_validator("*")
+    @classmethod
+    def _text_of_utf8(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("must be text that UTF-8 can carry") from None
+        return value
+
+    @property
+    def known_model(self) -> Model | None:
+        """The catalogue's model, or None for one that is newer than this release."""
+        return self.models.get(getattr(self, "model", ""))
+
+    def warnings(self) -> list[str]:
+        """
+        Return what is legal but will not do what its author may expect, one sentence each.
+
+        :return: for the log of the submitting task; empty for most requests.
+        """
+        if not self.models or self.known_model is not None:
+            return []
+        return [
+            f"model {model_shown(getattr(self, 'model', None), self.models)} is not in this release's catalogue; it is "
+            f"sent as it is and Vidu decides. Known models: {', '.join(self.models)}."
+        ]
+
+    def wire(self) -> dict[str, Any]:
+        """Return the request's JSON object: what was given, in the types of Vidu's page; unset fields are absent."""
+        return self.model_dump(exclude_none=True)
+
+    @classmethod
+    def error_text(cls, error: ValidationError, fields: Mapping[str, Any]) -> str:
+        """
+        Return a pydantic error as one sentence a field, with the value where it is short.
+
+        :param error: of this model.
+        :param fields: what was validated.
+        """
+        sentences: dict[str, str] = {}
+        for item in error.errors(include_url=False, include_input=False):
+            name = str(item["loc"][0]) if item["loc"] else ""
+            cause = item.get("ctx", {}).get("error")
+            if isinstance(cause, ViduInputError):
+                sentences.setdefault(cause.message, cause.message)
+                continue
+            text = str(cause) if cause else item["msg"][0].lower() + item["msg"][1:]
+            if item["type"] == "extra_forbidden":
+                near = nearest_name(name, cls.model_fields)
+                text = f"is not a field of Vidu's {cls.kind}{f' ({near}?)' if near else _NEWER_FIELD}"
+            # Our own texts end in the value already; an image, a payload or a token of a URL is not repeated.
+            value = fields.get(name)
+            private = name in {"images", "payload", "callback_url"} and isinstance(value, (str, list, tuple))
+            if cause is None or "got" not in text:
+                text = text if private else f"{text}, got {shown(value)}"
+            sentences.setdefault(name, f"{name}: {text}." if name else f"{text}.")
+        return " ".join(sentences.values())
+
+
+def readable_images(value: Any, least: int = 1, most: int = 1) -> list[str]:
+    """
+    Return the images of a request, for a validator in mode ``plain``: pydantic would make a mere str of one that has
+    been read.
+
+    :param value: as given once paths have been read: a single string is a list of one.
+    :param least: how many it needs.
+    :param most: how many it takes.
+    :raises ValueError: something else, or another number.
+    """
+    images = [value] if isinstance(value, str) else value
+    if not isinstance(images, (list, tuple)) or not all(isinstance(image, str) for image in images):
+        raise ValueError("must be a string, or a list of one" if most == 1 else "must be a list of strings")
+    if not least <= len(images) <= most:
+        raise ValueError(f"takes {images_counted(least, most)}, got {len(images)}")
+    return [_readable_image(image) for image in images]
+
+
+def _readable_image(given: str) -> str:
+    if isinstance(given, EncodedImage):
+        return given
+    image = given.strip()
+    if image.lower().startswith("data:"):
+        return encode_image(decode_data_uri(image), "the data URI")
+    if image.lower().startswith(REMOTE_PREFIXES):
+        return image
+    raise ValueError("must be an http(s) URL, a data URI or an ssupload: URI once paths have been read")
+
+
+def images_counted(least: int, most: int) -> str:
+    """Return how many images a request takes, for messages."""
+    if least != most:
+        return f"{least} to {most} images"
+    return "exactly one image" if most == 1 else f"exactly {most} images"
+
+
+def no_such_fields(unknown: Iterable[str], known: Iterable[str]) -> str:
+    """
+    Return unknown fields for a message, each with the known one that it resembles.
+
+    :param unknown: the names that were given.
+    :param known: the names that there are.
+    """
+    named = {name: nearest_name(name, known) for name in unknown}
+    text = ", ".join(f"{name} ({near}?)" if near else name for name, near in named.items())
+    return text if all(named.values()) else text + _NEWER_FIELD
+
+
+def nearest_name(name: object, known: Iterable[str]) -> str | None:
+    """Return the known name that a name resembles as a typo does; None = there is none."""
+    return next(iter(get_close_matches(str(name).lower(), sorted(known), n=1, cutoff=0.7)), None)
+
+
+def model_shown(model: object, models: Iterable[str]) -> str:
+    """Return an unknown model's name for a message, with the nearest known one where it looks like a typo."""
+    nearest = nearest_name(model, models)
+    return f"{shown(model)} ({nearest}?)" if nearest else shown(model)
+
+
+def shown(value: Any) -> str:
+    """Return a value for a message: short, and without the content of an image."""
+    if isinstance(value, str) and value.lower().startswith("data:"):
+        return "a data URI"
+    if value is not None and not isinstance(value, (str, int, float, bool)):
+        return f"a {type(value).__name__}"
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= 80 else f"{text[:40]}…"
+
+
+def listed(values: tuple[Any, ...]) -> str:
+    """Return the values that a field may have, for a message."""
+    if len(values) > 3 and isinstance(values[0], int) and list(values) == list(range(values[0], values[-1] + 1)):
+        return f"{values[0]} to {values[-1]}"
+    if len(values) == 1:
+        return str(values[0])
+    return f"{', '.join(str(value) for value in values[:-1])} or {values[-1]}"

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What the download operator does on a worker: read the task's links, land its files, return its record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
+from airflow_provider_vidu.api.fields import as_text, given, record_of_text, require, switched
+from airflow_provider_vidu.exceptions import raise_for_airflow
+from airflow_provider_vidu.hooks.vidu import ViduHook
+from airflow_provider_vidu.landing.destinations import Wanted
+from airflow_provider_vidu.landing.land import land_all
+from airflow_provider_vidu.reporting.lineage import hand_over, openlineage_facets, show
+from airflow_provider_vidu.waiting.wait import for_other_task, given_task, video_of
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class DownloadExecution:
+    """One try of the download operator, which has the settings."""
+
+    def __init__(self, operator: Any) -> None:
+        self.operator = operator
+
+    def run(self, context: Context) -> dict[str, Any]:
+        operator = self.operator
+        try:
+            vidu_task = record_of_text(require("vidu_task", operator.vidu_task))
+            if isinstance(vidu_task, Mapping) and vidu_task.get("error"):
+                # A request of a batch that has no video: a task mapped over its records is to land the others.
+                raise AirflowSkipException(f"There is no video to land: {vidu_task['error']}")
+            known = given_task(vidu_task)
+            wanted = Wanted(
+                as_text(require("destination", operator.destination)),
+                as_text(operator.file_name) or None,
+                switched("land_cover", given(operator.land_cover)),
+                switched("land_watermarked", given(operator.land_watermarked)),
+            )
+            wanted.check("destination")
+            with ViduHook(operator.vidu_conn_id).get_conn() as client:
+                task = video_of(client, known)
+                show(operator, task)
+                files = land_all(client, task, wanted, log=operator.log)
+                return hand_over(operator, context, task, files)
+        except ViduStillRunningError as error:
+            raise_for_airflow(
+                ViduStillRunningError(
+                    "There is no video to land yet: the task has not ended.",
+                    advice="Put a ViduTaskSensor before this task. A retry looks again; nothing is submitted.",
+                    task_id=error.task_id,
+                    state=error.state,
+                    credits=error.credits,
+                )
+            )
+        except ViduError as error:
+            raise_for_airflow(for_other_task(error))
+
+    def openlineage_facets(self) -> Any:
+        """Return what OpenLineage asks for; see ``lineage.openlineage_facets``."""
+        return openlineage_facets((), self.operator.delivered)

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""The functions that need an endpoint, for tests to which any is the same: with that of image to video."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from airflow_provider_vidu import images
+from airflow_provider_vidu.api.img2video import ENDPOINT
+from airflow_provider_vidu.submission import protocol
+from airflow_provider_vidu.submission.batch import identity, requests
+
+read_requests = partial(requests.read_requests, endpoint=ENDPOINT)
+reading_of = partial(identity.reading_of, endpoint=ENDPOINT)
+fingerprint = partial(protocol.fingerprint, endpoint=ENDPOINT)
+wire_of = partial(images.wire_of, endpoint=ENDPOINT)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What an endpoint knows of its requests: which inputs make two the same, and what they are made of."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+
+import pytest
+from _support.other_endpoint import FRAMES, PNG
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from airflow_provider_vidu.api.catalog import MODELS_OF, credits_of, estimate_credits
+from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS
+from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.images import encode_image, without_query
+from airflow_provider_vidu.api.img2video import Img2VideoRequest
+from airflow_provider_vidu.api.registry import MP4, endpoint_of, endpoints, replaced
+
+IMG2VIDEO = endpoint_of("img2video")
+
+
+def picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, "PNG")
+    return file.getvalue()
+
+
+IMAGE = encode_image(picture())
+SHA256 = hashlib.sha256(picture()).hexdigest()
+URLS = st.sampled_from(["https://a.example/cat.png", "HTTP://a.example/b", "ssupload:", "https://a.example"])
+
+
+def test_every_endpoint_of_the_catalogue_is_found_by_its_name():
+    assert [endpoint.name for endpoint in endpoints()] == list(MODELS_OF) == ["img2video"]
+    for endpoint in endpoints():
+        assert endpoint.models is MODELS_OF[endpoint.name]
+        assert {path.partition(".")[0] for path in endpoint.media} <= endpoint.fields
+    with pytest.raises(ViduInputError, match=r"knows no 'img2vide' \(img2video\?\)"):
+        endpoint_of("img2vide")
+
+
+def test_image_to_video_is_what_it_was():
+    assert IMG2VIDEO.request is Img2VideoRequest
+    assert IMG2VIDEO.default_model == DEFAULT_MODEL
+    assert IMG2VIDEO.required == ["images"]
+    assert IMG2VIDEO.fields == set(REQUEST_FIELDS)
+    assert IMG2VIDEO.produces is MP4
+
+
+def earlier_identity(wire):
+    """How the identity of an image-to-video request was written by hand, before there were endpoints."""
+    identity = dict(wire)
+    if isinstance(identity.get("images"), list):
+        identity["images"] = [SHA256 if image.startswith("data:") else without_query(image) for image in wire["images"]]
+    if isinstance(identity.get("wm_url"), str):
+        identity["wm_url"] = without_query(identity["wm_url"])
+    return identity
+
+
+@given(
+    images=st.lists(st.one_of(st.just(IMAGE), st.just(str(IMAGE)), st.builds("{}?{}#f".format, URLS, st.text("ab=&")))),
+    more=st.dictionaries(
+        st.sampled_from(["prompt", "seed", "wm_url", "audio", "a newer field"]),
+        st.one_of(st.text(), st.integers(), st.none(), st.builds("{}?x={}".format, URLS, st.integers())),
+    ),
+)
+def test_the_identity_of_an_image_to_video_request_is_what_it_was(images, more):
+    wire = {**more, "images": images}
+    assert json.dumps(IMG2VIDEO.identity(wire)) == json.dumps(earlier_identity(wire))
+
+
+@pytest.mark.parametrize("wire", [{}, {"images": "https://a.example/?x=1"}, {"images": None}, {"wm_url": 3}])
+def test_the_identity_of_what_extra_params_have_replaced_is_what_it_was(wire):
+    assert IMG2VIDEO.identity(wire) == earlier_identity(wire)
+
+
+def test_the_identity_of_another_endpoint_follows_its_media_and_names_it():
+    wire = {
+        "images": ["https://a.example/1.png?sign=1", IMAGE],
+        "subjects": [{"name": "cat", "images": [str(IMAGE)]}, {"name": "dog"}],
+        "sound_url": "https://a.example/purr.mp3?sign=2",
+        "wm_url": "https://a.example/mark.png?part=of-its-name",
+    }
+    assert FRAMES.identity(wire) == {
+        "images": ["https://a.example/1.png", SHA256],
+        "subjects": [{"name": "cat", "images": [SHA256]}, {"name": "dog"}],
+        "sound_url": "https://a.example/purr.mp3",
+        "wm_url": "https://a.example/mark.png?part=of-its-name",
+        "endpoint": "two-frames2video",
+    }
+    assert wire["images"][1] is IMAGE
+
+
+def test_sources_are_what_a_result_is_made_of():
+    fields = {"images": "s3://b/cat.png", "wm_url": "https://a.example/mark.png"}
+    assert IMG2VIDEO.sources(fields) == ["s3://b/cat.png"]
+    assert IMG2VIDEO.sources({}) == []
+    subjects = [{"images": ["c.png"]}, {"images": "d.png"}]
+    assert FRAMES.sources({"images": ["a.png", "b.png"], "subjects": subjects}) == [
+        ["a.png", "b.png"],
+        ["c.png"],
+        "d.png",
+    ]
+
+
+def test_a_path_that_leads_nowhere_changes_nothing():
+    fields = {"subjects": "{{ later }}", "images": []}
+    assert replaced(fields, "subjects.images", lambda value: "changed") == fields
+    assert replaced(fields, "videos", lambda value: "changed") == fields
+
+
+def test_an_estimate_is_of_its_endpoint_alone(monkeypatch):
+    assert estimate_credits({"model": "viduq3-turbo"}, endpoint="another") is None
+    assert credits_of("viduq3-turbo", 5, "720p", endpoint="another") is None
+    monkeypatch.setitem(MODELS_OF, FRAMES.name, FRAMES.models)
+    assert estimate_credits({"model": "frames-1"}, endpoint=FRAMES.name) == 20
+    assert estimate_credits({"model": "frames-1"}) is None
+
+
+def test_each_kind_of_file_is_known_by_its_first_bytes():
+    assert MP4.is_start(b"\0\0\0\x18ftypisom")
+    assert not MP4.is_start(picture()[:8])
+    assert PNG.is_start(picture()[:8])
+    assert not MP4.is_start(b"")
+
+
+def test_messages_name_the_endpoints_own_request():
+    with pytest.raises(ViduInputError) as refused:
+        FRAMES.request.of({"images": ["https://a.example/1.png"], "prompt": "p", "bgm": True})
+    assert "images: takes exactly 2 images, got 1" in str(refused.value)
+    assert "bgm: is not a field of Vidu's two-frames request" in str(refused.value)
+    assert (
+        "Known models: frames-1"
+        in FRAMES.request.of(
+            {"images": ["https://a.example/1.png"] * 2, "prompt": "p", "model": "frames-2"}
+        ).warnings()[0]
+    )
