@@ -41,6 +41,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.api.proxies import choose_proxy, is_bypassed, proxy_url
 from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.api.tasks import Credits, TaskState, ViduTask
+from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.transport.connecting import connect
 from airflow_provider_vidu.transport.exchange import Exchange, current_exchange
 
@@ -112,7 +113,7 @@ class _Body(io.BytesIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         # Asked here, at the last moment: a process that was frozen in between does not know it.
-        if time.monotonic() > self._end or time.time() > self._not_after:
+        if time.monotonic() > self._end or timing.now() > self._not_after:
             raise TimeoutError("sending took too long")
         self.begun = True
         return super().read(size)
@@ -388,7 +389,7 @@ class ViduClient:
     :param sleep: how to wait between retries, seconds; injected by tests.
     """
 
-    def __init__(self, account: Account, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, account: Account, *, sleep: Callable[[float], None] = timing.sleep) -> None:
         import requests
 
         self.account = account
@@ -510,7 +511,7 @@ class ViduClient:
         import requests
         import urllib3
 
-        seconds = max(0.001, min(self.account.timeout, request.not_after - time.time()))
+        seconds = max(0.001, min(self.account.timeout, request.not_after - timing.now()))
         end = time.monotonic() + seconds
         # In all, upload and connect included: how long a POST can last is what its look-up waits out. requests takes
         # urllib3's own object, though its types do not say so.
@@ -566,7 +567,7 @@ class AsyncViduClient:
         self,
         account: Account,
         *,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]] = timing.asleep,
     ) -> None:
         self.account = account
         self._session: aiohttp.ClientSession | None = None

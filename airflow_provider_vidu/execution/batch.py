@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -45,6 +44,7 @@ from airflow_provider_vidu.submission.batch.results import (
 )
 from airflow_provider_vidu.submission.kill_guard import ended_by_user
 from airflow_provider_vidu.submission.tries import Resumed, SubmitLater, Try
+from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import BACKSTOP, EVENT_HOLD, ViduTaskTrigger, digest_of_ids, event_of_group
 from airflow_provider_vidu.waiting import watcher
 from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
@@ -104,6 +104,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     read_manifest=self._read_manifest,
                     is_landed=lambda index, task: self._is_landed(requests[index], index, task),
                     note_discarded=partial(note_discarded, context),
+                    clock=timing.now,
+                    sleep=timing.sleep,
                     stop=self._stop,
                     log=self.log,
                 )
@@ -239,7 +241,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         )
 
     def _defer(self, context: Context, batch: BatchSubmission) -> NoReturn:
-        now = time.time()
+        now = timing.now()
         task_ids = list(batch.running.values())
         self.operator.defer(
             trigger=ViduTaskTrigger(

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.submission.limits import CreditLimits
 from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater
+from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import BACKSTOP
 from airflow_provider_vidu.triggers.timer import ViduTimerTrigger
 from airflow_provider_vidu.waiting.schedule import default_timeout
@@ -182,7 +182,7 @@ class Execution(ABC, Generic[Result]):
         :param running: Vidu's ids of what is submitted already: a kill cancels it.
         :param more: what has to travel beside the try.
         """
-        moment = datetime.now(timezone.utc) + timedelta(seconds=later.seconds)
+        moment = datetime.fromtimestamp(timing.now() + later.seconds, timezone.utc)
         timer: BaseTrigger = (
             ViduTimerTrigger(
                 self.operator.vidu_conn_id, list(running), moment.timestamp(), self.operator.cancel_on_kill
@@ -201,9 +201,9 @@ class Execution(ABC, Generic[Result]):
         raise AssertionError("defer always raises")
 
     def _sleep_unless_killed(self, seconds: float) -> None:
-        end = time.time() + seconds
-        while not self.operator.killed and (left := end - time.time()) > 0:
-            time.sleep(min(SLICE, left))
+        end = timing.now() + seconds
+        while not self.operator.killed and (left := end - timing.now()) > 0:
+            timing.sleep(min(SLICE, left))
         if self.operator.killed:
             raise ViduUnavailableError(
                 "The task was told to stop before it had submitted.",

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,6 +25,7 @@ from airflow_provider_vidu.exceptions import SensorOutcome, log_lines, sensor_ou
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.reporting.lineage import hand_over, show
+from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import wait_in_triggerer
 from airflow_provider_vidu.waiting.schedule import REFUSALS
 from airflow_provider_vidu.waiting.wait import (
@@ -56,7 +56,7 @@ class SensorExecution:
 
     def wait(self, context: Context) -> dict[str, Any]:
         """Query once, and wait in the triggerer for what has not ended."""
-        began = time.time()
+        began = timing.now()
         record = self.look(context)
         if record is not None:
             # A task that has ended already is not worth a triggerer.
@@ -83,7 +83,7 @@ class SensorExecution:
             with self._client() as client:
                 return self._seen(context, waited(client, task, event))
         except (ViduStillRunningError, ViduUnavailableError, ViduRateLimitError) as error:
-            then = after_resuming(event, task.task_id, end_time, time.time())
+            then = after_resuming(event, task.task_id, end_time, timing.now())
             if then is Next.GIVE_UP:
                 # A retry looks on: neither the task nor the time is at its end.
                 error = ViduUnavailableError(error.message, task_id=task.task_id, state=error.state)
@@ -159,7 +159,7 @@ class SensorExecution:
 
     def _seen(self, context: Context, task: ViduTask) -> dict[str, Any]:
         """Return the record of a task that has its video."""
-        seconds = seconds_of(task, None, time.time())
+        seconds = seconds_of(task, None, timing.now())
         self.log.info("%s", ended_line(task, seconds))
         metrics.completed(task.model, task.credits, seconds)
         return hand_over(self.sensor, context, task)

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -34,6 +33,7 @@ from airflow_provider_vidu.reporting.lineage import hand_over, openlineage_facet
 from airflow_provider_vidu.submission.driver import Submission
 from airflow_provider_vidu.submission.kill_guard import ended_by_user, is_forgotten
 from airflow_provider_vidu.submission.tries import Resumed, SubmitLater
+from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import wait_in_triggerer
 from airflow_provider_vidu.waiting.wait import (
     Next,
@@ -75,7 +75,7 @@ class SingleExecution(Execution[dict[str, Any]]):
     def run(
         self, context: Context, resumed: Resumed | None = None, travelled: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        began = time.time() if resumed is None else resumed.began
+        began = timing.now() if resumed is None else resumed.began
         self._read_rendered()
         try:
             self._check_settings()
@@ -158,7 +158,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                 try:
                     task = waited(client, known_task, event)
                 except (ViduStillRunningError, ViduUnavailableError, ViduRateLimitError) as error:
-                    then = after_resuming(event, task_id, end_time, time.time())
+                    then = after_resuming(event, task_id, end_time, timing.now())
                     if then is Next.GIVE_UP:
                         submission.note_left_running()
                         raise
@@ -192,6 +192,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             endpoint=self.endpoint,
             resumed=resumed,
             is_delivered=self._is_delivered,
+            clock=timing.now,
             sleep=self._sleep_unless_killed,
             log=self.log,
         )
@@ -302,7 +303,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                 )
             raise
         submission.note_returned()
-        seconds = seconds_of(task, submission.record.attempted_at if submission.record else None, time.time())
+        seconds = seconds_of(task, submission.record.attempted_at if submission.record else None, timing.now())
         self.log.info("%s", ended_line(task, seconds, files))
         metrics.completed(task.model, task.credits, seconds)
         return hand_over(self.operator, context, task, files, sources=self._sources)

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_vidu import compat
+from airflow_provider_vidu.transport import timing
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -189,8 +189,8 @@ class ViduHook(BaseHook):
         on_input_change: str = "fail",
         max_credits: int | None = None,
         min_remaining_credits: int | None = None,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = timing.now,
+        sleep: Callable[[float], None] = timing.sleep,
     ) -> ViduTask:
         """
         Submit once per intended run of a task instance, whatever dies: for TaskFlow.
@@ -283,7 +283,7 @@ class ViduHook(BaseHook):
         client = self.get_conn()
         known = ViduTask(task_id=task) if isinstance(task, str) else task
         seconds = default_timeout(off_peak=bool(known.off_peak)) if timeout is None else timeout
-        now = time.time()
+        now = timing.now()
         ended = wait_for_end(
             client,
             known,

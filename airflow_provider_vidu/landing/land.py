@@ -14,7 +14,6 @@ import errno
 import os
 import random
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -44,6 +43,7 @@ from airflow_provider_vidu.landing.destinations import (
 )
 from airflow_provider_vidu.landing.mp4 import BrokenOff, VideoFacts, check_whole, video_facts
 from airflow_provider_vidu.landing.transfer import Transfer, announced
+from airflow_provider_vidu.transport import timing
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -66,7 +66,6 @@ def land_all(
     *,
     log: Any,
     look: Callable[[], ViduTask] | None = None,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> list[dict[str, Any]]:
     """
     Bring the files of a task to their destinations: the video, then what else is wanted of it.
@@ -77,7 +76,6 @@ def land_all(
         landed, is warned of: the video is what was paid for.
     :param log: see :func:`land`.
     :param look: see :func:`land`.
-    :param sleep: see :func:`land`.
     :return: a list of what :func:`land` returns.
     :raises ViduLandingError: see :func:`land`.
     """
@@ -87,7 +85,7 @@ def land_all(
             log.warning("Vidu task %s has no %s: none is landed.", task.task_id, _WORDS[kind])
             continue
         try:
-            landed.append(land(client, task, wanted, kind=kind, log=log, look=look, sleep=sleep))
+            landed.append(land(client, task, wanted, kind=kind, log=log, look=look))
         except ViduLandingError as error:
             # The video is what was paid for: it must not fail, and be forgotten, for want of a picture.
             if kind == VIDEO:
@@ -104,7 +102,6 @@ def land(
     kind: str = VIDEO,
     log: Any,
     look: Callable[[], ViduTask] | None = None,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
     """
     Bring one file of a task to its destination.
@@ -117,7 +114,6 @@ def land(
     :param kind: ``video``, ``cover`` or ``watermarked``.
     :param log: where the landed file is told.
     :param look: how to read the task's link anew; None = from the API.
-    :param sleep: seconds; injected by tests.
     :return: ``{"kind", "path", "bytes", "sha256", "duration", "width", "height", "fps"}`` of the landed file; seconds,
         pixels and frames a second as the file tells them, None where it does not.
     :raises ViduLandingError: it could not be fetched or put; a retry lands it without submitting.
@@ -126,7 +122,7 @@ def land(
     target = wanted.path(task, kind)
     links = _Links(client, task, kind, look, wanted.produces)
     try:
-        landed = _standing(links, target) or _fetched(links, target, sleep, log)
+        landed = _standing(links, target) or _fetched(links, target, log)
     except (ViduConfigurationError, ViduInputError):
         raise
     except Exception as error:
@@ -215,7 +211,7 @@ def _standing(links: _Links, target: str) -> dict[str, Any] | None:
     return {"path": target, "bytes": size, "sha256": found.sha256, **facts, "stood": True}
 
 
-def _fetched(links: _Links, target: str, sleep: Callable[[float], None], log: Any) -> dict[str, Any]:
+def _fetched(links: _Links, target: str, log: Any) -> dict[str, Any]:
     local = local_path(target)
     folder = local.parent if local else None
     if folder is not None:
@@ -234,7 +230,7 @@ def _fetched(links: _Links, target: str, sleep: Callable[[float], None], log: An
                 api_addresses=links.api_addresses,
                 to_disk=local is not None,
             )
-            _received(transfer, links, file, sleep, log)
+            _received(transfer, links, file, log)
             facts = _facts_of(file, transfer.size, links)
             file.flush()
             if local is not None:
@@ -251,7 +247,7 @@ def _fetched(links: _Links, target: str, sleep: Callable[[float], None], log: An
     return {"path": target, "bytes": transfer.size, "sha256": transfer.sha256, **facts}
 
 
-def _received(transfer: Transfer, links: _Links, file: Any, sleep: Callable[[float], None], log: Any) -> None:
+def _received(transfer: Transfer, links: _Links, file: Any, log: Any) -> None:
     def attempt() -> None:
         transfer.receive(links.fresh())
         if links.kind == COVER or links.produces is not MP4:
@@ -272,7 +268,7 @@ def _received(transfer: Transfer, links: _Links, file: Any, sleep: Callable[[flo
         retry=tenacity.retry_if_exception_type(ViduUnavailableError),
         stop=lambda state: transfer.fruitless >= ATTEMPTS or state.attempt_number >= MAX_ATTEMPTS,
         wait=lambda state: random.uniform(0, min(MAX_GAP, 2.0**transfer.fruitless)),  # ruff: ignore[suspicious-non-cryptographic-random-usage]
-        sleep=sleep,
+        sleep=timing.sleep,
         reraise=True,
     )(attempt)
 

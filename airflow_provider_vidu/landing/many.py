@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduLandingError
 from airflow_provider_vidu.landing.land import land_all
+from airflow_provider_vidu.transport import timing
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -49,7 +49,7 @@ def land_batch(
     """
     files: dict[int, list[dict[str, Any]]] = {}
     wanted = _each_its_own(tasks, wanted, errors)
-    said_at, size = time.time(), 0
+    said_at, size = timing.now(), 0
     with ThreadPoolExecutor(LANDERS, thread_name_prefix="vidu-landing") as pool:
         landing = {
             index: pool.submit(land_all, client, tasks[index], each, log=SILENT) for index, each in wanted.items()
@@ -62,8 +62,8 @@ def land_batch(
                     size += sum(file["bytes"] for file in files[index])
                 except ViduError as error:
                     errors[index] = error
-                if time.time() - said_at > SAY_EVERY:
-                    said_at = time.time()
+                if timing.now() - said_at > SAY_EVERY:
+                    said_at = timing.now()
                     log.info("Landed %d of %d videos.", len(files), len(wanted))
         except BaseException:
             pool.shutdown(cancel_futures=True)

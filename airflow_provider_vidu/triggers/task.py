@@ -7,12 +7,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_vidu.transport import timing
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
@@ -136,7 +137,7 @@ class ViduTaskTrigger(BaseTrigger):
         # (SchedulerJobRunner.process_executor_events, ``ti_queued``).
         if ending is None and self.not_before is not None and self.task_instance is not None:
             # Without a task instance nobody else is there: dag.test() runs the trigger itself.
-            await asyncio.sleep(self.not_before - time.time())
+            await timing.asleep(self.not_before - timing.now())
         self._yielded = True
         yield TriggerEvent(payload) if ending is None else ending
 
@@ -187,7 +188,7 @@ class ViduTaskTrigger(BaseTrigger):
         that discards the task's state (3.4+), on a host without a task list, the next try cannot find what was
         submitted: then it is cancelled here.
         """
-        if not self.cancel_on_kill or self._yielded or time.time() >= self.end_time:
+        if not self.cancel_on_kill or self._yielded or timing.now() >= self.end_time:
             return
         kill = asyncio.get_running_loop().create_task(self._kill())
         _kills.add(kill)
@@ -273,7 +274,7 @@ def wait_in_triggerer(
     :param try_number: of the try that defers, where its resumption must know that it is still that one.
     :param end_task: see :class:`ViduTaskTrigger`.
     """
-    now = time.time()
+    now = timing.now()
     known = {**known, "creations": [], "files": []}
     operator.defer(
         trigger=ViduTaskTrigger(

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import BACKSTOP, ViduTaskTrigger
 
 
@@ -52,6 +51,6 @@ class ViduTimerTrigger(ViduTaskTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event: the moment, epoch seconds."""
-        await asyncio.sleep(self.moment - time.time())
+        await timing.asleep(self.moment - timing.now())
         self._yielded = True
         yield TriggerEvent(self.moment)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import ViduError, ViduNotFoundError, ViduRateLimitError, is_outage
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import TaskState
+from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery, in_parallel
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ MAX_LOOKS = 3
 QUERY_SHARE = 0.25
 #: … and seconds between them.
 LOOK_GAP = 1.0
-#: What passes the time between them.
-pause = asyncio.sleep
 #: Refusals that the log shows; the others are counted.
 MOST_TOLD = 5
 
@@ -152,7 +151,7 @@ class _Cancelling:
         begun: list[str] = []
         for look in range(MAX_LOOKS):
             if look:
-                await pause(LOOK_GAP)
+                await timing.asleep(LOOK_GAP)
             try:
                 seen = await asyncio.wait_for(self._bulk.get_tasks(left), self._query_seconds)
             except asyncio.TimeoutError:
@@ -204,7 +203,7 @@ class _Cancelling:
             if not left:
                 return
             if look:
-                await pause(LOOK_GAP)
+                await timing.asleep(LOOK_GAP)
             seen = await self._bulk.get_tasks(left)
             for task_id, shown in seen.items():
                 if not isinstance(shown, ViduError):
@@ -226,4 +225,4 @@ async def _once_taken(client: AsyncViduClient, task_id: str) -> None:
         try:
             return await client.cancel_task(task_id)
         except ViduRateLimitError as error:
-            await pause(LOOK_GAP if error.retry_after is None else max(error.retry_after, LOOK_GAP))
+            await timing.asleep(LOOK_GAP if error.retry_after is None else max(error.retry_after, LOOK_GAP))

@@ -6,7 +6,6 @@ Waiting in a worker, and the last look at a task that has ended: shared by opera
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from enum import Enum
@@ -31,6 +30,7 @@ from airflow_provider_vidu.api.fields import record_of_text, require
 from airflow_provider_vidu.api.messages import counted
 from airflow_provider_vidu.api.tasks import TaskState, ViduTask
 from airflow_provider_vidu.compat import clear_this_task, keeping_its_state
+from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.schedule import REFUSALS, Hints, Verdict, Wait, is_refusal
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def sleep_in_slices(seconds: float, stop: Callable[[], None]) -> None:
     :param seconds: how long.
     :param stop: called before every slice and at the end; raises to end the sleep.
     """
-    end = time.time() + seconds
-    while (left := end - time.time()) > 0:
+    end = timing.now() + seconds
+    while (left := end - timing.now()) > 0:
         stop()
-        time.sleep(min(SLICE, left))
+        timing.sleep(min(SLICE, left))
     stop()
 
 
@@ -218,8 +218,6 @@ def wait_for_end(
     poll_interval: float | None = None,
     log: Any,
     stop: Callable[[], None] = lambda: None,
-    clock: Callable[[], float] = time.time,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> ViduTask:
     """
     Wait in this process until a task ends.
@@ -231,41 +229,39 @@ def wait_for_end(
     :param poll_interval: seconds; None = the account's, or else the schedule decides.
     :param log: where progress is told.
     :param stop: called at least every half second; raises to end the wait.
-    :param clock: epoch seconds; injected by tests.
-    :param sleep: seconds; injected by tests.
     :return: the ended task, successful or not, as last seen.
     :raises ViduStillRunningError: the deadline has passed.
     :raises ViduError: looking fails in a way that waiting does not mend; the remote task may go on.
     """
     if task.is_final:
         return task
-    progress = Progress(log, hints, clock())
+    progress = Progress(log, hints, timing.now())
     if poll_interval is None:
         poll_interval = client.account.poll_interval
-    wait = Wait(hints, end_time, poll_interval, clock())
+    wait = Wait(hints, end_time, poll_interval, timing.now())
     while True:
-        while (left := wait.look_at - clock()) > 0:
+        while (left := wait.look_at - timing.now()) > 0:
             stop()
-            sleep(min(SLICE, left))
+            timing.sleep(min(SLICE, left))
         stop()
         try:
             # One look at a time: a kill must not wait for the retries of an outage.
             task = client.get_task(task.task_id, retry=False).filled_from(task)
         except ViduError as error:
-            progress.failed(error, clock())
-            verdict = wait.failed(error, clock())
+            progress.failed(error, timing.now())
+            verdict = wait.failed(error, timing.now())
             if verdict is Verdict.GIVEN_UP:
                 raise given_up(error, task.task_id) from error
         else:
-            progress.saw(task, clock())
-            verdict = wait.saw(task, clock())
+            progress.saw(task, timing.now())
+            verdict = wait.saw(task, timing.now())
         if verdict is Verdict.ENDED:
             return task
         if verdict is Verdict.TIMED_OUT:
             raise still_running(task)
 
 
-def cancelled(client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[float], None] = time.sleep) -> bool:
+def cancelled(client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[float], None] = timing.sleep) -> bool:
     """
     Cancel a task, and tell whether it will be neither rendered nor billed.
 
@@ -275,7 +271,7 @@ def cancelled(client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[fl
     :param client: where.
     :param task_id: Vidu's id.
     :param log: where to tell what came of it.
-    :param sleep: seconds; injected by tests.
+    :param sleep: seconds; it may raise, to end the try.
     """
     told = "Vidu has said yes, and the task does not show it"
     looks = CANCEL_LOOKS
@@ -305,7 +301,7 @@ def cancelled(client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[fl
     return False
 
 
-def query_paid_task(client: ViduClient, task_id: str, *, sleep: Callable[[float], None] = time.sleep) -> ViduTask:
+def query_paid_task(client: ViduClient, task_id: str, *, sleep: Callable[[float], None] = timing.sleep) -> ViduTask:
     """
     Query a task that was submitted, and repeat the query where it is refused: one refusal alone is no verdict.
 
@@ -327,13 +323,13 @@ def query_paid_task(client: ViduClient, task_id: str, *, sleep: Callable[[float]
     raise AssertionError("the last refusal raises")
 
 
-def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], None] = time.sleep) -> ViduTask:
+def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], None] = timing.sleep) -> ViduTask:
     """
     Take the last look at an ended task: its links are signed anew, and a success without a video gets a second chance.
 
     :param client: whom to ask.
     :param task: as last seen; what only an earlier answer told is kept.
-    :param sleep: seconds; injected by tests.
+    :param sleep: seconds; it may raise, to end the try.
     :return: the task in ``success``, with at least one creation that has a URL.
     :raises ViduTaskFailedError: it failed; ViduModerationError where Vidu's content checks refused it.
     :raises ViduNoCreationError: ``success`` without a link to a video, even when queried again.
@@ -373,21 +369,18 @@ def with_what_a_clear_does(error: ViduNoCreationError, *, remembered: bool) -> V
     return error
 
 
-def waited(
-    client: ViduClient, task: ViduTask, event: Mapping[str, Any], *, sleep: Callable[[float], None] = time.sleep
-) -> ViduTask:
+def waited(client: ViduClient, task: ViduTask, event: Mapping[str, Any]) -> ViduTask:
     """
     Take the result after a trigger's event. The event is a hint: the task's own answer decides.
 
     :param client: whom to ask.
     :param task: as known when the wait began.
     :param event: of the trigger.
-    :param sleep: seconds; injected by tests.
     :return: see :func:`video_of`.
     :raises ViduError: see :func:`video_of`; what made the trigger give up, where the task has not ended.
     """
     try:
-        return video_of(client, task, sleep=sleep)
+        return video_of(client, task)
     except ViduStillRunningError as error:
         if event.get("status") != "error":
             raise

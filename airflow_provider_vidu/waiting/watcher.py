@@ -11,7 +11,6 @@ future; no coroutine of its own runs for it.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from contextvars import Context
@@ -27,6 +26,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
     is_outage,
 )
+from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
 from airflow_provider_vidu.waiting.poll_plan import Entry, PollPlan
 from airflow_provider_vidu.waiting.schedule import Hints, Verdict
@@ -46,20 +46,13 @@ class Watcher:
     One account's waits on one event loop. Its poller starts with the first wait and ends with :meth:`close`.
 
     :param look_up: how to read the connection; called once, and again after a 401.
-    :param clock: epoch seconds; injected by tests.
-    :param sleep: seconds; injected by tests.
     """
 
     def __init__(
         self,
         look_up: Callable[[], Awaitable[Account]],
-        *,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
         self._look_up = look_up
-        self._clock = clock
-        self._sleep = sleep
         self._client: AsyncViduClient | None = None
         self._opening = asyncio.Lock()
         self._bulk: BulkQuery | None = None
@@ -95,7 +88,7 @@ class Watcher:
         :raises Exception: what broke the poller: nobody waits for one that has ended.
         """
         await self._begun()
-        subscriber = Subscriber(log, hints, self._clock())
+        subscriber = Subscriber(log, hints, timing.now())
         await self._joined(subscriber, [task_id], hints, end_time, poll_interval)
         try:
             return await subscriber.future
@@ -124,7 +117,7 @@ class Watcher:
         """
         await self._begun()
         distinct = list(dict.fromkeys(task_ids))
-        group = GroupSubscriber(log, hints, self._clock(), len(distinct))
+        group = GroupSubscriber(log, hints, timing.now(), len(distinct))
         self._groups.add(group)
         try:
             await self._joined(group, distinct, hints, end_time, poll_interval)
@@ -184,7 +177,7 @@ class Watcher:
         for number, task_id in enumerate(task_ids, 1):
             if self._failure is not None:
                 break
-            now = self._clock()
+            now = timing.now()
             entry = self._plan.add(task_id, hints, end_time, poll_interval, now, subscriber)
             subscriber.began(entry)
             if number % 500 == 0:
@@ -236,12 +229,12 @@ class Watcher:
     async def _until_due(self) -> None:
         self._sooner.clear()
         self._wakes_at = min([self._plan.wake_at(), *(group.say_at for group in self._groups)])
-        seconds = self._wakes_at - self._clock()
+        seconds = self._wakes_at - timing.now()
         if seconds <= 0:
             await asyncio.sleep(0)
             return
         sooner = asyncio.ensure_future(self._sooner.wait())
-        sleeping = asyncio.ensure_future(self._sleep(seconds)) if seconds != float("inf") else None
+        sleeping = asyncio.ensure_future(timing.asleep(seconds)) if seconds != float("inf") else None
         try:
             await asyncio.wait({sooner, sleeping} if sleeping else {sooner}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -251,13 +244,13 @@ class Watcher:
             self._wakes_at = float("-inf")
 
     async def _round(self) -> None:
-        task_ids = self._plan.take(self._clock())
+        task_ids = self._plan.take(timing.now())
         results: dict[str, ViduTask | ViduError] = {}
         if task_ids:
             results = await self._ask(task_ids)
-            self._plan.heard(results, self._clock())
+            self._plan.heard(results, timing.now())
         told = 0
-        for judged in (self._plan.judged(results, self._clock()), self._plan.expired(self._clock())):
+        for judged in (self._plan.judged(results, timing.now()), self._plan.expired(timing.now())):
             for entry, result, verdict in judged:
                 self._tell(entry, result, verdict)
                 told += 1
@@ -265,14 +258,14 @@ class Watcher:
                     await asyncio.sleep(0)
         for group in tuple(self._groups):
             with _only_its_own(group):
-                group.say(self._clock())
+                group.say(timing.now())
 
     def _tell(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict) -> None:
         subscriber = entry.subscriber
         if subscriber is None:
             return
         with _only_its_own(subscriber):
-            subscriber.saw(entry, result, verdict, self._clock())
+            subscriber.saw(entry, result, verdict, timing.now())
         if verdict is not Verdict.WAIT:
             subscriber.ended(entry)
             entry.subscriber = None

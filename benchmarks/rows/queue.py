@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
+from _support.virtual_time import replaced_by
 from chaos.virtual import Clock, VirtualLoop, in_line
 from chaos.wire import Wire
 
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.emulator.machine.settings import Settings
 from airflow_provider_vidu.emulator.machine.submissions import read_submission
+from airflow_provider_vidu.transport.timing import Time
 from benchmarks.emulated_vidu import API_KEY, IMAGE, MODEL
 from benchmarks.report import Table, Target, percentile, ratio, told
 from benchmarks.rows import Measured
@@ -167,7 +168,6 @@ def _run(count: int, *, has_list: bool, wait: Callable[[_Queue], Coroutine[Any, 
     from airflow_provider_vidu.client import AsyncViduClient
     from airflow_provider_vidu.hooks.vidu import ViduHook
     from airflow_provider_vidu.triggers.task import ViduTaskTrigger
-    from airflow_provider_vidu.waiting.watcher import Watcher
 
     queue = _Queue(count, has_list=has_list)
 
@@ -183,13 +183,11 @@ def _run(count: int, *, has_list: bool, wait: Callable[[_Queue], Coroutine[Any, 
     began = queue.clock()
     with ExitStack() as stack:
         for patch in (
-            mock.patch.object(time, "time", queue.clock),
+            replaced_by(Time(queue.clock)),
             mock.patch.object(asyncio, "to_thread", in_line),
             mock.patch.object(AsyncViduClient, "_send", send),
             mock.patch.object(ViduHook, "aget_account", mock.AsyncMock(return_value=queue.account)),
             mock.patch.object(ViduTaskTrigger, "log", quiet),
-            # Its clock was bound to the real one at import.
-            mock.patch.dict(Watcher.__init__.__kwdefaults__, {"clock": queue.clock}),
         ):
             stack.enter_context(patch)
         loop = VirtualLoop(queue.clock)

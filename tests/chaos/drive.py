@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from _support.virtual_time import replaced_by
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
 from airflow_provider_vidu import compat
@@ -33,12 +34,9 @@ from airflow_provider_vidu.landing import land as landing
 from airflow_provider_vidu.landing import many as batch_landing
 from airflow_provider_vidu.landing.transfer import Transfer
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
-from airflow_provider_vidu.submission import driver as submission
 from airflow_provider_vidu.submission.batch import requests as batch_requests
-from airflow_provider_vidu.submission.batch.driver import BatchSubmission
+from airflow_provider_vidu.transport.timing import Time
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
-from airflow_provider_vidu.waiting import wait as waiting
-from airflow_provider_vidu.waiting import watcher
 
 from . import accidents
 from .batch_world import BatchWorld
@@ -149,27 +147,12 @@ def _in(world: World) -> Generator[None, None, None]:
         transfer._keep((8 + len(url)).to_bytes(4, "big") + b"ftyp" + url.encode() + MOVIE)
 
     log = Ear(world)
-    injected = {"clock": world.clock, "sleep": world.clock.sleep}
     with ExitStack() as stack:
         enter = stack.enter_context
         enter(mock.patch.object(time, "time", world.clock))
-        enter(mock.patch.object(time, "sleep", world.clock.sleep))
+        # The loops' own sleeps are virtual.
+        enter(replaced_by(Time(world.clock, world.clock.sleep)))
         enter(mock.patch.object(asyncio, "to_thread", in_line))
-        for function in (
-            submission.Submission.__init__,
-            BatchSubmission.__init__,
-            waiting.wait_for_end,
-            waiting.video_of,
-            waiting.cancelled,
-            ViduClient.__init__,
-            landing.land,
-            landing.land_all,
-        ):
-            # What defaults to the real clock was bound to it at import.
-            own = {name: value for name, value in injected.items() if name in function.__kwdefaults__}
-            enter(mock.patch.dict(function.__kwdefaults__, own))
-        # Its sleeps are the event loop's, which is virtual.
-        enter(mock.patch.dict(watcher.Watcher.__init__.__kwdefaults__, {"clock": world.clock}))
         enter(mock.patch.object(ViduClient, "_send", send))
         enter(mock.patch.object(AsyncViduClient, "_send", asend))
         enter(mock.patch.object(ViduHook, "account", world.account))

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from _support.virtual_time import jumping, replaced_by
 
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.endpoints import TaskPage
@@ -160,8 +161,14 @@ class Vidu:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(request: pytest.FixtureRequest) -> Generator[Clock, None, None]:
+    """The time in which the package lives during a test, and the local Vidu of the fixture ``vidu_emulator``."""
+    clock = Clock()
+    marker = request.node.get_closest_marker("vidu_emulator")
+    settings = marker.kwargs if marker else {}
+    request.node.add_marker(pytest.mark.vidu_emulator(**settings, clock=clock), append=False)
+    with replaced_by(jumping(clock)):
+        yield clock
 
 
 @pytest.fixture

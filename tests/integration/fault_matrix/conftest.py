@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _support.virtual_time import jumping, replaced_by
 
 from airflow_provider_vidu.api.account import Account, account_from_fields
 from airflow_provider_vidu.api.errors import ViduError
@@ -126,7 +127,7 @@ class TaskInstance:
 
     def die_submitting(self) -> None:
         """Do a try whose worker is killed when the reply to its submission, or the loss of it, has just come."""
-        with MortalClient(self.account, sleep=self._clock.sleep) as client, pytest.raises(WorkerDied):
+        with MortalClient(self.account) as client, pytest.raises(WorkerDied):
             self.submission(client).submit(lambda: REQUEST)
 
     def run(self, *, cleared: bool = False) -> str:
@@ -135,7 +136,7 @@ class TaskInstance:
 
         :param cleared: a user has cleared the task before this try.
         """
-        with ViduClient(self.account, sleep=self._clock.sleep) as client:
+        with ViduClient(self.account) as client:
             submission, task = self.begin(client, cleared=cleared)
             return self.finish(submission, task)
 
@@ -193,17 +194,15 @@ class TaskInstance:
                 hints=hints_of(task, submitted_at=clock()),
                 end_time=clock() + timeout,
                 log=LOG,
-                clock=clock,
-                sleep=clock.sleep,
             )
         except ViduError:
             submission.note_left_running()
             raise
-        return video_of(submission.client, ended, sleep=clock.sleep)
+        return video_of(submission.client, ended)
 
     def land(self, submission: Submission, ended: ViduTask) -> str:
         """Land the video, and note that it is handed over."""
-        facts = landing.land(submission.client, ended, self.folder, log=LOG, sleep=self._clock.sleep)
+        facts = landing.land(submission.client, ended, self.folder, log=LOG)
         assert facts["sha256"] == hashlib.sha256(VIDEO).hexdigest()
         submission.note_returned()
         return ended.task_id
@@ -290,8 +289,10 @@ def until(happened: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> Iterator[Clock]:
+    clock = Clock()
+    with replaced_by(jumping(clock)):
+        yield clock
 
 
 @pytest.fixture
@@ -331,10 +332,10 @@ def timeout_for(fault: Any) -> float:
 
 
 @pytest.fixture
-def open_client(clock: Clock) -> Iterator[Callable[[Account], ViduClient]]:
+def open_client() -> Iterator[Callable[[Account], ViduClient]]:
     """Make clients that are closed at the end."""
     with ExitStack() as stack:
-        yield lambda account: stack.enter_context(ViduClient(account, sleep=clock.sleep))
+        yield lambda account: stack.enter_context(ViduClient(account))
 
 
 @pytest.fixture

@@ -9,18 +9,18 @@ After a cancel whose reply is lost nobody knows whether the task goes on. What f
 from __future__ import annotations
 
 import asyncio
-import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from _support.fault_table import one_by_one
+from _support.virtual_time import jumping, replaced_by
 
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.submission import kill_guard
 from airflow_provider_vidu.triggers.task import KILL_TIMEOUT, ViduTaskTrigger
-from airflow_provider_vidu.waiting import bulk_cancel
 
 REFUSED = "refused connection"
 ELSEWHERE = "/storage/elsewhere"
@@ -153,18 +153,19 @@ def kill(vidu, clock, strike, monkeypatch):
     """End a deferred task instance by hand: its trigger cancels, and is struck."""
 
     async def killed(task, task_id):
-        trigger = ViduTaskTrigger("vidu_default", [task_id], time.time() + 3600)
+        trigger = ViduTaskTrigger("vidu_default", [task_id], clock() + 3600)
         trigger.task_instance = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)
         await trigger.on_kill()
 
-    async def pause(seconds):
+    jump = jumping(clock)
+
+    async def asleep(seconds):
+        # A wait_for counts real seconds.
         if seconds > KILL_TIMEOUT:
             raise asyncio.TimeoutError
-        clock.sleep(seconds)
-        await asyncio.sleep(0)
+        await jump.asleep(seconds)
 
     def kill(task, task_id, fault):
-        monkeypatch.setattr(bulk_cancel, "pause", pause)
         monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu.connection_json(timeout=task.account.timeout))
         monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: True)
         if fault == REFUSED:
@@ -177,7 +178,8 @@ def kill(vidu, clock, strike, monkeypatch):
             monkeypatch.setattr(AsyncViduClient, "cancel_task", cancel_task)
         elif fault is not None:
             strike("cancel", fault)
-        asyncio.run(killed(task, task_id))
+        with replaced_by(replace(jump, asleep=asleep)):
+            asyncio.run(killed(task, task_id))
         strike.over()
 
     return kill

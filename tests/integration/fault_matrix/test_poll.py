@@ -13,7 +13,6 @@ from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.client import AsyncViduClient, ViduClient
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
-from airflow_provider_vidu.waiting import watcher
 
 REFUSED = "refused connection"
 ELSEWHERE = "/storage/elsewhere"
@@ -45,15 +44,6 @@ REDIRECTS = {str(status): Fault.refuse(status, location=ELSEWHERE) for status in
 
 
 @pytest.fixture
-def sleep(clock):
-    async def sleep(seconds):
-        clock.sleep(seconds)
-        await asyncio.sleep(0)
-
-    return sleep
-
-
-@pytest.fixture
 def strike_looks(strike):
     """Strike queries, and the list by which the triggerer looks."""
 
@@ -65,7 +55,7 @@ def strike_looks(strike):
 
 
 @pytest.fixture(params=["worker", "triggerer"])
-def wait(request, vidu, clock, sleep, monkeypatch):
+def wait(request, vidu, clock, monkeypatch):
     """Wait where a task of Airflow waits, and land the video. Raises what ends the wait otherwise."""
 
     def in_worker(task, submission, submitted, timeout=3600.0):
@@ -79,8 +69,6 @@ def wait(request, vidu, clock, sleep, monkeypatch):
 
         extra = {"timeout": task.account.timeout, "poll_interval": None}
         monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu.connection_json(**extra))
-        monkeypatch.setitem(watcher.Watcher.__init__.__kwdefaults__, "clock", clock)
-        monkeypatch.setitem(watcher.Watcher.__init__.__kwdefaults__, "sleep", sleep)
         told = asyncio.run(event())
         if told["status"] != "success":
             # As the operator does when it is resumed with such an event.
@@ -172,16 +160,16 @@ def test_a_try_that_cannot_look_at_the_earlier_task_pays_nothing_twice(
 
 
 @one_by_one({**OUTAGES, **HANGS})
-async def test_both_clients_try_a_query_and_a_list_again(fault, begin, account, strike, sleep, clock):
+async def test_both_clients_try_a_query_and_a_list_again(fault, begin, account, strike, clock):
     _, _, submitted = begin(fault)
     times = 1 if fault in HANGS.values() else 2
     for operation in ("poll", "list"):
         strike(operation, fault, times=times, lasts=0 if fault == REFUSED else None)
-        with ViduClient(account(fault), sleep=clock.sleep) as client:
+        with ViduClient(account(fault)) as client:
             ask(client, operation, submitted.task_id)
         strike.over()
         strike(operation, fault, times=times, lasts=0 if fault == REFUSED else None)
-        async with AsyncViduClient(account(fault), sleep=sleep) as client:
+        async with AsyncViduClient(account(fault)) as client:
             await ask(client, operation, submitted.task_id)
         strike.over()
 

@@ -20,6 +20,8 @@ from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduInputEr
 from airflow_provider_vidu.emulator import ViduEmulator
 from airflow_provider_vidu.hooks.vidu import ViduHook
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1, "prompt": "p"}
 
 

@@ -22,6 +22,8 @@ from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.land import ATTEMPTS, land, land_all
 from airflow_provider_vidu.landing.transfer import Transfer
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 LOG = logging.getLogger("test")
 MD5 = f'"{hashlib.md5(MP4).hexdigest()}"'
 
@@ -39,7 +41,7 @@ def client(storage):
 
 
 def landed(client: Client, wanted: str | Wanted, **options):
-    return land(client, client.task, wanted, log=LOG, sleep=lambda seconds: None, **options)
+    return land(client, client.task, wanted, log=LOG, **options)
 
 
 def written_at(path: Path) -> tuple[int, int]:
@@ -292,7 +294,7 @@ def test_a_cover_that_cannot_be_landed_costs_no_video(storage, tmp_path, caplog)
     client = Client(storage.url, cover_url=f"{storage.url}/cover.jpeg")
     with client:
         wanted = Wanted(f"{tmp_path}/", cover=True)
-        files = land_all(client, client.task, wanted, log=LOG, sleep=lambda seconds: None)
+        files = land_all(client, client.task, wanted, log=LOG)
     assert [file["kind"] for file in files] == ["video"]
     assert "The cover picture could not be landed" in caplog.text
 

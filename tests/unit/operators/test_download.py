@@ -15,6 +15,8 @@ from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.operators.download import ViduDownloadOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1}
 
 

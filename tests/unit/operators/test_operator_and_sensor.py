@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import inspect
 import pickle
-import time
 from datetime import timedelta
 
 import pytest
@@ -24,6 +23,9 @@ from airflow_provider_vidu.execution import single
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.operators.img2video import REQUEST_FIELDS, Img2VideoOperator
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
+from airflow_provider_vidu.transport import timing
+
+pytestmark = pytest.mark.usefixtures("clock")
 
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1, "prompt": "p"}
 
@@ -84,14 +86,14 @@ def test_what_travels_with_a_deferral_is_small_and_has_no_key(vidu_emulator, run
 def test_airflows_trigger_timeout_lies_behind_ours(vidu_emulator, runtime_context, store):
     settings = {"deferrable": True, "prompt": "[emulator:seconds=60]", "timeout": 100}
     deferred = deferral(operator(**settings), runtime_context(store))
-    assert deferred.trigger.end_time - time.time() == pytest.approx(100, abs=5)
+    assert deferred.trigger.end_time - timing.now() == pytest.approx(100, abs=5)
     assert deferred.timeout > timedelta(seconds=100)
 
 
 def test_execution_timeout_bounds_a_deferred_wait(vidu_emulator, runtime_context, store):
     settings = {"prompt": "[emulator:seconds=60]", "execution_timeout": timedelta(seconds=30)}
     deferred = deferral(operator(deferrable=True, **settings), runtime_context(store))
-    assert deferred.trigger.end_time - time.time() == pytest.approx(30, abs=5)
+    assert deferred.trigger.end_time - timing.now() == pytest.approx(30, abs=5)
 
 
 def resumed(deferred, made, context, event):

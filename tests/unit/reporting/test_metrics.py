@@ -16,6 +16,8 @@ from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Im
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1}
 TAGS = {"model": "viduq2-turbo"}
 

@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from types import SimpleNamespace
 
 import pytest
+from _support.virtual_time import replaced_by
 
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
+from airflow_provider_vidu.transport import timing
+from airflow_provider_vidu.transport.timing import Time
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger, digest_of_ids
 from airflow_provider_vidu.waiting import watcher
+
+pytestmark = pytest.mark.usefixtures("clock")
 
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1}
 
@@ -25,7 +29,7 @@ def submit(vidu_emulator):
 
 
 def trigger(*task_ids, timeout=30.0, **options):
-    return ViduTaskTrigger("vidu_default", list(task_ids), time.time() + timeout, **options)
+    return ViduTaskTrigger("vidu_default", list(task_ids), timing.now() + timeout, **options)
 
 
 async def event_of(made):
@@ -83,7 +87,7 @@ async def test_an_outage_is_waited_out(submit, vidu_emulator):
 
 
 async def test_a_missing_connection_is_an_error_not_an_endless_wait(vidu_emulator):
-    event = await event_of(ViduTaskTrigger("no_such_connection", ["1"], time.time() + 30, poll_interval=0.1))
+    event = await event_of(ViduTaskTrigger("no_such_connection", ["1"], timing.now() + 30, poll_interval=0.1))
     assert event["status"] == "error"
     assert "no_such_connection" in event["message"]
 
@@ -104,12 +108,20 @@ async def test_all_waits_of_an_account_share_one_session_which_the_last_one_clos
     assert not watcher._watchers.get(asyncio.get_running_loop())
 
 
-async def test_a_cancelled_wait_cancels_nothing_at_vidu_and_leaves_no_session(submit, vidu_emulator):
-    wait = asyncio.create_task(event_of(trigger(submit("[emulator:seconds=60]"))))
-    await asyncio.sleep(0.2)
-    wait.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await wait
+async def test_a_cancelled_wait_cancels_nothing_at_vidu_and_leaves_no_session(submit, vidu_emulator, clock):
+    waits = asyncio.Event()
+
+    async def asleep(seconds):
+        waits.set()
+        await asyncio.Future()
+
+    task_id = submit("[emulator:seconds=60]")
+    with replaced_by(Time(clock, asleep=asleep)):
+        wait = asyncio.create_task(event_of(trigger(task_id)))
+        await waits.wait()
+        wait.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await wait
     assert vidu_emulator.counters.requests["cancel"] == 0
     assert not watcher._watchers.get(asyncio.get_running_loop())
 
@@ -125,15 +137,14 @@ async def test_one_trigger_waits_for_many_and_the_worst_gives_the_status(submit)
     }
 
 
-async def test_no_event_leaves_while_the_worker_that_deferred_may_still_be_ending(submit):
+async def test_no_event_leaves_while_the_worker_that_deferred_may_still_be_ending(submit, clock):
     """An early event can make Airflow take the worker's late end for a failure of the next one."""
     task_id = submit()
     ViduHook().wait_for_task(task_id)
-    held = trigger(task_id, poll_interval=0.1, not_before=time.time() + 0.8)
+    held = trigger(task_id, poll_interval=0.1, not_before=clock() + 6)
     held.task_instance = SimpleNamespace(task_id="t")
-    began = time.monotonic()
     event = await event_of(held)
-    assert time.monotonic() - began >= 0.7
+    assert clock() >= held.not_before
     assert event == await event_of(trigger(task_id, poll_interval=0.1))
 
 
@@ -193,7 +204,7 @@ def ending(*task_ids, **options):
 async def test_a_success_can_end_the_airflow_task_with_its_record_and_is_not_held(submit, pushed):
     task_id = submit()
     known = {"task_id": task_id, "model": "m"}
-    event = await ending_of(ending(task_id, known=known, not_before=time.time() + 600))
+    event = await ending_of(ending(task_id, known=known, not_before=timing.now() + 600))
     assert type(event).__name__ == "TaskSuccessEvent"
     record, place = pushed["return_value"]
     assert place == {"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": -1}

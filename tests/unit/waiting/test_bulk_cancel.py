@@ -8,16 +8,20 @@ import asyncio
 import logging
 
 import pytest
+from _support.virtual_time import replaced_by
 
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduRequestError, ViduUnavailableError
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
+from airflow_provider_vidu.transport.timing import Time
 from airflow_provider_vidu.waiting import bulk_cancel
 from airflow_provider_vidu.waiting.bulk_cancel import CancelReport, cancel_unfinished
 
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1}
+pytestmark = pytest.mark.usefixtures("clock")
+
 LOG = logging.getLogger("test")
 
 
@@ -58,31 +62,26 @@ class Host:
 REFUSED = ViduRequestError("Vidu answered: task state is scheduled, can not cancel", http_status=400)
 
 
-@pytest.fixture
-def no_pause(monkeypatch):
-    monkeypatch.setattr(bulk_cancel, "LOOK_GAP", 0.0)
-
-
-async def test_a_host_that_cancels_while_processing_is_asked_to(no_pause):
+async def test_a_host_that_cancels_while_processing_is_asked_to():
     host = Host({"1": "processing", "2": "queueing", "3": "processing", "4": "success"})
     assert await host.cancel() == CancelReport(cancelled=("1", "2", "3"), ended=("4",))
     # What has not begun comes first: it is what a host cancels most surely.
     assert host.asked == ["2", "1", "3"]
 
 
-async def test_a_refusal_is_reported_as_answered_with_its_price(no_pause, caplog):
+async def test_a_refusal_is_reported_as_answered_with_its_price(caplog):
     host = Host({"1": "processing", "20": "processing"}, lambda task_id: REFUSED if task_id == "20" else True)
     with caplog.at_level(logging.WARNING):
         assert await host.cancel() == CancelReport(cancelled=("1",), refused=("20",), credits={"20": 20})
     assert "Vidu task 20 was not cancelled: Vidu answered: task state is scheduled" in caplog.text
 
 
-async def test_a_yes_that_the_task_does_not_show_is_no_cancel(no_pause):
+async def test_a_yes_that_the_task_does_not_show_is_no_cancel():
     host = Host({"1": "processing", "2": "queueing"}, effect=lambda task_id: task_id == "2")
     assert await host.cancel() == CancelReport(cancelled=("2",), refused=("1",), credits={"1": 1})
 
 
-async def test_a_yes_that_shows_late_is_a_cancel(no_pause):
+async def test_a_yes_that_shows_late_is_a_cancel():
     host = Host({"1": "processing"}, effect=lambda task_id: False)
     get_task, queries = host.get_task, []
 
@@ -95,8 +94,7 @@ async def test_a_yes_that_shows_late_is_a_cancel(no_pause):
     assert await host.cancel() == CancelReport(cancelled=("1",))
 
 
-async def test_a_yes_that_there_is_no_time_to_verify_counts(monkeypatch):
-    monkeypatch.setattr(bulk_cancel, "LOOK_GAP", 0.0)
+async def test_a_yes_that_there_is_no_time_to_verify_counts():
     host = Host({"1": "processing"})
 
     def cancels(task_id):
@@ -107,7 +105,7 @@ async def test_a_yes_that_there_is_no_time_to_verify_counts(monkeypatch):
     assert await host.cancel(seconds=0.4) == CancelReport(cancelled=("1",))
 
 
-async def test_a_query_that_hangs_keeps_no_cancel_from_being_sent(no_pause):
+async def test_a_query_that_hangs_keeps_no_cancel_from_being_sent():
     host = Host({"1": "processing", "2": "queueing"})
     host.hangs = True
     report = await host.cancel(seconds=0.4)
@@ -115,7 +113,7 @@ async def test_a_query_that_hangs_keeps_no_cancel_from_being_sent(no_pause):
     assert report == CancelReport(cancelled=("1", "2"))
 
 
-async def test_a_host_without_a_cancel_is_reported_for_each_task(no_pause, caplog):
+async def test_a_host_without_a_cancel_is_reported_for_each_task(caplog):
     lacks = ViduConfigurationError("This host has no cancel: it answered with a web page.", http_status=200)
     host = Host({"1": "processing", "2": "queueing"}, lambda task_id: lacks)
     report = await host.cancel()
@@ -178,8 +176,7 @@ async def test_a_refused_cancel_raises_nothing_and_goes_on_with_the_others(submi
 
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
-async def test_a_429_has_cancelled_nothing_and_is_tried_again(submit, vidu_emulator, monkeypatch):
-    monkeypatch.setattr(bulk_cancel, "LOOK_GAP", 0.01)
+async def test_a_429_has_cancelled_nothing_and_is_tried_again(submit, vidu_emulator):
     task_ids = submit(40)
     vidu_emulator.faults.add("cancel", Fault.rate_limit(retry_after=0, times=20))
     report = await cancel(task_ids)
@@ -189,7 +186,6 @@ async def test_a_429_has_cancelled_nothing_and_is_tried_again(submit, vidu_emula
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
 async def test_one_task_that_cannot_be_seen_keeps_no_other_from_being_cancelled(submit, monkeypatch):
-    monkeypatch.setattr(bulk_cancel, "LOOK_GAP", 0.01)
     task_ids = submit(3)
     get_tasks = bulk_cancel.BulkQuery.get_tasks
 
@@ -207,6 +203,7 @@ async def test_what_is_not_reached_within_the_time_is_told(submit, vidu_emulator
     task_ids = submit(3)
     vidu_emulator.faults.add("list", Fault.refuse(503, times=None))
     vidu_emulator.faults.add("poll", Fault.refuse(503, times=None))
-    report = await cancel(task_ids, 0.3)
+    with replaced_by(Time(asleep=asyncio.sleep)):
+        report = await cancel(task_ids, 0.3)
     assert report == CancelReport(unreachable=tuple(task_ids))
     assert vidu_emulator.counters.requests["cancel"] == 0

@@ -54,8 +54,6 @@ def wait(vidu, clock, task):
             hints=Hints(submitted_at=clock(), model="viduq3-turbo"),
             end_time=clock() + timeout,
             log=LOG,
-            clock=clock,
-            sleep=clock.sleep,
             **options,
         )
 
@@ -145,7 +143,7 @@ def test_a_state_change_is_one_line_in_the_log(vidu, wait, caplog):
 def test_a_success_without_a_creation_is_looked_at_again_then_an_error(vidu, task, clock):
     vidu.tasks[task.task_id].update(state="success", creations=[])
     with pytest.raises(ViduNoCreationError, match="Look at the task at the host") as raised:
-        video_of(vidu, task, sleep=clock.sleep)
+        video_of(vidu, task)
     assert clock.slept == 6
     assert "submit" not in str(raised.value)
 
@@ -157,7 +155,7 @@ def test_a_success_without_a_known_link_shows_the_reply_but_no_key(vidu, task, c
     real = vidu.get_task
     monkeypatch.setattr(vidu, "get_task", lambda *arguments, **named: real(*arguments, **named).quoting(reply))
     with pytest.raises(ViduNoCreationError, match=r"https://cdn\.example/film, key: \*\*\*"):
-        video_of(vidu, task, sleep=clock.sleep)
+        video_of(vidu, task)
 
 
 @pytest.mark.parametrize(
@@ -183,8 +181,8 @@ REFUSALS = [
 def test_two_refusals_of_an_ended_task_are_a_hiccup_three_an_error(vidu, task, clock, refusal, take):
     def result():
         if take == "video_of":
-            return video_of(vidu, task, sleep=clock.sleep)
-        return waited(vidu, task, {"status": "success"}, sleep=clock.sleep)
+            return video_of(vidu, task)
+        return waited(vidu, task, {"status": "success"})
 
     script(vidu, refusal, refusal, "success")
     assert result().succeeded
@@ -211,7 +209,7 @@ def test_an_id_that_no_task_submitted_is_not_called_submitted():
 def test_what_is_no_refusal_is_raised_as_it_is(vidu, task, clock, error):
     script(vidu, error)
     with pytest.raises(type(error)) as raised:
-        video_of(vidu, task, sleep=clock.sleep)
+        video_of(vidu, task)
     assert raised.value is error
     assert clock.slept == 0
 
@@ -261,7 +259,7 @@ def test_what_a_resumed_worker_does_about_a_task_that_has_not_ended(event, now, 
 def test_an_empty_account_never_denies_that_the_task_is_paid_for(vidu, task, wait):
     """A relay may refuse queries, too, once the balance is gone."""
     script(vidu, *[ViduCreditError("Vidu answered: 用户额度不足", http_status=429)] * 20)
-    for read in (wait, lambda: video_of(vidu, task, sleep=lambda seconds: None)):
+    for read in (wait, lambda: video_of(vidu, task)):
         with pytest.raises(ViduCreditError, match="用户额度不足") as raised:
             read()
         assert "may be billed" in str(raised.value)
@@ -273,7 +271,7 @@ def test_an_empty_account_never_denies_that_the_task_is_paid_for(vidu, task, wai
 def test_a_failed_task_says_why_wherever_the_host_puts_it(vidu, task, fields):
     vidu.finish(task.task_id, "failed", **fields)
     with pytest.raises(ViduTaskFailedError, match="on fire"):
-        video_of(vidu, task, sleep=lambda seconds: None)
+        video_of(vidu, task)
 
 
 @pytest.mark.parametrize("says_yes", [True, False])
@@ -312,7 +310,7 @@ def test_a_cancel_is_believed_once_the_task_shows_it_or_has_failed_twice(
     monkeypatch.setattr(vidu, "get_task", get_task)
     # One look is enough where the cancel was refused.
     expected = says_yes if is_cancelled is None else is_cancelled
-    assert cancelled(vidu, task.task_id, LOG, sleep=clock.sleep) is expected
+    assert cancelled(vidu, task.task_id, LOG) is expected
 
 
 def test_a_failed_task_is_reported_with_the_trace_id_of_its_reply():

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import socket
 import threading
-import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,17 +15,22 @@ from dataclasses import replace
 from unittest import mock
 
 import pytest
+from _support.virtual_time import replaced_by
 
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import ViduAuthError, ViduConfigurationError, ViduError, ViduUnavailableError
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
+from airflow_provider_vidu.transport import timing
+from airflow_provider_vidu.transport.timing import Time
 from airflow_provider_vidu.waiting import watcher
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
 from airflow_provider_vidu.waiting.schedule import Hints
 from airflow_provider_vidu.waiting.watcher import Watcher
 from tests.chaos.virtual import Clock, VirtualLoop, in_line
+
+pytestmark = pytest.mark.usefixtures("clock")
 
 LOG = logging.getLogger("test")
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1}
@@ -48,7 +52,7 @@ class Virtual:
         self.seconds = 0.05
         monkeypatch.setattr(asyncio, "to_thread", in_line)
         monkeypatch.setattr(BulkQuery, "get_tasks", self.get_tasks)
-        self.watcher = Watcher(self.look_up, clock=self.clock)
+        self.watcher = Watcher(self.look_up)
 
     async def look_up(self):
         self.look_ups += 1
@@ -86,7 +90,8 @@ class Virtual:
 @pytest.fixture
 def virtual(monkeypatch):
     made = Virtual(monkeypatch)
-    yield made
+    with replaced_by(Time(made.clock, made.clock.sleep)):
+        yield made
     assert asyncio.all_tasks(made.loop) == set()
     made.loop.close()
 
@@ -135,7 +140,6 @@ def test_a_cancelled_wait_leaves_the_others_alone_whatever_is_under_way(after, v
 def test_everything_ends_when_all_are_cancelled_after_any_step(steps, virtual):
     async def cancelled():
         async with watcher.of("c", virtual.look_up) as watching:
-            watching._clock = virtual.clock
             virtual.watcher = watching
             waits = [asyncio.ensure_future(virtual.wait(str(number))) for number in range(3)]
             group = asyncio.ensure_future(
@@ -383,7 +387,6 @@ def test_a_wait_costs_less_than_three_kilobytes(together, virtual):
 
     async def measured():
         async with watcher.of("c", virtual.look_up) as watching:
-            watching._clock = virtual.clock
             await watching._begun()
             task_ids = [virtual.task(str(number), 100) for number in range(5000)]
             how = {"end_time": virtual.clock.now + 3600, "log": LOG}
@@ -403,7 +406,7 @@ def test_a_wait_costs_less_than_three_kilobytes(together, virtual):
 
 def waits(watching, task_ids, timeout=30.0):
     return asyncio.gather(
-        *(watching.wait(task_id, hints=Hints(), end_time=time.time() + timeout, log=LOG) for task_id in task_ids)
+        *(watching.wait(task_id, hints=Hints(), end_time=timing.now() + timeout, log=LOG) for task_id in task_ids)
     )
 
 
@@ -474,7 +477,7 @@ async def test_a_wait_speaks_in_its_own_triggers_log(vidu_emulator):
     async def one(name, task_id):
         trigger.set(name)
         async with watcher.of("vidu_default", ViduHook().aget_account) as watching:
-            await watching.wait(task_id, hints=Hints(), end_time=time.time() + 30, log=Log())
+            await watching.wait(task_id, hints=Hints(), end_time=timing.now() + 30, log=Log())
 
     first, second = submit(2)
     await asyncio.gather(one("first", first), one("second", second))
@@ -502,7 +505,7 @@ async def test_hanging_name_resolution_delays_no_other_account(vidu_emulator, mo
             return replace(ViduHook().get_conn().account, base_url=base_url)
 
         async with watcher.of(conn_id, look_up) as watching:
-            return await watching.wait(task_id, hints=Hints(), end_time=time.time() + 60, poll_interval=0.2, log=LOG)
+            return await watching.wait(task_id, hints=Hints(), end_time=timing.now() + 60, poll_interval=0.2, log=LOG)
 
     bad = asyncio.create_task(wait("bad", "http://hanging.example", "1"))
     try:
