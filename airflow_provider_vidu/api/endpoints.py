@@ -248,10 +248,12 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
         doubt.is_vidus_own = _is_vidus_own(status, body)
         raise doubt
     if type(error) is ViduNotFoundError:
-        error.advice = "This host creates nothing at this path: check api_prefix and create_path. Nothing was created."
-    elif isinstance(error, ViduUnavailableError):
+        raise error.but(
+            advice="This host creates nothing at this path: check api_prefix and create_path. Nothing was created."
+        )
+    if isinstance(error, ViduUnavailableError):
         by_gateway = f" {error.advice}" if error.advice != error.default_advice else ""
-        error.advice = f"Nothing was created or billed; a retry submits it.{by_gateway}"
+        raise error.but(advice=f"Nothing was created or billed; a retry submits it.{by_gateway}")
     raise error
 
 
@@ -507,7 +509,7 @@ def parse_cancel(status: int, headers: Mapping[str, str], body: bytes, task_id: 
     if not 200 <= status < 300:
         error = parse_error(status, headers, body, task_id)
         if type(error) is ViduRequestError:
-            error.advice = "The task goes on and is billed when it succeeds."
+            raise error.but(advice="The task goes on and is billed when it succeeds.")
         raise error
     _refuse_web_page(status, headers, body, "cancel", task_id=task_id, advice="The task goes on.")
     answer = _json(body)
@@ -614,9 +616,11 @@ def with_advice_for(error: ViduError, account: Account) -> ViduError:
     if isinstance(error, ViduAuthError) and not account.is_vidus:
         host = urlsplit(account.base_url).hostname
         scheme = f"after {account.auth_scheme!r}" if account.auth_scheme else "alone"
-        error.advice = (
-            f"Check the API key (the connection's password), and that it is one of {host}'s own. It was sent {scheme} "
-            "in the Authorization header: auth_scheme in the connection's extra changes that."
+        return error.but(
+            advice=(
+                f"Check the API key (the connection's password), and that it is one of {host}'s own. It was sent "
+                f"{scheme} in the Authorization header: auth_scheme in the connection's extra changes that."
+            )
         )
     return error
 

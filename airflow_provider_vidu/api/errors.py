@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+# What an error knows; whatever is known later makes another error of it, see :meth:`ViduError.but`.
+_FACTS = frozenset(
+    {"message", "fate", "advice", "task_id", "state", "reason", "trace_id", "credits", "http_status", "retry_after"}
+)
+
+
 class Fate(str, Enum):
     """What an error means for the next attempt at the same thing."""
 
@@ -104,6 +110,11 @@ class ViduError(Exception):
         """
         quoted = {name: getattr(self, name) for name in ("message", "reason", "trace_id")}
         return self.but(**{name: redacted(text, secret) for name, text in quoted.items() if text})
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in _FACTS and name in self.__dict__:
+            raise AttributeError(f"An error is a value: use but({name}=…).")
+        super().__setattr__(name, value)
 
     @property
     def facts(self) -> str:

@@ -138,16 +138,15 @@ class Endpoint:
 
     def name_unknown_model(self, error: ViduError, model: object) -> ViduError:
         """
-        Name the model in the refusal of a request if the catalogue does not know it: a typo is the likely cause.
+        Return the refusal of a request with its model named if the catalogue does not know it: a typo is likely.
 
         :param error: Vidu's refusal.
         :param model: the request's.
-        :return: the same error.
         """
         is_refusal = type(error) in {ViduRequestError, ViduNotFoundError} or error.reason == "model_not_found"
         if self.models and is_refusal and error.reason in _MAY_BE_THE_MODEL and model not in self.models:
             shown = model_shown(model, self.models)
-            error.message = f"{error.message.rstrip('.')}. Model {shown} is not in this release's catalogue."
+            return error.but(message=f"{error.message.rstrip('.')}. Model {shown} is not in this release's catalogue.")
         return error
 
 

@@ -120,9 +120,11 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             if isinstance(error, ViduInputError) and (resumed is not None or context["ti"].try_number > 1):
                 # What the requests say is read and checked in every part of a task, also after much was paid.
                 next_step = Memory.of(store, durable=self.operator.durable).by_clearing("what is missing")
-                error.advice = (
-                    "Nothing was sent to Vidu just now. What was submitted before, if anything, goes on, is billed and "
-                    f"remembered: fix this, then {next_step}"
+                error = error.but(
+                    advice=(
+                        "Nothing was sent to Vidu just now. What was submitted before, if anything, goes on, is billed "
+                        f"and remembered: fix this, then {next_step}"
+                    )
                 )
             raise_for_airflow(error)
 
@@ -320,9 +322,10 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         }
         files = land_batch(client, batch.tasks, wanted, batch.errors, log=self.log, stop=self._stop)
         if batch.memory is Memory.NONE:
-            for error in batch.errors.values():
+            advice = f"The video is paid for and safe at Vidu. {batch.memory.re_attaching}"
+            for index, error in batch.errors.items():
                 if isinstance(error, ViduLandingError):
-                    error.advice = f"The video is paid for and safe at Vidu. {batch.memory.re_attaching}"
+                    batch.errors[index] = error.but(advice=advice)
         return files
 
     def _wanted(self, output_path: str, index: int | None = 0) -> Wanted:
@@ -357,10 +360,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             cancelled = len(await batch.note_cancelled(report.cancelled))
             left = len(ids) - cancelled
             anew = "a retry submits them anew" if batch.memory is Memory.STORE else "a retry does not submit them anew"
-            error.advice = (
-                f"{cancelled} were cancelled (cancel_on_timeout) and are not billed: {anew}. "
-                + (f"{left} go on and are billed when they succeed: a retry re-attaches to them." if left else "")
-            ).strip()
+            rest = f" {left} go on and are billed when they succeed: a retry re-attaches to them." if left else ""
+            return error.but(advice=f"{cancelled} were cancelled (cancel_on_timeout) and are not billed: {anew}.{rest}")
         return error
 
     async def _cancel_if_a_user_has_ended_it(self, context: Context, batch: BatchSubmission) -> None:

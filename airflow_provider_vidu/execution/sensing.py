@@ -113,9 +113,8 @@ class SensorExecution:
             # forgets it, so that there a retry has to bear it.
             self.sensor._refusals = getattr(self.sensor, "_refusals", 0) + 1
             if self.sensor.reschedule and not self.sensor.deferrable:
-                error.fate = Fate.RETRYABLE
                 metrics.failed(error, known.model)
-                self.end(error)
+                self.end(error.but(fate=Fate.RETRYABLE))
             if self.sensor._refusals >= REFUSALS:
                 metrics.failed(error, known.model)
                 self.end(error)

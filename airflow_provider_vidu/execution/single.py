@@ -118,7 +118,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         except ViduError as error:
             metrics.failed(error, self._model)
             if isinstance(error, ViduInputError) and (resumed is not None or context["ti"].try_number > 1):
-                error.advice = _input_advice_after_submission()
+                error = error.but(advice=_input_advice_after_submission())
             raise_for_airflow(error)
         return self._defer(context, task.task_id, task.record(), hints.to_json(), end_time)
 
@@ -180,8 +180,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         except ViduError as error:
             metrics.failed(error, self._model)
             if isinstance(error, ViduInputError):
-                error.task_id = error.task_id or task_id
-                error.advice = _input_advice_after_submission()
+                error = error.but(task_id=error.task_id or task_id, advice=_input_advice_after_submission())
             raise_for_airflow(error)
 
     def _submission(self, context: Context, client: ViduClient, resumed: Resumed | None = None) -> Submission:
@@ -296,11 +295,13 @@ class SingleExecution(Execution[dict[str, Any]]):
             )
         except ViduLandingError as error:
             if not self.operator.durable:
-                error.fate = Fate.PERMANENT
-                error.advice = (
-                    "The video is paid for and safe at Vidu. A retry would pay for another one (durable=False): fetch "
-                    f"it with ViduHook().download({task.task_id!r}, path)."
-                )
+                raise error.but(
+                    fate=Fate.PERMANENT,
+                    advice=(
+                        "The video is paid for and safe at Vidu. A retry would pay for another one (durable=False): "
+                        f"fetch it with ViduHook().download({task.task_id!r}, path)."
+                    ),
+                ) from error.__cause__
             raise
         submission.note_returned()
         seconds = seconds_of(task, submission.record.attempted_at if submission.record else None, timing.now())
@@ -311,8 +312,7 @@ class SingleExecution(Execution[dict[str, Any]]):
     def _at_the_deadline(self, client: ViduClient, submission: Submission, error: ViduError) -> ViduError:
         if self.operator.cancel_on_timeout and error.task_id and cancelled(client, error.task_id, self.log):
             anew = submission.note_cancelled()
-            error.advice = f"It was cancelled at Vidu (cancel_on_timeout) and is not billed; {anew}."
-            return error
+            return error.but(advice=f"It was cancelled at Vidu (cancel_on_timeout) and is not billed; {anew}.")
         submission.note_left_running()
         return error
 

@@ -143,14 +143,14 @@ def _told(error: ViduError, account: Account | None) -> str:
     if isinstance(error, ViduAuthError):
         others = ", ".join(sorted(f"https://{other}" for other in VIDU_HOSTS - {host}))
         if host in VIDU_HOSTS:
-            error.advice = f"Check the API key. If it belongs to the other region, the host is {others}."
+            error = error.but(advice=f"Check the API key. If it belongs to the other region, the host is {others}.")
         return f"{account.base_url} refuses this key. {error}"
     if isinstance(error, ViduRateLimitError):
-        error.advice = "It asks for a pause and has not judged the key. Test again in a minute."
+        error = error.but(advice="It asks for a pause and has not judged the key. Test again in a minute.")
     elif isinstance(error, ViduUnavailableError) and error.http_status == 403:
-        error.advice = "It has not judged the key. If it goes on, ask the host to let this address through."
+        error = error.but(advice="It has not judged the key. If it goes on, ask the host to let this address through.")
     elif isinstance(error, ViduUnavailableError) and (error.http_status or 0) >= 400:
-        error.advice = "It is down or overloaded, and has not judged the key. Test again later."
+        error = error.but(advice="It is down or overloaded, and has not judged the key. Test again later.")
     elif isinstance(error, ViduUnavailableError):
         if "could not be reached" not in error.message:
             asked = [name for name in ("credits_path", "list_path") if getattr(account, name) is not None]
@@ -163,13 +163,13 @@ def _told(error: ViduError, account: Account | None) -> str:
         for mark, why, advice in _UNREACHED:
             if mark in error.message:
                 return f"{urlsplit(account.base_url).netloc} could not be reached: {why}. {advice}"
-        error.advice = "Check the host, and the way to it."
+        error = error.but(advice="Check the host, and the way to it.")
     elif isinstance(error, ViduRequestError):
-        error.advice = "Vidu does not answer a test like this: check the host and api_prefix."
+        advice = "Vidu does not answer a test like this: check the host and api_prefix."
         if isinstance(error, ViduCreditError):
-            error.advice = (
+            advice = (
                 "It has not judged the key. A host that has not been paid for answers like this, and so may an empty "
                 "account: check the host's own page."
             )
-        return f"{account.base_url} refused to be asked. {error}"
+        return f"{account.base_url} refused to be asked. {error.but(advice=advice)}"
     return str(error)

@@ -148,13 +148,12 @@ class Transfer:
                 self._receive(url, exchange)
         except ViduUnavailableError as error:
             # It may quote a content endpoint, which was sent the key.
-            error = error.without(self._account.api_key)
             if exchange.is_over:
                 least = MIN_RATE * STALL_TIMEOUT / 1000
                 raise ViduUnavailableError(
                     f"The storage host sent less than {least:.0f} kB in {STALL_TIMEOUT:.0f} s."
                 ) from None
-            raise
+            raise error.without(self._account.api_key) from None
         finally:
             if self.size > self._furthest:
                 # What drips is no progress.

@@ -16,7 +16,6 @@ Durable submission: carries out what ``submission.protocol`` decides. The only m
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -56,6 +55,7 @@ from airflow_provider_vidu.submission.protocol import (
 from airflow_provider_vidu.submission.search import ListMemory, look_once, look_up, recall
 from airflow_provider_vidu.submission.store import MAX_INTENT_AGE, StateWriter
 from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, TimeInWorker, Try
+from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.schedule import next_submission
 from airflow_provider_vidu.waiting.wait import cancelled, query_paid_task
 
@@ -108,8 +108,8 @@ class Submission:
         resumed: Resumed | None = None,
         is_delivered: Callable[[ViduTask], bool | None] = lambda task: None,
         note_discarded: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = timing.now,
+        sleep: Callable[[float], None] = timing.sleep,
         log: logging.Logger | Any = None,
     ) -> None:
         self.client = client
@@ -400,8 +400,7 @@ class Submission:
                     return None
             except ViduError as error:
                 self._write(replace(intent, phase=Phase.NEW), needed=False)
-                self.endpoint.name_unknown_model(error, wire.get("model"))
-                raise
+                raise self.endpoint.name_unknown_model(error, wire.get("model")) from error.__cause__
             else:
                 self._note_task(task)
                 metrics.submitted(task.model)

@@ -18,6 +18,7 @@ from airflow_provider_vidu import compat
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.submission.task_list import lacks_list
 from airflow_provider_vidu.submission.tries import is_iteration
+from airflow_provider_vidu.transport import timing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,5 +168,5 @@ async def ais_forgotten(instance: Any, client: AsyncViduClient, vidu_task_ids: S
             return True
         if standing is Standing.DEFERRED:
             return False
-        await asyncio.sleep(ASK_GAP)
+        await timing.asleep(ASK_GAP)
     return False

@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -18,6 +17,7 @@ from urllib.parse import quote
 from airflow_provider_vidu import compat
 from airflow_provider_vidu.submission.limits import CreditLimits
 from airflow_provider_vidu.submission.protocol import MARKER_PREFIX
+from airflow_provider_vidu.transport import timing
 
 #: Of a marker's 32 digits, those that tell the task instance; the others tell the attempt.
 MARK_DIGITS = 16
@@ -82,7 +82,7 @@ class Resumed:
             names = {field.name for field in fields(cls)}
             return cls(**{name: item for name, item in value.items() if name in names})
         started = getattr(context["ti"], "start_date", None)
-        return cls(started.timestamp() if isinstance(started, datetime) else time.time())
+        return cls(started.timestamp() if isinstance(started, datetime) else timing.now())
 
 
 class SubmitLater(Exception):
@@ -177,7 +177,7 @@ class Try:
             # Airflow's own reckoning: a clear sets max_tries to the try's number plus the retries.
             first_try=max_tries - (getattr(getattr(instance, "task", None), "retries", None) or 0) + 1,
             identity=identity_of(instance),
-            run_created=max(min(began), time.time() - MAX_RUN_AGE) if began else None,
+            run_created=max(min(began), timing.now() - MAX_RUN_AGE) if began else None,
             clear_number=getattr(run, "clear_number", 0) or 0,
         )
 

@@ -198,13 +198,14 @@ def for_other_task(error: ViduError) -> ViduError:
     """
     if isinstance(error, (ViduTaskFailedError, ViduModerationError)):
         # Looking again cannot help: whoever submitted has to submit anew.
-        error.fate = Fate.PERMANENT
-        error.advice = f"{error.advice} Clear the task that submitted it, not this one."
-    elif isinstance(error, ViduNotFoundError):
+        return error.but(fate=Fate.PERMANENT, advice=f"{error.advice} Clear the task that submitted it, not this one.")
+    if isinstance(error, ViduNotFoundError):
         # An id that was typed may be no task's at all.
-        error.advice = (
-            f"{ViduNotFoundError.default_advice} If another key or host submitted it, it goes on there and may be "
-            "billed; waiting for it costs nothing."
+        return error.but(
+            advice=(
+                f"{ViduNotFoundError.default_advice} If another key or host submitted it, it goes on there and may be "
+                "billed; waiting for it costs nothing."
+            )
         )
     return error
 
@@ -365,8 +366,7 @@ def with_what_a_clear_does(error: ViduNoCreationError, *, remembered: bool) -> V
         )
     else:
         then = "Do not clear this Airflow task before that: it has no record of the submission and would pay again."
-    error.advice = f"{error.advice} {then}"
-    return error
+    return error.but(advice=f"{error.advice} {then}")
 
 
 def waited(client: ViduClient, task: ViduTask, event: Mapping[str, Any]) -> ViduTask:

@@ -12,6 +12,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
+from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 
 
@@ -38,5 +39,7 @@ def drive(made: Img2VideoBatchOperator, context: Any, *, keeps_arguments: bool =
             event = None
             if path.endswith("ViduTaskTrigger"):
                 event = asyncio.run(first_event(ViduTaskTrigger(**json.loads(json.dumps(kwargs)))))
+            elif path.endswith("DateTimeTrigger"):
+                timing.sleep(kwargs["moment"].timestamp() - timing.now())
             travelling = json.loads(json.dumps(deferred.kwargs)) if keeps_arguments else {}
             step, arguments = getattr(made, deferred.method_name), {"event": event, **travelling}

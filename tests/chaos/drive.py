@@ -149,7 +149,6 @@ def _in(world: World) -> Generator[None, None, None]:
     log = Ear(world)
     with ExitStack() as stack:
         enter = stack.enter_context
-        enter(mock.patch.object(time, "time", world.clock))
         # The loops' own sleeps are virtual.
         enter(replaced_by(Time(world.clock, world.clock.sleep)))
         enter(mock.patch.object(asyncio, "to_thread", in_line))

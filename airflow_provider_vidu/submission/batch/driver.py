@@ -17,7 +17,6 @@ others there are the batch's own submissions.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -52,6 +51,7 @@ from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.state import BatchState, failed_of, is_refusal, named
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
 from airflow_provider_vidu.submission.protocol import MAX_ATTEMPTS, Action, Phase, decide, derived_marker
+from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import MAX_PARALLEL, in_parallel
 from airflow_provider_vidu.waiting.schedule import REFUSALS
 from airflow_provider_vidu.waiting.wait import EMPTY_GAP, EMPTY_LOOKS
@@ -178,7 +178,7 @@ class BatchSubmission(BatchState):
             if not empty:
                 return
             if look:
-                await asyncio.sleep(EMPTY_GAP)
+                await timing.asleep(EMPTY_GAP)
             await in_parallel(empty, min(MAX_PARALLEL, len(empty)), look_at)
         for index in (index for index in empty if not self.tasks[index].video_url):
             task = self.tasks[index]

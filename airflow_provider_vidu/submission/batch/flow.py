@@ -261,7 +261,7 @@ class Flow:
         """Nothing was created."""
         batch = self._batch
         index = built.index
-        batch.requests[index].endpoint.name_unknown_model(error, batch.requests[index].model)
+        error = batch.requests[index].endpoint.name_unknown_model(error, batch.requests[index].model)
         # Its marker stands nowhere at Vidu: the next attempt may have the same one.
         batch.kept.update(index, phase=Phase.NEW, attempt=batch.items[index].attempt - 1)
         if isinstance(error, ViduRateLimitError):

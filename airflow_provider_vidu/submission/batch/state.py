@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -32,6 +30,7 @@ from airflow_provider_vidu.submission.protocol import (
 from airflow_provider_vidu.submission.search import ListMemory
 from airflow_provider_vidu.submission.store import StateWriter
 from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, TimeInWorker, Try
+from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
 from airflow_provider_vidu.waiting.wait import CANCEL_GAP, CANCEL_LOOKS, SLICE
 
@@ -83,8 +82,8 @@ class BatchState:
         read_manifest: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
         is_landed: Callable[[int, ViduTask], bool | None] = lambda index, task: None,
         note_discarded: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = timing.now,
+        sleep: Callable[[float], None] = timing.sleep,
         stop: Callable[[], None] = lambda: None,
         log: Any,
     ) -> None:
@@ -191,7 +190,7 @@ class BatchState:
         left, cancelled = list(task_ids), set[str]()
         for look in range(CANCEL_LOOKS):
             if look:
-                await asyncio.sleep(CANCEL_GAP)
+                await timing.asleep(CANCEL_GAP)
             seen = await self._query.get_tasks(left)
             cancelled |= failed_of(seen)
             left = [task_id for task_id in left if task_id not in cancelled]
@@ -362,7 +361,7 @@ class BatchState:
         end = self.clock() + seconds
         while (left := end - self.clock()) > 0:
             self.stop()
-            await asyncio.sleep(min(SLICE, left))
+            await timing.asleep(min(SLICE, left))
 
     def created(self, index: int, task: ViduTask, attempt: int) -> None:
         """

@@ -36,6 +36,8 @@ from airflow_provider_vidu.triggers.timer import ViduTimerTrigger
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
 from airflow_provider_vidu.waiting.subscribers import GroupOutcome
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1}
 
 
@@ -861,10 +863,10 @@ def test_nothing_is_submitted_that_nobody_would_wait_for(vidu_emulator, runtime_
 def test_at_the_deadline_the_tasks_are_left_and_the_next_try_re_attaches(
     vidu_emulator, runtime_context, store, deferrable
 ):
-    requests = requests_of("a", "[emulator:seconds=60]")
+    requests = requests_of("a", "[emulator:seconds=6000]")
     with pytest.raises(ViduStillRunningError, match="1 of 2"):
         drive(operator(requests, timeout=1.5, deferrable=deferrable), runtime_context(store))
-    vidu_emulator.skip(60)
+    vidu_emulator.skip(6000)
     records, _ = drive(operator(requests, deferrable=deferrable), runtime_context(store, try_number=2))
     assert [record["state"] for record in records] == ["success"] * 2
     assert vidu_emulator.counters.submissions == 2

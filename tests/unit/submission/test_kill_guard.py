@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.submission import kill_guard
 from airflow_provider_vidu.submission.kill_guard import Standing, ais_forgotten, get_standing, is_forgotten, may_cancel
+from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 
 
@@ -165,7 +167,7 @@ def airflow(monkeypatch):
     monkeypatch.setattr(kill_guard, "get_standing", lambda instance: reply(airflow.standings))
     monkeypatch.setattr(kill_guard.compat, "is_noted_as_discarded", lambda instance: reply(airflow.noted))
     monkeypatch.setattr(kill_guard, "ASK_GAP", 5.0)
-    monkeypatch.setattr(kill_guard.asyncio, "sleep", sleep)
+    monkeypatch.setattr(timing, "source", replace(timing.source, asleep=sleep))
     return airflow
 
 
