@@ -110,6 +110,7 @@ def _require_renderer() -> None:
 def _render(task: EmulatedTask, file: str) -> bytes:
     _require_renderer()
     from airflow_provider_vidu.emulator.video import render
+    from airflow_provider_vidu.emulator.video.watermark import Watermark
 
     image = first_frame(task.fields["images"][0], task.image)
     resolution = task.request.effective_resolution or ""
@@ -118,7 +119,7 @@ def _render(task: EmulatedTask, file: str) -> bytes:
     mark = None
     if file == WATERMARKED:
         position = task.request.wm_position or 3
-        mark = render.Watermark(image=task.watermark_image, position=position)
+        mark = Watermark(image=task.watermark_image, position=position)
     asked = render.RenderRequest(
         image=image,
         duration=float(task.request.effective_duration or 0),

@@ -243,6 +243,8 @@ def test_videos_are_real_differ_by_watermark_and_are_the_same_at_every_download(
 @pytest.mark.parametrize("vidu", [{"video": None}], indirect=True)
 def test_a_file_is_rendered_once_from_what_was_submitted(vidu: Vidu, monkeypatch: pytest.MonkeyPatch) -> None:
     render = pytest.importorskip("airflow_provider_vidu.emulator.video.render")
+    from airflow_provider_vidu.emulator.video.watermark import Watermark
+
     asked: list[tuple[Any, Any]] = []
 
     def record(request: Any, *, watermark: Any = None) -> Any:
@@ -264,7 +266,7 @@ def test_a_file_is_rendered_once_from_what_was_submitted(vidu: Vidu, monkeypatch
     for name in ("url", "url", "watermarked_url", "watermarked_url"):
         assert get(vidu.links(task_id)[name]).content == b"video"
     expected = render.RenderRequest(base64.b64decode(PIXEL), 4.0, "360p", 77, "large", True)
-    assert asked == [(expected, None), (expected, render.Watermark(position=1))]
+    assert asked == [(expected, None), (expected, Watermark(position=1))]
 
 
 @pytest.mark.parametrize("vidu", [{"video": None}], indirect=True)
