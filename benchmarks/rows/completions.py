@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Two hundred tasks end at the same moment: how long a real triggerer and real workers take to say so."""
+"""Two hundred tasks finish at the same moment: how long a real triggerer and real workers take to report it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ ALONE = "Airflow alone"
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: Seconds that the tasks would take if nobody skipped them.
+#: Seconds that the tasks would take if they were not skipped.
 HELD = 36_000.0
-#: Seconds after the last defer before the tasks end: an event that comes earlier may be held back.
+#: Seconds from the last defer until the tasks finish: an event that comes earlier may be delayed.
 SETTLED = 10.0
 
 #: Seconds for the last lines of the trigger logs.
@@ -39,11 +39,7 @@ _FIRED = re.compile(r'"timestamp":\s*"([^"]+)"')
 
 
 def measure(*, quick: bool) -> Measured:
-    """
-    Let 200 deferred sensors wait, and end all their tasks at once.
-
-    :param quick: ten of them.
-    """
+    """Let 200 deferred sensors wait, and finish all their tasks at once; ten of them if quick."""
     count = 10 if quick else 200
     ways = {
         WORKERS: "completions_on_workers",
@@ -73,7 +69,7 @@ def measure(*, quick: bool) -> Measured:
         }
         with real_airflow(environment) as airflow:
             for way, dag_id in ways.items():
-                is_there(airflow, dag_id, "the DAGs do not come")
+                is_there(airflow, dag_id, "the DAGs do not appear")
                 delays[way], wakes[way] = _complete(airflow, dag_id, ending[way], count)
             database = database_of(airflow)
     target = Target(
@@ -86,19 +82,20 @@ def measure(*, quick: bool) -> Measured:
     for way in ways:
         shares = [told(percentile(delays[way], share), "s") for share in (0.5, 0.95, 1.0)]
         lines.append([way, *shares, *(told(percentile(wakes[way], share), "s") for share in (0.5, 1.0))])
-    header = ["way", "event to success, median", "p95", "worst", "end to event, median", "worst"]
+    header = ["way", "event to success, median", "p95", "worst", "finish to event, median", "worst"]
     notes = [
-        f"{count} sensors, deferred; all their tasks end at one moment. LocalExecutor with {PARALLELISM} slots on "
-        f"{database}, one triggerer. The event's time is its line in the task's trigger log, the success's is the task "
-        "instance's end date. Events with such a line: "
+        f"{count} deferred sensors whose tasks all finish at one moment. LocalExecutor with {PARALLELISM} slots on "
+        f"{database}, one triggerer. The event's time is that of its line in the task's trigger log; the success's is "
+        "the task instance's end date. Events with such a line: "
         + ", ".join(f"{len(found)} of {way}" for way, found in delays.items())
         + ".",
-        f"{ALONE} is as many triggers that wait for a file, ask nobody, and end their tasks with a record of the same "
-        "size: what Airflow itself needs. A triggerer takes events over once a second and writes those of all its "
-        "triggers to the database one after another (`TriggerRunnerSupervisor.handle_events`), each with its XCom and "
-        "a request for the success callback: with so many at once the median is the time for half of them.",
+        f"{ALONE} is the same number of triggers that wait for a file, send no requests, and end their tasks with a "
+        "record of the same size: what Airflow itself needs. A triggerer collects events once a second and writes "
+        "those of all its triggers to the database one after another (`TriggerRunnerSupervisor.handle_events`), each "
+        "with its XCom and a request for the success callback: with this many at once, the median is the time for "
+        "half of them.",
     ]
-    return Measured([target], Table(header, lines), notes, {"delays": delays})
+    return Measured([target], Table(header, lines), notes)
 
 
 def _complete(
@@ -127,7 +124,7 @@ def _complete(
 
 
 def _fired(airflow: LocalAirflow, dag_id: str, run_id: str) -> dict[int, float]:
-    """Return when each trigger has yielded its event, by map index."""
+    """Return when each trigger yielded its event, by map index."""
     fired: dict[int, float] = {}
     for file, text in logs_of(airflow, dag_id, run_id).items():
         for line in text.splitlines():
