@@ -27,11 +27,7 @@ TIMEOUT = 900.0
 
 @contextmanager
 def real_airflow(environment: Mapping[str, str]) -> Generator[LocalAirflow, None, None]:
-    """
-    Start one on a PostgreSQL database, or on SQLite where there is no PostgreSQL.
-
-    :param environment: variables for all its processes.
-    """
+    """Start one on a PostgreSQL database, or on SQLite where there is no PostgreSQL."""
     with tempfile.TemporaryDirectory(prefix="airflow-benchmark-") as home, own_database() as database:
         airflow = LocalAirflow(
             home=Path(home), dags=DAGS, environment=dict(environment), parallelism=PARALLELISM, database=database
@@ -41,11 +37,7 @@ def real_airflow(environment: Mapping[str, str]) -> Generator[LocalAirflow, None
 
 
 def database_of(airflow: LocalAirflow) -> str:
-    """
-    Name the kind of database.
-
-    :param airflow: which.
-    """
+    """Name the kind of database."""
     return "SQLite" if airflow.database is None else "PostgreSQL"
 
 
@@ -68,9 +60,6 @@ def is_there(airflow: LocalAirflow, dag_id: str, why_not: str) -> None:
     """
     Wait until a DAG is known.
 
-    :param airflow: where.
-    :param dag_id: the DAG.
-    :param why_not: what its absence means.
     :raises NotMeasured: it does not come, or cannot be imported.
     """
     end = time.monotonic() + 90
@@ -90,13 +79,7 @@ def is_there(airflow: LocalAirflow, dag_id: str, why_not: str) -> None:
 
 
 def begin(airflow: LocalAirflow, dag_id: str) -> str:
-    """
-    Start a run.
-
-    :param airflow: where.
-    :param dag_id: the DAG.
-    :return: the run's id.
-    """
+    """Start a run."""
     return airflow.trigger(dag_id)
 
 
@@ -104,9 +87,6 @@ def end(airflow: LocalAirflow, dag_id: str, run_id: str) -> Ended:
     """
     Wait for a run.
 
-    :param airflow: where.
-    :param dag_id: the DAG.
-    :param run_id: the run's id.
     :raises RuntimeError: it ended badly, or not in time.
     """
     until(lambda: airflow.run_state(dag_id, run_id) in {"success", "failed"}, f"{dag_id} ends")
@@ -123,10 +103,6 @@ def until(look: Callable[[], Any], what: str, *, within: float = TIMEOUT, every:
     """
     Look again until it is so.
 
-    :param look: whether it is.
-    :param what: what is waited for.
-    :param within: seconds.
-    :param every: seconds between looks; each costs the API server something.
     :raises RuntimeError: not in time.
     """
     give_up = time.monotonic() + within
@@ -137,23 +113,12 @@ def until(look: Callable[[], Any], what: str, *, within: float = TIMEOUT, every:
 
 
 def moment(text: str) -> float:
-    """
-    Read a time of Airflow's API.
-
-    :param text: ISO 8601.
-    :return: epoch seconds.
-    """
+    """Read a time of Airflow's API."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def logs_of(airflow: LocalAirflow, dag_id: str, run_id: str) -> dict[Path, str]:
-    """
-    Return the log files of a run's tasks.
-
-    :param airflow: where.
-    :param dag_id: the DAG.
-    :param run_id: the run's id.
-    """
+    """Return the log files of a run's tasks."""
     folder = airflow.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}"
     return {file: file.read_text(errors="replace") for file in sorted(folder.rglob("*.log*"))}
 

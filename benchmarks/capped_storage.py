@@ -24,12 +24,7 @@ _HEAD = b"\0\0\0\x0cftypisom\0\0\0\x08moov"
 
 
 class CappedStorage:
-    """
-    A running host. Use it as a context manager.
-
-    :param size: of its file, in bytes: an MP4 as far as its outermost boxes tell.
-    :param rate: bytes a second, of each connection.
-    """
+    """A running host. Use it as a context manager."""
 
     def __init__(self, size: int, rate: float) -> None:
         self._command = [sys.executable, "-m", "benchmarks.capped_storage", str(size), str(rate)]
@@ -89,12 +84,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 def main(size: int, rate: float) -> None:
-    """
-    Serve until the standard input ends.
-
-    :param size: see :class:`CappedStorage`.
-    :param rate: see :class:`CappedStorage`.
-    """
+    """Serve until the standard input ends."""
     host = _Host(size, rate)
     threading.Thread(target=host.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{host.server_address[1]}/video.mp4", flush=True)

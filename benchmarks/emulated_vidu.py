@@ -39,15 +39,7 @@ Tell = Callable[[str, float], Awaitable[None]]
 
 
 def durations(count: int, *, seed: int, median: float = 20.0, sigma: float = 0.25) -> list[float]:
-    """
-    Return how long generations take: log-normal, as waiting times are, and cut off at both ends.
-
-    :param count: how many.
-    :param seed: equal seeds give equal durations.
-    :param median: seconds.
-    :param sigma: how wide.
-    :return: seconds, between 0.6 and 1.65 medians.
-    """
+    """Return how long generations take: log-normal, as waiting times are, and cut off at both ends."""
     chance = random.Random(seed)
     return [
         round(min(max(median * chance.lognormvariate(0, sigma), 0.6 * median), 1.65 * median), 2) for _ in range(count)
@@ -55,21 +47,12 @@ def durations(count: int, *, seed: int, median: float = 20.0, sigma: float = 0.2
 
 
 def prompt_of(seconds: float) -> str:
-    """
-    Return a prompt whose generation takes this long.
-
-    :param seconds: real seconds.
-    """
+    """Return a prompt whose generation takes this long."""
     return f"a cat in the rain [emulator:seconds={seconds}]"
 
 
 class EmulatedVidu:
-    """
-    A local Vidu, and what can be seen of it. Use it as a context manager.
-
-    :param concurrency: tasks in processing at once.
-    :param tls: let its connection speak https, as Vidu's own host does.
-    """
+    """A local Vidu, and what can be seen of it. Use it as a context manager."""
 
     def __init__(self, concurrency: int = 100_000, *, tls: bool = False) -> None:
         self._concurrency = concurrency
@@ -111,28 +94,17 @@ class EmulatedVidu:
     def connection(self, **extra: Any) -> str:
         """
         Return an Airflow connection as JSON. No poll interval stands in it: the schedule decides, as for the real Vidu.
-
-        :param extra: fields of its extra.
         """
         return json.dumps({"conn_type": "vidu", "host": self.api_url, "password": API_KEY, "extra": extra})
 
     def get(self, what: str) -> Any:
-        """
-        Look inside.
-
-        :param what: a route under ``/emulator/``.
-        """
+        """Look inside."""
         answer = self._session.get(f"{self.url}/emulator/{what}", timeout=120)
         answer.raise_for_status()
         return answer.json()
 
     def tell(self, what: str, **body: Any) -> None:
-        """
-        Steer it.
-
-        :param what: a route under ``/emulator/``.
-        :param body: JSON.
-        """
+        """Steer it."""
         self._session.post(f"{self.url}/emulator/{what}", json=body, timeout=120).raise_for_status()
 
     def clear_faults(self) -> None:
@@ -155,14 +127,7 @@ class EmulatedVidu:
     async def submit(
         self, seconds: Sequence[float], tell: Tell, *, rate: float | None = None, at_once: int = 4
     ) -> None:
-        """
-        Submit tasks.
-
-        :param seconds: how long each one's generation takes.
-        :param tell: called with each one's id and when it was submitted, in the order of submission.
-        :param rate: submissions a second; None = as fast as they are answered.
-        :param at_once: submissions under way at once.
-        """
+        """Submit tasks."""
         import aiohttp
 
         began = time.time()
@@ -184,11 +149,7 @@ class EmulatedVidu:
                     await tell(task_id, submitted_at)
 
     async def submitted(self, seconds: Sequence[float]) -> list[tuple[str, float]]:
-        """
-        Submit tasks, and return each one's id and when it was submitted.
-
-        :param seconds: see :meth:`submit`.
-        """
+        """Submit tasks, and return each one's id and when it was submitted."""
         tasks: list[tuple[str, float]] = []
 
         async def take(task_id: str, submitted_at: float) -> None:  # ruff: ignore[unused-async]

@@ -30,24 +30,13 @@ print((time.perf_counter() - began) * 1000)
 
 
 def measure(modules: str) -> float:
-    """
-    Import modules in a fresh process.
-
-    :param modules: comma-separated.
-    :return: milliseconds on top of ``airflow.sdk``.
-    """
+    """Import modules in a fresh process."""
     told = subprocess.run([sys.executable, "-c", PROBE, modules], capture_output=True, text=True, check=True)
     return float(told.stdout.strip().splitlines()[-1])
 
 
 def measure_all(sets: Sequence[str], runs: int) -> dict[str, list[float]]:
-    """
-    Measure several sets in turn, so that a drift of the machine meets all of them.
-
-    :param sets: each comma-separated.
-    :param runs: how many processes each.
-    :return: milliseconds of each run, by set.
-    """
+    """Measure several sets in turn, so that a drift of the machine meets all of them."""
     taken: dict[str, list[float]] = {modules: [] for modules in sets}
     for _ in range(runs):
         for modules in sets:

@@ -45,14 +45,7 @@ class Download:
 
 
 def download(url: str, destination: str, environment: Mapping[str, str] | None = None) -> Download:
-    """
-    Download a file in a process of its own.
-
-    :param url: of the file.
-    :param destination: see ``ViduHook.download``.
-    :param environment: added to this process's, for connections.
-    :return: how it went.
-    """
+    """Download a file in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.one_download", url, destination]
     told = {"AIRFLOW_CONN_VIDU_DEFAULT": json.dumps(_CONNECTION), **(environment or {})}
     process = subprocess.Popen(
@@ -84,12 +77,7 @@ def download(url: str, destination: str, environment: Mapping[str, str] | None =
 
 
 def main(url: str, destination: str) -> None:
-    """
-    Be that process.
-
-    :param url: see :func:`download`.
-    :param destination: see :func:`download`.
-    """
+    """Be that process."""
     from airflow.sdk import ObjectStoragePath
 
     from airflow_provider_vidu.hooks.vidu import ViduHook

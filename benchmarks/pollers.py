@@ -18,15 +18,7 @@ _shared: list[aiohttp.ClientSession] = []
 
 
 class PollerTrigger(BaseTrigger):
-    """
-    Polls one task: a connection look-up, then a query every few seconds, in a loop of its own.
-
-    :param conn_id: the connection's id.
-    :param vidu_task_id: Vidu's id.
-    :param poll_interval: seconds between polls.
-    :param shared_session: all pollers on one session, which is kinder than what is found; False = a session for every
-        poll, as the triggers of apache-airflow-providers-http have it.
-    """
+    """Polls one task: a connection look-up, then a query every few seconds, in a loop of its own."""
 
     def __init__(
         self, conn_id: str, vidu_task_id: str, poll_interval: float = 5.0, shared_session: bool = False
@@ -87,12 +79,7 @@ class IdleTrigger(BaseTrigger):
 
 
 class EndingTrigger(BaseTrigger):
-    """
-    Ends its task when a file appears, and asks nobody: what Airflow itself needs for that.
-
-    :param file: whose appearance it waits for.
-    :param record: the task's XCom.
-    """
+    """Ends its task when a file appears, and asks nobody: what Airflow itself needs for that."""
 
     def __init__(self, file: str, record: dict[str, Any]) -> None:
         super().__init__()

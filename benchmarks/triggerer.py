@@ -100,11 +100,7 @@ class Run:
         return sum(status != "success" for _, _, status in self.events)
 
     def latency(self, share: float) -> float:
-        """
-        Return a percentile of the wake latency.
-
-        :param share: 0 to 1.
-        """
+        """Return a percentile of the wake latency."""
         return percentile(self.latencies, share)
 
     def held(self) -> int:
@@ -122,10 +118,6 @@ async def run(
     """
     Let a fresh process wait for tasks, beginning with each as it is submitted.
 
-    :param plan: what it does.
-    :param vidu: whom it asks; reset before.
-    :param submit: submits the tasks and tells of each one.
-    :param beside: runs beside it, from the first submission on.
     :raises RuntimeError: the process has died.
     """
     environment = {

@@ -44,11 +44,7 @@ _WORDS = {
 
 
 def main() -> int:
-    """
-    Run the demo.
-
-    :return: exit code.
-    """
+    """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=ROOT / ".demo", help="folder for everything the demo writes")
     output = parser.parse_args().output.resolve()

@@ -130,13 +130,7 @@ class LocalAirflow:
             raise
 
     def start_process(self, name: str, command: str, *options: str) -> None:
-        """
-        Start one Airflow process in a session of its own.
-
-        :param name: how it is called in :attr:`processes` and its log file.
-        :param command: the ``airflow`` sub-command.
-        :param options: its options.
-        """
+        """Start one Airflow process in a session of its own."""
         with (self.home / "logs" / f"{name}.out").open("ab") as out:
             self.processes[name] = subprocess.Popen(
                 [self._airflow, command, *options],
@@ -148,19 +142,11 @@ class LocalAirflow:
             )
 
     def start_triggerer(self, name: str) -> None:
-        """
-        Start one triggerer.
-
-        :param name: see :meth:`start_process`.
-        """
+        """Start one triggerer."""
         self.start_process(name, "triggerer", "--skip-serve-logs")
 
     def kill_process(self, name: str) -> None:
-        """
-        End one process with all its children at once, as a crash of its machine would.
-
-        :param name: in :attr:`processes`.
-        """
+        """End one process with all its children at once, as a crash of its machine would."""
         process = self.processes.pop(name)
         _end_session(process)
 
@@ -200,37 +186,20 @@ class LocalAirflow:
                 process.wait(_LEAVE)
 
     def get(self, path: str, **query: Any) -> Any:
-        """
-        Read from the public REST API.
-
-        :param path: below ``/api/v2``.
-        :param query: query parameters.
-        :return: the decoded answer.
-        """
+        """Read from the public REST API."""
         answer = self._session.get(f"{self.url}/api/v2/{path}", params=query, headers=self._headers(), timeout=120)
         answer.raise_for_status()
         return answer.json()
 
     def send(self, method: str, path: str, body: Any) -> Any:
-        """
-        Write through the public REST API.
-
-        :param method: for example ``POST``.
-        :param path: below ``/api/v2``.
-        :param body: JSON.
-        :return: the decoded answer, or None.
-        """
+        """Write through the public REST API."""
         url = f"{self.url}/api/v2/{path}"
         answer = self._session.request(method, url, json=body, headers=self._headers(), timeout=120)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
     def unpause(self, dag_id: str) -> None:
-        """
-        Let a DAG run, as soon as it is there.
-
-        :param dag_id: the DAG.
-        """
+        """Let a DAG run, as soon as it is there."""
         end = time.monotonic() + START_TIMEOUT
         while True:
             try:
@@ -242,33 +211,17 @@ class LocalAirflow:
                 time.sleep(0.5)
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
-        """
-        Start a Dag run, as soon as the DAG is there.
-
-        :param dag_id: the DAG.
-        :param conf: overrides of its params.
-        :return: the run's id.
-        """
+        """Start a Dag run, as soon as the DAG is there."""
         self.unpause(dag_id)
         run = self.send("POST", f"dags/{dag_id}/dagRuns", {"conf": conf or {}, "logical_date": None})
         return str(run["dag_run_id"])
 
     def run_state(self, dag_id: str, run_id: str) -> str:
-        """
-        Return the state of a Dag run.
-
-        :param dag_id: the DAG.
-        :param run_id: the run.
-        """
+        """Return the state of a Dag run."""
         return str(self.get(f"dags/{dag_id}/dagRuns/{run_id}")["state"])
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """
-        Return the task instances of a run, mapped ones included.
-
-        :param dag_id: the DAG.
-        :param run_id: the run.
-        """
+        """Return the task instances of a run, mapped ones included."""
         found: list[dict[str, Any]] = []
         while True:
             # A page holds a hundred at most, whatever is asked for.
@@ -316,11 +269,7 @@ def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
 
 
 def members(process: subprocess.Popen[bytes]) -> list[int]:
-    """
-    Return the ids of all processes in the session of one that was started, itself first.
-
-    :param process: as it stands in :attr:`LocalAirflow.processes`.
-    """
+    """Return the ids of all processes in the session of one that was started, itself first."""
     found = []
     for pid in psutil.pids():
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -39,11 +39,7 @@ DAGS_TIMEOUT = 60.0
 
 
 def main() -> int:
-    """
-    Start everything, tell where it is, and end it at the first signal, or when a part of Airflow has died.
-
-    :return: exit code.
-    """
+    """Start everything, tell where it is, and end it at the first signal, or when a part of Airflow has died."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="of Airflow's UI; by default a free one")
     parser.add_argument("--output", type=Path, default=ROOT / ".up", help="folder for everything that is written")
@@ -128,8 +124,6 @@ def connection(vidu: ViduEmulator) -> dict[str, Any]:
 
     The form of a saved connection shows those extra fields alone that it has. Host and port stand apart, since the
     form's Test fails without a port on Airflow 3.3.1 and 3.3.2.
-
-    :param vidu: a running one.
     """
     fields = get_provider_info()["connection-types"][0]["conn-fields"]
     untouched = {name: field["schema"].get("default") for name, field in fields.items()}

@@ -18,12 +18,7 @@ from airflow_provider_vidu.emulator.running import ViduEmulator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """
-    Run until Ctrl-C or SIGTERM.
-
-    :param arguments: the command line; None = the process's.
-    :return: the exit code.
-    """
+    """Run until Ctrl-C or SIGTERM."""
     options = _parser().parse_args(arguments)
     try:
         asyncio.run(_serve(options))

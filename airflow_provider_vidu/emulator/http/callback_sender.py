@@ -35,13 +35,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
 class CallbackSender:
-    """
-    Delivers callbacks in the background.
-
-    :param counters: where deliveries are counted.
-    :param retry_seconds: the gap between attempts, in real seconds.
-    :param allow_remote: send to other machines too; otherwise such a callback is withheld and counted.
-    """
+    """Delivers callbacks in the background."""
 
     def __init__(self, counters: Counters, *, retry_seconds: float, allow_remote: bool) -> None:
         self._counters = counters
@@ -50,13 +44,7 @@ class CallbackSender:
         self._latest: dict[str, asyncio.Task[None]] = {}
 
     def send(self, session: aiohttp.ClientSession, change: Change, body: Callable[[], dict[str, Any]]) -> None:
-        """
-        Deliver a change to the task's ``callback_url``, if it has one and the state is told.
-
-        :param session: to send with.
-        :param change: what happened.
-        :param body: makes the body: the query answer of the task as it was then, with fresh links.
-        """
+        """Deliver a change to the task's ``callback_url``, if it has one and the state is told."""
         url = change.task.request.callback_url
         if url is None or change.task.state not in _TOLD:
             return

@@ -67,21 +67,13 @@ class Inspected(Protocol):
 
 
 class Inspection:
-    """
-    The routes under ``/emulator/``.
-
-    :param server: what is looked into.
-    """
+    """The routes under ``/emulator/``."""
 
     def __init__(self, server: Inspected) -> None:
         self._server = server
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """
-        Add them.
-
-        :param router: of the application.
-        """
+        """Add them."""
         for method, path, act in (
             ("GET", "/emulator/", self._overview),
             ("GET", "/emulator/counters", self._counters),

@@ -52,16 +52,7 @@ Act = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class Server:
-    """
-    An HTTP server around a state machine.
-
-    :param settings: how Vidu behaves.
-    :param clock: the time that counts.
-    :param quirks: how this host differs from Vidu's pages, now and after every reset.
-    :param allow_remote_callbacks: send callbacks to other machines too.
-    :param video: what every download of a video answers instead of a rendered one.
-    :param on_change: called on the server's event loop with everything that happens to a task.
-    """
+    """An HTTP server around a state machine."""
 
     def __init__(
         self,
@@ -94,8 +85,6 @@ class Server:
         """
         Listen.
 
-        :param host: the address to listen on.
-        :param port: 0 = a free one; ``url`` has it afterwards.
         :raises OSError: the port is taken.
         """
         self.host = host
@@ -144,13 +133,7 @@ class Server:
         self.counters.reset()
 
     def video_url(self, task: EmulatedTask, request: web.Request) -> str | None:
-        """
-        Return a fresh link to a task's video.
-
-        :param task: whose.
-        :param request: of whoever asks: the link leads to the host that he has reached.
-        :return: None where there is no video.
-        """
+        """Return a fresh link to a task's video."""
         if not self.vidu.shows_creation(task):
             return None
         link: str = self._creations_of(task, _base_url(request))[0]["url"]

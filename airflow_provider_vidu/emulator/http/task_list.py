@@ -59,11 +59,7 @@ class ListQuery:
     before: int | None = None
 
     def matches(self, task: EmulatedTask) -> bool:
-        """
-        Tell whether a task passes the filters.
-
-        :param task: as it is now.
-        """
+        """Tell whether a task passes the filters."""
         return (
             self.created_from <= task.created <= self.created_to
             and not self.templates
@@ -78,8 +74,6 @@ def read_list_query(query: Iterable[tuple[str, str]], now: float) -> ListQuery:
     """
     Read the query string.
 
-    :param query: names and values, unquoted.
-    :param now: epoch seconds.
     :raises Refusal: ``FieldInvalid``, ``FieldItemCountOutOfRange`` or ``PageSizeOutOfRange``.
     """
     values: dict[str, list[str]] = {}
@@ -111,15 +105,7 @@ def read_list_query(query: Iterable[tuple[str, str]], now: float) -> ListQuery:
 def page_of(
     tasks: Iterable[EmulatedTask], query: ListQuery, quirks: Quirks, now: float
 ) -> tuple[list[EmulatedTask], str]:
-    """
-    Return one page.
-
-    :param tasks: the account's.
-    :param query: the question.
-    :param quirks: how this host's list differs.
-    :param now: epoch seconds.
-    :return: the rows, newest first, and the token of the next page; empty on the last one.
-    """
+    """Return one page."""
     rows = [
         task
         for task in tasks

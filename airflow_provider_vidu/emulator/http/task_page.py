@@ -31,12 +31,7 @@ _PAGE = """<!doctype html>
 
 
 def task_page(task: EmulatedTask, video_url: str | None) -> str:
-    """
-    Return the page.
-
-    :param task: as it is now.
-    :param video_url: a fresh link; None = there is no video (yet).
-    """
+    """Return the page."""
     request = task.request
     facts = {
         "model": request.model,

@@ -17,14 +17,7 @@ _PRIVATE = (".localhost", ".local", ".internal")
 
 
 def stranger(host: str | None, origin: str | None, own_name: str = "") -> str | None:
-    """
-    Say why a request may not steer the emulator.
-
-    :param host: the ``Host`` header; None = there is none.
-    :param origin: the ``Origin`` header; None = there is none.
-    :param own_name: the host name that the emulator listens on.
-    :return: a sentence; None = it may.
-    """
+    """Say why a request may not steer the emulator."""
     name = _name_of(host or "")
     if host and not (_is_private(name) or name == own_name.lower()):
         return (

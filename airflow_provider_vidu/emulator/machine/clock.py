@@ -12,11 +12,7 @@ MAX_SKIP_SECONDS = 100 * 365.25 * 86_400
 
 
 class Clock:
-    """
-    Tells the time of day in epoch seconds, plus what was skipped.
-
-    :param base: the time without what was skipped.
-    """
+    """Tells the time of day in epoch seconds, plus what was skipped."""
 
     def __init__(self, base: Callable[[], float] = time.time) -> None:
         self._base = base
@@ -30,8 +26,6 @@ class Clock:
         """
         Put the clock forward.
 
-        :param seconds: at least 0: a clock that goes back would undo what has happened. All skips together are at most
-            100 years.
         :raises ValueError: less than 0, too many, or not a number.
         """
         if not 0 <= seconds <= MAX_SKIP_SECONDS - self._skipped:

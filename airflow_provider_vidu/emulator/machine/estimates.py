@@ -36,11 +36,7 @@ _WEIGHTS = {"360p": 0.6, "540p": 0.75, "720p": 1.0, "1080p": 1.5, "2K": 2.0, "4K
 
 
 def price(request: Img2VideoRequest) -> int:
-    """
-    Return the credits that a task is charged with.
-
-    :param request: of a model that the catalogue knows.
-    """
+    """Return the credits that a task is charged with."""
     duration, resolution = _rendered(request)
     if request.model in _BY_THE_VIDEO:
         parts = [_BY_THE_VIDEO[request.model][duration, resolution]]
@@ -60,10 +56,6 @@ def processing_seconds(request: Img2VideoRequest, jitter: float) -> float:
 
     The catalogue's ``typical`` is that of the model's default duration and resolution; half of it grows with the
     duration. Never below the catalogue's ``earliest``, which clients wait for before their first look.
-
-    :param request: of a model that the catalogue knows.
-    :param jitter: factor around 1.
-    :return: seconds at Vidu's own pace.
     """
     model = MODELS[request.model]
     duration, resolution = _rendered(request)

@@ -48,13 +48,7 @@ _REASONS = {
 
 
 class Refusal(Exception):
-    """
-    An answer that is not a 2xx.
-
-    :param reason: of Vidu's error-code page.
-    :param message: the text; None = the page's.
-    :param status: the HTTP status; None = the page's.
-    """
+    """An answer that is not a 2xx."""
 
     def __init__(self, reason: str, message: str | None = None, *, status: int | None = None) -> None:
         self.reason = reason
@@ -63,11 +57,7 @@ class Refusal(Exception):
         super().__init__(f"{self.status} {reason}: {self.message}")
 
     def body(self, trace_id: str) -> dict[str, Any]:
-        """
-        Return the JSON object that is answered.
-
-        :param trace_id: 32 hexadecimal digits.
-        """
+        """Return the JSON object that is answered."""
         return {
             "code": self.status,
             "reason": self.reason,
@@ -77,31 +67,17 @@ class Refusal(Exception):
 
 
 def about_fields(reason: str, *names: str, detail: str = "") -> Refusal:
-    """
-    Return a refusal that names fields, as the page's templates do.
-
-    :param reason: for example ``FieldInvalid``.
-    :param names: the fields.
-    :param detail: what is wrong with them; Vidu says less than the emulator does.
-    """
+    """Return a refusal that names fields, as the page's templates do."""
     text = f"{message_of(reason)}: {', '.join(names)}"
     return Refusal(reason, f"{text} ({detail})" if detail else text)
 
 
 def message_of(reason: str) -> str:
-    """
-    Return the page's text for a reason, without its fields.
-
-    :param reason: ``AuditSubmitIllegal`` gives ``submit is illegal``; one without a text is spelled out.
-    """
+    """Return the page's text for a reason, without its fields."""
     words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in reason)
     return _MESSAGES.get(reason, words.strip())
 
 
 def reason_of(status: int) -> str:
-    """
-    Return the reason that goes with a bare HTTP status.
-
-    :param status: 400 to 599.
-    """
+    """Return the reason that goes with a bare HTTP status."""
     return _REASONS.get(status, "InternalServiceFailure" if status >= 500 else "BadRequest")

@@ -55,19 +55,11 @@ class Scenario:
     shown_state: str | None = None
 
     def refusal(self, submission: int) -> str | None:
-        """
-        Return the reason with which a submission is refused, if it is.
-
-        :param submission: the how-manieth of this prompt, from 1, refused ones included.
-        """
+        """Return the reason with which a submission is refused, if it is."""
         return self.refuse_reason if _applies(self.refuse_times, submission) else None
 
     def failure(self, submission: int) -> str | None:
-        """
-        Return the ``err_code`` with which a task fails, if it does.
-
-        :param submission: see :meth:`refusal`.
-        """
+        """Return the ``err_code`` with which a task fails, if it does."""
         return self.fail_code if _applies(self.fail_times, submission) else None
 
 
@@ -75,7 +67,6 @@ def read_scenario(prompt: str | None) -> Scenario:
     """
     Read the switches of a prompt.
 
-    :param prompt: as submitted.
     :raises Refusal: a switch that does not exist, or a number that is not one.
     """
     asked: dict[str, object] = {}

@@ -47,12 +47,7 @@ _SHARE_UNTIL_FAILURE = 0.5
 
 
 class Vidu:
-    """
-    The machine. Every method may be called from any thread.
-
-    :param settings: how it behaves.
-    :param clock: returns the time in epoch seconds.
-    """
+    """The machine. Every method may be called from any thread."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self.settings = settings
@@ -107,10 +102,6 @@ class Vidu:
         """
         Create a task and reserve its price.
 
-        :param api_key: the key of the call.
-        :param submission: the checked body.
-        :param inputs: what was fetched for it.
-        :return: the task, as it is now: ``created``.
         :raises Refusal: ``Unauthorized``, ``CreditInsufficient``, or what the prompt asks for.
         """
         inputs = inputs or Inputs()
@@ -180,12 +171,7 @@ class Vidu:
             return replace(self._owned(account, task_id))
 
     def tasks(self, account: str | None = None, task_ids: Collection[str] | None = None) -> list[EmulatedTask]:
-        """
-        Return the tasks of an account as they are now, oldest first.
-
-        :param account: None = of all.
-        :param task_ids: only these; None = all.
-        """
+        """Return the tasks of an account as they are now, oldest first."""
         with self._lock:
             self.advance()
             asked = self._tasks if task_ids is None else sorted(self._tasks.keys() & task_ids, key=int)
@@ -193,11 +179,7 @@ class Vidu:
             return [replace(task) for task in found if account in {None, task.account}]
 
     def shows_creation(self, task: EmulatedTask) -> bool:
-        """
-        Tell whether an answer about a task has its creation, and count the answer.
-
-        :param task: as :meth:`find` or :meth:`tasks` returned it.
-        """
+        """Tell whether an answer about a task has its creation, and count the answer."""
         if task.state is not TaskState.SUCCESS:
             return False
         with self._lock:
@@ -208,11 +190,7 @@ class Vidu:
             return True
 
     def load(self, account: str) -> tuple[int, int]:
-        """
-        Return how many tasks of an account are being processed, and how many wait.
-
-        :return: (processing, created or queueing).
-        """
+        """Return how many tasks of an account are being processed, and how many wait."""
         with self._lock:
             self.advance()
             states = Counter(task.state for task in self._tasks.values() if task.account == account)
@@ -231,11 +209,7 @@ class Vidu:
             return self._timetable[0][0] if self._timetable else None
 
     def advance(self, now: float | None = None) -> None:
-        """
-        Play the timetable.
-
-        :param now: up to this moment, in epoch seconds; None = the clock's.
-        """
+        """Play the timetable."""
         with self._lock:
             moment = self.clock() if now is None else now
             while self._timetable and self._timetable[0][0] <= moment:

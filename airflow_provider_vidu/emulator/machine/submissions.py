@@ -43,10 +43,6 @@ def read_submission(body: bytes, *, reject_unknown_fields: bool = False) -> Subm
     """
     Read the body of ``POST /img2video``.
 
-    :param body: JSON bytes, within the limit for a body.
-    :param reject_unknown_fields: answer ``FieldUnwanted`` to a field that Vidu's page does not have. What Vidu
-        does is not documented; ignoring is the default here.
-    :return: the submission.
     :raises Refusal: ``BadRequest``, ``FieldUnwanted``, ``FieldLacking``, ``FieldItemCountOutOfRange``,
         ``FieldInvalid``, ``ImageFormatInvalid`` or ``PageSizeOutOfRange``, in this order.
     """

@@ -38,11 +38,7 @@ class RendererMissing(Exception):
 
 
 class Creations:
-    """
-    Renders and keeps files.
-
-    :param video: what every download of a video answers instead of a rendered one; for tests that move many.
-    """
+    """Renders and keeps files."""
 
     def __init__(self, video: bytes | None = None) -> None:
         self._video = video
@@ -55,8 +51,6 @@ class Creations:
         """
         Return the bytes of a file of a task.
 
-        :param task: in ``success``.
-        :param file: ``video.mp4``, ``cover.jpeg`` or ``watermarked.mp4``.
         :raises RendererMissing: PyAV is not installed.
         """
         if self._video is not None and file != COVER:
@@ -74,12 +68,7 @@ class Creations:
         return await asyncio.shield(self._rendering[key])
 
     async def facts(self, tasks: Sequence[EmulatedTask]) -> dict[str, dict[str, Any]]:
-        """
-        Return what the list tells of videos: duration, frame rate, size. Nothing is rendered for it.
-
-        :param tasks: in ``success``.
-        :return: by task id; without PyAV, nothing.
-        """
+        """Return what the list tells of videos: duration, frame rate, size. Nothing is rendered for it."""
         new = [task for task in tasks if task.task_id not in self._facts]
         if new:
             loop = asyncio.get_running_loop()

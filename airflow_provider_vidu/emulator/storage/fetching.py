@@ -22,10 +22,6 @@ async def fetch_inputs(session: aiohttp.ClientSession, submission: Submission) -
     Fetch the image and the watermark of a submission, where their URLs are on this machine.
 
     Vidu accepts a submission whose image cannot be fetched, and the task fails later, unbilled: so here.
-
-    :param session: sends nothing but the request.
-    :param submission: the checked body.
-    :return: what was fetched, and the ``err_code`` with which the task will fail if it was nothing.
     """
     image = problem = watermark_image = None
     url = submission.request.images[0]

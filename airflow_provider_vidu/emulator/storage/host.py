@@ -22,14 +22,7 @@ from airflow_provider_vidu.emulator.storage.signed_links import COVER, LinkRefus
 
 
 class Storage:
-    """
-    Answers downloads.
-
-    :param vidu: whose tasks' files.
-    :param signer: checks the links.
-    :param creations: makes the files.
-    :param counters: where downloads and leaked keys are counted.
-    """
+    """Answers downloads."""
 
     def __init__(self, vidu: Vidu, signer: Signer, creations: Creations, counters: Counters) -> None:
         self._vidu = vidu
@@ -38,12 +31,7 @@ class Storage:
         self._counters = counters
 
     async def download(self, request: web.Request) -> web.Response:
-        """
-        Answer ``GET`` and ``HEAD`` of a signed link.
-
-        :param request: its target is checked as it came, byte for byte.
-        :return: the file, the asked range of it (206), or an XML error.
-        """
+        """Answer ``GET`` and ``HEAD`` of a signed link."""
         if hdrs.AUTHORIZATION in request.headers:
             self._counters.leaked_keys += 1
             return _error(

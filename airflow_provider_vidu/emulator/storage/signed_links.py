@@ -32,13 +32,7 @@ _DATE = "%Y%m%dT%H%M%SZ"
 
 
 class LinkRefused(Exception):
-    """
-    What the storage answers instead of a file.
-
-    :param status: HTTP status.
-    :param code: S3's code.
-    :param message: S3's message.
-    """
+    """What the storage answers instead of a file."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(f"{status} {code}: {message}")
@@ -60,14 +54,7 @@ class Signer:
     speed: float = 1.0
 
     def target(self, task: EmulatedTask, file: str, now: float, *, lower_case: bool = False) -> str:
-        """
-        Return path and query of a fresh link.
-
-        :param task: whose file.
-        :param file: one of :data:`LIFETIMES`.
-        :param now: epoch seconds.
-        :param lower_case: write percent-escapes with lower-case digits.
-        """
+        """Return path and query of a fresh link."""
         signed_at = datetime.fromtimestamp(now, timezone.utc)
         created = datetime.fromtimestamp(task.created, timezone.utc)
         name = f"general-{task.number}-{created:%Y-%m-%dT%H:%M:%SZ}{file[file.rindex('.') :]}"
@@ -90,8 +77,6 @@ class Signer:
         """
         Return the task id and the file of a link that is good.
 
-        :param target: path and query as they came over the wire, byte for byte.
-        :param now: epoch seconds.
         :raises LinkRefused: changed, expired, or no link at all.
         """
         signed, mark, signature = target.rpartition(_SIGNATURE)
@@ -117,11 +102,7 @@ class Signer:
 
 
 def content_disposition(target: str) -> str:
-    """
-    Return the ``Content-Disposition`` that a link asks for.
-
-    :param target: of a link that was checked.
-    """
+    """Return the ``Content-Disposition`` that a link asks for."""
     return parse_qs(target.partition("?")[2])["response-content-disposition"][0]
 
 
