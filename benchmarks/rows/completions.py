@@ -15,7 +15,17 @@ from pathlib import Path
 
 from local_airflow import LocalAirflow
 
-from benchmarks.airflow_runs import PARALLELISM, begin, database_of, end, is_there, logs_of, moment, real_airflow, until
+from benchmarks.airflow_runs import (
+    PARALLELISM,
+    database_of,
+    epoch_seconds,
+    finished_run,
+    logs_of,
+    real_airflow,
+    start_run,
+    until,
+    wait_for_dag,
+)
 from benchmarks.emulated_vidu import EmulatedVidu
 from benchmarks.report import Table, Target, percentile, told
 from benchmarks.rows import Measured
@@ -55,8 +65,8 @@ def measure(*, quick: bool) -> Measured:
         }
         end_file = Path(folder) / "end"
         ending: dict[str, Callable[[], object]] = {
-            WORKERS: lambda: workers.tell("skip", seconds=2 * HELD),
-            TRIGGERER: lambda: triggerer.tell("skip", seconds=2 * HELD),
+            WORKERS: lambda: workers.order("skip", seconds=2 * HELD),
+            TRIGGERER: lambda: triggerer.order("skip", seconds=2 * HELD),
             ALONE: end_file.touch,
         }
         environment = {
@@ -69,7 +79,7 @@ def measure(*, quick: bool) -> Measured:
         }
         with real_airflow(environment) as airflow:
             for way, dag_id in ways.items():
-                is_there(airflow, dag_id, "the DAGs do not appear")
+                wait_for_dag(airflow, dag_id, "the DAGs do not appear")
                 delays[way], wakes[way] = _complete(airflow, dag_id, ending[way], count)
             database = database_of(airflow)
     target = Target(
@@ -101,7 +111,7 @@ def measure(*, quick: bool) -> Measured:
 def _complete(
     airflow: LocalAirflow, dag_id: str, end_all: Callable[[], object], count: int
 ) -> tuple[list[float], list[float]]:
-    run_id = begin(airflow, dag_id)
+    run_id = start_run(airflow, dag_id)
     path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances"
     until(
         lambda: airflow.get(path, state="deferred", limit=1)["total_entries"] == count,
@@ -111,7 +121,7 @@ def _complete(
     time.sleep(SETTLED)
     ended_at = time.time()
     end_all()
-    run = end(airflow, dag_id, run_id)
+    run = finished_run(airflow, dag_id, run_id)
     fired = _fired(airflow, dag_id, run_id)
     if len(fired) < count:
         # The triggerer may not have written all of its lines yet.
@@ -119,7 +129,7 @@ def _complete(
         fired = _fired(airflow, dag_id, run_id)
     if len(fired) < count / 2:
         raise RuntimeError(f"{len(fired)} of {count} events were found in the trigger logs of {dag_id}")
-    success = {task["map_index"]: moment(task["end_date"]) for task in run.tasks}
+    success = {task["map_index"]: epoch_seconds(task["end_date"]) for task in run.tasks}
     return [success[index] - at for index, at in fired.items()], [at - ended_at for at in fired.values()]
 
 
@@ -133,5 +143,5 @@ def _fired(airflow: LocalAirflow, dag_id: str, run_id: str) -> dict[int, float]:
                 and (at := _FIRED.search(line))
                 and (index := _MAP_INDEX.search(str(file)))
             ):
-                fired[int(index.group(1))] = moment(at.group(1))
+                fired[int(index.group(1))] = epoch_seconds(at.group(1))
     return fired

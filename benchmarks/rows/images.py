@@ -12,7 +12,15 @@ from typing import Any
 
 from local_airflow import LocalAirflow
 
-from benchmarks.airflow_runs import PARALLELISM, begin, database_of, end, is_there, logs_of, real_airflow
+from benchmarks.airflow_runs import (
+    PARALLELISM,
+    database_of,
+    finished_run,
+    logs_of,
+    real_airflow,
+    start_run,
+    wait_for_dag,
+)
 from benchmarks.emulated_vidu import API_KEY, IMAGE, MODEL, EmulatedVidu, durations, prompt_of
 from benchmarks.report import NotMeasured, Table, Target, percentile, ratio, spread, told
 from benchmarks.rows import Measured
@@ -34,10 +42,10 @@ def measure_forty(*, quick: bool) -> Measured:
     requests: dict[str, list[float]] = {}
     missing: dict[str, str] = {}
     with EmulatedVidu() as vidu, real_airflow(_environment(vidu, VIDU_BENCHMARK_FORTY=json.dumps(bodies))) as airflow:
-        is_there(airflow, "forty_mapped", "the DAGs do not appear")
+        wait_for_dag(airflow, "forty_mapped", "the DAGs do not appear")
         for way, dag_id in _DAGS.items():
             try:
-                is_there(airflow, dag_id, "its provider is not installed")
+                wait_for_dag(airflow, dag_id, "its provider is not installed")
             except NotMeasured as error:
                 missing[way] = str(error)
         # The first run warms what all share; the next ones measure what one task costs.
@@ -46,7 +54,7 @@ def measure_forty(*, quick: bool) -> Measured:
             for way, dag_id in _DAGS.items():
                 if way in missing:
                     continue
-                vidu.tell("reset")
+                vidu.order("reset")
                 walls.setdefault(way, []).append(_wall(airflow, dag_id))
                 longest.append(_longest(vidu))
                 asked = vidu.get("counters")["requests"]
@@ -99,8 +107,8 @@ def measure_thousand(*, quick: bool) -> Measured:
             vidu, VIDU_BENCHMARK_THOUSAND=str(requests_file), VIDU_BENCHMARK_OUTPUT=f"{folder}/videos/"
         )
         with real_airflow(environment) as airflow:
-            is_there(airflow, "thousand_batch", "the DAG does not appear")
-            run = end(airflow, "thousand_batch", begin(airflow, "thousand_batch"))
+            wait_for_dag(airflow, "thousand_batch", "the DAG does not appear")
+            run = finished_run(airflow, "thousand_batch", start_run(airflow, "thousand_batch"))
             events = _events(airflow, "thousand_batch", run.run_id)
             logs = logs_of(airflow, "thousand_batch", run.run_id)
             database = database_of(airflow)
@@ -165,7 +173,7 @@ def _environment(vidu: EmulatedVidu, **more: str) -> dict[str, str]:
 
 
 def _wall(airflow: LocalAirflow, dag_id: str) -> float:
-    return end(airflow, dag_id, begin(airflow, dag_id)).wall
+    return finished_run(airflow, dag_id, start_run(airflow, dag_id)).wall
 
 
 def _longest(vidu: EmulatedVidu) -> float:

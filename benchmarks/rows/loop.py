@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 
-from benchmarks.emulated_vidu import EmulatedVidu, Tell, durations
+from benchmarks.emulated_vidu import EmulatedVidu, Report, durations
 from benchmarks.report import Table, Target, percentile, told
 from benchmarks.rows import Measured
 from benchmarks.triggerer import IDLE, OURS, PROBE, Plan, Run, run
@@ -90,10 +90,10 @@ async def _run(vidu: EmulatedVidu, way: str, count: int, *, quick: bool) -> Run:
     median = 20.0 if quick else 30.0 + count / RATE
     seconds = durations(count, seed=3, median=median)
 
-    async def paced(tell: Tell) -> None:
+    async def paced(report: Report) -> None:
         # Submitted before the first wait starts: the cores are left to the measured process and the local Vidu.
         for number, task in enumerate(await vidu.submitted(seconds)):
-            await tell(*task)
+            await report(*task)
             if number % 50 == 49:
                 await asyncio.sleep(50 / RATE)
 
@@ -106,7 +106,7 @@ async def _run(vidu: EmulatedVidu, way: str, count: int, *, quick: bool) -> Run:
 
 async def _soak(vidu: EmulatedVidu, count: int, seconds: float) -> Run:
     plan = Plan(OURS, count, stop_after=seconds, timeout=FOR_EVER)
-    return await run(plan, vidu, lambda tell: vidu.submit([FOR_EVER] * count, tell))
+    return await run(plan, vidu, lambda report: vidu.submit([FOR_EVER] * count, report))
 
 
 def _each(done: Run, count: int) -> float:

@@ -100,10 +100,10 @@ async def _run(vidu: EmulatedVidu, count: int, troubles: Sequence[Any], end: flo
             while steps and steps[0][0] <= now:
                 _, fault = steps.pop(0)
                 await asyncio.to_thread(_strike, vidu, fault)
-            readings.append((time.monotonic() - began, await asyncio.to_thread(vidu.looks)))
+            readings.append((time.monotonic() - began, await asyncio.to_thread(vidu.polls)))
             await asyncio.sleep(READ_EVERY)
 
-    done = await run(Plan(OURS, count), vidu, lambda tell: vidu.submit(seconds, tell), beside)
+    done = await run(Plan(OURS, count), vidu, lambda report: vidu.submit(seconds, report), beside)
     return done, readings
 
 
@@ -112,7 +112,7 @@ def _strike(vidu: EmulatedVidu, fault: dict[str, Any] | None) -> None:
         vidu.clear_faults()
         return
     for operation in ("poll", "list"):
-        vidu.tell("faults", operation=operation, times=None, **fault)
+        vidu.order("faults", operation=operation, times=None, **fault)
 
 
 def _rate(readings: Sequence[tuple[float, int]], begin: float, finish: float) -> float:

@@ -75,10 +75,10 @@ def _runs(ways: Sequence[str], *, quick: bool, has_list: bool) -> tuple[Runs, in
 async def _run(vidu: EmulatedVidu, way: str, seconds: Sequence[float], *, has_list: bool) -> Run:
     async def without_list() -> None:
         # A reset restores the list.
-        await asyncio.to_thread(vidu.tell, "quirks", has_list=has_list)
+        await asyncio.to_thread(vidu.order, "quirks", has_list=has_list)
 
     plan = Plan(way, len(seconds))
-    done = await run(plan, vidu, lambda tell: vidu.submit(seconds, tell, rate=RATE), without_list)
+    done = await run(plan, vidu, lambda report: vidu.submit(seconds, report, rate=RATE), without_list)
     if len(done.latencies) != len(seconds) or done.failures:
         raise RuntimeError(
             f"{way}: {len(done.latencies)} of {len(seconds)} waits ended, {done.failures} of them in failure"

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Who may steer the emulator: its routes ask for no key, and a browser on the same machine reaches them.
+Who may control the emulator: its routes need no key, and a browser on the same machine reaches them.
 
-A page of another site sends its ``Origin``; one that lets its own name lead here (DNS rebinding) sends that name as
-``Host``. Programs send neither.
+A page of another site sends its ``Origin``; one whose own name resolves to this machine (DNS rebinding) sends that name
+as ``Host``. Programs send neither.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-# Nobody can register a name under these: machines and containers call each other so.
+# These cannot be registered as public names: machines and containers use them for each other.
 _PRIVATE = (".localhost", ".local", ".internal")
 
 
 def stranger(host: str | None, origin: str | None, own_name: str = "") -> str | None:
-    """Say why a request may not steer the emulator."""
+    """Return why a request with these ``Host`` and ``Origin`` headers may not control the emulator; None = it may."""
     name = _name_of(host or "")
     if host and not (_is_private(name) or name == own_name.lower()):
         return (

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The JSON that Vidu answers: create, query, list row, balance. Field for field as seen in its real answers."""
+"""The JSON that Vidu answers: create, query, list row, balance. Field for field as in recorded real answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_vidu.api.catalog import MODELS
 from airflow_provider_vidu.emulator.faults import Quirks
 from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
 
-# The request takes a number, answers have a word.
+# A request has a number, an answer a word.
 _POSITIONS = {None: "unspecified", 1: "top_left", 2: "top_right", 3: "bottom_right", 4: "bottom_left"}
 
 
@@ -51,7 +51,7 @@ def create_answer(task: EmulatedTask) -> dict[str, Any]:
 
 
 def query_answer(task: EmulatedTask, creations: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the answer to a query, which is the body of a callback too."""
+    """Return the answer to a query, which is also the body of a callback."""
     return {
         "id": task.task_id,
         "state": task.shown_state,
@@ -65,9 +65,7 @@ def query_answer(task: EmulatedTask, creations: list[dict[str, Any]]) -> dict[st
 
 
 def list_row(task: EmulatedTask, creations: list[dict[str, Any]], quirks: Quirks) -> dict[str, Any]:
-    """
-    Return one row of the list, with the fields of Vidu's page: neither ``payload`` nor ``err_code`` is among them.
-    """
+    """Return one row of the list. As on Vidu's page it has no ``payload`` and no ``err_code``; quirks add them."""
     row = {
         "id": task.task_id,
         "key_id": hashlib.sha256(task.api_key.encode()).hexdigest()[:16],
@@ -106,7 +104,7 @@ def credits_answer(
 
 
 def has_audio(task: EmulatedTask) -> bool:
-    """Tell whether the video has sound: as asked, or by the model's default."""
+    """Return whether the video has sound: as requested, or the model's default."""
     asked = task.request.audio
     return MODELS[task.request.model].audio_default if asked is None else asked
 

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A clock that can be put forward."""
+"""A clock that can be moved forward."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-#: How far a clock can be put forward in all, in seconds: 100 years. Beyond it, dates end.
+#: Maximum sum of all skips, in seconds: 100 years. Dates end soon after.
 MAX_SKIP_SECONDS = 100 * 365.25 * 86_400
 
 
 class Clock:
-    """Tells the time of day in epoch seconds, plus what was skipped."""
+    """Returns the time of day in epoch seconds, plus what was skipped."""
 
     def __init__(self, base: Callable[[], float] = time.time) -> None:
         self._base = base
@@ -24,7 +24,7 @@ class Clock:
 
     def skip(self, seconds: float) -> None:
         """
-        Put the clock forward.
+        Move the clock forward.
 
         :raises ValueError: less than 0, too many, or not a number.
         """

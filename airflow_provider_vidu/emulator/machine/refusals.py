@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# Every other reason of the page comes with 400, CreditInsufficient included.
+# All other reasons of the page come with 400, CreditInsufficient included.
 _STATUSES = {
     "Unauthorized": 401,
     "Forbidden": 403,
@@ -21,7 +21,7 @@ _STATUSES = {
     "InternalServiceFailure": 500,
 }
 
-# The page's texts. Where it has none, the emulator says the reason in plain words.
+# The page's texts. Where it has none, the emulator spells out the reason.
 _MESSAGES = {
     "FieldLacking": "field is missing or empty",
     "FieldUnwanted": "unwanted field",
@@ -36,7 +36,7 @@ _MESSAGES = {
     "Canceled": "request canceled by client",
 }
 
-# Which reason a bare status is told with, when a fault names none.
+# The reason for a bare status, when a fault names none.
 _REASONS = {
     401: "Unauthorized",
     403: "Forbidden",
@@ -48,7 +48,7 @@ _REASONS = {
 
 
 class Refusal(Exception):
-    """An answer that is not a 2xx."""
+    """An answer other than a 2xx; text and status are those of Vidu's page unless they are given."""
 
     def __init__(self, reason: str, message: str | None = None, *, status: int | None = None) -> None:
         self.reason = reason
@@ -57,7 +57,7 @@ class Refusal(Exception):
         super().__init__(f"{self.status} {reason}: {self.message}")
 
     def body(self, trace_id: str) -> dict[str, Any]:
-        """Return the JSON object that is answered."""
+        """Return the JSON object of the answer."""
         return {
             "code": self.status,
             "reason": self.reason,
@@ -73,11 +73,11 @@ def about_fields(reason: str, *names: str, detail: str = "") -> Refusal:
 
 
 def message_of(reason: str) -> str:
-    """Return the page's text for a reason, without its fields."""
+    """Return the page's text for a reason, without fields; a reason without a text is spelled out."""
     words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in reason)
     return _MESSAGES.get(reason, words.strip())
 
 
 def reason_of(status: int) -> str:
-    """Return the reason that goes with a bare HTTP status."""
+    """Return the reason for a bare HTTP status."""
     return _REASONS.get(status, "InternalServiceFailure" if status >= 500 else "BadRequest")

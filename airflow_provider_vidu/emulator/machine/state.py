@@ -3,9 +3,9 @@
 """
 Vidu's state machine: accounts, queue, tasks, credits. No I/O, no timers; time comes from an injected clock.
 
-Whatever is going to happen to a task is decided when it is created and stands in a timetable. Time passes only
-when somebody looks: every look first plays the timetable up to now, in its own order, so that looking often, once
-or never in between gives the same history.
+A task's future is decided when it is created and written into a timetable. Time passes only when a caller asks: each
+call first plays the timetable up to now, in its own order, so that asking often, once or never in between gives the
+same history.
 
 ::
 
@@ -37,12 +37,12 @@ from airflow_provider_vidu.emulator.machine.scenarios import Scenario
 from airflow_provider_vidu.emulator.machine.settings import Settings
 from airflow_provider_vidu.emulator.machine.submissions import Submission
 
-#: Vidu cancels and refunds an off-peak task that has not begun within this time, in seconds.
+#: Vidu cancels and refunds an off-peak task that has not started within this time, in seconds.
 OFF_PEAK_LIMIT_SECONDS = 48 * 3600.0
-#: The account of every key, unless the emulator was given several.
+#: The account of every key, unless the emulator has several.
 DEFAULT_ACCOUNT = "default"
 
-# A task that fails is found out half-way.
+# A task that fails does so half-way.
 _SHARE_UNTIL_FAILURE = 0.5
 
 
@@ -59,7 +59,7 @@ class Vidu:
         self.reset()
 
     def reset(self) -> None:
-        """Forget every task and give all credits back. Ids go on ascending: none is used twice."""
+        """Forget every task and restore all credits. Ids continue to ascend, so that no id is used twice."""
         with self._lock:
             self.ledger = Ledger(self.settings.credits)
             self._tasks: dict[str, EmulatedTask] = {}
@@ -78,7 +78,7 @@ class Vidu:
         """
         Return the account of a key.
 
-        :raises Refusal: ``Unauthorized``: empty, or none of those that were given.
+        :raises Refusal: ``Unauthorized``: empty, or not one of the accepted keys.
         """
         keys = self.settings.api_keys
         if api_key and keys is None:
@@ -89,7 +89,7 @@ class Vidu:
 
     def check_balance(self, account: str) -> None:
         """
-        Refuse an account without credits. Vidu does so before it looks at any field of a submission.
+        Refuse an account without credits. Vidu does so before it checks any field of a submission.
 
         :raises Refusal: ``CreditInsufficient``.
         """
@@ -118,7 +118,7 @@ class Vidu:
             if reason:
                 raise Refusal(reason)
             now = self.clock()
-            # The clock gives microseconds at best; the digits behind them are made up, and never later than now.
+            # The clock has microseconds at best; the further digits are invented, and never later than now.
             created_ns = int(now * 1e6) * 1000 - self._chance.randrange(1000)
             number = len(self._tasks) + 1
             task = EmulatedTask(
@@ -147,15 +147,15 @@ class Vidu:
 
     def cancel(self, account: str, task_id: str) -> None:
         """
-        Cancel a task that has not begun.
+        Cancel a task that has not started.
 
-        :raises Refusal: ``TaskNotFound``; ``BadRequest`` once it is processed or has ended.
+        :raises Refusal: ``TaskNotFound``; ``BadRequest`` once it is processing or finished.
         """
         with self._lock:
             self.advance()
             task = self._owned(account, task_id)
             if task.state not in {TaskState.CREATED, TaskState.QUEUEING}:
-                # Vidu's word for a task that has left the queue; an ended one is told by its state.
+                # Vidu's word for a task that has left the queue; for a finished one it is the state.
                 state = "scheduled" if task.state is TaskState.PROCESSING else str(task.state)
                 raise Refusal("BadRequest", f"task state is {state}, can not cancel")
             self._end(task, "UserCancelled", self.clock())
@@ -164,7 +164,7 @@ class Vidu:
         """
         Return one task of an account, as it is now.
 
-        :raises Refusal: ``TaskNotFound``: there is none, or it is another account's.
+        :raises Refusal: ``TaskNotFound``: it does not exist, or belongs to another account.
         """
         with self._lock:
             self.advance()
@@ -179,7 +179,7 @@ class Vidu:
             return [replace(task) for task in found if account in {None, task.account}]
 
     def shows_creation(self, task: EmulatedTask) -> bool:
-        """Tell whether an answer about a task has its creation, and count the answer."""
+        """Return whether an answer about a task has its creation, and count the answer."""
         if task.state is not TaskState.SUCCESS:
             return False
         with self._lock:
@@ -190,26 +190,26 @@ class Vidu:
             return True
 
     def load(self, account: str) -> tuple[int, int]:
-        """Return how many tasks of an account are being processed, and how many wait."""
+        """Return how many tasks of an account are processing, and how many are created or queueing."""
         with self._lock:
             self.advance()
             states = Counter(task.state for task in self._tasks.values() if task.account == account)
             return states[TaskState.PROCESSING], states[TaskState.CREATED] + states[TaskState.QUEUEING]
 
     def take_changes(self) -> list[Change]:
-        """Return what has happened since this was last asked, oldest first. One listener can ask."""
+        """Return the changes since the last call, oldest first. Only one listener may call it."""
         with self._lock:
             self.advance()
             taken, self._changes = self._changes, []
             return taken
 
     def next_change(self) -> float | None:
-        """Return when the timetable goes on, in epoch seconds; None = nothing will happen by itself."""
+        """Return the time of the next entry in the timetable, in epoch seconds; None = there is none."""
         with self._lock:
             return self._timetable[0][0] if self._timetable else None
 
     def advance(self, now: float | None = None) -> None:
-        """Play the timetable."""
+        """Play the timetable up to a moment, in epoch seconds; None = now."""
         with self._lock:
             moment = self.clock() if now is None else now
             while self._timetable and self._timetable[0][0] <= moment:
@@ -283,5 +283,5 @@ class Vidu:
         return processing_seconds(request, jitter) / self.settings.speed
 
     def _for_task(self, number: int, what: str) -> random.Random:
-        # One generator a task: what a task gets does not depend on what happened to others.
+        # One generator a task: its numbers do not depend on what happened to others.
         return random.Random(f"{self.settings.seed}:{number}:{what}")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The submitted image: whether Vidu would take it, its bytes, and its size as it is seen."""
+"""The submitted image: whether Vidu would accept it, its bytes, and its upright size."""
 
 from __future__ import annotations
 
@@ -51,8 +51,7 @@ def first_frame(image: str, fetched: bytes | None = None) -> bytes:
     """
     Return the picture with which a video starts: what was submitted or fetched, else a placeholder.
 
-    The placeholder follows from host and path: a signed query changes at every rendering and leaves the picture the
-    same.
+    The placeholder depends on host and path: a signed query changes at every rendering, but the picture is the same.
     """
     if is_data_uri(image):
         return decode_data_uri(image.strip())
@@ -74,7 +73,7 @@ def first_frame_size(image: str, fetched: bytes | None = None) -> tuple[int, int
 
 
 def upright_size(image: bytes) -> tuple[int, int]:
-    """Return width and height of a picture as it is seen: a phone's portrait may be stored lying."""
+    """Return the upright width and height of a picture: a phone may store a portrait sideways."""
     from PIL import Image
 
     with Image.open(io.BytesIO(image)) as opened:

@@ -3,8 +3,8 @@
 """
 Render the video that the emulator answers with, from the caller's own picture.
 
-A real H.264 MP4 that goes slowly into the picture: a pipeline tried offline shows each result next to its input, and a
-mix-up of inputs is seen at a glance. Needs the extra ``airflow-provider-vidu[emulator]``.
+A real H.264 MP4 that zooms slowly into the picture, so that a mix-up of inputs is visible at a glance.
+Needs the extra ``airflow-provider-vidu[emulator]``.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from airflow_provider_vidu.emulator.video.watermark import Watermark, place_mark
 
 FPS = 24
 SHORTER_SIDES = {"360p": 360, "540p": 540, "720p": 720, "1080p": 1080, "2K": 1440, "4K": 2160}
-#: How far the camera goes in, as a share of the picture's size.
+#: How far the camera zooms in, as a share of the picture's size.
 TRAVEL = {"auto": 0.16, "small": 0.08, "medium": 0.2, "large": 0.32}
-# Transparent pictures are laid on a grey that dark and light logos both stand out against.
+# Behind transparent pictures: dark and light logos are both visible on it.
 _BACKGROUND = (200, 200, 200)
 
 
@@ -42,7 +42,7 @@ class RenderRequest:
     #: Seconds.
     duration: float
     resolution: str
-    #: Decides where the camera goes, and the note of the sound.
+    #: Decides the direction of the zoom, and the note of the sound.
     seed: int
     movement_amplitude: str = "auto"
     audio: bool = False
