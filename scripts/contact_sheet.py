@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Lays images and the videos made from them side by side on one picture.
+"""Put images and the videos made from them side by side on one picture.
 
 ``python scripts/contact_sheet.py --output sheet.png IMAGE VIDEO [IMAGE VIDEO ...]``
 
-One glance tells whether each video came from its own image. Each row shows one pair: the input and the
-video's first, middle and last frame. Needs Pillow and av (the extra ``airflow-provider-vidu[emulator]``).
+One glance shows whether each video came from its own image. Each row is one pair: the input and the video's
+first, middle and last frame. Needs Pillow and av (the extra ``airflow-provider-vidu[emulator]``).
 """
 
 from __future__ import annotations
@@ -30,12 +30,7 @@ INK, FAINT_INK, RULE = (38, 42, 50), (118, 122, 130), (216, 216, 210)
 
 @dataclass(frozen=True)
 class Cell:
-    """One picture of the sheet with its caption.
-
-    :param picture: the picture, already scaled for the sheet.
-    :param title: first line of the caption.
-    :param detail: second line of the caption.
-    """
+    """One picture of the sheet, already scaled, with the two lines of its caption."""
 
     picture: Image.Image
     title: str
@@ -44,7 +39,7 @@ class Cell:
 
 def make_contact_sheet(pairs: Sequence[tuple[Path, Path]], output: Path) -> None:
     """
-    Paint the sheet of some pairs and save it.
+    Draw the sheet of some pairs and save it.
 
     :raises ValueError: if there is no pair, or a video has no picture in it.
     :raises OSError: if a file cannot be read or written.

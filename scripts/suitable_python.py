@@ -35,7 +35,7 @@ def _line(airflow: str) -> str:
 
 
 def main(airflow: str) -> int:
-    """Print the path of a suitable Python."""
+    """Print the path of a suitable Python; return 1 if there is none."""
     oldest, newest = oldest_for(airflow), newest_for(airflow)
     names = [sys.executable, *(f"python3.{minor}" for minor in range(newest[1], oldest[1] - 1, -1))]
     for name in names:
@@ -43,8 +43,8 @@ def main(airflow: str) -> int:
         if path is None:
             continue
         asked = [path, "-c", "import sys; print(*sys.version_info[:2])"]
-        told = subprocess.run(asked, capture_output=True, text=True, check=False)
-        version = tuple(int(part) for part in told.stdout.split()) if told.returncode == 0 else ()
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+        version = tuple(int(part) for part in done.stdout.split()) if done.returncode == 0 else ()
         if oldest <= version <= newest:
             print(path)
             return 0
