@@ -118,6 +118,7 @@ async def run(
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
+        # For the pollers; ours has it in its connection.
         **({"SSL_CERT_FILE": vidu.certificates} if vidu.certificates else {}),
     }
     with tempfile.TemporaryFile() as errors:
