@@ -18,7 +18,7 @@ from local_database import own_database
 
 from benchmarks.report import NotMeasured
 
-DAGS = Path(__file__).parent / "dags"
+DAGS = Path(__file__).resolve().parent / "dags"
 #: Worker slots.
 PARALLELISM = 16
 #: Seconds after which a run has failed.

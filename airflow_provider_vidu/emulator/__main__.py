@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from airflow_provider_vidu.emulator.machine.emulated_task import Change
+from airflow_provider_vidu.emulator.machine.settings import Settings
 from airflow_provider_vidu.emulator.running import ViduEmulator
 
 
@@ -39,9 +40,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8765, help="port to listen on; 0 = a free one")
     parser.add_argument("--speed", type=float, default=10.0, help="how many times faster than Vidu")
-    parser.add_argument("--concurrency", type=int, default=5, help="tasks in processing at once; others queue")
-    parser.add_argument("--seed", type=int, default=0, help="seed of everything that is random")
-    parser.add_argument("--credits", type=int, default=100_000, help="credits at the start")
+    parser.add_argument(
+        "--concurrency", type=int, default=Settings.concurrency, help="tasks in processing at once; others queue"
+    )
+    parser.add_argument("--seed", type=int, default=Settings.seed, help="seed of everything that is random")
+    parser.add_argument("--credits", type=int, default=Settings.credits, help="credits at the start")
     parser.add_argument(
         "--api-key",
         action="append",
@@ -57,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--off-peak-seconds",
         type=float,
-        default=1800.0,
+        default=Settings.off_peak_seconds,
         metavar="SECONDS",
         help="how long an off-peak task queues, divided by the speed",
     )

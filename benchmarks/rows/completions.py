@@ -16,6 +16,7 @@ from pathlib import Path
 from local_airflow import LocalAirflow
 
 from benchmarks.airflow_runs import (
+    DAGS,
     PARALLELISM,
     database_of,
     epoch_seconds,
@@ -33,8 +34,6 @@ from benchmarks.rows import Measured
 WORKERS = "resumed on a worker"
 TRIGGERER = "end_from_trigger"
 ALONE = "Airflow alone"
-
-ROOT = Path(__file__).resolve().parents[2]
 
 #: Seconds that the tasks would take if they were not skipped.
 HELD = 36_000.0
@@ -72,7 +71,7 @@ def measure(*, quick: bool) -> Measured:
         environment = {
             "AIRFLOW_CONN_VIDU_WORKERS": workers.connection(),
             "AIRFLOW_CONN_VIDU_TRIGGERER": triggerer.connection(),
-            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+            "PYTHONPATH": os.pathsep.join([str(DAGS.parents[1]), os.environ.get("PYTHONPATH", "")]),
             "VIDU_BENCHMARK_END_FILE": str(end_file),
             "VIDU_BENCHMARK_WORKER_IDS": json.dumps(ids[WORKERS]),
             "VIDU_BENCHMARK_TRIGGER_IDS": json.dumps(ids[TRIGGERER]),

@@ -19,7 +19,7 @@ import pytest
 from _support.stage import AIRFLOW, eventually
 from local_airflow import LocalAirflow
 from PIL import Image
-from up import connection
+from up import FIRST_DAG, connection
 
 from airflow_provider_vidu.emulator import ViduEmulator
 from airflow_provider_vidu.emulator.running import DEFAULT_API_KEY
@@ -28,7 +28,6 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "img"
-FOLDER_DAG = "example_vidu_folder"
 
 #: Milliseconds until a page has to show something: the machine may be busy with Airflow.
 PATIENCE = 60_000
@@ -115,12 +114,12 @@ def picture(tmp_path: Path) -> Callable[[str, playwright.Page | playwright.Locat
 @pytest.fixture(scope="session")
 def folder_run(airflow: LocalAirflow) -> str:
     """The id of a run that has turned the four example pictures into videos."""
-    run_id = airflow.trigger(FOLDER_DAG)
+    run_id = airflow.trigger(FIRST_DAG)
     state = eventually(
-        lambda: airflow.run_state(FOLDER_DAG, run_id),
+        lambda: airflow.run_state(FIRST_DAG, run_id),
         lambda state: state in {"success", "failed"},
         within=300,
-        told=f"{FOLDER_DAG} finishes",
+        told=f"{FIRST_DAG} finishes",
     )
     assert state == "success"
     return run_id

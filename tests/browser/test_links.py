@@ -14,10 +14,10 @@ import requests
 from _support.stage import eventually
 from local_airflow import LocalAirflow
 from playwright.sync_api import Locator, Page, expect
+from up import FIRST_DAG as DAG
 
 from airflow_provider_vidu.emulator import Fault, ViduEmulator
 
-DAG = "example_vidu_folder"
 PICTURES = 4
 #: The instance that is cleared; the others' buttons must not move.
 CLEARED = 2

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from local_airflow import LocalAirflow
 from playwright.sync_api import expect
+from up import FIRST_DAG as DAG
 
 from airflow_provider_vidu.emulator.running import DEFAULT_API_KEY
 
-DAG = "example_vidu_folder"
 PICTURES = 4
 
 

@@ -15,6 +15,8 @@ from typing import Any
 RESERVED = "reserved"
 CHARGED = "charged"
 REFUNDED = "refunded"
+#: The account of every key, unless the emulator has several.
+DEFAULT_ACCOUNT = "default"
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Ledger:
         """Credits refunded for tasks that failed or were cancelled."""
         return self._sum(REFUNDED)
 
-    def balance(self, account: str = "default") -> int:
+    def balance(self, account: str = DEFAULT_ACCOUNT) -> int:
         """
         Return the credits that an account has left, without reserved ones.
 
@@ -99,7 +101,7 @@ class Ledger:
             "reserved": self.reserved,
             "charged": self.charged,
             "refunded": self.refunded,
-            "balance": {account: self.balance(account) for account in sorted({*self._spent, "default"})},
+            "balance": {account: self.balance(account) for account in sorted({*self._spent, DEFAULT_ACCOUNT})},
             "tasks": by_task,
             "entries": [vars(entry) for entry in self.entries],
         }

@@ -30,7 +30,7 @@ from airflow_provider_vidu.api.img2video import Img2VideoRequest
 from airflow_provider_vidu.api.tasks import TaskState
 from airflow_provider_vidu.emulator.machine.emulated_task import Change, EmulatedTask, Inputs
 from airflow_provider_vidu.emulator.machine.estimates import price, processing_seconds
-from airflow_provider_vidu.emulator.machine.ledger import Ledger
+from airflow_provider_vidu.emulator.machine.ledger import DEFAULT_ACCOUNT, Ledger
 from airflow_provider_vidu.emulator.machine.moments import Snowflakes
 from airflow_provider_vidu.emulator.machine.refusals import Refusal
 from airflow_provider_vidu.emulator.machine.scenarios import Scenario
@@ -39,8 +39,6 @@ from airflow_provider_vidu.emulator.machine.submissions import Submission
 
 #: Vidu cancels and refunds an off-peak task that has not started within this time, in seconds.
 OFF_PEAK_LIMIT_SECONDS = 48 * 3600.0
-#: The account of every key, unless the emulator has several.
-DEFAULT_ACCOUNT = "default"
 
 # A task that fails does so half-way.
 _SHARE_UNTIL_FAILURE = 0.5
