@@ -83,7 +83,7 @@ def _result(**changes):
     return Result(**{**given, **changes})
 
 
-def test_a_result_survives_its_file():
+def test_result_survives_its_file():
     result = _result(
         targets=[Target("requests", 0.02, 0.025, "share")], table=Table(["way", "requests"], [["ours", "20"]])
     )

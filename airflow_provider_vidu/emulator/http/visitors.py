@@ -21,11 +21,11 @@ def stranger(host: str | None, origin: str | None, own_name: str = "") -> str | 
     name = _name_of(host or "")
     if host and not (_is_private(name) or name == own_name.lower()):
         return (
-            f"the emulator is not steered under the name {name[:80]!r}, which may be a web page's: "
+            f"the emulator cannot be controlled under the name {name[:80]!r}, which may be a web page's: "
             "use localhost, an IP address, or a name without a dot"
         )
     if origin is not None and _netloc_of(origin) != (host or "").lower():
-        return f"the emulator is not steered by web pages of other sites, such as {origin[:80]!r}"
+        return f"the emulator cannot be controlled by web pages of other sites, such as {origin[:80]!r}"
     return None
 
 
