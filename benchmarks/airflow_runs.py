@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A real Airflow with the benchmarks' DAGs, and what it tells of their runs."""
+"""A real Airflow with the benchmarks' DAGs, and its facts about their runs."""
 
 from __future__ import annotations
 
@@ -18,20 +18,16 @@ from local_database import own_database
 
 from benchmarks.report import NotMeasured
 
-DAGS = Path(__file__).parent / "dags"
+DAGS = Path(__file__).resolve().parent / "dags"
 #: Worker slots.
 PARALLELISM = 16
-#: Seconds after which a run is given up.
+#: Seconds after which a run has failed.
 TIMEOUT = 900.0
 
 
 @contextmanager
 def real_airflow(environment: Mapping[str, str]) -> Generator[LocalAirflow, None, None]:
-    """
-    Start one on a PostgreSQL database, or on SQLite where there is no PostgreSQL.
-
-    :param environment: variables for all its processes.
-    """
+    """Start an Airflow on a PostgreSQL database, or on SQLite if there is no PostgreSQL."""
     with tempfile.TemporaryDirectory(prefix="airflow-benchmark-") as home, own_database() as database:
         airflow = LocalAirflow(
             home=Path(home), dags=DAGS, environment=dict(environment), parallelism=PARALLELISM, database=database
@@ -41,37 +37,25 @@ def real_airflow(environment: Mapping[str, str]) -> Generator[LocalAirflow, None
 
 
 def database_of(airflow: LocalAirflow) -> str:
-    """
-    Name the kind of database.
-
-    :param airflow: which.
-    """
+    """Return the name of its database system."""
     return "SQLite" if airflow.database is None else "PostgreSQL"
 
 
 @dataclass(frozen=True)
 class Ended:
-    """
-    A run that has ended.
-
-    :param run_id: Airflow's.
-    :param wall: seconds from the request to start it to the end of its last task.
-    :param tasks: its task instances, as the public API tells them.
-    """
+    """A successful run, with its task instances as the public API returns them."""
 
     run_id: str
+    #: Seconds from the request to start it until its last task finished.
     wall: float
     tasks: list[dict[str, Any]]
 
 
-def is_there(airflow: LocalAirflow, dag_id: str, why_not: str) -> None:
+def wait_for_dag(airflow: LocalAirflow, dag_id: str, why_not: str) -> None:
     """
     Wait until a DAG is known.
 
-    :param airflow: where.
-    :param dag_id: the DAG.
-    :param why_not: what its absence means.
-    :raises NotMeasured: it does not come, or cannot be imported.
+    :raises NotMeasured: it does not appear, or cannot be imported.
     """
     end = time.monotonic() + 90
     while time.monotonic() < end:
@@ -79,7 +63,7 @@ def is_there(airflow: LocalAirflow, dag_id: str, why_not: str) -> None:
         if dag_id in known:
             return
         if known:
-            # Each file is parsed on its own; another round finds the rest.
+            # Each file is parsed separately; another round finds the rest.
             time.sleep(15)
             if dag_id in {dag["dag_id"] for dag in airflow.get("dags", limit=100)["dags"]}:
                 return
@@ -89,76 +73,54 @@ def is_there(airflow: LocalAirflow, dag_id: str, why_not: str) -> None:
     raise NotMeasured("; ".join([why_not, *errors]))
 
 
-def begin(airflow: LocalAirflow, dag_id: str) -> str:
-    """
-    Start a run.
-
-    :param airflow: where.
-    :param dag_id: the DAG.
-    :return: the run's id.
-    """
+def start_run(airflow: LocalAirflow, dag_id: str) -> str:
+    """Start a run, and return its id."""
     return airflow.trigger(dag_id)
 
 
-def end(airflow: LocalAirflow, dag_id: str, run_id: str) -> Ended:
+def finished_run(airflow: LocalAirflow, dag_id: str, run_id: str) -> Ended:
     """
-    Wait for a run.
+    Wait until a run has finished.
 
-    :param airflow: where.
-    :param dag_id: the DAG.
-    :param run_id: the run's id.
-    :raises RuntimeError: it ended badly, or not in time.
+    :raises RuntimeError: it failed, or took too long.
     """
-    until(lambda: airflow.run_state(dag_id, run_id) in {"success", "failed"}, f"{dag_id} ends")
+    until(lambda: airflow.run_state(dag_id, run_id) in {"success", "failed"}, f"{dag_id} finishes")
     run = airflow.get(f"dags/{dag_id}/dagRuns/{run_id}")
     tasks = airflow.task_instances(dag_id, run_id)
     if run["state"] != "success":
         states = sorted({str(task["state"]) for task in tasks})
-        raise RuntimeError(f"{dag_id} ended as {run['state']}, its tasks as {states}; {_last_words(airflow, dag_id)}")
-    last = max(moment(task["end_date"]) for task in tasks)
-    return Ended(run_id, last - moment(run["queued_at"]), tasks)
+        raise RuntimeError(
+            f"{dag_id} finished as {run['state']}, its tasks as {states}; {_last_error(airflow, dag_id)}"
+        )
+    last = max(epoch_seconds(task["end_date"]) for task in tasks)
+    return Ended(run_id, last - epoch_seconds(run["queued_at"]), tasks)
 
 
-def until(look: Callable[[], Any], what: str, *, within: float = TIMEOUT, every: float = 0.5) -> None:
+def until(is_so: Callable[[], Any], what: str, *, within: float = TIMEOUT, every: float = 0.5) -> None:
     """
-    Look again until it is so.
+    Check every so many seconds until it is so; each check costs the API server something.
 
-    :param look: whether it is.
-    :param what: what is waited for.
-    :param within: seconds.
-    :param every: seconds between looks; each costs the API server something.
-    :raises RuntimeError: not in time.
+    :raises RuntimeError: it takes too long.
     """
     give_up = time.monotonic() + within
-    while not look():
+    while not is_so():
         if time.monotonic() > give_up:
             raise RuntimeError(f"not within {within:.0f} s: {what}")
         time.sleep(every)
 
 
-def moment(text: str) -> float:
-    """
-    Read a time of Airflow's API.
-
-    :param text: ISO 8601.
-    :return: epoch seconds.
-    """
+def epoch_seconds(text: str) -> float:
+    """Return a time of Airflow's API as epoch seconds."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def logs_of(airflow: LocalAirflow, dag_id: str, run_id: str) -> dict[Path, str]:
-    """
-    Return the log files of a run's tasks.
-
-    :param airflow: where.
-    :param dag_id: the DAG.
-    :param run_id: the run's id.
-    """
+    """Return the log files of a run's tasks, with their text."""
     folder = airflow.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}"
     return {file: file.read_text(errors="replace") for file in sorted(folder.rglob("*.log*"))}
 
 
-def _last_words(airflow: LocalAirflow, dag_id: str) -> str:
+def _last_error(airflow: LocalAirflow, dag_id: str) -> str:
     folder = airflow.home / "logs" / f"dag_id={dag_id}"
     lines = [line for file in folder.rglob("*.log*") for line in file.read_text(errors="replace").splitlines()]
     errors = [line for line in lines if '"level":"error"' in line or '"level":"critical"' in line]

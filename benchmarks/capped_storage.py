@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-A storage host in a process of its own that serves one large file, and no faster than it is told.
+A storage host in a separate process that serves one large file at a limited speed.
 
-``python -m benchmarks.capped_storage SIZE RATE`` is that process; it ends with its standard input.
+``python -m benchmarks.capped_storage SIZE RATE`` is that process; it stops when its standard input ends.
 :class:`CappedStorage` starts it.
 """
 
@@ -17,19 +17,14 @@ import threading
 import time
 from typing import Any
 
-#: Bytes that are sent at once.
+#: Bytes sent at once.
 PIECE = 256 * 1024
 
 _HEAD = b"\0\0\0\x0cftypisom\0\0\0\x08moov"
 
 
 class CappedStorage:
-    """
-    A running host. Use it as a context manager.
-
-    :param size: of its file, in bytes: an MP4 as far as its outermost boxes tell.
-    :param rate: bytes a second, of each connection.
-    """
+    """A running host, with a file of so many bytes and so many bytes a second. Use it as a context manager."""
 
     def __init__(self, size: int, rate: float) -> None:
         self._command = [sys.executable, "-m", "benchmarks.capped_storage", str(size), str(rate)]
@@ -72,7 +67,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("ETag", '"one-file"')
         self.end_headers()
         self.close_connection = True
-        # Its length takes 64 bits: a box of more than 4 GB would need them.
+        # Its length has 64 bits: a box of more than 4 GB needs them.
         head = _HEAD + b"\0\0\0\x01mdat" + (host.size - len(_HEAD)).to_bytes(8, "big")
         self.wfile.write(head)
         sent, began = len(head), time.perf_counter()
@@ -89,12 +84,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 def main(size: int, rate: float) -> None:
-    """
-    Serve until the standard input ends.
-
-    :param size: see :class:`CappedStorage`.
-    :param rate: see :class:`CappedStorage`.
-    """
+    """Serve until the standard input ends."""
     host = _Host(size, rate)
     threading.Thread(target=host.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{host.server_address[1]}/video.mp4", flush=True)

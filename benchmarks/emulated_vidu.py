@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The local Vidu in a process of its own, so that CPU and memory of what is measured are nobody else's.
+The local Vidu in a separate process, so that its CPU and memory are not measured.
 
-``python -m benchmarks.emulated_vidu`` is that process; it ends with its standard input. :class:`EmulatedVidu` starts
-it, submits to it and reads what it has counted.
+``python -m benchmarks.emulated_vidu`` is that process; it stops when its standard input ends. :class:`EmulatedVidu`
+starts it, submits to it and reads what it has counted.
 """
 
 from __future__ import annotations
@@ -27,27 +27,19 @@ from typing import Any
 import requests
 
 API_KEY = "vda_benchmark_0123456789"
-#: What the waits are about; its earliest plausible end lies below every duration that is used.
+#: The model of all tasks. Its earliest plausible finish is below every duration used here.
 MODEL = "viduq2-turbo"
 #: Not on this machine, so that the local Vidu fetches nothing.
 IMAGE = "https://example.com/cat.png"
-#: A download answers this: nothing is rendered.
+#: The content of every download: nothing is rendered.
 VIDEO = b"\0\0\0\x0cftypmp42\0\0\0\x08moov\0\0\0\0mdat" + bytes(4068)
 
 #: Takes a task's id and the time of its submission, epoch seconds.
-Tell = Callable[[str, float], Awaitable[None]]
+Report = Callable[[str, float], Awaitable[None]]
 
 
 def durations(count: int, *, seed: int, median: float = 20.0, sigma: float = 0.25) -> list[float]:
-    """
-    Return how long generations take: log-normal, as waiting times are, and cut off at both ends.
-
-    :param count: how many.
-    :param seed: equal seeds give equal durations.
-    :param median: seconds.
-    :param sigma: how wide.
-    :return: seconds, between 0.6 and 1.65 medians.
-    """
+    """Return how many seconds generations take: log-normal, as waiting times are, from 0.6 to 1.65 medians."""
     chance = random.Random(seed)
     return [
         round(min(max(median * chance.lognormvariate(0, sigma), 0.6 * median), 1.65 * median), 2) for _ in range(count)
@@ -55,21 +47,12 @@ def durations(count: int, *, seed: int, median: float = 20.0, sigma: float = 0.2
 
 
 def prompt_of(seconds: float) -> str:
-    """
-    Return a prompt whose generation takes this long.
-
-    :param seconds: real seconds.
-    """
+    """Return a prompt whose generation takes so many real seconds."""
     return f"a cat in the rain [emulator:seconds={seconds}]"
 
 
 class EmulatedVidu:
-    """
-    A local Vidu, and what can be seen of it. Use it as a context manager.
-
-    :param concurrency: tasks in processing at once.
-    :param tls: let its connection speak https, as Vidu's own host does.
-    """
+    """A local Vidu in a separate process, over https if TLS is on. Use it as a context manager."""
 
     def __init__(self, concurrency: int = 100_000, *, tls: bool = False) -> None:
         self._concurrency = concurrency
@@ -82,7 +65,7 @@ class EmulatedVidu:
 
     @property
     def certificates(self) -> str | None:
-        """The file with the authority that its certificate is of; None = it speaks plain http."""
+        """The file with the authority of its certificate; None = it uses plain http."""
         return str(Path(self._folder.name) / "authority.pem") if self._tls else None
 
     def __enter__(self) -> EmulatedVidu:
@@ -109,43 +92,33 @@ class EmulatedVidu:
             self._process.wait()
 
     def connection(self, **extra: Any) -> str:
-        """
-        Return an Airflow connection as JSON. No poll interval stands in it: the schedule decides, as for the real Vidu.
-
-        :param extra: fields of its extra.
-        """
+        """Return an Airflow connection as JSON, without a poll interval: the schedule decides, as for the real Vidu."""
+        if self.certificates:
+            # Bundles that the environment names are not used for hosts on this machine.
+            extra["verify"] = self.certificates
         return json.dumps({"conn_type": "vidu", "host": self.api_url, "password": API_KEY, "extra": extra})
 
     def get(self, what: str) -> Any:
-        """
-        Look inside.
-
-        :param what: a route under ``/emulator/``.
-        """
+        """Read from a route under ``/emulator/``."""
         answer = self._session.get(f"{self.url}/emulator/{what}", timeout=120)
         answer.raise_for_status()
         return answer.json()
 
-    def tell(self, what: str, **body: Any) -> None:
-        """
-        Steer it.
-
-        :param what: a route under ``/emulator/``.
-        :param body: JSON.
-        """
+    def order(self, what: str, **body: Any) -> None:
+        """Write to a route under ``/emulator/``."""
         self._session.post(f"{self.url}/emulator/{what}", json=body, timeout=120).raise_for_status()
 
     def clear_faults(self) -> None:
         """Drop the faults that were ordered."""
         self._session.delete(f"{self.url}/emulator/faults", timeout=120).raise_for_status()
 
-    def looks(self) -> int:
-        """Return how many requests have asked about tasks: single queries and pages of the list."""
+    def polls(self) -> int:
+        """Return how many requests polled: single queries and pages of the list."""
         asked = self.get("counters")["requests"]
         return int(asked["poll"] + asked["list"])
 
-    def ended(self) -> dict[str, float]:
-        """Return when each task that has ended did, by id, epoch seconds."""
+    def finished(self) -> dict[str, float]:
+        """Return when each finished task finished, by id, in epoch seconds."""
         return {
             task["task_id"]: task["changes"][-1]["at"]
             for task in self.get("tasks")
@@ -153,16 +126,9 @@ class EmulatedVidu:
         }
 
     async def submit(
-        self, seconds: Sequence[float], tell: Tell, *, rate: float | None = None, at_once: int = 4
+        self, seconds: Sequence[float], report: Report, *, rate: float | None = None, at_once: int = 4
     ) -> None:
-        """
-        Submit tasks.
-
-        :param seconds: how long each one's generation takes.
-        :param tell: called with each one's id and when it was submitted, in the order of submission.
-        :param rate: submissions a second; None = as fast as they are answered.
-        :param at_once: submissions under way at once.
-        """
+        """Submit tasks, so many a second or as fast as possible, and report each in the order of submission."""
         import aiohttp
 
         began = time.time()
@@ -181,14 +147,10 @@ class EmulatedVidu:
             for first in range(0, len(seconds), at_once):
                 part = range(first, min(first + at_once, len(seconds)))
                 for task_id, submitted_at in await asyncio.gather(*map(one, part)):
-                    await tell(task_id, submitted_at)
+                    await report(task_id, submitted_at)
 
     async def submitted(self, seconds: Sequence[float]) -> list[tuple[str, float]]:
-        """
-        Submit tasks, and return each one's id and when it was submitted.
-
-        :param seconds: see :meth:`submit`.
-        """
+        """Submit tasks, and return the id and time of submission of each."""
         tasks: list[tuple[str, float]] = []
 
         async def take(task_id: str, submitted_at: float) -> None:  # ruff: ignore[unused-async]
@@ -207,7 +169,7 @@ async def _serve(concurrency: int, certificates: Path | None) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def wait_for_the_end() -> None:
+    def wait_for_end_of_input() -> None:
         sys.stdin.read()
         loop.call_soon_threadsafe(stopping.set)
 
@@ -218,12 +180,12 @@ async def _serve(concurrency: int, certificates: Path | None) -> None:
             relay = await stack.enter_async_context(await _tls_before(vidu.url, certificates))
             api_url = f"https://127.0.0.1:{relay.sockets[0].getsockname()[1]}"
         print(vidu.url, api_url, flush=True)
-        threading.Thread(target=wait_for_the_end, daemon=True).start()
+        threading.Thread(target=wait_for_end_of_input, daemon=True).start()
         await stopping.wait()
 
 
 async def _tls_before(url: str, certificates: Path) -> asyncio.Server:
-    """Start what ends TLS before a host, as a load balancer does, and write the authority that vouches for it."""
+    """Start a TLS proxy in front of a host, as a load balancer is, and write the authority of its certificate."""
     import trustme
 
     authority = trustme.CA()

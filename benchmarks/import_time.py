@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-What a DAG file pays for importing operator, sensor and trigger: medians of many cold processes.
+What importing operator, sensor and trigger costs a DAG file: medians of many cold processes.
 
 ``python benchmarks/import_time.py [--runs 21] [MODULE …]`` measures each named set of modules on top of
-``airflow.sdk``; sets are comma-separated. Without any it measures this provider's.
+``airflow.sdk``; the modules of a set are comma-separated. Without any it measures this provider's.
 """
 
 from __future__ import annotations
@@ -30,24 +30,13 @@ print((time.perf_counter() - began) * 1000)
 
 
 def measure(modules: str) -> float:
-    """
-    Import modules in a fresh process.
-
-    :param modules: comma-separated.
-    :return: milliseconds on top of ``airflow.sdk``.
-    """
-    told = subprocess.run([sys.executable, "-c", PROBE, modules], capture_output=True, text=True, check=True)
-    return float(told.stdout.strip().splitlines()[-1])
+    """Import comma-separated modules in a fresh process, and return the milliseconds on top of ``airflow.sdk``."""
+    done = subprocess.run([sys.executable, "-c", PROBE, modules], capture_output=True, text=True, check=True)
+    return float(done.stdout.strip().splitlines()[-1])
 
 
 def measure_all(sets: Sequence[str], runs: int) -> dict[str, list[float]]:
-    """
-    Measure several sets in turn, so that a drift of the machine meets all of them.
-
-    :param sets: each comma-separated.
-    :param runs: how many processes each.
-    :return: milliseconds of each run, by set.
-    """
+    """Measure several sets in turn, so that a drift of the machine affects all of them; return the runs of each."""
     taken: dict[str, list[float]] = {modules: [] for modules in sets}
     for _ in range(runs):
         for modules in sets:
@@ -56,7 +45,7 @@ def measure_all(sets: Sequence[str], runs: int) -> dict[str, list[float]]:
 
 
 def main() -> None:
-    """Measure, and print a line each."""
+    """Measure the sets, and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=21)
     parser.add_argument("modules", nargs="*", default=[])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the figures were taken on."""
+"""The machine on which the figures were taken."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import psutil
 
 
 def describe() -> dict[str, str]:
-    """Return what a reader of the figures has to know: by name, in the order of telling."""
+    """Return what a reader of the figures has to know, by name, in the order of the page."""
     return {
         "cores": str(os.cpu_count()),
         "CPU": _processor(),

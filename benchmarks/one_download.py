@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-One download by ``ViduHook.download`` in a process of its own, whose memory is looked at from outside.
+One download by ``ViduHook.download`` in a separate process, whose memory is sampled from outside.
 
-``python -m benchmarks.one_download URL DESTINATION`` is that process: it says ``idle`` when everything is loaded that
-a download needs, begins at a line on its standard input, and prints how long it took in seconds. :func:`download`
+``python -m benchmarks.one_download URL DESTINATION`` is that process: it prints ``idle`` when everything that a
+download needs is loaded, starts at a line on its standard input, and prints the seconds it took. :func:`download`
 starts it.
 """
 
@@ -21,22 +21,15 @@ from threading import Thread
 
 import psutil
 
-#: Seconds between two looks at the memory.
-LOOK_EVERY = 0.01
+#: Seconds between two samples of the memory.
+SAMPLE_EVERY = 0.01
 
 _CONNECTION = {"conn_type": "vidu", "host": "http://127.0.0.1:9", "password": "vda_benchmark"}
 
 
 @dataclass(frozen=True)
 class Download:
-    """
-    How one went.
-
-    :param seconds: of the download alone.
-    :param cpu: seconds of the processor that it took.
-    :param idle: resident bytes just before.
-    :param most: resident bytes at the most.
-    """
+    """Seconds and CPU seconds of one download, and the resident bytes just before it and at most."""
 
     seconds: float
     cpu: float
@@ -45,24 +38,17 @@ class Download:
 
 
 def download(url: str, destination: str, environment: Mapping[str, str] | None = None) -> Download:
-    """
-    Download a file in a process of its own.
-
-    :param url: of the file.
-    :param destination: see ``ViduHook.download``.
-    :param environment: added to this process's, for connections.
-    :return: how it went.
-    """
+    """Download a file in a separate process."""
     command = [sys.executable, "-m", "benchmarks.one_download", url, destination]
-    told = {"AIRFLOW_CONN_VIDU_DEFAULT": json.dumps(_CONNECTION), **(environment or {})}
+    added = {"AIRFLOW_CONN_VIDU_DEFAULT": json.dumps(_CONNECTION), **(environment or {})}
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **told}
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **added}
     )
     assert process.stdin is not None
     assert process.stdout is not None
     lines = (line for line in process.stdout if line.startswith(("idle", "done")))
     if next(lines, None) is None:
-        raise RuntimeError(f"the downloading process ended with {process.wait()}")
+        raise RuntimeError(f"the downloading process exited with {process.wait()}")
     watched = psutil.Process(process.pid)
     idle = watched.memory_info().rss
     before = sum(watched.cpu_times()[:2])
@@ -74,22 +60,17 @@ def download(url: str, destination: str, environment: Mapping[str, str] | None =
     process.stdin.flush()
     while waiting.is_alive():
         most = max(most, watched.memory_info().rss)
-        waiting.join(LOOK_EVERY)
+        waiting.join(SAMPLE_EVERY)
     cpu = sum(watched.cpu_times()[:2]) - before
     process.stdin.close()
     process.stdout.close()
     if process.wait() or ends[0] is None:
-        raise RuntimeError(f"the downloading process ended with {process.returncode}")
+        raise RuntimeError(f"the downloading process exited with {process.returncode}")
     return Download(float(ends[0].split()[1]), cpu, idle, most)
 
 
 def main(url: str, destination: str) -> None:
-    """
-    Be that process.
-
-    :param url: see :func:`download`.
-    :param destination: see :func:`download`.
-    """
+    """Run as that process."""
     from airflow.sdk import ObjectStoragePath
 
     from airflow_provider_vidu.hooks.vidu import ViduHook
@@ -105,7 +86,7 @@ def main(url: str, destination: str) -> None:
     began = time.perf_counter()
     hook.download(url, destination)
     print("done", time.perf_counter() - began, flush=True)
-    # Alive until it has been looked at for the last time.
+    # Alive until the last sample is taken.
     sys.stdin.readline()
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What ours is measured against in a triggerer: one poller a trigger, as providers have them."""
+"""What ours is compared with in a triggerer: one poller a trigger, as other providers have it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,7 @@ _shared: list[aiohttp.ClientSession] = []
 
 
 class PollerTrigger(BaseTrigger):
-    """
-    Polls one task: a connection look-up, then a query every few seconds, in a loop of its own.
-
-    :param conn_id: the connection's id.
-    :param vidu_task_id: Vidu's id.
-    :param poll_interval: seconds between polls.
-    :param shared_session: all pollers on one session, which is kinder than what is found; False = a session for every
-        poll, as the triggers of apache-airflow-providers-http have it.
-    """
+    """Polls one task in its own loop, on its own session or on one that all pollers share."""
 
     def __init__(
         self, conn_id: str, vidu_task_id: str, poll_interval: float = 5.0, shared_session: bool = False
@@ -48,7 +40,7 @@ class PollerTrigger(BaseTrigger):
         return "benchmarks.pollers.PollerTrigger", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll until the task has ended."""
+        """Poll until the task has finished."""
         connection = await get_async_connection(self.conn_id)
         url = f"{connection.host}/ent/v2/tasks/{self.vidu_task_id}/creations"
         headers = {"Authorization": f"Token {connection.password}"}
@@ -87,12 +79,7 @@ class IdleTrigger(BaseTrigger):
 
 
 class EndingTrigger(BaseTrigger):
-    """
-    Ends its task when a file appears, and asks nobody: what Airflow itself needs for that.
-
-    :param file: whose appearance it waits for.
-    :param record: the task's XCom.
-    """
+    """Ends its task when a file appears, without a request: what Airflow itself needs for that."""
 
     def __init__(self, file: str, record: dict[str, Any]) -> None:
         super().__init__()
@@ -104,12 +91,12 @@ class EndingTrigger(BaseTrigger):
         return "benchmarks.pollers.EndingTrigger", {"file": self.file, "record": self.record}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look for the file again and again."""
+        """Check for the file in a loop."""
         from airflow.triggers.base import TaskSuccessEvent
 
         # The file comes from another process: there is no event to wait for.
         while not await asyncio.to_thread(os.path.exists, self.file):  # ruff: ignore[async-busy-wait]
-            # Not in step with the second's beat in which a triggerer takes events over.
+            # Not in step with the triggerer, which collects events once a second.
             await asyncio.sleep(0.37)
         yield TaskSuccessEvent(xcoms={"return_value": self.record})
 

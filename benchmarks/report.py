@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What a row has measured, what was hoped for, and the page that tells both. Pure: nothing is measured here."""
+"""What a row has measured, its targets, and the page that shows both. Pure: nothing is measured here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 REACHED = "reached"
 MISSED = "**not reached**"
@@ -20,29 +19,23 @@ class NotMeasured(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """
-    One figure and what it should be.
-
-    :param what: in words, for example ``requests, against one poller a trigger``.
-    :param measured: the figure; None = not measured.
-    :param limit: what it should be at the most, or at the least.
-    :param unit: ``share`` (of another figure, told as 1/n), or what follows the number.
-    :param below: the limit itself is too much.
-    :param reason: why it was not measured.
-    :param at_least: more is better.
-    """
+    """One figure and what it should be."""
 
     what: str
+    #: None = not measured, for the reason below.
     measured: float | None
     limit: float
+    #: ``share`` (of another figure, shown as 1/n), or what follows the number.
     unit: str = ""
+    #: The limit itself is too much.
     below: bool = False
     reason: str = ""
+    #: The limit is a minimum.
     at_least: bool = False
 
     @property
     def reached(self) -> bool | None:
-        """Whether it is as hoped for; None = not measured."""
+        """Whether the target is met; None = not measured."""
         if self.measured is None or math.isnan(self.measured):
             return None
         if self.at_least:
@@ -51,7 +44,7 @@ class Target:
 
     @property
     def verdict(self) -> str:
-        """The last word of its line."""
+        """The last cell of its line."""
         if self.reached is None:
             return f"not measured: {self.reason or 'no figure'}"
         return REACHED if self.reached else MISSED
@@ -68,12 +61,7 @@ NEVER = "never"
 
 @dataclass(frozen=True)
 class Table:
-    """
-    Figures side by side.
-
-    :param header: a word a column; the first column says whose figures a line has.
-    :param lines: already told as text.
-    """
+    """Figures side by side, as text. The first column says whose figures a line has."""
 
     header: Sequence[str]
     lines: Sequence[Sequence[str]]
@@ -81,70 +69,46 @@ class Table:
 
 @dataclass(frozen=True)
 class Result:
-    """
-    What one row has given.
-
-    :param row: its name, as in ``ONLY=``.
-    :param title: what it measures.
-    :param taken_at: date and time, ISO 8601, UTC.
-    :param machine: see :func:`benchmarks.machine.describe`.
-    :param seconds: how long it took.
-    :param quick: whether it ran in small sizes, whose figures are for trying out.
-    :param targets: figures with what was hoped for.
-    :param table: all figures.
-    :param notes: sentences that a reader needs to read the figures right.
-    :param series: what is drawn.
-    :param reason: why nothing was measured; empty = something was.
-    """
+    """What the page shows of one row, and all that is kept of it."""
 
     row: str
     title: str
+    #: Date and time, UTC.
     taken_at: str
     machine: Mapping[str, str]
+    #: How long the measuring took.
     seconds: float = 0.0
+    #: Measured in small sizes, for trying out.
     quick: bool = False
     targets: Sequence[Target] = field(default_factory=list)
     table: Table | None = None
     notes: Sequence[str] = field(default_factory=list)
-    series: Mapping[str, Any] = field(default_factory=dict)
+    #: Why nothing was measured; empty = something was.
     reason: str = ""
 
     def to_json(self) -> str:
-        """Return all of it as JSON."""
-        return json.dumps(asdict(self), indent=1)
+        """Return all of it as JSON, a field a line."""
+        fields = (f"{json.dumps(name)}: {json.dumps(value)}" for name, value in asdict(self).items())
+        return "{\n" + ",\n".join(fields) + "\n}\n"
 
     @classmethod
     def from_json(cls, text: str) -> Result:
-        """
-        Read a result back.
-
-        :param text: of :meth:`to_json`.
-        """
-        told_fields = json.loads(text)
-        table = told_fields.pop("table")
-        targets = [Target(**target) for target in told_fields.pop("targets")]
-        return cls(**told_fields, targets=targets, table=Table(**table) if table else None)
+        """Read a result back."""
+        fields = json.loads(text)
+        table = fields.pop("table")
+        targets = [Target(**target) for target in fields.pop("targets")]
+        return cls(**fields, targets=targets, table=Table(**table) if table else None)
 
 
 def ratio(ours: float | None, theirs: float | None) -> float | None:
-    """
-    Return ours in terms of theirs; None where one of them is missing or nothing can be said.
-
-    :param ours: a figure.
-    :param theirs: the same of others.
-    """
+    """Return ours as a multiple of theirs; None where one of them is missing or theirs is 0."""
     if ours is None or theirs is None or theirs <= 0:
         return None
     return ours / theirs
 
 
 def percentile(values: Iterable[float], share: float) -> float:
-    """
-    Return the value below which a share of the values lies: the nearest rank, no value made up between two.
-
-    :param values: at least one, else not a number.
-    :param share: 0 to 1.
-    """
+    """Return the value at a share (0 to 1) of the ranked values, never one between two; NaN where there are none."""
     ranked = sorted(values)
     if not ranked:
         return math.nan
@@ -152,12 +116,7 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 
 def told(value: float | None, unit: str = "") -> str:
-    """
-    Tell a figure as text, in three digits.
-
-    :param value: None or not a number is told as a dash.
-    :param unit: see :class:`Target`.
-    """
+    """Return a figure as text, in three digits; a dash where there is none. Units are those of :class:`Target`."""
     if value is None or math.isnan(value):
         return "–"
     if unit == "share":
@@ -169,12 +128,7 @@ def told(value: float | None, unit: str = "") -> str:
 
 
 def spread(values: Sequence[float], unit: str = "") -> str:
-    """
-    Tell the median of several runs with their range.
-
-    :param values: one a run.
-    :param unit: see :class:`Target`.
-    """
+    """Return the median of several runs with their range, as text."""
     if not values:
         return told(None)
     if len(values) == 1:
@@ -185,14 +139,8 @@ def spread(values: Sequence[float], unit: str = "") -> str:
     )
 
 
-def markdown(results: Sequence[Result], pictures: Mapping[str, Sequence[tuple[str, str]]], command: str) -> str:
-    """
-    Write the page.
-
-    :param results: in the order of the page.
-    :param pictures: of each row: (path, what it shows).
-    :param command: how everything is measured anew.
-    """
+def markdown(results: Sequence[Result], pictures: Mapping[str, tuple[str, str]], command: str) -> str:
+    """Return the page: its rows in order, with the pictures (path, what it shows) of some of them."""
     lines = ["# Benchmarks", "", *_opening(results, command), ""]
     lines += ["| row | figure | measured | target | |", "|---|---|---|---|---|"]
     for result in results:
@@ -212,19 +160,19 @@ def markdown(results: Sequence[Result], pictures: Mapping[str, Sequence[tuple[st
     ]
     lines += ["", "## What is not reached", "", *((missed + missing) or ["Everything that was measured is."])]
     for result in results:
-        lines += _section(result, pictures.get(result.row, ()), _differs(result, results))
+        lines += _section(result, pictures.get(result.row), _differs(result, results))
     return "\n".join(lines) + "\n"
 
 
 def _opening(results: Sequence[Result], command: str) -> list[str]:
     lines = [
-        f"Written by `{command}`; `ONLY=` with names of rows (comma-separated) measures those anew and "
-        "keeps the others' last figures, `QUICK=1` tries everything out in small sizes without touching this page. "
-        "Targets are shown here and asserted nowhere: a suite that measures time fails on busy machines.",
+        f"Written by `{command}`. `ONLY=` with names of rows (comma-separated) measures those again and keeps the "
+        "others' last figures; `QUICK=1` tries everything in small sizes and leaves this page alone. Targets are shown "
+        "here and asserted nowhere: a suite that measures time fails on busy machines.",
         "",
         "Everything runs on one machine against the provider's own local Vidu, which has a process of its own: CPU and "
-        "memory are those of the measured process alone. Wake latency is the time from a task's real end at the local "
-        "Vidu to the event of its trigger. Compared ways run one after another in one run, on the same tasks.",
+        "memory are those of the measured process alone. Wake latency is the time from when a task finishes at the "
+        "local Vidu to its trigger's event. The ways that are compared run one after another, on the same tasks.",
     ]
     if results:
         machine = ", ".join(f"{name}: {value}" for name, value in results[0].machine.items())
@@ -247,7 +195,7 @@ def _summary(result: Result) -> list[str]:
     ]
 
 
-def _section(result: Result, pictures: Sequence[tuple[str, str]], differs: bool) -> list[str]:
+def _section(result: Result, picture: tuple[str, str] | None, differs: bool) -> list[str]:
     lines = ["", f"## {result.row}", "", f"{result.title[:1].upper()}{result.title[1:]}.", ""]
     if result.reason:
         lines += [f"Not measured: {result.reason}", ""]
@@ -261,11 +209,12 @@ def _section(result: Result, pictures: Sequence[tuple[str, str]], differs: bool)
     lines += [f"- {note}" for note in result.notes]
     if result.notes:
         lines.append("")
-    for path, shown in pictures:
+    if picture and not result.reason:
+        path, shown = picture
         lines += [f"![{shown}]({path})", ""]
     machine = ""
     if differs:
-        machine = " Another machine than above: " + ", ".join(f"{k}: {v}" for k, v in result.machine.items()) + "."
+        machine = " On another machine than above: " + ", ".join(f"{k}: {v}" for k, v in result.machine.items()) + "."
     quick = " Small sizes, for trying out." if result.quick else ""
     if result.taken_at != NEVER:
         lines.append(f"Taken {result.taken_at}, in {result.seconds:.0f} s.{quick}{machine}")

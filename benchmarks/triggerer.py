@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Runs triggers on one event loop, as Airflow's triggerer does, in a process that does nothing else.
+Runs triggers on one event loop, as Airflow's triggerer does, in a separate process.
 
-``python -m benchmarks.triggerer`` is that process: it reads what to wait for from its standard input, a line each, as
-tasks are being submitted, and writes one line of JSON at its end. :func:`run` starts and feeds it.
+``python -m benchmarks.triggerer`` is that process: it reads tasks from its standard input, a line each, as they are
+submitted, and finally writes one line of JSON. :func:`run` starts and feeds it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from benchmarks.emulated_vidu import MODEL, EmulatedVidu, Tell
+from benchmarks.emulated_vidu import MODEL, EmulatedVidu, Report
 from benchmarks.report import percentile
 
 #: One trigger of this provider for each task.
@@ -29,11 +29,11 @@ OURS = "ours"
 POLLERS = "a poller each, session per poll"
 #: One poller for each task, one session for all.
 SHARED = "a poller each, shared session"
-#: As many triggers that wait for nothing.
+#: Triggers that wait for nothing.
 IDLE = "idle"
 
 CONN_ID = "vidu_benchmark"
-#: Seconds between two looks of a poller.
+#: Seconds between two polls of a poller.
 POLL_INTERVAL = 5.0
 #: Seconds that the loop's probe sleeps.
 PROBE = 0.005
@@ -45,66 +45,54 @@ SAMPLE = 1.0
 
 @dataclass(frozen=True)
 class Plan:
-    """
-    What the process does.
+    """What the process does."""
 
-    :param way: one of the constants above.
-    :param count: how many tasks it will be told.
-    :param probe: measure the loop's lag; it costs CPU of its own.
-    :param stop_after: seconds after the last trigger has started at which it stops waiting; None = when all have
-        ended.
-    :param timeout: seconds to the triggers' deadline.
-    """
-
+    #: One of the constants above.
     way: str
+    #: How many tasks it gets.
     count: int
+    #: Measure the loop's lag; that takes CPU itself.
     probe: bool = False
+    #: Stop so many seconds after the last trigger has started; None = when all have finished.
     stop_after: float | None = None
+    #: Seconds to the triggers' deadline.
     timeout: float = 3600.0
 
 
 @dataclass
 class Run:
-    """
-    What the process tells.
+    """What the process has measured. Moments are epoch seconds, sizes resident bytes."""
 
-    :param events: (task id, epoch seconds, status) of each event.
-    :param cpu: seconds of CPU, from the first trigger's start to the end.
-    :param wall: seconds between the same.
-    :param started: epoch seconds at which the last trigger was started.
-    :param lags: seconds by which the loop's probe woke late.
-    :param samples: (epoch seconds, resident bytes, triggers that wait).
-    :param base: resident bytes before the first trigger.
-    :param requests: looks that the local Vidu has counted.
-    :param ended: when each task ended there, epoch seconds.
-    """
-
+    #: Task id, moment and status of each event.
     events: list[tuple[str, float, str]] = field(default_factory=list)
+    #: Seconds of CPU, and of time, from the first trigger's start to the finish.
     cpu: float = 0.0
     wall: float = 0.0
+    #: When the last trigger started.
     started: float = 0.0
+    #: Seconds by which the loop's probe woke late.
     lags: list[float] = field(default_factory=list)
+    #: Moment, size and number of waiting triggers.
     samples: list[tuple[float, int, int]] = field(default_factory=list)
+    #: Size before the first trigger.
     base: int = 0
+    #: Polls that the local Vidu counted.
     requests: int = 0
-    ended: dict[str, float] = field(default_factory=dict)
+    #: When each task finished there.
+    finished: dict[str, float] = field(default_factory=dict)
 
     @property
     def latencies(self) -> list[float]:
-        """Seconds from each task's end to its trigger's event."""
-        return [at - self.ended[task_id] for task_id, at, _ in self.events if task_id in self.ended]
+        """Seconds from when each task finished to its trigger's event."""
+        return [at - self.finished[task_id] for task_id, at, _ in self.events if task_id in self.finished]
 
     @property
     def failures(self) -> int:
-        """Events that do not say success."""
+        """Events other than success."""
         return sum(status != "success" for _, _, status in self.events)
 
     def latency(self, share: float) -> float:
-        """
-        Return a percentile of the wake latency.
-
-        :param share: 0 to 1.
-        """
+        """Return the wake latency at a share, 0 to 1, of the ranked ones."""
         return percentile(self.latencies, share)
 
     def held(self) -> int:
@@ -116,17 +104,13 @@ class Run:
 async def run(
     plan: Plan,
     vidu: EmulatedVidu,
-    submit: Callable[[Tell], Awaitable[None]],
+    submit: Callable[[Report], Awaitable[None]],
     beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> Run:
     """
-    Let a fresh process wait for tasks, beginning with each as it is submitted.
+    Let a fresh process wait for tasks, for each from its submission on.
 
-    :param plan: what it does.
-    :param vidu: whom it asks; reset before.
-    :param submit: submits the tasks and tells of each one.
-    :param beside: runs beside it, from the first submission on.
-    :raises RuntimeError: the process has died.
+    :raises RuntimeError: the process died.
     """
     environment = {
         **os.environ,
@@ -134,6 +118,7 @@ async def run(
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
+        # For the pollers; ours has it in its connection.
         **({"SSL_CERT_FILE": vidu.certificates} if vidu.certificates else {}),
     }
     with tempfile.TemporaryFile() as errors:
@@ -152,20 +137,20 @@ async def run(
         assert requests is not None
         assert answers is not None
 
-        async def tell(task_id: str, submitted_at: float) -> None:
+        async def report(task_id: str, submitted_at: float) -> None:
             requests.write(json.dumps([task_id, submitted_at]).encode() + b"\n")
             await requests.drain()
 
         try:
-            # Some waits before, so that imports, the first look-up and the threads' first memory are nobody's figures.
+            # Some waits before, so that imports, the first look-up and the threads' first memory are not measured.
             for task_id, _ in await vidu.submitted([0.0] * WARMING):
-                await tell(task_id, time.time() - 60)
+                await report(task_id, time.time() - 60)
             await _expect(process, b"warm", errors)
-            vidu.tell("reset")
+            vidu.order("reset")
             another = asyncio.ensure_future(beside()) if beside else None
-            await submit(tell)
-            told = json.loads(await answers.readline() or "null")
-            if told is None:
+            await submit(report)
+            measured = json.loads(await answers.readline() or "null")
+            if measured is None:
                 raise RuntimeError(f"the measured process died: {_tail(errors)}")
             if another is not None:
                 await another
@@ -177,7 +162,7 @@ async def run(
                 except asyncio.TimeoutError:
                     process.kill()
                     await process.wait()
-    return Run(**told, requests=vidu.looks(), ended=await asyncio.to_thread(vidu.ended))
+    return Run(**measured, requests=vidu.polls(), finished=await asyncio.to_thread(vidu.finished))
 
 
 async def _expect(process: asyncio.subprocess.Process, word: bytes, errors: Any) -> None:
@@ -257,7 +242,7 @@ async def _wait(plan: Plan, answer: TextIO) -> None:
         task_id, submitted_at = json.loads(await lines.readline())
         return task_id, submitted_at
 
-    # The watcher's session, the parser and all that is imported late; an idle trigger has none of it.
+    # Load the watcher's session, the parser and all late imports; an idle trigger needs none of them.
     warming = _Measured(Plan(OURS if plan.way == IDLE else plan.way, WARMING))
     first_tasks = [await next_task() for _ in range(WARMING)]
     await asyncio.gather(*(warming.one(*task) for task in first_tasks))
@@ -282,12 +267,12 @@ async def _wait(plan: Plan, answer: TextIO) -> None:
     await asyncio.gather(*running, *beside, return_exceptions=True)
     await pollers.close()
     fields = vars(measured.run)
-    told_fields = {name: value for name, value in fields.items() if name not in {"requests", "ended"}}
-    print(json.dumps(told_fields), file=answer, flush=True)
+    kept = {name: value for name, value in fields.items() if name not in {"requests", "finished"}}
+    print(json.dumps(kept), file=answer, flush=True)
 
 
 if __name__ == "__main__":
-    # Airflow logs to the standard output; written, as in a triggerer, and read by nobody.
+    # Airflow logs to the standard output: written, as in a triggerer, and discarded.
     with os.fdopen(os.dup(1), "w") as own, open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         asyncio.run(_wait(Plan(**json.loads(sys.argv[1])), own))

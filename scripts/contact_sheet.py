@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Lays images and the videos made from them side by side on one picture.
+"""Put images and the videos made from them side by side on one picture.
 
 ``python scripts/contact_sheet.py --output sheet.png IMAGE VIDEO [IMAGE VIDEO ...]``
 
-One glance tells whether each video came from its own image. Each row shows one pair: the input and the
-video's first, middle and last frame. Needs Pillow and av (the extra ``airflow-provider-vidu[emulator]``).
+One glance shows whether each video came from its own image. Each row is one pair: the input and the video's
+first, middle and last frame. Needs Pillow and av (the extra ``airflow-provider-vidu[emulator]``).
 """
 
 from __future__ import annotations
@@ -30,12 +30,7 @@ INK, FAINT_INK, RULE = (38, 42, 50), (118, 122, 130), (216, 216, 210)
 
 @dataclass(frozen=True)
 class Cell:
-    """One picture of the sheet with its caption.
-
-    :param picture: the picture, already scaled for the sheet.
-    :param title: first line of the caption.
-    :param detail: second line of the caption.
-    """
+    """One picture of the sheet, already scaled, with the two lines of its caption."""
 
     picture: Image.Image
     title: str
@@ -43,10 +38,9 @@ class Cell:
 
 
 def make_contact_sheet(pairs: Sequence[tuple[Path, Path]], output: Path) -> None:
-    """Paint the sheet of some pairs and save it.
+    """
+    Draw the sheet of some pairs and save it.
 
-    :param pairs: image and video of each row, from top to bottom; at least one pair.
-    :param output: where to save the sheet; its suffix decides the format (``.png``, ``.jpg``, ``.webp`` …).
     :raises ValueError: if there is no pair, or a video has no picture in it.
     :raises OSError: if a file cannot be read or written.
     """
@@ -74,13 +68,7 @@ def make_contact_sheet(pairs: Sequence[tuple[Path, Path]], output: Path) -> None
 
 
 def place_cell(sheet: Image.Image, cell: Cell, corner: tuple[int, int], size: tuple[int, int]) -> None:
-    """Put a picture, with rounded corners and its caption below, on the sheet.
-
-    :param sheet: the sheet.
-    :param cell: what to put there.
-    :param corner: left and top of the room for the picture in pixels.
-    :param size: width and height of that room in pixels; the picture is centred in it.
-    """
+    """Put a picture, with rounded corners and its caption below, on the sheet."""
     (left, top), (width, height) = corner, size
     picture = cell.picture
     corners = Image.new("L", (2 * picture.width, 2 * picture.height))
@@ -95,13 +83,7 @@ def place_cell(sheet: Image.Image, cell: Cell, corner: tuple[int, int], size: tu
 
 
 def shorten(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
-    """Cut the middle out of a text that is too long for its place.
-
-    :param text: the text.
-    :param font: the font it is written in.
-    :param width: the room there is in pixels.
-    :return: the text, or its beginning and its end with an ellipsis between them.
-    """
+    """Cut the middle out of a text that is too long for its place."""
     kept = len(text)
     short = text
     while font.getlength(short) > width and kept > 2:
@@ -111,10 +93,9 @@ def shorten(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width
 
 
 def image_cell(path: Path) -> Cell:
-    """Read an input image.
+    """
+    Read an input image.
 
-    :param path: the image file.
-    :return: its cell.
     :raises OSError: if it cannot be read.
     """
     with Image.open(path) as opened:
@@ -126,10 +107,9 @@ def image_cell(path: Path) -> Cell:
 
 
 def video_cells(path: Path) -> list[Cell]:
-    """Read a video.
+    """
+    Read a video.
 
-    :param path: the video file.
-    :return: the cells of its first, middle and last frame.
     :raises ValueError: if it has no picture in it.
     :raises OSError: if it cannot be read.
     """
@@ -158,22 +138,12 @@ def video_cells(path: Path) -> list[Cell]:
 
 
 def frame_cell(frame: av.VideoFrame, number: int, count: int) -> Cell:
-    """Describe one frame.
-
-    :param frame: the frame.
-    :param number: its number in the video, from 0.
-    :param count: how many frames the video has.
-    :return: its cell.
-    """
+    """Describe one frame."""
     return Cell(fitted(picture_of(frame)), f"at {frame.time or 0:.2f} s", f"frame {number + 1} of {count}")
 
 
 def picture_of(frame: av.VideoFrame) -> Image.Image:
-    """Convert a frame of a video to a picture.
-
-    :param frame: the frame.
-    :return: the picture in mode ``RGB``.
-    """
+    """Convert a frame of a video to a picture."""
     colours = frame.reformat(format="rgb24")
     plane = colours.planes[0]
     size = (colours.width, colours.height)
@@ -181,21 +151,14 @@ def picture_of(frame: av.VideoFrame) -> Image.Image:
 
 
 def fitted(picture: Image.Image) -> Image.Image:
-    """Scale a picture to the size of a cell, whole and with its ratio kept.
-
-    :param picture: the picture.
-    :return: the scaled copy.
-    """
+    """Scale a picture to the size of a cell, whole and with its ratio kept."""
     scale = min(CELL_WIDTH / picture.width, CELL_HEIGHT / picture.height)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run as a command.
-
-    :param arguments: the command line without the program's name; by default the real one.
-    """
+    """Run as a command."""
     parser = argparse.ArgumentParser(description="Show images and the videos made from them side by side.")
     parser.add_argument("--output", type=Path, required=True, help="where to save the sheet, e.g. sheet.png")
     parser.add_argument("files", type=Path, nargs="+", metavar="IMAGE VIDEO", help="pairs of image and video")

@@ -28,7 +28,7 @@ TASK_ID = "animate"
 
 #: The local Vidu renders this many times faster than the real one.
 SPEED = 8
-#: Seconds after which the demo gives up.
+#: Seconds after which the demo has failed.
 TIMEOUT = 600.0
 
 _UNFINISHED = {"queued", "running"}
@@ -44,11 +44,7 @@ _WORDS = {
 
 
 def main() -> int:
-    """
-    Run the demo.
-
-    :return: exit code.
-    """
+    """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=ROOT / ".demo", help="folder for everything the demo writes")
     output = parser.parse_args().output.resolve()
@@ -59,7 +55,7 @@ def main() -> int:
     pictures = sorted(path for path in IMAGES.iterdir() if path.suffix in {".jpg", ".png", ".webp"})
     began = time.monotonic()
     with ViduEmulator(speed=SPEED, seed=1) as vidu:
-        console.print("This costs nothing: a local Vidu renders the videos on this machine, and nobody is billed.")
+        console.print("This costs nothing: a local Vidu renders the videos on this machine, and nothing is billed.")
         console.print(f"Local Vidu at {vidu.url}. Starting Airflow (database, API server, scheduler, triggerer) …")
         environment = {"AIRFLOW_CONN_VIDU_DEFAULT": vidu.connection_json()}
         airflow = LocalAirflow(home=output / "airflow", dags=ROOT / "dags_examples", environment=environment)
@@ -88,7 +84,7 @@ def main() -> int:
 
 
 def _follow(airflow: LocalAirflow, run_id: str, expected: int, console: Console) -> str:
-    """Show each mapped task's state until the run has ended; returns the run's state."""
+    """Show the state of each mapped task until the run has finished; return the run's state."""
     end = time.monotonic() + TIMEOUT
     said: dict[int, str] = {}
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())

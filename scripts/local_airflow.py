@@ -3,8 +3,8 @@
 """
 A whole Airflow on this machine: API server, scheduler, DAG processor and triggerers, on free ports, in one folder.
 
-For the demo, and for tests that need real processes. Everything it writes stands in ``home``; every process runs in a
-session of its own, and exactly those sessions are ended.
+For the demo, and for tests that need real processes. Everything it writes is in ``home``. Every process runs in its own
+session, and exactly those sessions are ended.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LEAVE = 20.0
 
 
 class AirflowDidNotStart(RuntimeError):
-    """Airflow did not come up; the text tells where its logs are."""
+    """Airflow did not start; the text says where its logs are."""
 
 
 @dataclass
@@ -47,7 +47,7 @@ class LocalAirflow:
     :param database: SQLAlchemy's URL of an empty database; None = SQLite in ``home``, on which several triggerers lock
         each other out.
     :param port: of the API server; 0 = a free one.
-    :param work: the working directory of all processes, from which relative paths in DAGs count; None = ``home``.
+    :param work: the working directory of all processes, to which paths in DAGs are relative; None = ``home``.
     """
 
     home: Path
@@ -83,7 +83,7 @@ class LocalAirflow:
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__WORKERS": "1",
-            # The default is no text, which newer releases of PyJWT refuse on Airflow 3.0.
+            # The default is not a string, which newer releases of PyJWT refuse on Airflow 3.0.
             "AIRFLOW__API_AUTH__JWT_ISSUER": "local-airflow",
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
             "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
@@ -108,7 +108,7 @@ class LocalAirflow:
         """
         Migrate the database, start every process, and wait until the API answers and all report healthy.
 
-        :raises AirflowDidNotStart: not within ``START_TIMEOUT``, or a process has died.
+        :raises AirflowDidNotStart: not within ``START_TIMEOUT``, or a process died.
         """
         try:
             subprocess.run(
@@ -130,13 +130,7 @@ class LocalAirflow:
             raise
 
     def start_process(self, name: str, command: str, *options: str) -> None:
-        """
-        Start one Airflow process in a session of its own.
-
-        :param name: how it is called in :attr:`processes` and its log file.
-        :param command: the ``airflow`` sub-command.
-        :param options: its options.
-        """
+        """Start one Airflow process in its own session."""
         with (self.home / "logs" / f"{name}.out").open("ab") as out:
             self.processes[name] = subprocess.Popen(
                 [self._airflow, command, *options],
@@ -148,24 +142,16 @@ class LocalAirflow:
             )
 
     def start_triggerer(self, name: str) -> None:
-        """
-        Start one triggerer.
-
-        :param name: see :meth:`start_process`.
-        """
+        """Start one triggerer."""
         self.start_process(name, "triggerer", "--skip-serve-logs")
 
     def kill_process(self, name: str) -> None:
-        """
-        End one process with all its children at once, as a crash of its machine would.
-
-        :param name: in :attr:`processes`.
-        """
+        """Kill one process with all its children at once, as a crash of its machine would."""
         process = self.processes.pop(name)
         _end_session(process)
 
     def stop(self) -> None:
-        """End every process that was started, and wait until they are gone."""
+        """Stop every process that was started, and wait until they have exited."""
         for process in self.processes.values():
             _signal_group(process, signal.SIGTERM)
         end = time.monotonic() + _LEAVE
@@ -178,10 +164,10 @@ class LocalAirflow:
 
     def left_behind(self) -> list[psutil.Process]:
         """
-        Return the processes of this Airflow's folder that run, whoever started them.
+        Return the running processes of this Airflow's folder, also those of an earlier start.
 
-        Told by their environment; those that have renamed themselves have lost it, and are told by their new name and
-        their folder.
+        Their environment identifies them; a process that has renamed itself has lost it, and is identified by its new
+        name and its folder.
         """
         found = []
         for process in psutil.process_iter():
@@ -193,44 +179,27 @@ class LocalAirflow:
         return found
 
     def end_left_behind(self) -> None:
-        """End what :meth:`stop` does not know of."""
+        """Kill the processes that :meth:`stop` does not know."""
         for process in self.left_behind():
             with contextlib.suppress(psutil.Error):
                 process.kill()
                 process.wait(_LEAVE)
 
     def get(self, path: str, **query: Any) -> Any:
-        """
-        Read from the public REST API.
-
-        :param path: below ``/api/v2``.
-        :param query: query parameters.
-        :return: the decoded answer.
-        """
+        """Read from the public REST API."""
         answer = self._session.get(f"{self.url}/api/v2/{path}", params=query, headers=self._headers(), timeout=120)
         answer.raise_for_status()
         return answer.json()
 
     def send(self, method: str, path: str, body: Any) -> Any:
-        """
-        Write through the public REST API.
-
-        :param method: for example ``POST``.
-        :param path: below ``/api/v2``.
-        :param body: JSON.
-        :return: the decoded answer, or None.
-        """
+        """Write through the public REST API."""
         url = f"{self.url}/api/v2/{path}"
         answer = self._session.request(method, url, json=body, headers=self._headers(), timeout=120)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
     def unpause(self, dag_id: str) -> None:
-        """
-        Let a DAG run, as soon as it is there.
-
-        :param dag_id: the DAG.
-        """
+        """Unpause a DAG, as soon as it is known."""
         end = time.monotonic() + START_TIMEOUT
         while True:
             try:
@@ -242,39 +211,23 @@ class LocalAirflow:
                 time.sleep(0.5)
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
-        """
-        Start a Dag run, as soon as the DAG is there.
-
-        :param dag_id: the DAG.
-        :param conf: overrides of its params.
-        :return: the run's id.
-        """
+        """Start a Dag run, as soon as the DAG is known, and return its id."""
         self.unpause(dag_id)
         run = self.send("POST", f"dags/{dag_id}/dagRuns", {"conf": conf or {}, "logical_date": None})
         return str(run["dag_run_id"])
 
     def run_state(self, dag_id: str, run_id: str) -> str:
-        """
-        Return the state of a Dag run.
-
-        :param dag_id: the DAG.
-        :param run_id: the run.
-        """
+        """Return the state of a Dag run."""
         return str(self.get(f"dags/{dag_id}/dagRuns/{run_id}")["state"])
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """
-        Return the task instances of a run, mapped ones included.
-
-        :param dag_id: the DAG.
-        :param run_id: the run.
-        """
+        """Return the task instances of a run, mapped ones included."""
         found: list[dict[str, Any]] = []
         while True:
-            # A page holds a hundred at most, whatever is asked for.
-            told = self.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100, offset=len(found))
-            found += told["task_instances"]
-            if not told["task_instances"] or len(found) >= told["total_entries"]:
+            # A page has at most a hundred.
+            page = self.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100, offset=len(found))
+            found += page["task_instances"]
+            if not page["task_instances"] or len(found) >= page["total_entries"]:
                 return found
 
     @property
@@ -299,7 +252,7 @@ class LocalAirflow:
         while time.monotonic() < end:
             dead = [name for name, process in self.processes.items() if process.poll() is not None]
             if dead:
-                raise AirflowDidNotStart(f"{', '.join(dead)} ended at once; see {self.home / 'logs'}.")
+                raise AirflowDidNotStart(f"{', '.join(dead)} exited at once; see {self.home / 'logs'}.")
             with contextlib.suppress(requests.RequestException, KeyError):
                 health = self.get("monitor/health")
                 parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
@@ -307,7 +260,7 @@ class LocalAirflow:
                 if not missing:
                     return
             time.sleep(0.5)
-        raise AirflowDidNotStart(f"{missing} did not come up in {START_TIMEOUT:.0f} s; see {self.home / 'logs'}.")
+        raise AirflowDidNotStart(f"{missing} did not start in {START_TIMEOUT:.0f} s; see {self.home / 'logs'}.")
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
@@ -316,11 +269,7 @@ def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
 
 
 def members(process: subprocess.Popen[bytes]) -> list[int]:
-    """
-    Return the ids of all processes in the session of one that was started, itself first.
-
-    :param process: as it stands in :attr:`LocalAirflow.processes`.
-    """
+    """Return the ids of all processes in the session of a started one, itself first."""
     found = []
     for pid in psutil.pids():
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -330,7 +279,7 @@ def members(process: subprocess.Popen[bytes]) -> list[int]:
 
 
 def _end_session(process: subprocess.Popen[bytes]) -> None:
-    # Not the group: a task runs in a group of its own, and outlives a killed parent.
+    # Not the group: a task runs in its own group, and outlives a killed parent.
     for pid in members(process):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)

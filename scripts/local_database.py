@@ -14,8 +14,8 @@ import psycopg2
 
 @contextmanager
 def own_database() -> Generator[str | None, None, None]:
-    """Make a PostgreSQL database for this run and drop it at the end; None = there is no PostgreSQL to be reached."""
-    # A password, where one is needed, comes by PGPASSWORD, which every driver reads itself.
+    """Create a PostgreSQL database for this run and drop it afterwards; None = no PostgreSQL is reachable."""
+    # A password, if one is needed, is in PGPASSWORD, which every driver reads itself.
     user = os.environ.get("PGUSER", "postgres")
     host, port = os.environ.get("PGHOST", "127.0.0.1"), os.environ.get("PGPORT", "5432")
     try:

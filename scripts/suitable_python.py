@@ -21,20 +21,12 @@ EARLIEST = (3, 10)
 
 
 def newest_for(airflow: str) -> tuple[int, int]:
-    """
-    Return the newest Python that is tested with an Airflow.
-
-    :param airflow: for example ``3.0.6``.
-    """
+    """Return the newest Python that is tested with an Airflow."""
     return NEWEST.get(_line(airflow), LATEST)
 
 
 def oldest_for(airflow: str) -> tuple[int, int]:
-    """
-    Return the oldest Python that an Airflow and this project support.
-
-    :param airflow: for example ``3.4.0b2``.
-    """
+    """Return the oldest Python that an Airflow and this project support."""
     return OLDEST.get(_line(airflow), EARLIEST)
 
 
@@ -43,12 +35,7 @@ def _line(airflow: str) -> str:
 
 
 def main(airflow: str) -> int:
-    """
-    Print the path of a suitable Python.
-
-    :param airflow: for example ``3.0.6``.
-    :return: exit code; 1 where there is none.
-    """
+    """Print the path of a suitable Python; return 1 if there is none."""
     oldest, newest = oldest_for(airflow), newest_for(airflow)
     names = [sys.executable, *(f"python3.{minor}" for minor in range(newest[1], oldest[1] - 1, -1))]
     for name in names:
@@ -56,8 +43,8 @@ def main(airflow: str) -> int:
         if path is None:
             continue
         asked = [path, "-c", "import sys; print(*sys.version_info[:2])"]
-        told = subprocess.run(asked, capture_output=True, text=True, check=False)
-        version = tuple(int(part) for part in told.stdout.split()) if told.returncode == 0 else ()
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+        version = tuple(int(part) for part in done.stdout.split()) if done.returncode == 0 else ()
         if oldest <= version <= newest:
             print(path)
             return 0

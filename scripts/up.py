@@ -3,7 +3,7 @@
 """
 ``make up``: a whole Airflow with its UI, the local Vidu, the example DAGs and the connection, to click around in.
 
-No account, no internet, nothing outside this folder: what it writes stands in ``.up``. Ctrl-C ends every process.
+No account, no internet, nothing outside this folder: what it writes is in ``.up``. Ctrl-C ends every process.
 """
 
 from __future__ import annotations
@@ -34,16 +34,12 @@ CONNECTION = "vidu_default"
 
 #: The local Vidu renders this many times faster than the real one: slow enough to watch it.
 SPEED = 8
-#: Seconds within which the example DAGs have been read.
+#: Seconds within which the example DAGs must have been read.
 DAGS_TIMEOUT = 60.0
 
 
 def main() -> int:
-    """
-    Start everything, tell where it is, and end it at the first signal, or when a part of Airflow has died.
-
-    :return: exit code.
-    """
+    """Start everything, print where it is, and stop it at the first signal, or when a part of Airflow has died."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="of Airflow's UI; by default a free one")
     parser.add_argument("--output", type=Path, default=ROOT / ".up", help="folder for everything that is written")
@@ -56,9 +52,11 @@ def main() -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            console.print(f"[red]It runs already in {escape(str(output))}.[/red] End that one first.", soft_wrap=True)
+            console.print(
+                f"[red]It is already running in {escape(str(output))}.[/red] Stop that one first.", soft_wrap=True
+            )
             return 1
-        end = _EndOnce()
+        end = _StopOnce()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, end)
         try:
@@ -73,26 +71,26 @@ def main() -> int:
     return 0
 
 
-class _EndOnce:
-    """Turns the first signal into a KeyboardInterrupt: a second Ctrl-C must not break off the ending."""
+class _StopOnce:
+    """Turns the first signal into a KeyboardInterrupt: a second Ctrl-C must not interrupt the stopping."""
 
     def __init__(self) -> None:
-        self._ending = False
+        self._stopping = False
 
     def __call__(self, number: int, frame: Any) -> None:
-        if not self._ending:
-            self._ending = True
+        if not self._stopping:
+            self._stopping = True
             raise KeyboardInterrupt
 
 
 def _claim(port: int) -> None:
-    # Else what listens there already would pass for the Airflow that is waited for.
+    # Otherwise another server on this port would be taken for our Airflow.
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise OSError(f"Port {port} cannot be used ({error.strerror}): choose another, or none.") from error
+            raise OSError(f"Port {port} cannot be used ({error.strerror}): choose another, or omit it.") from error
 
 
 def _run(output: Path, port: int, console: Console) -> None:
@@ -100,9 +98,9 @@ def _run(output: Path, port: int, console: Console) -> None:
     home = output / "airflow"
     shutil.rmtree(home, ignore_errors=True)
     airflow = LocalAirflow(home=home, dags=DAGS, port=port, work=output)
-    # A start that was killed has left its own.
+    # A killed start has left processes behind.
     airflow.end_left_behind()
-    # It takes its own key only, so that a wrong one can be seen to be refused.
+    # It accepts only its own key, so that the connection test can refuse a wrong one.
     with ViduEmulator(speed=SPEED, api_keys={DEFAULT_API_KEY}) as vidu:
         console.print("Starting Airflow (database, API server, scheduler, triggerer), about 20 seconds …")
         try:
@@ -110,15 +108,15 @@ def _run(output: Path, port: int, console: Console) -> None:
                 airflow.send("POST", "connections", connection(vidu))
                 _unpause(airflow)
                 console.print(
-                    _told(airflow, vidu, output / "vidu-videos", time.monotonic() - began),
+                    _summary(airflow, vidu, output / "vidu-videos", time.monotonic() - began),
                     soft_wrap=True,
                     highlight=False,
                 )
                 while not (dead := [name for name, one in airflow.processes.items() if one.poll() is not None]):
                     time.sleep(1)
-            raise AirflowDidNotStart(f"{', '.join(dead)} ended by itself; see {home / 'logs'}.")
+            raise AirflowDidNotStart(f"{', '.join(dead)} exited by itself; see {home / 'logs'}.")
         finally:
-            # A signal between the start of a process and its note hides it from whoever stops the noted ones.
+            # A signal just after the start of a process can come before it is noted: `stop` would miss it.
             airflow.end_left_behind()
 
 
@@ -126,10 +124,8 @@ def connection(vidu: ViduEmulator) -> dict[str, Any]:
     """
     Return the connection to a local Vidu as the UI's form would save it, for the public REST API.
 
-    The form of a saved connection shows those extra fields alone that it has. Host and port stand apart, since the
+    The form of a saved connection shows only the extra fields that it has. Host and port are separate, because the
     form's Test fails without a port on Airflow 3.3.1 and 3.3.2.
-
-    :param vidu: a running one.
     """
     fields = get_provider_info()["connection-types"][0]["conn-fields"]
     untouched = {name: field["schema"].get("default") for name, field in fields.items()}
@@ -146,7 +142,7 @@ def connection(vidu: ViduEmulator) -> dict[str, Any]:
 
 
 def _unpause(airflow: LocalAirflow) -> None:
-    # What the clock would start stays paused: nothing begins that nobody has clicked.
+    # DAGs with a schedule stay paused: nothing starts without a click.
     unread = {path.name for path in DAGS.glob("example_*.py")}
     end = time.monotonic() + DAGS_TIMEOUT
     while unread and time.monotonic() < end:
@@ -158,21 +154,21 @@ def _unpause(airflow: LocalAirflow) -> None:
             airflow.send("PATCH", f"dags/{dag['dag_id']}", {"is_paused": False})
 
 
-def _told(airflow: LocalAirflow, vidu: ViduEmulator, videos: Path, seconds: float) -> str:
+def _summary(airflow: LocalAirflow, vidu: ViduEmulator, videos: Path, seconds: float) -> str:
     return f"""
 [bold green]Airflow is up[/bold green] after {seconds:.0f} s.
 
   [bold]Airflow[/bold]      {airflow.url}
-               no login: whoever opens it is admin, and only this machine reaches it
+               no login: every visitor is admin, and only this machine reaches it
   [bold]Local Vidu[/bold]   {vidu.url}/emulator/
-               what it was asked for and what it charged; nobody is billed
+               its requests and what it charged; nothing is billed
   [bold]Videos[/bold]       {escape(str(videos))}
 
 What to click first:
 
   1. {airflow.url}/dags/{FIRST_DAG}
      Press [bold]Trigger[/bold], and Trigger again in the form: four pictures become four videos in a minute.
-  2. Click the run, the task [bold]animate[/bold], then one of its four map indexes: its log tells what happens, and
+  2. Click the run, the task [bold]animate[/bold], then one of its four map indexes: its log says what happens, and
      under Details the buttons [bold]Vidu task[/bold] and [bold]Vidu video[/bold] lead to it.
   3. {airflow.url}/connections
      [bold]Test[/bold] the connection {CONNECTION}, then give it a wrong key and test again.

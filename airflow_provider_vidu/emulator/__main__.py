@@ -14,16 +14,12 @@ from datetime import datetime
 from pathlib import Path
 
 from airflow_provider_vidu.emulator.machine.emulated_task import Change
+from airflow_provider_vidu.emulator.machine.settings import Settings
 from airflow_provider_vidu.emulator.running import ViduEmulator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """
-    Run until Ctrl-C or SIGTERM.
-
-    :param arguments: the command line; None = the process's.
-    :return: the exit code.
-    """
+    """Run until Ctrl-C or SIGTERM, and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
         asyncio.run(_serve(options))
@@ -44,26 +40,31 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8765, help="port to listen on; 0 = a free one")
     parser.add_argument("--speed", type=float, default=10.0, help="how many times faster than Vidu")
-    parser.add_argument("--concurrency", type=int, default=5, help="tasks in processing at once; others queue")
-    parser.add_argument("--seed", type=int, default=0, help="seed of everything that is random")
-    parser.add_argument("--credits", type=int, default=100_000, help="credits to begin with")
     parser.add_argument(
-        "--api-key", action="append", metavar="KEY", help="a key to accept, may be repeated; none = accept every key"
+        "--concurrency", type=int, default=Settings.concurrency, help="tasks in processing at once; others queue"
+    )
+    parser.add_argument("--seed", type=int, default=Settings.seed, help="seed of everything that is random")
+    parser.add_argument("--credits", type=int, default=Settings.credits, help="credits at the start")
+    parser.add_argument(
+        "--api-key",
+        action="append",
+        metavar="KEY",
+        help="a key to accept, may be repeated; without it every key is accepted",
     )
     parser.add_argument(
         "--processing-seconds",
         type=float,
         metavar="SECONDS",
-        help="real seconds of every processing; none = by model, duration and resolution, divided by the speed",
+        help="real seconds of every processing; by default by model, duration and resolution, divided by the speed",
     )
     parser.add_argument(
         "--off-peak-seconds",
         type=float,
-        default=1800.0,
+        default=Settings.off_peak_seconds,
         metavar="SECONDS",
         help="how long an off-peak task queues, divided by the speed",
     )
-    parser.add_argument("--reject-unknown-fields", action="store_true", help="answer FieldUnwanted to them")
+    parser.add_argument("--reject-unknown-fields", action="store_true", help="refuse them with FieldUnwanted")
     parser.add_argument("--allow-remote-callbacks", action="store_true", help="call other machines back too")
     parser.add_argument("--ready-file", type=Path, metavar="PATH", help="write the URL here once it listens")
     return parser
@@ -82,7 +83,7 @@ async def _serve(options: argparse.Namespace) -> None:
         off_peak_seconds=options.off_peak_seconds,
         reject_unknown_fields=options.reject_unknown_fields,
         allow_remote_callbacks=options.allow_remote_callbacks,
-        on_change=_tell,
+        on_change=_print_change,
     )
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -93,7 +94,7 @@ async def _serve(options: argparse.Namespace) -> None:
     async with emulator as vidu:
         print(_banner(vidu, options), flush=True)
         if options.ready_file:
-            # In one step, so that nobody reads half a URL.
+            # In one step, so that no reader sees half a URL.
             unfinished = options.ready_file.with_name(f"{options.ready_file.name}.unfinished")
             unfinished.write_text(vidu.url)
             unfinished.replace(options.ready_file)
@@ -109,11 +110,11 @@ A local Vidu listens on {vidu.url} ({options.speed:g} times faster than Vidu, {o
 
   airflow connections add vidu_default --conn-json {shlex.quote(vidu.connection_json())}
 
-Look inside: {vidu.url}/emulator/ (counters, ledger, tasks, faults). Stop with Ctrl-C.
+Inspect it: {vidu.url}/emulator/ (counters, ledger, tasks, faults). Stop with Ctrl-C.
 """
 
 
-def _tell(change: Change) -> None:
+def _print_change(change: Change) -> None:
     task = change.task
     request = task.request
     moment = datetime.fromtimestamp(change.at).strftime("%H:%M:%S")

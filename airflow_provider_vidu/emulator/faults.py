@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Faults and quirks: what goes wrong between a client and Vidu, on order and a counted number of times.
+Faults and quirks: what goes wrong between a client and Vidu, when a test orders it and as often as it says.
 
 ::
 
@@ -10,8 +10,8 @@ Faults and quirks: what goes wrong between a client and Vidu, on order and a cou
     vidu.faults.add("poll", Fault.rate_limit(retry_after=2, after=5)) # five good answers, then a 429
     vidu.quirks.has_list = False                                      # a relay without the list
 
-Which credits a fault costs follows from when it strikes. "Before accept" means that the request is not acted on;
-everything else acts on it first, so that a submission is created and charged although its client never hears so.
+Whether a fault costs credits depends on when it strikes. "Before accept" means that the request is not acted on;
+all others act on it first, so that a submission is created and charged although its client gets no confirmation.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "seconds": (int, float),
 }
 _HAVE_IDS = ("submit", "poll", "list")
-# A year of seconds; what is longer is a mistake, and a huge number would break the clock's arithmetic.
+# A year in seconds; a longer lag is a mistake, and a huge number would break the clock's arithmetic.
 _LONGEST_LAG = 366 * 86_400.0
 _WITH_STATUS = {REFUSE, FAIL_AFTER_ACCEPT}
 _WITH_SECONDS = {HANG, HANG_BEFORE_ACCEPT}
@@ -70,7 +70,7 @@ class Fault:
     One thing that goes wrong. The class methods build the usual ones.
 
     :param kind: one of :data:`KINDS`.
-    :param times: how many requests it strikes; None = every one until it is cleared.
+    :param times: how many requests it strikes; None = all until it is cleared.
     :param after: how many requests pass before the first one that it strikes.
     :param status: HTTP status, 300 to 599, of ``refuse`` and ``fail_after_accept``.
     :param reason: Vidu's reason in the body; None = what the status suggests.
@@ -166,7 +166,7 @@ class Fault:
         """
         The request waits this long before it is acted on.
 
-        It is acted on even if its client has gone by then: a submission that was given up can still arrive.
+        It is acted on even if its client has gone by then: a submission that timed out can still arrive.
         """
         return cls(HANG_BEFORE_ACCEPT, times, after, seconds=seconds)
 
@@ -182,12 +182,12 @@ class Fault:
 
     @property
     def acts(self) -> bool:
-        """Whether the request is acted on at all."""
+        """Whether the request is acted on."""
         return self.kind not in {DROP_BEFORE_ACCEPT, REFUSE, ERROR_IN_200}
 
 
 class FaultPlan:
-    """The faults that are to come, in the order in which they were added, for each operation on its own."""
+    """The faults still to come, for each operation in the order in which they were added."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -195,11 +195,11 @@ class FaultPlan:
 
     def add(self, operation: str, *faults: Fault) -> None:
         """
-        Order faults, after those that are already ordered.
+        Order faults, after those ordered before.
 
         :param operation: one of :data:`OPERATIONS`.
-        :param faults: in the order in which they are to strike.
-        :raises ValueError: no such operation, or a fault that cannot strike it.
+        :param faults: in the order in which they strike.
+        :raises ValueError: no such operation, or a fault that does not apply to it.
         """
         if not isinstance(operation, str):
             raise ValueError(f"an operation cannot be a {type(operation).__name__}")
@@ -213,10 +213,10 @@ class FaultPlan:
 
     def take(self, operation: str) -> Fault | None:
         """
-        Return what strikes the next request of an operation, and count it as struck.
+        Return the fault that strikes the next request of an operation, and count it.
 
         :param operation: one of :data:`OPERATIONS`.
-        :return: None = this request goes well.
+        :return: None = this request succeeds.
         """
         with self._lock:
             pending = self._pending[operation]
@@ -235,16 +235,16 @@ class FaultPlan:
 
     def clear(self, operation: str | None = None) -> None:
         """
-        Drop what has not struck yet.
+        Drop the faults that have not struck.
 
-        :param operation: of this operation; None = of all.
+        :param operation: only of this one; None = of all.
         """
         with self._lock:
             for name in OPERATIONS if operation is None else (operation,):
                 self._pending[name].clear()
 
     def pending(self) -> dict[str, list[dict[str, Any]]]:
-        """Return what is still to come, by operation, as JSON."""
+        """Return the faults still to come, by operation, as JSON."""
         with self._lock:
             return {name: [asdict(fault) for fault in faults] for name, faults in self._pending.items() if faults}
 
@@ -252,15 +252,15 @@ class FaultPlan:
 @dataclass
 class Quirks:
     """
-    How a host differs from Vidu's pages, for as long as it is set. The defaults are those of the pages.
+    How a host differs from Vidu's pages, until it is changed. The defaults are those of the pages.
 
     :param list_lag_seconds: real seconds until a new task shows in the list (the query has it at once).
     :param list_without_payload: list rows have no ``payload``, as on Vidu's page; False = they have it, as some hosts
         answer.
     :param list_without_err_code: the same for ``err_code``.
     :param list_ignores_paging: every page of the list is the first one, and promises a next.
-    :param list_omits_ids: asked for ids, the list leaves these out; True = all of them.
-    :param has_list: False = 404, as relays answer what they do not pass through.
+    :param list_omits_ids: ids that the list leaves out when it is asked for ids; True = all of them.
+    :param has_list: False = 404, as relays answer for what they do not forward.
     :param has_cancel: see ``has_list``.
     :param has_credits: see ``has_list``.
     :param lower_case_links: percent-escapes in signed links have lower-case hexadecimal digits. A client that
@@ -279,7 +279,7 @@ class Quirks:
 
     def change(self, **changes: Any) -> None:
         """
-        Set several at once.
+        Set several quirks.
 
         :param changes: by the names above.
         :raises ValueError: no such quirk, or a value of another type.
@@ -300,7 +300,7 @@ class Quirks:
 
     def omits(self, task_id: str) -> bool:
         """
-        Tell whether the list leaves an id out that was asked for.
+        Return whether the list leaves out an id that it is asked for.
 
         :param task_id: Vidu's id.
         """

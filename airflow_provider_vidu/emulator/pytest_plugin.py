@@ -13,7 +13,7 @@ The pytest fixture ``vidu_emulator``: a local Vidu for one test, with ``vidu_def
     @pytest.mark.vidu_emulator(concurrency=1, speed=50)
     def test_queue(vidu_emulator): ...
 
-pytest loads this module in every run of everyone who has the package installed, so it imports nothing but pytest.
+pytest loads this module in every run wherever the package is installed, so it imports nothing but pytest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import pytest
 if TYPE_CHECKING:
     from airflow_provider_vidu.emulator.running import ViduEmulator
 
-#: How the fixture's emulator differs from the defaults: a minute of Vidu's takes 0.3 s.
+#: How the fixture's emulator differs from the defaults: a minute at Vidu takes 0.3 s.
 DEFAULTS = {"speed": 200.0, "seed": 1}
 
 
@@ -71,7 +71,7 @@ def _running(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> Itera
         )
     from airflow_provider_vidu.emulator.running import ViduEmulator
 
-    # Of the test, or of the module where the fixture serves a whole one.
+    # The marker of the test, or of the module if the fixture serves a module.
     marker = request.node.get_closest_marker("vidu_emulator")
     with ViduEmulator(**{**DEFAULTS, **(marker.kwargs if marker else {})}) as vidu:
         patch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu.connection_json())

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The emulator as one object: a server in a thread of its own, or on the event loop that runs already.
+The emulator as one object: a server in a thread of its own, or on the running event loop.
 
 ::
 
@@ -31,14 +31,14 @@ from airflow_provider_vidu.emulator.machine.emulated_task import Change, Emulate
 from airflow_provider_vidu.emulator.machine.ledger import Ledger
 from airflow_provider_vidu.emulator.machine.settings import Settings
 
-#: The key of ``api_key`` and of the connections, where the emulator was not given its own.
+#: The key of ``api_key`` and of the connections, unless the emulator gets its own.
 DEFAULT_API_KEY = "vda_emulator_0123456789abcdef"
-#: Seconds after which a client may take the list to be complete; the emulator's has no lag unless told.
+#: Seconds after which a client may consider the list complete; the emulator's has no lag by default.
 SETTLE_SECONDS = 0.2
 
-#: Seconds for one request: nothing is far away, and what a lost reply costs is waiting it out.
+#: Seconds for one request: the emulator is near, and a lost reply costs this much waiting.
 TIMEOUT = 5.0
-#: Seconds between two looks at a task at Vidu's own pace; its connections ask for that much less.
+#: Seconds between two polls of a task at Vidu's own pace; a connection to the emulator divides it by the speed.
 POLL_INTERVAL = 5.0
 
 
@@ -47,23 +47,23 @@ class ViduEmulator:
     A local Vidu. Use it as a context manager: ``with`` runs it in a thread, ``async with`` on the running loop.
 
     :param port: to listen on; 0 = a free one.
-    :param host: to listen on. Nothing but this machine reaches the default.
+    :param host: to listen on. Only this machine reaches the default.
     :param speed: how many times faster than Vidu: processing, off-peak waits and links' lifetimes shrink, times of
         day stay real. At the default of 60 a minute takes a second.
-    :param concurrency: tasks that an account has in processing at once; 0 = none ever leaves the queue.
+    :param concurrency: tasks that an account has in processing at once; 0 = no task ever leaves the queue.
     :param seed: of everything that is random. Equal seeds and equal submissions give equal outcomes.
-    :param api_keys: the keys that are accepted, all of one account; a mapping tells each key's account. None =
+    :param api_keys: the keys that are accepted, all of one account; a mapping gives each key's account. None =
         every key that is not empty.
-    :param credits: what each account begins with.
-    :param processing_seconds: real seconds of every processing, whatever the speed; None = by the catalogue.
+    :param credits: of each account at the start.
+    :param processing_seconds: real seconds of every processing, whatever the speed; None = those of the catalogue.
     :param created_seconds: how long a task stays ``created``, divided by ``speed``.
     :param off_peak_seconds: how long an off-peak task queues, divided by ``speed``. Beyond 48 hours it expires.
     :param reject_unknown_fields: refuse a submission with fields that Vidu's page does not have.
     :param allow_remote_callbacks: send callbacks to other machines too.
     :param quirks: how this host differs from Vidu's pages.
-    :param video: bytes that every download of a video answers instead of a rendered one.
+    :param video: bytes that every download of a video returns instead of a rendered one.
     :param clock: returns epoch seconds.
-    :param on_change: called with everything that happens to a task, on the server's thread.
+    :param on_change: called with every change of a task's state, on the server's thread.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class ViduEmulator:
         port: int = 0,
         host: str = "127.0.0.1",
         speed: float = 60.0,
-        concurrency: int = 5,
-        seed: int = 0,
+        concurrency: int = Settings.concurrency,
+        seed: int = Settings.seed,
         api_keys: Collection[str] | Mapping[str, str] | None = None,
-        credits: int = 100_000,
+        credits: int = Settings.credits,
         processing_seconds: float | None = None,
-        created_seconds: float = 0.5,
-        off_peak_seconds: float = 1800.0,
+        created_seconds: float = Settings.created_seconds,
+        off_peak_seconds: float = Settings.off_peak_seconds,
         reject_unknown_fields: bool = False,
         allow_remote_callbacks: bool = False,
         quirks: Quirks | None = None,
@@ -97,7 +97,7 @@ class ViduEmulator:
             off_peak_seconds=off_peak_seconds,
             reject_unknown_fields=reject_unknown_fields,
         )
-        # A set has no first key of its own: the least one is the same in every run.
+        # A set has no first key; the smallest one is the same in every run.
         self.api_key: str = DEFAULT_API_KEY if api_keys is None else min(api_keys)
         self._address = (host, port)
         self._speed = speed
@@ -116,7 +116,7 @@ class ViduEmulator:
 
     @property
     def url(self) -> str:
-        """Scheme, host and port, for example ``http://127.0.0.1:40123``. Kept after the end."""
+        """Scheme, host and port, for example ``http://127.0.0.1:40123``. Kept after it has stopped."""
         return self._server.url
 
     @property
@@ -131,18 +131,18 @@ class ViduEmulator:
 
     @property
     def ledger(self) -> Ledger:
-        """Credits as they are now."""
+        """The credits as they are now."""
         self._server.vidu.advance()
         return self._server.vidu.ledger
 
     @property
     def counters(self) -> Counters:
-        """What was counted."""
+        """The counts since the start or the last reset."""
         return self._server.counters
 
     @property
     def faults(self) -> FaultPlan:
-        """What strikes the coming requests; add to it."""
+        """The faults that strike the coming requests; add to them."""
         return self._server.faults
 
     @property
@@ -151,14 +151,14 @@ class ViduEmulator:
         return self._server.quirks
 
     def reset(self) -> None:
-        """Forget tasks, credits and counters; faults are dropped, quirks are those of the start."""
+        """Forget tasks, credits and counters, drop faults, and restore the quirks of the start."""
         self._server.reset()
 
     def skip(self, seconds: float) -> None:
         """
         Let time pass without waiting for it.
 
-        :param seconds: real ones: divide by ``speed`` what is meant at Vidu's pace. All skips together are at most 100
+        :param seconds: real seconds: divide seconds at Vidu's pace by ``speed``. All skips together are at most 100
             years.
         :raises ValueError: less than 0, too many, or not a number.
         """
@@ -166,14 +166,14 @@ class ViduEmulator:
 
     def go_offline(self) -> None:
         """
-        Refuse connections from now on, and cut those that are open; tasks go on.
+        Refuse connections from now on, and cut the open ones; tasks continue.
 
-        :raises RuntimeError: it does not run in a thread of its own.
+        :raises RuntimeError: it does not run in its own thread.
         """
         self._on_server(self._server.go_offline)
 
     def go_online(self) -> None:
-        """Take connections again, at the same address; see :meth:`go_offline`."""
+        """Accept connections again, at the same address; see :meth:`go_offline`."""
         self._on_server(self._server.go_online)
 
     def connection_json(self, **extra: Any) -> str:
@@ -197,12 +197,12 @@ class ViduEmulator:
 
         :param extra: further fields of the connection's extra.
         """
-        told = {"__extra__": json.dumps({**self._extra, **extra})}
-        return f"vidu://:{quote(self.api_key, safe='')}@{urlsplit(self.url).netloc}/?{urlencode(told)}"
+        query = {"__extra__": json.dumps({**self._extra, **extra})}
+        return f"vidu://:{quote(self.api_key, safe='')}@{urlsplit(self.url).netloc}/?{urlencode(query)}"
 
     @property
     def _extra(self) -> dict[str, Any]:
-        # What a client of the real Vidu leaves to the schedule would outlast everything that is rendered here.
+        # The schedule for the real Vidu would poll more slowly than the emulator renders.
         return {
             "timeout": TIMEOUT,
             "settle_seconds": SETTLE_SECONDS,
@@ -212,17 +212,17 @@ class ViduEmulator:
 
     def start(self) -> ViduEmulator:
         """
-        Listen, in a thread of its own.
+        Listen, in its own thread.
 
         :return: itself.
         :raises OSError: the port is taken.
-        :raises RuntimeError: it runs, or ran: an emulator is started once.
+        :raises RuntimeError: it was started before.
         """
         if self._thread is not None or self.url:
-            raise RuntimeError("an emulator is started once; make a new one")
+            raise RuntimeError("an emulator is started once; create a new one")
         started: Future[None] = Future()
         self._thread = threading.Thread(target=asyncio.run, args=(self._run(started),), name="vidu-emulator")
-        # A test process that dies without stopping it must not hang.
+        # A test process that dies without stopping the emulator must not hang.
         self._thread.daemon = True
         self._thread.start()
         try:
@@ -233,7 +233,7 @@ class ViduEmulator:
         return self
 
     def stop(self) -> None:
-        """Stop, and return when its threads have ended. What was counted can still be read."""
+        """Stop, and wait for its threads. The counts can still be read."""
         if self._thread is None:
             return
         if self._loop is not None and self._stopping is not None and self._thread.is_alive():
@@ -256,7 +256,7 @@ class ViduEmulator:
 
     def _on_server(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._thread is None or self._loop is None:
-            raise RuntimeError("only an emulator in a running thread of its own goes offline")
+            raise RuntimeError("only an emulator that runs in its own thread can go offline")
         asyncio.run_coroutine_threadsafe(act(), self._loop).result()
 
     async def _run(self, started: Future[None]) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Many sensors whose tasks end at once, told on workers and in the triggerer; the ids come by the environment."""
+"""Many sensors whose tasks finish at once, on workers and in the triggerer; the environment has the ids."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from airflow_provider_vidu.sensors.task import ViduTaskSensor
 
 WORKER_IDS = json.loads(os.environ.get("VIDU_BENCHMARK_WORKER_IDS", "[]"))
 TRIGGER_IDS = json.loads(os.environ.get("VIDU_BENCHMARK_TRIGGER_IDS", "[]"))
-#: Whose appearance ends the tasks that ask nobody.
+#: The tasks that send no requests end when this file appears.
 END_FILE = os.environ.get("VIDU_BENCHMARK_END_FILE", "")
 
 
 class EndedByAirflowAlone(BaseOperator):
-    """Defers to a trigger that does nothing but end its task, with a record as long as a sensor's."""
+    """Defers to a trigger that only ends its task, with a record as long as a sensor's."""
 
     def __init__(self, vidu_task: str, **kwargs) -> None:
         super().__init__(**kwargs)

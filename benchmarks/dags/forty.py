@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The same images in four ways; what to generate comes by the environment, as JSON.
+The same images in four ways; the environment has what to generate, as JSON.
 
-A poller in a worker looks every five seconds; ours has nothing set. The sensor is rescheduled every ten: Airflow fails
-some of those that come back within about six, since their earlier process has not quite ended.
+A poller in a worker polls every five seconds; ours uses its default schedule. The sensor is rescheduled every ten:
+Airflow fails some of those that return within about six, because their previous process has not quite exited.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ with DAG("nothing", schedule=None, default_args=DEFAULTS):
 
     @task
     def nothing() -> None:
-        """Do nothing: what Airflow itself takes for one task."""
+        """Do nothing: what one task costs in Airflow itself."""
 
     nothing()
 
@@ -62,7 +62,7 @@ else:
 
         @task_group
         def generation(body: str) -> None:
-            """Submit, then wait without a slot. Each sensor begins as its own submission has ended."""
+            """Submit, then wait without a slot. Each sensor starts when its own submission has finished."""
             submit = HttpOperator(
                 task_id="submit",
                 http_conn_id=HTTP_CONN_ID,

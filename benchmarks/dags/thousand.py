@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A thousand images in one task instance; the file of requests and where videos land come by the environment."""
+"""A thousand images in one task instance; the environment has the file of requests and the destination."""
 
 from __future__ import annotations
 

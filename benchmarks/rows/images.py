@@ -12,7 +12,15 @@ from typing import Any
 
 from local_airflow import LocalAirflow
 
-from benchmarks.airflow_runs import PARALLELISM, begin, database_of, end, is_there, logs_of, real_airflow
+from benchmarks.airflow_runs import (
+    PARALLELISM,
+    database_of,
+    finished_run,
+    logs_of,
+    real_airflow,
+    start_run,
+    wait_for_dag,
+)
 from benchmarks.emulated_vidu import API_KEY, IMAGE, MODEL, EmulatedVidu, durations, prompt_of
 from benchmarks.report import NotMeasured, Table, Target, percentile, ratio, spread, told
 from benchmarks.rows import Measured
@@ -26,11 +34,7 @@ _DAGS = {PYTHON: "forty_python", HTTP: "forty_http", MAPPED: "forty_mapped", BAT
 
 
 def measure_forty(*, quick: bool) -> Measured:
-    """
-    Turn the same 40 images into videos, each way in turn.
-
-    :param quick: eight images, and once.
-    """
+    """Turn the same 40 images into videos, each way in turn; eight images, and once, if quick."""
     count, times = (8, 1) if quick else (40, 3)
     bodies = [_body(number, seconds) for number, seconds in enumerate(durations(count, seed=40))]
     walls: dict[str, list[float]] = {}
@@ -38,19 +42,19 @@ def measure_forty(*, quick: bool) -> Measured:
     requests: dict[str, list[float]] = {}
     missing: dict[str, str] = {}
     with EmulatedVidu() as vidu, real_airflow(_environment(vidu, VIDU_BENCHMARK_FORTY=json.dumps(bodies))) as airflow:
-        is_there(airflow, "forty_mapped", "the DAGs do not come")
+        wait_for_dag(airflow, "forty_mapped", "the DAGs do not appear")
         for way, dag_id in _DAGS.items():
             try:
-                is_there(airflow, dag_id, "its provider is not installed")
+                wait_for_dag(airflow, dag_id, "its provider is not installed")
             except NotMeasured as error:
                 missing[way] = str(error)
-        # The first run of all warms what everybody uses; the next ones tell what one task costs.
+        # The first run warms what all share; the next ones measure what one task costs.
         nothing = [_wall(airflow, "nothing") for _ in range(2 if quick else 4)][1:]
         for _ in range(times):
             for way, dag_id in _DAGS.items():
                 if way in missing:
                     continue
-                vidu.tell("reset")
+                vidu.order("reset")
                 walls.setdefault(way, []).append(_wall(airflow, dag_id))
                 longest.append(_longest(vidu))
                 asked = vidu.get("counters")["requests"]
@@ -80,35 +84,31 @@ def measure_forty(*, quick: bool) -> Measured:
     ]
     notes = [
         f"{count} images, generations of 12 to 33 s, all rendered at once by the local Vidu; LocalExecutor with "
-        f"{PARALLELISM} slots on {database}. Wall: from the request to start the run to the end of its last task, by "
+        f"{PARALLELISM} slots on {database}. Wall: from the request to start the run until its last task finishes, by "
         "Airflow's own times.",
-        "The PythonOperator looks every 5 s and the HttpSensor every 10 s (every 5 s Airflow fails some of its "
-        "reschedules); ours has nothing set. Nobody downloads.",
+        "The PythonOperator polls every 5 s and the HttpSensor every 10 s (at 5 s Airflow fails some of its "
+        "reschedules); ours uses its default schedule. No way downloads the videos.",
     ]
-    series = {"walls": walls, "longest": most, "nothing": start, "order": [way for way in _DAGS if way not in missing]}
+    series = {"walls": walls, "longest": most}
     return Measured(
         targets, Table(["way", "wall", "of the PythonOperator's", "requests an image"], lines), notes, series
     )
 
 
 def measure_thousand(*, quick: bool) -> Measured:
-    """
-    Turn 1000 images into 1000 files with one task instance.
-
-    :param quick: 50 images.
-    """
+    """Turn 1000 images into 1000 files with one task instance; 50 images if quick."""
     count = 50 if quick else 1000
     bodies = [_body(number, seconds) for number, seconds in enumerate(durations(count, seed=1000))]
     with tempfile.TemporaryDirectory(prefix="videos-benchmark-") as folder, EmulatedVidu() as vidu:
-        # In a file, as such a batch would come: it is more than one variable holds.
+        # In a file, as such a batch would be: it is more than one variable can hold.
         requests_file = Path(folder) / "requests.jsonl"
         requests_file.write_text("".join(f"{json.dumps(body)}\n" for body in bodies))
         environment = _environment(
             vidu, VIDU_BENCHMARK_THOUSAND=str(requests_file), VIDU_BENCHMARK_OUTPUT=f"{folder}/videos/"
         )
         with real_airflow(environment) as airflow:
-            is_there(airflow, "thousand_batch", "the DAG does not come")
-            run = end(airflow, "thousand_batch", begin(airflow, "thousand_batch"))
+            wait_for_dag(airflow, "thousand_batch", "the DAG does not appear")
+            run = finished_run(airflow, "thousand_batch", start_run(airflow, "thousand_batch"))
             events = _events(airflow, "thousand_batch", run.run_id)
             logs = logs_of(airflow, "thousand_batch", run.run_id)
             database = database_of(airflow)
@@ -149,8 +149,9 @@ def measure_thousand(*, quick: bool) -> Measured:
         told(longest, "s"),
     ]
     notes = [
-        f"One task instance; LocalExecutor on {database}. Runs on a worker are counted by Airflow's audit log, "
-        "triggers by the events in the task's trigger logs. Downloads go to the storage and are no API requests.",
+        f"One task instance; LocalExecutor on {database}. Runs on a worker are counted from Airflow's audit "
+        "log, triggers from the events in the task's trigger logs. Downloads go to the storage and are not API "
+        "requests.",
         f"Airflow's audit log: {', '.join(f'{kind} {number}' for kind, number in sorted(events.items()))}.",
     ]
     return Measured(targets, Table(names, [line]), notes)
@@ -172,7 +173,7 @@ def _environment(vidu: EmulatedVidu, **more: str) -> dict[str, str]:
 
 
 def _wall(airflow: LocalAirflow, dag_id: str) -> float:
-    return end(airflow, dag_id, begin(airflow, dag_id)).wall
+    return finished_run(airflow, dag_id, start_run(airflow, dag_id)).wall
 
 
 def _longest(vidu: EmulatedVidu) -> float:

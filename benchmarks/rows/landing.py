@@ -26,7 +26,7 @@ OURS = "ours"
 CURL = "curl"
 SYNCED = "curl, and its file synced"
 STORE = "ours, into an object store"
-#: Bytes a second that the host gives away.
+#: Bytes a second that the host sends.
 RATE = 200e6
 
 _MEGABYTE = 2**20
@@ -35,11 +35,7 @@ _KEYS = {"login": "benchmark", "password": "benchmark"}
 
 
 def measure(*, quick: bool) -> Measured:
-    """
-    Fetch the same file with ours and with curl, in turn.
-
-    :param quick: 200 MB, and once.
-    """
+    """Fetch the same file with ours and with curl, in turn; a smaller one, and once, if quick."""
     if shutil.which("curl") is None:
         raise NotMeasured("there is no curl on this machine")
     size, times = (200_000_000, 1) if quick else (1_000_000_000, 5)
@@ -68,25 +64,24 @@ def measure(*, quick: bool) -> Measured:
         for way, done in ((CURL, []), (SYNCED, []), (OURS, ours), (STORE, stored))
     ]
     notes = [
-        f"{size / 1e6:.0f} MB over HTTP from a host in a process of its own, which gives away {RATE / 1e6:.0f} MB a "
-        "second. Ours is `ViduHook.download` in a fresh process: hashed, checked, and synced to the disk, which curl "
-        "leaves to the system. Curl is timed from its start to its end, ours without the start of Python and Airflow. "
-        f"Each {times} times, in turn.",
-        "Memory is what the process has resident at the most, looked at a hundred times a second, beyond what it had "
-        "when everything was loaded and nothing fetched.",
-        "The object store is moto's S3 server, whose own speed would be measured there: memory alone counts. It gets "
-        "the file in parts of 5 MB, four at once.",
+        f"{size / 1e6:.0f} MB over HTTP from a host in a separate process that sends {RATE / 1e6:.0f} MB a second. "
+        "Ours is `ViduHook.download` in a fresh process: hashed, checked and synced to disk, which curl leaves to the "
+        "system. Curl is timed from start to exit, ours without the start of Python and Airflow. "
+        f"Each ran {times} times, in turn.",
+        "Memory is the process's highest resident memory, sampled a hundred times a second, less that when everything "
+        "was loaded and nothing fetched.",
+        "The object store is moto's S3 server. Throughput would be that server's own, so it is not shown. The store "
+        "receives the file in parts of 5 MB, four at a time.",
     ]
     return Measured(
         targets,
-        Table(["way", "throughput", "resident at idle", "at the most, beyond", "CPU"], lines),
+        Table(["way", "throughput", "resident at idle", "at most, beyond idle", "CPU"], lines),
         notes,
-        {"rates": rates, "memory": {OURS: list(map(_beyond, ours)), STORE: list(map(_beyond, stored))}, "cap": RATE},
     )
 
 
 def _by_curl(url: str, folder: Path) -> tuple[float, float]:
-    """Return the seconds until it has ended, and until its file is on the disk."""
+    """Return the seconds until curl has exited, and until its file is on the disk."""
     file = folder / "curl.mp4"
     began = time.perf_counter()
     subprocess.run(["curl", "--silent", "--show-error", "--output", file, url], check=True)
@@ -103,7 +98,7 @@ def _onto_the_disk(url: str, folder: Path, size: int) -> Download:
     file = folder / "ours.mp4"
     done = download(url, str(file))
     if file.stat().st_size != size:
-        raise RuntimeError(f"of {size} bytes {file.stat().st_size} have landed")
+        raise RuntimeError(f"{file.stat().st_size} of {size} bytes landed")
     file.unlink()
     os.sync()
     return done
@@ -123,10 +118,10 @@ def _line(done: list[Download]) -> list[str]:
 
 @contextmanager
 def _object_store() -> Generator[dict[str, str], None, None]:
-    """Run a store, and give the environment in which it is connected to."""
+    """Run a store, and yield the environment that connects to it."""
     import boto3
 
-    # Its objects go beyond what it keeps in memory.
+    # Its objects are larger than what it keeps in memory.
     with tempfile.TemporaryDirectory(prefix="store-benchmark-") as folder:
         process = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", "0"],

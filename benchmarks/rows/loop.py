@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""How long many waits keep the triggerer's event loop from others, what memory they take, and whether it grows."""
+"""How long many waits block the triggerer's event loop, what memory they take, and whether it grows."""
 
 from __future__ import annotations
 
 import asyncio
 
-from benchmarks.emulated_vidu import EmulatedVidu, Tell, durations
+from benchmarks.emulated_vidu import EmulatedVidu, Report, durations
 from benchmarks.report import Table, Target, percentile, told
 from benchmarks.rows import Measured
 from benchmarks.triggerer import IDLE, OURS, PROBE, Plan, Run, run
 
-#: Begins of waits a second: a triggerer takes up 50 triggers a round.
+#: Waits started a second: a triggerer starts 50 triggers a round.
 RATE = 500.0
 #: What a soak's tasks take: longer than it lasts.
 FOR_EVER = 100_000.0
@@ -20,14 +20,9 @@ _KILOBYTE = 1024
 
 
 def measure_lag(*, quick: bool) -> Measured:
-    """
-    Probe a loop on which 1000, and then 10 000, triggers wait from their begin to their end.
-
-    :param quick: a tenth of them.
-    """
+    """Probe a loop on which 1000, and then 10 000, triggers wait from start to finish; a tenth of them if quick."""
     targets: list[Target] = []
     lines: list[list[str]] = []
-    lags: dict[str, list[float]] = {}
     beyond: dict[int, float] = {}
     for count, limit in ((100, 20.0), (1000, 50.0)) if quick else ((1000, 20.0), (10_000, 50.0)):
         with EmulatedVidu() as vidu:
@@ -40,30 +35,25 @@ def measure_lag(*, quick: bool) -> Measured:
         for way, done, kilobytes in ((OURS, ours, total), (IDLE, idle, alone)):
             shares = [told(1000 * percentile(done.lags, share), "ms") for share in (0.5, 0.99, 0.999, 1.0)]
             lines.append([f"{count} {way}", *shares, told(kilobytes, "KB"), told(done.cpu, "s"), str(done.requests)])
-        lags[str(count)] = sorted(round(1000 * lag, 3) for lag in ours.lags)[:: max(1, len(ours.lags) // 2000)]
     (few, at_few), (many, at_many) = beyond.items()
     each = (at_many - at_few) / (many - few)
     targets.append(Target("memory a wait beyond trigger and asyncio task", each, 3.0, "KB", below=True))
     header = ["waits", "lag, median", "p99", "p99.9", "worst", "memory a wait", "CPU", "requests"]
     notes = [
-        f"A coroutine sleeps {1000 * PROBE:.0f} ms again and again and notes how much later it wakes, from the first "
-        "trigger's start to the last one's event.",
-        "`idle` is as many triggers with the same fields which wait for nothing: what trigger, generator and asyncio "
-        "task cost by themselves. Memory is what the process has resident while all wait, less what it had before the "
-        "first one, divided by their number.",
-        f"Memory a wait is what each of the waits from {few} to {many} adds, less the same of the idle ones. What the "
-        f"first ones take beyond that, {told(max(0.0, at_few - few * each), 'KB')} in all, is taken once: the answers "
-        "that are read, and the threads that read them.",
+        f"A coroutine sleeps {1000 * PROBE:.0f} ms in a loop and records how late it wakes, from the first trigger's "
+        "start to the last one's event.",
+        "`idle` is the same number of triggers with the same fields that wait for nothing: the cost of trigger, "
+        "generator and asyncio task alone. Memory is the process's resident memory while all wait, less that before "
+        "the first one, divided by their number.",
+        f"The target's memory a wait is what each wait from {few} to {many} adds, less what an idle one adds. The "
+        f"first waits take {told(max(0.0, at_few - few * each), 'KB')} more in all, once: the responses that are read "
+        "and the threads that read them.",
     ]
-    return Measured(targets, Table(header, lines), notes, {"lags": lags})
+    return Measured(targets, Table(header, lines), notes)
 
 
 def measure_soak(*, quick: bool) -> Measured:
-    """
-    Let 10 000 triggers wait for ten minutes, and watch the memory.
-
-    :param quick: 500 of them for half a minute.
-    """
+    """Let 10 000 triggers wait for ten minutes, and watch the memory; 500 for half a minute if quick."""
     count, seconds, settled = (500, 30.0, 10.0) if quick else (10_000, 600.0, 60.0)
     with EmulatedVidu() as vidu:
         done = asyncio.run(_soak(vidu, count, seconds))
@@ -89,11 +79,10 @@ def measure_soak(*, quick: bool) -> Measured:
     ]
     header = ["waits", "for", "memory before", "first tenth", "last tenth", "most", "of a core", "requests", "a second"]
     notes = [
-        f"The tenths are of the time after {settled:.0f} s from the last trigger's start; flat means: at most 1 % "
-        "more. All tasks stay in processing, so that nobody leaves."
+        f"The tenths are of the time from {settled:.0f} s after the last trigger's start; flat means at most 1 % "
+        "more. All tasks stay in processing, so that no wait ends."
     ]
-    series = {"memory": [(round(at, 1), round(size, 2)) for at, size in samples], "settled": settled}
-    return Measured(targets, Table(header, [line]), notes, series)
+    return Measured(targets, Table(header, [line]), notes)
 
 
 async def _run(vidu: EmulatedVidu, way: str, count: int, *, quick: bool) -> Run:
@@ -101,23 +90,23 @@ async def _run(vidu: EmulatedVidu, way: str, count: int, *, quick: bool) -> Run:
     median = 20.0 if quick else 30.0 + count / RATE
     seconds = durations(count, seed=3, median=median)
 
-    async def paced(tell: Tell) -> None:
-        # Submitted before the first wait begins: the cores are the measured process's and the local Vidu's alone.
+    async def paced(report: Report) -> None:
+        # Submitted before the first wait starts: the cores are left to the measured process and the local Vidu.
         for number, task in enumerate(await vidu.submitted(seconds)):
-            await tell(*task)
+            await report(*task)
             if number % 50 == 49:
                 await asyncio.sleep(50 / RATE)
 
     stop_after = 10.0 if way == IDLE else None
     done = await run(Plan(way, count, probe=True, stop_after=stop_after), vidu, paced)
     if done.failures:
-        raise RuntimeError(f"{way}: {done.failures} of {count} waits ended badly")
+        raise RuntimeError(f"{way}: {done.failures} of {count} waits failed")
     return done
 
 
 async def _soak(vidu: EmulatedVidu, count: int, seconds: float) -> Run:
     plan = Plan(OURS, count, stop_after=seconds, timeout=FOR_EVER)
-    return await run(plan, vidu, lambda tell: vidu.submit([FOR_EVER] * count, tell))
+    return await run(plan, vidu, lambda report: vidu.submit([FOR_EVER] * count, report))
 
 
 def _each(done: Run, count: int) -> float:

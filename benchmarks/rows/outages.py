@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A storm of 429 and an outage of a minute, while a thousand triggers wait: who fails, and how often they ask."""
+"""A storm of 429 and an outage of a minute, while a thousand triggers wait: which fail, and how often they poll."""
 
 from __future__ import annotations
 
@@ -24,11 +24,7 @@ FALLEN = 0.5
 
 
 def measure(*, quick: bool) -> Measured:
-    """
-    Refuse everything for a while, twice, and let the tasks end afterwards.
-
-    :param quick: fewer waits, shorter troubles.
-    """
+    """Refuse everything for a while, twice, and let the tasks finish afterwards; smaller and shorter if quick."""
     count = 100 if quick else 1000
     calm, storm, between, outage, after = (15, 10, 10, 15, 10) if quick else (25, 20, 90, 60, 40)
     troubles = [
@@ -56,7 +52,7 @@ def measure(*, quick: bool) -> Measured:
                 None if before == 0 else during / before,
                 FALLEN,
                 "×",
-                reason="nobody asked before",
+                reason="there was no request before",
             )
         )
         lines.append(
@@ -69,14 +65,14 @@ def measure(*, quick: bool) -> Measured:
             ]
         )
     lines.append(
-        ["wake latency after all", "", "", "", f"{told(done.latency(0.5), 's')} (p99 {told(done.latency(0.99), 's')})"]
+        ["wake latency afterwards", "", "", "", f"{told(done.latency(0.5), 's')} (p99 {told(done.latency(0.99), 's')})"]
     )
-    header = ["trouble", "requests before", f"first {WITHIN:.0f} s", "then", "until asked again as before"]
+    header = ["trouble", "requests before", f"first {WITHIN:.0f} s", "then", "until polled again as before"]
     notes = [
         f"{count} waits. The local Vidu answers every query and every list with 429 (no Retry-After), later with 503, "
         "and counts them all. Refused requests count as requests.",
-        f"The rate has fallen where it is at most {FALLEN} of what it was; it has recovered with the first five "
-        "seconds of at least half the rate before, counted from the trouble's end.",
+        f"The rate has fallen when it is at most {FALLEN} of the rate before. It has recovered at the first five "
+        "seconds with at least half that rate, counted from when the trouble ends.",
     ]
     bins: dict[int, int] = {}
     for (earlier, was), (later, now) in pairwise(readings):
@@ -91,7 +87,7 @@ def measure(*, quick: bool) -> Measured:
 
 async def _run(vidu: EmulatedVidu, count: int, troubles: Sequence[Any], end: float) -> tuple[Any, list[Any]]:
     readings: list[tuple[float, int]] = []
-    # Long enough that nobody ends before the last trouble is over, and spread over ten seconds.
+    # Long enough that no task finishes before the last trouble is over, and spread over ten seconds.
     seconds = [end + 10.0 * number / count for number in range(count)]
 
     async def beside() -> None:
@@ -104,10 +100,10 @@ async def _run(vidu: EmulatedVidu, count: int, troubles: Sequence[Any], end: flo
             while steps and steps[0][0] <= now:
                 _, fault = steps.pop(0)
                 await asyncio.to_thread(_strike, vidu, fault)
-            readings.append((time.monotonic() - began, await asyncio.to_thread(vidu.looks)))
+            readings.append((time.monotonic() - began, await asyncio.to_thread(vidu.polls)))
             await asyncio.sleep(READ_EVERY)
 
-    done = await run(Plan(OURS, count), vidu, lambda tell: vidu.submit(seconds, tell), beside)
+    done = await run(Plan(OURS, count), vidu, lambda report: vidu.submit(seconds, report), beside)
     return done, readings
 
 
@@ -116,7 +112,7 @@ def _strike(vidu: EmulatedVidu, fault: dict[str, Any] | None) -> None:
         vidu.clear_faults()
         return
     for operation in ("poll", "list"):
-        vidu.tell("faults", operation=operation, times=None, **fault)
+        vidu.order("faults", operation=operation, times=None, **fault)
 
 
 def _rate(readings: Sequence[tuple[float, int]], begin: float, finish: float) -> float:
@@ -127,7 +123,7 @@ def _rate(readings: Sequence[tuple[float, int]], begin: float, finish: float) ->
 
 
 def _recovered(readings: Sequence[tuple[float, int]], finish: float, before: float) -> float | None:
-    # Looks come in rounds: a shorter window would see the gap between two of them.
+    # Polls come in rounds: a shorter window would see the gap between two of them.
     for at, _ in readings:
         if at >= finish and _rate(readings, at, at + 5.0) >= before / 2:
             return at - finish

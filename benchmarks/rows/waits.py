@@ -12,18 +12,14 @@ from benchmarks.report import Table, Target, percentile, ratio, spread
 from benchmarks.rows import Measured
 from benchmarks.triggerer import OURS, POLL_INTERVAL, POLLERS, SHARED, Plan, Run, run
 
-#: Submissions, and so begins of waits, a second.
+#: Submissions a second; each starts a wait.
 RATE = 200.0
 
 Runs = Mapping[str, Sequence[Run]]
 
 
 def measure(*, quick: bool) -> Measured:
-    """
-    Let 1000 triggers wait for generations of about 20 s.
-
-    :param quick: fewer, and once.
-    """
+    """Let 1000 triggers wait for generations of about 20 s; fewer, and once, if quick."""
     runs, count = _runs([OURS, POLLERS, SHARED], quick=quick, has_list=True)
     targets = []
     for theirs in (POLLERS, SHARED):
@@ -40,18 +36,16 @@ def measure(*, quick: bool) -> Measured:
             targets.append(Target("CPU of ours / of pollers", shares["CPU"], 0.1, "share"))
     notes = [
         *_notes(count),
-        "A session for every poll is what the triggers of apache-airflow-providers-http have. One session for all "
-        "pollers is kinder than what is found, and shown beside it.",
+        "The triggers of apache-airflow-providers-http open a session for every poll. One session shared by all "
+        "pollers is cheaper, and is shown for comparison.",
     ]
-    return Measured(targets, _table(runs, count), notes, _series(runs, count))
+    latencies = {way: [value for run in done for value in run.latencies] for way, done in runs.items()}
+    requests = {way: percentile([run.requests / count for run in done], 0.5) for way, done in runs.items()}
+    return Measured(targets, _table(runs, count), notes, {"latencies": latencies, "requests": requests})
 
 
 def measure_without_list(*, quick: bool) -> Measured:
-    """
-    Let as many wait for a host that has no list.
-
-    :param quick: fewer, and once.
-    """
+    """Let as many wait for a host that has no list."""
     runs, count = _runs([OURS, SHARED], quick=quick, has_list=False)
     shares = _shares(runs, SHARED)
     targets = [
@@ -61,10 +55,10 @@ def measure_without_list(*, quick: bool) -> Measured:
     ]
     notes = [
         *_notes(count),
-        "Without a list every look is a request. The schedule spends those that it saves at first just after the "
-        "earliest plausible end, when most of these tasks end; once they are spent it looks as often as a poller.",
+        "Without a list every poll is a request. The schedule saves requests at first and spends them just after the "
+        "earliest plausible finish, when most of these tasks finish; after that it polls as often as a poller.",
     ]
-    return Measured(targets, _table(runs, count), notes, _series(runs, count))
+    return Measured(targets, _table(runs, count), notes)
 
 
 def _runs(ways: Sequence[str], *, quick: bool, has_list: bool) -> tuple[Runs, int]:
@@ -80,13 +74,15 @@ def _runs(ways: Sequence[str], *, quick: bool, has_list: bool) -> tuple[Runs, in
 
 async def _run(vidu: EmulatedVidu, way: str, seconds: Sequence[float], *, has_list: bool) -> Run:
     async def without_list() -> None:
-        # A reset gives the list back.
-        await asyncio.to_thread(vidu.tell, "quirks", has_list=has_list)
+        # A reset restores the list.
+        await asyncio.to_thread(vidu.order, "quirks", has_list=has_list)
 
     plan = Plan(way, len(seconds))
-    done = await run(plan, vidu, lambda tell: vidu.submit(seconds, tell, rate=RATE), without_list)
+    done = await run(plan, vidu, lambda report: vidu.submit(seconds, report, rate=RATE), without_list)
     if len(done.latencies) != len(seconds) or done.failures:
-        raise RuntimeError(f"{way}: {len(done.latencies)} of {len(seconds)} waits ended, {done.failures} of them badly")
+        raise RuntimeError(
+            f"{way}: {len(done.latencies)} of {len(seconds)} waits ended, {done.failures} of them in failure"
+        )
     return done
 
 
@@ -125,19 +121,10 @@ def _table(runs: Runs, count: int) -> Table:
 
 def _notes(count: int) -> list[str]:
     return [
-        f"{count} waits that begin within {count / RATE:.0f} s, each as its task is submitted; the generations take "
-        "20 s in the median (log-normal, 12 to 33 s), the same ones for every way.",
-        f"A poller looks every {POLL_INTERVAL:.0f} s, from its start, and looks its connection up once. Ours has "
-        "nothing set: its own schedule decides. All of them speak https, as with Vidu's own host.",
-        "The connection comes from the environment, which costs nearly nothing. In a triggerer each look-up costs its "
-        "supervisor about 20 ms more: once for all of ours, once a poller.",
+        f"{count} waits that start within {count / RATE:.0f} s, each when its task is submitted. The generations take "
+        "a median of 20 s (log-normal, 12 to 33 s) and are the same for every way.",
+        f"A poller polls every {POLL_INTERVAL:.0f} s from its start and looks its connection up once. Ours uses its "
+        "default schedule. All use https, as Vidu does.",
+        "The connection comes from the environment, at almost no cost. In a triggerer each look-up costs the "
+        "supervisor about 20 ms more: once for all of ours, once for each poller.",
     ]
-
-
-def _series(runs: Runs, count: int) -> dict[str, object]:
-    return {
-        "latencies": {
-            way: sorted(round(value, 3) for run in done for value in run.latencies) for way, done in runs.items()
-        },
-        "requests": {way: percentile([run.requests / count for run in done], 0.5) for way, done in runs.items()},
-    }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The buttons of a task instance: each map index has its own, and after a clear and a retry they are the last try's."""
+"""The buttons of a task instance: each map index has its own, and after a clear and a retry those of the last try."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ import requests
 from _support.stage import eventually
 from local_airflow import LocalAirflow
 from playwright.sync_api import Locator, Page, expect
+from up import FIRST_DAG as DAG
 
 from airflow_provider_vidu.emulator import Fault, ViduEmulator
 
-DAG = "example_vidu_folder"
 PICTURES = 4
 #: The instance that is cleared; the others' buttons must not move.
 CLEARED = 2
 
 
 def instance(airflow: LocalAirflow, run_id: str, index: int) -> dict[str, Any]:
-    """Return a mapped task instance as the public API tells it."""
+    """Return a mapped task instance from the public API."""
     return dict(airflow.get(f"dags/{DAG}/dagRuns/{run_id}/taskInstances/animate/{index}"))
 
 
 def record(airflow: LocalAirflow, run_id: str, index: int) -> dict[str, Any]:
-    """Return the task record that an instance has handed on."""
+    """Return the task record that an instance returned."""
     path = f"dags/{DAG}/dagRuns/{run_id}/taskInstances/animate/xcomEntries/return_value"
     return dict(airflow.get(path, map_index=index, deserialize=True)["value"])
 
@@ -49,7 +49,7 @@ def video_behind(found: Locator) -> str:
     return hashlib.sha256(answer.content).hexdigest()
 
 
-def test_the_buttons_of_each_map_index_lead_to_its_own_task_and_video(
+def test_buttons_of_each_map_index_lead_to_its_task_and_video(
     page, airflow: LocalAirflow, folder_run: str, picture: Callable[..., None]
 ):
     seen = {}
@@ -63,7 +63,7 @@ def test_the_buttons_of_each_map_index_lead_to_its_own_task_and_video(
     picture("ui_links", page)
 
 
-def test_a_click_shows_the_task_with_its_video_and_a_click_brings_the_video(
+def test_a_click_opens_the_task_and_another_downloads_the_video(
     page, airflow: LocalAirflow, vidu: ViduEmulator, folder_run: str
 ):
     task_id = record(airflow, folder_run, 0)["task_id"]
@@ -77,11 +77,11 @@ def test_a_click_shows_the_task_with_its_video_and_a_click_brings_the_video(
     link = video.get_attribute("href")
     with page.context.expect_event("request", lambda request: request.url == link):
         video.click()
-    # Vidu's links ask the browser to save the file.
+    # Vidu's links make the browser save the file.
     eventually(lambda: vidu.counters.downloads, lambda now: now > downloads, told="the browser fetches the video")
 
 
-def test_after_a_clear_and_a_retry_the_buttons_lead_to_the_new_video_and_the_others_stay(
+def test_after_clear_and_retry_buttons_lead_to_the_new_video(
     page, airflow: LocalAirflow, vidu: ViduEmulator, folder_run: str
 ):
     before = {index: record(airflow, folder_run, index) for index in range(PICTURES)}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""``make up``: what it tells is there, and one Ctrl-C leaves nothing behind."""
+"""``make up``: what it prints is there, and one Ctrl-C leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from _support.stage import eventually
 from local_airflow import LocalAirflow
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Seconds for the start on a busy machine, and for the end.
+#: Seconds for the start on a busy machine, and for the stop.
 WITHIN = 240.0
 
 
 @contextmanager
 def up(output: Path, *, word: str) -> Generator[tuple[subprocess.Popen[bytes], Path], None, None]:
-    """Start it in a session of its own, as a terminal does, until it has said a word."""
+    """Start it in its own session, as a terminal does, until it has printed a word."""
     said = output.with_suffix(".out")
     with said.open("wb") as out:
         process = subprocess.Popen(
@@ -37,7 +37,7 @@ def up(output: Path, *, word: str) -> Generator[tuple[subprocess.Popen[bytes], P
             env={**os.environ, "COLUMNS": "200"},
         )
     try:
-        eventually(lambda: said.read_text(), lambda text: word in text, within=WITHIN, told=f"up.py says {word!r}")
+        eventually(lambda: said.read_text(), lambda text: word in text, within=WITHIN, told=f"up.py prints {word!r}")
         yield process, said
     finally:
         process.kill()
@@ -46,11 +46,11 @@ def up(output: Path, *, word: str) -> Generator[tuple[subprocess.Popen[bytes], P
 
 
 def of(output: Path) -> LocalAirflow:
-    """Return the Airflow of a folder, to look for its processes."""
+    """Return the Airflow of a folder, to find its processes."""
     return LocalAirflow(home=output / "airflow", dags=ROOT / "dags_examples", work=output)
 
 
-def test_it_is_all_there_and_one_ctrl_c_ends_every_process(tmp_path: Path):
+def test_up_starts_everything_and_ctrl_c_stops_every_process(tmp_path: Path):
     output = tmp_path / "up"
     with up(output, word="Ctrl-C ends all of it") as (process, said):
         text = said.read_text()
@@ -59,7 +59,7 @@ def test_it_is_all_there_and_one_ctrl_c_ends_every_process(tmp_path: Path):
         assert url, text
         assert vidu, text
         api = f"{url[1]}/api/v2"
-        # As a browser that has never been here: nobody asks for a password.
+        # As a new browser: no password is needed.
         visitor = requests.Session()
         visitor.trust_env = False
         assert visitor.get(url[1], timeout=30).status_code == 200
@@ -75,7 +75,7 @@ def test_it_is_all_there_and_one_ctrl_c_ends_every_process(tmp_path: Path):
         dags = visitor.get(f"{api}/dags", params={"limit": 100}, timeout=30).json()["dags"]
         examples = {path.name for path in (ROOT / "dags_examples").glob("example_*.py")}
         assert {Path(dag["fileloc"]).name for dag in dags} == examples
-        # Whatever a click starts can run at once; what the clock would start waits for somebody to want it.
+        # A DAG that a click starts can run at once; one with a schedule stays paused.
         assert {dag["dag_id"] for dag in dags if dag["is_paused"]} == {
             "example_vidu_orphans",
             "example_vidu_product_videos",
@@ -92,12 +92,12 @@ def test_it_is_all_there_and_one_ctrl_c_ends_every_process(tmp_path: Path):
         assert "Traceback" not in said.read_text()
 
 
-def test_an_end_in_the_middle_of_the_start_leaves_nothing_behind_either(tmp_path: Path):
+def test_stop_during_the_start_leaves_nothing_behind(tmp_path: Path):
     output = tmp_path / "up"
     with up(output, word="Starting Airflow") as (process, said):
         eventually(of(output).left_behind, within=WITHIN, told="the first process of Airflow runs")
         process.terminate()
-        # Somebody who cannot wait presses twice.
+        # An impatient user presses twice.
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(WITHIN) == 0, said.read_text()
         assert of(output).left_behind() == []

@@ -31,7 +31,7 @@ class Call:
 
 
 class Receiver:
-    """A web server on this machine that keeps what it is sent."""
+    """A web server on this machine that keeps what it receives."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -90,9 +90,7 @@ def eventually(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-def test_processing_and_success_are_told_in_order_with_the_body_of_a_query(
-    vidu: ViduEmulator, receiver: Receiver
-) -> None:
+def test_processing_and_success_are_reported_in_order_like_a_query(vidu: ViduEmulator, receiver: Receiver) -> None:
     task_id = submit(vidu, payload="p", callback_url=f"{receiver.url}/vidu/callback?name=james&age=36")
     assert eventually(lambda: vidu.counters.callbacks_delivered == 2)
     running, done = (call.body for call in receiver.calls)
@@ -122,7 +120,7 @@ def test_a_callback_is_signed_with_the_key_that_created_the_task(
     assert len(nonces) == 2
 
 
-def test_failure_and_cancelling_are_told(vidu: ViduEmulator, receiver: Receiver) -> None:
+def test_failure_and_cancelling_are_reported(vidu: ViduEmulator, receiver: Receiver) -> None:
     submit(vidu, callback_url=receiver.url, prompt="[emulator:fail=CreationPolicyViolation]")
     assert eventually(lambda: vidu.counters.callbacks_delivered == 2)
     off_peak = submit(vidu, callback_url=receiver.url, off_peak=True)
@@ -137,7 +135,7 @@ def test_failure_and_cancelling_are_told(vidu: ViduEmulator, receiver: Receiver)
     ]
 
 
-def test_a_slow_receiver_is_told_in_order_all_the_same(vidu: ViduEmulator, receiver: Receiver) -> None:
+def test_slow_receiver_gets_callbacks_in_order(vidu: ViduEmulator, receiver: Receiver) -> None:
     receiver.delays = [0.3]
     submit(vidu, callback_url=receiver.url)
     assert eventually(lambda: vidu.counters.callbacks_delivered == 2)
@@ -151,20 +149,20 @@ def test_a_final_callback_is_tried_three_times_and_processing_once(vidu: ViduEmu
     assert [call.body["state"] for call in receiver.calls] == ["processing", "success", "success", "success"]
 
 
-def test_a_callback_is_not_repeated_once_it_was_accepted(vidu: ViduEmulator, receiver: Receiver) -> None:
+def test_accepted_callback_is_not_repeated(vidu: ViduEmulator, receiver: Receiver) -> None:
     receiver.answers = [204, 302, 201]
     submit(vidu, callback_url=receiver.url)
     assert eventually(lambda: vidu.counters.callbacks_delivered == 2)
     assert [call.body["state"] for call in receiver.calls] == ["processing", "success", "success"]
 
 
-def test_nobody_listening_is_a_failed_callback_and_harms_nothing(vidu: ViduEmulator) -> None:
+def test_callback_without_a_listener_is_counted_as_failed(vidu: ViduEmulator) -> None:
     submit(vidu, callback_url="http://127.0.0.1:1/")
     assert eventually(lambda: vidu.counters.callbacks_failed == 2)
     assert eventually(lambda: str(vidu.tasks[0].state) == "success")
 
 
-def test_another_machine_is_not_called_unless_it_is_allowed(vidu: ViduEmulator) -> None:
+def test_other_machines_are_called_only_if_allowed(vidu: ViduEmulator) -> None:
     submit(vidu, callback_url="https://example.invalid/callback")
     assert eventually(lambda: vidu.counters.callbacks_withheld == 2)
     with ViduEmulator(speed=1000, allow_remote_callbacks=True) as open_minded:

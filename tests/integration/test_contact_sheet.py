@@ -89,7 +89,7 @@ def test_command_writes_the_sheet(contact_sheet: ModuleType, tmp_path: Path) -> 
         assert sheet.format == "JPEG"
 
 
-def test_an_image_without_its_video_is_refused(
+def test_image_without_its_video_is_rejected(
     contact_sheet: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
@@ -97,7 +97,7 @@ def test_an_image_without_its_video_is_refused(
     assert "even number of files" in capsys.readouterr().err
 
 
-def test_no_pairs_are_refused(contact_sheet: ModuleType, tmp_path: Path) -> None:
+def test_empty_sheet_is_rejected(contact_sheet: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one pair"):
         contact_sheet.make_contact_sheet([], tmp_path / "sheet.png")
 

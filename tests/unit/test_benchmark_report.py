@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The benchmarks' page: what a figure says about its target, and that nothing missing passes for reached."""
+"""The benchmarks' page: targets met and missed, nothing missing passes as met, and all of it comes from the files."""
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
 
+from benchmarks.__main__ import KEPT, ROOT, ROWS, main, page
 from benchmarks.report import MISSED, REACHED, Result, Table, Target, markdown, percentile, ratio, spread, told
+from benchmarks.rows import Measured, imports
 
 
 @pytest.mark.parametrize(
@@ -23,18 +26,18 @@ from benchmarks.report import MISSED, REACHED, Result, Table, Target, markdown, 
         (math.nan, 1.0, False, None),
     ],
 )
-def test_a_target_is_reached_at_its_limit_unless_it_must_lie_below(measured, limit, below, reached):
+def test_target_is_met_at_its_limit_unless_it_must_be_below(measured, limit, below, reached):
     assert Target("requests", measured, limit, below=below).reached is reached
 
 
 @pytest.mark.parametrize(("measured", "reached"), [(0.89, False), (0.9, True), (1.1, True), (None, None)])
-def test_of_some_more_is_better(measured, reached):
+def test_at_least_targets(measured, reached):
     target = Target("throughput", measured, 0.9, "×", at_least=True)
     assert target.reached is reached
     assert target.wanted == "≥ 0.9 ×"
 
 
-def test_a_figure_that_is_missing_says_why_and_is_not_called_reached():
+def test_missing_figure_gives_its_reason():
     verdict = Target("wall", None, 1.0, reason="there is no batch operator").verdict
     assert verdict == "not measured: there is no batch operator"
 
@@ -58,7 +61,7 @@ def test_a_ratio_needs_both_figures(ours, theirs, expected):
         (None, "s", "–"),
     ],
 )
-def test_figures_are_told_in_three_digits(value, unit, text):
+def test_figures_have_three_digits(value, unit, text):
     assert told(value, unit) == text
 
 
@@ -70,7 +73,7 @@ def test_a_percentile_is_one_of_the_values():
     assert math.isnan(percentile([], 0.5))
 
 
-def test_several_runs_are_told_as_median_and_range():
+def test_several_runs_become_median_and_range():
     assert spread([3.0, 1.0, 2.0], "s") == "2 (1 to 3) s"
     assert spread([2.5], "s") == "2.5 s"
 
@@ -80,23 +83,50 @@ def _result(**changes):
     return Result(**{**given, **changes})
 
 
-def test_a_result_survives_its_file():
+def test_result_survives_its_file():
     result = _result(
         targets=[Target("requests", 0.02, 0.025, "share")], table=Table(["way", "requests"], [["ours", "20"]])
     )
     assert Result.from_json(result.to_json()) == result
 
 
-def test_the_page_tells_reached_missed_and_missing_apart():
+def test_page_distinguishes_met_missed_and_missing():
     targets = [Target("requests", 0.02, 0.025, "share"), Target("CPU", 0.5, 0.1, "share"), Target("lag", None, 1)]
-    page = markdown(
+    text = markdown(
         [_result(targets=targets), _result(row="soak", reason="no time | at all")],
-        {"waits": [("img/waits.svg", "latency")]},
+        {"waits": ("img/waits.svg", "latency"), "soak": ("img/soak.svg", "memory")},
         "make bench",
     )
-    assert f"| [waits](#waits) | requests | 1/50 | ≤ 1/40 | {REACHED} |" in page
-    assert f"| CPU | 1/2 | ≤ 1/10 | {MISSED} |" in page
-    assert "| lag | – | ≤ 1 | not measured: no figure |" in page
-    assert "not measured: no time \\| at all" in page
-    assert "- `waits`: CPU is 1/2, the target is ≤ 1/10." in page
-    assert "![latency](img/waits.svg)" in page
+    assert f"| [waits](#waits) | requests | 1/50 | ≤ 1/40 | {REACHED} |" in text
+    assert f"| CPU | 1/2 | ≤ 1/10 | {MISSED} |" in text
+    assert "| lag | – | ≤ 1 | not measured: no figure |" in text
+    assert "not measured: no time \\| at all" in text
+    assert "- `waits`: CPU is 1/2, the target is ≤ 1/10." in text
+    assert "![latency](img/waits.svg)" in text
+    assert "img/soak.svg" not in text
+
+
+def test_committed_page_is_what_the_committed_figures_give():
+    """No number of the page is typed by hand; after a change of its words, run ``python -m benchmarks --page``."""
+    assert {file.stem for file in KEPT.iterdir()} == {row.name for row in ROWS}
+    assert page(KEPT, ROOT / "docs") == (ROOT / "docs" / "benchmarks.md").read_text()
+
+
+def test_pictures_of_the_page_and_of_the_folder_are_the_same():
+    linked = {f"benchmarks_{row.name}.svg" for row in ROWS if row.picture}
+    assert {file.name for file in (ROOT / "docs" / "img").glob("benchmarks_*")} == linked
+
+
+def test_figures_keep_what_the_page_shows_and_no_raw_series(monkeypatch, tmp_path):
+    measured = Measured([Target("import", 0.2, 1.0)], Table(["way"], [["ours"]]), ["cold"], {"times": [1.0] * 5000})
+    monkeypatch.setattr(imports, "measure", lambda quick: measured)
+    monkeypatch.setattr("benchmarks.__main__.ROOT", tmp_path)
+    monkeypatch.setattr("benchmarks.__main__.KEPT", tmp_path)
+    (tmp_path / "docs").mkdir()
+    assert main(["--only", "imports"]) == 0
+    written = (tmp_path / "imports.json").read_text()
+    for file in KEPT.iterdir():
+        text = file.read_text()
+        assert Result.from_json(text).to_json() == text
+        assert list(json.loads(text)) == list(json.loads(written))
+        assert len(text.splitlines()) == len(written.splitlines())

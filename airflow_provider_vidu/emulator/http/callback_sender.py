@@ -25,23 +25,17 @@ from airflow_provider_vidu.emulator.machine.counters import Counters
 from airflow_provider_vidu.emulator.machine.emulated_task import Change, EmulatedTask
 from airflow_provider_vidu.emulator.video.first_frames import is_loopback_url
 
-#: How often a callback about a final state is sent until somebody answers with a 2xx.
+#: How often a callback about a final state is tried until it gets a 2xx.
 FINAL_ATTEMPTS = 3
 #: The gap before the second and third attempt, at Vidu's own pace.
 RETRY_SECONDS = 5.0
 
-_TOLD = frozenset({TaskState.PROCESSING, *FINAL_STATES})
+_REPORTED = frozenset({TaskState.PROCESSING, *FINAL_STATES})
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
 class CallbackSender:
-    """
-    Delivers callbacks in the background.
-
-    :param counters: where deliveries are counted.
-    :param retry_seconds: the gap between attempts, in real seconds.
-    :param allow_remote: send to other machines too; otherwise such a callback is withheld and counted.
-    """
+    """Delivers callbacks in the background; to other machines only if allowed, else they are counted as withheld."""
 
     def __init__(self, counters: Counters, *, retry_seconds: float, allow_remote: bool) -> None:
         self._counters = counters
@@ -50,15 +44,9 @@ class CallbackSender:
         self._latest: dict[str, asyncio.Task[None]] = {}
 
     def send(self, session: aiohttp.ClientSession, change: Change, body: Callable[[], dict[str, Any]]) -> None:
-        """
-        Deliver a change to the task's ``callback_url``, if it has one and the state is told.
-
-        :param session: to send with.
-        :param change: what happened.
-        :param body: makes the body: the query answer of the task as it was then, with fresh links.
-        """
+        """Deliver a change to the task's ``callback_url``, if it has one and Vidu reports the state."""
         url = change.task.request.callback_url
-        if url is None or change.task.state not in _TOLD:
+        if url is None or change.task.state not in _REPORTED:
             return
         if not self._allow_remote and not is_loopback_url(url):
             self._counters.callbacks_withheld += 1
@@ -69,7 +57,7 @@ class CallbackSender:
         delivery.add_done_callback(lambda done: self._forget(change.task_id, done))
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel the deliveries in progress."""
         deliveries = list(self._latest.values())
         for delivery in deliveries:
             delivery.cancel()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Makes a fault happen to one HTTP exchange."""
+"""Applies a fault to one HTTP exchange."""
 
 from __future__ import annotations
 
@@ -31,15 +31,7 @@ from airflow_provider_vidu.emulator.machine.refusals import Refusal, reason_of
 async def strike(
     fault: Fault, request: web.Request, act: Callable[[], Awaitable[web.Response]], trace_id: str
 ) -> web.StreamResponse:
-    """
-    Answer a request with a fault.
-
-    :param fault: what goes wrong.
-    :param request: the request.
-    :param act: acts on it and returns the good answer.
-    :param trace_id: for an error's body.
-    :return: what is left to be sent.
-    """
+    """Answer a request with a fault; ``act`` acts on it and returns the good answer."""
     if fault.kind == DROP_BEFORE_ACCEPT:
         return _drop(request)
     if fault.kind == REFUSE:

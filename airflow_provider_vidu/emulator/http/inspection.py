@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Looking into the emulator, and steering it, over HTTP: for tests whose Airflow runs in other processes.
+Inspect and control the emulator over HTTP: for tests whose Airflow runs in other processes.
 
-No key is asked for, and none is in any answer. All of it is JSON, but for the page of a task. Web pages of other sites
-get a 403 (see ``visitors``).
+No route needs a key, and no answer contains one. All answers are JSON, except the page of a task. Web pages of other
+sites get a 403 (see ``visitors``).
 
 =================================  ========================================================================
 route                              what it does
 =================================  ========================================================================
-``GET /emulator/``                 settings, counts of tasks by state, every route
+``GET /emulator/``                 settings, counts of tasks by state, all routes
 ``GET /emulator/counters``         requests, submissions, cancels, downloads, leaked keys …
 ``GET /emulator/ledger``           credits: sums, by task, entry by entry
-``GET /emulator/tasks``            every task with its states and times; images shortened
+``GET /emulator/tasks``            all tasks with their states and times; images shortened
 ``GET /emulator/tasks/{task_id}``  a page that shows one task to a person, with its video
-``GET /emulator/faults``           faults that are still to come
+``GET /emulator/faults``           faults still to come
 ``POST /emulator/faults``          order one: ``{"operation": "submit", "kind": "drop_after_accept", …}``
-``DELETE /emulator/faults``        drop those that have not struck
+``DELETE /emulator/faults``        drop the faults still to come
 ``GET /emulator/quirks``           how this host differs from Vidu's pages
 ``POST /emulator/quirks``          change some: ``{"has_list": false}``
 ``POST /emulator/skip``            let time pass: ``{"seconds": 3600}``, real seconds
@@ -67,21 +67,13 @@ class Inspected(Protocol):
 
 
 class Inspection:
-    """
-    The routes under ``/emulator/``.
-
-    :param server: what is looked into.
-    """
+    """The routes under ``/emulator/``."""
 
     def __init__(self, server: Inspected) -> None:
         self._server = server
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """
-        Add them.
-
-        :param router: of the application.
-        """
+        """Add the routes to an application."""
         for method, path, act in (
             ("GET", "/emulator/", self._overview),
             ("GET", "/emulator/counters", self._counters),
@@ -145,9 +137,9 @@ class Inspection:
         return json_reply(self._server.faults.pending())
 
     async def _add_fault(self, request: web.Request) -> web.Response:
-        told = await _object(request)
+        fields = await _object(request)
         try:
-            self._server.faults.add(told.pop("operation", ""), Fault(**told))
+            self._server.faults.add(fields.pop("operation", ""), Fault(**fields))
         except (TypeError, ValueError) as error:
             raise Refusal("BadRequest", str(error)) from None
         return await self._faults(request)
@@ -200,9 +192,9 @@ def _task(task: EmulatedTask) -> dict[str, Any]:
 
 async def _object(request: web.Request) -> dict[str, Any]:
     try:
-        told = json.loads(await request.read() or b"{}")
+        body = json.loads(await request.read() or b"{}")
     except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict):
+        body = None
+    if not isinstance(body, dict):
         raise Refusal("BadRequest", "the body must be a JSON object")
-    return told
+    return body

@@ -12,12 +12,6 @@ from aiohttp import web
 
 
 def json_reply(answer: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """
-    Return a JSON response, its whole body known.
-
-    :param answer: what JSON can hold.
-    :param status: HTTP status.
-    :param headers: further headers.
-    """
+    """Return a JSON response."""
     body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
     return web.Response(body=body, status=status, headers=headers, content_type="application/json", charset="utf-8")

@@ -3,7 +3,7 @@
 """
 The emulated Vidu over HTTP: the API, the storage that its links lead to, and the inspection under ``/emulator/``.
 
-Thin: what is answered is decided by the state machine and its neighbours, which know nothing of HTTP.
+Thin: the state machine and its neighbours decide the answers, and know nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -45,23 +45,14 @@ PREFIX = "/ent/v2"
 
 # Below this a body is checked on the event loop; above it, an image is decoded in a thread.
 _SMALL_BODY_BYTES = 64 * 1024
-# How long the watch sleeps at most: an injected clock may jump without telling.
+# Maximum sleep of the watch, in seconds: an injected clock may jump without notice.
 _LONGEST_SLEEP = 0.2
 
 Act = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class Server:
-    """
-    An HTTP server around a state machine.
-
-    :param settings: how Vidu behaves.
-    :param clock: the time that counts.
-    :param quirks: how this host differs from Vidu's pages, now and after every reset.
-    :param allow_remote_callbacks: send callbacks to other machines too.
-    :param video: what every download of a video answers instead of a rendered one.
-    :param on_change: called on the server's event loop with everything that happens to a task.
-    """
+    """An HTTP server around a state machine."""
 
     def __init__(
         self,
@@ -92,10 +83,8 @@ class Server:
 
     async def start(self, host: str, port: int) -> None:
         """
-        Listen.
+        Listen; port 0 takes a free one.
 
-        :param host: the address to listen on.
-        :param port: 0 = a free one; ``url`` has it afterwards.
         :raises OSError: the port is taken.
         """
         self.host = host
@@ -112,19 +101,19 @@ class Server:
         self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        """Stop listening, end what is under way and every thread."""
+        """Stop listening, cancel what is in progress and end every thread."""
         self._watching.cancel()
         await asyncio.gather(self._watching, return_exceptions=True)
         await self._callbacks.close()
         await self._close()
 
     async def go_offline(self) -> None:
-        """Refuse connections from now on, and cut those that are open."""
+        """Refuse connections from now on, and cut the open ones."""
         if self._kept:
             return
         addresses = [address[:2] for address in self._runner.addresses]
         await self._site.stop()
-        # Bound and not listening: nobody reaches them, and no other socket is given their port meanwhile.
+        # Bound but not listening: connections are refused, and no other socket gets the port meanwhile.
         self._kept = [_bound(*address) for address in addresses]
         for connection in self._runner.server.connections if self._runner.server else ():
             connection.force_close()
@@ -137,28 +126,22 @@ class Server:
             await self._listen(host, port)
 
     def reset(self) -> None:
-        """Forget tasks, credits and counters; faults are dropped, quirks are those of the start."""
+        """Forget tasks, credits and counters, drop faults, and restore the quirks of the start."""
         self.vidu.reset()
         self.faults.clear()
         self.quirks.change(**asdict(self._first_quirks))
         self.counters.reset()
 
     def video_url(self, task: EmulatedTask, request: web.Request) -> str | None:
-        """
-        Return a fresh link to a task's video.
-
-        :param task: whose.
-        :param request: of whoever asks: the link leads to the host that he has reached.
-        :return: None where there is no video.
-        """
+        """Return a fresh link to a task's video, on the host that the request reached; None = it has no video."""
         if not self.vidu.shows_creation(task):
             return None
         link: str = self._creations_of(task, _base_url(request))[0]["url"]
         return link
 
     def _app(self) -> web.Application:
-        # Bodies are measured here, so that a large one gets Vidu's error and not the framework's.
-        app = web.Application(client_max_size=0, middlewares=[_told_in_json])
+        # The emulator measures bodies itself, so that a large one gets Vidu's error, not the framework's.
+        app = web.Application(client_max_size=0, middlewares=[_errors_as_json])
         tasks = f"{PREFIX}/tasks"
         app.router.add_post(f"{PREFIX}/img2video", self._answers("submit", self._submit))
         app.router.add_get(f"{tasks}/{{task_id}}/creations", self._answers("poll", self._poll))
@@ -185,7 +168,7 @@ class Server:
         self._creations.close()
 
     def _answers(self, operation: str, act: Act) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def told(request: web.Request) -> web.Response:
+        async def acted(request: web.Request) -> web.Response:
             try:
                 return await act(request)
             except Refusal as refusal:
@@ -196,9 +179,9 @@ class Server:
             self.counters.requests[operation] += 1
             fault = self.faults.take(operation)
             if fault is None:
-                return await told(request)
+                return await acted(request)
             self.counters.faults[operation] += 1
-            return await strike(fault, request, lambda: told(request), self.vidu.trace_id())
+            return await strike(fault, request, lambda: acted(request), self.vidu.trace_id())
 
         return answer
 
@@ -278,7 +261,7 @@ class Server:
         return [answers.creation_answer(task, links)]
 
     async def _watch(self) -> None:
-        # The state machine needs no timer; those who are told of changes do.
+        # The state machine needs no timer; reporting its changes does.
         while True:
             for change in self.vidu.take_changes():
                 if self._on_change is not None:
@@ -300,7 +283,7 @@ class Server:
 
 
 @web.middleware
-async def _told_in_json(
+async def _errors_as_json(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     try:
@@ -325,7 +308,7 @@ def _reachable(host: str) -> str:
     except ValueError:
         return host or "127.0.0.1"
     if address.is_unspecified:
-        # What listens everywhere is reached here: the URL must be of use as it is.
+        # A server that listens everywhere is reached here: the URL must work as it is.
         address = ip_address("127.0.0.1" if address.version == 4 else "::1")
     return f"[{address}]" if address.version == 6 else str(address)
 
@@ -346,7 +329,7 @@ async def _body(request: web.Request) -> bytes:
 
 
 def _base_url(request: web.Request) -> str:
-    # By the name the client knows: from inside a container, this machine is called otherwise.
+    # By the name that the client used: inside a container, this machine has another one.
     return f"http://{request.host}"
 
 

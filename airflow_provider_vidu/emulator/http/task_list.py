@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The question that ``GET /tasks`` asks, and the page that answers it.
+The query of ``GET /tasks``, and the page that answers it.
 
-Newest first. A page token names the last row of its page, so that tasks which are created meanwhile neither repeat
-nor hide a row. Array parameters may be repeated or separated by commas; Vidu's page spells the paging parameters
-``paper.*``, clients write ``pager.*``, and both are read.
+Newest first. A page token names the last row of its page, so that tasks created meanwhile neither repeat nor hide a
+row. Array parameters may be repeated or comma-separated. Vidu's page spells the paging parameters ``paper.*``, clients
+write ``pager.*``; both work.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from airflow_provider_vidu.emulator.machine.moments import read_rfc3339
 from airflow_provider_vidu.emulator.machine.refusals import about_fields
 
 DEFAULT_PAGE_SIZE = 10
-#: Without ``created_at.from`` the list goes back seven days, in seconds. No speed shortens them.
+#: Without ``created_at.from`` the list goes back seven days, in seconds. The speed does not shorten them.
 DEFAULT_WINDOW_SECONDS = 7 * 86_400.0
-#: How many ids one question may hold. Vidu's page is silent; a relay of it names this number.
+#: Maximum ids in one query. Vidu's page is silent; a relay documents this number.
 MAX_TASK_IDS = 100
 
 
 @dataclass(frozen=True)
 class ListQuery:
     """
-    A question to the list.
+    A query to the list.
 
     :param created_from: epoch seconds, included.
     :param created_to: epoch seconds, included.
-    :param task_ids: only these; empty = all. So in the other filters.
+    :param task_ids: only these; empty = all, as in the other filters.
     :param states: only in these states.
     :param resolutions: for example ``720p``.
     :param model_versions: model names without ``vidu`` in front, as Vidu's page has them: ``q2-pro``.
     :param templates: no task of this emulator has one.
-    :param page: 0-based; counts only without a token.
+    :param page: 0-based; ignored with a token.
     :param page_size: rows a page.
     :param before: the id that the page token names.
     """
@@ -59,11 +59,7 @@ class ListQuery:
     before: int | None = None
 
     def matches(self, task: EmulatedTask) -> bool:
-        """
-        Tell whether a task passes the filters.
-
-        :param task: as it is now.
-        """
+        """Return whether a task passes the filters."""
         return (
             self.created_from <= task.created <= self.created_to
             and not self.templates
@@ -78,8 +74,6 @@ def read_list_query(query: Iterable[tuple[str, str]], now: float) -> ListQuery:
     """
     Read the query string.
 
-    :param query: names and values, unquoted.
-    :param now: epoch seconds.
     :raises Refusal: ``FieldInvalid``, ``FieldItemCountOutOfRange`` or ``PageSizeOutOfRange``.
     """
     values: dict[str, list[str]] = {}
@@ -111,15 +105,7 @@ def read_list_query(query: Iterable[tuple[str, str]], now: float) -> ListQuery:
 def page_of(
     tasks: Iterable[EmulatedTask], query: ListQuery, quirks: Quirks, now: float
 ) -> tuple[list[EmulatedTask], str]:
-    """
-    Return one page.
-
-    :param tasks: the account's.
-    :param query: the question.
-    :param quirks: how this host's list differs.
-    :param now: epoch seconds.
-    :return: the rows, newest first, and the token of the next page; empty on the last one.
-    """
+    """Return the rows of one page, newest first, and the token of the next one; empty on the last page."""
     rows = [
         task
         for task in tasks

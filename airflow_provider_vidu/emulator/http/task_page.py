@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A page that shows one task to a person: where the button "Vidu task" in Airflow leads to."""
+"""The page of one task, to which the button "Vidu task" in Airflow leads."""
 
 from __future__ import annotations
 
@@ -31,12 +31,7 @@ _PAGE = """<!doctype html>
 
 
 def task_page(task: EmulatedTask, video_url: str | None) -> str:
-    """
-    Return the page.
-
-    :param task: as it is now.
-    :param video_url: a fresh link; None = there is no video (yet).
-    """
+    """Return the page, with the video if there is a link to one."""
     request = task.request
     facts = {
         "model": request.model,

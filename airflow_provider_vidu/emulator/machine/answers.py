@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The JSON that Vidu answers: create, query, list row, balance. Field for field as seen in its real answers."""
+"""The JSON that Vidu answers: create, query, list row, balance. Field for field as in recorded real answers."""
 
 from __future__ import annotations
 
@@ -12,16 +12,12 @@ from airflow_provider_vidu.api.catalog import MODELS
 from airflow_provider_vidu.emulator.faults import Quirks
 from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
 
-# The request takes a number, answers have a word.
+# A request has a number, an answer a word.
 _POSITIONS = {None: "unspecified", 1: "top_left", 2: "top_right", 3: "bottom_right", 4: "bottom_left"}
 
 
 def create_answer(task: EmulatedTask) -> dict[str, Any]:
-    """
-    Return the answer to the create call.
-
-    :param task: as it was created.
-    """
+    """Return the answer to the create call."""
     request = task.request
     return {
         "task_id": task.task_id,
@@ -55,12 +51,7 @@ def create_answer(task: EmulatedTask) -> dict[str, Any]:
 
 
 def query_answer(task: EmulatedTask, creations: list[dict[str, Any]]) -> dict[str, Any]:
-    """
-    Return the answer to a query, which is the body of a callback too.
-
-    :param task: as it is now.
-    :param creations: its videos with fresh links; empty until it has succeeded.
-    """
+    """Return the answer to a query, which is also the body of a callback."""
     return {
         "id": task.task_id,
         "state": task.shown_state,
@@ -74,13 +65,7 @@ def query_answer(task: EmulatedTask, creations: list[dict[str, Any]]) -> dict[st
 
 
 def list_row(task: EmulatedTask, creations: list[dict[str, Any]], quirks: Quirks) -> dict[str, Any]:
-    """
-    Return one row of the list, with the fields of Vidu's page: neither ``payload`` nor ``err_code`` is among them.
-
-    :param task: as it is now.
-    :param creations: see :func:`query_answer`; a row's have ``video`` with duration, frame rate and size.
-    :param quirks: may add those two.
-    """
+    """Return one row of the list. As on Vidu's page it has no ``payload`` and no ``err_code``; quirks add them."""
     row = {
         "id": task.task_id,
         "key_id": hashlib.sha256(task.api_key.encode()).hexdigest()[:16],
@@ -107,15 +92,7 @@ def list_row(task: EmulatedTask, creations: list[dict[str, Any]], quirks: Quirks
 def credits_answer(
     credits: int, concurrency: int, running: int, waiting: int, packages: list[dict[str, Any]] | None = None
 ) -> dict[str, Any]:
-    """
-    Return the balance.
-
-    :param credits: left.
-    :param concurrency: tasks that the account has in processing at once.
-    :param running: tasks in processing.
-    :param waiting: tasks that have not begun.
-    :param packages: what was bought, where details were asked for.
-    """
+    """Return the balance."""
     row = {
         "type": "metered",
         "credit_remain": credits,
@@ -127,20 +104,11 @@ def credits_answer(
 
 
 def has_audio(task: EmulatedTask) -> bool:
-    """
-    Tell whether the video has sound: as asked, or by the model's default.
-
-    :param task: which.
-    """
+    """Return whether the video has sound: as requested, or the model's default."""
     asked = task.request.audio
     return MODELS[task.request.model].audio_default if asked is None else asked
 
 
 def creation_answer(task: EmulatedTask, links: Mapping[str, str]) -> dict[str, Any]:
-    """
-    Return one creation.
-
-    :param task: whose.
-    :param links: URLs by ``url``, ``cover_url`` and, where a watermark was asked for, ``watermarked_url``.
-    """
+    """Return one creation."""
     return {"id": task.creation_id, "url": "", "cover_url": "", "watermarked_url": "", **links}

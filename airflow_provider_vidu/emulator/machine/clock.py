@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A clock that can be put forward."""
+"""A clock that can be moved forward."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-#: How far a clock can be put forward in all, in seconds: 100 years. Beyond it, dates end.
+#: Maximum sum of all skips, in seconds: 100 years. Dates end soon after.
 MAX_SKIP_SECONDS = 100 * 365.25 * 86_400
 
 
 class Clock:
-    """
-    Tells the time of day in epoch seconds, plus what was skipped.
-
-    :param base: the time without what was skipped.
-    """
+    """Returns the time of day in epoch seconds, plus what was skipped."""
 
     def __init__(self, base: Callable[[], float] = time.time) -> None:
         self._base = base
@@ -28,10 +24,8 @@ class Clock:
 
     def skip(self, seconds: float) -> None:
         """
-        Put the clock forward.
+        Move the clock forward.
 
-        :param seconds: at least 0: a clock that goes back would undo what has happened. All skips together are at most
-            100 years.
         :raises ValueError: less than 0, too many, or not a number.
         """
         if not 0 <= seconds <= MAX_SKIP_SECONDS - self._skipped:

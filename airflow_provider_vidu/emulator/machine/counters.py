@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the emulator counts, for tests that hold a client to its manners."""
+"""What the emulator counts, for tests of what a client sends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Counters:
     """
     Counts since the start or the last reset.
 
-    :param requests: requests by operation, those that a fault struck included.
+    :param requests: requests by operation, including those that a fault struck.
     :param faults: faults that struck, by operation.
     :param submissions: tasks created.
     :param submissions_refused: create calls answered with an error.
@@ -25,8 +25,8 @@ class Counters:
     :param unauthorized: calls without a key, or with one that is not accepted.
     :param leaked_keys: requests to the storage that carried an ``Authorization`` header.
     :param callbacks_delivered: callbacks answered with a 2xx.
-    :param callbacks_failed: callbacks given up.
-    :param callbacks_withheld: callbacks not sent, since their URL is not on this machine.
+    :param callbacks_failed: callbacks that never got a 2xx.
+    :param callbacks_withheld: callbacks not sent because their URL is not on this machine.
     """
 
     requests: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OPERATIONS, 0))
@@ -47,5 +47,5 @@ class Counters:
         return asdict(self)
 
     def reset(self) -> None:
-        """Begin at nought again."""
+        """Set all counts to 0."""
         self.__init__()  # type: ignore[misc]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A task as Vidu knows it, what comes with it, and what happens to it."""
+"""A task as Vidu knows it, its fetched inputs, and the changes of its state."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class EmulatedTask:
 
     :param task_id: the id.
     :param creation_id: the id of the video that it will have.
-    :param number: how many tasks were created before it, plus one.
-    :param account: whose task.
+    :param number: 1 for the first task that was created, and so on.
+    :param account: its account.
     :param api_key: the key that created it, which signs its callbacks.
     :param request: the checked request.
     :param fields: the fields as they were sent.
     :param created_ns: nanoseconds since the Unix epoch.
-    :param seed: the asked seed, or the one that was picked.
+    :param seed: the requested seed, or the one that was picked.
     :param price: credits reserved for it.
-    :param scenario: what its prompt's switches ask for.
-    :param outcome: the ``err_code`` it will end with; empty = it will succeed.
+    :param scenario: what its prompt's switches request.
+    :param outcome: the ``err_code`` with which it will fail; empty = it will succeed.
     :param processing_seconds: real seconds of processing.
-    :param image: what a loopback URL in ``images`` answered.
-    :param watermark_image: what a loopback URL in ``wm_url`` answered.
+    :param image: what a loopback URL in ``images`` returned.
+    :param watermark_image: what a loopback URL in ``wm_url`` returned.
     :param state: now.
-    :param err_code: why it failed; empty where it did not.
+    :param err_code: why it failed; empty if it did not.
     :param changes: (state, epoch seconds) of each state it has been in.
     """
 
@@ -70,7 +70,7 @@ class EmulatedTask:
 
     @property
     def is_final(self) -> bool:
-        """Whether it has ended."""
+        """Whether it has finished."""
         return self.state in FINAL_STATES
 
     @property
@@ -80,7 +80,7 @@ class EmulatedTask:
 
     @property
     def shown_state(self) -> str:
-        """The word that stands for its state in answers."""
+        """The word for its state in answers."""
         if self.state is TaskState.PROCESSING and self.scenario.shown_state:
             return self.scenario.shown_state
         return str(self.state)
@@ -89,7 +89,7 @@ class EmulatedTask:
 @dataclass(frozen=True)
 class Change:
     """
-    A task has come into a state.
+    A task has entered a state.
 
     :param at: epoch seconds, by the timetable.
     :param task_id: which task.

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-What a task costs and how long it is processed.
+What a task costs and how long its processing takes.
 
-The times are derived from the catalogue of models. The prices are a table of this module's own: the client estimates
-from the catalogue, and an error in there must show as a bill that differs.
+The times come from the catalogue of models. The prices are a separate table: the client estimates from the catalogue,
+and an error there must show up as a different bill.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TARIFF: dict[str, dict[str, tuple[int, int, int]]] = {
     "viduq2-pro": {"540p": (8, 2, 5), "720p": (15, 10, 10), "1080p": (55, 15, 15)},
     "viduq2-turbo": {"540p": (6, 2, 2), "720p": (8, 2, 10), "1080p": (35, 10, 10)},
 }
-# Models that are sold by the video: credits by seconds and resolution.
+# Models with a price per video: credits by seconds and resolution.
 _BY_THE_VIDEO = {
     "viduq1": {(5, "1080p"): 80},
     "viduq1-classic": {(5, "1080p"): 80},
@@ -28,19 +28,15 @@ _BY_THE_VIDEO = {
 }
 
 #: Credits for a second of video where no price is published: ``viduq2``, ``viduq2-pro-fast`` and ``viduq4-preview``.
-#: Invented; off-peak, audio and the recommended prompt count as everywhere.
+#: Invented; off-peak, audio and the recommended prompt count as for other models.
 FALLBACK_CREDITS_PER_SECOND = {"360p": 5, "540p": 8, "720p": 12, "1080p": 15, "2K": 30, "4K": 60}
 
-# How much longer a resolution takes than 720p; the ratios are rounded from the few latencies that were reported.
+# How much longer a resolution takes than 720p, rounded from the few latencies that were reported.
 _WEIGHTS = {"360p": 0.6, "540p": 0.75, "720p": 1.0, "1080p": 1.5, "2K": 2.0, "4K": 3.0}
 
 
 def price(request: Img2VideoRequest) -> int:
-    """
-    Return the credits that a task is charged with.
-
-    :param request: of a model that the catalogue knows.
-    """
+    """Return the credits that a task costs."""
     duration, resolution = _rendered(request)
     if request.model in _BY_THE_VIDEO:
         parts = [_BY_THE_VIDEO[request.model][duration, resolution]]
@@ -56,14 +52,10 @@ def price(request: Img2VideoRequest) -> int:
 
 def processing_seconds(request: Img2VideoRequest, jitter: float) -> float:
     """
-    Return how long a task is processed.
+    Return how long processing takes, in seconds at Vidu's own pace.
 
-    The catalogue's ``typical`` is that of the model's default duration and resolution; half of it grows with the
-    duration. Never below the catalogue's ``earliest``, which clients wait for before their first look.
-
-    :param request: of a model that the catalogue knows.
-    :param jitter: factor around 1.
-    :return: seconds at Vidu's own pace.
+    The catalogue's ``typical`` is for the model's default duration and resolution; half of it grows with the duration.
+    Never below the catalogue's ``earliest``, before which clients do not poll.
     """
     model = MODELS[request.model]
     duration, resolution = _rendered(request)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Credits: what was reserved, charged and given back, entry by entry.
+Credits: what was reserved, charged and refunded, entry by entry.
 
 A create reserves the price, a success charges it, a failure of any kind (cancelled and expired included) refunds
 it. That is how Vidu's pages describe it: failed tasks are not billed.
@@ -15,6 +15,8 @@ from typing import Any
 RESERVED = "reserved"
 CHARGED = "charged"
 REFUNDED = "refunded"
+#: The account of every key, unless the emulator has several.
+DEFAULT_ACCOUNT = "default"
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,10 @@ class LedgerEntry:
     One line of the ledger.
 
     :param at: epoch seconds.
-    :param account: whose credits.
+    :param account: its credits change.
     :param task_id: for which task.
     :param kind: ``reserved``, ``charged`` or ``refunded``.
-    :param credits: how many.
+    :param credits: their number.
     """
 
     at: float
@@ -40,7 +42,7 @@ class Ledger:
     """
     The credits of all accounts.
 
-    :param opening_balance: credits that every account begins with.
+    :param opening_balance: credits of every account at the start.
     """
 
     def __init__(self, opening_balance: int) -> None:
@@ -55,7 +57,7 @@ class Ledger:
 
     @property
     def reserved(self) -> int:
-        """Credits that are held for tasks which have not ended."""
+        """Credits reserved for unfinished tasks."""
         return self._sum(RESERVED) - self._sum(CHARGED) - self._sum(REFUNDED)
 
     @property
@@ -65,20 +67,20 @@ class Ledger:
 
     @property
     def refunded(self) -> int:
-        """Credits given back for tasks that failed or were cancelled."""
+        """Credits refunded for tasks that failed or were cancelled."""
         return self._sum(REFUNDED)
 
-    def balance(self, account: str = "default") -> int:
+    def balance(self, account: str = DEFAULT_ACCOUNT) -> int:
         """
-        Return the credits an account has left, reserved ones taken off.
+        Return the credits that an account has left, without reserved ones.
 
-        :param account: its name; there is one, ``default``, unless the emulator was given several.
+        :param account: its name; ``default`` unless the emulator has several.
         """
         return self._opening_balance - self._spent.get(account, 0)
 
     def of_task(self, task_id: str) -> dict[str, int]:
         """
-        Return what one task did to the ledger.
+        Return the sums of one task.
 
         :param task_id: Vidu's id.
         :return: ``{reserved, charged, refunded}``, credits.
@@ -99,28 +101,21 @@ class Ledger:
             "reserved": self.reserved,
             "charged": self.charged,
             "refunded": self.refunded,
-            "balance": {account: self.balance(account) for account in sorted({*self._spent, "default"})},
+            "balance": {account: self.balance(account) for account in sorted({*self._spent, DEFAULT_ACCOUNT})},
             "tasks": by_task,
             "entries": [vars(entry) for entry in self.entries],
         }
 
     def reserve(self, at: float, account: str, task_id: str, credits: int) -> None:
-        """
-        Hold the price of a new task.
-
-        :param at: epoch seconds.
-        :param account: whose credits.
-        :param task_id: for which task.
-        :param credits: the price.
-        """
+        """Reserve the price of a new task."""
         self._write(at, account, task_id, RESERVED, credits, credits)
 
     def charge(self, at: float, account: str, task_id: str, credits: int) -> None:
-        """Make a reservation final; see :meth:`reserve`."""
+        """Make a reservation final."""
         self._write(at, account, task_id, CHARGED, credits, 0)
 
     def refund(self, at: float, account: str, task_id: str, credits: int) -> None:
-        """Give a reservation back; see :meth:`reserve`."""
+        """Return a reservation."""
         self._write(at, account, task_id, REFUNDED, credits, -credits)
 
     def _write(self, at: float, account: str, task_id: str, kind: str, credits: int, spent: int) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Moments as Vidu writes them: ids that hold the time of creation, and RFC 3339 with nine fractional digits.
+Moments as Vidu writes them: ids that contain the time of creation, and RFC 3339 with nine fractional digits.
 
 A task id is a snowflake: the milliseconds since an epoch in 2019 in its upper bits, a number in the lower 22. The
 epoch is fitted to ids whose time of creation is known. Ids had 18 digits until September 2026 and have 19 since.
@@ -20,23 +20,14 @@ _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]
 
 
 class Snowflakes:
-    """
-    Makes ids that ascend and never repeat.
-
-    :param chance: where the first number of each millisecond comes from.
-    """
+    """Makes ids that ascend and never repeat, even if the clock stops or steps back."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
         self._last = 0
 
     def next(self, nanoseconds: int) -> str:
-        """
-        Return the next id.
-
-        :param nanoseconds: the time of creation since the Unix epoch. A clock that stands still or steps back
-            gives ids that go on ascending from the last one.
-        """
+        """Return the next id, of a task created at these nanoseconds since the Unix epoch."""
         milliseconds = nanoseconds // 1_000_000 - ID_EPOCH_MILLISECONDS
         fresh = (milliseconds << _NUMBER_BITS) | self._chance.getrandbits(_NUMBER_BITS - 2)
         self._last = max(fresh, self._last + 1)
@@ -44,20 +35,15 @@ class Snowflakes:
 
 
 def rfc3339(nanoseconds: int) -> str:
-    """
-    Return a moment in UTC, as in ``2026-01-20T04:01:53.504648743Z``.
-
-    :param nanoseconds: since the Unix epoch.
-    """
+    """Return nanoseconds since the Unix epoch in UTC, as in ``2026-01-20T04:01:53.504648743Z``."""
     seconds, fraction = divmod(nanoseconds, 1_000_000_000)
     return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
 
 
 def read_rfc3339(text: str) -> float:
     """
-    Return the seconds since the Unix epoch of an RFC 3339 moment, with any number of fractional digits.
+    Return the epoch seconds of an RFC 3339 moment, with any number of fractional digits.
 
-    :param text: with ``Z`` or an offset.
     :raises ValueError: it is not one.
     """
     # A plus sign that a client did not escape arrives as a space.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# Every other reason of the page comes with 400, CreditInsufficient included.
+# All other reasons of the page come with 400, CreditInsufficient included.
 _STATUSES = {
     "Unauthorized": 401,
     "Forbidden": 403,
@@ -21,7 +21,7 @@ _STATUSES = {
     "InternalServiceFailure": 500,
 }
 
-# The page's texts. Where it has none, the emulator says the reason in plain words.
+# The page's texts. Where it has none, the emulator spells out the reason.
 _MESSAGES = {
     "FieldLacking": "field is missing or empty",
     "FieldUnwanted": "unwanted field",
@@ -36,7 +36,7 @@ _MESSAGES = {
     "Canceled": "request canceled by client",
 }
 
-# Which reason a bare status is told with, when a fault names none.
+# The reason for a bare status, when a fault names none.
 _REASONS = {
     401: "Unauthorized",
     403: "Forbidden",
@@ -48,13 +48,7 @@ _REASONS = {
 
 
 class Refusal(Exception):
-    """
-    An answer that is not a 2xx.
-
-    :param reason: of Vidu's error-code page.
-    :param message: the text; None = the page's.
-    :param status: the HTTP status; None = the page's.
-    """
+    """An answer other than a 2xx; text and status are those of Vidu's page unless they are given."""
 
     def __init__(self, reason: str, message: str | None = None, *, status: int | None = None) -> None:
         self.reason = reason
@@ -63,11 +57,7 @@ class Refusal(Exception):
         super().__init__(f"{self.status} {reason}: {self.message}")
 
     def body(self, trace_id: str) -> dict[str, Any]:
-        """
-        Return the JSON object that is answered.
-
-        :param trace_id: 32 hexadecimal digits.
-        """
+        """Return the JSON object of the answer."""
         return {
             "code": self.status,
             "reason": self.reason,
@@ -77,31 +67,17 @@ class Refusal(Exception):
 
 
 def about_fields(reason: str, *names: str, detail: str = "") -> Refusal:
-    """
-    Return a refusal that names fields, as the page's templates do.
-
-    :param reason: for example ``FieldInvalid``.
-    :param names: the fields.
-    :param detail: what is wrong with them; Vidu says less than the emulator does.
-    """
+    """Return a refusal that names fields, as the page's templates do."""
     text = f"{message_of(reason)}: {', '.join(names)}"
     return Refusal(reason, f"{text} ({detail})" if detail else text)
 
 
 def message_of(reason: str) -> str:
-    """
-    Return the page's text for a reason, without its fields.
-
-    :param reason: ``AuditSubmitIllegal`` gives ``submit is illegal``; one without a text is spelled out.
-    """
+    """Return the page's text for a reason, without fields; a reason without a text is spelled out."""
     words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in reason)
     return _MESSAGES.get(reason, words.strip())
 
 
 def reason_of(status: int) -> str:
-    """
-    Return the reason that goes with a bare HTTP status.
-
-    :param status: 400 to 599.
-    """
+    """Return the reason for a bare HTTP status."""
     return _REASONS.get(status, "InternalServiceFailure" if status >= 500 else "BadRequest")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Switches in the prompt: how a test makes one task go wrong without touching the emulator.
+Switches in the prompt: how a test makes one task fail without touching the emulator.
 
 ===================================  ==================================================================
 in the prompt                        what happens
@@ -13,11 +13,11 @@ in the prompt                        what happens
 ``[emulator:no-creation]``           the first answer that says ``success`` has no creation, the next has
 ``[emulator:no-creation:3]``         the same for the first three such answers
 ``[emulator:seconds=2.5]``           processing takes this long, in real seconds, whatever the speed
-``[emulator:state=reviewing]``       while it is processed the task says this word for its state
+``[emulator:state=reviewing]``       during processing the task's state is this word
 ===================================  ==================================================================
 
-Several may stand in one prompt. A switch that does not exist refuses the submission: a typing error in a test
-must not pass for a video that went well.
+A prompt may contain several. A switch that does not exist refuses the submission: a typing error in a test must not
+pass for a successful video.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _SWITCH = re.compile(r"\[emulator:([^\]=:]*)(?:=([^\]:]*))?(?::([^\]]*))?\]")
 @dataclass(frozen=True)
 class Scenario:
     """
-    What the prompt of one submission asks for.
+    What the prompt of one submission requests.
 
     :param refuse_reason: the reason with which the submission is refused.
-    :param refuse_times: how many submissions of this prompt are; None = every one.
+    :param refuse_times: how many submissions of this prompt are refused; None = all.
     :param fail_code: the ``err_code`` with which the task fails.
-    :param fail_times: how many submissions of this prompt do; None = every one.
+    :param fail_times: how many submissions of this prompt fail; None = all.
     :param answers_without_creation: how many answers that say ``success`` come without a creation.
     :param seconds: real seconds of processing.
-    :param shown_state: the word that stands for ``processing`` in answers.
+    :param shown_state: the word for ``processing`` in answers.
     """
 
     refuse_reason: str | None = None
@@ -55,19 +55,11 @@ class Scenario:
     shown_state: str | None = None
 
     def refusal(self, submission: int) -> str | None:
-        """
-        Return the reason with which a submission is refused, if it is.
-
-        :param submission: the how-manieth of this prompt, from 1, refused ones included.
-        """
+        """Return the reason with which this submission of the prompt, counted from 1, is refused, if it is."""
         return self.refuse_reason if _applies(self.refuse_times, submission) else None
 
     def failure(self, submission: int) -> str | None:
-        """
-        Return the ``err_code`` with which a task fails, if it does.
-
-        :param submission: see :meth:`refusal`.
-        """
+        """Return the ``err_code`` with which its task fails, if it does."""
         return self.fail_code if _applies(self.fail_times, submission) else None
 
 
@@ -75,8 +67,7 @@ def read_scenario(prompt: str | None) -> Scenario:
     """
     Read the switches of a prompt.
 
-    :param prompt: as submitted.
-    :raises Refusal: a switch that does not exist, or a number that is not one.
+    :raises Refusal: an unknown switch, or an invalid number.
     """
     asked: dict[str, object] = {}
     for match in _SWITCH.finditer(prompt or ""):

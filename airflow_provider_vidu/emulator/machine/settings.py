@@ -14,15 +14,15 @@ class Settings:
     """
     How an emulated Vidu behaves. Durations are seconds at Vidu's own pace; ``speed`` divides them all.
 
-    :param concurrency: tasks that an account has in processing at once; 0 = none ever leaves the queue.
+    :param concurrency: tasks that an account has in processing at once; 0 = no task ever leaves the queue.
     :param speed: how many times faster than Vidu; above 0. Times of day stay real, only durations shrink.
     :param seed: of everything that is random. Equal seeds and equal submissions give equal outcomes.
-    :param api_keys: the keys that are accepted, all of one account; a mapping tells each key's account. None =
+    :param api_keys: the keys that are accepted, all of one account; a mapping gives each key's account. None =
         every key that is not empty.
-    :param credits: what each account begins with.
-    :param processing_seconds: real seconds of every processing, whatever the speed; None = by the catalogue.
+    :param credits: of each account at the start.
+    :param processing_seconds: real seconds of every processing, whatever the speed; None = those of the catalogue.
     :param created_seconds: how long a task stays ``created``.
-    :param off_peak_seconds: how long an off-peak task queues at least.
+    :param off_peak_seconds: the minimum that an off-peak task queues.
     :param reject_unknown_fields: refuse a submission with fields that Vidu's page does not have.
     """
 

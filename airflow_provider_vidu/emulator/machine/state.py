@@ -3,9 +3,9 @@
 """
 Vidu's state machine: accounts, queue, tasks, credits. No I/O, no timers; time comes from an injected clock.
 
-Whatever is going to happen to a task is decided when it is created and stands in a timetable. Time passes only
-when somebody looks: every look first plays the timetable up to now, in its own order, so that looking often, once
-or never in between gives the same history.
+A task's future is decided when it is created and written into a timetable. Time passes only when a caller asks: each
+call first plays the timetable up to now, in its own order, so that asking often, once or never in between gives the
+same history.
 
 ::
 
@@ -30,29 +30,22 @@ from airflow_provider_vidu.api.img2video import Img2VideoRequest
 from airflow_provider_vidu.api.tasks import TaskState
 from airflow_provider_vidu.emulator.machine.emulated_task import Change, EmulatedTask, Inputs
 from airflow_provider_vidu.emulator.machine.estimates import price, processing_seconds
-from airflow_provider_vidu.emulator.machine.ledger import Ledger
+from airflow_provider_vidu.emulator.machine.ledger import DEFAULT_ACCOUNT, Ledger
 from airflow_provider_vidu.emulator.machine.moments import Snowflakes
 from airflow_provider_vidu.emulator.machine.refusals import Refusal
 from airflow_provider_vidu.emulator.machine.scenarios import Scenario
 from airflow_provider_vidu.emulator.machine.settings import Settings
 from airflow_provider_vidu.emulator.machine.submissions import Submission
 
-#: Vidu cancels and refunds an off-peak task that has not begun within this time, in seconds.
+#: Vidu cancels and refunds an off-peak task that has not started within this time, in seconds.
 OFF_PEAK_LIMIT_SECONDS = 48 * 3600.0
-#: The account of every key, unless the emulator was given several.
-DEFAULT_ACCOUNT = "default"
 
-# A task that fails is found out half-way.
+# A task that fails does so half-way.
 _SHARE_UNTIL_FAILURE = 0.5
 
 
 class Vidu:
-    """
-    The machine. Every method may be called from any thread.
-
-    :param settings: how it behaves.
-    :param clock: returns the time in epoch seconds.
-    """
+    """The machine. Every method may be called from any thread."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self.settings = settings
@@ -64,7 +57,7 @@ class Vidu:
         self.reset()
 
     def reset(self) -> None:
-        """Forget every task and give all credits back. Ids go on ascending: none is used twice."""
+        """Forget every task and restore all credits. Ids continue to ascend, so that no id is used twice."""
         with self._lock:
             self.ledger = Ledger(self.settings.credits)
             self._tasks: dict[str, EmulatedTask] = {}
@@ -83,7 +76,7 @@ class Vidu:
         """
         Return the account of a key.
 
-        :raises Refusal: ``Unauthorized``: empty, or none of those that were given.
+        :raises Refusal: ``Unauthorized``: empty, or not one of the accepted keys.
         """
         keys = self.settings.api_keys
         if api_key and keys is None:
@@ -94,7 +87,7 @@ class Vidu:
 
     def check_balance(self, account: str) -> None:
         """
-        Refuse an account without credits. Vidu does so before it looks at any field of a submission.
+        Refuse an account without credits. Vidu does so before it checks any field of a submission.
 
         :raises Refusal: ``CreditInsufficient``.
         """
@@ -107,10 +100,6 @@ class Vidu:
         """
         Create a task and reserve its price.
 
-        :param api_key: the key of the call.
-        :param submission: the checked body.
-        :param inputs: what was fetched for it.
-        :return: the task, as it is now: ``created``.
         :raises Refusal: ``Unauthorized``, ``CreditInsufficient``, or what the prompt asks for.
         """
         inputs = inputs or Inputs()
@@ -127,7 +116,7 @@ class Vidu:
             if reason:
                 raise Refusal(reason)
             now = self.clock()
-            # The clock gives microseconds at best; the digits behind them are made up, and never later than now.
+            # The clock has microseconds at best; the further digits are invented, and never later than now.
             created_ns = int(now * 1e6) * 1000 - self._chance.randrange(1000)
             number = len(self._tasks) + 1
             task = EmulatedTask(
@@ -156,15 +145,15 @@ class Vidu:
 
     def cancel(self, account: str, task_id: str) -> None:
         """
-        Cancel a task that has not begun.
+        Cancel a task that has not started.
 
-        :raises Refusal: ``TaskNotFound``; ``BadRequest`` once it is processed or has ended.
+        :raises Refusal: ``TaskNotFound``; ``BadRequest`` once it is processing or finished.
         """
         with self._lock:
             self.advance()
             task = self._owned(account, task_id)
             if task.state not in {TaskState.CREATED, TaskState.QUEUEING}:
-                # Vidu's word for a task that has left the queue; an ended one is told by its state.
+                # Vidu's word for a task that has left the queue; for a finished one it is the state.
                 state = "scheduled" if task.state is TaskState.PROCESSING else str(task.state)
                 raise Refusal("BadRequest", f"task state is {state}, can not cancel")
             self._end(task, "UserCancelled", self.clock())
@@ -173,19 +162,14 @@ class Vidu:
         """
         Return one task of an account, as it is now.
 
-        :raises Refusal: ``TaskNotFound``: there is none, or it is another account's.
+        :raises Refusal: ``TaskNotFound``: it does not exist, or belongs to another account.
         """
         with self._lock:
             self.advance()
             return replace(self._owned(account, task_id))
 
     def tasks(self, account: str | None = None, task_ids: Collection[str] | None = None) -> list[EmulatedTask]:
-        """
-        Return the tasks of an account as they are now, oldest first.
-
-        :param account: None = of all.
-        :param task_ids: only these; None = all.
-        """
+        """Return the tasks of an account as they are now, oldest first."""
         with self._lock:
             self.advance()
             asked = self._tasks if task_ids is None else sorted(self._tasks.keys() & task_ids, key=int)
@@ -193,11 +177,7 @@ class Vidu:
             return [replace(task) for task in found if account in {None, task.account}]
 
     def shows_creation(self, task: EmulatedTask) -> bool:
-        """
-        Tell whether an answer about a task has its creation, and count the answer.
-
-        :param task: as :meth:`find` or :meth:`tasks` returned it.
-        """
+        """Return whether an answer about a task has its creation, and count the answer."""
         if task.state is not TaskState.SUCCESS:
             return False
         with self._lock:
@@ -208,34 +188,26 @@ class Vidu:
             return True
 
     def load(self, account: str) -> tuple[int, int]:
-        """
-        Return how many tasks of an account are being processed, and how many wait.
-
-        :return: (processing, created or queueing).
-        """
+        """Return how many tasks of an account are processing, and how many are created or queueing."""
         with self._lock:
             self.advance()
             states = Counter(task.state for task in self._tasks.values() if task.account == account)
             return states[TaskState.PROCESSING], states[TaskState.CREATED] + states[TaskState.QUEUEING]
 
     def take_changes(self) -> list[Change]:
-        """Return what has happened since this was last asked, oldest first. One listener can ask."""
+        """Return the changes since the last call, oldest first. Only one listener may call it."""
         with self._lock:
             self.advance()
             taken, self._changes = self._changes, []
             return taken
 
     def next_change(self) -> float | None:
-        """Return when the timetable goes on, in epoch seconds; None = nothing will happen by itself."""
+        """Return the time of the next entry in the timetable, in epoch seconds; None = there is none."""
         with self._lock:
             return self._timetable[0][0] if self._timetable else None
 
     def advance(self, now: float | None = None) -> None:
-        """
-        Play the timetable.
-
-        :param now: up to this moment, in epoch seconds; None = the clock's.
-        """
+        """Play the timetable up to a moment, in epoch seconds; None = now."""
         with self._lock:
             moment = self.clock() if now is None else now
             while self._timetable and self._timetable[0][0] <= moment:
@@ -309,5 +281,5 @@ class Vidu:
         return processing_seconds(request, jitter) / self.settings.speed
 
     def _for_task(self, number: int, what: str) -> random.Random:
-        # One generator a task: what a task gets does not depend on what happened to others.
+        # One generator a task: its numbers do not depend on what happened to others.
         return random.Random(f"{self.settings.seed}:{number}:{what}")

@@ -4,8 +4,8 @@
 Reads the body of a create call and refuses what Vidu refuses, with Vidu's reason.
 
 The rules are those of the client's own request model. Two things are stricter here: ``model`` has no default, and
-types are taken as they travel. The model reads ``"5"`` as a number, for the sake of templates; a client that
-*sends* a string where Vidu's page types a number must be noticed.
+types are those on the wire. The model reads ``"5"`` as a number because templates produce it; a client that *sends* a
+string where Vidu's page has a number must be noticed.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Submission:
     A create call that passed every check of its fields.
 
     :param request: the checked request.
-    :param fields: the fields as they were sent, unknown ones left out; ``images`` verbatim.
-    :param scenario: what the prompt's switches ask for.
+    :param fields: the fields as they were sent, without unknown ones; ``images`` verbatim.
+    :param scenario: what the prompt's switches request.
     """
 
     request: Img2VideoRequest
@@ -43,23 +43,19 @@ def read_submission(body: bytes, *, reject_unknown_fields: bool = False) -> Subm
     """
     Read the body of ``POST /img2video``.
 
-    :param body: JSON bytes, within the limit for a body.
-    :param reject_unknown_fields: answer ``FieldUnwanted`` to a field that Vidu's page does not have. What Vidu
-        does is not documented; ignoring is the default here.
-    :return: the submission.
     :raises Refusal: ``BadRequest``, ``FieldUnwanted``, ``FieldLacking``, ``FieldItemCountOutOfRange``,
         ``FieldInvalid``, ``ImageFormatInvalid`` or ``PageSizeOutOfRange``, in this order.
     """
     try:
-        told = json.loads(body)
+        sent = json.loads(body)
     except (ValueError, RecursionError):
         raise Refusal("BadRequest", "bad request: the body is not JSON, or nested too deeply") from None
-    if not isinstance(told, dict):
+    if not isinstance(sent, dict):
         raise Refusal("BadRequest", "bad request: the body is not a JSON object")
-    unknown = sorted(set(told) - set(Img2VideoRequest.model_fields))
+    unknown = sorted(set(sent) - set(Img2VideoRequest.model_fields))
     if unknown and reject_unknown_fields:
         raise about_fields("FieldUnwanted", *unknown)
-    fields = {name: value for name, value in told.items() if name in Img2VideoRequest.model_fields}
+    fields = {name: value for name, value in sent.items() if name in Img2VideoRequest.model_fields}
     _check_presence(fields)
     request = _checked(fields)
     return Submission(request, fields, read_scenario(request.prompt))
@@ -97,14 +93,14 @@ def _checked(fields: dict[str, Any]) -> Img2VideoRequest:
 def _name(item: Any) -> str:
     if item["loc"]:
         return str(item["loc"][0])
-    # A rule that spans fields names the offending one first in its sentence.
+    # A rule about several fields names the invalid one first in its sentence.
     cause = item.get("ctx", {}).get("error")
     text = cause.message if isinstance(cause, ViduInputError) else str(cause)
     return text.split()[0].rstrip(":")
 
 
 def _duration_range(model: Any) -> str | None:
-    # Vidu's own words, as seen in a live answer; they fit the models that take every second of a range.
+    # Vidu's own words, from a recorded answer; they fit the models that take every second of a range.
     durations = MODELS[model].durations
     if len(durations) < 2 or durations != tuple(range(durations[0], durations[-1] + 1)):
         return None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The files of a task, rendered when they are first asked for, in threads, and kept.
+The files of a task, rendered in threads when they are first requested, and kept.
 
 The renderer needs the extra ``airflow-provider-vidu[emulator]`` (PyAV). Without it the API works and a download
 says what is missing.
@@ -21,7 +21,7 @@ from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
 from airflow_provider_vidu.emulator.storage.signed_links import COVER, WATERMARKED
 from airflow_provider_vidu.emulator.video.first_frames import first_frame, first_frame_size
 
-#: Rendered files that are kept, in bytes; beyond it the oldest are dropped and rendered anew.
+#: Maximum bytes of rendered files that are kept; beyond it the oldest are dropped, and rendered again if requested.
 KEPT_BYTES = 256 * 1024 * 1024
 #: Two renderers leave a core for Airflow on most machines.
 WORKERS = 2
@@ -38,11 +38,7 @@ class RendererMissing(Exception):
 
 
 class Creations:
-    """
-    Renders and keeps files.
-
-    :param video: what every download of a video answers instead of a rendered one; for tests that move many.
-    """
+    """Renders and keeps files; every video is the given one, if there is one."""
 
     def __init__(self, video: bytes | None = None) -> None:
         self._video = video
@@ -53,10 +49,8 @@ class Creations:
 
     async def file(self, task: EmulatedTask, file: str) -> bytes:
         """
-        Return the bytes of a file of a task.
+        Return the bytes of a file of a successful task.
 
-        :param task: in ``success``.
-        :param file: ``video.mp4``, ``cover.jpeg`` or ``watermarked.mp4``.
         :raises RendererMissing: PyAV is not installed.
         """
         if self._video is not None and file != COVER:
@@ -70,16 +64,11 @@ class Creations:
             future = loop.run_in_executor(self._pool, _render, task, file)
             future.add_done_callback(lambda done: self._keep(key, done))
             self._rendering[key] = future
-        # Shielded: one client that goes away must not take the file from another that waits for it too.
+        # Shielded: a client that disconnects must not cancel the rendering for another one.
         return await asyncio.shield(self._rendering[key])
 
     async def facts(self, tasks: Sequence[EmulatedTask]) -> dict[str, dict[str, Any]]:
-        """
-        Return what the list tells of videos: duration, frame rate, size. Nothing is rendered for it.
-
-        :param tasks: in ``success``.
-        :return: by task id; without PyAV, nothing.
-        """
+        """Return duration, frame rate and size of videos by task id, without rendering; nothing without PyAV."""
         new = [task for task in tasks if task.task_id not in self._facts]
         if new:
             loop = asyncio.get_running_loop()
@@ -90,7 +79,7 @@ class Creations:
         return {task.task_id: self._facts[task.task_id] for task in tasks}
 
     def close(self) -> None:
-        """End the threads. What is being rendered is waited for."""
+        """End the threads, after what they are rendering."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _keep(self, key: tuple[str, str], done: asyncio.Future[bytes]) -> None:
@@ -110,6 +99,7 @@ def _require_renderer() -> None:
 def _render(task: EmulatedTask, file: str) -> bytes:
     _require_renderer()
     from airflow_provider_vidu.emulator.video import render
+    from airflow_provider_vidu.emulator.video.watermark import Watermark
 
     image = first_frame(task.fields["images"][0], task.image)
     resolution = task.request.effective_resolution or ""
@@ -118,7 +108,7 @@ def _render(task: EmulatedTask, file: str) -> bytes:
     mark = None
     if file == WATERMARKED:
         position = task.request.wm_position or 3
-        mark = render.Watermark(image=task.watermark_image, position=position)
+        mark = Watermark(image=task.watermark_image, position=position)
     asked = render.RenderRequest(
         image=image,
         duration=float(task.request.effective_duration or 0),

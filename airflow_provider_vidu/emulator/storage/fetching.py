@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Fetches what a submission points to on this machine. No other host is ever asked."""
+"""Fetches what a submission points to on this machine. No other host gets a request."""
 
 from __future__ import annotations
 
@@ -19,13 +19,10 @@ _TIMEOUT = aiohttp.ClientTimeout(total=5)
 
 async def fetch_inputs(session: aiohttp.ClientSession, submission: Submission) -> Inputs:
     """
-    Fetch the image and the watermark of a submission, where their URLs are on this machine.
+    Fetch the image and the watermark of a submission, if their URLs are on this machine.
 
-    Vidu accepts a submission whose image cannot be fetched, and the task fails later, unbilled: so here.
-
-    :param session: sends nothing but the request.
-    :param submission: the checked body.
-    :return: what was fetched, and the ``err_code`` with which the task will fail if it was nothing.
+    Vidu accepts a submission whose image cannot be fetched, and the task fails later, unbilled; so does the
+    emulator.
     """
     image = problem = watermark_image = None
     url = submission.request.images[0]
@@ -46,7 +43,7 @@ async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes | None:
         async with session.get(URL(url, encoded=True), allow_redirects=False, timeout=_TIMEOUT) as answer:
             if answer.status != 200:
                 return None
-            # One byte more than allowed is enough to see that it is too large.
+            # One byte above the limit is enough to know that it is too large.
             content = bytearray()
             async for chunk in answer.content.iter_any():
                 content += chunk

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The storage host, which signed links lead to: files with ranges, S3's errors, and no patience for an API key.
+The storage host to which signed links lead: files with ranges, and S3's errors.
 
-In truth it is another company's machine. A key that reaches it has leaked: it is refused and counted.
+Vidu's storage is another company's machine. An API key that reaches it has leaked: it is refused and counted.
 """
 
 from __future__ import annotations
@@ -22,14 +22,7 @@ from airflow_provider_vidu.emulator.storage.signed_links import COVER, LinkRefus
 
 
 class Storage:
-    """
-    Answers downloads.
-
-    :param vidu: whose tasks' files.
-    :param signer: checks the links.
-    :param creations: makes the files.
-    :param counters: where downloads and leaked keys are counted.
-    """
+    """Answers downloads, and counts them and leaked keys."""
 
     def __init__(self, vidu: Vidu, signer: Signer, creations: Creations, counters: Counters) -> None:
         self._vidu = vidu
@@ -38,12 +31,7 @@ class Storage:
         self._counters = counters
 
     async def download(self, request: web.Request) -> web.Response:
-        """
-        Answer ``GET`` and ``HEAD`` of a signed link.
-
-        :param request: its target is checked as it came, byte for byte.
-        :return: the file, the asked range of it (206), or an XML error.
-        """
+        """Answer ``GET`` and ``HEAD`` of a signed link: the file, the requested range of it (206), or an XML error."""
         if hdrs.AUTHORIZATION in request.headers:
             self._counters.leaked_keys += 1
             return _error(
@@ -82,7 +70,7 @@ def _file(request: web.Request, content: bytes, content_type: str) -> web.Respon
     size = len(content)
     try:
         asked = request.http_range
-        # A changed file is sent whole: a part of it would not fit to the parts that the client has.
+        # A changed file is sent whole: a part of it would not match what the client has.
         ranged = asked != slice(None, None, 1) and request.headers.get(hdrs.IF_RANGE, etag) == etag
         start, stop, _ = asked.indices(size) if ranged else (0, size, 1)
         if ranged and start >= stop:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Signed links to the files of a task, in the form of Vidu's storage: an S3 query signature that dies on a date.
+Signed links to the files of a task, in the form of Vidu's storage: an S3 query signature that expires.
 
-The signature covers path and query exactly as they stand in the link. A client that re-quotes the link on its way
-gets a 403 here, as it has been seen to get one from Vidu's storage. Links are signed anew at every answer.
+The signature covers path and query exactly as they are in the link. A client that re-quotes the link gets a 403 here,
+as was observed with Vidu's storage. Every answer has newly signed links.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ VIDEO = "video.mp4"
 COVER = "cover.jpeg"
 WATERMARKED = "watermarked.mp4"
 
-#: Seconds for which Vidu's links have been seen to live: the cover's die earlier.
+#: Observed lifetimes of Vidu's links, in seconds: the cover's expires earlier.
 LIFETIMES = {VIDEO: 86_400, COVER: 3_600, WATERMARKED: 86_400}
 
 _PREFIX = "/storage/infer/tasks"
@@ -32,13 +32,7 @@ _DATE = "%Y%m%dT%H%M%SZ"
 
 
 class LinkRefused(Exception):
-    """
-    What the storage answers instead of a file.
-
-    :param status: HTTP status.
-    :param code: S3's code.
-    :param message: S3's message.
-    """
+    """What the storage answers instead of a file, in S3's words."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(f"{status} {code}: {message}")
@@ -52,7 +46,7 @@ class Signer:
     """
     Signs links and checks them.
 
-    :param secret: of the storage; nothing to do with an API key.
+    :param secret: of the storage; unrelated to an API key.
     :param speed: divides the lifetimes.
     """
 
@@ -60,14 +54,7 @@ class Signer:
     speed: float = 1.0
 
     def target(self, task: EmulatedTask, file: str, now: float, *, lower_case: bool = False) -> str:
-        """
-        Return path and query of a fresh link.
-
-        :param task: whose file.
-        :param file: one of :data:`LIFETIMES`.
-        :param now: epoch seconds.
-        :param lower_case: write percent-escapes with lower-case digits.
-        """
+        """Return path and query of a fresh link."""
         signed_at = datetime.fromtimestamp(now, timezone.utc)
         created = datetime.fromtimestamp(task.created, timezone.utc)
         name = f"general-{task.number}-{created:%Y-%m-%dT%H:%M:%SZ}{file[file.rindex('.') :]}"
@@ -88,11 +75,9 @@ class Signer:
 
     def check(self, target: str, now: float) -> tuple[str, str]:
         """
-        Return the task id and the file of a link that is good.
+        Return the task id and the file of a valid link, whose path and query are as they came over the wire.
 
-        :param target: path and query as they came over the wire, byte for byte.
-        :param now: epoch seconds.
-        :raises LinkRefused: changed, expired, or no link at all.
+        :raises LinkRefused: changed, expired, or not a link.
         """
         signed, mark, signature = target.rpartition(_SIGNATURE)
         if not mark or not hmac.compare_digest(self._sign(signed).encode(), _bytes(signature)):
@@ -103,9 +88,9 @@ class Signer:
                 "sent exactly as it was received.",
             )
         path, _, query = signed.partition("?")
-        told = parse_qs(query)
-        signed_at = datetime.strptime(told["X-Amz-Date"][0], _DATE).replace(tzinfo=timezone.utc)
-        if now > signed_at.timestamp() + int(told["X-Amz-Expires"][0]):
+        signature_facts = parse_qs(query)
+        signed_at = datetime.strptime(signature_facts["X-Amz-Date"][0], _DATE).replace(tzinfo=timezone.utc)
+        if now > signed_at.timestamp() + int(signature_facts["X-Amz-Expires"][0]):
             raise LinkRefused(403, "AccessDenied", "Request has expired")
         match = _PATH.fullmatch(path)
         if match is None:
@@ -117,14 +102,10 @@ class Signer:
 
 
 def content_disposition(target: str) -> str:
-    """
-    Return the ``Content-Disposition`` that a link asks for.
-
-    :param target: of a link that was checked.
-    """
+    """Return the ``Content-Disposition`` that a checked link requests."""
     return parse_qs(target.partition("?")[2])["response-content-disposition"][0]
 
 
 def _bytes(text: str) -> bytes:
-    # Bytes on the wire that are no text arrive as lone surrogates.
+    # Bytes that are not text arrive as lone surrogates.
     return text.encode("utf-8", "surrogateescape")

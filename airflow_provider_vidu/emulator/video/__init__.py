@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Renders the videos: what shows the picture, the duration, the size, the seed, the sound and the watermark."""
+"""Renders the videos: each shows its picture, duration, size, seed, sound and watermark."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The submitted image: whether Vidu would take it, its bytes, and its size as it is seen."""
+"""The submitted image: whether Vidu would accept it, its bytes, and its upright size."""
 
 from __future__ import annotations
 
@@ -17,13 +17,7 @@ _QUARTER_TURNS = frozenset({5, 6, 7, 8})
 
 
 def image_problem(image: bytes) -> str | None:
-    """
-    Return the reason for which Vidu refuses an image.
-
-    :param image: the file's bytes.
-    :return: ``PageSizeOutOfRange`` for its size or ratio, ``ImageFormatInvalid`` for what is not a readable PNG,
-        JPEG or WebP, None for a good one.
-    """
+    """Return the reason for which Vidu refuses the bytes of an image, or None."""
     try:
         inspect_image(image)
     except ViduInputError:
@@ -32,11 +26,7 @@ def image_problem(image: bytes) -> str | None:
 
 
 def data_uri_problem(uri: str) -> str | None:
-    """
-    Return the reason for which Vidu refuses a data URI; see :func:`image_problem`.
-
-    :param uri: as submitted.
-    """
+    """Return the reason for which Vidu refuses a data URI, or None."""
     try:
         return image_problem(decode_data_uri(uri))
     except ViduInputError:
@@ -44,20 +34,12 @@ def data_uri_problem(uri: str) -> str | None:
 
 
 def is_data_uri(image: str) -> bool:
-    """
-    Tell whether an image came inside the request.
-
-    :param image: the element of ``images``.
-    """
+    """Return whether an element of ``images`` carries the image itself."""
     return image.strip().lower().startswith("data:")
 
 
 def is_loopback_url(url: str) -> bool:
-    """
-    Tell whether a URL stays on this machine, and may be fetched.
-
-    :param url: anything; what is not an http(s) URL is not.
-    """
+    """Return whether a text is an http(s) URL of this machine, which may be fetched."""
     try:
         parts = urlsplit(url.strip())
         return parts.scheme.lower() in {"http", "https"} and is_loopback(parts.hostname or "")
@@ -67,12 +49,9 @@ def is_loopback_url(url: str) -> bool:
 
 def first_frame(image: str, fetched: bytes | None = None) -> bytes:
     """
-    Return the bytes of the picture with which a video begins.
+    Return the picture with which a video starts: what was submitted or fetched, else a placeholder.
 
-    :param image: the element of ``images``.
-    :param fetched: what a loopback URL answered.
-    :return: what was submitted or fetched; for every other URL a painted placeholder of its host and path (a
-        signed query changes at every rendering and leaves the picture the same).
+    The placeholder depends on host and path: a signed query changes at every rendering, but the picture is the same.
     """
     if is_data_uri(image):
         return decode_data_uri(image.strip())
@@ -85,12 +64,7 @@ def first_frame(image: str, fetched: bytes | None = None) -> bytes:
 
 
 def first_frame_size(image: str, fetched: bytes | None = None) -> tuple[int, int]:
-    """
-    Return width and height of :func:`first_frame` without painting it.
-
-    :param image: see :func:`first_frame`.
-    :param fetched: see :func:`first_frame`.
-    """
+    """Return width and height of :func:`first_frame` without painting it."""
     if is_data_uri(image) or fetched is not None:
         return upright_size(first_frame(image, fetched))
     from airflow_provider_vidu.emulator.video.placeholder import placeholder_size
@@ -99,11 +73,7 @@ def first_frame_size(image: str, fetched: bytes | None = None) -> tuple[int, int
 
 
 def upright_size(image: bytes) -> tuple[int, int]:
-    """
-    Return width and height of a picture as it is seen: a phone's portrait may be stored lying.
-
-    :param image: the bytes of a readable image file.
-    """
+    """Return the upright width and height of a picture: a phone may store a portrait sideways."""
     from PIL import Image
 
     with Image.open(io.BytesIO(image)) as opened:

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Turns a submitted image into the video the emulator answers with.
+"""
+Render the video that the emulator answers with, from the caller's own picture.
 
-A real H.264 MP4 rendered from the caller's own picture: a pipeline tried offline shows each result next
-to its input, and a mix-up of inputs is seen at a glance. Needs the extra
-``airflow-provider-vidu[emulator]``.
+A real H.264 MP4 that zooms slowly into the picture, so that a mix-up of inputs is visible at a glance.
+Needs the extra ``airflow-provider-vidu[emulator]``.
 """
 
 from __future__ import annotations
 
 import io
+import math
+import random
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,36 +19,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
+from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image, ImageOps
 
-from airflow_provider_vidu.emulator.video.motion import CameraMove
-from airflow_provider_vidu.emulator.video.pictures import Planes, open_picture, to_frame, to_planes
+from airflow_provider_vidu.api.images import MAX_RATIO
 from airflow_provider_vidu.emulator.video.soundtrack import SAMPLE_RATE, soundtrack
-from airflow_provider_vidu.emulator.video.watermark import Stamp, Watermark, even
-
-__all__ = ["RenderRequest", "RenderedVideo", "Watermark", "frame_size", "render_cover", "render_video"]
+from airflow_provider_vidu.emulator.video.watermark import Watermark, place_mark
 
 FPS = 24
 SHORTER_SIDES = {"360p": 360, "540p": 540, "720p": 720, "1080p": 1080, "2K": 1440, "4K": 2160}
-# The API takes pictures from 1:4 to 4:1. A longer one (a test that switched the check off) is cropped.
-LONGEST_RATIO = 4
+#: How far the camera zooms in, as a share of the picture's size.
+TRAVEL = {"auto": 0.16, "small": 0.08, "medium": 0.2, "large": 0.32}
+# Behind transparent pictures: dark and light logos are both visible on it.
+_BACKGROUND = (200, 200, 200)
 
 
 @dataclass(frozen=True)
 class RenderRequest:
-    """What decides a video. Equal requests give equal bytes on the same machine.
-
-    :param image: the bytes of the first frame, a PNG, JPEG or WebP file.
-    :param duration: length in seconds, more than 0.
-    :param resolution: ``360p``, ``540p``, ``720p``, ``1080p``, ``2K`` or ``4K``.
-    :param seed: any integer; decides the camera move and the sound.
-    :param movement_amplitude: ``auto``, ``small``, ``medium`` or ``large``.
-    :param audio: whether the video has a sound track.
-    """
+    """What decides a video. Equal requests give equal bytes on the same machine."""
 
     image: bytes
+    #: Seconds.
     duration: float
     resolution: str
+    #: Decides the direction of the zoom, and the note of the sound.
     seed: int
     movement_amplitude: str = "auto"
     audio: bool = False
@@ -54,14 +50,7 @@ class RenderRequest:
 
 @dataclass(frozen=True)
 class RenderedVideo:
-    """A finished video.
-
-    :param video: the bytes of the MP4 file.
-    :param width: width in pixels.
-    :param height: height in pixels.
-    :param fps: frames per second.
-    :param duration: length in seconds: a whole number of frames, hence up to half a frame off the request.
-    """
+    """A finished video. Its duration is a whole number of frames: up to half a frame off the request."""
 
     video: bytes
     width: int
@@ -71,147 +60,103 @@ class RenderedVideo:
 
 
 def frame_size(image_width: int, image_height: int, resolution: str) -> tuple[int, int]:
-    """Choose the size of the video: the picture's ratio at the resolution's size.
-
-    :param image_width: width of the submitted image in pixels.
-    :param image_height: height of the submitted image in pixels.
-    :param resolution: ``360p``, ``540p``, ``720p``, ``1080p``, ``2K`` or ``4K``: the length of the shorter side.
-    :return: width and height in pixels, both even, at most four times as long as wide.
-    :raises ValueError: if the resolution is unknown.
-    """
-    if resolution not in SHORTER_SIDES:
-        raise ValueError(f"resolution must be one of {', '.join(SHORTER_SIDES)}, not {resolution!r}")
+    """Return width and height of a video, both even: the picture's ratio, with the resolution as its shorter side."""
     shorter = SHORTER_SIDES[resolution]
-    ratio = max(image_width, image_height) / min(image_width, image_height)
-    longer = even(shorter * min(ratio, LONGEST_RATIO))
+    # Only a test that has switched the check off submits a longer picture; it is cropped.
+    ratio = min(max(image_width, image_height) / min(image_width, image_height), MAX_RATIO)
+    longer = 2 * round(shorter * ratio / 2)
     return (longer, shorter) if image_width >= image_height else (shorter, longer)
 
 
 def render_video(request: RenderRequest, *, watermark: Watermark | None = None) -> RenderedVideo:
-    """Render a video that begins with the submitted image and moves from there.
-
-    :param request: the image and what to make of it.
-    :param watermark: a mark to lay over every frame; none by default.
-    :return: the video, which plays in browsers and common players.
-    :raises ValueError: if the image cannot be decoded or a value is out of its limits.
-    """
-    if not request.duration > 0:
-        raise ValueError(f"duration must be more than 0 seconds, not {request.duration!r}")
+    """Render a video that starts with the submitted picture; ValueError if the picture cannot be decoded."""
     picture = open_picture(request.image)
-    width, height = frame_size(*picture.size, request.resolution)
-    move = CameraMove(request.seed, request.movement_amplitude, request.duration)
-    stamp = Stamp(watermark, width, height) if watermark else None
-    frame_count = max(1, round(request.duration * FPS))
-    # Even the closest view has more pixels than the frame: shrinking looks the same at every fraction of a
-    # pixel, while a view at its own size would pulse between sharp and soft as it moves.
-    scale = 1.25 * move.closest
-    source = ImageOps.fit(picture, (even(width * scale), even(height * scale)), Image.Resampling.LANCZOS)
-    frames = film(to_planes(source), (width, height), move, frame_count, stamp)
-    sound = soundtrack(request.seed, frame_count * SAMPLE_RATE // FPS) if request.audio else None
-    return RenderedVideo(encode(frames, (width, height), sound), width, height, FPS, frame_count / FPS)
+    size = frame_size(*picture.size, request.resolution)
+    count = max(1, round(request.duration * FPS))
+    frames = _frames(picture, size, count, request, watermark)
+    sound = soundtrack(request.seed, count * SAMPLE_RATE // FPS) if request.audio else None
+    return RenderedVideo(_encode(frames, size, sound), *size, FPS, count / FPS)
 
 
 def render_cover(image: bytes, resolution: str) -> bytes:
-    """Make the cover of a video: its first frame.
-
-    :param image: the bytes of the submitted image.
-    :param resolution: ``360p``, ``540p``, ``720p``, ``1080p``, ``2K`` or ``4K``.
-    :return: the bytes of a JPEG file in the size of the video.
-    :raises ValueError: if the image cannot be decoded or the resolution is unknown.
-    """
+    """Return the first frame of a video as a JPEG file; ValueError if the picture cannot be decoded."""
     picture = open_picture(image)
-    cover = ImageOps.fit(picture, frame_size(*picture.size, resolution), Image.Resampling.LANCZOS)
+    size = frame_size(*picture.size, resolution)
     file = io.BytesIO()
-    cover.save(file, "JPEG", quality=88)
+    ImageOps.fit(picture, size, Image.Resampling.LANCZOS).save(file, "JPEG", quality=88)
     return file.getvalue()
 
 
-def film(
-    source: Planes, size: tuple[int, int], move: CameraMove, frame_count: int, stamp: Stamp | None
+def open_picture(image: bytes) -> Image.Image:
+    """Decode an image file into an upright, opaque RGB picture; ValueError if that is impossible."""
+    try:
+        with Image.open(io.BytesIO(image)) as opened:
+            opened.load()
+            picture = ImageOps.exif_transpose(opened)
+    except Exception as error:  # a decoder can raise nearly anything on damaged bytes
+        raise ValueError(f"the image cannot be decoded: {error}") from error
+    if picture.mode.startswith("I"):
+        # A plain conversion would clip 16-bit greyscale to white.
+        picture = picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    picture = picture.convert("RGBA")
+    background = Image.new("RGB", picture.size, _BACKGROUND)
+    background.paste(picture, mask=picture.getchannel("A"))
+    return background
+
+
+def _frames(
+    picture: Image.Image, size: tuple[int, int], count: int, request: RenderRequest, watermark: Watermark | None
 ) -> Iterator[av.VideoFrame]:
-    """Take the frames of the video one by one.
-
-    The camera works on the planes of the encoder's own pixel format and with fractions of a pixel: half
-    the work of filming in RGB, and none of the jitter of whole-pixel steps.
-
-    :param source: the planes of the picture, somewhat larger than the frames.
-    :param size: width and height of the frames in pixels.
-    :param move: where the camera looks.
-    :param frame_count: how many frames to take.
-    :param stamp: the watermark to put on each of them, if any.
-    :return: the frames, numbered from 0.
-    """
-    width, height = size
-    for number in range(frame_count):
-        view = move.view(number / max(1, frame_count - 1))
-        planes = Planes(
-            crop(source.luma, view, (width, height)),
-            crop(source.blue, view, (width // 2, height // 2)),
-            crop(source.red, view, (width // 2, height // 2)),
+    travel = TRAVEL[request.movement_amplitude]
+    # Even the closest view has more pixels than the frame: a view at its own size would pulse between sharp and soft.
+    scale = 1.25 * (1 + travel)
+    source = ImageOps.fit(picture, (round(size[0] * scale), round(size[1] * scale)), Image.Resampling.LANCZOS)
+    angle = random.Random(request.seed).uniform(0, math.tau)
+    goal = 0.5 + 0.5 * math.cos(angle), 0.5 + 0.5 * math.sin(angle)
+    mark = place_mark(watermark, size) if watermark else None
+    for number in range(count):
+        # The submitted picture is the first frame, whole: that is what image-to-video means.
+        side = 1 / (1 + travel * number / max(1, count - 1))
+        left, top = ((1 - side) * share for share in goal)
+        right, bottom = min(left + side, 1.0), min(top + side, 1.0)
+        box = (left * source.width, top * source.height, right * source.width, bottom * source.height)
+        view = source.resize(size, Image.Resampling.HAMMING, box)
+        if mark:
+            view.paste(mark.image, mark.corner, mark.image)
+        frame = av.VideoFrame.from_image(view).reformat(
+            format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
         )
-        if stamp:
-            stamp.apply(planes)
-        frame = to_frame(planes)
         frame.pts = number
         yield frame
 
 
-def crop(plane: Image.Image, view: tuple[float, float, float, float], size: tuple[int, int]) -> Image.Image:
-    """Cut a view out of a plane and shrink it to the size of the frame.
-
-    :param plane: the plane of the whole picture.
-    :param view: left, top, right and bottom as shares (0.0 to 1.0) of the plane.
-    :param size: width and height of the result in pixels.
-    :return: the view in the wished size.
-    """
-    left, top, right, bottom = view
-    box = (left * plane.width, top * plane.height, right * plane.width, bottom * plane.height)
-    return plane.resize(size, Image.Resampling.HAMMING, box)
-
-
-def encode(
-    frames: Iterator[av.VideoFrame],
-    size: tuple[int, int],
-    sound: Iterator[av.AudioFrame] | None,
-) -> bytes:
-    """Encode frames and sound to an MP4 file that can start to play before it is fully loaded.
-
-    :param frames: the pictures, in ``yuv420p``.
-    :param size: their width and height in pixels.
-    :param sound: the sound track, or none for a silent video.
-    :return: the bytes of the file.
-    """
+def _encode(frames: Iterator[av.VideoFrame], size: tuple[int, int], sound: Iterator[av.AudioFrame] | None) -> bytes:
     # A file on disk, because moving the index to the front reads the file a second time by its name.
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "video.mp4"
         # No limit on how long packets wait for the other stream keeps sound and pictures side by side.
         options = {"movflags": "+faststart", "fflags": "+bitexact", "max_interleave_delta": "0"}
         with av.open(str(path), "w", format="mp4", options=options) as container:
-            video = container.add_stream("libx264", rate=FPS, options=x264_options())
+            video = container.add_stream("libx264", rate=FPS, options=_X264)
             video.width, video.height = size
             video.pix_fmt = "yuv420p"
             video.thread_count = 1
             audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="stereo") if sound else None
             if sound and audio:
-                audio.bit_rate = 96_000
                 for samples in sound:
                     container.mux(audio.encode(samples))
                 container.mux(audio.encode(None))
-            for frame in one_ahead(frames):
+            for frame in _one_ahead(frames):
                 container.mux(video.encode(frame))
             container.mux(video.encode(None))
         return path.read_bytes()
 
 
-def one_ahead(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """Take each frame while the one before it is being encoded.
-
-    Both release the interpreter's lock, so a second core nearly halves the time. One ahead, not all: a
-    long 1080p video does not fit into memory.
-
-    :param frames: the frames.
-    :return: the same frames in the same order.
-    """
+def _one_ahead(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    # Taking a frame and encoding one both release the interpreter's lock. One ahead, not all: a long 1080p video does
+    # not fit into memory.
     with ThreadPoolExecutor(1) as worker:
         upcoming = worker.submit(next, frames, None)
         while (frame := upcoming.result()) is not None:
@@ -219,20 +164,16 @@ def one_ahead(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
             yield frame
 
 
-def x264_options() -> dict[str, str]:
-    """Options of the video encoder: quick rather than small, and the same bytes on every run.
-
-    :return: option names and values as the encoder takes them.
-    """
-    return {
-        "preset": "ultrafast",
-        # What the preset leaves out and smooth skies need; together a tenth of the encoder's time.
-        "x264-params": "cabac=1:aq-mode=1:deblock=0,0",
-        "crf": "25",
-        "g": str(2 * FPS),
-        "threads": "1",
-        "colorspace": "bt709",
-        "color_primaries": "bt709",
-        "color_trc": "bt709",
-        "color_range": "tv",
-    }
+# Quick rather than small, and the same bytes on every run.
+_X264 = {
+    "preset": "ultrafast",
+    # What the preset leaves out and smooth skies need; together a tenth of the encoder's time.
+    "x264-params": "cabac=1:aq-mode=1:deblock=0,0",
+    "crf": "25",
+    "g": str(2 * FPS),
+    "threads": "1",
+    "colorspace": "bt709",
+    "color_primaries": "bt709",
+    "color_trc": "bt709",
+    "color_range": "tv",
+}

@@ -26,7 +26,7 @@ def kinds_taken(plan: FaultPlan, operation: str, requests: int) -> list[str]:
     return [fault.kind if fault else "" for fault in taken]
 
 
-def test_without_faults_everything_goes_well() -> None:
+def test_without_faults_every_request_succeeds() -> None:
     plan = FaultPlan()
     assert all(plan.take(operation) is None for operation in OPERATIONS)
 
@@ -38,7 +38,7 @@ def test_faults_strike_in_the_order_and_as_often_as_they_were_added() -> None:
     assert kinds_taken(plan, "poll", 7) == ["hang", "hang", "drop_after_accept", "", "", "half_reply", ""]
 
 
-def test_an_operations_faults_leave_the_others_alone() -> None:
+def test_faults_strike_only_their_operation() -> None:
     plan = FaultPlan()
     plan.add("submit", Fault.no_id())
     assert kinds_taken(plan, "poll", 2) == ["", ""]
@@ -78,12 +78,12 @@ def test_no_fault_is_lost_or_doubled_between_threads() -> None:
         {"kind": "drop_after_accept", "after": -1},
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused(arguments: dict[str, Any]) -> None:
+def test_invalid_fault_is_rejected(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"fault|needs|must"):
         Fault(**arguments)
 
 
-def test_only_what_exists_can_be_struck() -> None:
+def test_unknown_operation_is_rejected() -> None:
     plan = FaultPlan()
     with pytest.raises(ValueError, match="no operation is called 'upload'"):
         plan.add("upload", Fault.hang(1))
@@ -94,7 +94,7 @@ def test_only_what_exists_can_be_struck() -> None:
 @pytest.mark.parametrize(
     "changes", [{"has_lists": False}, {"has_list": "no"}, {"list_lag_seconds": -1}, {"list_omits_ids": "911"}]
 )
-def test_a_quirk_that_does_not_exist_or_fit_is_refused_and_nothing_is_changed(changes: dict[str, Any]) -> None:
+def test_invalid_quirk_is_rejected_and_changes_nothing(changes: dict[str, Any]) -> None:
     quirks = Quirks()
     with pytest.raises(ValueError, match=r"no quirk|cannot be"):
         quirks.change(list_without_payload=True, **changes)
@@ -155,7 +155,7 @@ SUBMISSIONS = [
 
 
 @pytest.mark.parametrize(("fault", "seen", "created"), SUBMISSIONS)
-def test_a_struck_submission_was_accepted_exactly_where_the_fault_says_so(
+def test_struck_submission_is_accepted_only_by_faults_after_accept(
     vidu: ViduEmulator, fault: Fault, seen: str, created: int
 ) -> None:
     vidu.faults.add("submit", fault)
@@ -178,9 +178,7 @@ def test_a_struck_submission_was_accepted_exactly_where_the_fault_says_so(
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"no_id", "hang", "hang_before_accept"}])
-def test_every_fault_can_strike_every_operation_once_and_the_next_goes_well(
-    vidu: ViduEmulator, operation: str, kind: str
-) -> None:
+def test_every_fault_strikes_every_operation_once(vidu: ViduEmulator, operation: str, kind: str) -> None:
     good = call(vidu, operation).status_code
     vidu.faults.add(operation, Fault(kind, status=503 if kind in {"refuse", "fail_after_accept"} else None))
     try:
@@ -193,7 +191,7 @@ def test_every_fault_can_strike_every_operation_once_and_the_next_goes_well(
     assert call(vidu, operation).status_code == good
 
 
-def test_a_broken_reply_is_no_json_at_its_full_length(vidu: ViduEmulator) -> None:
+def test_broken_json_has_its_full_length(vidu: ViduEmulator) -> None:
     vidu.faults.add("poll", Fault.broken_json())
     answer = call(vidu, "poll")
     assert len(answer.content) == int(answer.headers["Content-Length"])
@@ -201,7 +199,7 @@ def test_a_broken_reply_is_no_json_at_its_full_length(vidu: ViduEmulator) -> Non
         answer.json()
 
 
-def test_answers_and_rows_can_come_without_their_ids(vidu: ViduEmulator) -> None:
+def test_answers_and_rows_can_lack_their_ids(vidu: ViduEmulator) -> None:
     call(vidu, "submit")
     for operation in ("poll", "list"):
         vidu.faults.add(operation, Fault.no_id())
@@ -226,7 +224,7 @@ def test_a_redirect_names_its_target(vidu: ViduEmulator) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (307, "https://elsewhere.example/ent/v2/credits")
 
 
-def test_a_submission_whose_client_gave_up_is_still_acted_on_later(vidu: ViduEmulator) -> None:
+def test_submission_of_a_disconnected_client_is_still_accepted(vidu: ViduEmulator) -> None:
     vidu.faults.add("submit", Fault.hang_before_accept(1.5))
     with pytest.raises(requests.ReadTimeout):
         call(vidu, "submit", timeout=0.5)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Create, query, cancel and balance over HTTP, held against what is known of Vidu's own answers."""
+"""Create, query, cancel and balance over HTTP, compared with Vidu's own answers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ GOOD = {"model": "viduq3-turbo", "images": ["https://example.com/cat.png"], "pro
 
 
 class Vidu:
-    """An emulator whose clock stands still, and a client without manners."""
+    """An emulator whose clock is stopped, and a client that sends anything."""
 
     def __init__(self, **settings: Any) -> None:
         self.now = 1_768_881_713.504
@@ -158,7 +158,7 @@ def test_defaults_and_prices_are_the_models(vidu: Vidu, sent: dict[str, Any], an
         ({"prompt": "[emulator:AuditSubmitIllegal]"}, "AuditSubmitIllegal", "submit is illegal"),
     ],
 )
-def test_a_refused_create_says_why_in_vidus_body_and_creates_nothing(
+def test_refused_create_has_vidus_error_body_and_creates_nothing(
     vidu: Vidu, fields: dict[str, Any], reason: str, message: str | None
 ) -> None:
     assert is_error(vidu.create(**fields), 400, reason, message)
@@ -168,7 +168,7 @@ def test_a_refused_create_says_why_in_vidus_body_and_creates_nothing(
 
 
 @pytest.mark.parametrize("vidu", [{"credits": 0}], indirect=True)
-def test_without_credits_every_create_is_refused_before_its_fields_are_looked_at(vidu: Vidu) -> None:
+def test_without_credits_create_is_refused_before_fields_are_checked(vidu: Vidu) -> None:
     for fields in ({}, {"model": "nonsense"}, {"images": 5}):
         assert is_error(vidu.create(**fields), 400, "CreditInsufficient", "insufficient credits")
 
@@ -190,7 +190,7 @@ def test_a_data_uri_is_accepted_and_echoed(vidu: Vidu) -> None:
 
 
 @pytest.mark.parametrize("vidu", [{"reject_unknown_fields": True}], indirect=True)
-def test_unknown_fields_are_unwanted_where_the_switch_says_so(vidu: Vidu) -> None:
+def test_unknown_fields_are_unwanted_if_so_set(vidu: Vidu) -> None:
     assert is_error(vidu.create(aspect_ratio="16:9"), 400, "FieldUnwanted", "unwanted field: aspect_ratio")
 
 
@@ -231,7 +231,7 @@ def files() -> Iterator[dict[str, bytes]]:
         (picture(100, 20), "PageSizeOutOfRange"),
     ],
 )
-def test_a_url_on_this_machine_is_fetched_and_a_bad_image_fails_the_task_later(
+def test_local_url_is_fetched_and_a_bad_image_fails_later(
     vidu: Vidu, files: dict[str, bytes], content: bytes | None, err_code: str
 ) -> None:
     if content is not None:
@@ -244,7 +244,7 @@ def test_a_url_on_this_machine_is_fetched_and_a_bad_image_fails_the_task_later(
     assert vidu.emulator.tasks[0].image == content
 
 
-def test_no_other_host_is_ever_asked(vidu: Vidu, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_other_host_gets_a_request(vidu: Vidu, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object, **more: object) -> None:
         raise AssertionError("a fetch")
 
@@ -256,7 +256,7 @@ def test_no_other_host_is_ever_asked(vidu: Vidu, monkeypatch: pytest.MonkeyPatch
 # --- query -----------------------------------------------------------------------------------------------------
 
 
-def test_the_query_tells_each_state_and_the_creation_at_the_end(vidu: Vidu) -> None:
+def test_query_has_each_state_and_finally_the_creation(vidu: Vidu) -> None:
     task_id = vidu.submit(payload="p", bgm=True)
     running = {"id": task_id, "err_code": "", "credits": 60, "payload": "p", "bgm": True, "off_peak": False}
     assert vidu.query(task_id) == {**running, "state": "created", "creations": []}
@@ -299,7 +299,7 @@ def test_an_unknown_task_is_not_found(vidu: Vidu, task_id: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "models"), ("POST", "text2video"), ("GET", "img2video")])
-def test_what_the_api_does_not_have_is_told_in_its_own_body(vidu: Vidu, method: str, path: str) -> None:
+def test_unknown_route_has_an_error_body_of_the_api(vidu: Vidu, method: str, path: str) -> None:
     answer = vidu.call(method, path)
     assert answer.status_code in {404, 405}
     assert is_error(answer, answer.status_code, "NotFound" if answer.status_code == 404 else "BadRequest")
@@ -309,7 +309,7 @@ def test_what_the_api_does_not_have_is_told_in_its_own_body(vidu: Vidu, method: 
 
 
 @pytest.mark.parametrize("body", [{}, {"json": {"id": "whatever"}}, {"json": {}}])
-def test_a_task_that_has_not_begun_is_cancelled_with_or_without_a_body(vidu: Vidu, body: dict[str, Any]) -> None:
+def test_unstarted_task_is_cancelled_with_or_without_a_body(vidu: Vidu, body: dict[str, Any]) -> None:
     task_id = vidu.submit()
     answer = vidu.call("POST", f"tasks/{task_id}/cancel", **body)
     assert (answer.status_code, answer.json()) == (200, {})
@@ -318,7 +318,7 @@ def test_a_task_that_has_not_begun_is_cancelled_with_or_without_a_body(vidu: Vid
     assert vidu.emulator.counters.cancels_accepted == 1
 
 
-def test_a_task_that_is_processed_cannot_be_cancelled(vidu: Vidu) -> None:
+def test_processing_task_cannot_be_cancelled(vidu: Vidu) -> None:
     task_id = vidu.submit()
     vidu.now += 5
     answer = vidu.call("POST", f"tasks/{task_id}/cancel")
@@ -331,7 +331,7 @@ def test_a_task_that_is_processed_cannot_be_cancelled(vidu: Vidu) -> None:
 
 
 @pytest.mark.parametrize("vidu", [{"concurrency": 2, "credits": 1000}], indirect=True)
-def test_the_balance_tells_credits_slots_and_queue(vidu: Vidu) -> None:
+def test_balance_has_credits_slots_and_queue(vidu: Vidu) -> None:
     for _ in range(5):
         vidu.submit()
     vidu.now += 5
@@ -365,7 +365,7 @@ ENDPOINTS = [
 
 @pytest.mark.parametrize("vidu", [{"api_keys": ["vda_key"]}], indirect=True)
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
-def test_every_endpoint_wants_a_key_that_is_accepted(vidu: Vidu, method: str, path: str) -> None:
+def test_every_endpoint_needs_an_accepted_key(vidu: Vidu, method: str, path: str) -> None:
     for key in ("", "Token wrong", "Bearer wrong", "wrong", "Token", "Basic vda_key", "Token vda_key more"):
         assert is_error(vidu.call(method, path, key=key), 401, "Unauthorized", "unauthorized")
     assert vidu.emulator.counters.unauthorized == 7
@@ -373,7 +373,7 @@ def test_every_endpoint_wants_a_key_that_is_accepted(vidu: Vidu, method: str, pa
 
 @pytest.mark.parametrize("vidu", [{"api_keys": ["vda_key"]}], indirect=True)
 @pytest.mark.parametrize("key", ["Token vda_key", "Bearer vda_key", "vda_key", "token vda_key"])
-def test_the_key_is_taken_with_either_word_or_raw(vidu: Vidu, key: str) -> None:
+def test_key_is_accepted_with_either_word_or_raw(vidu: Vidu, key: str) -> None:
     assert vidu.call("GET", "credits", key=key).status_code == 200
 
 

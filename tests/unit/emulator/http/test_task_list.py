@@ -78,7 +78,7 @@ def test_a_row_has_the_fields_of_vidus_page(vidu: Vidu) -> None:
     assert vidu.emulator.api_key not in row["key_id"]
 
 
-def test_asked_for_ids_come_repeated_or_separated_by_commas(vidu: Vidu) -> None:
+def test_ids_may_be_repeated_or_comma_separated(vidu: Vidu) -> None:
     a, b, c, d = (vidu.submit() for _ in range(4))
     assert set(vidu.ids(f"task_ids={a}&task_ids={b}&task_ids={c},{d}")) == {a, b, c, d}
     assert vidu.ids(f"task_ids={a},{c}") == [c, a]
@@ -110,14 +110,14 @@ def test_without_a_window_the_list_goes_back_seven_days(vidu: Vidu) -> None:
 
 
 @pytest.mark.parametrize("word", ["pager", "paper"])
-def test_pages_are_numbered_from_nought_under_either_spelling(vidu: Vidu, word: str) -> None:
+def test_pages_are_numbered_from_0_in_either_spelling(vidu: Vidu, word: str) -> None:
     ids = [vidu.submit() for _ in range(5)][::-1]
     pages = [vidu.ids(f"{word}.page={number}&{word}.pagesz=2") for number in range(4)]
     assert pages == [ids[:2], ids[2:4], ids[4:], []]
 
 
 @pytest.mark.parametrize("parameter", ["pager.page_token", "paper.page_token", "page_token"])
-def test_tokens_lead_through_all_pages_even_while_tasks_are_created(vidu: Vidu, parameter: str) -> None:
+def test_tokens_cover_all_pages_while_tasks_are_created(vidu: Vidu, parameter: str) -> None:
     ids = [vidu.submit() for _ in range(23)][::-1]
     seen, token = [], ""
     for _ in range(3):
@@ -148,7 +148,7 @@ def test_the_last_page_has_no_token_even_when_it_is_full(vidu: Vidu) -> None:
         ("task_ids=" + ",".join(map(str, range(101))), "FieldItemCountOutOfRange"),
     ],
 )
-def test_a_bad_question_is_refused(vidu: Vidu, query: str, reason: str) -> None:
+def test_invalid_query_is_rejected(vidu: Vidu, query: str, reason: str) -> None:
     answer = vidu.ask(query)
     assert (answer.status_code, answer.json()["reason"]) == (400, reason)
 
@@ -156,7 +156,7 @@ def test_a_bad_question_is_refused(vidu: Vidu, query: str, reason: str) -> None:
 # --- quirks ----------------------------------------------------------------------------------------------------
 
 
-def test_a_lagging_list_shows_a_task_later_than_the_query_does(vidu: Vidu) -> None:
+def test_lagging_list_shows_a_task_later_than_the_query(vidu: Vidu) -> None:
     vidu.emulator.quirks.list_lag_seconds = 30
     task_id = vidu.submit()
     query = f"{vidu.emulator.url}/ent/v2/tasks/{task_id}/creations"
@@ -168,7 +168,7 @@ def test_a_lagging_list_shows_a_task_later_than_the_query_does(vidu: Vidu) -> No
 
 
 @pytest.mark.parametrize(("field", "value"), [("payload", "p"), ("err_code", "AuditSubmitIllegal")])
-def test_rows_lack_what_the_page_lacks_unless_told(vidu: Vidu, field: str, value: str) -> None:
+def test_rows_lack_what_the_page_lacks_unless_a_quirk_adds_it(vidu: Vidu, field: str, value: str) -> None:
     vidu.submit(payload="p", prompt="[emulator:fail=AuditSubmitIllegal]")
     vidu.now += 100
     assert field not in vidu.ask().json()["tasks"][0]
@@ -185,7 +185,7 @@ def test_a_list_can_ignore_paging(vidu: Vidu) -> None:
     assert again["next_page_token"] != ""
 
 
-def test_a_list_can_omit_ids_that_were_asked_for(vidu: Vidu) -> None:
+def test_list_can_omit_requested_ids(vidu: Vidu) -> None:
     a, b = vidu.submit(), vidu.submit()
     vidu.emulator.quirks.list_omits_ids = {a}
     assert vidu.ids(f"task_ids={a},{b}") == [b]

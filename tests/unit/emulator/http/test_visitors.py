@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""No web page steers the emulator, and whatever is sent to its own routes is answered, never a 500."""
+"""No web page of another site controls the emulator, and no input to its own routes gives a 500."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def send(
         ("localhost", "http://LOCALHOST"),
     ],
 )
-def test_programs_and_its_own_pages_steer_it(host: str | None, origin: str | None) -> None:
+def test_programs_and_own_pages_may_control_it(host: str | None, origin: str | None) -> None:
     assert stranger(host, origin, "vidu.company.example") is None
 
 
@@ -71,7 +71,7 @@ def test_programs_and_its_own_pages_steer_it(host: str | None, origin: str | Non
         (None, "https://evil.example"),
     ],
 )
-def test_pages_of_others_do_not_steer_it(host: str | None, origin: str | None) -> None:
+def test_pages_of_other_sites_may_not_control_it(host: str | None, origin: str | None) -> None:
     assert stranger(host, origin, "vidu.company.example") is not None
 
 
@@ -93,12 +93,12 @@ def test_a_web_page_gets_a_clear_403(
 ) -> None:
     status, answer = send(vidu, method, path, body, **headers)
     assert (status, answer["reason"]) == (403, "Forbidden")
-    assert "not steered" in str(answer["message"])
+    assert "cannot be controlled" in str(answer["message"])
     assert vidu.quirks.has_list
     assert vidu.faults.pending() == {}
 
 
-def test_its_own_pages_may_steer_it(vidu: ViduEmulator) -> None:
+def test_own_pages_may_control_it(vidu: ViduEmulator) -> None:
     assert send(vidu, "POST", "/emulator/skip", '{"seconds": 1}', Origin=vidu.url)[0] == 200
 
 
@@ -110,7 +110,7 @@ def test_the_api_is_reached_under_any_name(vidu: ViduEmulator) -> None:
 @pytest.mark.parametrize(
     "seconds", ["1e308", "1e999", "NaN", "Infinity", "-Infinity", "1" + "0" * 400, "1e12", "-1", "true", '"1"', "null"]
 )
-def test_a_skip_out_of_range_is_refused(vidu: ViduEmulator, seconds: str) -> None:
+def test_skip_out_of_range_is_rejected(vidu: ViduEmulator, seconds: str) -> None:
     status, answer = send(vidu, "POST", "/emulator/skip", f'{{"seconds": {seconds}}}')
     assert (status, answer["reason"]) == (400, "BadRequest")
     # Time goes on as before.
@@ -154,7 +154,7 @@ def nested(depth: int) -> object:
     ],
     ids=lambda value: str(value)[-24:],
 )
-def test_a_value_of_another_type_is_refused_and_not_kept(
+def test_value_of_another_type_is_rejected_and_not_kept(
     vidu: ViduEmulator, path: str, fields: dict[str, object], depth: int
 ) -> None:
     body = json.dumps({name: nested(depth) if value is None else value for name, value in fields.items()})

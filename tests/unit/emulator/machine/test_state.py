@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The emulator's state machine and its neighbours, with a clock in the test's hand: no I/O and no waiting."""
+"""The emulator's state machine and its neighbours, with an injected clock: no I/O and no waiting."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def submission(**fields: object) -> Submission:
     ("seconds", "state"),
     [(0, "created"), (0.9, "created"), (1, "processing"), (10.9, "processing"), (11, "success"), (9e6, "success")],
 )
-def test_a_task_alone_goes_from_created_over_processing_to_success(seconds: float, state: str) -> None:
+def test_single_task_is_created_then_processed_then_succeeds(seconds: float, state: str) -> None:
     bench = Bench()
     task_id = bench.submit()
     assert bench.at(seconds).state(task_id) == state
 
 
-def test_looking_often_or_once_gives_the_same_history() -> None:
+def test_history_does_not_depend_on_how_often_it_is_read() -> None:
     def history(looks: list[float]) -> list[tuple[float, str, str]]:
         bench = Bench(concurrency=2, processing_seconds=None, seed=7)
         ids = [bench.submit(prompt="[emulator:fail=X]" if n % 3 == 0 else f"{n}", off_peak=n == 4) for n in range(9)]
@@ -84,7 +84,7 @@ def test_looking_often_or_once_gives_the_same_history() -> None:
     assert history([]) == history([step * 7.3 for step in range(1000)])
 
 
-def test_no_more_tasks_than_the_limit_are_processed_and_the_first_in_is_the_first_out() -> None:
+def test_queue_is_first_in_first_out_within_the_limit() -> None:
     bench = Bench(concurrency=2, processing_seconds=None)
     ids = [bench.submit(prompt=f"{n}") for n in range(12)]
     changes = bench.at(1e6).vidu.take_changes()
@@ -105,7 +105,7 @@ def test_beyond_the_limit_a_task_is_queueing_until_a_slot_is_free() -> None:
     assert bench.vidu.load("default") == (1, 0)
 
 
-def test_without_slots_nothing_ever_begins() -> None:
+def test_without_slots_no_task_starts() -> None:
     bench = Bench(concurrency=0)
     task_id = bench.submit()
     assert bench.at(1e7).state(task_id) == "queueing"
@@ -135,7 +135,7 @@ def test_equal_seeds_and_submissions_give_equal_outcomes() -> None:
 
 
 @pytest.mark.parametrize("seed", [None, 0])
-def test_a_seed_is_picked_where_none_was_asked_for(seed: int | None) -> None:
+def test_missing_seed_is_picked(seed: int | None) -> None:
     bench = Bench()
     picked = [bench.task(bench.submit(seed=seed)).seed for _ in range(5)]
     assert len(set(picked)) == 5
@@ -146,7 +146,7 @@ def test_a_seed_is_picked_where_none_was_asked_for(seed: int | None) -> None:
 # --- off-peak and cancelling -----------------------------------------------------------------------------------
 
 
-def test_an_off_peak_task_lets_others_pass_and_begins_after_its_wait() -> None:
+def test_off_peak_task_lets_others_pass_and_starts_after_its_wait() -> None:
     bench = Bench(concurrency=1, off_peak_seconds=100)
     off_peak, usual = bench.submit(off_peak=True), bench.submit()
     assert [bench.at(2).state(off_peak), bench.state(usual)] == ["queueing", "processing"]
@@ -156,7 +156,7 @@ def test_an_off_peak_task_lets_others_pass_and_begins_after_its_wait() -> None:
 
 
 @pytest.mark.parametrize("speed", [1, 50])
-def test_an_off_peak_task_that_has_not_begun_in_48_hours_is_cancelled_and_refunded(speed: float) -> None:
+def test_off_peak_task_not_started_in_48_hours_is_refunded(speed: float) -> None:
     bench = Bench(concurrency=0, speed=speed)
     task_id = bench.submit(off_peak=True)
     assert bench.at(OFF_PEAK_LIMIT_SECONDS / speed - 1).state(task_id) == "queueing"
@@ -165,7 +165,7 @@ def test_an_off_peak_task_that_has_not_begun_in_48_hours_is_cancelled_and_refund
     assert bench.vidu.ledger.balance() == 100_000
 
 
-def test_an_off_peak_task_that_began_in_time_is_not_cancelled_while_it_is_processed() -> None:
+def test_off_peak_task_started_in_time_is_not_cancelled() -> None:
     bench = Bench(off_peak_seconds=OFF_PEAK_LIMIT_SECONDS - 5)
     task_id = bench.submit(off_peak=True)
     assert bench.at(OFF_PEAK_LIMIT_SECONDS + 1).state(task_id) == "processing"
@@ -182,7 +182,7 @@ def test_an_off_peak_task_that_began_in_time_is_not_cancelled_while_it_is_proces
         ({"prompt": "[emulator:fail=X]"}, 11, "task state is failed, can not cancel"),
     ],
 )
-def test_only_a_task_that_has_not_begun_can_be_cancelled(
+def test_only_a_task_that_has_not_started_can_be_cancelled(
     fields: dict[str, object], at: float, message: str | None
 ) -> None:
     bench = Bench()
@@ -213,7 +213,7 @@ def test_a_queueing_task_can_be_cancelled_and_those_behind_it_move_up() -> None:
 # --- failures --------------------------------------------------------------------------------------------------
 
 
-def test_a_failing_task_fails_half_way_frees_its_slot_and_is_refunded() -> None:
+def test_failing_task_frees_its_slot_half_way_and_is_refunded() -> None:
     bench = Bench(concurrency=1)
     failing, next_one = bench.submit(prompt="[emulator:fail=CreationPolicyViolation]"), bench.submit()
     assert bench.at(5.9).state(failing) == "processing"
@@ -223,7 +223,7 @@ def test_a_failing_task_fails_half_way_frees_its_slot_and_is_refunded() -> None:
     assert bench.vidu.ledger.refunded == failed.price
 
 
-def test_an_image_that_could_not_be_fetched_fails_the_task_later_and_costs_nothing() -> None:
+def test_unfetchable_image_fails_the_task_later_at_no_cost() -> None:
     bench = Bench()
     task_id = bench.submit(problem="ImageDownloadFailure")
     assert bench.state(task_id) == "created"
@@ -263,7 +263,7 @@ def test_switches_in_the_prompt_decide_the_outcome_of_each_submission(prompt: st
     assert seen == outcomes
 
 
-def test_another_prompt_has_a_count_of_its_own() -> None:
+def test_each_prompt_has_its_own_count() -> None:
     bench = Bench()
     ids = [bench.submit(prompt=f"[emulator:fail=X:1] {name}") for name in ("a", "b", "a")]
     assert [bench.at(100).task(task_id).err_code for task_id in ids] == ["X", "X", ""]
@@ -276,7 +276,7 @@ def test_the_processing_time_of_one_task_can_be_set() -> None:
     assert bench.at(501).state(slow) == "success"
 
 
-def test_a_word_can_stand_for_processing() -> None:
+def test_processing_can_be_shown_as_another_word() -> None:
     bench = Bench()
     task_id = bench.submit(prompt="[emulator:state=reviewing]")
     assert [bench.at(seconds).task(task_id).shown_state for seconds in (0, 5, 11)] == [
@@ -312,7 +312,7 @@ def test_credits_are_reserved_at_create_and_charged_at_success() -> None:
     assert ledger.of_task(task_id) == {"reserved": expected, "charged": expected, "refunded": 0}
 
 
-def test_every_credit_is_accounted_for_whatever_happens() -> None:
+def test_every_credit_is_accounted_for() -> None:
     bench = Bench(concurrency=2, processing_seconds=None, speed=20, credits=1500)
     chance = random.Random(3)
     prices, refused = Counter[str](), 0
@@ -340,7 +340,7 @@ def test_every_credit_is_accounted_for_whatever_happens() -> None:
         assert ledger.of_task(task.task_id) == {"reserved": task.price, "charged": paid, "refunded": task.price - paid}
 
 
-def test_a_task_that_the_balance_does_not_cover_is_refused_and_not_created() -> None:
+def test_task_above_the_balance_is_not_created() -> None:
     bench = Bench(credits=59)
     with pytest.raises(Refusal, match="CreditInsufficient") as refused:
         bench.submit(duration=5, resolution="720p")
@@ -388,12 +388,12 @@ def test_accounts_share_neither_tasks_nor_slots_nor_credits() -> None:
     "settings",
     [{"speed": 0}, {"concurrency": -1}, {"processing_seconds": -1}, {"api_keys": []}, {"api_keys": "one key"}],
 )
-def test_settings_that_make_no_sense_are_refused(settings: dict[str, object]) -> None:
+def test_invalid_settings_are_rejected(settings: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"must be"):
         Bench(**settings)
 
 
-def test_a_reset_forgets_everything_but_gives_no_id_twice() -> None:
+def test_reset_forgets_everything_but_never_repeats_an_id() -> None:
     bench = Bench()
     before = bench.submit(prompt="[emulator:fail=X:1]")
     bench.vidu.reset()
@@ -408,7 +408,7 @@ def test_a_reset_forgets_everything_but_gives_no_id_twice() -> None:
 # --- ids and times ---------------------------------------------------------------------------------------------
 
 
-def test_an_id_holds_the_time_of_creation_as_vidus_do() -> None:
+def test_id_contains_the_time_of_creation_like_vidus() -> None:
     # Ids with a known time of creation.
     for task_id, moment in {
         911045603801182208: "2026-01-20T04:01:53.504Z",
@@ -431,7 +431,7 @@ def test_created_at_has_nine_digits_and_agrees_with_the_id() -> None:
     assert task.created <= START
 
 
-def test_changes_are_told_once_in_order_with_the_task_as_it_was() -> None:
+def test_changes_are_reported_once_in_order() -> None:
     bench = Bench()
     bench.submit()
     changes: list[Change] = bench.at(100).vidu.take_changes()

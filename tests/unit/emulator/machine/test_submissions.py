@@ -108,18 +108,18 @@ def test_a_bad_submission_gets_vidus_reason(fields: dict[str, object], reason: s
         {"off_peak": True, "audio": True, "wm_position": 4, "meta_data": "{}", "payload": "x" * 1_048_576},
     ],
 )
-def test_a_good_submission_is_accepted_and_its_fields_are_kept_as_they_were_sent(fields: dict[str, object]) -> None:
+def test_good_submission_keeps_its_fields_as_sent(fields: dict[str, object]) -> None:
     sent = {**GOOD, **fields}
     assert read_submission(json.dumps(sent).encode()).fields == sent
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"\xff\xfe"])
-def test_a_body_that_is_no_json_object_is_a_bad_request(body: bytes) -> None:
+def test_body_other_than_a_json_object_is_a_bad_request(body: bytes) -> None:
     with pytest.raises(Refusal, match="400 BadRequest"):
         read_submission(body)
 
 
-def test_unknown_fields_are_ignored_unless_they_are_to_be_rejected() -> None:
+def test_unknown_fields_are_ignored_or_rejected_as_set() -> None:
     body = json.dumps({**GOOD, "aspect_ratio": "16:9", "style": "anime"}).encode()
     assert read_submission(body).fields == GOOD
     with pytest.raises(Refusal, match="unwanted field: aspect_ratio, style"):
@@ -143,7 +143,7 @@ def test_an_image_is_refused_for_its_format_or_its_size(image: bytes, problem: s
     assert image_problem(image) == problem
 
 
-def test_a_url_gets_the_same_painted_picture_whatever_its_query() -> None:
+def test_placeholder_of_a_url_does_not_depend_on_its_query() -> None:
     first = first_frame("https://example.com/cat.png?X-Amz-Signature=1")
     assert first == first_frame("https://example.com/cat.png?X-Amz-Signature=2")
     assert first != first_frame("https://example.com/dog.png")
@@ -151,11 +151,11 @@ def test_a_url_gets_the_same_painted_picture_whatever_its_query() -> None:
 
 
 @pytest.mark.parametrize("image", [f"https://example.com/{number}.png" for number in range(3)] + [uri(picture(80, 60))])
-def test_the_size_is_told_without_painting(image: str) -> None:
+def test_size_of_a_placeholder_is_known_without_painting(image: str) -> None:
     assert first_frame_size(image) == upright_size(first_frame(image))
 
 
-def test_a_portrait_that_is_stored_lying_is_told_upright() -> None:
+def test_size_of_a_sideways_portrait_is_upright() -> None:
     file = io.BytesIO()
     turned = Image.Exif()
     turned[274] = 6
@@ -224,11 +224,11 @@ def test_the_bill_is_the_estimate_wherever_there_is_one(model: Model) -> None:
 
 
 @pytest.mark.parametrize("reason", sorted(REASONS))
-def test_every_reason_of_the_error_page_can_be_asked_for(reason: str) -> None:
+def test_every_reason_of_the_error_page_can_be_requested(reason: str) -> None:
     assert read_scenario(f"[emulator:{reason}]") == Scenario(refuse_reason=reason)
 
 
-def test_ids_ascend_and_never_repeat_even_when_the_clock_stands_or_steps_back() -> None:
+def test_ids_ascend_even_if_the_clock_stops_or_steps_back() -> None:
     ids = Snowflakes(random.Random(1))
     now = int(START * 1e9)
     made = [int(ids.next(now - step % 7 * 10**9)) for step in range(5000)]
@@ -251,6 +251,6 @@ def test_rfc_3339_is_read_with_any_fraction_and_offset(text: str, seconds: float
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-01-20", "1768881713", "2026-01-20T04:01:53"])
-def test_what_is_no_rfc_3339_is_refused(text: str) -> None:
+def test_invalid_rfc_3339_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="RFC 3339"):
         read_rfc3339(text)

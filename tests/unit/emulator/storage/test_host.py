@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Signed links and downloads: byte for byte, for as long as they live, in parts, and never with a key."""
+"""Signed links and downloads: byte for byte, until they expire, in parts, and never with a key."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_links_look_like_those_of_vidus_storage(vidu: Vidu) -> None:
     assert all(escape in links["url"] for escape in ("%2F", "%3B%20", "%3D%22", "~"))
 
 
-def test_links_are_signed_anew_at_every_query(vidu: Vidu) -> None:
+def test_every_query_has_newly_signed_links(vidu: Vidu) -> None:
     task_id = vidu.finish()
     first = vidu.links(task_id)["url"]
     vidu.now += 60
@@ -113,7 +113,7 @@ def test_links_are_signed_anew_at_every_query(vidu: Vidu) -> None:
         ("X-Amz-Algorithm", "&X-Amz-Algorithm"),
     ],
 )
-def test_a_link_that_was_changed_in_any_byte_is_refused(link: str, before: str, after: str) -> None:
+def test_link_changed_in_any_byte_is_refused(link: str, before: str, after: str) -> None:
     changed = urlsplit(link.replace(before, after, 1))
     connection = http.client.HTTPConnection(changed.netloc, timeout=10)
     connection.request("GET", f"{changed.path}?{changed.query}")
@@ -122,18 +122,18 @@ def test_a_link_that_was_changed_in_any_byte_is_refused(link: str, before: str, 
     connection.close()
 
 
-def test_bytes_that_are_no_text_are_refused_like_any_other_change(vidu: Vidu) -> None:
+def test_bytes_that_are_not_text_are_refused(vidu: Vidu) -> None:
     with socket.create_connection(("127.0.0.1", vidu.emulator.port), timeout=10) as connection:
         connection.sendall(b"GET /storage/\xff?a=\xfe&X-Amz-Signature=\xff HTTP/1.1\r\nHost: x\r\n\r\n")
         assert connection.recv(100).split()[1] in {b"400", b"403"}
 
 
 @pytest.mark.parametrize("path", ["/storage/x", "/storage/x?X-Amz-Signature=", "/storage/x?a=b&X-Amz-Signature=00"])
-def test_what_is_no_signed_link_is_refused(vidu: Vidu, path: str) -> None:
+def test_unsigned_link_is_refused(vidu: Vidu, path: str) -> None:
     assert is_xml_error(get(vidu.emulator.url + path), 403, "SignatureDoesNotMatch")
 
 
-async def test_a_client_that_requotes_is_refused_and_one_that_does_not_is_served(vidu: Vidu, link: str) -> None:
+async def test_only_a_client_that_requotes_the_link_is_refused(vidu: Vidu, link: str) -> None:
     vidu.emulator.quirks.lower_case_links = True
     lower = vidu.links(vidu.emulator.tasks[0].task_id)["url"]
     assert "%2f" in lower
@@ -157,7 +157,7 @@ async def test_a_client_that_requotes_is_refused_and_one_that_does_not_is_served
     ],
     indirect=["vidu"],
 )
-def test_a_link_dies_after_its_time_and_the_speed_shortens_it(vidu: Vidu, name: str, lifetime: int) -> None:
+def test_link_expires_and_the_speed_shortens_its_life(vidu: Vidu, name: str, lifetime: int) -> None:
     task_id = vidu.finish(watermark=True)
     link = vidu.links(task_id)[name]
     vidu.now += lifetime - 1
@@ -175,7 +175,7 @@ def test_a_link_of_a_forgotten_task_leads_nowhere(vidu: Vidu, link: str) -> None
 # --- downloads -------------------------------------------------------------------------------------------------
 
 
-def test_a_download_tells_its_length_type_and_name(vidu: Vidu, link: str) -> None:
+def test_download_has_length_type_and_name(vidu: Vidu, link: str) -> None:
     answer = get(link)
     assert answer.content == VIDEO
     assert answer.headers["Content-Length"] == str(len(VIDEO))
@@ -226,7 +226,7 @@ def test_a_key_that_reaches_the_storage_is_refused_and_counted(vidu: Vidu, link:
 
 
 @pytest.mark.parametrize("vidu", [{"video": None}], indirect=True)
-def test_videos_are_real_differ_by_watermark_and_are_the_same_at_every_download(vidu: Vidu) -> None:
+def test_videos_are_real_and_the_same_at_every_download(vidu: Vidu) -> None:
     av = pytest.importorskip("av")
     import io
 
@@ -243,6 +243,8 @@ def test_videos_are_real_differ_by_watermark_and_are_the_same_at_every_download(
 @pytest.mark.parametrize("vidu", [{"video": None}], indirect=True)
 def test_a_file_is_rendered_once_from_what_was_submitted(vidu: Vidu, monkeypatch: pytest.MonkeyPatch) -> None:
     render = pytest.importorskip("airflow_provider_vidu.emulator.video.render")
+    from airflow_provider_vidu.emulator.video.watermark import Watermark
+
     asked: list[tuple[Any, Any]] = []
 
     def record(request: Any, *, watermark: Any = None) -> Any:
@@ -264,11 +266,11 @@ def test_a_file_is_rendered_once_from_what_was_submitted(vidu: Vidu, monkeypatch
     for name in ("url", "url", "watermarked_url", "watermarked_url"):
         assert get(vidu.links(task_id)[name]).content == b"video"
     expected = render.RenderRequest(base64.b64decode(PIXEL), 4.0, "360p", 77, "large", True)
-    assert asked == [(expected, None), (expected, render.Watermark(position=1))]
+    assert asked == [(expected, None), (expected, Watermark(position=1))]
 
 
 @pytest.mark.parametrize("vidu", [{"video": None}], indirect=True)
-def test_without_the_extra_the_api_works_and_a_download_names_it(vidu: Vidu, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_only_downloads_fail_and_name_it(vidu: Vidu, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     task_id = vidu.finish()
     answer = get(vidu.links(task_id)["url"])
