@@ -24,7 +24,7 @@ from airflow_provider_vidu.execution.common import Execution
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.many import land_batch
 from airflow_provider_vidu.reporting import metrics
-from airflow_provider_vidu.reporting.lineage import hand_over_batch
+from airflow_provider_vidu.reporting.lineage import deliver_batch
 from airflow_provider_vidu.submission.batch.driver import BatchSubmission
 from airflow_provider_vidu.submission.batch.requests import (
     BatchRequest,
@@ -290,7 +290,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 metrics.completed(record["model"], record["credits"])
         for index, error in errors.items():
             metrics.failed(error, batch.requests[index].model)
-        hand_over_batch(self.operator, context, [request.fields.get("images") for request in batch.requests], records)
+        deliver_batch(self.operator, context, [request.fields.get("images") for request in batch.requests], records)
         if batch.stopped is not None and self.operator.on_failure != "fail":
             self.log.warning("Not all was submitted: %s", batch.stopped)
         if errors and self.operator.on_failure == "fail":

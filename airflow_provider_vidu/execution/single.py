@@ -32,7 +32,7 @@ from airflow_provider_vidu.images import wire_of
 from airflow_provider_vidu.landing.destinations import is_shared
 from airflow_provider_vidu.landing.land import land_all
 from airflow_provider_vidu.reporting import metrics
-from airflow_provider_vidu.reporting.lineage import hand_over, show
+from airflow_provider_vidu.reporting.lineage import deliver, show_task
 from airflow_provider_vidu.submission.driver import Submission, SubmitLater
 from airflow_provider_vidu.submission.kill_guard import ended_by_user, is_forgotten
 from airflow_provider_vidu.submission.tries import Resumed
@@ -68,11 +68,11 @@ class SingleExecution(Execution[dict[str, Any]]):
             with self._client() as client:
                 submission = self._submission(context, client, resumed)
                 task = submission.submit(lambda: self._wire(context["ti"].map_index), picture=self.operator.images)
-                show(self.operator, task)
+                show_task(self.operator, task)
                 self._stop_if_killed(context, client, task.task_id)
                 if not self.operator.wait_for_completion:
                     submission.note_returned()
-                    return hand_over(self.operator, context, task, images=self.operator.images)
+                    return deliver(self.operator, context, task, images=self.operator.images)
                 submitted_at = submission.record.attempted_at if submission.record else began
                 # A record that a person has written tells no time; the task does.
                 hints = hints_of(task, submitted_at=submitted_at or None)
@@ -137,7 +137,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                 if record is not None and record.task_id == task_id:
                     known_task = known_task.filled_from(record.as_task())
                 submission.note_submitted(known_task)
-                show(self.operator, known_task)
+                show_task(self.operator, known_task)
                 try:
                     task = waited(client, known_task, event)
                 except (ViduStillRunningError, ViduUnavailableError, ViduRateLimitError) as error:
@@ -286,7 +286,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         seconds = seconds_of(task, submission.record.attempted_at if submission.record else None, time.time())
         self.log.info("%s", ended_line(task, seconds, files))
         metrics.completed(task.model, task.credits, seconds)
-        return hand_over(self.operator, context, task, files, images=self.operator.images)
+        return deliver(self.operator, context, task, files, images=self.operator.images)
 
     def _at_the_deadline(self, client: ViduClient, submission: Submission, error: ViduError) -> ViduError:
         if self.operator.cancel_on_timeout and error.task_id and cancelled(client, error.task_id, self.log):

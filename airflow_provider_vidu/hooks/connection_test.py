@@ -46,7 +46,7 @@ _UNREACHED = (
 )
 
 
-def checked(look_up: Callable[[], Account], conn_id: str) -> tuple[bool, str]:
+def check_connection(look_up: Callable[[], Account], conn_id: str) -> tuple[bool, str]:
     """
     Check key and host by what costs nothing: the balance, else the list, else a task that cannot exist.
 
@@ -61,16 +61,16 @@ def checked(look_up: Callable[[], Account], conn_id: str) -> tuple[bool, str]:
         key = account.api_key
         # Somebody waits for the answer, and a thread of the API server with him.
         with ViduClient(replace(account, timeout=min(account.timeout, _TEST_TIMEOUT))) as client:
-            works, told = _checked(client)
+            works, told = _check(client)
     except ViduError as error:
-        works, told = False, _told(error, account).replace(f"The connection {conn_id!r}", "This connection")
+        works, told = False, _explain(error, account).replace(f"The connection {conn_id!r}", "This connection")
     except Exception as error:
         # The form shows the sentence; a traceback would help nobody there.
         works, told = False, f"{type(error).__name__}: {error}"
     return works, _MARKUP.sub(r"(\1)", redacted(told, key))
 
 
-def _checked(client: ViduClient) -> tuple[bool, str]:
+def _check(client: ViduClient) -> tuple[bool, str]:
     account = client.account
     accepts = f"{account.base_url} accepts this key"
     try:
@@ -136,7 +136,7 @@ def _is_lacking(error: ViduError) -> bool:
     return by_connection or is_missing_endpoint(error)
 
 
-def _told(error: ViduError, account: Account | None) -> str:
+def _explain(error: ViduError, account: Account | None) -> str:
     if account is None:
         return str(error)
     host = urlsplit(account.base_url).hostname or ""

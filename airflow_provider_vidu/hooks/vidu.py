@@ -202,7 +202,7 @@ class ViduHook(BaseHook):
         """
         from airflow_provider_vidu.api.errors import ViduError
         from airflow_provider_vidu.exceptions import raise_for_airflow
-        from airflow_provider_vidu.reporting.lineage import report
+        from airflow_provider_vidu.reporting.lineage import report_lineage
         from airflow_provider_vidu.submission.driver import Submission
         from airflow_provider_vidu.submission.limits import CreditLimits
         from airflow_provider_vidu.submission.protocol import STORE_KEY
@@ -227,7 +227,7 @@ class ViduHook(BaseHook):
         except ViduError as error:
             raise_for_airflow(error)
         self._submissions[task.task_id] = submission
-        report(self, picture, ())
+        report_lineage(self, picture, ())
         return task
 
     def note_returned(self, task: ViduTask | str) -> None:
@@ -386,21 +386,21 @@ class ViduHook(BaseHook):
         """
         from airflow_provider_vidu.api.tasks import Creation, ViduTask
         from airflow_provider_vidu.landing.land import land
-        from airflow_provider_vidu.reporting.lineage import report
+        from airflow_provider_vidu.reporting.lineage import report_lineage
         from airflow_provider_vidu.waiting.wait import video_of
 
         if isinstance(task_or_url, str) and task_or_url.startswith(("http://", "https://")):
             # A task that is nobody's: its link cannot be read anew.
             link = ViduTask(task_id="video", state="success", creations=(Creation(url=task_or_url),))
-            landed = land(self.get_conn(), link, destination, log=self.log, look=lambda: link)
-            report(self, (), [landed])
+            landed = land(self.get_conn(), link, destination, log=self.log, read_task=lambda: link)
+            report_lineage(self, (), [landed])
             return landed
         named = task_or_url["task_id"] if isinstance(task_or_url, Mapping) else task_or_url
         known = named if isinstance(named, ViduTask) else ViduTask(task_id=str(named))
         task = video_of(self.get_conn(), known)
         landed = land(self.get_conn(), task, destination, log=self.log)
         self.note_returned(task)
-        report(self, (), [landed])
+        report_lineage(self, (), [landed])
         return landed
 
     async def adownload(self, task_or_url: ViduTask | Mapping[str, Any] | str, destination: str) -> dict[str, Any]:
@@ -415,9 +415,9 @@ class ViduHook(BaseHook):
 
         :return: whether it works, and what to tell: what happened and what to do now. The key is never in it.
         """
-        from airflow_provider_vidu.hooks.connection_test import checked
+        from airflow_provider_vidu.hooks.connection_test import check_connection
 
-        works, message = checked(lambda: self.account, self.vidu_conn_id)
+        works, message = check_connection(lambda: self.account, self.vidu_conn_id)
         return works, f"{message} {self._unknown}".strip()
 
 

@@ -310,7 +310,7 @@ def check_destination(destination: Any, named: str = "output_path", *, name: str
 
 
 @dataclass(frozen=True)
-class Standing:
+class FileHash:
     """
     A file that stands at a destination already.
 
@@ -335,7 +335,7 @@ def size_of(target: str) -> int | None:
     try:
         if local is not None:
             return local.stat().st_size if local.is_file() else None
-        store, path = _opened(target)
+        store, path = _open_store(target)
         store.invalidate_cache()
         found = store.info(path)
         return int(found["size"]) if found.get("type") == "file" else None
@@ -354,7 +354,7 @@ def is_file_there(target: str) -> bool | None:
     try:
         if local is not None:
             return local.is_file()
-        store, path = _opened(target)
+        store, path = _open_store(target)
         store.invalidate_cache()
         return bool(store.info(path).get("type") == "file")
     except FileNotFoundError:
@@ -364,7 +364,7 @@ def is_file_there(target: str) -> bool | None:
         return None
 
 
-def open_standing(target: str) -> IO[bytes]:
+def open_existing(target: str) -> IO[bytes]:
     """
     Open what stands at a destination, for reading.
 
@@ -373,12 +373,12 @@ def open_standing(target: str) -> IO[bytes]:
     local = local_path(target)
     if local is not None:
         return local.open("rb")
-    store, path = _opened(target)
+    store, path = _open_store(target)
     opened: IO[bytes] = store.open(path, "rb")
     return opened
 
 
-def hashed(file: IO[bytes]) -> Standing:
+def hash_file(file: IO[bytes]) -> FileHash:
     """
     Read a file to its end, in constant memory.
 
@@ -389,7 +389,7 @@ def hashed(file: IO[bytes]) -> Standing:
         md5.update(chunk)
         sha256.update(chunk)
         size += len(chunk)
-    return Standing(size, md5.hexdigest(), sha256.hexdigest())
+    return FileHash(size, md5.hexdigest(), sha256.hexdigest())
 
 
 def put_file(part: Path, target: str, local: Path | None) -> None:
@@ -405,7 +405,7 @@ def put_file(part: Path, target: str, local: Path | None) -> None:
         part.chmod(_mode_of_new_files(local.parent))
         os.replace(part, local)
         return
-    store, path = _opened(target)
+    store, path = _open_store(target)
     size = part.stat().st_size
     if _is_object_store(store):
         store.put_file(str(part), path, **_upload_options(store))
@@ -466,7 +466,7 @@ def _upload_options(store: Any) -> dict[str, int]:
     return {name: value for name, value in options.items() if name in taken}
 
 
-def _opened(target: str) -> tuple[Any, str]:
+def _open_store(target: str) -> tuple[Any, str]:
     from airflow.sdk import ObjectStoragePath
 
     remote = ObjectStoragePath(target)

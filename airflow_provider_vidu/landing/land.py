@@ -36,13 +36,13 @@ from airflow_provider_vidu.landing.destinations import (
     VIDEO,
     WATERMARKED,
     Wanted,
-    hashed,
-    open_standing,
+    hash_file,
+    open_existing,
     put_file,
     size_of,
 )
 from airflow_provider_vidu.landing.mp4 import BrokenOff, VideoFacts, check_whole, is_mp4, video_facts
-from airflow_provider_vidu.landing.transfer import Transfer, announced
+from airflow_provider_vidu.landing.transfer import Transfer, probe_link
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -64,7 +64,7 @@ def land_all(
     wanted: Wanted,
     *,
     log: Any,
-    look: Callable[[], ViduTask] | None = None,
+    read_task: Callable[[], ViduTask] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[dict[str, Any]]:
     """
@@ -75,7 +75,7 @@ def land_all(
     :param wanted: what, and where to. A cover or a watermarked copy that the task does not have, or that cannot be
         landed, is warned of: the video is what was paid for.
     :param log: see :func:`land`.
-    :param look: see :func:`land`.
+    :param read_task: see :func:`land`.
     :param sleep: see :func:`land`.
     :return: a list of what :func:`land` returns.
     :raises ViduLandingError: see :func:`land`.
@@ -86,7 +86,7 @@ def land_all(
             log.warning("Vidu task %s has no %s: none is landed.", task.task_id, _WORDS[kind])
             continue
         try:
-            landed.append(land(client, task, wanted, kind=kind, log=log, look=look, sleep=sleep))
+            landed.append(land(client, task, wanted, kind=kind, log=log, read_task=read_task, sleep=sleep))
         except ViduLandingError as error:
             # The video is what was paid for: it must not fail, and be forgotten, for want of a picture.
             if kind == VIDEO:
@@ -102,7 +102,7 @@ def land(
     *,
     kind: str = VIDEO,
     log: Any,
-    look: Callable[[], ViduTask] | None = None,
+    read_task: Callable[[], ViduTask] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
     """
@@ -115,7 +115,7 @@ def land(
     :param wanted: where to; a mere destination is a folder or a file name, see ``destinations.Wanted``.
     :param kind: ``video``, ``cover`` or ``watermarked``.
     :param log: where the landed file is told.
-    :param look: how to read the task's link anew; None = from the API.
+    :param read_task: how to read the task's link anew; None = from the API.
     :param sleep: seconds; injected by tests.
     :return: ``{"kind", "path", "bytes", "sha256", "duration", "width", "height", "fps"}`` of the landed file; seconds,
         pixels and frames a second as the file tells them, None where it does not.
@@ -123,17 +123,17 @@ def land(
     """
     wanted = Wanted(wanted) if isinstance(wanted, str) else wanted
     target = wanted.path(task, kind)
-    links = _Links(client, task, kind, look)
+    links = _Links(client, task, kind, read_task)
     try:
-        landed = _standing(links, target) or _fetched(links, target, sleep, log)
+        landed = _find_existing(links, target) or _fetch(links, target, sleep, log)
     except (ViduConfigurationError, ViduInputError):
         raise
     except Exception as error:
         raise _failure(error, task, target, kind) from error
-    stood = landed.pop("stood", False)
+    existed = landed.pop("existed", False)
     log.info(
         "%s %s (%.1f MB%s).",
-        "The same file stands already at" if stood else "Landed",
+        "The same file stands already at" if existed else "Landed",
         landed["path"],
         landed["bytes"] / 1e6,
         "".join(_measures(landed)),
@@ -160,53 +160,53 @@ _WORDS = {VIDEO: "video", COVER: "cover picture", WATERMARKED: "watermarked copy
 class _Links:
     """The links of one file, each used once: what broke off may have expired."""
 
-    def __init__(self, client: ViduClient, task: ViduTask, kind: str, look: Callable[[], ViduTask] | None) -> None:
+    def __init__(self, client: ViduClient, task: ViduTask, kind: str, read_task: Callable[[], ViduTask] | None) -> None:
         self.account = client.account
         #: Filled by the calls that read the links.
         self.api_addresses = client.addresses
         self.kind = kind
-        self._look = look or (lambda: client.get_task(task.task_id))
+        self._read_task = read_task or (lambda: client.get_task(task.task_id))
         self._task = task
         # Where this client has not called the API, it does not know yet by which address that is reached.
         self._first: ViduTask | None = task if client.addresses or client.account.is_loopback else None
 
     def fresh(self) -> str:
         """Return the link to use now."""
-        self._task, self._first = self._first or self._look(), None
+        self._task, self._first = self._first or self._read_task(), None
         link = link_of(self._task, self.kind)
         if not link:
             raise ViduUnavailableError(f"Vidu gives no URL for the {_WORDS[self.kind]}.", task_id=self._task.task_id)
         return link
 
-    def put_back(self) -> None:
+    def reuse(self) -> None:
         """Use the last link once more: it was only asked what it leads to."""
         self._first = self._task
 
 
-def _standing(links: _Links, target: str) -> dict[str, Any] | None:
+def _find_existing(links: _Links, target: str) -> dict[str, Any] | None:
     size = size_of(target)
     if not size:
         return None
     try:
-        expected, md5 = announced(links.account, links.fresh(), links.api_addresses)
+        expected, md5 = probe_link(links.account, links.fresh(), links.api_addresses)
     except ViduUnavailableError:
         return None
-    links.put_back()
+    links.reuse()
     if md5 is None or expected != size:
         return None
     try:
-        with open_standing(target) as file:
-            found = hashed(file)
+        with open_existing(target) as file:
+            found = hash_file(file)
             if (found.size, found.md5) != (size, md5):
                 return None
-            facts = _facts_of(file, size, links.kind)
+            facts = _read_facts(file, size, links.kind)
     except Exception:
         # It may be seen and not be read: then it is replaced, as whatever is not known to be the same.
         return None
-    return {"path": target, "bytes": size, "sha256": found.sha256, **facts, "stood": True}
+    return {"path": target, "bytes": size, "sha256": found.sha256, **facts, "existed": True}
 
 
-def _fetched(links: _Links, target: str, sleep: Callable[[float], None], log: Any) -> dict[str, Any]:
+def _fetch(links: _Links, target: str, sleep: Callable[[float], None], log: Any) -> dict[str, Any]:
     local = local_path(target)
     folder = local.parent if local else None
     if folder is not None:
@@ -225,8 +225,8 @@ def _fetched(links: _Links, target: str, sleep: Callable[[float], None], log: An
                 api_addresses=links.api_addresses,
                 to_disk=local is not None,
             )
-            _received(transfer, links, file, sleep, log)
-            facts = _facts_of(file, transfer.size, links.kind)
+            _receive(transfer, links, file, sleep, log)
+            facts = _read_facts(file, transfer.size, links.kind)
             file.flush()
             if local is not None:
                 # After a rename, a power cut must not leave an empty file at the destination.
@@ -242,7 +242,7 @@ def _fetched(links: _Links, target: str, sleep: Callable[[float], None], log: An
     return {"path": target, "bytes": transfer.size, "sha256": transfer.sha256, **facts}
 
 
-def _received(transfer: Transfer, links: _Links, file: Any, sleep: Callable[[float], None], log: Any) -> None:
+def _receive(transfer: Transfer, links: _Links, file: Any, sleep: Callable[[float], None], log: Any) -> None:
     def attempt() -> None:
         transfer.receive(links.fresh())
         if links.kind == COVER:
@@ -277,7 +277,7 @@ def _wrong_kind(kind: str) -> Callable[[bytes], str | None]:
     return wrong
 
 
-def _facts_of(file: Any, size: int, kind: str) -> dict[str, Any]:
+def _read_facts(file: Any, size: int, kind: str) -> dict[str, Any]:
     if kind != COVER:
         return asdict(video_facts(file, size))
     from PIL import Image

@@ -48,7 +48,7 @@ def land_batch(
     :return: the files of each, see ``landing.land``.
     """
     files: dict[int, list[dict[str, Any]]] = {}
-    wanted = _each_its_own(tasks, wanted, errors)
+    wanted = _drop_collisions(tasks, wanted, errors)
     said_at, size = time.time(), 0
     with ThreadPoolExecutor(LANDERS, thread_name_prefix="vidu-landing") as pool:
         landing = {
@@ -73,7 +73,7 @@ def land_batch(
     return files
 
 
-def _each_its_own(
+def _drop_collisions(
     tasks: Mapping[int, ViduTask], wanted: Mapping[int, Wanted], errors: dict[int, ViduError]
 ) -> dict[int, Wanted]:
     """Leave out what would overwrite another's video: both are paid for."""

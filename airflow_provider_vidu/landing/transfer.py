@@ -198,7 +198,7 @@ class Transfer:
             if is_packed:
                 # What arrives is not counted in the bytes that the host counts.
                 expected = None
-            read = _decoded(response, encoding)
+            read = _decoder(response, encoding)
             self._expected = expected
             self._check_size(expected)
             # A weak ETag does not promise the same bytes (RFC 9110, 13.1.5).
@@ -267,7 +267,7 @@ class Transfer:
             self._written_back = self.size
 
 
-def announced(account: Account, url: str, api_addresses: Collection[str] = ()) -> tuple[int | None, str | None]:
+def probe_link(account: Account, url: str, api_addresses: Collection[str] = ()) -> tuple[int | None, str | None]:
     """
     Ask a storage host what a link leads to, without fetching it.
 
@@ -339,8 +339,9 @@ def open_link(account: Account, url: str, headers: dict[str, str], api_addresses
                     continue
                 key = {}
                 if error.code not in {301, 302, 303, 307, 308} or not location:
+                    words = _words_of(_read_page(error))
                     raise ViduUnavailableError(
-                        f"The storage host answered HTTP {error.code} to the signed link{_words_of(_page_of(error))}.",
+                        f"The storage host answered HTTP {error.code} to the signed link{words}.",
                         http_status=error.code,
                     ) from None
             with suppress(ValueError):
@@ -422,7 +423,7 @@ def _is_public_literal(host: str) -> bool:
         return True
 
 
-def _connected(
+def _connect_allowed(
     allowed: Collection[str] | None, address: tuple[str, int], timeout: float, source_address: tuple[str, int] | None
 ) -> socket.socket:
     """
@@ -448,15 +449,15 @@ class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
     def __init__(self, allowed: Collection[str] | None, context: ssl.SSLContext) -> None:
         super().__init__(context=context)
         self._tls = context
-        self._connect = partial(_connected, allowed)
+        self._connect = partial(_connect_allowed, allowed)
 
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._made(http.client.HTTPConnection), request)
+        return self.do_open(self._connection_class(http.client.HTTPConnection), request)
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._made(http.client.HTTPSConnection), request, context=self._tls)
+        return self.do_open(self._connection_class(http.client.HTTPSConnection), request, context=self._tls)
 
-    def _made(self, kind: type[http.client.HTTPConnection]) -> Any:
+    def _connection_class(self, kind: type[http.client.HTTPConnection]) -> Any:
         def make(*arguments: Any, **named: Any) -> http.client.HTTPConnection:
             connection = kind(*arguments, **named)
             connection._create_connection = self._connect  # type: ignore[attr-defined]
@@ -519,7 +520,7 @@ def _length(response: Any) -> int | None:
     return int(told) if told and told.isdecimal() else None
 
 
-def _decoded(response: Any, encoding: str) -> Callable[[], bytes]:
+def _decoder(response: Any, encoding: str) -> Callable[[], bytes]:
     """Return how to read a body in pieces; a host may compress what it was not asked to."""
 
     def read() -> bytes:
@@ -562,7 +563,7 @@ def _window_bits(encoding: str, head: bytes) -> int:
     return zlib.MAX_WBITS if has_head else -zlib.MAX_WBITS
 
 
-def _page_of(error: urllib.error.HTTPError) -> bytes:
+def _read_page(error: urllib.error.HTTPError) -> bytes:
     with suppress(OSError, http.client.HTTPException):
         return error.read(_ERROR_BYTES)
     return b""

@@ -91,7 +91,7 @@ class ViduDownloadOperator(TextRendering, BaseOperator):
         from airflow_provider_vidu.hooks.vidu import ViduHook
         from airflow_provider_vidu.landing.destinations import Wanted
         from airflow_provider_vidu.landing.land import land_all
-        from airflow_provider_vidu.reporting.lineage import hand_over, show
+        from airflow_provider_vidu.reporting.lineage import deliver, show_task
         from airflow_provider_vidu.waiting.wait import for_other_task, given_task, video_of
 
         try:
@@ -109,9 +109,9 @@ class ViduDownloadOperator(TextRendering, BaseOperator):
             wanted.check("destination")
             with ViduHook(self.vidu_conn_id).get_conn() as client:
                 task = video_of(client, known)
-                show(self, task)
+                show_task(self, task)
                 files = land_all(client, task, wanted, log=self.log)
-                return hand_over(self, context, task, files)
+                return deliver(self, context, task, files)
         except ViduStillRunningError as error:
             raise_for_airflow(
                 ViduStillRunningError(

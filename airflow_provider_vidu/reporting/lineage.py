@@ -46,10 +46,10 @@ def asset_uri(place: Any) -> str | None:
     # The key of an object may have what begins a query or a fragment in a URL.
     scheme, _, place = text.partition("://")
     bucket, slash, key = place.partition("/")
-    return f"{scheme.lower()}://{bucket.rpartition('@')[2]}{slash}{re.sub(r'[%?#]', _escaped, key)}"
+    return f"{scheme.lower()}://{bucket.rpartition('@')[2]}{slash}{re.sub(r'[%?#]', _escape, key)}"
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _escape(found: re.Match[str]) -> str:
     return quote(found[0], safe="")
 
 
@@ -65,7 +65,7 @@ def asset_uris(images: Any) -> list[str]:
     return [] if uri is None else [uri]
 
 
-def report(operator: Any, images: Any, files: Sequence[Mapping[str, Any]]) -> None:
+def report_lineage(operator: Any, images: Any, files: Sequence[Mapping[str, Any]]) -> None:
     """
     Tell Airflow's lineage collector which picture became which files. Without a listener it costs nothing.
 
@@ -73,7 +73,7 @@ def report(operator: Any, images: Any, files: Sequence[Mapping[str, Any]]) -> No
     :param images: as rendered: one, or a list.
     :param files: of the task record.
     """
-    with _at_no_cost("Lineage is not told"):
+    with _warn_on_error("Lineage is not told"):
         from airflow.providers.common.compat.sdk import get_hook_lineage_collector
 
         collector = get_hook_lineage_collector()
@@ -83,7 +83,7 @@ def report(operator: Any, images: Any, files: Sequence[Mapping[str, Any]]) -> No
             collector.add_output_asset(context=operator, uri=uri)
 
 
-def tell_outlets(
+def fill_outlet_events(
     context: Any, outlets: Sequence[Any], extra: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
 ) -> None:
     """
@@ -104,7 +104,7 @@ def tell_outlets(
     if len(files) > MAX_NAMED and any(isinstance(outlet, AssetAlias) for outlet in outlets):
         _LOG.warning("An asset alias gets %d of the %d landed files; the manifest names all.", MAX_NAMED, len(files))
     for outlet in outlets:
-        with _at_no_cost(f"The outlet {outlet!r} is not told what was made"):
+        with _warn_on_error(f"The outlet {outlet!r} is not told what was made"):
             if isinstance(outlet, AssetAlias):
                 for record, file in files[:MAX_NAMED]:
                     if (uri := asset_uri(file["path"])) is not None:
@@ -114,7 +114,7 @@ def tell_outlets(
                 context["outlet_events"][outlet].extra.update(extra)
 
 
-def show(operator: Any, task: ViduTask) -> None:
+def show_task(operator: Any, task: ViduTask) -> None:
     """
     Let an operator's buttons lead to a task.
 
@@ -124,7 +124,7 @@ def show(operator: Any, task: ViduTask) -> None:
     operator.shown_vidu_task = task
 
 
-def hand_over(
+def deliver(
     operator: Any,
     context: Any,
     task: ViduTask,
@@ -144,13 +144,13 @@ def hand_over(
     """
     record = task.record([dict(file) for file in files])
     operator.delivered = [record]
-    show(operator, task)
-    report(operator, images, files)
-    tell_outlets(context, operator.outlets, event_extra(task, files), [record])
+    show_task(operator, task)
+    report_lineage(operator, images, files)
+    fill_outlet_events(context, operator.outlets, event_extra(task, files), [record])
     return record
 
 
-def hand_over_batch(operator: Any, context: Any, images: Any, records: Sequence[Mapping[str, Any]]) -> None:
+def deliver_batch(operator: Any, context: Any, images: Any, records: Sequence[Mapping[str, Any]]) -> None:
     """
     Do the same for a batch. One button for thousands would lead nowhere: it has none.
 
@@ -160,8 +160,8 @@ def hand_over_batch(operator: Any, context: Any, images: Any, records: Sequence[
     :param records: of all its requests.
     """
     operator.delivered = records
-    report(operator, images, [file for record in records for file in record["files"]])
-    tell_outlets(context, operator.outlets, batch_extra(records, operator.manifest_path), records)
+    report_lineage(operator, images, [file for record in records for file in record["files"]])
+    fill_outlet_events(context, operator.outlets, batch_extra(records, operator.manifest_path), records)
 
 
 def event_extra(task: ViduTask, files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -277,7 +277,7 @@ def _dataset(uri: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _at_no_cost(what: str) -> Generator[None, None, None]:
+def _warn_on_error(what: str) -> Generator[None, None, None]:
     # The video is paid for by now: nothing that is only told may fail the task, whose retry or clear would pay again.
     try:
         yield

@@ -52,7 +52,7 @@ def completed(model: str | None, credits: float | None, seconds: float | None = 
     if credits:
         _count("vidu.credits", credits, model)
     if seconds is not None:
-        _tell("timing", "vidu.wait_seconds", timedelta(seconds=max(0.0, seconds)), tags=_tags(model))
+        _emit("timing", "vidu.wait_seconds", timedelta(seconds=max(0.0, seconds)), tags=_tags(model))
 
 
 def failed(error: ViduError, model: str | None) -> None:
@@ -66,19 +66,19 @@ def failed(error: ViduError, model: str | None) -> None:
         # The generation has its video, and a retry counts it.
         return
     reason = _UNSAFE.sub("_", error.reason or type(error).__name__)
-    _tell("incr", "vidu.failed", 1, tags={**_tags(model), "reason": reason})
-    _tell("incr", f"vidu.failed.{reason}", 1, tags=_tags(model))
+    _emit("incr", "vidu.failed", 1, tags={**_tags(model), "reason": reason})
+    _emit("incr", f"vidu.failed.{reason}", 1, tags=_tags(model))
 
 
 def _count(name: str, count: float, model: str | None) -> None:
-    _tell("incr", name, count, tags=_tags(model))
+    _emit("incr", name, count, tags=_tags(model))
 
 
 def _tags(model: str | None) -> dict[str, str]:
     return {"model": model or "unknown"}
 
 
-def _tell(kind: str, name: str, value: Any, **options: Any) -> None:
+def _emit(kind: str, name: str, value: Any, **options: Any) -> None:
     from airflow.providers.common.compat.sdk import Stats
 
     try:

@@ -177,7 +177,7 @@ def server(monkeypatch):
     fsspec.register_implementation("fileserver", Server, clobber=True)
     server = Server()
     server.seen, server.breaks = [], False
-    monkeypatch.setattr(destinations, "_opened", lambda target: (server, target.removeprefix("fileserver:/")))
+    monkeypatch.setattr(destinations, "_open_store", lambda target: (server, target.removeprefix("fileserver:/")))
     yield server
     Server.store.clear()
 

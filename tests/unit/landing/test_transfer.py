@@ -23,7 +23,7 @@ from _support.storage_host import MP4, serving
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.landing import transfer
-from airflow_provider_vidu.landing.transfer import Transfer, announced, is_public
+from airflow_provider_vidu.landing.transfer import Transfer, is_public, probe_link
 from airflow_provider_vidu.landing.transfer import open_link as open_link_in_exchange
 from airflow_provider_vidu.transport.exchange import Exchange
 
@@ -192,7 +192,7 @@ def test_a_transfer_that_starts_over_is_not_taken_for_one_that_drips(monkeypatch
 def test_asking_a_host_that_drips_ends_too(monkeypatch):
     monkeypatch.setattr(transfer, "STALL_TIMEOUT", 0.3)
     with dripping(b"HTTP/1.1 200 OK\r\nX: ") as url, pytest.raises(ViduUnavailableError):
-        announced(LOCAL, url)
+        probe_link(LOCAL, url)
 
 
 @pytest.mark.parametrize("encoding", ["", "identity", "none", "utf-8", "binary", "aws-chunked"])
@@ -432,14 +432,14 @@ def test_a_file_that_the_disk_cannot_take_is_not_begun(storage, monkeypatch, tmp
 
 def test_asking_what_a_link_leads_to_fetches_one_byte(storage):
     storage.file, storage.etag = MP4, '"0123456789abcdef0123456789ABCDEF"'
-    assert announced(LOCAL, storage.url) == (len(MP4), "0123456789abcdef0123456789abcdef")
+    assert probe_link(LOCAL, storage.url) == (len(MP4), "0123456789abcdef0123456789abcdef")
     assert [headers["Range"] for headers in storage.headers] == ["bytes=0-0"]
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Range": "bytes 0-0/*"}, {"Content-Range": "items 0-0/7"}])
 def test_the_length_of_one_byte_is_not_that_of_the_file(storage, headers):
     storage.answers = [(206, headers, b"x")]
-    assert announced(LOCAL, storage.url) == (None, None)
+    assert probe_link(LOCAL, storage.url) == (None, None)
 
 
 @pytest.mark.parametrize(

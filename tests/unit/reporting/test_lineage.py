@@ -20,9 +20,9 @@ from airflow_provider_vidu.reporting.lineage import (
     asset_uri,
     asset_uris,
     batch_extra,
+    fill_outlet_events,
     openlineage_facets,
-    report,
-    tell_outlets,
+    report_lineage,
 )
 
 FILE = {"kind": "video", "path": "s3://conn@bucket/out/77.mp4", "bytes": 5, "sha256": "x", "duration": 4.0}
@@ -85,7 +85,7 @@ def test_the_collector_is_told_input_and_output(monkeypatch):
         add_output_asset=lambda context, uri: told.append(("output", uri)),
     )
     monkeypatch.setattr("airflow.providers.common.compat.sdk.get_hook_lineage_collector", lambda: collector)
-    report(object(), ["s3://c@bucket/cat.png"], [FILE, COVER])
+    report_lineage(object(), ["s3://c@bucket/cat.png"], [FILE, COVER])
     assert told == [
         ("input", "s3://bucket/cat.png"),
         ("output", "s3://bucket/out/77.mp4"),
@@ -111,7 +111,7 @@ def test_outlets_learn_task_place_and_price_and_keep_what_the_author_said():
     asset, alias, events = Asset("s3://bucket/videos"), AssetAlias("videos"), Events()
     extra = lineage.event_extra(TASK, [FILE])
     assert extra == {"vidu_task_id": "77", "uri": "s3://bucket/out/77.mp4", "credits": 60, "model": "viduq3-turbo"}
-    tell_outlets({"outlet_events": events}, [asset, alias], extra, [TASK.record([FILE, COVER])])
+    fill_outlet_events({"outlet_events": events}, [asset, alias], extra, [TASK.record([FILE, COVER])])
     assert events[asset].extra == {"the author's": 1, **extra}
     told = {"vidu_task_id": "77", "model": "viduq3-turbo"}
     assert events[alias].added == [
@@ -137,9 +137,9 @@ def test_nothing_that_is_only_told_costs_a_paid_video(outlets, monkeypatch):
         lambda: SimpleNamespace(add_input_asset=broken, add_output_asset=broken),
     )
     operator = SimpleNamespace(outlets=outlets)
-    record = lineage.hand_over(operator, {"outlet_events": Refusing()}, TASK, [FILE], images="/data/cat.png")
+    record = lineage.deliver(operator, {"outlet_events": Refusing()}, TASK, [FILE], images="/data/cat.png")
     assert record["task_id"] == "77"
-    lineage.hand_over(operator, {}, TASK, [FILE])
+    lineage.deliver(operator, {}, TASK, [FILE])
 
 
 def test_a_link_that_dies_is_no_uri_of_an_event():
