@@ -54,10 +54,10 @@ class ViduTaskTrigger(BaseTrigger):
     is ``{"status": the worst, "counts": {"success", "failed", "timeout", "error"}, "message": the first error's text,
     "ids": a digest of their ids}``. They share one wait, without a coroutine or a log line for each.
 
-    :param vidu_conn_id: the connection's id; no key travels.
+    :param vidu_conn_id: the connection's id; the API key is not serialised.
     :param vidu_task_ids: Vidu's ids, any number; or what
-        :func:`~airflow_provider_vidu.triggers.task_ids.packed` made of them. (A trigger's own ``task_id`` is
-        Airflow's: it is overwritten.)
+        :func:`~airflow_provider_vidu.triggers.task_ids.packed` made of them. (Airflow
+        overwrites a trigger's own ``task_id``.)
     :param end_time: the deadline, epoch seconds; absolute, so that it survives a hand-over to another triggerer.
     :param poll_interval: seconds between polls; None = the schedule decides.
     :param cancel_on_kill: cancel unfinished Vidu tasks when a user ends the Airflow task for good (Airflow 3.3+).

@@ -21,7 +21,7 @@ class ViduTimerTrigger(ViduTaskTrigger):
     After a kill, Airflow's own ``DateTimeTrigger`` would leave running what the batch had submitted before Vidu's queue
     was full.
 
-    :param vidu_conn_id: the connection's id; no key travels.
+    :param vidu_conn_id: the connection's id; the API key is not serialised.
     :param vidu_task_ids: Vidu's ids of the tasks that run meanwhile, any number; or packed ones.
     :param moment: when to finish, epoch seconds.
     :param cancel_on_kill: cancel unfinished tasks when a user ends the Airflow task for good (Airflow 3.3+).
