@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""
-What this Airflow has, detected once; every difference between 3.0 and the newest stands here and nowhere else.
-"""
+"""Detect what this Airflow supports. Every difference between 3.0 and the newest version is handled here only."""
 
 from __future__ import annotations
 
@@ -16,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-#: The XCom by which a try says that it has no record of what the earlier ones submitted.
+#: The XCom by which a try reports that it has no record of earlier submissions.
 DISCARDED_KEY = "vidu_record_discarded"
 
 
 class StateStore(Protocol):
-    """What the submission protocol needs of a store that outlives a try."""
+    """A store that outlives a try, as the submission protocol needs it."""
 
     def get(self, key: str) -> Any:
         """Return the value of a key, or None."""
@@ -32,7 +30,7 @@ class StateStore(Protocol):
 
 class TaskStateStore:
     """
-    Airflow's task state store (3.3+), with records that do not expire while their Dag run lives.
+    Airflow's task state store (3.3+), with records that do not expire while their Dag run exists.
 
     :param accessor: ``context["task_state_store"]``.
     """
@@ -56,31 +54,22 @@ def state_store(context: Any) -> StateStore | None:
     Return the store of a task instance.
 
     :param context: the context of a running task.
-    :return: None below Airflow 3.3, which has none.
+    :return: None below Airflow 3.3, which has no store.
     """
     accessor = context.get("task_state_store")
     return None if accessor is None else TaskStateStore(accessor)
 
 
 async def get_async_connection(conn_id: str, hook: Any) -> Connection:
-    """
-    Look a connection up on an event loop.
-
-    :param conn_id: the connection's id.
-    :param hook: the hook (class or instance) to look it up through.
-    """
-    # The provider's own ladder: before 3.3.2 the core's asynchronous look-up masks secrets synchronously.
+    """Read a connection on an event loop, through a hook (class or instance)."""
+    # Not the core's asynchronous look-up: before 3.3.2 it masks secrets synchronously.
     from airflow.providers.common.compat.connection import get_async_connection as look_up
 
     return await look_up(conn_id, hook=hook)
 
 
 async def get_async_extra(connection: Connection) -> dict[str, Any]:
-    """
-    Decode a connection's extra on an event loop.
-
-    :param connection: from :func:`get_async_connection`.
-    """
+    """Decode the extra of a connection from :func:`get_async_connection` on an event loop."""
     from airflow.providers.common.compat.connection import get_async_extra_dejson
 
     return dict(await get_async_extra_dejson(connection))
@@ -88,9 +77,9 @@ async def get_async_extra(connection: Connection) -> dict[str, Any]:
 
 def task_success_event() -> Any:
     """
-    Return the class of events with which a trigger ends its task successfully, without a worker.
+    Return the event class with which a trigger finishes its task successfully, without a worker.
 
-    :return: None where this Airflow has none (3.0 to 3.3 have it).
+    :return: None if this Airflow has no such class (3.0 to 3.3 have it).
     """
     try:
         from airflow.triggers.base import TaskSuccessEvent
@@ -100,22 +89,22 @@ def task_success_event() -> Any:
 
 
 def takes_xcoms_of_triggers() -> bool:
-    """Say whether this Airflow's triggerer accepts an XCom from a trigger, as it does from a task."""
+    """Check whether this Airflow's triggerer accepts an XCom from a trigger, as from a task."""
     try:
         from airflow.jobs.triggerer_job_runner import ToTriggerSupervisor
     except ImportError:
         return False
-    # An unknown message would end the triggerer, so the accepted ones are read rather than tried.
+    # An unknown message would crash the triggerer, so check the accepted types first.
     messages = get_args(get_args(ToTriggerSupervisor)[0])
     return "SetXCom" in {message.__name__ for message in messages}
 
 
 async def push_from_trigger(instance: Any, key: str, value: Any) -> None:
     """
-    Push an XCom from inside a trigger the way a worker does.
+    Push an XCom from inside a trigger as a worker does.
 
-    ``TaskSuccessEvent(xcoms=…)`` encodes a value that is encoded again on its way to the database: the next task gets
-    a JSON string, and a custom XCom backend is passed over.
+    Not with ``TaskSuccessEvent(xcoms=…)``: its values are encoded twice, so that the next task gets a JSON string, and
+    it bypasses a custom XCom backend.
 
     :param instance: the trigger's task instance.
     :param key: the XCom's key.
@@ -124,7 +113,7 @@ async def push_from_trigger(instance: Any, key: str, value: Any) -> None:
     from airflow.sdk.execution_time.xcom import XCom
     from asgiref.sync import sync_to_async
 
-    # A backend may write to an object store: not on the event loop.
+    # A backend may write to an object store, which would block the event loop.
     await sync_to_async(XCom.set)(
         key,
         value,
@@ -136,7 +125,7 @@ async def push_from_trigger(instance: Any, key: str, value: Any) -> None:
 
 
 def is_success_listened_to() -> bool:
-    """Say, inside a task, whether a listener (OpenLineage's, for example) wants to know of its success."""
+    """Check, inside a task, whether there is a listener (such as OpenLineage's) for its success."""
     try:
         from airflow.sdk.listener import get_listener_manager
     except ImportError:
@@ -145,7 +134,7 @@ def is_success_listened_to() -> bool:
 
 
 def base_url() -> str:
-    """Return where this Airflow's API is reached, for commands in messages; a shell variable where it is not set."""
+    """Return the URL of this Airflow's API for commands in messages; a shell variable if it is not set."""
     from airflow.providers.common.compat.sdk import conf
 
     return str(conf.get("api", "base_url", fallback="") or "$AIRFLOW_URL").rstrip("/")
@@ -153,40 +142,39 @@ def base_url() -> str:
 
 def sealed(parts: Sequence[str | int]) -> str:
     """
-    Encrypt a few words with this Airflow's Fernet key, which is the proof that they are its own.
+    Encrypt a few values with this Airflow's Fernet key. Decrypting them later proves that they are its own.
 
     :param parts: JSON primitives.
-    :return: URL-safe text; empty where there is no key, or none that works: nothing may fail for want of it.
+    :return: URL-safe text; empty if there is no working key, since a missing key must not fail a task.
     """
     try:
         cipher = _cipher()
         return "" if cipher is None else str(cipher.encrypt(json.dumps(list(parts)).encode()).decode())
     except Exception as error:
-        logging.getLogger(__name__).debug("Nothing can be sealed here: %r", error)
+        logging.getLogger(__name__).debug("Cannot encrypt with the Fernet key: %r", error)
         return ""
 
 
 def opened(text: str) -> list[Any] | None:
     """
-    Decrypt what :func:`sealed` returned, here or in another process of the same Airflow.
+    Decrypt a text from :func:`sealed`, also one from another process of the same Airflow.
 
-    :param text: what may be such a text.
-    :return: the words; None = not this Airflow's.
+    :return: the values; None = not this Airflow's.
     """
     try:
         cipher = _cipher()
         found = None if cipher is None else json.loads(cipher.decrypt(text.encode()))
     except Exception:
-        # Another installation's, or somebody's text: there is no difference that matters.
+        # A text of another installation, or any other text: both mean that it is not ours.
         return None
     return found if isinstance(found, list) else None
 
 
 def digests(parts: Sequence[str | int]) -> list[str]:
     """
-    Return hashes of a few words that only this Airflow can compute, one for each of its Fernet keys, the newest first.
+    Return hashes of a few values that only this Airflow can compute: one for each Fernet key, the newest first.
 
-    Without a key there is one, which anyone can compute who knows the words.
+    Without a key there is one hash, which anyone who knows the values can compute.
 
     :param parts: JSON primitives.
     :return: hexadecimal digits.
@@ -199,38 +187,42 @@ def digests(parts: Sequence[str | int]) -> list[str]:
 
 
 def clear_discards_state() -> bool:
-    """Say whether this Airflow's clear of a task instance discards its task state by default (3.4+)."""
+    """Check whether clearing a task instance discards its task state by default (3.4+)."""
     version = str(getattr(sys.modules.get("airflow"), "__version__", "0.0")).split(".")
     return tuple(int(part) for part in version[:2] if part.isdigit()) >= (3, 4)
 
 
 def clear_this_task() -> str:
-    """Return how messages advise a clear for which the task has to remember what it submitted."""
+    """Return the advice to clear a task without losing its record of what it submitted."""
     return f"clear this task{keeping_its_state()}"
 
 
 def keeping_its_state() -> str:
-    """Return what to add where a message says "clear": the box to tick, where this Airflow has one."""
+    """Return what a message adds to "clear": the box to tick, if this Airflow has one."""
     return " with *Keep task state*" if clear_discards_state() else ""
 
 
 def note_discarded(context: Any) -> None:
     """
-    Let the trigger of an earlier try know that this try has no record of what that one submitted.
+    Report to the trigger of an earlier try that this try has no record of its submission.
 
-    An XCom is all that a worker can write and a trigger can read.
+    This uses an XCom, the only thing that a worker can write and a trigger can read.
 
-    :param context: of the running task.
+    :param context: the running task's context.
     """
     try:
         context["ti"].xcom_push(DISCARDED_KEY, context["ti"].try_number)
     except Exception as error:
-        logging.getLogger(__name__).warning("The trigger of the earlier try cannot be told (%r).", error)
+        logging.getLogger(__name__).warning(
+            "Could not report to the trigger of the earlier try that its record is gone (%r). Its Vidu task may keep "
+            "running and be billed.",
+            error,
+        )
 
 
 def is_noted_as_discarded(instance: Any) -> bool:
     """
-    Ask Airflow, from inside a trigger, whether :func:`note_discarded` was called by the next try.
+    Ask Airflow, from inside a trigger, whether the next try has called :func:`note_discarded`.
 
     :param instance: the trigger's task instance.
     """
@@ -243,7 +235,7 @@ def is_noted_as_discarded(instance: Any) -> bool:
         run_id=instance.run_id,
         map_index=instance.map_index,
     )
-    # An earlier try's note is cleared when the next one begins, but not at once.
+    # Airflow clears an earlier try's XCom when the next try starts, but not at once.
     return isinstance(value, int) and value > instance.try_number
 
 
@@ -251,7 +243,7 @@ def _cipher() -> Any:
     from airflow.providers.common.compat.sdk import conf
 
     if not conf.get("core", "fernet_key", fallback=""):
-        # Asked first: Airflow warns of it in the task's log otherwise.
+        # Check first: otherwise Airflow logs a warning in the task's log.
         return None
     try:
         from airflow.sdk.crypto import get_fernet
@@ -262,10 +254,8 @@ def _cipher() -> Any:
 
 def run_is_active(dag_id: str, run_id: str) -> bool | None:
     """
-    Ask Airflow, from inside a task, whether a Dag run may still want its results.
+    Ask Airflow, from inside a task, whether a Dag run is still active.
 
-    :param dag_id: the DAG.
-    :param run_id: the run.
     :return: True = queued or running, False = over, None = there is no such run (any more).
     """
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-From an error to what Airflow gets: the exception that its fate asks for, and the log lines that a person reads.
+Turn an error into the Airflow exception for its fate, and into log lines for people.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FIRST_SENTENCE = re.compile(r"(?<=[.!?])(?<!\bvs\.)(?<!\be\.g\.)(?<!\bi\.e\.)\s
 
 def airflow_exception(error: ViduError, *, sensor: bool = False) -> Exception:
     """
-    Return the exception that makes Airflow do the right thing about an error.
+    Return the exception that makes Airflow handle an error correctly.
 
     =====================  ===============================================  =========================
     fate                   operator                                         sensor
@@ -41,16 +41,16 @@ def airflow_exception(error: ViduError, *, sensor: bool = False) -> Exception:
     our deadline           the error itself: a retry re-attaches            ``AirflowSensorTimeout``
     =====================  ===============================================  =========================
 
-    In doubt fails without a retry where it gets here: the protocol has looked the submission up and could not
-    tell; another try would ask the same question and cost a delay.
+    An error in doubt fails without a retry: the protocol has already looked for the submission without a clear answer,
+    and another try would only repeat that.
 
-    :param error: what went wrong.
+    :param error: the error.
     :param sensor: whether a sensor raises it.
-    :return: the exception; raise it ``from None``, its text is whole.
+    :return: the exception. Raise it ``from None``, since its text is complete.
     """
     from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
 
-    # Whole, since callbacks and alerts have nothing else. Its first sentence is what the UI shows before it cuts.
+    # The whole text, since callbacks and alerts get nothing else. The UI cuts it after about the first sentence.
     text = str(error)
     if sensor and isinstance(error, ViduStillRunningError):
         return AirflowSensorTimeout(text)
@@ -62,22 +62,20 @@ def airflow_exception(error: ViduError, *, sensor: bool = False) -> Exception:
 def lines_of(error: ViduError) -> list[str]:
     """
     Return an error's text for a log: a short first line, then the details, with each item and command on its own line.
-
-    :param error: what went wrong.
     """
     message, *items = error.message.splitlines() or [""]
     first, *rest = _FIRST_SENTENCE.split(message, maxsplit=1)
     details = [*rest, *items, *error.advice.splitlines()]
-    # A command is copied whole, so its line has nothing else.
+    # People copy a command as a whole line, so the line has nothing else.
     parts = [part.lstrip(" ;.,").rstrip(" ;") for detail in details for part in _COMMAND.split(detail)]
     return [f"{first.removesuffix('.')} ({error.facts})." if error.facts else first, *filter(None, parts)]
 
 
 class SensorOutcome(BaseException):
     """
-    Carries a sensor's decided outcome past the base class, whose ``soft_fail`` differs from mode to mode.
+    Carry a sensor's outcome past the base class, whose ``soft_fail`` differs from mode to mode.
 
-    No ``Exception``: ``silent_fail`` swallows those, and would wait out a wrong key.
+    Not an ``Exception``: ``silent_fail`` swallows those and would keep waiting with a wrong key.
     """
 
     def __init__(self, outcome: Exception) -> None:
@@ -87,16 +85,16 @@ class SensorOutcome(BaseException):
 
 def sensor_outcome(error: ViduError, *, soft_fail: bool) -> Exception:
     """
-    Return how a sensor ends for an error, in every mode; ``soft_fail`` skips what the remote task or the time did.
+    Return a sensor's outcome for an error, in every mode. ``soft_fail`` skips if the task or the deadline caused it.
 
     ====================================================  =====================  ==================
     error                                                 otherwise              with ``soft_fail``
     ====================================================  =====================  ==================
-    the remote task failed, was refused, has no video     fails                  skips
+    the Vidu task failed, was refused, has no video       fails                  skips
     the host does not know the task (404)                 fails                  skips
     the deadline has passed                               fails                  skips
     wrong key (401, 403), connection, id, or a refusal    fails                  fails
-    Vidu is out of reach and the wait was given up        fails, may be retried  the same
+    Vidu is unreachable and the wait gave up              fails, may be retried  the same
     ====================================================  =====================  ==================
     """
     from airflow.providers.common.compat.sdk import AirflowSkipException
@@ -115,12 +113,10 @@ def sensor_outcome(error: ViduError, *, soft_fail: bool) -> Exception:
 
 def raise_for_airflow(error: ViduError) -> NoReturn:
     """
-    Log an error line by line, and raise what Airflow has to see of it.
+    Log an error line by line, and raise the exception for Airflow.
 
-    Airflow's UI shows an exception on one line, cuts it, and repeats it for each cause: the details are logged before,
-    and the cause is left out (its text is in the error's own).
-
-    :param error: what went wrong.
+    Airflow's UI shows an exception on one line, cuts it, and repeats it for each cause. So this logs the details first,
+    and leaves out the cause, whose text is part of the error's own.
     """
     log_lines(error)
     raise airflow_exception(error) from None

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""
-Reads the images of a request: paths and object-store URLs become data URIs, what Vidu can read itself stays.
-"""
+"""Load the images of a request: paths and object-store URLs become data URIs, URLs that Vidu can read stay URLs."""
 
 from __future__ import annotations
 
@@ -29,34 +27,30 @@ from airflow_provider_vidu.api.images import (
 from airflow_provider_vidu.api.registry import Endpoint, Media, replaced
 from airflow_provider_vidu.api.request import images_counted
 
-# What somebody passes who has left away the head of a data URI.
+# A data URI whose head was left out.
 _BARE_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|UklGR|R0lGOD)[\w+/=\s-]*", re.ASCII)
-# Errors of a path that no later try will find otherwise; others may be those of a store that is down.
+# Errors that mean an invalid path, which a retry cannot fix. Other errors may mean that a store is down.
 _NO_PATH = frozenset({errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EINVAL})
 
 
 def is_remote(image: str) -> bool:
-    """
-    Tell whether Vidu reads an image itself, so that we neither fetch nor check it.
-
-    :param image: as the DAG author gave it.
-    """
+    """Check whether Vidu fetches an image itself, so that we neither fetch nor check it."""
     return image.strip().lower().startswith(REMOTE_PREFIXES)
 
 
 def load_image(image: Any, known: ImageFacts | None = None) -> str:
     """
-    Return an image in the form in which a request takes it.
+    Load an image in the form that a request needs.
 
-    :param image: an http(s) URL or ``ssupload:`` URI (returned as it is), a data URI, a local path (also ``file://``,
+    :param image: an http(s) URL or ``ssupload:`` URI (returned unchanged), a data URI, a local path (also ``file://``,
         ``~`` and ``os.PathLike``), any URL that ``ObjectStoragePath`` opens (``s3://conn_id@bucket/key``), or an
         ``ObjectStoragePath``.
-    :param known: the facts of this image, where it was checked before: the same bytes are not decoded again.
+    :param known: the facts of this image from an earlier check: the same bytes are not decoded again.
     :return: a URL, or an :class:`~airflow_provider_vidu.api.images.EncodedImage`.
-    :raises ViduInputError: missing, unreadable, or not an image that Vidu takes.
+    :raises ViduInputError: the image is missing, unreadable, or not accepted by Vidu.
     """
     if hasattr(image, "storage_options"):
-        # An ObjectStoragePath. Only its URL names the connection; some releases of it have a __fspath__ as well.
+        # An ObjectStoragePath. Only its URL names the connection; in some releases it also has a __fspath__.
         image = str(image)
     elif hasattr(image, "__fspath__"):
         image = image.__fspath__()
@@ -64,7 +58,7 @@ def load_image(image: Any, known: ImageFacts | None = None) -> str:
         raise ViduInputError(f"images: an image must be a path or a URL, got {type(image).__name__}.")
     if not image.strip():
         raise ViduInputError(
-            "images: an image must be a path or a URL; this one is empty after rendering: check its template."
+            "images: an image must be a path or a URL; this one is empty after rendering. Check its template."
         )
     text = image.strip()
     if is_remote(text):
@@ -73,14 +67,14 @@ def load_image(image: Any, known: ImageFacts | None = None) -> str:
         return encode_image(decode_data_uri(text), "the data URI", known=known)
     if _BARE_BASE64.fullmatch(text) and not os.path.exists(text):
         raise ViduInputError(
-            f"images: {text[:20]}… is no file. Base64 needs its head: data:image/png;base64 (or jpeg, webp), comma."
+            f"images: {text[:20]}… is not a file. Put data:image/png;base64 (or jpeg, webp) and a comma before base64."
         )
     return encode_image(_read(text), _named(text), known=known)
 
 
 def load_images(images: Any, known: ImageFacts | None = None, count: tuple[int, int] = (1, 1)) -> list[str]:
     """
-    Return the images of a request in the form in which it takes them.
+    Load the images of a request in the form that it needs.
 
     :param images: one image, or a list.
     :param known: of the first one, see :func:`load_image`.
@@ -91,9 +85,9 @@ def load_images(images: Any, known: ImageFacts | None = None, count: tuple[int, 
         listed = structure_of(images.strip())
         images = images if listed is None else listed
     given = list(images) if isinstance(images, (list, tuple)) else [images]
-    # Native rendering makes a number of a file's name.
+    # Native rendering turns a numeric file name into a number.
     given = [str(image) if type(image) is int else image for image in given]
-    # Counted before any is read: two large files are not worth reading for an error.
+    # Count the images before reading any, so that an error does not read large files.
     require("images", images)
     if len(given) > 1 and any(image is None or image == "None" for image in given):
         raise ViduInputError(
@@ -116,14 +110,14 @@ def wire_of(
     endpoint: Endpoint,
 ) -> dict[str, Any]:
     """
-    Turn rendered fields into the JSON object of a request: images read, everything checked, warnings logged.
+    Build the JSON object of a request from rendered fields: load the images, check every field, log warnings.
 
     :param fields: by their API names; None and empty strings count as not given.
     :param extra_params: merged in last, unchecked.
-    :param log: where to warn of what is legal but has no effect.
+    :param log: gets a warning for each value that is legal but has no effect.
     :param known: see :func:`load_images`.
-    :param endpoint: that the request is for.
-    :raises ViduInputError: a field is outside what Vidu accepts, or ``extra_params`` is no JSON.
+    :param endpoint: the endpoint that the request is for.
+    :raises ViduInputError: a field is invalid, or ``extra_params`` is not JSON.
     """
     read = {**dict.fromkeys(endpoint.required), **fields}
     for path, media in endpoint.media.items():
@@ -145,7 +139,7 @@ def _loaded(value: Any, *, known: ImageFacts | None, media: Media, needed: bool)
 
 def below(folder: str, image: Any) -> Any:
     """
-    Return an image whose relative path is meant to start at a folder; whatever is no relative path stays as it is.
+    Resolve an image's relative path against a folder; anything else is returned unchanged.
 
     :param folder: an absolute path, or the URL of a folder in an object store.
     :param image: see :func:`load_image`.
@@ -161,7 +155,7 @@ def below(folder: str, image: Any) -> Any:
 
 def local_path(path: str) -> Path | None:
     """
-    Return the local file that a path or URL means.
+    Return the local path of a path or URL.
 
     :param path: a path (``~`` is expanded), a ``file://`` URL, or the URL of an object store.
     :return: None for an object store.
@@ -173,9 +167,9 @@ def local_path(path: str) -> Path | None:
 
 def meant_path(path: str, local: Path) -> Path:
     """
-    Return the local file that is to be read: a ``file://`` URL may be percent-encoded, as in asset events, or not.
+    Return the local file to read. A ``file://`` URL may be percent-encoded, as in asset events, or not.
 
-    :param path: as it was given.
+    :param path: the given path or URL.
     :param local: its :func:`local_path`.
     """
     is_literal = "%" not in path or not path.startswith("file://") or local.exists()
@@ -184,11 +178,11 @@ def meant_path(path: str, local: Path) -> Path:
 
 def path_to_read(path: str) -> Any:
     """
-    Return the file or object that is to be read; a URL may be percent-encoded, as in asset events, or not.
+    Return the file or object to read. A URL may be percent-encoded, as in asset events, or not.
 
     :param path: a path, a ``file://`` URL, or the URL of an object store.
-    :return: a ``Path`` or an ``ObjectStoragePath``. Whether it exists is not known yet.
-    :raises Exception: of the store, which may have been asked whether the object exists.
+    :return: a ``Path`` or an ``ObjectStoragePath``, which need not exist.
+    :raises Exception: an error of the store, if this had to check whether the object exists.
     """
     local = local_path(path)
     if local is not None:
@@ -211,7 +205,7 @@ def _read(path: str) -> bytes:
         source = path_to_read(path)
         if source.is_dir():
             raise ViduInputError(f"images: {name} is a folder. Map over its files: .expand(images=[…]).")
-        # The size first: a film put in by mistake must not be read into memory.
+        # Check the size first: a film given by mistake must not be read into memory.
         check_image_size(source.stat().st_size, name)
         content: bytes = source.read_bytes()
         return content
@@ -220,7 +214,7 @@ def _read(path: str) -> bytes:
     except FileNotFoundError:
         local = local_path(path)
         if local is None:
-            raise ViduInputError(f"images: {name} does not exist, seen from the machine that runs the task.") from None
+            raise ViduInputError(f"images: {name} does not exist, as seen from the worker.") from None
         folder = local.absolute().parent
         raise ViduInputError(f"images: {name} was not found on the worker; looked in {folder}.") from None
     except PermissionError as error:
@@ -231,7 +225,7 @@ def _read(path: str) -> bytes:
         raise ViduInputError(f"images: {name} is not the path of a file ({error.strerror}).") from None
     except (ImportError, ValueError) as error:
         raise ViduInputError(
-            f"images: {name} cannot be opened ({error}). Its file system needs the Airflow provider that brings it."
+            f"images: {name} cannot be opened ({error}). Install the Airflow provider of its file system."
         ) from error
     except RuntimeError as error:
         raise ViduInputError(f"images: {name} is not the path of a file ({error}).") from None

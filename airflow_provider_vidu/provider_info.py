@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-What Airflow has to know of this provider. Every Airflow process loads this module: it imports nothing heavier than
-the package's version.
+The provider metadata for Airflow. Every Airflow process loads this module, so it imports nothing but the package's
+version.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     "placeholders": {
         "host": "https://api.vidu.com (mainland keys: https://api.vidu.cn)",
         "password": "vda_…",
-        # The form of 3.3.1 and 3.3.2 sends port 0 for none, which their API takes for another host.
+        # The form of 3.3.1 and 3.3.2 sends port 0 for a missing port, which their API treats as another host.
         "port": "443; without one, Test fails on Airflow 3.3.1 and 3.3.2",
     },
 }
@@ -69,40 +69,40 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": "vidu",
                 "ui-field-behaviour": UI_FIELD_BEHAVIOUR,
                 "conn-fields": {
-                    # Saved as null where they are left empty, and null is what the package chooses by itself. The paths
-                    # are not here: there null says that a relay lacks the endpoint.
+                    # Airflow saves an empty field as null, which means the default. The paths are not here, because
+                    # there null means that a relay lacks the endpoint.
                     "task_url": {
                         "label": "Task page",
-                        "description": "Where a person can look at a task, with {task_id} in the address: what the "
-                        "button Vidu task of a task instance opens. Empty: Vidu's console for its own hosts.",
+                        "description": "Address of a page that shows a task, with {task_id} in it. The button Vidu "
+                        "task of a task instance opens it. Empty: Vidu's console for its own hosts.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "timeout": {
                         "label": "Request timeout (s)",
-                        "description": "Bounds every single request, not the wait for a video. Empty: 60.",
+                        "description": "Limit for each single request, not for the wait for a video. Empty: 60.",
                         "schema": {"type": ["number", "null"], "minimum": 1},
                     },
                     "poll_interval": {
                         "label": "Poll interval (s)",
-                        "description": "Between two looks at a task. Empty: as often as its model's usual time asks "
-                        "for, which is best with the real Vidu.",
+                        "description": "Time between two polls of a task. Empty: based on the model's usual rendering "
+                        "time, which is best with the real Vidu.",
                         "schema": {"type": ["number", "null"], "minimum": 0.1},
                     },
                     "settle_seconds": {
                         "label": "Settle time (s)",
                         "description": "How long after a lost reply its task may still be missing from the account's "
-                        "list. Empty: 60. Less risks paying twice.",
+                        "list. Empty: 60. A lower value risks paying twice.",
                         "schema": {"type": ["number", "null"], "minimum": 0},
                     },
                     "proxy": {
                         "label": "Proxy",
-                        "description": "For example http://user:password@proxy.example:3128; no SOCKS. Empty: what "
-                        "the environment says.",
+                        "description": "For example http://user:password@proxy.example:3128; no SOCKS. Empty: the "
+                        "proxy of the environment.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                     "auth_scheme": {
                         "label": "Authorization",
-                        "description": "What stands before the key in the Authorization header.",
+                        "description": "The word before the key in the Authorization header.",
                         "schema": {
                             "type": ["string", "null"],
                             "enum": [None, "Token", "Bearer", ""],
@@ -122,7 +122,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "allow_http": {
                         "label": "Allow plain http",
-                        "description": "Send the key unencrypted to a host that is not this machine.",
+                        "description": "Allow sending the key unencrypted to a host that is not this machine.",
                         "schema": {"type": ["boolean", "null"], "default": False, "section": _RELAYS},
                     },
                 },

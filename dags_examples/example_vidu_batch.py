@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-A video for every picture and every mood in one task instance: thousands cost one worker start, one trigger, one resume.
+A video for every picture in every mood, all in one task instance: one worker start, one trigger and one resume, also
+for thousands.
 
-All requests are checked before the first one is paid for; ``credit_budget`` bounds the bill. What fails does not stop
-the rest: the manifest (JSON Lines, one record a request) says which, and clearing the task submits those alone (from
-Airflow 3.3 on; before, a clear pays for all again). The next run replaces this run's files: put the run's date into
-``output_path`` to keep them.
-``requests`` may as well be the path of a JSON Lines file.
+The operator checks all requests before it pays for the first one, and ``credit_budget`` limits the bill. A failed
+request does not stop the others. The manifest (JSON Lines, one record per request) names it, and clearing the task
+submits only the failed ones (from Airflow 3.3 on; below, a clear pays for all again).
+
+The next run replaces this run's files: put the run's date into ``output_path`` to keep them. ``requests`` can also be
+the path of a JSON Lines file.
 """
 
 from __future__ import annotations
@@ -60,9 +62,9 @@ with DAG(
     @task
     def requests(params: dict | None = None) -> list[dict]:
         """
-        Make the requests: each picture of a folder in each mood, and a file name that says so.
+        Build the requests: each picture of a folder in each mood, with both in the file name.
 
-        :param params: of the Dag run.
+        :param params: the Dag run's params.
         """
         params = params or {}
         folder = ObjectStoragePath(params["folder"])
@@ -92,7 +94,7 @@ with DAG(
         """
         Report what was made and what it cost.
 
-        :param records: one a request, in their order.
+        :param records: one per request, in the same order.
         """
         failed = [number for number, record in enumerate(records) if record["error"]]
         return {

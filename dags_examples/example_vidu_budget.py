@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-A video with a limit on what it costs, which leaves the account enough for others.
+A video with a limit on its price, which also leaves a minimum in the account.
 
-The limit is checked by the catalogue's estimate before anything is sent, and by Vidu's own figure after: what costs
-more is cancelled at once, or kept and landed where Vidu has begun with it. `balance` reports what is left.
+The operator checks the limit twice: against the catalogue's estimate before it sends anything, and against Vidu's price
+after. If that is too high, the operator cancels the task at once; if Vidu has already started it, the video is kept and
+landed. `balance` reports what is left.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ with DAG(
             type="integer",
             minimum=0,
             title="Most credits for the video",
-            description="What costs more is not submitted, or cancelled at once.",
+            description="A more expensive video is not submitted, or is cancelled at once.",
         ),
         "output_path": Param(
             "vidu-videos/",
@@ -52,7 +53,7 @@ with DAG(
     @task
     def estimate(model: str, duration: int, resolution: str) -> int | None:
         """
-        Return what it will cost by the catalogue; None = it does not know, and never guesses.
+        Return the price by the catalogue; None = unknown. The catalogue never guesses.
 
         :param model: the model's name.
         :param duration: seconds.
@@ -79,7 +80,7 @@ with DAG(
 
     @task
     def balance() -> int:
-        """Return what the account has left."""
+        """Return the credits left in the account."""
         from airflow_provider_vidu.hooks.vidu import ViduHook
 
         return ViduHook().get_credits().total

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Submit, wait, land: three tasks, so that each can be retried by itself. A second DAG runs for every video that lands.
+Submit, wait and land in three tasks, so that you can retry each by itself. A second DAG runs for every landed video.
 
-The landing may be retried or cleared as often as you like: it submits nothing, and does not fetch again what is there
-already. ``wait`` ends in the triggerer, without a worker, unless a listener such as OpenLineage's wants to know of its
-success. The file is an asset, and its event says what it cost.
+You can retry or clear ``land`` as often as you like: it submits nothing, and does not fetch a file that is already
+there. ``wait`` finishes in the triggerer, without a worker, unless a listener such as OpenLineage's waits for its
+success. The file is an asset, and its event has the price.
 """
 
 from __future__ import annotations
@@ -72,20 +72,20 @@ with DAG(
     schedule=[VIDEOS],
     catchup=False,
     tags=["example", "vidu"],
-    doc_md="Runs when `example_vidu_download` has landed a video, and reports what it has cost.",
+    doc_md="Runs when `example_vidu_download` has landed a video, and reports the price.",
 ):
 
     @task
-    def tell(triggering_asset_events=None) -> list[str]:
+    def report(triggering_asset_events=None) -> list[str]:
         """
-        Report every file that has landed.
+        Report every landed file.
 
-        :param triggering_asset_events: Airflow's: the events by asset, and by alias.
+        :param triggering_asset_events: Airflow's events, by asset and by alias.
         """
-        # Each event is there by its asset, and by its alias too. (Airflow 3.0 passes none to this DAG.)
+        # Each event appears under its asset and under its alias. (Airflow 3.0 passes no events to this DAG.)
         videos = {event.extra["uri"]: event.extra for events in triggering_asset_events.values() for event in events}
-        lines = [f"{uri}: Vidu task {told['vidu_task_id']}, {told['credits']} credits" for uri, told in videos.items()]
+        lines = [f"{uri}: Vidu task {made['vidu_task_id']}, {made['credits']} credits" for uri, made in videos.items()]
         print("\n".join(lines))
         return lines
 
-    tell()
+    report()

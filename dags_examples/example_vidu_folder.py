@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-A video for every picture of a folder: one mapped task instance each, all waiting in the triggerer.
+A video for every picture in a folder: one mapped task instance each, all waiting in the triggerer.
 
-``max_active_tis_per_dag`` keeps the account's queue short; Vidu runs five tasks at once by default and lets the rest
-wait.
+``max_active_tis_per_dag`` keeps the account's queue short. By default Vidu runs five tasks at once, and the rest wait.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ IMAGES = Path(__file__).parent / "images"
 
 with DAG(
     dag_id="example_vidu_folder",
-    description="A video for every picture of a folder, one mapped task instance each",
+    description="A video for every picture in a folder, one mapped task instance each",
     schedule=None,
     catchup=False,
     params={
@@ -67,13 +66,13 @@ with DAG(
     @task
     def pictures(params: dict | None = None) -> list[dict]:
         """
-        List the pictures of a folder on any object store, each with the name of its video.
+        List the pictures in a folder on any object store, each with the name of its video.
 
-        :param params: of the Dag run.
+        :param params: the Dag run's params.
         """
         folder = ObjectStoragePath((params or {})["folder"])
         found = sorted(path for path in folder.iterdir() if path.suffix in {".jpg", ".jpeg", ".png", ".webp"})
-        # {task_id} is replaced when the video lands: the next run does not replace this one's videos.
+        # {task_id} is filled in when the video lands, so the next run does not overwrite this run's videos.
         return [{"images": str(path), "file_name": f"{path.stem}-{{task_id}}"} for path in found]
 
     Img2VideoOperator.partial(
@@ -84,7 +83,7 @@ with DAG(
         resolution="{{ params.resolution }}",
         deferrable=True,
         output_path="{{ params.output_path }}",
-        # The grid names each instance by its picture, not by a number.
+        # The grid then shows each instance by its picture, not by a number.
         map_index_template="{{ task.images.split('/')[-1] }}",
         max_active_tis_per_dag=16,
     ).expand_kwargs(pictures())

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-One image in, one video out, in one task.
+One picture in, one video out, in one task.
 
-The task submits, waits without a worker slot, and lands the video at ``output_path``. A retry re-attaches to what an
-earlier try has submitted; only a clear submits again.
+The task submits, waits without a worker slot, and lands the video at ``output_path``. A retry re-attaches to the task
+that an earlier try submitted; only a clear submits again.
 """
 
 from __future__ import annotations
@@ -72,6 +72,6 @@ with DAG(
         resolution="{{ params.resolution }}",
         deferrable=True,
         output_path="{{ params.output_path }}",
-        # mountain_dawn-911045603801182208.mp4: named by the picture; the id keeps the next run from replacing it.
+        # For example mountain_dawn-911045603801182208.mp4: the id keeps the next run from overwriting it.
         file_name="{{ params.image.split('/')[-1].split('.')[0] }}-{task_id}",
     )

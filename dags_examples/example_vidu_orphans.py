@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-A daily look for Vidu tasks that run although nobody waits for them: their Dag run is over, or has been deleted.
+A daily search for orphans: Vidu tasks that still run although their Dag run is over or deleted.
 
-Only tasks that this Airflow has submitted are named, also where several share one account. Nothing is cancelled by
-itself: look at the list, then run this DAG with the ids to cancel in ``cancel``.
+The DAG lists only tasks that this Airflow has submitted, even if several Airflows share the account. It cancels nothing
+by itself: check the list, then run this DAG with the ids in ``cancel``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from airflow_provider_vidu.hooks.vidu import ViduHook
 
 with DAG(
     dag_id="example_vidu_orphans",
-    description="A daily look for Vidu tasks that nobody waits for",
+    description="A daily search for Vidu tasks whose Dag run is over",
     schedule="@daily",
     start_date=datetime(2026, 1, 1),
     catchup=False,
@@ -27,7 +27,7 @@ with DAG(
             type="array",
             items={"type": "string"},
             title="Vidu tasks to cancel",
-            description="Ids from the list of find_orphans, one a line. Empty: only look.",
+            description="Ids from the list of find_orphans, one per line. Empty: only list them.",
         ),
     },
     tags=["example", "vidu"],
@@ -36,7 +36,7 @@ with DAG(
 
     @task
     def find_orphans() -> list[dict]:
-        """List them, with who has submitted each."""
+        """List the orphans, each with the Airflow task that submitted it."""
         return [
             {
                 "vidu_task": orphan.vidu_task.task_id,
@@ -51,10 +51,10 @@ with DAG(
     @task
     def cancel(orphans: list[dict], params: dict | None = None) -> list[str]:
         """
-        Cancel those that the run was told to, and that are orphans still.
+        Cancel the tasks in the Dag run's params that are still orphans.
 
-        :param orphans: of the look.
-        :param params: of the Dag run.
+        :param orphans: the list of ``find_orphans``.
+        :param params: the Dag run's params.
         """
         asked = {str(task_id) for task_id in (params or {})["cancel"]}
         chosen = [orphan["vidu_task"] for orphan in orphans if orphan["vidu_task"] in asked]

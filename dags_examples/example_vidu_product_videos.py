@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-A media team's daily run: a manifest of products in, a video for each, a summary with the bill out.
+A media team's daily run: read a manifest of products, make a video of each, write a summary with the bill.
 
-The manifest is a JSON list at any ``ObjectStoragePath``: ``[{"sku", "image", "prompt", …}]``, images relative to it.
-A product whose video fails does not stop the others; the summary names it, and its task instance can be cleared
-alone. The SKU travels in the task's payload beside the marker by which a lost submission is found again.
+The manifest is a JSON list at any ``ObjectStoragePath``: ``[{"sku", "image", "prompt", …}]``, with image paths relative
+to the manifest. A failed video does not stop the others: the summary names the product, and you can clear its task
+instance alone. The payload contains the SKU and the marker by which a lost submission is found again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 
 with DAG(
     dag_id="example_vidu_product_videos",
-    description="A manifest of products in, a video for each, a summary with the bill out",
+    description="A video for each product of a manifest, and a summary with the bill",
     schedule="@daily",
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
@@ -51,7 +51,7 @@ with DAG(
         """
         Read the manifest and turn each product into the arguments of one mapped task.
 
-        :param params: of the Dag run.
+        :param params: the Dag run's params.
         """
         manifest = ObjectStoragePath((params or {})["manifest"])
         listed = json.loads(manifest.read_text())
@@ -60,7 +60,7 @@ with DAG(
                 "images": str(manifest.parent / product["image"]),
                 "prompt": product["prompt"],
                 "duration": product.get("duration", 4),
-                # {marker} is replaced when the task is submitted; the SKU comes back in the record's payload.
+                # {marker} is filled in when the task is submitted; the record's payload has the SKU.
                 "payload": f"{product['sku']} {{marker}}",
                 "file_name": f"{product['sku']}-{{task_id}}",
             }
@@ -74,8 +74,8 @@ with DAG(
         resolution="540p",
         watermark=True,
         deferrable=True,
-        # The day in the path: tomorrow's run leaves today's videos alone. Not {{ ds }}: a run that an API call or an
-        # asset starts has no logical date, and no ds.
+        # The day in the path keeps tomorrow's run from overwriting today's videos. Not {{ ds }}: a run started by an
+        # API call or an asset has no logical date, and no ds.
         output_path="{{ params.output_path }}/{{ dag_run.run_after | ds }}/",
         map_index_template="{{ task.payload.split()[0] }}",
         max_active_tis_per_dag=16,
@@ -86,22 +86,22 @@ with DAG(
         """
         Write what was made and what it cost.
 
-        :param asked: the products.
+        :param asked: the arguments of all mapped tasks.
         :param made: the task records of those that succeeded.
-        :param params: of the Dag run.
-        :param dag_run: Airflow's, for the day.
+        :param params: the Dag run's params.
+        :param dag_run: the Dag run, for the day.
         """
         by_sku = {(record["payload"] or "").split(" ")[0]: record for record in made}
         wanted = [product["payload"].split(" ")[0] for product in asked]
-        told = {
+        summed = {
             "videos": {sku: by_sku[sku]["files"][0]["path"] for sku in wanted if sku in by_sku},
             "failed": [sku for sku in wanted if sku not in by_sku],
             "credits": sum(record["credits"] or 0 for record in made),
         }
         target = ObjectStoragePath(f"{(params or {})['output_path']}/{dag_run.run_after:%Y-%m-%d}/summary.json")
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(told, indent=2))
-        print(json.dumps(told, indent=2))
-        return told
+        target.write_text(json.dumps(summed, indent=2))
+        print(json.dumps(summed, indent=2))
+        return summed
 
     summary(asked, videos.output)

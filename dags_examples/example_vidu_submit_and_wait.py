@@ -3,7 +3,7 @@
 """
 Submit in one task, wait in another: for pipelines that do something in between, or pass the id on.
 
-Retrying or clearing the sensor never submits and never cancels. To have another video made, clear ``submit``.
+Retrying or clearing the sensor never submits and never cancels. To make another video, clear ``submit``.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ with DAG(
     @task
     def announce(video: dict) -> str:
         """
-        Report what was made. The link dies within 24 hours: land the video if you want to keep it.
+        Report what was made. The link expires within 24 hours: land the video to keep it.
 
         :param video: the task record.
         """

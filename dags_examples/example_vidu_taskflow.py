@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The hook in TaskFlow: for logic that no operator has, with the same protection.
+The hook in TaskFlow, for logic that no operator has, with the same protection.
 
-``submit_once`` keeps a record of the task instance: a retry of ``animate`` finds what it has submitted before.
+``submit_once`` keeps a record for the task instance: a retry of ``animate`` finds the Vidu task of the earlier try.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ with DAG(
 
     @task
     def enough_credits() -> int:
-        """Stop before anything is submitted when the account runs low."""
+        """Fail before anything is submitted if the account runs low."""
         credits = ViduHook().get_credits().total
         if credits < 100:
             raise RuntimeError(f"Only {credits} credits left.")
@@ -54,8 +54,8 @@ with DAG(
         """
         Submit once, wait in this worker, land the video.
 
-        :param credits_left: of the account.
-        :param params: of the Dag run.
+        :param credits_left: the account's balance.
+        :param params: the Dag run's params.
         """
         params = params or {}
         hook = ViduHook()

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from copy import copy
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from airflow_provider_vidu.api.messages import one_line, printable
 from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.compat import clear_this_task
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+#: The class of an error, which a changed one keeps.
+Error = TypeVar("Error", bound="ViduError")
 
 
 # What an error knows; whatever is known later makes another error of it, see :meth:`ViduError.but`.
@@ -87,7 +87,7 @@ class ViduError(Exception):
         self.retry_after = retry_after
         super().__init__(message)
 
-    def but(self, **changes: Any) -> Self:
+    def but(self: Error, **changes: Any) -> Error:
         """
         Return another error with some fields changed: what a caller knows better than who raised it.
 
@@ -102,7 +102,7 @@ class ViduError(Exception):
         other.__cause__, other.__suppress_context__ = self.__cause__, True
         return other.with_traceback(self.__traceback__)
 
-    def without(self, secret: str) -> Self:
+    def without(self: Error, secret: str) -> Error:
         """
         Return this error with a secret taken out of everything that it quotes: a host may repeat the key it refuses.
 
@@ -110,6 +110,10 @@ class ViduError(Exception):
         """
         quoted = {name: getattr(self, name) for name in ("message", "reason", "trace_id")}
         return self.but(**{name: redacted(text, secret) for name, text in quoted.items() if text})
+
+    def __setstate__(self, state: dict[str, Any] | None) -> None:
+        # BaseException's own sets each field anew, in a copy and when it is read from a pickle.
+        self.__dict__.update(state or {})
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in _FACTS and name in self.__dict__:

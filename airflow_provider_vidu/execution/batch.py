@@ -23,7 +23,7 @@ from airflow_provider_vidu.execution.common import Execution
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.many import land_batch
 from airflow_provider_vidu.reporting import metrics
-from airflow_provider_vidu.reporting.lineage import hand_over_batch, openlineage_facets
+from airflow_provider_vidu.reporting.lineage import deliver_batch, openlineage_facets
 from airflow_provider_vidu.submission.batch.driver import BatchSubmission
 from airflow_provider_vidu.submission.batch.requests import (
     BatchRequest,
@@ -303,7 +303,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         for index, error in errors.items():
             metrics.failed(error, batch.requests[index].model)
         sources = [request.endpoint.sources(request.fields) for request in batch.requests]
-        hand_over_batch(self.operator, context, sources, records)
+        deliver_batch(self.operator, context, sources, records)
         if batch.stopped is not None and self.operator.on_failure != "fail":
             self.log.warning("Not all was submitted: %s", batch.stopped)
         if errors and self.operator.on_failure == "fail":

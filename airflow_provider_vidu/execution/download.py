@@ -15,7 +15,7 @@ from airflow_provider_vidu.exceptions import raise_for_airflow
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.land import land_all
-from airflow_provider_vidu.reporting.lineage import hand_over, openlineage_facets, show
+from airflow_provider_vidu.reporting.lineage import deliver, openlineage_facets, show_task
 from airflow_provider_vidu.waiting.wait import for_other_task, given_task, video_of
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ class DownloadExecution:
             wanted.check("destination")
             with ViduHook(operator.vidu_conn_id).get_conn() as client:
                 task = video_of(client, known)
-                show(operator, task)
+                show_task(operator, task)
                 files = land_all(client, task, wanted, log=operator.log)
-                return hand_over(operator, context, task, files)
+                return deliver(operator, context, task, files)
         except ViduStillRunningError as error:
             raise_for_airflow(
                 ViduStillRunningError(

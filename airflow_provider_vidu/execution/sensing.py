@@ -24,7 +24,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.exceptions import SensorOutcome, log_lines, sensor_outcome
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.reporting import metrics
-from airflow_provider_vidu.reporting.lineage import hand_over, show
+from airflow_provider_vidu.reporting.lineage import deliver, show_task
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import wait_in_triggerer
 from airflow_provider_vidu.waiting.schedule import REFUSALS
@@ -99,7 +99,7 @@ class SensorExecution:
         """Look once: the record, None while it runs or Vidu cannot be reached, an exception for everything else."""
         known = self.known()
         try:
-            show(self.sensor, known)
+            show_task(self.sensor, known)
             with self._client() as client:
                 record = self._seen(context, video_of(client, known))
         except ViduStillRunningError as error:
@@ -161,7 +161,7 @@ class SensorExecution:
         seconds = seconds_of(task, None, timing.now())
         self.log.info("%s", ended_line(task, seconds))
         metrics.completed(task.model, task.credits, seconds)
-        return hand_over(self.sensor, context, task)
+        return deliver(self.sensor, context, task)
 
     def _defer(self, task: ViduTask, hints: Mapping[str, Any], end_time: float) -> NoReturn:
         wait_in_triggerer(

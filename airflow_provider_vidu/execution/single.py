@@ -29,7 +29,7 @@ from airflow_provider_vidu.images import wire_of
 from airflow_provider_vidu.landing.destinations import is_shared
 from airflow_provider_vidu.landing.land import land_all
 from airflow_provider_vidu.reporting import metrics
-from airflow_provider_vidu.reporting.lineage import hand_over, openlineage_facets, show
+from airflow_provider_vidu.reporting.lineage import deliver, openlineage_facets, show_task
 from airflow_provider_vidu.submission.driver import Submission
 from airflow_provider_vidu.submission.kill_guard import ended_by_user, is_forgotten
 from airflow_provider_vidu.submission.tries import Resumed, SubmitLater
@@ -84,11 +84,11 @@ class SingleExecution(Execution[dict[str, Any]]):
                 task = submission.submit(
                     lambda: self._wire(context["ti"].map_index), picture=next(iter(self._sources), None)
                 )
-                show(self.operator, task)
+                show_task(self.operator, task)
                 self._stop_if_killed(context, client, task.task_id)
                 if not self.operator.wait_for_completion:
                     submission.note_returned()
-                    return hand_over(self.operator, context, task, sources=self._sources)
+                    return deliver(self.operator, context, task, sources=self._sources)
                 submitted_at = submission.record.attempted_at if submission.record else began
                 # A record that a person has written tells no time; the task does.
                 hints = hints_of(task, submitted_at=submitted_at or None)
@@ -154,7 +154,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                 if record is not None and record.task_id == task_id:
                     known_task = known_task.filled_from(record.as_task())
                 submission.note_submitted(known_task)
-                show(self.operator, known_task)
+                show_task(self.operator, known_task)
                 try:
                     task = waited(client, known_task, event)
                 except (ViduStillRunningError, ViduUnavailableError, ViduRateLimitError) as error:
@@ -307,7 +307,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         seconds = seconds_of(task, submission.record.attempted_at if submission.record else None, timing.now())
         self.log.info("%s", ended_line(task, seconds, files))
         metrics.completed(task.model, task.credits, seconds)
-        return hand_over(self.operator, context, task, files, sources=self._sources)
+        return deliver(self.operator, context, task, files, sources=self._sources)
 
     def _at_the_deadline(self, client: ViduClient, submission: Submission, error: ViduError) -> ViduError:
         if self.operator.cancel_on_timeout and error.task_id and cancelled(client, error.task_id, self.log):

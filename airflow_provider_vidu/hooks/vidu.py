@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The Vidu connection: from an Airflow connection to a client, in workers, in async tasks and in the triggerer."""
+"""Call Vidu through an Airflow connection, in workers, in async tasks and in the triggerer."""
 
 from __future__ import annotations
 
@@ -28,20 +28,19 @@ if TYPE_CHECKING:
 
 class ViduHook(BaseHook):
     """
-    Talks to Vidu as an Airflow connection says.
+    Call Vidu with the settings of an Airflow connection.
 
     The connection (type ``vidu``): ``password`` = API key; ``host`` = base URL, with or without scheme and port,
     empty = ``https://api.vidu.com`` (mainland keys need ``https://api.vidu.cn``); ``schema`` and ``port`` are
     honoured. Extra, all optional: ``auth_scheme`` (``Token`` for Vidu's own hosts, ``Bearer`` for others; empty =
-    the raw key), ``api_prefix`` (``/ent/v2``), ``create_path``, ``task_path``, ``cancel_path``, ``list_path``,
-    ``credits_path`` (with ``{endpoint}`` / ``{task_id}``; with a leading slash they stand at the host's root,
-    without one below the prefix; ``null`` = this relay lacks it), ``timeout`` (seconds a request, 60),
-    ``settle_seconds`` (60), ``poll_interval`` (seconds between looks at a task; else the schedule decides), ``verify``
-    (true, false, or a CA bundle's path), ``proxy``, ``allow_http``, ``max_file_mb`` (of the largest
-    file that is landed, 2000), ``task_url`` (of a page on which a person can
-    look at a task, with ``{task_id}``).
+    the key alone), ``api_prefix`` (``/ent/v2``), ``create_path``, ``task_path``, ``cancel_path``, ``list_path``,
+    ``credits_path`` (with ``{endpoint}`` / ``{task_id}``; with a leading slash from the host's root, without one below
+    the prefix; ``null`` = this relay lacks it), ``timeout`` (seconds per request, 60), ``settle_seconds`` (60),
+    ``poll_interval`` (seconds between polls of a task; else the schedule decides), ``verify`` (true, false, or a CA
+    bundle's path), ``proxy``, ``allow_http``, ``max_file_mb`` (size limit of a landed file, 2000), ``task_url`` (a page
+    that shows a task, with ``{task_id}``).
 
-    Nothing is looked up before it is needed: a hook may be made at parse time.
+    The hook reads the connection when it first needs it, so you may create one at parse time.
 
     :param vidu_conn_id: the connection's id.
     """
@@ -73,9 +72,9 @@ class ViduHook(BaseHook):
     @property
     def account(self) -> Account:
         """
-        Where and as whom this hook talks; looked up once.
+        Host, key and settings of the connection; read once.
 
-        :raises ViduConfigurationError: the connection cannot work as it is.
+        :raises ViduConfigurationError: the connection is missing or invalid.
         """
         if self._account is None:
             self._account = self._look_up()
@@ -114,13 +113,13 @@ class ViduHook(BaseHook):
         )
 
     async def aget_account(self) -> Account:
-        """Look the connection up on an event loop, anew at every call; see :attr:`account`."""
+        """Read the connection on an event loop, again at every call; see :attr:`account`."""
         from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
         try:
             connection = await compat.get_async_connection(self.vidu_conn_id, hook=self)
         except AirflowNotFoundException:
-            # The inline trigger of `airflow dags test` finds no connection of the database this way.
+            # The inline trigger of `airflow dags test` cannot find connections of the database this way.
             self._account = await asyncio.to_thread(self._look_up)
         else:
             extra = await compat.get_async_extra(connection)
@@ -128,7 +127,7 @@ class ViduHook(BaseHook):
         return self._account
 
     def get_conn(self) -> ViduClient:
-        """Return the blocking client of this connection, made once."""
+        """Return the blocking client of this connection, created once."""
         from airflow_provider_vidu.client import ViduClient
 
         if self._client is None:
@@ -149,7 +148,7 @@ class ViduHook(BaseHook):
         endpoint: str = "img2video",
     ) -> ViduTask:
         """
-        Submit, **unprotected**: whoever loses the returned id, or calls this again on a retry, pays again.
+        Submit, **unprotected**: if you lose the returned id, or a retry calls this again, you pay again.
 
         Inside a task use :meth:`submit_once`.
 
@@ -158,8 +157,8 @@ class ViduHook(BaseHook):
         :param extra_params: merged into the request last, unchecked.
         :param endpoint: the last part of the create path.
         :return: the created task.
-        :raises ViduInputError: a field is outside what Vidu accepts; nothing was sent.
-        :raises ViduSubmissionInDoubtError: the reply was lost; it may have been created.
+        :raises ViduInputError: a field is invalid; nothing was sent.
+        :raises ViduSubmissionInDoubtError: the reply was lost; the task may exist.
         """
         to = _endpoint_of(endpoint, request)
         return self.get_conn().submit(_wire(request, extra_params, self.log, to), endpoint=to.name)
@@ -193,31 +192,31 @@ class ViduHook(BaseHook):
         sleep: Callable[[float], None] = timing.sleep,
     ) -> ViduTask:
         """
-        Submit once per intended run of a task instance, whatever dies: for TaskFlow.
+        Submit once per intended run of a task instance, whatever dies. For TaskFlow.
 
-        A retry finds the task that an earlier try submitted. A clear submits again once the video was delivered, that
-        is after :meth:`download` has landed it or :meth:`note_returned` was called; before that it hands out the
-        finished video that was paid for, and cancels one that still waits. From Airflow 3.4 on a clear discards by
-        default what is known of the delivery: then a finished video means a new one, with a warning that names it.
-        See "Durable execution" in ``docs/reliability.md``.
+        A retry finds the task that an earlier try submitted. After a clear it depends on whether the video was
+        delivered, that is landed by :meth:`download` or noted by :meth:`note_returned`. If it was, a clear submits
+        again. If not, a clear returns a finished video, which is paid for, and cancels a task that still waits. From
+        Airflow 3.4 on, a clear discards by default what is known of the delivery: then it submits again even if there
+        is a finished video, with a warning that names it. See "Durable execution" in ``docs/reliability.md``.
 
-        :param context: of the running task (``get_current_context()``).
+        :param context: the running task's context (``get_current_context()``).
         :param request: as in :meth:`submit`.
         :param extra_params: merged into the request last, unchecked.
         :param endpoint: the last part of the create path.
-        :param key: where the record is kept; a task that submits several times needs one key for each.
-        :param on_unknown: ``fail`` or ``resubmit``, when nobody can tell whether an earlier attempt was accepted.
-        :param on_input_change: ``fail`` or ``resubmit``, when a retry asks for something else.
-        :param max_credits: credits that this generation may cost, see ``Img2VideoOperator``; None = any.
-        :param min_remaining_credits: credits that the account must still have after it; None = any number.
+        :param key: the record's key in the state store; a task that submits several times needs one key for each.
+        :param on_unknown: ``fail`` or ``resubmit``, if it is unknown whether an earlier attempt was accepted.
+        :param on_input_change: ``fail`` or ``resubmit``, if a retry's request differs from the submitted one.
+        :param max_credits: most credits that this generation may cost, see ``Img2VideoOperator``; None = no limit.
+        :param min_remaining_credits: credits that the account must have left after it; None = no limit.
         :param clock: epoch seconds; injected by tests.
         :param sleep: seconds; injected by tests.
-        :return: the task, running or ended.
-        :raises AirflowFailException: for what a retry cannot mend; else the :class:`ViduError` itself.
+        :return: the task, running or finished.
+        :raises AirflowFailException: a retry cannot fix the cause; for other causes the :class:`ViduError` itself.
         """
         from airflow_provider_vidu.api.errors import ViduError
         from airflow_provider_vidu.exceptions import raise_for_airflow
-        from airflow_provider_vidu.reporting.lineage import report
+        from airflow_provider_vidu.reporting.lineage import report_lineage
         from airflow_provider_vidu.submission.driver import Submission
         from airflow_provider_vidu.submission.limits import CreditLimits
         from airflow_provider_vidu.submission.protocol import STORE_KEY
@@ -245,16 +244,16 @@ class ViduHook(BaseHook):
         except ViduError as error:
             raise_for_airflow(error)
         self._submissions[task.task_id] = submission
-        report(self, sources, ())
+        report_lineage(self, sources, ())
         return task
 
     def note_returned(self, task: ViduTask | str) -> None:
         """
-        Note that a video of :meth:`submit_once` has been delivered: a clear after this means a new generation.
+        Record that a video of :meth:`submit_once` was delivered: a later clear then means a new generation.
 
-        :meth:`download` does so by itself; call it where you deliver in another way.
+        :meth:`download` calls this itself. Call it if you deliver the video in another way.
 
-        :param task: what ``submit_once`` of this hook returned, or its id.
+        :param task: the task that this hook's ``submit_once`` returned, or its id.
         """
         submission = self._submissions.get(task if isinstance(task, str) else task.task_id)
         if submission is not None:
@@ -270,11 +269,11 @@ class ViduHook(BaseHook):
         """
         Wait in this process until a task has its video.
 
-        :param task: of :meth:`submit_once`, or an id.
+        :param task: a task from :meth:`submit_once`, or an id.
         :param timeout: seconds; None = 24 hours, off-peak 49.
-        :param poll_interval: seconds between looks; None = the schedule decides.
-        :return: the task with its creations, their links freshly signed.
-        :raises ViduError: it failed, has no video, or is still running at the deadline.
+        :param poll_interval: seconds between polls; None = the schedule decides.
+        :return: the task with its creations and freshly signed links.
+        :raises ViduError: the task failed, has no video, or is still running at the deadline.
         """
         from airflow_provider_vidu.api.tasks import ViduTask
         from airflow_provider_vidu.waiting.schedule import default_timeout
@@ -296,7 +295,7 @@ class ViduHook(BaseHook):
 
     def get_task(self, task_id: str) -> ViduTask:
         """
-        Query a task; its links are signed anew at every query.
+        Query a task. Vidu signs its links again on every query.
 
         :param task_id: Vidu's id.
         """
@@ -331,7 +330,7 @@ class ViduHook(BaseHook):
         created_after: datetime | None = None,
         created_before: datetime | None = None,
     ) -> AsyncIterator[ViduTask]:
-        """See :meth:`list_tasks`; the list is read whole before the first task comes."""
+        """See :meth:`list_tasks`; reads the whole list before it yields the first task."""
         async with await self.aget_conn() as client:
             listed = client.list_tasks(task_ids, states, created_after, created_before)
             tasks = [task async for task in listed]
@@ -340,17 +339,19 @@ class ViduHook(BaseHook):
 
     def find_orphans(self, created_after: datetime | None = None) -> list[Orphan]:
         """
-        Find this Airflow's running tasks whose Dag run is over or deleted; call it from inside a task.
+        Find this Airflow's running Vidu tasks whose Dag run is over or deleted. Call it from inside a task.
 
-        They hold a slot of the account and are billed when they succeed. Nothing is cancelled: somebody else may
-        still wait (a sensor in another DAG, a callback); pass the ids that you have looked at to :meth:`cancel_task`.
+        These tasks take a slot of the account and are billed when they succeed. This method cancels nothing, because
+        a sensor in another DAG or a callback may still wait for them: check the list, then pass ids to
+        :meth:`cancel_task`.
+
         A task counts as this Airflow's only if the marker in its payload was sealed with this Airflow's Fernet key and
-        ``[api] base_url``: without a key (``[core] fernet_key``), or with a payload of your own that has no
-        ``{marker}``, it is never reported. Neither are tasks of a development Airflow on the same account.
+        ``[api] base_url``. Without a key (``[core] fernet_key``), or with your own payload without ``{marker}``, a task
+        is never reported. Tasks of a development Airflow on the same account are not reported either.
 
         :param created_after: None = the last seven days.
-        :return: one ``Orphan(vidu_task, dag_id, run_id, task_id, map_index, run_is_gone)`` each.
-        :raises ViduConfigurationError: this host has no list.
+        :return: a list of ``Orphan(vidu_task, dag_id, run_id, task_id, map_index, run_is_gone)``.
+        :raises ViduConfigurationError: this host has no task list.
         """
         from airflow_provider_vidu.submission.orphans import find_orphans
 
@@ -369,10 +370,10 @@ class ViduHook(BaseHook):
 
     def cancel_task(self, task_id: str) -> None:
         """
-        Cancel a task that has not begun; Vidu refunds it and refuses once it is scheduled.
+        Cancel a task that has not started. Vidu refunds it; once the task is scheduled, Vidu refuses to cancel it.
 
         :param task_id: Vidu's id.
-        :raises ViduRequestError: refused.
+        :raises ViduRequestError: Vidu refused to cancel it.
         """
         self.get_conn().cancel_task(str(task_id))
 
@@ -392,31 +393,31 @@ class ViduHook(BaseHook):
 
     def download(self, task_or_url: ViduTask | Mapping[str, Any] | str, destination: str) -> dict[str, Any]:
         """
-        Bring a video to a file.
+        Download a video to a file.
 
-        :param task_or_url: a task, a task record, a task id, or a URL of a creation. A URL dies within 24 hours; a
-            task is asked for a fresh one.
+        :param task_or_url: a task, a task record, a task id, or the URL of a creation. A URL expires within 24 hours;
+            for a task the hook reads a fresh one.
         :param destination: a file name or a folder; a local path or any ``ObjectStoragePath`` URL.
         :return: ``{"kind", "path", "bytes", "sha256", "duration", "width", "height", "fps"}``, see ``landing.land``.
-        :raises ViduLandingError: it could not be fetched or put.
+        :raises ViduLandingError: the video could not be fetched or written.
         """
         from airflow_provider_vidu.api.tasks import Creation, ViduTask
         from airflow_provider_vidu.landing.land import land
-        from airflow_provider_vidu.reporting.lineage import report
+        from airflow_provider_vidu.reporting.lineage import report_lineage
         from airflow_provider_vidu.waiting.wait import video_of
 
         if isinstance(task_or_url, str) and task_or_url.startswith(("http://", "https://")):
-            # A task that is nobody's: its link cannot be read anew.
+            # No task id is known, so the link cannot be read again.
             link = ViduTask(task_id="video", state="success", creations=(Creation(url=task_or_url),))
-            landed = land(self.get_conn(), link, destination, log=self.log, look=lambda: link)
-            report(self, (), [landed])
+            landed = land(self.get_conn(), link, destination, log=self.log, read_task=lambda: link)
+            report_lineage(self, (), [landed])
             return landed
         named = task_or_url["task_id"] if isinstance(task_or_url, Mapping) else task_or_url
         known = named if isinstance(named, ViduTask) else ViduTask(task_id=str(named))
         task = video_of(self.get_conn(), known)
         landed = land(self.get_conn(), task, destination, log=self.log)
         self.note_returned(task)
-        report(self, (), [landed])
+        report_lineage(self, (), [landed])
         return landed
 
     async def adownload(self, task_or_url: ViduTask | Mapping[str, Any] | str, destination: str) -> dict[str, Any]:
@@ -425,19 +426,19 @@ class ViduHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Check host and key by what costs nothing: the balance, else the task list, else a task that cannot exist.
+        Check host and key with free requests: the balance, else the task list, else a task that cannot exist.
 
-        Green says that the host has looked at the key; a host that answers everything alike is red.
+        Success means that the host has checked the key. A host that gives every key the same answer fails the test.
 
-        :return: whether it works, and what to tell: what happened and what to do now. The key is never in it.
+        :return: whether it works, and a message that says what happened and what to do. The key is never in it.
         """
-        from airflow_provider_vidu.hooks.connection_test import checked
+        from airflow_provider_vidu.hooks.connection_test import check_connection
 
-        works, message = checked(lambda: self.account, self.vidu_conn_id)
+        works, message = check_connection(lambda: self.account, self.vidu_conn_id)
         return works, f"{message} {self._unknown}".strip()
 
 
-# Connections and their unknown extras that this process has warned of.
+# Connections and their unknown extras that this process has already warned about.
 _warned: set[tuple[str, str]] = set()
 
 

@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A link that expires becomes a whole file at its destination, or nothing does."""
+"""Turn an expiring link into a whole file at its destination, or into nothing."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Where landed files stand: their names, and the one step that puts a whole file there.
+Name landed files, and move a whole file to its destination in one step.
 
-A file closed after an exception would still be published by fsspec, so nothing is ever written straight to its
-destination: an object store sees one upload of a whole file, every other store a rename.
+fsspec publishes a file even if it is closed after an exception. So nothing is written straight to its destination: an
+object store gets one upload of a whole file, every other store a rename.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ if TYPE_CHECKING:
 #: The kinds of files that a task may have.
 VIDEO, COVER, WATERMARKED = "video", "cover", "watermarked"
 
-#: What a file name's template may name.
+#: Fields of a file name's template.
 NAME_FIELDS = ("task_id", "creation_id", "model", "index")
-#: The name of a video in a folder, without its suffix, unless the author says otherwise.
+#: Default name of a video in a folder, without suffix.
 DEFAULT_FILE_NAME = "{task_id}"
 
 _PICTURE_SUFFIXES = {".png": ".png", ".webp": ".webp"}
-# Stores that publish an object whole or not at all, and whose paths begin with a bucket or container.
+# Stores that publish an object whole or not at all, and whose paths start with a bucket or container.
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "wasb", "wasbs", "oss"})
 # Vidu's ids have 18 digits; a relay's may be longer.
 _SHORTEST = {"task_id": "9" * 18, "creation_id": "9" * 18}
-# Of one name on the usual file systems, and of a key in S3, GCS and Azure, in bytes.
+# Maximum bytes of one name on common file systems, and of a key in S3, GCS and Azure.
 _MAX_NAME, _MAX_KEY = 255, 1024
-# Of a whole path on Linux, without the byte that ends it.
+# Maximum bytes of a whole path on Linux, without the byte that ends it.
 _MAX_PATH = 4095
 _UNSAFE = re.compile(r"[^\w.=+-]+", re.ASCII)
 _CHUNK = 1024 * 1024
-# By default s3fs reads what has less than 100 MB at once, and ten parts of 50 MB of what has more; each part that is
-# under way is held about twice.
+# By default s3fs reads files below 100 MB at once and larger ones in ten parts of 50 MB; memory holds each part in
+# progress about twice.
 _UPLOAD_OPTIONS = {"s3": {"chunksize": 5 * _CHUNK, "max_concurrency": 4}, "gs": {"chunksize": 5 * _CHUNK}}
 
 
 @dataclass(frozen=True)
 class Wanted:
     """
-    What is to be landed of a task, and where.
+    Which files of a task to land, and where.
 
     :param destination: a file name (``.mp4``, ``.mov``, ``.m4v``), or a folder (anything else); a local path or any
         ``ObjectStoragePath`` URL.
@@ -78,15 +78,15 @@ class Wanted:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Of the files, the video first: what dies earliest is not what counts most."""
+        """The kinds to land, the video first: it counts most, although a cover's link expires earlier."""
         return (VIDEO, *((COVER,) if self.cover else ()), *((WATERMARKED,) if self.watermarked else ()))
 
     def check(self, named: str = "output_path", *, model: str | None = None) -> None:
         """
-        Refuse what cannot work, before anything is paid for.
+        Reject a name or destination that cannot work, before anything is paid for.
 
         :param named: the destination's parameter, for messages.
-        :param model: that is asked for; None = unknown, its name may make the file's too long.
+        :param model: the requested model, whose name may make the file's too long; None = unknown.
         :raises ViduInputError: see :func:`check_destination` and :func:`file_name_of`.
         """
         named_by: dict[str, Any] = {name: _SHORTEST.get(name, name) for name in NAME_FIELDS if name != "index"}
@@ -99,11 +99,11 @@ class Wanted:
         for path in (target, *(_beside(target, kind) for kind in self.kinds if kind != VIDEO)):
             check_lengths(path, named)
         if (local := local_path(target)) is not None and local.is_dir():
-            raise ViduInputError(f"{named} {target} is a folder. With a slash behind it, the video lands in it.")
+            raise ViduInputError(f"{named} {target} is a folder. Add a slash at its end to land the video in it.")
 
     def is_landed(self, task: ViduTask) -> bool | None:
         """
-        Check whether a task's video is where it is wanted; None = that cannot be determined.
+        Check whether a task's video is at its destination; None = unknown.
 
         :param task: in ``success``.
         """
@@ -115,11 +115,11 @@ class Wanted:
 
     def path(self, task: ViduTask, kind: str = VIDEO) -> str:
         """
-        Return where a file of a task is to stand.
+        Return the path at which a file of a task is to land; all kinds land beside the video.
 
         :param task: in ``success``.
-        :param kind: ``video``, ``cover`` or ``watermarked``; all stand beside the video.
-        :raises ViduInputError: the template leads nowhere.
+        :param kind: ``video``, ``cover`` or ``watermarked``.
+        :raises ViduInputError: the template gives no valid name.
         """
         creation = task.creations[0] if task.creations else None
         values: dict[str, Any] = {
@@ -135,8 +135,8 @@ class Wanted:
             return video
         if kind == WATERMARKED:
             return _beside(video, "watermarked")
-        told = PurePosixPath(urlsplit((creation.cover_url if creation else None) or "").path).suffix.lower()
-        return _beside(video, "cover", _PICTURE_SUFFIXES.get(told, ".jpg"))
+        suffix = PurePosixPath(urlsplit((creation.cover_url if creation else None) or "").path).suffix.lower()
+        return _beside(video, "cover", _PICTURE_SUFFIXES.get(suffix, ".jpg"))
 
 
 def _beside(video: str, kind: str, suffix: str | None = None) -> str:
@@ -148,42 +148,44 @@ def file_name_of(template: str, values: Mapping[str, Any], produces: Produces = 
     """
     Return a file's name within the destination's folder, without its suffix.
 
-    :param template: for example ``{model}/{task_id}`` or ``{index:05d}``; a suffix ``.mp4`` may be given. It may name
-        subfolders, but what is filled in cannot: characters other than letters, digits and ``._=+-`` become ``_``.
+    :param template: for example ``{model}/{task_id}`` or ``{index:05d}``; a suffix ``.mp4`` is allowed. The template
+        may contain subfolders. The values cannot: characters other than letters, digits and ``._=+-`` become ``_``.
     :param values: of the fields ``task_id``, ``creation_id``, ``model`` and ``index`` (of a batch's request).
-    :param produces: what kind of file it is.
-    :raises ViduInputError: another field, or a way out of the folder.
+    :param produces: the kind of file.
+    :raises ViduInputError: the template has another field, or leads out of the folder.
     """
     safe = {name: value if isinstance(value, int) else _safe(value) for name, value in values.items()}
     try:
         fields = [(field, form) for _, field, form, _ in string.Formatter().parse(template) if field is not None]
         if unknown := sorted({repr(field) for field, _ in fields if field not in values}):
-            raise ViduInputError(f"file_name {template!r} names {', '.join(unknown)}; it may name {', '.join(values)}.")
+            raise ViduInputError(
+                f"file_name {template!r} has unknown fields {', '.join(unknown)}; use {', '.join(values)}."
+            )
         if any(form for field, form in fields if field != "index"):
-            # What is cut short may be the name of two videos, one of which would be lost.
+            # A format may cut names short; two videos with one name would overwrite each other.
             raise ViduInputError(f"file_name {template!r}: only index takes a format, such as {{index:05d}}.")
         name = template.format(**safe)
     except ViduInputError:
         raise
     except (ValueError, KeyError, IndexError) as error:
-        raise ViduInputError(f"file_name {template!r} is not a template ({error}).") from None
+        raise ViduInputError(f"file_name {template!r} is not a valid template ({error}).") from None
     if PurePosixPath(name).suffix.lower() in produces.suffixes:
         name = name[: -len(PurePosixPath(name).suffix)]
     parts = name.split("/")
     if any(not part.strip() or part.startswith(".") for part in parts) or re.search(r"[\\\x00-\x1f:*?\"<>|]", name):
         if ":" in name:
             raise ViduInputError(
-                f"file_name {template!r} would be {name!r}, and a name may not have a colon. The template variables ts "
-                "and run_id contain colons. Use {{ dag_run.run_after | ts_nodash }}, which every run has."
+                f"file_name {template!r} would be {name!r}, and a name must not contain a colon. The template "
+                "variables ts and run_id contain colons. Use {{ dag_run.run_after | ts_nodash }}, which every run has."
             )
         raise ViduInputError(
-            f"file_name {template!r} would be {name!r}, which is no name within the destination's folder."
+            f"file_name {template!r} would be {name!r}, which is not a valid name in the destination's folder."
         )
     return name
 
 
 def _safe(value: str) -> str:
-    """Return a host's word as part of a file's name: an id such as ``..`` must not be a way out, or an error."""
+    """Return a host's value as part of a file name: an id such as ``..`` must not lead out of the folder or fail."""
     return re.sub(r"^\.+", lambda dots: "_" * len(dots[0]), _UNSAFE.sub("_", value)) or "_"
 
 
@@ -192,8 +194,8 @@ def video_path(destination: str, name: str, produces: Produces = MP4) -> str:
     Return the path of a video, or of what else a task delivers.
 
     :param destination: see :class:`Wanted`.
-    :param name: of the file inside a folder, without suffix.
-    :param produces: what kind of file it is.
+    :param name: the file name inside a folder, without suffix.
+    :param produces: the kind of file.
     """
     text = os.fspath(destination).strip()
     return f"{text.rstrip('/')}/{name}{produces.suffixes[0]}" if _is_folder(text, produces) else text
@@ -201,36 +203,36 @@ def video_path(destination: str, name: str, produces: Produces = MP4) -> str:
 
 def check_lengths(target: str, named: str = "output_path") -> None:
     """
-    Refuse a path that is too long to be written, before anything is paid for.
+    Reject a path that is too long, before anything is paid for.
 
-    :param target: of the video.
+    :param target: the video's path.
     :param named: the destination's parameter, for the message.
     :raises ViduInputError: a local name has more than 255 bytes, or an object's key more than 1024.
     """
     local = local_path(target)
     if local is None:
-        # A key may have ? and #: of an object's URL they are no parts.
+        # In an object's URL ? and # belong to the key.
         size = len(target.partition("://")[2].partition("/")[2].encode())
         if _is_object_url(target) and size > _MAX_KEY:
-            raise ViduInputError(f"{named}: the key of {target[:80]}… has {size} bytes; a store takes {_MAX_KEY}.")
+            raise ViduInputError(f"{named}: the key of {target[:80]}… has {size} bytes; the limit is {_MAX_KEY}.")
         return
     if (size := len(os.fsencode(local))) > _MAX_PATH:
-        raise ViduInputError(f"{named}: the path {target[:80]}… has {size} bytes; a system takes {_MAX_PATH}.")
+        raise ViduInputError(f"{named}: the path {target[:80]}… has {size} bytes; the limit is {_MAX_PATH}.")
     for part in local.parts:
         if (size := len(os.fsencode(part))) > _MAX_NAME:
             raise ViduInputError(
-                f"{named}, file_name: the name {part[:40]}… has {size} bytes; a file system takes {_MAX_NAME}. "
-                "A letter outside ASCII has 2 to 4 bytes."
+                f"{named}, file_name: the name {part[:40]}… has {size} bytes; the limit is {_MAX_NAME}. "
+                "A character outside ASCII has 2 to 4 bytes."
             )
 
 
 def is_shared(destination: Any, file_name: Any, produces: Produces = MP4) -> bool:
     """
-    Check whether every mapped instance would land at one path, so that all videos but one would be lost.
+    Check whether all mapped instances would land at one path, and overwrite each other.
 
-    :param destination: as the DAG's author wrote it, not rendered: a template may differ from instance to instance.
-    :param file_name: the same.
-    :param produces: what kind of file it is.
+    :param destination: before rendering: a template may differ from instance to instance.
+    :param file_name: before rendering.
+    :param produces: the kind of file.
     """
     if not isinstance(destination, str) or _is_template(destination):
         return False
@@ -242,7 +244,7 @@ def is_shared(destination: Any, file_name: Any, produces: Produces = MP4) -> boo
 
 
 def _fields_of(template: str) -> set[str | None]:
-    """Return what a template of file names names."""
+    """Return the fields of a file name's template."""
     return {field for _, field, _, _ in string.Formatter().parse(template)}
 
 
@@ -258,16 +260,16 @@ def check_destination(
     destination: Any, named: str = "output_path", *, name: str = "video", produces: Produces = MP4
 ) -> None:
     """
-    Refuse a destination that cannot be written to, before anything is paid for.
+    Reject a destination that cannot be written to, before anything is paid for.
 
-    A bucket that one may write to but not look at is taken: only what certainly fails is refused.
+    Only certain failures are rejected: a bucket that allows writing but not reading passes.
 
     :param destination: see :class:`Wanted`.
     :param named: the parameter, for the message.
-    :param name: of the video in a folder; it may name subfolders.
-    :param produces: what kind of file it is.
-    :raises ViduInputError: not a path or URL, of a file system that no installed provider brings, below a file or an
-        unwritable folder of this machine, or in a bucket that does not exist.
+    :param name: the video's name in a folder; it may contain subfolders.
+    :param produces: the kind of file.
+    :raises ViduInputError: it is not a path or URL, has a file system without an installed provider, is below a file or
+        an unwritable folder of this machine, or is in a bucket that does not exist.
     """
     if not isinstance(destination, (str, os.PathLike)) or not os.fspath(destination).strip():
         raise ViduInputError(f"{named} must be a path or a URL, got {destination!r}.")
@@ -277,17 +279,17 @@ def check_destination(
     try:
         local = local_path(target)
         if "\0" in target:
-            raise ValueError("a character of it is NUL")
+            raise ValueError("it contains a NUL character")
         os.fsencode(target)
     except (ValueError, RuntimeError) as error:
         # A surrogate, or the home of a user that does not exist.
-        raise ViduInputError(f"{named} {destination!r} is no path ({error}).") from None
+        raise ViduInputError(f"{named} {destination!r} is not a valid path ({error}).") from None
     if local is not None:
-        # is_dir() also says no where a folder above may not be entered.
-        standing = next(folder for folder in local.absolute().parents if os.path.lexists(folder))
-        if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
-            why = "may not be written to by this worker" if standing.is_dir() else "is not a folder"
-            raise ViduInputError(f"{named} {destination} cannot be used: {standing} {why}.")
+        # is_dir() is also False if a folder above may not be entered.
+        existing = next(folder for folder in local.absolute().parents if os.path.lexists(folder))
+        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+            why = "may not be written to by this worker" if existing.is_dir() else "is not a folder"
+            raise ViduInputError(f"{named} {destination} cannot be used: {existing} {why}.")
         return
     from airflow.sdk import ObjectStoragePath
 
@@ -296,8 +298,8 @@ def check_destination(
         store = path.fs
     except (ValueError, ImportError) as error:
         raise ViduInputError(
-            f"{named} {destination} cannot be opened ({error}). Its file system needs the Airflow provider "
-            f"that brings it, with its extra (for s3: apache-airflow-providers-amazon[s3fs])."
+            f"{named} {destination} cannot be opened ({error}). Install the Airflow provider of its file system, "
+            f"with its extra (for s3: apache-airflow-providers-amazon[s3fs])."
         ) from error
     if _is_object_store(store):
         bucket = path.path.lstrip("/").partition("/")[0]
@@ -306,12 +308,12 @@ def check_destination(
         except FileNotFoundError:
             raise ViduInputError(f"{named} {destination} cannot be used: there is no bucket {bucket}.") from None
         except PermissionError:
-            # Who may write to a bucket need not be allowed to look at it: the upload shows it.
+            # Permission to write does not include permission to look: the upload shows whether it works.
             return
         except Exception as error:
             logging.getLogger(__name__).warning(
-                "%s %s cannot be checked now (%s). The video is made all the same, and stays at Vidu until it can be "
-                "landed.",
+                "%s %s cannot be checked now (%s). The video is submitted all the same, and stays at Vidu until it can "
+                "be landed.",
                 named,
                 destination,
                 error,
@@ -319,13 +321,9 @@ def check_destination(
 
 
 @dataclass(frozen=True)
-class Standing:
+class FileHash:
     """
-    A file that stands at a destination already.
-
-    :param size: bytes.
-    :param md5: hexadecimal digits.
-    :param sha256: hexadecimal digits.
+    Size in bytes and hashes (hexadecimal) of a file.
     """
 
     size: int
@@ -335,27 +333,27 @@ class Standing:
 
 def size_of(target: str) -> int | None:
     """
-    Return the length of what stands at a destination, in bytes.
+    Return the size of the file at a destination, in bytes.
 
     :param target: a local path or any ``ObjectStoragePath`` URL of a file.
-    :return: None where no file stands there, or where that cannot be told.
+    :return: None if there is no file, or if that is unknown.
     """
     local = local_path(target)
     try:
         if local is not None:
             return local.stat().st_size if local.is_file() else None
-        store, path = _opened(target)
+        store, path = _open_store(target)
         store.invalidate_cache()
         found = store.info(path)
         return int(found["size"]) if found.get("type") == "file" else None
     except Exception:
-        # Stores have exceptions of their own; whatever it was, the file is fetched and put.
+        # Stores raise exceptions of their own. After any of them the file is fetched again.
         return None
 
 
 def is_file_there(target: str) -> bool | None:
     """
-    Check whether a file is at a destination; None = the store does not say.
+    Check whether there is a file at a destination; None = the store does not say.
 
     :param target: see :func:`size_of`.
     """
@@ -363,63 +361,55 @@ def is_file_there(target: str) -> bool | None:
     try:
         if local is not None:
             return local.is_file()
-        store, path = _opened(target)
+        store, path = _open_store(target)
         store.invalidate_cache()
         return bool(store.info(path).get("type") == "file")
     except FileNotFoundError:
         return False
     except Exception:
-        # Stores have exceptions of their own, also for keys that one may not look for.
+        # Stores raise exceptions of their own, also for keys that this worker may not read.
         return None
 
 
-def open_standing(target: str) -> IO[bytes]:
-    """
-    Open what stands at a destination, for reading.
-
-    :param target: see :func:`size_of`.
-    """
+def open_existing(target: str) -> IO[bytes]:
+    """Open the file at a destination for reading."""
     local = local_path(target)
     if local is not None:
         return local.open("rb")
-    store, path = _opened(target)
+    store, path = _open_store(target)
     opened: IO[bytes] = store.open(path, "rb")
     return opened
 
 
-def hashed(file: IO[bytes]) -> Standing:
-    """
-    Read a file to its end, in constant memory.
-
-    :param file: open for reading.
-    """
+def hash_file(file: IO[bytes]) -> FileHash:
+    """Hash a file, reading it to its end in constant memory."""
     md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
     while chunk := file.read(_CHUNK):
         md5.update(chunk)
         sha256.update(chunk)
         size += len(chunk)
-    return Standing(size, md5.hexdigest(), sha256.hexdigest())
+    return FileHash(size, md5.hexdigest(), sha256.hexdigest())
 
 
 def put_file(part: Path, target: str, local: Path | None) -> None:
     """
-    Put a whole local file at its destination in one step.
+    Move or upload a whole local file to its destination in one step.
 
-    :param part: the file; a rename takes it away.
+    :param part: the file; for a local destination it is renamed.
     :param target: the destination.
-    :param local: the same as a local path, on the file's own disk; None = an object store.
-    :raises ViduLandingError: what stands there afterwards has another length.
+    :param local: the destination as a local path on the file's own disk; None = an object store.
+    :raises ViduLandingError: the uploaded file has another size.
     """
     if local is not None:
         part.chmod(_mode_of_new_files(local.parent))
         os.replace(part, local)
         return
-    store, path = _opened(target)
+    store, path = _open_store(target)
     size = part.stat().st_size
     if _is_object_store(store):
         store.put_file(str(part), path, **_upload_options(store))
     else:
-        # A server of files (sftp, smb …) shows a file while it grows.
+        # A file server (sftp, smb …) shows a file while it grows.
         beside = f"{path.rpartition('/')[0]}/.vidu-{uuid.uuid4().hex}.part"
         try:
             store.makedirs(path.rpartition("/")[0], exist_ok=True)
@@ -436,16 +426,16 @@ def put_file(part: Path, target: str, local: Path | None) -> None:
         raise
     except Exception:
         if _is_object_store(store):
-            # Who may put need not be allowed to look, and the store has confirmed the upload.
+            # Permission to write does not include permission to look, and the store has confirmed the upload.
             return
         raise
     if stored != size:
-        raise ViduLandingError(f"Of {size} bytes only {stored} stand at {target} after the upload.")
+        raise ViduLandingError(f"After the upload {target} has {stored} of {size} bytes.")
 
 
 def _mode_of_new_files(folder: Path) -> int:
-    """Return the mode that this process gives a new file in a folder; mkstemp's are private, a landed one is not."""
-    # Asking for the umask means setting it, for every thread of the process: a file that is created shows it.
+    """Return the mode of a new file in a folder. Files of mkstemp are private; landed files are not."""
+    # Python can only read the umask by setting it, for every thread of the process. Creating a file shows it safely.
     probe = folder / f".vidu-{uuid.uuid4().hex}.mode"
     descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
@@ -469,13 +459,13 @@ def _protocols(store: Any) -> tuple[str, ...]:
 
 
 def _upload_options(store: Any) -> dict[str, int]:
-    # What an older release of a store's library does not take, it would pass on to the store, which refuses it.
+    # An older release of a store's library would pass unknown options on to the store, which rejects them.
     taken = inspect.signature(getattr(store, "_put_file", store.put_file)).parameters
     options = _UPLOAD_OPTIONS.get(_protocols(store)[0], {})
     return {name: value for name, value in options.items() if name in taken}
 
 
-def _opened(target: str) -> tuple[Any, str]:
+def _open_store(target: str) -> tuple[Any, str]:
     from airflow.sdk import ObjectStoragePath
 
     remote = ObjectStoragePath(target)

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-From a fresh URL to a whole file at its destination.
+Land the files of a task: read a fresh link, stream to a temporary file (``transfer``), check the file, move it to its
+destination in one step (``destinations``).
 
-Streams to a local temporary file (``transfer``), checks it, then puts it in one step (``destinations``). The link is
-read from the API just before, and again for every further attempt: it dies within 24 hours, a cover's perhaps within
-one.
+Links expire within 24 hours, a cover's perhaps within one, so each attempt reads a fresh link from the API.
 """
 
 from __future__ import annotations
@@ -36,24 +35,24 @@ from airflow_provider_vidu.landing.destinations import (
     VIDEO,
     WATERMARKED,
     Wanted,
-    hashed,
-    open_standing,
+    hash_file,
+    open_existing,
     put_file,
     size_of,
 )
 from airflow_provider_vidu.landing.mp4 import BrokenOff, VideoFacts, check_whole, video_facts
-from airflow_provider_vidu.landing.transfer import Transfer, announced
+from airflow_provider_vidu.landing.transfer import Transfer, probe_link
 from airflow_provider_vidu.transport import timing
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
 
-#: A download that brings nothing new is tried this often; each time the URL is read from the API anew …
+#: Attempts in a row without progress.
 ATTEMPTS = 4
-#: … and one that does, this often.
+#: Attempts in all.
 MAX_ATTEMPTS = 50
-#: Seconds between two attempts at the most.
+#: Maximum seconds between two attempts.
 MAX_GAP = 15.0
 
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF")
@@ -65,29 +64,26 @@ def land_all(
     wanted: Wanted,
     *,
     log: Any,
-    look: Callable[[], ViduTask] | None = None,
+    read_task: Callable[[], ViduTask] | None = None,
 ) -> list[dict[str, Any]]:
     """
-    Bring the files of a task to their destinations: the video, then what else is wanted of it.
+    Land the video of a task, then its other wanted files. For the parameters see :func:`land`.
 
-    :param client: see :func:`land`.
-    :param task: see :func:`land`.
-    :param wanted: what, and where to. A cover or a watermarked copy that the task does not have, or that cannot be
-        landed, is warned of: the video is what was paid for.
-    :param log: see :func:`land`.
-    :param look: see :func:`land`.
+    A cover or watermarked copy that is missing or cannot be landed only causes a warning: the video is what was paid
+    for.
+
     :return: a list of what :func:`land` returns.
-    :raises ViduLandingError: see :func:`land`.
+    :raises ViduLandingError: the video could not be landed.
     """
     landed = []
     for kind in wanted.kinds:
         if kind != VIDEO and link_of(task, kind) is None:
-            log.warning("Vidu task %s has no %s: none is landed.", task.task_id, _WORDS[kind])
+            log.warning("Vidu task %s has no %s to land.", task.task_id, _WORDS[kind])
             continue
         try:
-            landed.append(land(client, task, wanted, kind=kind, log=log, look=look))
+            landed.append(land(client, task, wanted, kind=kind, log=log, read_task=read_task))
         except ViduLandingError as error:
-            # The video is what was paid for: it must not fail, and be forgotten, for want of a picture.
+            # The video is what was paid for: a missing picture must not make it fail.
             if kind == VIDEO:
                 raise
             log.warning("%s", error.message)
@@ -101,36 +97,32 @@ def land(
     *,
     kind: str = VIDEO,
     log: Any,
-    look: Callable[[], ViduTask] | None = None,
+    read_task: Callable[[], ViduTask] | None = None,
 ) -> dict[str, Any]:
     """
-    Bring one file of a task to its destination.
+    Land one file of a task. If the same file, by length and MD5, is already at the destination, fetch nothing.
 
-    Where the same bytes stand already, by length and MD5, nothing is fetched.
-
-    :param client: whom to ask for a fresh URL.
-    :param task: in ``success``, just queried: its URL is used first.
-    :param wanted: where to; a mere destination is a folder or a file name, see ``destinations.Wanted``.
+    :param task: in ``success`` and just queried: its link is used first.
+    :param wanted: what and where; a string is a folder or a file name, see ``destinations.Wanted``.
     :param kind: ``video``, ``cover`` or ``watermarked``.
-    :param log: where the landed file is told.
-    :param look: how to read the task's link anew; None = from the API.
-    :return: ``{"kind", "path", "bytes", "sha256", "duration", "width", "height", "fps"}`` of the landed file; seconds,
-        pixels and frames a second as the file tells them, None where it does not.
-    :raises ViduLandingError: it could not be fetched or put; a retry lands it without submitting.
+    :param read_task: reads the task with fresh links; None = from the API.
+    :return: ``{"kind", "path", "bytes", "sha256", "duration", "width", "height", "fps"}`` of the landed file. Seconds,
+        pixels and frames per second are those in the file, None if it has none.
+    :raises ViduLandingError: the file could not be fetched or written; a retry lands it without submitting.
     """
     wanted = Wanted(wanted) if isinstance(wanted, str) else wanted
     target = wanted.path(task, kind)
-    links = _Links(client, task, kind, look, wanted.produces)
+    links = _Links(client, task, kind, read_task, wanted.produces)
     try:
-        landed = _standing(links, target) or _fetched(links, target, log)
+        landed = _find_existing(links, target) or _fetch(links, target, log)
     except (ViduConfigurationError, ViduInputError):
         raise
     except Exception as error:
         raise _failure(error, task, target, kind) from error
-    stood = landed.pop("stood", False)
+    existed = landed.pop("existed", False)
     log.info(
         "%s %s (%.1f MB%s).",
-        "The same file stands already at" if stood else "Landed",
+        "The same file is already at" if existed else "Landed",
         landed["path"],
         landed["bytes"] / 1e6,
         "".join(_measures(landed)),
@@ -139,12 +131,7 @@ def land(
 
 
 def link_of(task: ViduTask, kind: str) -> str | None:
-    """
-    Return the signed link of one of a task's files.
-
-    :param task: as queried.
-    :param kind: ``video``, ``cover`` or ``watermarked``.
-    """
+    """Return the signed link of one of a task's files."""
     if kind == VIDEO:
         return task.video_url
     name = {COVER: "cover_url", WATERMARKED: "watermarked_url"}[kind]
@@ -155,69 +142,69 @@ _WORDS = {VIDEO: "video", COVER: "cover picture", WATERMARKED: "watermarked copy
 
 
 class _Links:
-    """The links of one file, each used once: what broke off may have expired."""
+    """The links of one file. Each is used once: after a broken transfer it may have expired."""
 
     def __init__(
         self,
         client: ViduClient,
         task: ViduTask,
         kind: str,
-        look: Callable[[], ViduTask] | None,
+        read_task: Callable[[], ViduTask] | None,
         produces: Produces,
     ) -> None:
         self.account = client.account
-        #: Filled by the calls that read the links.
+        #: Filled in by the calls that read the links.
         self.api_addresses = client.addresses
         self.kind = kind
         self.produces = produces
-        self._look = look or (lambda: client.get_task(task.task_id))
+        self._read_task = read_task or (lambda: client.get_task(task.task_id))
         self._task = task
-        # Where this client has not called the API, it does not know yet by which address that is reached.
+        # A client that has not called the API yet does not know the API's address; reading the task shows it.
         self._first: ViduTask | None = task if client.addresses or client.account.is_loopback else None
 
     def fresh(self) -> str:
         """Return the link to use now."""
-        self._task, self._first = self._first or self._look(), None
+        self._task, self._first = self._first or self._read_task(), None
         link = link_of(self._task, self.kind)
         if not link:
-            raise ViduUnavailableError(f"Vidu gives no URL for the {_WORDS[self.kind]}.", task_id=self._task.task_id)
+            raise ViduUnavailableError(f"Vidu returned no link to the {_WORDS[self.kind]}.", task_id=self._task.task_id)
         return link
 
-    def put_back(self) -> None:
-        """Use the last link once more: it was only asked what it leads to."""
+    def reuse(self) -> None:
+        """Use the last link once more, after a probe of it."""
         self._first = self._task
 
 
-def _standing(links: _Links, target: str) -> dict[str, Any] | None:
+def _find_existing(links: _Links, target: str) -> dict[str, Any] | None:
     size = size_of(target)
     if not size:
         return None
     try:
-        expected, md5 = announced(links.account, links.fresh(), links.api_addresses)
+        expected, md5 = probe_link(links.account, links.fresh(), links.api_addresses)
     except ViduUnavailableError:
         return None
-    links.put_back()
+    links.reuse()
     if md5 is None or expected != size:
         return None
     try:
-        with open_standing(target) as file:
-            found = hashed(file)
+        with open_existing(target) as file:
+            found = hash_file(file)
             if (found.size, found.md5) != (size, md5):
                 return None
-            facts = _facts_of(file, size, links)
+            facts = _read_facts(file, size, links)
     except Exception:
-        # It may be seen and not be read: then it is replaced, as whatever is not known to be the same.
+        # A file that cannot be read is replaced, as is any file that is not known to be the same.
         return None
-    return {"path": target, "bytes": size, "sha256": found.sha256, **facts, "stood": True}
+    return {"path": target, "bytes": size, "sha256": found.sha256, **facts, "existed": True}
 
 
-def _fetched(links: _Links, target: str, log: Any) -> dict[str, Any]:
+def _fetch(links: _Links, target: str, log: Any) -> dict[str, Any]:
     local = local_path(target)
     folder = local.parent if local else None
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    # Beside the destination, so that the last step is a rename; the name cannot collide with another try's. Elsewhere
-    # it ends as the destination does: object stores tell the media type by that.
+    # For a local destination the file is beside it, so that the last step is a rename, under a name that no other try
+    # has. For an object store it has the destination's suffix, from which the store guesses the media type.
     suffix = ".part" if local is not None else Path(target).suffix
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".vidu-", suffix=suffix, delete=False) as file:
         part = Path(file.name)
@@ -230,16 +217,16 @@ def _fetched(links: _Links, target: str, log: Any) -> dict[str, Any]:
                 api_addresses=links.api_addresses,
                 to_disk=local is not None,
             )
-            _received(transfer, links, file, log)
-            facts = _facts_of(file, transfer.size, links)
+            _receive(transfer, links, file, log)
+            facts = _read_facts(file, transfer.size, links)
             file.flush()
             if local is not None:
-                # After a rename, a power cut must not leave an empty file at the destination.
+                # Otherwise a power cut after the rename could leave an empty file at the destination.
                 os.fsync(file.fileno())
         put_file(part, target, local)
     except OSError as error:
         if error.errno == errno.ENOSPC and error.filename is None:
-            # On the way to an object store it is the worker's own disk for temporary files, which nobody would guess.
+            # An upload to an object store can fill the worker's own disk for temporary files: name that folder.
             error.filename = str(part.parent)
         raise
     finally:
@@ -247,7 +234,7 @@ def _fetched(links: _Links, target: str, log: Any) -> dict[str, Any]:
     return {"path": target, "bytes": transfer.size, "sha256": transfer.sha256, **facts}
 
 
-def _received(transfer: Transfer, links: _Links, file: Any, log: Any) -> None:
+def _receive(transfer: Transfer, links: _Links, file: Any, log: Any) -> None:
     def attempt() -> None:
         transfer.receive(links.fresh())
         if links.kind == COVER or links.produces is not MP4:
@@ -257,10 +244,10 @@ def _received(transfer: Transfer, links: _Links, file: Any, log: Any) -> None:
             check_whole(file, transfer.size)
         except BrokenOff as error:
             if transfer.is_what_the_host_has():
-                # By length and MD5 this is the file; who knows what a newer encoder writes.
-                log.warning("%s Yet it is what the storage host has, byte for byte: it is landed.", error)
+                # Length and MD5 are right, so a newer encoder may have written boxes that are unknown here.
+                log.warning("%s It is landed all the same: the storage host has the same bytes.", error)
                 return
-            # What is wrong about it cannot be known: the rest of it would not mend it.
+            # It is unknown which bytes are wrong, so fetching the rest would not fix it.
             transfer.restart()
             raise ViduUnavailableError(str(error)) from None
 
@@ -282,7 +269,7 @@ def _wrong_kind(kind: str, produces: Produces) -> Callable[[bytes], str | None]:
     return wrong
 
 
-def _facts_of(file: Any, size: int, links: _Links) -> dict[str, Any]:
+def _read_facts(file: Any, size: int, links: _Links) -> dict[str, Any]:
     if links.kind != COVER and links.produces is MP4:
         return asdict(video_facts(file, size))
     from PIL import Image
@@ -292,21 +279,21 @@ def _facts_of(file: Any, size: int, links: _Links) -> dict[str, Any]:
         with Image.open(file) as picture:
             return asdict(VideoFacts(width=picture.width, height=picture.height))
     except Exception:
-        # Pillow's errors are of many kinds; a picture that only it cannot read is landed all the same.
+        # Pillow raises errors of many kinds. A picture that Pillow cannot read is still landed.
         return asdict(VideoFacts())
 
 
 def _measures(landed: dict[str, Any]) -> list[str]:
-    told = []
+    measures = []
     if landed["duration"]:
-        told.append(f", {landed['duration']:.1f} s")
+        measures.append(f", {landed['duration']:.1f} s")
     if landed["width"]:
-        told.append(f", {landed['width']}x{landed['height']}")
-    return told
+        measures.append(f", {landed['width']}x{landed['height']}")
+    return measures
 
 
 def _advice_about(error: Exception) -> str | None:
-    """Return what to do about a destination that fails; None = it is the download that fails."""
+    """Return what to do if the destination failed; None = the download failed."""
     if isinstance(error, ViduError):
         return None
     is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC

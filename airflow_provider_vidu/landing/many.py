@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Lands the videos of a batch, several at once, and says so in sums."""
+"""Land the videos of a batch, several at once, and log totals."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.client import ViduClient
     from airflow_provider_vidu.landing.destinations import Wanted
 
-#: A log for what is reported in totals.
+#: Used where totals are logged instead of single lines.
 SILENT = logging.Logger("silent", logging.CRITICAL + 1)
 
-#: Videos that are landed at once.
+#: Videos landed at once.
 LANDERS = 8
 #: Seconds between two lines in the log.
 SAY_EVERY = 15.0
@@ -37,18 +37,16 @@ def land_batch(
     stop: Callable[[], None],
 ) -> dict[int, list[dict[str, Any]]]:
     """
-    Land what succeeded. One that cannot be landed keeps no other from it.
+    Land the videos of all finished tasks. A video that cannot be landed does not stop the others.
 
-    :param client: whom to ask for fresh links.
-    :param tasks: by the numbers of their requests, in ``success``.
+    :param tasks: in ``success``, by the numbers of their requests.
     :param wanted: what to land of each, by the same numbers.
-    :param errors: why an item has no video; those that cannot be landed come in here.
-    :param log: where to tell how far it is.
-    :param stop: called between files; raises to end it.
+    :param errors: why an item has no video; filled in for videos that cannot be landed.
+    :param stop: called between files; raises to stop.
     :return: the files of each, see ``landing.land``.
     """
     files: dict[int, list[dict[str, Any]]] = {}
-    wanted = _each_its_own(tasks, wanted, errors)
+    wanted = _drop_collisions(tasks, wanted, errors)
     said_at, size = timing.now(), 0
     with ThreadPoolExecutor(LANDERS, thread_name_prefix="vidu-landing") as pool:
         landing = {
@@ -73,18 +71,18 @@ def land_batch(
     return files
 
 
-def _each_its_own(
+def _drop_collisions(
     tasks: Mapping[int, ViduTask], wanted: Mapping[int, Wanted], errors: dict[int, ViduError]
 ) -> dict[int, Wanted]:
-    """Leave out what would overwrite another's video: both are paid for."""
+    """Leave out a video that would overwrite another one: both are paid for."""
     kept: dict[int, Wanted] = {}
     of: dict[str, int] = {}
     for index, each in wanted.items():
         path = each.path(tasks[index])
         if path in of:
             errors[index] = ViduLandingError(
-                f"The video was not landed at {path}: that is item {of[path]}'s, too.",
-                advice="It is paid for and safe at Vidu: fetch it with ViduHook().download('THE-VIDU-TASK-ID', path).",
+                f"The video was not landed at {path}: item {of[path]} lands there too.",
+                advice="It is paid for and safe at Vidu. Fetch it with ViduHook().download('THE-VIDU-TASK-ID', path).",
                 fate=Fate.PERMANENT,
                 task_id=tasks[index].task_id,
             )

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-What an MP4 tells of itself, read from its boxes (ISO 14496-12): whether it is whole, how long it is, how large.
+Read from an MP4's boxes (ISO 14496-12) whether the file is whole, its duration, its size and its frame rate.
 
-The boxes are read here, and not by a codec library: those that know width and frame rate bring a decoder of 30 MB and
-more, and what is wanted are seven numbers of fixed places. Nothing is decoded.
+A codec library could do this, but those that know width and frame rate include a decoder of 30 MB and more. Seven
+numbers at fixed places are enough. Nothing is decoded.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-#: A movie header beyond this is not read, in bytes; that of an hour of video has about 4 MB.
+#: Maximum size of a movie header that is read, in bytes. An hour of video has one of about 4 MB.
 MAX_HEADER_BYTES = 64 * 1024 * 1024
 
 _NEEDED = frozenset({b"moov", b"mdat"})
-# Boxes that a file may have at its outermost level. What is none of them may be text that an uploader left behind.
+# Boxes at a file's outermost level. Anything else at the end may be text that an uploader left behind.
 _OUTERMOST = frozenset(
     b"emsg free ftyp mdat meco meta mfra moof moov pdin pnot prft sidx skip ssix styp udta uuid wide".split()
 )
@@ -26,18 +26,18 @@ _INNER = frozenset({b"trak", b"mdia", b"minf", b"stbl"})
 
 
 class BrokenOff(ValueError):
-    """An MP4 ends before its boxes do."""
+    """The MP4 ends before its boxes do."""
 
 
 @dataclass(frozen=True)
 class VideoFacts:
     """
-    What a file tells of its picture; None where it does not, or in a form that is not read here.
+    Facts about a video or picture; None if the file has none, or has it in an unknown form.
 
     :param duration: seconds.
     :param width: pixels.
     :param height: pixels.
-    :param fps: frames a second, on average.
+    :param fps: frames per second, on average.
     """
 
     duration: float | None = None
@@ -48,13 +48,13 @@ class VideoFacts:
 
 def check_whole(file: IO[bytes], size: int) -> None:
     """
-    Check that an MP4 is whole, by its outermost boxes: their sizes, and that movie header and media are among them.
+    Check by the outermost boxes that an MP4 is whole: by their sizes, and that movie header and media are among them.
 
-    A host may announce the length of what it has cut off, or none: then the transfer itself looks well.
+    The length of a transfer is not enough: a host may announce the length of a truncated file, or none.
 
-    :param file: open for reading; begins with ``ftyp``.
+    :param file: open for reading; starts with ``ftyp``.
     :param size: its length in bytes.
-    :raises BrokenOff: a box reaches beyond the file's end, or is not there: cut off between two.
+    :raises BrokenOff: a box reaches beyond the end of the file, or a box is missing.
     """
     offset = 0
     names: set[bytes] = set()
@@ -64,22 +64,20 @@ def check_whole(file: IO[bytes], size: int) -> None:
         _, length = _box(header, size - offset)
         if len(header) < 8 or length < 8 or offset + length > size:
             if names >= _NEEDED and header[4:8] not in _OUTERMOST:
-                # No box, behind all that is needed: players pass it over.
+                # Stray bytes after all the necessary boxes: players ignore them.
                 return
-            raise BrokenOff(f"The MP4 breaks off within its {size} bytes.")
+            raise BrokenOff(f"The MP4 of {size} bytes is truncated.")
         names.add(header[4:8])
         offset += length
     if not names >= _NEEDED:
-        raise BrokenOff(f"The MP4 breaks off within its {size} bytes: it has no {min(_NEEDED - names).decode()} box.")
+        raise BrokenOff(f"The MP4 of {size} bytes is truncated: it has no {min(_NEEDED - names).decode()} box.")
 
 
 def video_facts(file: IO[bytes], size: int) -> VideoFacts:
     """
-    Read what an MP4 tells of its first video track.
+    Read the facts of an MP4's first video track.
 
-    :param file: open for reading.
-    :param size: its length in bytes.
-    :return: the facts; what cannot be read is None, and never an error: the video itself may be fine.
+    A fact that cannot be read is None and never an error: the video itself may be fine.
     """
     try:
         movie = _movie(file, size)
@@ -89,7 +87,7 @@ def video_facts(file: IO[bytes], size: int) -> VideoFacts:
 
 
 def _box(header: bytes, left: int) -> tuple[int, int]:
-    """Return how long a box's own head is, and the whole box; a length of 0 goes on to the end of what is left."""
+    """Return the lengths of a box's head and of the whole box; a length of 0 means the rest of the file."""
     length = int.from_bytes(header[:4], "big")
     if length == 1:
         return 16, int.from_bytes(header[8:16], "big")
@@ -124,7 +122,7 @@ def _facts(movie: bytes) -> VideoFacts:
         track = dict(_all_boxes(body))
         if track.get(b"hdlr", b"")[8:12] != b"vide":
             continue
-        # The track's size is the last of its header: two numbers of 16 bits before and 16 after the point.
+        # The track's header ends with width and height, each with 16 bits before and 16 after the point.
         wide, high = struct.unpack(">II", track[b"tkhd"][-8:])
         width, height = wide >> 16, high >> 16
         duration = duration or _duration(track[b"mdhd"])
@@ -151,7 +149,7 @@ def _all_boxes(body: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _duration(header: bytes) -> float | None:
-    # mvhd and mdhd begin alike: version, flags, two dates, time scale, duration; 64 bits in version 1.
+    # mvhd and mdhd both start with version, flags, two dates, time scale, duration; 64 bits in version 1.
     scale, length = struct.unpack_from(">IQ", header, 20) if header[0] else struct.unpack_from(">II", header, 12)
     unknown = 2**64 - 1 if header[0] else 2**32 - 1
     return round(length / scale, 3) if scale and length and length != unknown else None
@@ -163,7 +161,7 @@ def _time_scale(header: bytes) -> int:
 
 
 def _rate(times: bytes, scale: int) -> float | None:
-    # stts: pairs of how many frames, and how long each of them is shown.
+    # stts: pairs of a number of frames and how long each of them is shown.
     count = struct.unpack_from(">I", times, 4)[0] if len(times) >= 8 else 0
     pairs = struct.iter_unpack(">II", times[8 : 8 + 8 * count])
     frames = shown = 0

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-From a signed URL to a local file: streamed, resumed where the host allows it, from public addresses only.
+Stream a signed URL to a local file, from public addresses only, and resume if the host allows it.
 
-A signed URL goes out byte for byte: ``requests`` and ``urllib3`` re-quote it, which breaks signatures, so the standard
-library fetches it. The API key never travels to a storage host; only a content endpoint at the API's own origin gets
-it. Addresses are checked where the connection is made, so that a name which changes between a check and its use, or a
-redirect, leads nowhere else.
+A signed URL must go out byte for byte. ``requests`` and ``urllib3`` re-quote it, which breaks signatures, so the
+standard library fetches it. The API key never goes to a storage host; only a content endpoint at the API's own origin
+gets it. Addresses are checked when the connection is made, so that neither a redirect nor a name whose address changes
+after the check can lead elsewhere.
 """
 
 from __future__ import annotations
@@ -42,25 +42,25 @@ from airflow_provider_vidu.transport.exchange import Exchange
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.account import Account
 
-#: Redirects that a storage host may make.
+#: Maximum redirects of a storage host.
 MAX_REDIRECTS = 5
-#: Seconds without a byte, or with too few of them, after which a transfer counts as broken.
+#: Seconds with too few bytes after which a transfer counts as broken.
 STALL_TIMEOUT = 60.0
 #: Bytes a second below which a transfer counts as broken.
 MIN_RATE = 10_000
-#: Bytes of a megabyte.
+#: Bytes in a megabyte.
 MEGABYTE = 1_000_000
-#: Bytes that are read at once; a transfer takes no more memory than a few of them.
+#: Bytes to read at once; a transfer needs a few times as much memory.
 CHUNK = 1024 * 1024
-#: Bytes after which what has arrived is sent on to the disk.
+#: Bytes after which received data is sent on to the disk.
 WRITE_BACK = 8 * 1024 * 1024
-#: Bytes by which a file's kind is told.
+#: Bytes from which a file's kind is recognised.
 HEAD = 16
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
-# Python knows only of the older one, 2001:db8::/32.
+# Python only knows the older one, 2001:db8::/32.
 _DOCUMENTATION = IPv6Network("3fff::/20")
 _PROTOCOL_ASSIGNMENTS = IPv4Network("192.0.0.0/24")
 _MD5_ETAG = re.compile(r'"([0-9a-fA-F]{32})"')
@@ -68,7 +68,7 @@ _MD5_ETAG = re.compile(r'"([0-9a-fA-F]{32})"')
 _PARTIAL = re.compile(r"bytes[ =](\d+)-(\d+)/(\d+|\*)")
 _GZIP = frozenset({"gzip", "x-gzip"})
 _GZIP_HEAD = b"\x1f\x8b"
-#: Bytes of an error page in which the host's words are sought.
+#: Bytes of an error page that are searched for the host's words.
 _ERROR_BYTES = 4096
 _WORDS = re.compile(
     rb'<(?:Code|Message)>([^<]{1,200})<|"(?:code|error|detail|message|msg|reason)"\s*:\s*"((?:[^"\\]|\\.){1,200})"',
@@ -77,19 +77,19 @@ _WORDS = re.compile(
 
 
 class ForbiddenAddressError(OSError):
-    """A link leads to an address of a private network, which the storage host of a public API has no business in."""
+    """A link of a public API leads to an address of a private network."""
 
 
 class Transfer:
     """
-    One file on its way into a local file, over as many connections as it takes.
+    Fetch one file into a local file, over as many connections as necessary.
 
-    :param account: its proxy and certificates are used; its key only for a content endpoint at the API's own origin.
+    :param account: for its proxy and certificates, and its key for a content endpoint at the API's own origin.
     :param file: open for writing, and empty.
-    :param refuse: looks at the file's first 16 bytes (fewer, where it has no more), and returns what they are instead
-        of what was wanted, for a message; None = they are right.
+    :param refuse: checks the file's first 16 bytes (fewer if it is shorter). Returns None if they are right, else a
+        description of them for the message.
     :param api_addresses: see :func:`open_link`.
-    :param to_disk: the file is going to be synced: do not leave all of the writing to the end.
+    :param to_disk: the file will be synced, so do not leave all of the writing to the end.
     """
 
     def __init__(
@@ -106,38 +106,38 @@ class Transfer:
         self._file = file
         self._refuse = refuse
         self._to_disk = to_disk
-        #: Attempts in a row that have brought nothing new.
+        #: Attempts in a row without progress.
         self.fruitless = 0
         self._furthest = 0
         self.restart()
 
     def restart(self) -> None:
-        """Forget what has arrived: it turned out to be wrong."""
+        """Discard the received bytes, because they are wrong."""
         self._file.seek(0)
         self._file.truncate()
         self._digest = hashlib.sha256()
         self._etag: str | None = None
         self._expected: int | None = None
         self._written_back = 0
-        #: Bytes that have arrived.
+        #: Bytes received.
         self.size = 0
-        #: The same, when it was last asked whether enough arrives.
+        #: The size at the last check of the transfer rate.
         self._passed = 0
 
     @property
     def sha256(self) -> str:
-        """Of what has arrived, as hexadecimal digits."""
+        """The hash of the received bytes, as hexadecimal digits."""
         return self._digest.hexdigest()
 
     def receive(self, url: str) -> None:
         """
-        Fetch what is missing.
+        Fetch the missing part.
 
-        What a broken transfer has brought is kept, and the next one asks for the rest, if the host has told by an
-        ETag which file it is a part of.
+        After a broken transfer the received bytes are kept, and the next attempt requests the rest, if the host has
+        identified the file by an ETag.
 
         :param url: signed; sent byte for byte.
-        :raises ViduUnavailableError: refused, cut off, stalled, or not what was asked for; another attempt may work.
+        :raises ViduUnavailableError: refused, cut off, stalled, or another file; another attempt may work.
         :raises ViduLandingError: permanent: the link leads to plain http or into a private network.
         """
         self.fruitless += 1
@@ -156,12 +156,12 @@ class Transfer:
             raise error.without(self._account.api_key) from None
         finally:
             if self.size > self._furthest:
-                # What drips is no progress.
+                # Too few bytes do not count as progress.
                 self.fruitless = self.fruitless if exchange.is_over else 0
                 self._furthest = self.size
 
     def _has_moved(self) -> bool:
-        """Say whether enough has arrived since the last time of asking."""
+        """Check whether enough bytes have arrived since the last check."""
         before, self._passed = self._passed, self.size
         return self.size - before >= MIN_RATE * STALL_TIMEOUT
 
@@ -179,25 +179,25 @@ class Transfer:
             is_part = response.status == 206
             content_range = response.headers.get("Content-Range", "").strip() if is_part else ""
             part = _PARTIAL.fullmatch(content_range)
-            # Where a host does not know its file's length, it is taken to send all of it; an MP4 shows what is missing.
+            # If a host does not know the file's length, assume that it sends all of it. An MP4 shows what is missing.
             length = None if part is None else int(part[2]) + 1 if part[3] == "*" else int(part[3])
             if self.size == 0:
-                # Some hosts answer a request for the whole file with a part that is the whole.
+                # Some hosts answer a request for the whole file with a 206 that contains all of it.
                 fits = not content_range or (part is not None and int(part[1]) == 0 and int(part[2]) + 1 == length)
             else:
-                # A host may pass over If-Range, and send a part of what has taken the file's place.
+                # A host may ignore If-Range and send a part of a newer file.
                 fits = part is not None and int(part[1]) == self.size and self._is_of(response, length)
             if not fits:
                 self.restart()
                 if is_part:
-                    raise ViduUnavailableError("The storage host answered another part of the file than was asked for.")
+                    raise ViduUnavailableError("The storage host sent another part of the file than requested.")
             encoding = response.headers.get("Content-Encoding", "").strip().lower()
             is_packed = encoding in {*_GZIP, "deflate"}
             expected = length if part else _length(response)
             if is_packed:
-                # What arrives is not counted in the bytes that the host counts.
+                # The host counts compressed bytes.
                 expected = None
-            read = _decoded(response, encoding)
+            read = _decoder(response, encoding)
             self._expected = expected
             self._check_size(expected)
             # A weak ETag does not promise the same bytes (RFC 9110, 13.1.5).
@@ -208,14 +208,14 @@ class Transfer:
                 while len(head) < HEAD and (chunk := _read(read)):
                     head += chunk
                 if wrong := self._refuse(head[:HEAD]):
-                    raise ViduUnavailableError(f"The storage host answered {wrong}{_words_of(head)}.")
+                    raise ViduUnavailableError(f"The storage host sent {wrong}{_words_of(head)}.")
                 self._keep(head)
                 self._check_size(None)
             while chunk := _read(read):
                 self._keep(chunk)
                 self._check_size(None)
         if exchange.is_over:
-            # A connection that is cut off looks like the end of a file that has no length.
+            # A cut-off connection looks like the end of a file without a known length.
             raise ViduUnavailableError("The transfer was cut off.")
         if expected is not None and self.size != expected:
             arrived = self.size
@@ -224,28 +224,27 @@ class Transfer:
             raise ViduUnavailableError(f"The transfer ended after {arrived} of {expected} bytes.")
 
     def _check_size(self, expected: int | None) -> None:
-        """Refuse a file that is too large for any video, or for the disk."""
+        """Reject a file that is too large for a video, or for the disk."""
         size = self.size if expected is None else expected
         if size > self._account.max_file_mb * MEGABYTE:
             raise ViduLandingError(
-                f"The file is larger than {self._account.max_file_mb:g} MB ({size / MEGABYTE:.0f} MB and on).",
+                f"The file is larger than {self._account.max_file_mb:g} MB ({size / MEGABYTE:.0f} MB or more).",
                 fate=Fate.PERMANENT,
                 advice=(
-                    "Nothing of it was kept. What was paid for is still at Vidu. If it is a video, set max_file_mb in "
-                    f"the connection's extra to a larger number, then {clear_this_task()}: that lands it and submits "
-                    "nothing."
+                    "Nothing of it was kept. The video that you paid for is still at Vidu. To land it, set max_file_mb "
+                    f"in the connection's extra to a larger number, then {clear_this_task()}: this submits nothing."
                 ),
             )
         free = None if expected is None else _free_bytes(self._file)
         if free is not None and expected is not None and expected - self.size > free:
-            # The same as when the disk is found full on the way.
+            # The same error as when the disk fills up during the transfer.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _is_of(self, response: Any, size: int | None) -> bool:
         return response.headers.get("ETag") == self._etag and size == self._expected
 
     def is_what_the_host_has(self) -> bool:
-        """Tell whether what has arrived has the MD5 that the host's ETag is. Reads the file once more."""
+        """Check whether the received bytes have the MD5 in the host's ETag. Reads the file once more."""
         md5 = _MD5_ETAG.fullmatch(self._etag or "")
         if md5 is None:
             return False
@@ -266,17 +265,14 @@ class Transfer:
             self._written_back = self.size
 
 
-def announced(account: Account, url: str, api_addresses: Collection[str] = ()) -> tuple[int | None, str | None]:
+def probe_link(account: Account, url: str, api_addresses: Collection[str] = ()) -> tuple[int | None, str | None]:
     """
-    Ask a storage host what a link leads to, without fetching it.
+    Request one byte of a link, and return the file's length and MD5.
 
-    By a request for one byte: a signed link is for ``GET``, and would be refused to ``HEAD``.
+    Not by ``HEAD``: a signed link is valid for ``GET`` only.
 
-    :param account: see :class:`Transfer`.
-    :param url: signed; sent byte for byte.
-    :param api_addresses: see :func:`open_link`.
-    :return: its length in bytes and its MD5 as hexadecimal digits; None where the host does not tell. The ETag of an
-        object store is the MD5 of a file that was put there in one piece.
+    :return: the length in bytes and the MD5 as hexadecimal digits; None if the host does not report it. The ETag of an
+        object store is the MD5 if the file was uploaded in one piece.
     :raises ViduUnavailableError: see :meth:`Transfer.receive`.
     """
     with (
@@ -284,7 +280,7 @@ def announced(account: Account, url: str, api_addresses: Collection[str] = ()) -
         open_link(account, url, {"Range": "bytes=0-0"}, api_addresses) as response,
     ):
         if exchange.is_over:
-            # Headers that are cut off look whole.
+            # Headers that are cut off look complete.
             raise ViduUnavailableError("The storage host could not be reached (timed out).")
         md5 = _MD5_ETAG.fullmatch(response.headers.get("ETag", ""))
         size = _length(response)
@@ -296,19 +292,18 @@ def announced(account: Account, url: str, api_addresses: Collection[str] = ()) -
 
 def open_link(account: Account, url: str, headers: dict[str, str], api_addresses: Collection[str] = ()) -> Any:
     """
-    Open a signed link, over its redirects. Called within an :class:`Exchange`.
+    Open a signed link and follow its redirects. Call this within an :class:`Exchange`.
 
-    :param account: see :class:`Transfer`.
-    :param url: sent byte for byte, as is each redirect's.
-    :param headers: beside our own.
-    :param api_addresses: addresses that have carried calls of the API. They may be private: the storage of an API in a
-        private network is reached where the API is. Its name is not looked up again, which could lead elsewhere by now.
-    :return: the answer, with status 200 or 206; to be closed.
+    :param url: sent byte for byte, as are the redirects.
+    :param headers: added to our own.
+    :param api_addresses: addresses at which the API was reached. They may be private, since an API in a private network
+        has its storage there too. The API's name is not resolved again, because it might now lead elsewhere.
+    :return: the answer, with status 200 or 206; close it.
     :raises ViduUnavailableError: refused or unreachable; another attempt may work.
-    :raises ViduLandingError: permanent: plain http, or into a private network.
+    :raises ViduLandingError: permanent: the link leads to plain http or into a private network.
     """
     private = _is_private_by_itself(urlsplit(account.base_url).hostname or "")
-    # Through a proxy they are the proxy's.
+    # With a proxy, these are the proxy's addresses.
     allowed = frozenset() if proxy_for(account) else frozenset(api_addresses)
     first = url
     key: dict[str, str] = {}
@@ -317,14 +312,14 @@ def open_link(account: Account, url: str, headers: dict[str, str], api_addresses
             parts = urlsplit(url)
             _ = parts.port
         except ValueError:
-            # Its text may quote the link with its signature.
+            # The error's text may quote the link with its signature.
             raise ViduUnavailableError(f"{_which(first, url)} is not a URL.") from None
         host = parts.hostname or ""
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host) and private):
             raise _refused(f"{parts.scheme}://{parts.netloc}, which is not https", first, url)
         if not private and host not in allowed and not _is_public_literal(host):
             raise _refused(f"{host}, an address of a private network", first, url)
-        # Everything that a request line can carry goes out as it is.
+        # Everything that is legal in a request line goes out unchanged.
         target = quote(url, safe=string.punctuation) if not url.isascii() or " " in url else url
         request = urllib.request.Request(target, headers={"User-Agent": USER_AGENT, "Accept": "*/*", **headers, **key})
         try:
@@ -333,38 +328,35 @@ def open_link(account: Account, url: str, headers: dict[str, str], api_addresses
             with error:
                 location = error.headers.get("Location")
                 if error.code in {401, 403} and url == first and not key and _is_content_endpoint(account, url):
-                    # The key goes to the API's very host, and over no redirect.
+                    # The key goes only to the API's own host, and follows no redirect.
                     key = {"Authorization": account.authorization}
                     continue
                 key = {}
                 if error.code not in {301, 302, 303, 307, 308} or not location:
+                    words = _words_of(_read_page(error))
                     raise ViduUnavailableError(
-                        f"The storage host answered HTTP {error.code} to the signed link{_words_of(_page_of(error))}.",
+                        f"The storage host answered HTTP {error.code} to the signed link{words}.",
                         http_status=error.code,
                     ) from None
             with suppress(ValueError):
                 location = urljoin(url, location)
             url = location
         except http.client.InvalidURL:
-            # Its text quotes the link with its signature.
+            # The error's text quotes the link with its signature.
             raise ViduUnavailableError("The storage host redirects to something that is not a URL.") from None
         except (OSError, UnicodeError, http.client.HTTPException) as error:
-            # A UnicodeError comes from a host name that is none.
+            # An invalid host name raises a UnicodeError.
             if isinstance(getattr(error, "reason", None), ForbiddenAddressError):
                 raise _refused(f"{host}, an address of a private network", first, url) from None
             raise ViduUnavailableError(f"The storage host could not be reached ({error}).") from error
-    raise ViduUnavailableError("The storage host redirects without end.")
+    raise ViduUnavailableError("The storage host redirects endlessly.")
 
 
 def is_public(address: str) -> bool:
-    """
-    Tell whether an address is one of the internet: not loopback, private, link-local or reserved.
-
-    :param address: IPv4 or IPv6, without brackets.
-    """
+    """Check whether an address (without brackets) is public: not loopback, private, link-local or reserved."""
     found = ip_address(address.partition("%")[0])
     if isinstance(found, IPv6Address):
-        # Python counts some of these as global, on some releases; 2000::/3 is all that is assigned so far.
+        # Some releases of Python count some of these as global. Only 2000::/3 has been assigned so far.
         carried = _carried_ipv4(found)
         if carried is not None:
             return is_public(str(carried))
@@ -389,8 +381,8 @@ def _refused(where: str, first: str, url: str) -> ViduLandingError:
         fate=Fate.PERMANENT,
         advice=(
             "Nothing was fetched from there. The video is paid for and safe at Vidu. Find out who answers for the "
-            "connection's host (a relay, a proxy?), then fetch it with ViduHook().download('THE-VIDU-TASK-ID', path); "
-            f"or, from Airflow 3.3 on, {clear_this_task()}: it lands the video and submits nothing."
+            "connection's host (a relay, a proxy?). Then fetch the video with ViduHook().download('THE-VIDU-TASK-ID', "
+            f"path) or, from Airflow 3.3 on, {clear_this_task()}: it lands the video and submits nothing."
         ),
     )
 
@@ -400,7 +392,7 @@ def _which(first: str, url: str) -> str:
 
 
 def _is_content_endpoint(account: Account, url: str) -> bool:
-    """Whether a link leads to the API's own scheme, host and port, and has no query: nothing that may sign it."""
+    """Check whether a link has the API's own scheme, host and port, and no query that could be a signature."""
     ours, theirs = urlsplit(account.base_url), urlsplit(url)
     try:
         origins = {(one.scheme, one.hostname, port_of(one)) for one in (ours, theirs)}
@@ -410,7 +402,7 @@ def _is_content_endpoint(account: Account, url: str) -> bool:
 
 
 def _is_private_by_itself(host: str) -> bool:
-    """Whether the connection itself names an address of a private network: its author wants to go there."""
+    """Check whether the connection itself names an address of a private network, and so allows one."""
     return is_loopback(host) or not _is_public_literal(host)
 
 
@@ -421,14 +413,10 @@ def _is_public_literal(host: str) -> bool:
         return True
 
 
-def _connected(
+def _connect_allowed(
     allowed: Collection[str] | None, address: tuple[str, int], timeout: float, source_address: tuple[str, int] | None
 ) -> socket.socket:
-    """
-    Connect to an address that may be connected to.
-
-    :param allowed: private addresses that may be; None = all.
-    """
+    """Connect to a public or allowed address; None allows all."""
 
     def select(found: Sequence[str]) -> Sequence[str]:
         if allowed is None:
@@ -442,20 +430,20 @@ def _connected(
 
 
 class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
-    """Opens connections that lead where they may, and that their exchange can cut off."""
+    """Open connections only to allowed addresses, and let their exchange cut them off."""
 
     def __init__(self, allowed: Collection[str] | None, context: ssl.SSLContext) -> None:
         super().__init__(context=context)
         self._tls = context
-        self._connect = partial(_connected, allowed)
+        self._connect = partial(_connect_allowed, allowed)
 
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._made(http.client.HTTPConnection), request)
+        return self.do_open(self._connection_class(http.client.HTTPConnection), request)
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._made(http.client.HTTPSConnection), request, context=self._tls)
+        return self.do_open(self._connection_class(http.client.HTTPSConnection), request, context=self._tls)
 
-    def _made(self, kind: type[http.client.HTTPConnection]) -> Any:
+    def _connection_class(self, kind: type[http.client.HTTPConnection]) -> Any:
         def make(*arguments: Any, **named: Any) -> http.client.HTTPConnection:
             connection = kind(*arguments, **named)
             connection._create_connection = self._connect  # type: ignore[attr-defined]
@@ -473,19 +461,19 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def _opener(account: Account, url: str, allowed: Collection[str] | None) -> urllib.request.OpenerDirector:
     proxy = proxy_to(account, url)
-    # A proxy may well be in a private network, and it looks names up itself.
+    # A proxy may be in a private network, and it resolves names itself.
     handler = _Handler(None if proxy else allowed, _tls(account.verify))
     bare, login = login_apart(proxy) if proxy else (None, None)
     proxies = {"http": bare, "https": bare} if bare else {}
     opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler(proxies), handler)
-    # urllib sends no user without a password, and encodes other letters than ASCII in another way than the client.
+    # urllib ignores a user without a password, and encodes non-ASCII characters differently from the client.
     opener.addheaders = [("Proxy-Authorization", login)] if login else []
     return opener
 
 
 @lru_cache
 def _tls(verify: bool | str) -> ssl.SSLContext:
-    # Reading the authorities takes some 20 ms, which a batch would spend on each of thousands of files.
+    # Reading the certificates takes about 20 ms, which a batch would spend on each of thousands of files.
     import certifi
 
     if isinstance(verify, str):
@@ -498,8 +486,8 @@ def _tls(verify: bool | str) -> ssl.SSLContext:
 
 
 def _write_back(file: IO[bytes], start: int, length: int) -> None:
-    # A gigabyte that fsync finds unwritten takes a third of the time of its download. Linux begins to write what it is
-    # told nobody needs, and waits for nothing; elsewhere, the end takes as long as it takes.
+    # If fsync has to write a whole gigabyte at the end, this takes a third of the download time. POSIX_FADV_DONTNEED
+    # makes Linux start writing without waiting. Elsewhere the writing is left to the end.
     if sys.platform == "linux":
         with suppress(OSError):
             os.posix_fadvise(file.fileno(), start, length, os.POSIX_FADV_DONTNEED)
@@ -514,19 +502,19 @@ def _free_bytes(file: IO[bytes]) -> int | None:
 
 
 def _length(response: Any) -> int | None:
-    told = response.headers.get("Content-Length")
-    return int(told) if told and told.isdecimal() else None
+    value = response.headers.get("Content-Length")
+    return int(value) if value and value.isdecimal() else None
 
 
-def _decoded(response: Any, encoding: str) -> Callable[[], bytes]:
-    """Return how to read a body in pieces; a host may compress what it was not asked to."""
+def _decoder(response: Any, encoding: str) -> Callable[[], bytes]:
+    """Return a function that reads a body in pieces. A host may compress without being asked to."""
 
     def read() -> bytes:
         piece: bytes = response.read1(CHUNK)
         return piece
 
     if encoding not in {*_GZIP, "deflate"}:
-        # Stores keep what an uploader wrote into this header (utf-8, aws-chunked): the file's first bytes decide.
+        # Stores keep what an uploader wrote into this header (utf-8, aws-chunked): ignore it, the first bytes decide.
         return read
     unpacked: Any = None
 
@@ -537,7 +525,7 @@ def _decoded(response: Any, encoding: str) -> Callable[[], bytes]:
                 packed = unpacked.unused_data if unpacked else b""
                 while len(packed) < 2 and (more := read()):
                     packed += more
-                # Several files of gzip in a row are one; anything else behind the end is passed over.
+                # Several gzip files in a row are one file. Anything else after the end is ignored.
                 if unpacked and (encoding not in _GZIP or not packed.startswith(_GZIP_HEAD)):
                     return b""
                 unpacked = zlib.decompressobj(_window_bits(encoding, packed))
@@ -556,25 +544,25 @@ def _window_bits(encoding: str, head: bytes) -> int:
     """Return the format of a compressed body, for zlib."""
     if encoding in _GZIP:
         return 16 + zlib.MAX_WBITS
-    # "deflate" is the format of zlib by the RFC, and without its head on some hosts.
+    # "deflate" means zlib's format in the RFC, but some hosts leave out its head.
     has_head = len(head) > 1 and head[0] & 0x0F == 8 and int.from_bytes(head[:2], "big") % 31 == 0
     return zlib.MAX_WBITS if has_head else -zlib.MAX_WBITS
 
 
-def _page_of(error: urllib.error.HTTPError) -> bytes:
+def _read_page(error: urllib.error.HTTPError) -> bytes:
     with suppress(OSError, http.client.HTTPException):
         return error.read(_ERROR_BYTES)
     return b""
 
 
 def _words_of(head: bytes) -> str:
-    """Quote the error that a storage host sends in place of a file, XML or JSON; nothing of what it signs."""
+    """Quote the XML or JSON error that a storage host sends instead of a file, without signatures."""
     words = [(xml or json).decode("utf-8", "replace") for xml, json in _WORDS.findall(head)]
     return f": {quoted(': '.join(words))}" if words else ""
 
 
 def _read(read: Callable[[], bytes]) -> bytes:
-    # Apart from the writing: a full disk is no broken transfer, and trying again would not mend it.
+    # Separate from writing: a full disk is not a broken transfer, and another attempt would not fix it.
     try:
         return read()
     except (OSError, EOFError, zlib.error, http.client.HTTPException) as error:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The buttons on a task instance's page. A worker evaluates them whenever it is done with the task, also when it defers or
-fails, and Airflow keeps the result as an XCom of that try: so they are each mapped instance's own, and the last try's.
+The buttons on a task instance's page.
+
+A worker evaluates them when it finishes, defers or fails a task. Airflow keeps the result as an XCom of that try, so
+each mapped instance has its own buttons, and they belong to the last try.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 
 class ViduTaskLink(BaseOperatorLink):
     """
-    Leads to where a person can look at the Vidu task: the connection's ``task_url``, else Vidu's console for its own
-    hosts. (Vidu documents no page for a single task.)
+    Open a page that shows the Vidu task: the connection's ``task_url``, else Vidu's console for its own hosts. (Vidu
+    documents no page for a single task.)
     """
 
     name = "Vidu task"
@@ -27,9 +29,9 @@ class ViduTaskLink(BaseOperatorLink):
         """
         Return the link.
 
-        :param operator: that has just run; it knows its Vidu task, see :func:`task_of`.
-        :param ti_key: of no interest: the operator is that of the instance.
-        :return: the URL; empty where nothing was submitted, or nobody knows a page.
+        :param operator: the operator that has just run; see :func:`task_of`.
+        :param ti_key: unused.
+        :return: the URL; empty if nothing was submitted, or no page is known.
         """
         from airflow_provider_vidu.hooks.vidu import ViduHook
 
@@ -38,7 +40,7 @@ class ViduTaskLink(BaseOperatorLink):
 
 
 class ViduVideoLink(BaseOperatorLink):
-    """Leads to the video at Vidu, by the signed link of when the task ended: it dies within 24 hours."""
+    """Open the video at Vidu by the signed link from when the task finished. It expires within 24 hours."""
 
     name = "Vidu video"
 
@@ -46,30 +48,26 @@ class ViduVideoLink(BaseOperatorLink):
         """
         Return the link.
 
-        :param operator: that has just run.
-        :param ti_key: of no interest.
-        :return: the URL; empty where there is no video yet.
+        :param operator: the operator that has just run.
+        :param ti_key: unused.
+        :return: the URL; empty if there is no video yet.
         """
         task = task_of(operator)
         return (task.video_url if task is not None else None) or ""
 
 
 def task_of(operator: Any) -> ViduTask | None:
-    """
-    Return the task that an operator's buttons lead to.
-
-    :param operator: that has just run.
-    """
+    """Return the task that the buttons of an operator lead to."""
     shown: ViduTask | None = getattr(operator, "shown_vidu_task", None)
     return shown
 
 
 def links_of(task: ViduTask, task_page: str | None) -> dict[str, str]:
     """
-    Return the same links as XComs, for a task that ends in the triggerer, where no worker evaluates them.
+    Return the same links as XComs, for a task that finishes in the triggerer, where no worker evaluates them.
 
     :param task: in ``success``.
     :param task_page: see ``Account.task_page``.
-    :return: by Airflow's keys.
+    :return: the links by Airflow's XCom keys.
     """
     return {ViduTaskLink().xcom_key: task_page or "", ViduVideoLink().xcom_key: task.video_url or ""}

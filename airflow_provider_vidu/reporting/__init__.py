@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What others learn afterwards: assets, lineage and metrics."""
+"""Report a delivered video to others: assets, lineage and metrics."""

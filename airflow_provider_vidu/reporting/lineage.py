@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""
-What was made of what, for Airflow's lineage, for OpenLineage, and for the asset events of a task's outlets.
-"""
+"""Report which picture became which files: to Airflow's lineage, OpenLineage, and the asset events of outlets."""
 
 from __future__ import annotations
 
@@ -20,17 +18,17 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-#: Files of a batch that lineage and asset events name; beyond, the manifest has them.
+#: Maximum files of a batch in lineage and asset events; the manifest has all of them.
 MAX_NAMED = 1000
 
 
 def asset_uri(place: Any) -> str | None:
     """
-    Return the URI by which lineage knows a picture or a video.
+    Return the URI of a picture or a video in lineage.
 
-    :param place: a local path, a ``file://`` URL, the URL of an object store (``s3://conn_id@bucket/key``: the
-        connection is no part of what the object is), or a URL (without its query, which signs or expires).
-    :return: None for what has no place: a data URI, an upload of Vidu's, nothing at all.
+    :param place: a local path, a ``file://`` URL, the URL of an object store (the URI leaves out the connection in
+        ``s3://conn_id@bucket/key``), or a URL (the URI leaves out the query, which may be a signature).
+    :return: None for a data URI, an upload at Vidu, or an empty value.
     """
     if not isinstance(place, str) and not hasattr(place, "__fspath__") and not hasattr(place, "storage_options"):
         return None
@@ -43,37 +41,33 @@ def asset_uri(place: Any) -> str | None:
     if text.lower().startswith(("http://", "https://")):
         parts = urlsplit(text)
         return urlunsplit((parts.scheme.lower(), parts.netloc.rpartition("@")[2], parts.path, "", ""))
-    # The key of an object may have what begins a query or a fragment in a URL.
+    # An object's key may contain the characters that start a query or a fragment in a URL.
     scheme, _, place = text.partition("://")
     bucket, slash, key = place.partition("/")
-    return f"{scheme.lower()}://{bucket.rpartition('@')[2]}{slash}{re.sub(r'[%?#]', _escaped, key)}"
+    return f"{scheme.lower()}://{bucket.rpartition('@')[2]}{slash}{re.sub(r'[%?#]', _escape, key)}"
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _escape(found: re.Match[str]) -> str:
     return quote(found[0], safe="")
 
 
-def asset_uris(places: Any) -> list[str]:
-    """
-    Return the URIs of pictures, videos and sounds that have one.
-
-    :param places: as rendered: one, a list of them, or a list of such lists.
-    """
-    if isinstance(places, (list, tuple)):
-        return [uri for place in places for uri in asset_uris(place)]
-    uri = asset_uri(places)
+def asset_uris(sources: Any) -> list[str]:
+    """Return the URIs of one rendered picture, video or sound, or of a nested list of them, if they have any."""
+    if isinstance(sources, (list, tuple)):
+        return [uri for source in sources for uri in asset_uris(source)]
+    uri = asset_uri(sources)
     return [] if uri is None else [uri]
 
 
-def report(operator: Any, sources: Any, files: Sequence[Mapping[str, Any]]) -> None:
+def report_lineage(operator: Any, sources: Any, files: Sequence[Mapping[str, Any]]) -> None:
     """
-    Tell Airflow's lineage collector what was made of what. Without a listener it costs nothing.
+    Report to Airflow's lineage collector which sources became which files. Without a listener this costs nothing.
 
-    :param operator: who did it.
+    :param operator: the operator, sensor or hook that did it.
     :param sources: as rendered, see ``Endpoint.sources``.
-    :param files: of the task record.
+    :param files: ``files`` of the task record.
     """
-    with _at_no_cost("Lineage is not told"):
+    with _warn_on_error("Lineage was not reported; the task and its video are not affected"):
         from airflow.providers.common.compat.sdk import get_hook_lineage_collector
 
         collector = get_hook_lineage_collector()
@@ -83,18 +77,15 @@ def report(operator: Any, sources: Any, files: Sequence[Mapping[str, Any]]) -> N
             collector.add_output_asset(context=operator, uri=uri)
 
 
-def tell_outlets(
+def fill_outlet_events(
     context: Any, outlets: Sequence[Any], extra: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
 ) -> None:
     """
-    Put what was made into the asset events of a task's outlets; to an ``AssetAlias`` the landed files are added.
+    Describe what was made in the asset events of a task's outlets; add the landed files to an ``AssetAlias``.
 
-    Outlets that are no assets (manual lineage) are passed over, and so is what Airflow refuses.
+    Outlets that are not assets (manual lineage) are ignored. If Airflow rejects an outlet, this logs a warning.
 
-    :param context: Airflow's.
-    :param outlets: of the operator.
-    :param extra: of the events of assets: plain JSON.
-    :param records: task records.
+    :param extra: for the events of assets, plain JSON.
     """
     if not outlets:
         return
@@ -104,27 +95,21 @@ def tell_outlets(
     if len(files) > MAX_NAMED and any(isinstance(outlet, AssetAlias) for outlet in outlets):
         _LOG.warning("An asset alias gets %d of the %d landed files; the manifest names all.", MAX_NAMED, len(files))
     for outlet in outlets:
-        with _at_no_cost(f"The outlet {outlet!r} is not told what was made"):
+        with _warn_on_error(f"No asset event for the outlet {outlet!r}; the task and its video are not affected"):
             if isinstance(outlet, AssetAlias):
                 for record, file in files[:MAX_NAMED]:
                     if (uri := asset_uri(file["path"])) is not None:
-                        told = file_extra(record, file, uri)
-                        context["outlet_events"][outlet].add(Asset(uri=uri), extra=told)
+                        context["outlet_events"][outlet].add(Asset(uri=uri), extra=file_extra(record, file, uri))
             elif isinstance(outlet, Asset) or hasattr(outlet, "resolve"):
                 context["outlet_events"][outlet].extra.update(extra)
 
 
-def show(operator: Any, task: ViduTask) -> None:
-    """
-    Let an operator's buttons lead to a task.
-
-    :param operator: whose buttons.
-    :param task: as last seen.
-    """
+def show_task(operator: Any, task: ViduTask) -> None:
+    """Let an operator's buttons lead to a task."""
     operator.shown_vidu_task = task
 
 
-def hand_over(
+def deliver(
     operator: Any,
     context: Any,
     task: ViduTask,
@@ -133,45 +118,40 @@ def hand_over(
     sources: Any = (),
 ) -> dict[str, Any]:
     """
-    Do what is common to all that hand one task over: links, lineage, asset events. The last thing that they do.
+    Set links, lineage and asset events of one finished task. Operators and sensors call this last.
 
-    :param operator: operator or sensor; an operator's ``delivered`` has the record afterwards, for OpenLineage.
-    :param context: Airflow's.
-    :param task: as last seen.
-    :param files: where it was landed; none = nowhere.
-    :param sources: what it was made of, as rendered; none = not known here.
+    :param operator: operator or sensor; its ``delivered`` keeps the record for OpenLineage.
+    :param files: the landed files, if any.
+    :param sources: the rendered sources; None = unknown here.
     :return: the task record.
     """
     record = task.record([dict(file) for file in files])
     operator.delivered = [record]
-    show(operator, task)
-    report(operator, sources, files)
-    tell_outlets(context, operator.outlets, event_extra(task, files), [record])
+    show_task(operator, task)
+    report_lineage(operator, sources, files)
+    fill_outlet_events(context, operator.outlets, event_extra(task, files), [record])
     return record
 
 
-def hand_over_batch(operator: Any, context: Any, sources: Any, records: Sequence[Mapping[str, Any]]) -> None:
+def deliver_batch(operator: Any, context: Any, sources: Any, records: Sequence[Mapping[str, Any]]) -> None:
     """
-    Do the same for a batch. One button for thousands would lead nowhere: it has none.
+    Set lineage and asset events of a batch. It has no links, since one button cannot lead to thousands of tasks.
 
-    :param operator: the batch operator.
-    :param context: Airflow's.
-    :param sources: of all its requests.
-    :param records: of all its requests.
+    :param sources: the sources of all requests.
+    :param records: the records of all requests.
     """
     operator.delivered = records
-    report(operator, sources, [file for record in records for file in record["files"]])
-    tell_outlets(context, operator.outlets, batch_extra(records, operator.manifest_path), records)
+    report_lineage(operator, sources, [file for record in records for file in record["files"]])
+    fill_outlet_events(context, operator.outlets, batch_extra(records, operator.manifest_path), records)
 
 
 def event_extra(task: ViduTask, files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
-    Return what an asset event tells of a video.
+    Return the ``extra`` of an asset event for one video.
 
-    :param task: as last seen.
-    :param files: where it was landed; none = nowhere.
-    :return: ``{"vidu_task_id", "uri", "credits", "model"}``; ``uri`` is None where nothing was landed: Vidu's own link
-        is dead when somebody reads the event.
+    :param files: the landed files, if any.
+    :return: ``{"vidu_task_id", "uri", "credits", "model"}``; ``uri`` is None if nothing was landed, since Vidu's own
+        link has expired by the time an event is read.
     """
     return {
         "vidu_task_id": task.task_id,
@@ -183,13 +163,10 @@ def event_extra(task: ViduTask, files: Sequence[Mapping[str, Any]]) -> dict[str,
 
 def file_extra(record: Mapping[str, Any], file: Mapping[str, Any], uri: str) -> dict[str, Any]:
     """
-    Return what the asset event of one landed file tells.
+    Return the ``extra`` of the asset event of one landed file.
 
-    :param record: its task record.
-    :param file: of the record.
-    :param uri: of the file.
-    :return: ``{"vidu_task_id", "kind", "uri", "credits", "model"}``; the credits stand with the video alone, so that
-        they may be summed.
+    :return: ``{"vidu_task_id", "kind", "uri", "credits", "model"}``; only the video has credits, so that they can be
+        summed.
     """
     return {
         "vidu_task_id": record["task_id"],
@@ -202,10 +179,9 @@ def file_extra(record: Mapping[str, Any], file: Mapping[str, Any], uri: str) -> 
 
 def batch_extra(records: Sequence[Mapping[str, Any]], manifest_path: str | None) -> dict[str, Any]:
     """
-    Return what an asset event tells of a batch.
+    Return the ``extra`` of an asset event for a batch.
 
-    :param records: of all its requests.
-    :param manifest_path: where they stand.
+    :param records: the records of all requests.
     :return: ``{"videos", "failed", "credits", "uri"}``; ``uri`` is the manifest's.
     """
     made = [record for record in records if record["error"] is None]
@@ -219,12 +195,11 @@ def batch_extra(records: Sequence[Mapping[str, Any]], manifest_path: str | None)
 
 def openlineage_facets(sources: Any, records: Sequence[Mapping[str, Any]]) -> Any:
     """
-    Return what the OpenLineage provider asks an operator for when its task is done.
+    Return what the OpenLineage provider asks an operator for when its task is finished.
 
     :param sources: as rendered.
-    :param records: task records.
     :return: an ``OperatorLineage``: sources and files as datasets, each file with its size, and a run facet ``vidu``
-        with task ids, models, seconds of video and credits; None where that provider is not installed.
+        with task ids, models, seconds of video and credits; None if that provider is not installed.
     """
     try:
         from airflow.providers.common.compat.openlineage.facet import (
@@ -269,7 +244,7 @@ def openlineage_facets(sources: Any, records: Sequence[Mapping[str, Any]]) -> An
 
 
 def _dataset(uri: str) -> tuple[str, str]:
-    # By OpenLineage's naming, a bucket is a namespace, and that of local files is "file".
+    # In OpenLineage's naming a bucket is a namespace, and local files have the namespace "file".
     parts = urlsplit(uri)
     if not parts.netloc:
         return parts.scheme, parts.path
@@ -277,8 +252,8 @@ def _dataset(uri: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _at_no_cost(what: str) -> Generator[None, None, None]:
-    # The video is paid for by now: nothing that is only told may fail the task, whose retry or clear would pay again.
+def _warn_on_error(what: str) -> Generator[None, None, None]:
+    # The video is paid for by now. A report must not fail the task, because its retry or clear could pay again.
     try:
         yield
     except Exception:

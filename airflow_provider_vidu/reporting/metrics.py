@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-What is counted, through Airflow's own Stats: to StatsD or OpenTelemetry, as ``[metrics]`` says, or nowhere.
+Count generations through Airflow's own Stats: to StatsD or OpenTelemetry, as configured in ``[metrics]``.
 
 ================================  =======  =======================================================================
 name                              kind     what
 ================================  =======  =======================================================================
 ``vidu.submitted``                counter  generations that Vidu has accepted
-``vidu.completed``                counter  generations that ended with a video, where an Airflow task waited
-``vidu.credits``                  counter  credits that those were billed
-``vidu.failed``                   counter  generations, or attempts at one, that ended without
+``vidu.completed``                counter  generations that finished with a video, if an Airflow task waited
+``vidu.credits``                  counter  credits billed for those
+``vidu.failed``                   counter  generations, or attempts at one, that failed
 ``vidu.failed.<reason>``          counter  the same by Vidu's reason, for backends without tags
-``vidu.wait_seconds``             timer    from the submission until the end was seen
+``vidu.wait_seconds``             timer    from the submission until the result was seen
 ================================  =======  =======================================================================
 
-All carry the tag ``model``, ``vidu.failed`` also ``reason``, where the backend has tags.
+All have the tag ``model``, and ``vidu.failed`` also ``reason``, if the backend supports tags.
 """
 
 from __future__ import annotations
@@ -26,59 +26,48 @@ from typing import Any
 
 from airflow_provider_vidu.api.errors import ViduError, ViduLandingError
 
-# What a metric's name may hold, in Airflow's own validators.
+# Characters that Airflow's validators reject in a metric's name.
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 def submitted(model: str | None, count: int = 1) -> None:
-    """
-    Count generations that Vidu has accepted.
-
-    :param model: the model's name.
-    :param count: how many.
-    """
+    """Count generations that Vidu has accepted."""
     _count("vidu.submitted", count, model)
 
 
 def completed(model: str | None, credits: float | None, seconds: float | None = None) -> None:
     """
-    Count a generation that ended with a video.
+    Count a generation that finished with a video.
 
-    :param model: the model's name.
-    :param credits: what it was billed; None = nobody told.
-    :param seconds: from its submission until its end was seen; None = not known.
+    :param credits: the bill; None = unknown.
+    :param seconds: from the submission until the result was seen; None = unknown.
     """
     _count("vidu.completed", 1, model)
     if credits:
         _count("vidu.credits", credits, model)
     if seconds is not None:
-        _tell("timing", "vidu.wait_seconds", timedelta(seconds=max(0.0, seconds)), tags=_tags(model))
+        _emit("timing", "vidu.wait_seconds", timedelta(seconds=max(0.0, seconds)), tags=_tags(model))
 
 
 def failed(error: ViduError, model: str | None) -> None:
-    """
-    Count a generation, or an attempt at one, that ended without a video.
-
-    :param error: why; its ``reason`` is Vidu's, else its class tells.
-    :param model: the model's name.
-    """
+    """Count a generation, or an attempt at one, that failed, by Vidu's reason or the error's class."""
     if isinstance(error, ViduLandingError):
         # The generation has its video, and a retry counts it.
         return
     reason = _UNSAFE.sub("_", error.reason or type(error).__name__)
-    _tell("incr", "vidu.failed", 1, tags={**_tags(model), "reason": reason})
-    _tell("incr", f"vidu.failed.{reason}", 1, tags=_tags(model))
+    _emit("incr", "vidu.failed", 1, tags={**_tags(model), "reason": reason})
+    _emit("incr", f"vidu.failed.{reason}", 1, tags=_tags(model))
 
 
 def _count(name: str, count: float, model: str | None) -> None:
-    _tell("incr", name, count, tags=_tags(model))
+    _emit("incr", name, count, tags=_tags(model))
 
 
 def _tags(model: str | None) -> dict[str, str]:
     return {"model": model or "unknown"}
 
 
-def _tell(kind: str, name: str, value: Any, **options: Any) -> None:
+def _emit(kind: str, name: str, value: Any, **options: Any) -> None:
     from airflow.providers.common.compat.sdk import Stats
 
     try:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The sensor that waits for a task somebody else has submitted."""
+"""The sensor that waits for a Vidu task that another Airflow task has submitted."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
 
     from airflow_provider_vidu.execution.sensing import SensorExecution
 
-#: Seconds between pokes of a worker, and between reschedules, where the author does not say.
+#: Default seconds between pokes in a worker, and between reschedules.
 DEFAULT_POKE_INTERVAL = 15.0
 
 
 class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
     """
-    Waits until a Vidu task has its video.
+    Wait until a Vidu task has its video.
 
-    Retrying it never submits, killing or clearing it never cancels: the remote task belongs to whoever submitted it.
-    When that task failed, the error says which Vidu task, and the submitting task is the one to clear.
+    Retrying the sensor never submits, and killing or clearing it never cancels: the Vidu task belongs to the Airflow
+    task that submitted it. If the Vidu task failed, the error names it; clear the submitting Airflow task to try again.
 
     :param vidu_task: the task's id (a string or a number), or a task record: ``submit.output``, also with
         ``.expand(vidu_task=submit.output)``.
     :param vidu_conn_id: the connection's id; it must name the account that submitted.
     :param deferrable: wait in the triggerer, without a worker slot.
-    :param poke_interval: seconds between looks; None = 15 in a worker, and the schedule's choice when deferrable.
+    :param poke_interval: seconds between polls; None = 15 in a worker; if deferrable, the schedule decides.
     :param timeout: seconds until ``AirflowSensorTimeout``; None = 49 hours, within which Vidu renders or cancels an
-        off-peak task. Counted from the first poke over all reschedules, and from each try's begin when deferrable.
-        ``execution_timeout`` bounds a deferrable wait too.
-    :param soft_fail: skip instead of failing for what the remote task or the time did, in every mode: the task failed,
-        was moderated, has no video, is unknown to the host (404), or the deadline has passed. A wrong set-up (no
-        connection, a wrong key, an empty id) fails all the same.
-    :param end_from_trigger: end in the triggerer when the remote task has its video, with the task record as XCom,
-        instead of resuming on a worker (seconds, or more where many end at once). Everything else resumes on a
-        worker, and so does every success where an ``on_success_callback`` or a listener such as OpenLineage's waits
-        for it. It needs ``deferrable``. No worker runs at the end: outlets would get no asset event, and
-        ``multiple_outputs`` not its XComs, so both are refused.
-    :return: the task record, its links freshly signed.
+        off-peak task. Counted from the first poke over all reschedules; if deferrable, from the start of each try.
+        ``execution_timeout`` limits a deferrable wait too.
+    :param soft_fail: skip instead of fail, in every mode, if the Vidu task failed, was moderated, has no video or is
+        unknown to the host (404), or if the deadline has passed. Configuration errors (no connection, a wrong key, an
+        empty id) still fail.
+    :param end_from_trigger: finish in the triggerer when the Vidu task has its video, with the task record as XCom,
+        instead of resuming on a worker (which takes seconds, or more if many tasks finish at once). Everything else
+        resumes on a worker. So does a success if an ``on_success_callback`` or a listener such as OpenLineage's waits
+        for it. Needs ``deferrable``. Rejected with outlets, which would get no asset event, and with
+        ``multiple_outputs``, which would get no XComs, since no worker runs at the end.
+    :return: the task record with freshly signed links.
     """
 
     template_fields: Sequence[str] = ("vidu_task", "vidu_conn_id")
@@ -65,7 +65,7 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
         end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
-        # The base class refuses None, and its default of 60 s would rule every deferrable wait.
+        # The base class rejects None, and its default of 60 s would apply to every deferrable wait.
         super().__init__(
             poke_interval=DEFAULT_POKE_INTERVAL if poke_interval is None else poke_interval,
             timeout=timedelta(seconds=DEFAULT_OFF_PEAK_TIMEOUT) if timeout is None else timeout,
@@ -74,14 +74,14 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
         self.vidu_task = vidu_task
         self.vidu_conn_id = vidu_conn_id
         self.deferrable = deferrable
-        # Not under the parameter's own name: Airflow refuses to import a DAG with a task that has an attribute of that
-        # name wherever a listener is installed. Here a worker takes over where one listens.
+        # Not under the parameter's own name: if a listener is installed, Airflow refuses to import a DAG with a task
+        # that has an attribute of that name. With a listener a worker finishes this sensor instead.
         self._ends_in_triggerer = end_from_trigger
         check_booleans(deferrable=deferrable, end_from_trigger=end_from_trigger, soft_fail=self.soft_fail)
         check_booleans(**{name: getattr(self, name, False) for name in ("never_fail", "silent_fail")})
         if end_from_trigger and not deferrable:
             raise ValueError(
-                f"{self.task_id}: end_from_trigger=True needs deferrable=True: it is a trigger that ends it."
+                f"{self.task_id}: end_from_trigger=True needs deferrable=True: only a trigger can finish the task."
             )
         if end_from_trigger and self.outlets:
             raise ValueError(
@@ -97,9 +97,8 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """
-        Wait in the chosen way.
+        Wait in the chosen mode.
 
-        :param context: Airflow's.
         :return: the task record.
         """
         from airflow_provider_vidu.exceptions import SensorOutcome
@@ -110,7 +109,7 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
             raise ended.outcome from None
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume as Airflow does; what :meth:`execute_complete` has decided about ``soft_fail`` stands."""
+        """Resume as Airflow does, but keep what :meth:`execute_complete` has decided about ``soft_fail``."""
         from airflow_provider_vidu.exceptions import SensorOutcome
 
         try:
@@ -132,9 +131,8 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """
-        Look once.
+        Query the task once.
 
-        :param context: Airflow's.
         :return: True with the task record once there is a video.
         """
         record = self._execution().look(context)
@@ -150,13 +148,12 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
         end_time: float | None = None,
     ) -> dict[str, Any]:
         """
-        Take the result on a worker, once the trigger has seen the end. Safe to run twice with the same event.
+        Return the result on a worker after the trigger's event. Safe to run twice with the same event.
 
-        :param context: Airflow's.
-        :param event: of the trigger; a hint only, the task is queried again.
-        :param task_id: Vidu's id, as it was when the wait began.
-        :param known: the task record as it was when the wait began.
-        :param hints: for a wait that has to go on.
+        :param event: the trigger's event, only a hint: the task is queried again.
+        :param task_id: Vidu's id at the start of the wait.
+        :param known: the task record at the start of the wait.
+        :param hints: for the schedule, if the wait has to continue.
         :param end_time: the deadline, epoch seconds.
         :return: the task record.
         """

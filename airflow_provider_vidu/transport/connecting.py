@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Connect within the time of an exchange, name resolution and all addresses included.
+Connect within the time limit of an exchange, including name resolution and all addresses.
 
-``socket.create_connection`` gives each address of a name the whole timeout, and name resolution no limit at all.
+``socket.create_connection`` gives each address of a name the whole timeout, and does not limit name resolution at all.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ def connect(
     select: Callable[[Sequence[str]], Sequence[str]] = lambda found: found,
 ) -> socket.socket:
     """
-    Connect to the first address of a host that answers, and let this thread's exchange cut the connection off.
+    Connect to the first address of a host that answers, and let this thread's exchange cut off the connection.
 
     :param address: host and port.
-    :param timeout: seconds for one address, and then for a read. The addresses share what is left of the exchange, so
-        that a silent one does not take the time of the next.
+    :param timeout: seconds for one address, and later for a read. The addresses share the time left in the exchange, so
+        that a silent one does not use up the time of the next.
     :param source_address: see ``socket.create_connection``.
-    :param options: of the socket.
-    :param select: picks the addresses that may be connected to; may raise an OSError.
-    :raises OSError: of the name resolution or of the last address.
+    :param options: socket options.
+    :param select: picks the allowed addresses; may raise an OSError.
+    :raises OSError: the name resolution or the last address failed.
     """
     host, port = address
     exchange = current_exchange()

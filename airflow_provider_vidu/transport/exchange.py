@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""One blocking HTTP request and its reply, which cannot last longer than they may."""
+"""Limit the time of one blocking HTTP request and its reply."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ class Exchange:
     """
     A request and its reply, cut off at a deadline.
 
-    The timeout of a socket starts again with every byte, so that a reply whose status line, headers or interim answers
-    drip would never end.
+    A socket's timeout starts again with every byte, so a reply that arrives byte by byte would never time out.
 
     :param seconds: until the deadline.
-    :param may_go_on: asked at the deadline; True = the exchange gets the same time once more.
+    :param may_go_on: called at the deadline; True = the exchange gets the same time once more.
     """
 
     def __init__(self, seconds: float, may_go_on: Callable[[], bool] = lambda: False) -> None:
         self.is_over = False
-        #: Address of the host that was connected to: of the proxy, where there is one.
+        #: Address of the connected host; with a proxy, the proxy's address.
         self.address: str | None = None
         self._seconds = seconds
         self._may_go_on = may_go_on
@@ -47,7 +46,7 @@ class Exchange:
             self._forget()
 
     def watch(self, connected: Any) -> None:
-        """Cut this socket off at the deadline. TLS puts another object into its place, over the same connection."""
+        """Cut off this socket at the deadline, also if TLS wraps it in another object."""
         with self._lock:
             self._forget()
             self._socket = socket.socket(fileno=os.dup(connected.fileno()))
@@ -91,7 +90,7 @@ class Exchange:
             self._socket = None
 
 
-#: The exchange of this thread that a connection belongs to.
+#: This thread's exchange, to which new connections belong.
 _current: ContextVar[Exchange] = ContextVar("vidu_exchange")
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Host names are looked up in a thread of the session's own, so that a hanging DNS delays no other account.
+Resolve host names in a thread of the session's own, so that a hanging DNS delays no other account.
 
-aiohttp's own resolver uses the event loop's default executor, which the connections of all accounts are read in.
+aiohttp's own resolver uses the event loop's default executor, which also reads the connections of all accounts.
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ from airflow_provider_vidu.transport.connecting import text_of
 
 
 class OwnThreadResolver(AbstractResolver):
-    """
-    Resolves one name at a time. A session talks to one host, or to one proxy: there is hardly a second name to wait.
-    """
+    """Resolve one name at a time. A session uses one host or one proxy, so a second name hardly ever waits."""
 
     def __init__(self) -> None:
-        # The system's resolver cannot be interrupted; the session's timeouts bound the wait for it.
+        # The system's resolver cannot be interrupted; the session's timeouts limit the wait for it.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="vidu-dns")
 
     async def resolve(
@@ -46,5 +44,5 @@ class OwnThreadResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Let the thread go; a look-up that hangs ends by itself, and what waits behind it is dropped."""
+        """Release the thread. A hanging look-up ends by itself, and the look-ups behind it are dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The trigger: subscribes to the watcher of its connection and yields one small event. It never submits."""
+"""The trigger. It subscribes to its connection's watcher, yields one small event, and never submits."""
 
 from __future__ import annotations
 
@@ -22,50 +22,51 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.waiting.subscribers import GroupOutcome, Outcome
     from airflow_provider_vidu.waiting.watcher import Watcher
 
-#: Seconds by which Airflow's own trigger timeout lies behind our deadline: a backstop only.
+#: Seconds by which Airflow's own trigger timeout is later than our deadline; only a backstop.
 BACKSTOP = 600.0
 
-#: Seconds after its defer before which no event leaves. An earlier one can meet a worker that has not quite ended:
-#: its executor then reports a success of a task that is queued again, which Airflow takes for a failure.
+#: Seconds after the defer before which the trigger sends no event. An earlier event can find the deferring worker still
+#: running. The executor then reports success for a task that is queued again, which Airflow treats as a failure.
 EVENT_HOLD = 6.0
 
-#: Seconds that a kill may take to cancel the remote task …
+#: Seconds that a kill may take to cancel one Vidu task …
 KILL_TIMEOUT = 8.0
-#: … and many of them.
+#: … or many.
 GROUP_KILL_TIMEOUT = 18.0
-#: Seconds before that for Airflow's answer and the connection: tenths of one, unless a triggerer is overloaded; then
-#: late is better than not at all.
+#: Additional seconds before that to ask Airflow and read the connection. This takes tenths of a second unless the
+#: triggerer is overloaded, and then a late cancel is better than none.
 KILL_LOOK_UP_TIMEOUT = 30.0
 
-#: Ids beyond this travel as one packed text.
+#: More ids than this are packed into one text.
 MAX_PLAIN_IDS = 20
 
-# Airflow cancels on_kill itself after about a second; the cancelling at Vidu outlives that, and must stay referenced.
+# Airflow cancels on_kill after about a second. The cancel at Vidu takes longer, so keep a reference to its task.
 _kills: set[asyncio.Task[None]] = set()
 
 
 class ViduTaskTrigger(BaseTrigger):
     """
-    Waits in the triggerer until remote tasks have ended.
+    Wait in the triggerer until Vidu tasks have finished.
 
-    Its event is one small dict, equal wherever the trigger runs, without URLs and times (Airflow logs events):
+    The event is one small dict, without URLs and times because Airflow logs events, and the same wherever the trigger
+    runs:
     ``{"status": "success" | "failed" | "timeout" | "error", "task_id", "task_ids": […], "state", "err_code",
-    "message"}`` for one task. The resumed worker re-reads it: its links are fresh then. For several tasks the event is
-    ``{"status": the worst, "counts": {"success", "failed", "timeout", "error"}, "message": the first error's text,
-    "ids": a digest of their ids}``, and their wait is one: no coroutine and no log line for each.
+    "message"}`` for one task. The resumed worker queries the task again to get fresh links. For several tasks the event
+    is ``{"status": the worst, "counts": {"success", "failed", "timeout", "error"}, "message": the first error's text,
+    "ids": a digest of their ids}``. They share one wait, without a coroutine or a log line for each.
 
-    :param vidu_conn_id: the connection's id; no key travels.
+    :param vidu_conn_id: the connection's id; the API key is not serialised.
     :param vidu_task_ids: Vidu's ids, any number; or what
-        :func:`~airflow_provider_vidu.triggers.task_ids.packed` made of them. (A trigger's own ``task_id`` is
-        Airflow's: it is overwritten.)
-    :param end_time: the deadline, epoch seconds: absolute, so that it survives a hand-over to another triggerer.
-    :param poll_interval: seconds between looks; None = the schedule decides.
-    :param cancel_on_kill: cancel unfinished remote tasks when a user ends the Airflow task for good (Airflow 3.3+).
-    :param hints: what is known of the tasks, see ``airflow_provider_vidu.waiting.schedule.Hints``.
+        :func:`~airflow_provider_vidu.triggers.task_ids.packed` made of them. (Airflow
+        overwrites a trigger's own ``task_id``.)
+    :param end_time: the deadline, epoch seconds; absolute, so that it survives a hand-over to another triggerer.
+    :param poll_interval: seconds between polls; None = the schedule decides.
+    :param cancel_on_kill: cancel unfinished Vidu tasks when a user ends the Airflow task for good (Airflow 3.3+).
+    :param hints: facts about the tasks for the schedule, see ``airflow_provider_vidu.waiting.schedule.Hints``.
     :param not_before: epoch seconds before which no event is yielded; None = at once.
-    :param end_task: end the Airflow task from here when its one remote task has succeeded, with the task record as
-        XCom, instead of resuming it on a worker. Whatever else happens resumes it.
-    :param known: the task record so far, for that XCom: only the create answer tells the model. None = push no XCom.
+    :param end_task: finish the Airflow task from here when its only Vidu task has succeeded, with the task record as
+        XCom, instead of resuming on a worker. Everything else resumes on a worker.
+    :param known: the task record so far, for that XCom: only the create answer has the model. None = push no XCom.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class ViduTaskTrigger(BaseTrigger):
     ) -> None:
         super().__init__()
         if unknown:
-            # An exception here would cost the Airflow task a retry.
+            # Raising an exception here would cost the Airflow task a retry.
             self.log.info("Another release deferred this task; unused: %s.", ", ".join(sorted(unknown)))
         self.vidu_conn_id = vidu_conn_id
         self.vidu_task_ids = _ids(vidu_task_ids)
@@ -97,7 +98,7 @@ class ViduTaskTrigger(BaseTrigger):
         self._yielded = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return class path and arguments; JSON primitives only, since nothing else may cross."""
+        """Return class path and arguments, as JSON primitives only."""
         return (
             "airflow_provider_vidu.triggers.task.ViduTaskTrigger",
             {
@@ -123,7 +124,7 @@ class ViduTaskTrigger(BaseTrigger):
         from airflow_provider_vidu.hooks.vidu import ViduHook
         from airflow_provider_vidu.waiting import watcher
 
-        # What this coroutine names is held by a thousand of them while they wait.
+        # Keep local variables few: a thousand of these coroutines may wait at once.
         async with watcher.of(self.vidu_conn_id, ViduHook(self.vidu_conn_id).aget_account) as watching:
             if len(self.vidu_task_ids) == 1:
                 outcome = await watching.wait(self.vidu_task_ids[0], **self._how())
@@ -132,11 +133,11 @@ class ViduTaskTrigger(BaseTrigger):
             else:
                 waited = await watching.wait_for_all(self.vidu_task_ids, **self._how())
                 payload, ending = event_of_group(waited, self.vidu_task_ids), None
-        # An ending need not be held: Airflow sets the task to success directly, and the executor's late report of the
-        # worker that deferred only hurts a task that is scheduled, queued or running again
+        # An ending is not held back: Airflow sets the task to success directly. The executor's late report of the
+        # worker that deferred only harms a task that is scheduled, queued or running again
         # (SchedulerJobRunner.process_executor_events, ``ti_queued``).
         if ending is None and self.not_before is not None and self.task_instance is not None:
-            # Without a task instance nobody else is there: dag.test() runs the trigger itself.
+            # Without a task instance there is no other worker: dag.test() runs the trigger itself.
             await timing.asleep(self.not_before - timing.now())
         self._yielded = True
         yield TriggerEvent(payload) if ending is None else ending
@@ -148,7 +149,7 @@ class ViduTaskTrigger(BaseTrigger):
         return {"hints": hints, "end_time": self.end_time, "poll_interval": self.poll_interval, "log": self.log}
 
     async def _ending(self, watching: Watcher, outcome: Outcome) -> TriggerEvent | None:
-        """Return the event that ends the Airflow task, if its remote task has its video; None = a worker decides."""
+        """Return the event that finishes the Airflow task if the Vidu task has its video; None = a worker decides."""
         from airflow_provider_vidu import compat
         from airflow_provider_vidu.api.errors import ViduError
         from airflow_provider_vidu.api.tasks import ViduTask
@@ -166,7 +167,9 @@ class ViduTaskTrigger(BaseTrigger):
                 task = (await watching.get_task(task.task_id)).filled_from(task)
             earlier = ViduTask.model_validate(self.known) if self.known else None
         except (ViduError, ValueError) as error:
-            self.log.warning("A worker takes the result of Vidu task %s: %s", outcome.task_id, error)
+            self.log.warning(
+                "Vidu task %s: a worker will fetch the result instead of the triggerer: %s", outcome.task_id, error
+            )
             return None
         if not (task.succeeded and task.video_url):
             return None
@@ -174,19 +177,21 @@ class ViduTaskTrigger(BaseTrigger):
             if self.known is not None:
                 await compat.push_from_trigger(self.task_instance, "return_value", task.filled_from(earlier).record())
         except Exception as error:
-            self.log.warning("A worker pushes the record of Vidu task %s: %r", outcome.task_id, error)
+            self.log.warning(
+                "Vidu task %s: a worker will push the record instead of the triggerer: %r", outcome.task_id, error
+            )
             return None
         event: TriggerEvent = success_event(xcoms=links_of(task, await watching.task_page(task.task_id)))
         return event
 
     async def on_kill(self) -> None:
         """
-        Cancel what is unfinished at Vidu, if a user has ended the Airflow task for good.
+        Cancel unfinished Vidu tasks, if a user has ended the Airflow task for good.
 
-        Airflow 3.3.0 to 3.3.2 call this for hand-overs between triggerers too, and after a clear whose next try has
-        already re-attached: both show in the state of the Airflow task, and nothing is cancelled then. After a clear
-        that discards the task's state (3.4+), on a host without a task list, the next try cannot find what was
-        submitted: then it is cancelled here.
+        Airflow 3.3.0 to 3.3.2 also call this for hand-overs between triggerers, and after a clear whose next try has
+        already re-attached. The state of the Airflow task shows both, and then nothing is cancelled. After a clear that
+        discards the task's state (3.4+), on a host without a task list, the next try cannot find the Vidu tasks, so
+        they are cancelled here.
         """
         if not self.cancel_on_kill or self._yielded or timing.now() >= self.end_time:
             return
@@ -217,7 +222,7 @@ class ViduTaskTrigger(BaseTrigger):
                     )
                     self._report(report, is_over=is_over)
                     return
-        self.log.info("The Airflow task goes on elsewhere: %s left running.", self._named)
+        self.log.info("The Airflow task continues elsewhere: %s left running.", self._named)
 
     def _report(self, report: CancelReport, *, is_over: bool) -> None:
         if is_over:
@@ -227,8 +232,8 @@ class ViduTaskTrigger(BaseTrigger):
         for task_id in (*report.refused, *report.unreachable):
             self.log.error(
                 "Vidu task %s (%s credits) was not cancelled and is billed when it succeeds, but no try waits for it "
-                "any more: the clear discarded the task's state, and this host has no task list to find it in. Fetch "
-                "its video with ViduHook(%r).download(%r, path).",
+                "any more. The clear discarded the task's state, and this host has no task list to find it in. To get "
+                "the video, call ViduHook(%r).download(%r, path).",
                 task_id,
                 report.credits.get(task_id, "unknown"),
                 self.vidu_conn_id,
@@ -260,19 +265,13 @@ def wait_in_triggerer(
     end_task: bool = False,
 ) -> NoReturn:
     """
-    Defer an operator or sensor until a remote task has ended; it resumes in ``execute_complete``.
+    Defer an operator or sensor until a Vidu task has finished; it resumes in ``execute_complete``.
 
-    :param operator: which one defers.
-    :param task_id: Vidu's id.
-    :param vidu_conn_id: the connection's id.
-    :param end_time: the deadline, epoch seconds.
-    :param poll_interval: seconds; None = the schedule decides.
-    :param cancel_on_kill: see :class:`ViduTaskTrigger`.
-    :param hints: for the schedule.
-    :param known: the task record so far. A task that waits has no links yet; what only the create answer told must
-        survive, and travels in the arguments.
-    :param try_number: of the try that defers, where its resumption must know that it is still that one.
-    :param end_task: see :class:`ViduTaskTrigger`.
+    For the other parameters see :class:`ViduTaskTrigger`.
+
+    :param known: the task record so far, passed on without links and files: it has fields that only the create answer
+        contains.
+    :param try_number: the deferring try, if the resumed method has to check that it is still the same.
     """
     now = timing.now()
     known = {**known, "creations": [], "files": []}
@@ -302,11 +301,7 @@ def wait_in_triggerer(
 
 
 def event_of(outcome: Outcome) -> dict[str, Any]:
-    """
-    Return the event of a wait for one task.
-
-    :param outcome: how it ended.
-    """
+    """Return the event of a wait for one task."""
     task = outcome.task
     return {
         "status": outcome.status,
@@ -320,10 +315,9 @@ def event_of(outcome: Outcome) -> dict[str, Any]:
 
 def event_of_group(outcome: GroupOutcome, task_ids: Iterable[str] = ()) -> dict[str, Any]:
     """
-    Return the event of a wait for several tasks; the resumed worker knows their ids, and checks that they are meant.
+    Return the event of a wait for several tasks.
 
-    :param outcome: how it ended.
-    :param task_ids: Vidu's ids; the event only has a digest of them.
+    :param task_ids: Vidu's ids. The event has a digest of them, by which the resumed worker recognises its own event.
     """
     return {
         "status": outcome.status,
@@ -335,7 +329,7 @@ def event_of_group(outcome: GroupOutcome, task_ids: Iterable[str] = ()) -> dict[
 
 def digest_of_ids(task_ids: Iterable[str]) -> str:
     """
-    Return 16 hexadecimal digits that stand for some tasks, in whatever order.
+    Return 16 hexadecimal digits that identify a set of tasks, in any order.
 
     :param task_ids: Vidu's ids, any number.
     """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The timer of a batch that has left its worker, and whose submitted tasks a kill has to cancel."""
+"""The timer of a batch that waits off its worker, while a kill must still cancel its submitted tasks."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from airflow_provider_vidu.triggers.task import BACKSTOP, ViduTaskTrigger
 
 class ViduTimerTrigger(ViduTaskTrigger):
     """
-    Waits for a moment, and looks at no task; a kill meanwhile is a :class:`ViduTaskTrigger`'s.
+    Wait until a moment without polling any task. A kill is handled as by :class:`ViduTaskTrigger`.
 
-    Airflow's own ``DateTimeTrigger`` would let everything run on that a batch has submitted before Vidu's queue was
-    full.
+    After a kill, Airflow's own ``DateTimeTrigger`` would leave running what the batch had submitted before Vidu's queue
+    was full.
 
-    :param vidu_conn_id: the connection's id; no key travels.
-    :param vidu_task_ids: Vidu's ids of what runs meanwhile, any number; or packed ones.
-    :param moment: when to end, epoch seconds.
-    :param cancel_on_kill: cancel what is unfinished when a user ends the Airflow task for good (Airflow 3.3+).
+    :param vidu_conn_id: the connection's id; the API key is not serialised.
+    :param vidu_task_ids: Vidu's ids of the tasks that run meanwhile, any number; or packed ones.
+    :param moment: when to finish, epoch seconds.
+    :param cancel_on_kill: cancel unfinished tasks when a user ends the Airflow task for good (Airflow 3.3+).
     """
 
     def __init__(

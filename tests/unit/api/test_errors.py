@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from airflow_provider_vidu.api import errors
@@ -229,3 +231,15 @@ def test_a_class_has_its_own_fate(kind, fate):
 
 def test_an_input_error_is_a_value_error_too():
     assert isinstance(ViduInputError("why"), ValueError)
+
+
+def test_an_error_is_a_value():
+    error = ViduAuthError("refused", http_status=401, task_id="7")
+    other = error.but(advice="Check the key.", task_id="8")
+    assert (type(other), other.http_status, other.task_id, other.advice) == (ViduAuthError, 401, "8", "Check the key.")
+    assert (error.task_id, error.advice) == ("7", ViduAuthError.default_advice)
+    with pytest.raises(AttributeError, match="use but"):
+        error.advice = "Check the key."
+    with pytest.raises(TypeError, match="advise"):
+        error.but(advise="Check the key.")
+    assert str(pickle.loads(pickle.dumps(other))) == str(other)

@@ -400,8 +400,7 @@ def test_an_unknown_model_passes_with_a_warning():
 )
 def test_the_refusal_of_an_unknown_model_names_it_and_the_nearest(model, named):
     for status, reason in [(400, "FieldInvalid"), (400, None), (400, "ModelUnavailable"), (503, "model_not_found")]:
-        error = request_error(status, reason, "model is not supported")
-        assert ENDPOINT.name_unknown_model(error, model) is error
+        error = ENDPOINT.name_unknown_model(request_error(status, reason, "model is not supported"), model)
         said = "Vidu answered: model is not supported"
         assert error.message == (f"{said}. {named}" if named else said)
 

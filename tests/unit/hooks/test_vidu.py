@@ -79,7 +79,7 @@ def test_host_and_port_may_stand_apart(connect, vidu_emulator):
         ({}, False, "has no API key"),
         ({"password": "good", "host": "http://vidu.example"}, False, "plain http"),
         ({"password": "good", "host": "http://127.0.0.1:9"}, False, "could not be reached"),
-        ({"password": "good", "extra": {"credits_path": None}}, True, "does not tell the balance"),
+        ({"password": "good", "extra": {"credits_path": None}}, True, "does not report the balance"),
         ({"password": "wrong", "extra": {"credits_path": None}}, False, "HTTP 401"),
         ({"password": "good", "extra": {"api_prefix": "/wrong"}}, False, "check api_prefix"),
         ({"password": "good", "extra": {"proxy": 8080}}, False, "proxy must be a URL"),
@@ -281,7 +281,7 @@ def everything(status, body=b"", *location):
 @pytest.mark.parametrize(
     ("answer", "works", "told"),
     [
-        pytest.param(relay(), True, "and refuses others. It does not tell the balance", id="only its task query"),
+        pytest.param(relay(), True, "and refuses others. It does not report the balance", id="only its task query"),
         pytest.param(relay(task=MUTE), True, "and refuses others", id="it refuses without a reason"),
         pytest.param(relay(task=NOTHING), True, "and refuses others", id="it refuses without a word"),
         pytest.param(
@@ -292,7 +292,7 @@ def everything(status, body=b"", *location):
             relay(credits=(200, b'{"remains": [{"credit_remain": 0}]}')), True, "Top the account up", id="no credits"
         ),
         pytest.param(
-            relay(credits=(200, b'{"remains": []}')), True, "does not tell the balance", id="a balance without rows"
+            relay(credits=(200, b'{"remains": []}')), True, "does not report the balance", id="a balance without rows"
         ),
         pytest.param(
             lambda path, authorization: (401, b'{"reason": "Unauthorized", "message": "no"}'),
@@ -300,7 +300,7 @@ def everything(status, body=b"", *location):
             "It was sent after 'Bearer' in the Authorization header",
             id="a wrong key",
         ),
-        pytest.param(relay(looks_at_keys=False), False, "answers a wrong key alike", id="nobody looks at the key"),
+        pytest.param(relay(looks_at_keys=False), False, "answers a wrong key in the same way", id="no key is checked"),
         pytest.param(everything(*MUTE), False, "check the host and api_prefix", id="everything is a bad request"),
         pytest.param(
             relay(credits=(200, b"<html>"), tasks=(200, b"<html>")), True, "and refuses others", id="pages for the rest"
@@ -313,20 +313,23 @@ def everything(status, body=b"", *location):
         pytest.param(
             everything(301, b"", "https://www.vidu.example/"), False, "redirects (HTTP 301 to https://www", id="moved"
         ),
-        pytest.param(everything(503), False, "has not judged the key. Test again later", id="down"),
+        pytest.param(everything(503), False, "has not checked the key. Test again later", id="down"),
         pytest.param(
-            everything(403, b"<html><title>Just a moment...</title>"), False, "has not judged the key", id="a challenge"
+            everything(403, b"<html><title>Just a moment...</title>"),
+            False,
+            "has not checked the key",
+            id="a challenge",
         ),
         pytest.param(relay(credits=EMPTY_ACCOUNT), True, "Top the account up", id="an empty account"),
         pytest.param(relay(task=EMPTY_ACCOUNT), True, "and refuses others", id="an empty account, seen by a query"),
         pytest.param(
             everything(402, b"<html>Payment required. DEPLOYMENT_DISABLED"),
             False,
-            "has not judged the key. A host that has not been paid",
+            "has not checked the key. A host whose bill is not paid",
             id="a bill of the host's own",
         ),
         pytest.param(
-            relay(credits=(402, b"")), False, "has not judged the key. A host that", id="a 402 without a word"
+            relay(credits=(402, b"")), False, "has not checked the key. A host whose", id="a 402 without a word"
         ),
         pytest.param(
             relay(credits=(402, b'{"error": {"message": "Insufficient balance"}}')), True, "Top", id="a 402 in words"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A file's name never leads out of its folder, and a destination that cannot work is told before anything is paid."""
+"""A file name never leads out of its folder, and an unusable destination is rejected before anything is paid."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ VALUES = {"task_id": "77", "creation_id": "8", "model": "viduq3-turbo", "index":
         ("out", "out/77.mp4"),
     ],
 )
-def test_a_folder_gets_a_file_named_after_the_task_and_a_file_keeps_its_name(destination, path):
+def test_folder_gets_a_file_named_after_the_task(destination, path):
     assert video_path(destination, "77") == path
     assert Wanted(destination).path(TASK) == path
     # Whatever it is called, the other files stand beside it.
@@ -65,7 +65,7 @@ def test_a_folder_gets_a_file_named_after_the_task_and_a_file_keeps_its_name(des
         ("a.mp4.mp4", "a.mp4"),
     ],
 )
-def test_a_template_names_the_file(template, name):
+def test_template_names_the_file(template, name):
     assert file_name_of(template, VALUES) == name
     assert Wanted("/out/", template, index=4).path(TASK) == f"/out/{name}.mp4"
 
@@ -98,19 +98,19 @@ def test_a_template_names_the_file(template, name):
         "{model!r:.2}",
     ],
 )
-def test_no_template_leads_out_of_the_folder_or_into_the_code(template):
+def test_template_cannot_leave_the_folder_or_reach_code(template):
     with pytest.raises(ViduInputError, match="file_name"):
         file_name_of(template, VALUES)
 
 
-def test_an_index_that_nobody_counts_is_no_name(tmp_path):
-    with pytest.raises(ViduInputError, match="'index'; it may name task_id, creation_id, model"):
+def test_index_is_unknown_outside_a_batch(tmp_path):
+    with pytest.raises(ViduInputError, match="'index'; use task_id, creation_id, model"):
         Wanted(f"{tmp_path}/", "{index}").check()
     Wanted(f"{tmp_path}/", "{index}", index=0).check()
 
 
 @pytest.mark.parametrize("value", ["../../etc/passwd", "a/b", "..", "a\\b", "x\0y", "~root", "a b", "C:\\"])
-def test_what_vidu_answers_cannot_either(value):
+def test_values_from_vidu_cannot_leave_the_folder(value):
     task = TASK.model_copy(update={"model": value, "creations": (Creation(id=value),)})
     for template in ("{model}", "{creation_id}", "x{model}"):
         try:
@@ -131,12 +131,12 @@ def test_what_vidu_answers_cannot_either(value):
         ("nosuchstore://bucket/", "cannot be opened"),
     ],
 )
-def test_a_destination_that_cannot_work_is_told(destination, why):
+def test_unusable_destination_is_rejected(destination, why):
     with pytest.raises(ViduInputError, match=why):
         check_destination(destination)
 
 
-def test_a_folder_below_a_file_is_told(tmp_path):
+def test_folder_below_a_file_is_rejected(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ViduInputError, match="file is not a folder"):
         check_destination(f"{tmp_path}/file/videos/")
@@ -146,20 +146,20 @@ def test_a_folder_below_a_file_is_told(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_is_told(tmp_path):
+def test_unwritable_folder_is_rejected(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(ViduInputError, match="may not be written to by this worker"):
         check_destination(f"{tmp_path}/videos/")
 
 
-def test_a_folder_that_is_still_to_be_made_is_fine(tmp_path):
+def test_missing_folder_is_accepted(tmp_path):
     check_destination(f"{tmp_path}/a/b/c/")
     check_destination(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 class Server(MemoryFileSystem):
-    """A server of files: what is being written can be seen."""
+    """A file server: unfinished files are visible."""
 
     protocol = "fileserver"
     store: dict = {}
@@ -177,12 +177,12 @@ def server(monkeypatch):
     fsspec.register_implementation("fileserver", Server, clobber=True)
     server = Server()
     server.seen, server.breaks = [], False
-    monkeypatch.setattr(destinations, "_opened", lambda target: (server, target.removeprefix("fileserver:/")))
+    monkeypatch.setattr(destinations, "_open_store", lambda target: (server, target.removeprefix("fileserver:/")))
     yield server
     Server.store.clear()
 
 
-def test_a_server_of_files_never_shows_half_a_file(server, tmp_path):
+def test_file_server_never_shows_half_a_file(server, tmp_path):
     part = tmp_path / "part"
     part.write_bytes(b"whole")
     put_file(part, "fileserver://out/77.mp4", None)
@@ -191,7 +191,7 @@ def test_a_server_of_files_never_shows_half_a_file(server, tmp_path):
     assert server.find("/") == ["/out/77.mp4"]
 
 
-def test_nor_one_that_broke_off(server, tmp_path):
+def test_file_server_shows_no_broken_upload(server, tmp_path):
     part = tmp_path / "part"
     part.write_bytes(b"whole")
     server.breaks = True
@@ -200,15 +200,15 @@ def test_nor_one_that_broke_off(server, tmp_path):
     assert server.find("/") == []
 
 
-def test_an_upload_that_lost_bytes_is_no_success(server, tmp_path, monkeypatch):
+def test_upload_that_lost_bytes_fails(server, tmp_path, monkeypatch):
     part = tmp_path / "part"
     part.write_bytes(b"whole")
     monkeypatch.setattr(Server, "info", lambda self, path, **options: {"size": 3, "type": "file"})
-    with pytest.raises(ViduLandingError, match="Of 5 bytes only 3 stand at"):
+    with pytest.raises(ViduLandingError, match="has 3 of 5 bytes"):
         put_file(part, "fileserver://out/77.mp4", None)
 
 
-def test_landed_files_take_the_umask_without_setting_it(tmp_path, monkeypatch):
+def test_landed_files_have_the_umask_without_setting_it(tmp_path, monkeypatch):
     part, plain = tmp_path / "part", tmp_path / "plain"
     part.write_bytes(b"x")
     part.chmod(0o600)
@@ -228,12 +228,12 @@ def test_landed_files_take_the_umask_without_setting_it(tmp_path, monkeypatch):
         ("", "{index}-2026-01-01T00:00:00", r"colon.*\{\{ dag_run\.run_after \| ts_nodash \}\}"),
     ],
 )
-def test_names_that_cannot_land_are_refused_before_submission(tmp_path, folder, name, said):
+def test_unusable_names_are_rejected_before_submission(tmp_path, folder, name, said):
     with pytest.raises(ViduInputError, match=said):
         Wanted(f"{tmp_path}/{folder}/", name, index=3).check()
 
 
-def test_object_keys_over_1024_bytes_are_refused_before_submission():
+def test_object_keys_over_1024_bytes_are_rejected_before_submission():
     with pytest.raises(ViduInputError, match="1026 bytes"):
         destinations.check_lengths("s3://b/" + "k" * 1026)
     with pytest.raises(ViduInputError, match="2008 bytes"):
@@ -241,14 +241,14 @@ def test_object_keys_over_1024_bytes_are_refused_before_submission():
     destinations.check_lengths("s3://b/" + "k" * 1024)
 
 
-def test_the_length_of_the_models_name_counts(tmp_path):
+def test_length_of_the_model_name_counts(tmp_path):
     Wanted(f"{tmp_path}/", "x" * 230 + "{model}").check(model="viduq3-pro-fast")
     with pytest.raises(ViduInputError, match="263 bytes"):
         Wanted(f"{tmp_path}/", "x" * 244 + "{model}").check(model="viduq3-pro-fast")
 
 
 @pytest.mark.parametrize(("task_id", "name"), [("..", "__"), (".hidden", "_hidden"), ("", "_"), ("a/../b", "a_.._b")])
-def test_an_odd_id_lands_under_a_safe_name(task_id, name):
+def test_odd_id_lands_under_a_safe_name(task_id, name):
     assert file_name_of("{task_id}", {"task_id": task_id}) == name
 
 
@@ -258,13 +258,13 @@ def test_an_odd_id_lands_under_a_safe_name(task_id, name):
         ("{tmp}/out.mp4", None, "is a folder"),
         ("{tmp}/", "a/{{task_id}}", "is not a folder"),
         ("{tmp}/\0/", None, "NUL"),
-        ("{tmp}/\udc80\ud800/", None, "is no path"),
-        ("~nosuchuser/", None, "is no path"),
+        ("{tmp}/\udc80\ud800/", None, "is not a valid path"),
+        ("~nosuchuser/", None, "is not a valid path"),
         ("file:/tmp/x/", None, "write file:///tmp/x/"),
         ("{tmp}/" + "d" * 250 + ("/" + "d" * 250) * 20 + "/", None, "4095"),
     ],
 )
-def test_what_cannot_be_written_is_refused_before_submission(tmp_path, destination, file_name, why):
+def test_unwritable_paths_are_rejected_before_submission(tmp_path, destination, file_name, why):
     (tmp_path / "out.mp4").mkdir()
     (tmp_path / "a").write_text("a file")
     name = file_name and file_name.format()
@@ -273,7 +273,7 @@ def test_what_cannot_be_written_is_refused_before_submission(tmp_path, destinati
 
 
 @pytest.mark.parametrize("kind", [{"cover": True}, {"watermarked": True}], ids=str)
-def test_the_names_of_what_lands_beside_count_too(tmp_path, kind):
+def test_names_of_cover_and_copy_count_too(tmp_path, kind):
     Wanted(f"{tmp_path}/", "x" * 230, **kind).check()
-    with pytest.raises(ViduInputError, match="bytes; a file system takes"):
+    with pytest.raises(ViduInputError, match="bytes; the limit is"):
         Wanted(f"{tmp_path}/", "x" * 248, **kind).check()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A landed file is whole, at its place, or not there at all; what has arrived once is not fetched twice."""
+"""A landed file is whole or not there at all, and no byte is fetched twice."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def landed(client: Client, wanted: str | Wanted, **options):
 
 
 def written_at(path: Path) -> tuple[int, int]:
-    """Which file stands there and when it was written; a file that is only read keeps both."""
+    """Which file is there and when it was written; a file that is only read keeps both."""
     found = path.stat()
     return found.st_ino, found.st_mtime_ns
 
 
-def test_the_file_is_whole_and_told(client, tmp_path):
+def test_file_is_whole_and_logged(client, tmp_path):
     facts = landed(client, f"{tmp_path}/new/folder/")
     assert Path(facts["path"]).read_bytes() == MP4
     assert facts == {
@@ -79,9 +79,7 @@ def test_what_is_not_a_video_lands_as_its_endpoint_says(client, storage, tmp_pat
 
 
 @pytest.mark.parametrize(("addresses", "looks"), [(set(), 1), ({"93.184.215.14"}, 0)])
-def test_a_client_that_has_not_called_the_api_calls_it_before_it_lands(
-    monkeypatch, storage, tmp_path, addresses, looks
-):
+def test_new_client_calls_the_api_before_it_lands(monkeypatch, storage, tmp_path, addresses, looks):
     """Only the address of an API call may be private."""
     monkeypatch.setattr("airflow_provider_vidu.landing.transfer._is_private_by_itself", lambda host: True)
     with Client(f"{storage.url}/video.mp4", base_url="https://api.vidu.example") as client:
@@ -90,7 +88,7 @@ def test_a_client_that_has_not_called_the_api_calls_it_before_it_lands(
         assert client.looks == looks
 
 
-def test_a_landed_file_is_as_readable_as_any_other(client, tmp_path):
+def test_landed_file_has_ordinary_permissions(client, tmp_path):
     (tmp_path / "other").write_text("")
     assert Path(landed(client, f"{tmp_path}/")["path"]).stat().st_mode == (tmp_path / "other").stat().st_mode
 
@@ -107,7 +105,7 @@ BROKEN_IDS = ["cut off", "HTML", "expired", "500", "empty", "cut off at its anno
 
 
 @pytest.mark.parametrize("answer", BROKEN, ids=BROKEN_IDS)
-def test_nothing_stands_at_the_destination_after_a_broken_transfer(client, storage, tmp_path, answer):
+def test_broken_transfer_leaves_nothing_at_the_destination(client, storage, tmp_path, answer):
     storage.answers = [answer]
     (tmp_path / "77.mp4").write_bytes(b"an older video")
     with pytest.raises(ViduLandingError, match="a retry lands it and submits nothing"):
@@ -117,14 +115,14 @@ def test_nothing_stands_at_the_destination_after_a_broken_transfer(client, stora
 
 
 @pytest.mark.parametrize("answer", BROKEN, ids=BROKEN_IDS)
-def test_a_broken_transfer_is_tried_again_with_a_link_that_was_read_anew(client, storage, tmp_path, answer):
+def test_broken_transfer_is_retried_with_a_fresh_link(client, storage, tmp_path, answer):
     storage.answers = [answer, (200, {}, MP4)]
     assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
     assert client.looks == 1
 
 
 @pytest.mark.parametrize("cut", range(0, len(MP4), 199))
-def test_what_arrived_before_a_cut_is_not_fetched_again(client, storage, tmp_path, cut):
+def test_received_bytes_are_not_fetched_again(client, storage, tmp_path, cut):
     storage.file, storage.etag, storage.cuts = MP4, '"v1"', [cut]
     facts = landed(client, f"{tmp_path}/")
     assert Path(facts["path"]).read_bytes() == MP4
@@ -134,13 +132,13 @@ def test_what_arrived_before_a_cut_is_not_fetched_again(client, storage, tmp_pat
         assert storage.headers[1]["Range"] == f"bytes={cut}-"
 
 
-def test_many_cuts_are_borne_as_long_as_each_try_brings_something(client, storage, tmp_path):
+def test_many_cuts_are_tolerated_while_there_is_progress(client, storage, tmp_path):
     storage.file, storage.etag, storage.cuts = MP4, '"v1"', [300] * 30
     assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
     assert len(storage.targets) == 31
 
 
-def test_a_host_that_brings_nothing_new_is_given_up(client, storage, tmp_path):
+def test_attempts_without_progress_end_the_landing(client, storage, tmp_path):
     storage.file, storage.etag, storage.cuts = MP4, None, [300] * 99
     with pytest.raises(ViduLandingError, match="ended after 300 of"):
         landed(client, f"{tmp_path}/")
@@ -148,13 +146,13 @@ def test_a_host_that_brings_nothing_new_is_given_up(client, storage, tmp_path):
 
 
 @pytest.mark.parametrize("etag", [None, 'W/"v1"'], ids=["none", "a weak one"])
-def test_a_host_that_does_not_name_its_file_is_asked_for_all_of_it(client, storage, tmp_path, etag):
+def test_without_an_etag_the_whole_file_is_requested(client, storage, tmp_path, etag):
     storage.file, storage.etag, storage.cuts = MP4, etag, [500]
     assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
     assert "Range" not in storage.headers[1]
 
 
-def test_parts_of_two_files_are_never_put_together(client, storage, tmp_path, monkeypatch):
+def test_parts_of_two_files_are_never_joined(client, storage, tmp_path, monkeypatch):
     other = MP4[:40] + bytes(len(MP4) - 40)
     storage.file, storage.etag, storage.cuts = other, '"v1"', [500]
 
@@ -169,13 +167,13 @@ def test_parts_of_two_files_are_never_put_together(client, storage, tmp_path, mo
 
 
 @pytest.mark.parametrize("part", ["bytes 5-99/100", "items 1-2/3", "bytes 0-1/*"])
-def test_another_part_than_was_asked_for_is_not_taken(client, storage, tmp_path, part):
+def test_wrong_part_is_rejected(client, storage, tmp_path, part):
     storage.answers = [(206, {"Content-Range": part}, MP4[5:]), (200, {}, MP4)]
     assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
 
 
 class ForgetfulHost:
-    """Replaces its file while it is fetched, and passes over If-Range."""
+    """Replaces its file during a download, and ignores If-Range."""
 
     def __init__(self, storage, before, after):
         self.storage, self.files = storage, [before, after]
@@ -190,35 +188,35 @@ class ForgetfulHost:
         return 206, {"ETag": etag, "Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}, body[start:]
 
 
-def test_a_host_that_passes_over_if_range_mixes_no_two_files(client, storage, tmp_path):
+def test_host_that_ignores_if_range_mixes_no_files(client, storage, tmp_path):
     other = MP4[:40] + bytes(len(MP4) - 40)
     storage.answer = ForgetfulHost(storage, other, MP4)
     assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
 
 
-def test_a_full_disk_names_the_folder(client, storage, tmp_path, monkeypatch):
+def test_full_disk_names_the_folder(client, storage, tmp_path, monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.landing.transfer._free_bytes", lambda file: 1000)
     with pytest.raises(ViduLandingError, match=rf"No space left on device: '{tmp_path}'.*The video is safe at Vidu"):
         landed(client, f"{tmp_path}/")
     assert len(storage.targets) == 1
 
 
-def test_a_stray_byte_behind_the_last_box_is_passed_over(client, storage, tmp_path):
+def test_stray_byte_after_the_last_box_is_ignored(client, storage, tmp_path):
     storage.answers = [(200, {}, MP4 + b"\n")]
     assert landed(client, f"{tmp_path}/")["bytes"] == len(MP4) + 1
 
 
-def test_what_the_host_has_byte_for_byte_is_landed_whatever_its_boxes_say(client, storage, tmp_path, caplog):
+def test_file_with_the_hosts_md5_is_landed_despite_odd_boxes(client, storage, tmp_path, caplog):
     odd = MP4 + b"\0\0\1\0free"
     storage.file, storage.etag = odd, f'"{hashlib.md5(odd).hexdigest()}"'
     assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == odd
-    assert "byte for byte" in caplog.text
+    assert "has the same bytes" in caplog.text
 
 
-# -- what stands there already -----------------------------------------------------------------------------------
+# -- what is there already --------------------------------------------------------------------------------------
 
 
-def test_the_same_file_is_not_fetched_again(client, storage, tmp_path):
+def test_same_file_is_not_fetched_again(client, storage, tmp_path):
     storage.file, storage.etag = MP4, MD5
     first = landed(client, f"{tmp_path}/")
     before = written_at(tmp_path / "77.mp4")
@@ -232,14 +230,14 @@ def test_the_same_file_is_not_fetched_again(client, storage, tmp_path):
     [(MP4[:-1], MD5), (MP4[:-1] + b"x", MD5), (MP4, '"an-upload-in-parts-3"'), (MP4, None), (b"", MD5)],
     ids=["shorter", "as long", "no MD5", "no ETag", "empty"],
 )
-def test_another_file_is_replaced(client, storage, tmp_path, standing, etag):
+def test_different_file_is_replaced(client, storage, tmp_path, standing, etag):
     (tmp_path / "77.mp4").write_bytes(standing)
     storage.file, storage.etag = MP4, etag
     landed(client, f"{tmp_path}/")
     assert (tmp_path / "77.mp4").read_bytes() == MP4
 
 
-def test_a_link_that_expired_when_it_was_asked_about_is_read_anew(client, storage, tmp_path):
+def test_link_that_expired_at_the_probe_is_read_again(client, storage, tmp_path):
     (tmp_path / "77.mp4").write_bytes(MP4)
     storage.answers = [(403, {}, b"expired"), (200, {}, MP4)]
     landed(client, f"{tmp_path}/")
@@ -266,7 +264,7 @@ def picture(kind: str) -> bytes:
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("JPEG", ".jpg"), ("PNG", ".png"), ("WEBP", ".webp")])
-def test_cover_and_watermarked_copy_stand_beside_the_video(storage, tmp_path, kind, suffix):
+def test_cover_and_watermarked_copy_land_beside_the_video(storage, tmp_path, kind, suffix):
     storage.answers = [(200, {}, MP4), (200, {}, picture(kind)), (200, {}, MP4)]
     links = {
         "cover_url": f"{storage.url}/cover{suffix.upper()}?sig=y",
@@ -283,13 +281,13 @@ def test_cover_and_watermarked_copy_stand_beside_the_video(storage, tmp_path, ki
     assert (tmp_path / f"77-cover{suffix}").read_bytes() == picture(kind)
 
 
-def test_a_copy_that_was_not_made_costs_no_video(client, tmp_path, caplog):
+def test_missing_copy_does_not_fail_the_video(client, tmp_path, caplog):
     files = land_all(client, client.task, Wanted(f"{tmp_path}/", watermarked=True), log=LOG)
     assert [file["kind"] for file in files] == ["video"]
     assert "has no watermarked copy" in caplog.text
 
 
-def test_a_cover_that_cannot_be_landed_costs_no_video(storage, tmp_path, caplog):
+def test_failed_cover_does_not_fail_the_video(storage, tmp_path, caplog):
     storage.answers = [(200, {}, MP4), (403, {}, b"expired")]
     client = Client(storage.url, cover_url=f"{storage.url}/cover.jpeg")
     with client:
@@ -299,7 +297,7 @@ def test_a_cover_that_cannot_be_landed_costs_no_video(storage, tmp_path, caplog)
     assert "The cover picture could not be landed" in caplog.text
 
 
-def test_a_page_is_no_cover(storage, tmp_path):
+def test_web_page_is_rejected_as_a_cover(storage, tmp_path):
     storage.answers = [(200, {}, b"<html>not a picture at all</html>")]
     client = Client(storage.url, cover_url=f"{storage.url}/cover.jpeg")
     with client, pytest.raises(ViduLandingError, match="not a picture"):
@@ -310,7 +308,7 @@ def test_a_page_is_no_cover(storage, tmp_path):
 # -- what the person on call reads -------------------------------------------------------------------------------
 
 
-def test_a_destination_that_cannot_be_written_keeps_the_video_safe(client, tmp_path):
+def test_unwritable_destination_keeps_the_video_safe(client, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ViduLandingError, match=r"Vidu task 77.*credits 60.*The video is safe at Vidu") as raised:
         landed(client, f"{tmp_path}/file/inside/")
@@ -320,7 +318,7 @@ def test_a_destination_that_cannot_be_written_keeps_the_video_safe(client, tmp_p
     )
 
 
-def test_a_full_disk_is_not_tried_four_times(client, storage, tmp_path, monkeypatch):
+def test_full_disk_is_not_retried(client, storage, tmp_path, monkeypatch):
     def full(self, chunk):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -331,7 +329,7 @@ def test_a_full_disk_is_not_tried_four_times(client, storage, tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_link_to_plain_http_elsewhere_is_refused_for_good(tmp_path):
+def test_link_to_plain_http_fails_permanently(tmp_path):
     with Client("http://storage.example/v.mp4") as client, pytest.raises(ViduLandingError) as refused:
         landed(client, f"{tmp_path}/")
     assert refused.value.fate is Fate.PERMANENT

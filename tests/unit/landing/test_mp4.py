@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What a landed MP4 is told to be is what a real decoder says of it; one that breaks off is never taken for whole."""
+"""The facts of a landed MP4 match a real decoder's, and a truncated file is never taken for whole."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MP4 = HEAD + (8 + 256 * 40).to_bytes(4, "big") + b"mdat" + bytes(range(256)) * 4
 
 
 def encoded(width: int, height: int, rate: Fraction | int, frames: int, **options: str) -> bytes:
-    """An MP4 of a real encoder, which reads its file anew to put the header first."""
+    """An MP4 of a real encoder, which reads its file again to put the header first."""
     with tempfile.TemporaryDirectory() as folder, av.open(f"{folder}/video.mp4", "w", options=options) as container:
         stream = container.add_stream("mpeg4", rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -38,16 +38,16 @@ def encoded(width: int, height: int, rate: Fraction | int, frames: int, **option
     ("width", "height", "rate", "frames"),
     [(320, 180, 24, 48), (180, 320, 30, 10), (64, 64, Fraction(30000, 1001), 90)],
 )
-def test_the_facts_are_those_of_the_encoder(width, height, rate, frames, options):
+def test_facts_match_the_encoder(width, height, rate, frames, options):
     video = encoded(width, height, rate, frames, **options)
-    told = video_facts(io.BytesIO(video), len(video))
-    assert (told.width, told.height) == (width, height)
-    assert told.fps == pytest.approx(float(rate), abs=0.01)
-    assert told.duration == pytest.approx(frames / float(rate), abs=0.05)
+    facts = video_facts(io.BytesIO(video), len(video))
+    assert (facts.width, facts.height) == (width, height)
+    assert facts.fps == pytest.approx(float(rate), abs=0.01)
+    assert facts.duration == pytest.approx(frames / float(rate), abs=0.05)
     check_whole(io.BytesIO(video), len(video))
 
 
-def test_sound_is_no_picture():
+def test_sound_track_has_no_picture_facts():
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         sound = container.add_stream("aac", rate=48_000)
@@ -63,11 +63,11 @@ def test_sound_is_no_picture():
             container.mux(picture.encode(frame))
         container.mux(sound.encode())
         container.mux(picture.encode())
-    told = video_facts(file, len(file.getvalue()))
-    assert (told.width, told.height, told.fps) == (48, 32, 25.0)
+    facts = video_facts(file, len(file.getvalue()))
+    assert (facts.width, facts.height, facts.fps) == (48, 32, 25.0)
 
 
-def test_a_header_that_cannot_be_read_costs_the_facts_and_no_more():
+def test_unreadable_header_only_loses_the_facts():
     video = bytearray(encoded(64, 64, 25, 25, movflags="faststart"))
     assert video_facts(io.BytesIO(MP4), len(MP4)) == VideoFacts()
     begin = video.find(b"moov")
@@ -80,8 +80,8 @@ def test_a_header_that_cannot_be_read_costs_the_facts_and_no_more():
 
 
 @pytest.mark.parametrize("kept", [len(MP4) - 1, len(MP4) // 2, 24, 20, 16, 13, 12, 9])
-def test_a_video_that_breaks_off_at_its_announced_length_is_not_whole(kept):
-    with pytest.raises(BrokenOff, match="breaks off"):
+def test_truncated_video_is_not_whole(kept):
+    with pytest.raises(BrokenOff, match="is truncated"):
         check_whole(io.BytesIO(MP4[:kept]), kept)
 
 
@@ -103,7 +103,7 @@ def test_a_whole_one_is(boxes):
     "behind",
     [b"\n" * 12, b"\0" * 20, b"Some text at the end", b"</body></html>", b"\xff" * 9, b"\0\0\0\4abcd", b"\0\0\0\1abcd"],
 )
-def test_what_is_no_box_behind_the_last_one_is_passed_over(behind):
+def test_stray_bytes_after_the_last_box_are_ignored(behind):
     for boxes in (MP4 + behind, MP4 + b"\0\0\0\x08free" + behind):
         check_whole(io.BytesIO(boxes), len(boxes))
     for cut in (MP4[:20] + behind, MP4[:12] + behind):
@@ -112,7 +112,7 @@ def test_what_is_no_box_behind_the_last_one_is_passed_over(behind):
 
 
 @pytest.mark.parametrize("name", [b"moof", b"mdat", b"moov", b"free", b"uuid", b"mfra", b"sidx", b"udta"])
-def test_a_box_that_breaks_off_behind_the_last_one_is_not_passed_over(name):
+def test_truncated_last_box_is_not_ignored(name):
     for length in (b"\0\0\1\0", b"\0\0\0\1"):
         cut = MP4 + length + name + bytes(9)
         with pytest.raises(BrokenOff):

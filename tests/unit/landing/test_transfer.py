@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A signed link goes out as it is, without the key, and only to where a storage host may stand."""
+"""A signed link goes out unchanged, without the key, and only to addresses that a storage host may have."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from _support.storage_host import MP4, serving
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.landing import transfer
-from airflow_provider_vidu.landing.transfer import Transfer, announced, is_public
+from airflow_provider_vidu.landing.transfer import Transfer, is_public, probe_link
 from airflow_provider_vidu.landing.transfer import open_link as open_link_in_exchange
 from airflow_provider_vidu.transport.exchange import Exchange
 
@@ -39,7 +39,7 @@ def storage():
 
 @pytest.fixture
 def names(monkeypatch):
-    """A name service: what is not in it does not exist."""
+    """A name service: other names do not exist."""
     table: dict[str, list[str]] = {"api.vidu.example": ["93.184.215.14"]}
     real = socket.getaddrinfo
 
@@ -56,7 +56,7 @@ def names(monkeypatch):
 
 @pytest.fixture
 def tried(monkeypatch):
-    """Where connections were tried to; none is made."""
+    """The addresses of all connection attempts; none succeeds."""
     tried = []
 
     def connect(address, *arguments, **named):
@@ -74,7 +74,7 @@ def open_link(*arguments):
 
 @contextmanager
 def secured(storage):
-    """The storage host over TLS, with a certificate of an authority of its own; yields its URL and the CA bundle."""
+    """The storage host over TLS, with a certificate of its own authority; yields its URL and the CA bundle."""
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("storage.example", "127.0.0.1").configure_cert(context)
@@ -107,33 +107,33 @@ def received(url, account=LOCAL):
         "/v.mp4?q=a|b^c&r=[1]&s={2}",
     ],
 )
-def test_a_signed_link_goes_out_byte_for_byte(storage, target):
+def test_signed_link_goes_out_byte_for_byte(storage, target):
     assert received(storage.url + target) == MP4
     assert storage.targets == [target]
 
 
-def test_byte_for_byte_across_a_redirect_too(storage):
+def test_redirect_goes_out_byte_for_byte(storage):
     target = "/real/%7e.mp4?sig=%2f"
     storage.answers = [(302, {"Location": storage.url + target}, b""), (200, {}, MP4)]
     received(f"{storage.url}/first")
     assert storage.targets == ["/first", target]
 
 
-def test_the_key_never_reaches_the_storage_host(storage):
+def test_key_never_reaches_the_storage_host(storage):
     received(storage.url)
     assert "secret-key" not in str(storage.headers)
     assert not [name for name in storage.headers[0] if name.lower() == "authorization"]
 
 
-def test_a_redirect_without_end_ends(storage):
+def test_endless_redirects_end(storage):
     storage.answers = [(302, {"Location": f"{storage.url}/again"}, b"")]
-    with pytest.raises(ViduUnavailableError, match="without end"):
+    with pytest.raises(ViduUnavailableError, match="endlessly"):
         received(f"{storage.url}/first")
 
 
 @contextmanager
 def dripping(before: bytes):
-    """A host that sends something, and then a byte now and then; yields its URL. A client that waits must not hang."""
+    """A host that sends something, and then a byte now and then; yields its URL. A waiting client must not hang."""
     ended = threading.Event()
 
     class Handler(socketserver.BaseRequestHandler):
@@ -168,7 +168,7 @@ def dripping(before: bytes):
     ],
     ids=["status", "header", "body", "body-without-length", "chunk-size", "redirect"],
 )
-def test_a_link_that_drips_is_given_up(monkeypatch, before):
+def test_dripping_link_is_given_up(monkeypatch, before):
     monkeypatch.setattr(transfer, "STALL_TIMEOUT", 0.3)
     got = Transfer(LOCAL, io.BytesIO(), lambda head: None)
     with dripping(before) as url:
@@ -178,8 +178,8 @@ def test_a_link_that_drips_is_given_up(monkeypatch, before):
         assert got.fruitless == 1
 
 
-def test_a_transfer_that_starts_over_is_not_taken_for_one_that_drips(monkeypatch, storage):
-    """Without an ETag the rest cannot be asked for; what arrives again counts from the start."""
+def test_restarted_transfer_does_not_count_as_dripping(monkeypatch, storage):
+    """Without an ETag the rest cannot be requested, and the new bytes count from the start."""
     monkeypatch.setattr(transfer, "MIN_RATE", 1)
     got = Transfer(LOCAL, io.BytesIO(), lambda head: None)
     got.receive(storage.url)
@@ -189,19 +189,19 @@ def test_a_transfer_that_starts_over_is_not_taken_for_one_that_drips(monkeypatch
     assert got._has_moved()
 
 
-def test_asking_a_host_that_drips_ends_too(monkeypatch):
+def test_probe_of_a_dripping_host_ends(monkeypatch):
     monkeypatch.setattr(transfer, "STALL_TIMEOUT", 0.3)
     with dripping(b"HTTP/1.1 200 OK\r\nX: ") as url, pytest.raises(ViduUnavailableError):
-        announced(LOCAL, url)
+        probe_link(LOCAL, url)
 
 
 @pytest.mark.parametrize("encoding", ["", "identity", "none", "utf-8", "binary", "aws-chunked"])
-def test_what_an_uploader_left_in_a_header_is_no_encoding(storage, encoding):
+def test_uploader_values_in_content_encoding_are_ignored(storage, encoding):
     storage.answers = [(200, {"Content-Encoding": encoding}, MP4)]
     assert received(storage.url) == MP4
 
 
-def test_a_file_that_comes_compressed_is_unpacked(storage):
+def test_compressed_file_is_unpacked(storage):
     packed = gzip.compress(MP4 * 50)
     storage.answers = [(200, {"Content-Encoding": "gzip", "ETag": '"a"'}, packed)]
     assert received(storage.url) == MP4 * 50
@@ -235,13 +235,13 @@ def test_every_form_of_compression_is_unpacked(storage, encoding, packed, monkey
 
 
 @pytest.mark.parametrize("packed", [gzip.compress(MP4) + gzip.compress(MP4)[:-9], gzip.compress(MP4) + b"\x1f\x8b"])
-def test_a_second_member_that_breaks_off_is_no_end(storage, packed):
+def test_truncated_second_gzip_member_fails(storage, packed):
     storage.answers = [(200, {"Content-Encoding": "gzip"}, packed)]
     with pytest.raises(ViduUnavailableError, match="broke off"):
         received(storage.url)
 
 
-def test_a_compressed_file_that_breaks_off_is_fetched_again(storage):
+def test_truncated_compressed_file_is_fetched_again(storage):
     packed = gzip.compress(MP4)
     storage.answers = [
         (200, {"Content-Encoding": "gzip"}, packed[:-20]),
@@ -256,13 +256,13 @@ def test_a_compressed_file_that_breaks_off_is_fetched_again(storage):
     assert "Range" not in storage.headers[1]
 
 
-def test_a_small_reply_that_unpacks_to_a_huge_file_is_refused(storage):
+def test_small_reply_that_unpacks_to_a_huge_file_is_rejected(storage):
     storage.answers = [(200, {"Content-Encoding": "gzip"}, gzip.compress(bytes(20_000_000)))]
     with pytest.raises(ViduLandingError, match="larger than 5 MB"):
         received(storage.url, replace(LOCAL, max_file_mb=5))
 
 
-def test_a_part_that_is_the_whole_is_taken(storage):
+def test_part_that_is_the_whole_file_is_accepted(storage):
     storage.answers = [(206, {"Content-Range": f"bytes 0-{len(MP4) - 1}/{len(MP4)}"}, MP4)]
     assert received(storage.url) == MP4
 
@@ -276,20 +276,20 @@ def test_a_part_that_is_the_whole_is_taken(storage):
         {},
     ],
 )
-def test_a_part_that_may_be_the_whole_is_taken(storage, headers):
+def test_part_of_unknown_total_is_accepted(storage, headers):
     storage.answers = [(206, headers, MP4)]
     assert received(storage.url) == MP4
 
 
 @pytest.mark.parametrize("content_range", [f"bytes 0-{len(MP4)}/*", f"bytes=0-{len(MP4) + 5}/{len(MP4) + 6}"])
-def test_such_a_part_is_as_long_as_it_says(storage, content_range):
+def test_part_of_unknown_total_must_have_its_length(storage, content_range):
     storage.answers = [(206, {"Content-Range": content_range}, MP4)]
     with pytest.raises(ViduUnavailableError, match=f"after {len(MP4)} of"):
         received(storage.url)
 
 
 @pytest.mark.parametrize(("etag", "kept"), [('"a"', True), ('"b"', False)])
-def test_the_rest_of_unknown_length_is_taken_if_it_is_of_the_same_file(storage, etag, kept):
+def test_rest_of_unknown_length_must_be_of_the_same_file(storage, etag, kept):
     storage.answers = [
         (200, {"ETag": '"a"', "Content-Length": str(len(MP4))}, MP4[:500]),
         (206, {"ETag": etag, "Content-Range": f"bytes 500-{len(MP4) - 1}/*"}, MP4[500:]),
@@ -306,13 +306,13 @@ def test_the_rest_of_unknown_length_is_taken_if_it_is_of_the_same_file(storage, 
             transfer_.receive(storage.url)
 
 
-def test_a_part_that_nobody_asked_for_is_not_taken(storage):
+def test_unrequested_part_is_rejected(storage):
     storage.answers = [(206, {"Content-Range": f"bytes 0-99/{len(MP4)}"}, MP4[:100])]
     with pytest.raises(ViduUnavailableError, match="another part"):
         received(storage.url)
 
 
-def test_the_stores_own_words_are_quoted(storage):
+def test_error_of_the_store_is_quoted(storage):
     body = (
         b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Request has expired</Message><K>k</K></Error>"
     )
@@ -341,21 +341,21 @@ def test_the_stores_own_words_are_quoted(storage):
     ],
     ids=["XML", "JSON", "JSON in JSON"],
 )
-def test_a_stores_words_are_quoted_at_any_status(storage, status, body, words):
+def test_error_of_the_store_is_quoted_at_any_status(storage, status, body, words):
     storage.answers = [(status, {}, body)]
     with pytest.raises(ViduUnavailableError, match=f": {words}") as caught:
         Transfer(LOCAL, io.BytesIO(), lambda head: "what is not a video").receive(storage.url)
     assert "hush" not in str(caught.value)
 
 
-def test_an_error_page_that_breaks_off_hides_no_status(storage):
+def test_truncated_error_page_hides_no_status(storage):
     storage.answers = [(403, {"Content-Length": "900"}, b"<Error><Code>AccessDenied</Code>")]
     with pytest.raises(ViduUnavailableError, match="HTTP 403"):
         received(storage.url)
 
 
 @pytest.mark.parametrize("form", ["secret-key", "SECRET-\nKEY", "secret&#45;key"])
-def test_a_key_that_a_content_endpoint_repeats_is_not_quoted(storage, form):
+def test_key_in_a_content_endpoints_reply_is_not_quoted(storage, form):
     body = f"<Error><Code>AccessDenied</Code><Message>{form} is wrong</Message></Error>".encode()
     account = replace(LOCAL, base_url=storage.url)
     for answer in ((200, {}, body), (403, {}, body), (302, {"Location": f"ftp://x.example/{form}"}, b"")):
@@ -380,7 +380,7 @@ def test_a_key_that_a_content_endpoint_repeats_is_not_quoted(storage, form):
     ],
 )
 @pytest.mark.parametrize("is_redirect", [False, True])
-def test_a_link_that_is_none_is_an_error_of_the_host(storage, link, is_redirect):
+def test_invalid_link_is_an_error_of_the_host(storage, link, is_redirect):
     if is_redirect:
         storage.answers = [(302, {"Location": link.encode().decode("latin-1")}, b"")]
     with pytest.raises(ViduUnavailableError) as caught:
@@ -388,14 +388,14 @@ def test_a_link_that_is_none_is_an_error_of_the_host(storage, link, is_redirect)
     assert "hush" not in str(caught.value)
 
 
-def test_a_content_endpoint_of_the_api_gets_the_key_once_it_asks(storage):
+def test_content_endpoint_of_the_api_gets_the_key_on_401_or_403(storage):
     storage.answers = [(401, {}, b""), (200, {}, MP4)]
     assert received(f"{storage.url}/content/7", replace(LOCAL, base_url=storage.url)) == MP4
     assert [headers.get("Authorization") for headers in storage.headers] == [None, "Token secret-key"]
 
 
-def test_a_link_with_a_query_never_gets_the_key(storage):
-    """Something in it may sign it: a 403 says that it has expired."""
+def test_link_with_a_query_never_gets_the_key(storage):
+    """The query may be a signature; then a 403 means that it has expired."""
     storage.answers = [(403, {}, b"")]
     with pytest.raises(ViduUnavailableError, match="HTTP 403"):
         received(f"{storage.url}/v.mp4?sig=x", replace(LOCAL, base_url=storage.url))
@@ -416,7 +416,7 @@ def test_no_other_host_and_no_redirect_gets_the_key(storage):
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Length": "9000"}])
-def test_a_file_that_is_larger_than_any_video_is_refused(storage, headers):
+def test_file_larger_than_any_video_is_rejected(storage, headers):
     account = replace(LOCAL, max_file_mb=0.005)
     storage.answers = [(200, headers, MP4[:9000])]
     with pytest.raises(ViduLandingError, match="max_file_mb") as refused:
@@ -424,22 +424,22 @@ def test_a_file_that_is_larger_than_any_video_is_refused(storage, headers):
     assert refused.value.fate is Fate.PERMANENT
 
 
-def test_a_file_that_the_disk_cannot_take_is_not_begun(storage, monkeypatch, tmp_path):
+def test_file_larger_than_the_disk_is_not_started(storage, monkeypatch, tmp_path):
     monkeypatch.setattr(transfer, "_free_bytes", lambda file: 1000)
     with (tmp_path / "part").open("w+b") as file, pytest.raises(OSError, match="No space left"):
         Transfer(LOCAL, file, lambda head: None).receive(storage.url)
 
 
-def test_asking_what_a_link_leads_to_fetches_one_byte(storage):
+def test_probe_fetches_one_byte(storage):
     storage.file, storage.etag = MP4, '"0123456789abcdef0123456789ABCDEF"'
-    assert announced(LOCAL, storage.url) == (len(MP4), "0123456789abcdef0123456789abcdef")
+    assert probe_link(LOCAL, storage.url) == (len(MP4), "0123456789abcdef0123456789abcdef")
     assert [headers["Range"] for headers in storage.headers] == ["bytes=0-0"]
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Range": "bytes 0-0/*"}, {"Content-Range": "items 0-0/7"}])
-def test_the_length_of_one_byte_is_not_that_of_the_file(storage, headers):
+def test_length_of_the_probe_is_not_that_of_the_file(storage, headers):
     storage.answers = [(206, headers, b"x")]
-    assert announced(LOCAL, storage.url) == (None, None)
+    assert probe_link(LOCAL, storage.url) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -461,7 +461,7 @@ def test_the_length_of_one_byte_is_not_that_of_the_file(storage, headers):
         ("::ffff:93.184.215.14", True),
     ],
 )
-def test_which_addresses_are_of_the_internet(address, public):
+def test_public_addresses(address, public):
     assert is_public(address) is public
 
 
@@ -476,7 +476,7 @@ def test_which_addresses_are_of_the_internet(address, public):
         "https://mixed-up.example/v.mp4",
     ],
 )
-def test_a_public_api_cannot_lead_into_a_private_network(names, monkeypatch, link):
+def test_public_api_cannot_lead_into_a_private_network(names, monkeypatch, link):
     names["internal.example"] = ["192.168.0.7"]
     names["mixed-up.example"] = ["10.0.0.1", "127.0.0.1"]
     monkeypatch.setattr(socket, "create_connection", lambda *arguments, **named: pytest.fail("connected"))
@@ -485,7 +485,7 @@ def test_a_public_api_cannot_lead_into_a_private_network(names, monkeypatch, lin
     assert refused.value.fate is Fate.PERMANENT
 
 
-def test_nor_can_a_redirect(names, storage, monkeypatch):
+def test_redirect_cannot_lead_into_a_private_network(names, storage, monkeypatch):
     """The first hop is a public name, which this test's name service sends to the local host."""
     storage.answers = [(302, {"Location": "https://169.254.169.254/v.mp4"}, b"")]
     with secured(storage) as (url, bundle):
@@ -499,21 +499,21 @@ def test_nor_can_a_redirect(names, storage, monkeypatch):
     assert len(storage.targets) == 1
 
 
-def test_a_name_that_is_private_in_part_is_reached_by_its_public_address(names, tried):
+def test_name_with_private_addresses_uses_its_public_address(names, tried):
     names["storage.example"] = ["10.0.0.1", "93.184.215.14"]
     with pytest.raises(ViduUnavailableError, match="unreachable"):
         open_link(PUBLIC, "https://storage.example/v.mp4", {})
     assert tried == [("93.184.215.14", 443)]
 
 
-def test_a_connection_that_names_a_private_address_may_have_its_storage_there(names, tried):
+def test_private_connection_may_have_private_storage(names, tried):
     with pytest.raises(ViduUnavailableError, match="unreachable"):
         open_link(Account(base_url="https://10.0.0.2", api_key="k"), "https://10.0.0.8/v.mp4", {})
     assert tried == [("10.0.0.8", 443)]
 
 
 @pytest.mark.parametrize("link", ["https://10.0.0.2/v.mp4", "https://vidu.internal/v.mp4"])
-def test_the_address_that_carried_the_api_may_carry_the_video(names, tried, link):
+def test_address_of_the_api_may_serve_the_video(names, tried, link):
     names["vidu.internal"] = ["10.0.0.2"]
     account = Account(base_url="https://vidu.internal", api_key="k")
     with pytest.raises(ViduUnavailableError, match="unreachable"):
@@ -524,7 +524,7 @@ def test_the_address_that_carried_the_api_may_carry_the_video(names, tried, link
 @pytest.mark.parametrize(
     "link", ["https://127.0.0.1/v.mp4", "https://10.0.0.8/v.mp4", "https://api.vidu.example/v.mp4"]
 )
-def test_a_host_that_changes_its_address_opens_no_private_network(names, monkeypatch, link):
+def test_changed_address_opens_no_private_network(names, monkeypatch, link):
     """The API was called at a public address; when the video is fetched, its name leads to this machine."""
     names["api.vidu.example"] = ["127.0.0.1"]
     monkeypatch.setattr(socket, "create_connection", lambda *arguments, **named: pytest.fail("connected"))
@@ -532,7 +532,7 @@ def test_a_host_that_changes_its_address_opens_no_private_network(names, monkeyp
         open_link(PUBLIC, link, {}, {"93.184.215.14"})
 
 
-def test_hanging_name_resolution_is_left_in_time(monkeypatch):
+def test_hanging_name_resolution_times_out(monkeypatch):
     answered = threading.Event()
 
     def hang(*arguments, **named):
@@ -547,14 +547,14 @@ def test_hanging_name_resolution_is_left_in_time(monkeypatch):
         answered.set()
 
 
-def test_a_proxy_without_a_scheme_leads_to_the_storage_too(names, tried, monkeypatch):
+def test_proxy_without_a_scheme_reaches_the_storage(names, tried, monkeypatch):
     monkeypatch.setenv("https_proxy", "10.0.0.9:3128")
     with pytest.raises(ViduUnavailableError, match="unreachable"):
         open_link(PUBLIC, "https://storage.example/v.mp4", {})
     assert tried == [("10.0.0.9", 3128)]
 
 
-def test_no_proxy_means_the_same_for_the_storage(names, tried, monkeypatch):
+def test_no_proxy_applies_to_the_storage(names, tried, monkeypatch):
     monkeypatch.setenv("https_proxy", "http://10.0.0.9:3128")
     monkeypatch.setenv("no_proxy", "93.184.0.0/16")
     with pytest.raises(ViduUnavailableError, match="unreachable"):
@@ -562,7 +562,7 @@ def test_no_proxy_means_the_same_for_the_storage(names, tried, monkeypatch):
     assert tried == [("93.184.215.14", 443)]
 
 
-def test_a_proxy_of_the_private_network_is_used_and_looks_names_up_itself(names, tried):
+def test_private_proxy_is_used_and_resolves_names(names, tried):
     account = Account(base_url="https://api.vidu.example", api_key="k", proxy="http://10.0.0.9:3128")
     with pytest.raises(ViduUnavailableError, match="unreachable"):
         open_link(account, "https://only-the-proxy-knows.example/v.mp4", {})
@@ -576,7 +576,7 @@ def test_a_proxy_of_the_private_network_is_used_and_looks_names_up_itself(names,
 @pytest.mark.parametrize(
     ("login", "sent"), [("token:", "dG9rZW46"), ("us%40er:p%3Aass", "dXNAZXI6cDphc3M="), ("u:%C3%A4", "dTrk")]
 )
-def test_a_proxys_login_reaches_it_as_from_the_client(monkeypatch, login, sent):
+def test_proxy_gets_the_same_login_as_from_the_client(monkeypatch, login, sent):
     heard = []
 
     class Proxy(socketserver.StreamRequestHandler):
@@ -595,12 +595,12 @@ def test_a_proxys_login_reaches_it_as_from_the_client(monkeypatch, login, sent):
 
 
 @pytest.mark.parametrize("link", ["http://storage.example/v.mp4", "http://127.0.0.1/v.mp4", "ftp://x.example/v.mp4"])
-def test_plain_http_is_for_a_local_vidu_only(names, link):
+def test_plain_http_is_only_for_a_local_vidu(names, link):
     with pytest.raises(ViduLandingError, match="not https"):
         open_link(PUBLIC, link, {})
 
 
-def test_a_certificate_of_nobody_is_not_believed(names, storage, monkeypatch):
+def test_self_signed_certificate_is_rejected(names, storage, monkeypatch):
     with secured(storage) as (url, _), pytest.raises(ViduUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
         open_link(LOCAL, url, {})
     assert storage.targets == []

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What was made of what is told by names that stay true: no connection, no signature, no key, no picture in them."""
+"""Lineage and asset events contain lasting URIs, without a connection, a signature, a key or a picture."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from airflow_provider_vidu.reporting.lineage import (
     asset_uri,
     asset_uris,
     batch_extra,
+    fill_outlet_events,
     openlineage_facets,
-    report,
-    tell_outlets,
+    report_lineage,
 )
 
 FILE = {"kind": "video", "path": "s3://conn@bucket/out/77.mp4", "bytes": 5, "sha256": "x", "duration": 4.0}
@@ -56,37 +56,37 @@ TASK = ViduTask(
         (7, None),
     ],
 )
-def test_a_place_has_one_name(place, uri):
+def test_each_place_has_one_uri(place, uri):
     assert asset_uri(place) == uri
 
 
-def test_the_asset_of_a_landed_file_can_be_made_a_video_of(tmp_path):
+def test_uri_of_a_landed_file_can_be_loaded(tmp_path):
     picture = tmp_path / "ü #1 100%.png"
     Image.new("RGB", (300, 300)).save(picture)
     assert load_image(asset_uri(str(picture))) == load_image(str(picture)) == load_image(f"file://{picture}")
 
 
-def test_two_folders_are_two_assets():
+def test_two_folders_have_two_uris():
     assert len({Asset(uri=asset_uri(f"s3://b/PO# {number}/v.mp4")).uri for number in (1, 2)}) == 2
 
 
-def test_an_object_storage_path_is_named_without_its_connection():
+def test_object_storage_uri_has_no_connection():
     assert asset_uri(ObjectStoragePath("file:///data/cat.png")) == "file:///data/cat.png"
 
 
-def test_pictures_are_named_however_they_were_given():
+def test_pictures_have_uris_in_any_form():
     assert asset_uris([["s3://b/1.png"], "s3://b/2.png", None, ["data:x"]]) == ["s3://b/1.png", "s3://b/2.png"]
 
 
-def test_the_collector_is_told_input_and_output(monkeypatch):
-    told = []
+def test_collector_gets_input_and_output(monkeypatch):
+    reported = []
     collector = SimpleNamespace(
-        add_input_asset=lambda context, uri: told.append(("input", uri)),
-        add_output_asset=lambda context, uri: told.append(("output", uri)),
+        add_input_asset=lambda context, uri: reported.append(("input", uri)),
+        add_output_asset=lambda context, uri: reported.append(("output", uri)),
     )
     monkeypatch.setattr("airflow.providers.common.compat.sdk.get_hook_lineage_collector", lambda: collector)
-    report(object(), ["s3://c@bucket/cat.png"], [FILE, COVER])
-    assert told == [
+    report_lineage(object(), ["s3://c@bucket/cat.png"], [FILE, COVER])
+    assert reported == [
         ("input", "s3://bucket/cat.png"),
         ("output", "s3://bucket/out/77.mp4"),
         ("output", "s3://bucket/out/77-cover.jpg"),
@@ -107,16 +107,16 @@ class Events:
         return self.events[repr(outlet)]
 
 
-def test_outlets_learn_task_place_and_price_and_keep_what_the_author_said():
+def test_outlet_events_get_task_uri_and_price():
     asset, alias, events = Asset("s3://bucket/videos"), AssetAlias("videos"), Events()
     extra = lineage.event_extra(TASK, [FILE])
     assert extra == {"vidu_task_id": "77", "uri": "s3://bucket/out/77.mp4", "credits": 60, "model": "viduq3-turbo"}
-    tell_outlets({"outlet_events": events}, [asset, alias], extra, [TASK.record([FILE, COVER])])
+    fill_outlet_events({"outlet_events": events}, [asset, alias], extra, [TASK.record([FILE, COVER])])
     assert events[asset].extra == {"the author's": 1, **extra}
-    told = {"vidu_task_id": "77", "model": "viduq3-turbo"}
+    common = {"vidu_task_id": "77", "model": "viduq3-turbo"}
     assert events[alias].added == [
-        (VIDEO_URI, {**told, "kind": "video", "uri": VIDEO_URI, "credits": 60}),
-        (COVER_URI, {**told, "kind": "cover", "uri": COVER_URI, "credits": None}),
+        (VIDEO_URI, {**common, "kind": "video", "uri": VIDEO_URI, "credits": 60}),
+        (COVER_URI, {**common, "kind": "cover", "uri": COVER_URI, "credits": None}),
     ]
 
 
@@ -128,7 +128,7 @@ class Refusing(Events):
 @pytest.mark.parametrize(
     "outlets", [[Asset("s3://b/x")], [AssetAlias("a")], [object()], [SimpleNamespace(url="file:///x")]]
 )
-def test_nothing_that_is_only_told_costs_a_paid_video(outlets, monkeypatch):
+def test_failed_reporting_costs_no_paid_video(outlets, monkeypatch):
     def broken(*arguments, **named):
         raise ValueError("URI too long")
 
@@ -137,16 +137,16 @@ def test_nothing_that_is_only_told_costs_a_paid_video(outlets, monkeypatch):
         lambda: SimpleNamespace(add_input_asset=broken, add_output_asset=broken),
     )
     operator = SimpleNamespace(outlets=outlets)
-    record = lineage.hand_over(operator, {"outlet_events": Refusing()}, TASK, [FILE], sources="/data/cat.png")
+    record = lineage.deliver(operator, {"outlet_events": Refusing()}, TASK, [FILE], sources="/data/cat.png")
     assert record["task_id"] == "77"
-    lineage.hand_over(operator, {}, TASK, [FILE])
+    lineage.deliver(operator, {}, TASK, [FILE])
 
 
-def test_a_link_that_dies_is_no_uri_of_an_event():
+def test_event_has_no_expiring_link():
     assert lineage.event_extra(TASK, [])["uri"] is None
 
 
-def test_a_batch_tells_sums():
+def test_batch_event_has_totals():
     records = [{"error": None, "credits": 60}, {"error": None, "credits": None}, {"error": "x", "credits": 0}]
     assert batch_extra(records, "s3://c@bucket/manifest.jsonl") == {
         "videos": 2,
@@ -156,18 +156,18 @@ def test_a_batch_tells_sums():
     }
 
 
-def test_openlineage_gets_datasets_and_what_it_cost():
-    told = openlineage_facets(["/data/cat.png", "s3://c@in/dog.png"], [TASK.record([FILE, COVER])])
-    assert [(dataset.namespace, dataset.name) for dataset in told.inputs] == [
+def test_openlineage_gets_datasets_and_credits():
+    lineage_of_task = openlineage_facets(["/data/cat.png", "s3://c@in/dog.png"], [TASK.record([FILE, COVER])])
+    assert [(dataset.namespace, dataset.name) for dataset in lineage_of_task.inputs] == [
         ("file", "/data/cat.png"),
         ("s3://in", "dog.png"),
     ]
-    assert [(dataset.namespace, dataset.name) for dataset in told.outputs] == [
+    assert [(dataset.namespace, dataset.name) for dataset in lineage_of_task.outputs] == [
         ("s3://bucket", "out/77.mp4"),
         ("s3://bucket", "out/77-cover.jpg"),
     ]
-    assert told.outputs[0].outputFacets["outputStatistics"].size == 5
-    facet = told.run_facets["vidu"]
+    assert lineage_of_task.outputs[0].outputFacets["outputStatistics"].size == 5
+    facet = lineage_of_task.run_facets["vidu"]
     assert (facet.tasks, facet.models, facet.duration, facet.credits) == (["77"], ["viduq3-turbo"], 4.0, 60)
 
 
@@ -180,10 +180,10 @@ def test_openlineage_gets_datasets_and_what_it_cost():
     ],
     ids=["one", "batch", "download"],
 )
-def test_the_operators_answer_openlineage_also_before_anything_was_made(operator):
+def test_operators_answer_openlineage_before_there_is_a_video(operator):
     assert operator.get_openlineage_facets_on_complete(None).outputs == []
     operator.delivered = [TASK.record([FILE])]
-    told = operator.get_openlineage_facets_on_complete(None)
-    assert [dataset.name for dataset in told.outputs] == ["out/77.mp4"]
-    assert "base64" not in str(told)
-    assert "sig=" not in str(told)
+    lineage_of_task = operator.get_openlineage_facets_on_complete(None)
+    assert [dataset.name for dataset in lineage_of_task.outputs] == ["out/77.mp4"]
+    assert "base64" not in str(lineage_of_task)
+    assert "sig=" not in str(lineage_of_task)

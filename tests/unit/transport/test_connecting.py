@@ -74,7 +74,7 @@ def test_error_of_the_last_address_is_raised(names, monkeypatch):
         connect(("vidu.example", 443), 3.0)
 
 
-def test_hanging_name_resolution_is_left_in_time(monkeypatch):
+def test_hanging_name_resolution_times_out(monkeypatch):
     answered = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **named: answered.wait(30))
     try:

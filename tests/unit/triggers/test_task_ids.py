@@ -29,5 +29,5 @@ def test_a_thousand_ids_are_a_few_bytes_each():
 
 @pytest.mark.parametrize("text", ["", "902581991298326528", "not packed at all"])
 def test_what_is_not_packed_is_said_to_be_none(text):
-    with pytest.raises(ValueError, match="no packed task ids"):
+    with pytest.raises(ValueError, match="Not packed task ids"):
         unpacked(text)
