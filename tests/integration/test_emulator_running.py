@@ -112,7 +112,7 @@ def test_offline_it_refuses_connections_cuts_the_open_ones_and_forgets_nothing()
             assert session.get(address, timeout=10).ok
         assert len(vidu.tasks) == 1
         vidu.go_offline()
-    with pytest.raises(RuntimeError, match="running thread"):
+    with pytest.raises(RuntimeError, match="its own thread"):
         vidu.go_online()
 
 
