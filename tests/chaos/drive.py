@@ -157,7 +157,7 @@ def _in(world: World) -> Generator[None, None, None]:
         enter(mock.patch.object(ViduHook, "account", world.account))
         enter(mock.patch.object(ViduHook, "aget_account", mock.AsyncMock(return_value=world.account)))
         enter(mock.patch.object(Transfer, "receive", receive))
-        enter(mock.patch.object(landing, "announced", return_value=(None, None)))
+        enter(mock.patch.object(landing, "probe_link", return_value=(None, None)))
         enter(mock.patch.object(RuntimeTaskInstance, "get_task_states", world.task_states))
         enter(mock.patch.object(compat, "clear_discards_state", return_value=world.discards))
         enter(

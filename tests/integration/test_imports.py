@@ -31,6 +31,8 @@ OURS = {
     "airflow_provider_vidu.operators.templated_fields",
     "airflow_provider_vidu.sensors",
     "airflow_provider_vidu.sensors.task",
+    "airflow_provider_vidu.transport",
+    "airflow_provider_vidu.transport.timing",
     "airflow_provider_vidu.triggers",
     "airflow_provider_vidu.triggers.task",
 }
