@@ -93,7 +93,7 @@ class Submission:
         of the earlier try still knows what was submitted.
     :param clock: epoch seconds; injected by tests.
     :param sleep: seconds; it may raise, to end the try.
-    :param log: where to tell what is done and why.
+    :param log: gets a line for each step and its reason.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class Submission:
         except Exception as error:
             raise ViduUnavailableError(
                 f"The task state store cannot be read ({error}).",
-                advice="Nothing was submitted by this try. A retry looks again.",
+                advice="This try submitted nothing. A retry reads it again.",
             ) from error
         try:
             self._record = SubmissionRecord.from_json(held)
@@ -174,8 +174,8 @@ class Submission:
             raise ViduError(
                 f"{error}.",
                 advice=(
-                    "Nothing was submitted by this try. If a Vidu task is behind it, adopt it: "
-                    f"{self.this_try.adopt_by_hand(self.key, 'THE-VIDU-TASK-ID')} ; if none is: "
+                    "This try submitted nothing. If the record belongs to a Vidu task, adopt it: "
+                    f"{self.this_try.adopt_by_hand(self.key, 'THE-VIDU-TASK-ID')} ; if it belongs to none: "
                     f"{self.this_try.nothing_created_by_hand(self.key)} . Then {compat.clear_this_task()}."
                 ),
             ) from error
@@ -187,7 +187,7 @@ class Submission:
 
         :param build: makes the request's JSON object; called after the record was read, since it reads images.
         :param picture: as the DAG author named it, for the log: the request may have its bytes alone.
-        :return: the task, running or final; what only the create answer tells is filled in.
+        :return: the task, running or final; fields that only the create answer has are filled in.
         :raises ViduInputError: the request cannot be built, and no earlier try has submitted.
         :raises ViduCreditLimitError: it costs more than it may: not sent, or cancelled at once.
         :raises ViduCreditError: too few credits are left, or would be.
@@ -229,7 +229,7 @@ class Submission:
                 if self._attempts >= MAX_ATTEMPTS:
                     raise ViduUnavailableError(
                         f"Vidu has created nothing in {self._attempts} attempts. {self._lost_reply}".rstrip(),
-                        advice="Nothing is billed; a retry looks again before it submits.",
+                        advice="Nothing is billed. A retry searches again before it submits.",
                     )
                 if not self._attempts:
                     self._check_price(wire)
@@ -248,7 +248,7 @@ class Submission:
                 known = replace(known, remote=remote)
             elif decision.action is Action.CANCEL:
                 if wire is None:
-                    # What would replace it cannot be built: whoever cancels now has nothing.
+                    # Its replacement cannot be built: a cancel now would leave no video at all.
                     raise input_error or ViduInputError("images: the image cannot be read.")
                 # What replaces it would be refused: then it is better kept.
                 self._check_price(wire)
@@ -275,13 +275,13 @@ class Submission:
                 raise failure
 
     def note_returned(self) -> None:
-        """Note that ``execute`` is about to hand the result over: a clear after this means a new generation."""
+        """Note that ``execute`` is about to return the result: a clear after this means a new generation."""
         if self._record is not None and self._record.phase is Phase.SUBMITTED:
             self._write(replace(self._record, phase=Phase.RETURNED), needed=False)
 
     def note_submitted(self, task: ViduTask) -> None:
         """
-        Mend a record whose id could not be written when it became known.
+        Write the id into a record that could not be written when the id became known.
 
         :param task: whose id has travelled another way.
         """
@@ -290,16 +290,16 @@ class Submission:
 
     def note_cancelled(self) -> str:
         """
-        Note that the task was cancelled on our side, unbilled: the next try submits anew.
+        Note that the task was cancelled by us, unbilled: the next try submits again.
 
-        :return: what it takes to submit anew, for a message.
+        :return: what it takes to submit again, for a message.
         """
         if self._record is not None and self._record.phase is Phase.SUBMITTED:
             self._write(replace(self._record, phase=Phase.NEW), needed=False)
         if self._store is None and self.policies.durable:
             # Its next try only finds a task that has been cancelled, as a user would have done it.
             return f"{compat.clear_this_task()} to submit again"
-        return "a retry submits anew"
+        return "a retry submits again"
 
     def note_left_running(self) -> None:
         """Note that this try's deadline has passed: the next one re-attaches, even after a clear."""
@@ -317,7 +317,7 @@ class Submission:
             if needed:
                 raise
             # The video of an image that has gone, or cannot be read now, is paid for all the same.
-            self._log.warning("The request cannot be built now (%s); looking at the earlier submission first.", error)
+            self._log.warning("The request cannot be built now (%s); querying the earlier submission first.", error)
             return None, error
 
     def _check_price(self, wire: Mapping[str, Any]) -> None:
@@ -337,7 +337,7 @@ class Submission:
         limits = self.policies.limits
         if not limits.is_exceeded_by(task) or task.failed:
             return task
-        # Its pauses are of seconds, and a kill in one of them must not be told as one before the submission.
+        # The pauses take seconds; a kill in one of them must not read as a kill before the submission.
         if not task.is_final and cancelled(self.client, task.task_id, self._log):
             self.note_cancelled()
             raise limits.exceeded(task)
@@ -348,7 +348,7 @@ class Submission:
         return derived_marker(*self.this_try.marker_parts, self.key)
 
     def _assumed_record(self, wire: Mapping[str, Any]) -> SubmissionRecord | None:
-        # Without a store a later try cannot know whether an earlier one submitted: it has to look.
+        # Without a store a later try cannot know whether an earlier one submitted: it has to search.
         record = SubmissionRecord(
             phase=Phase.INTENT,
             max_tries=self.this_try.max_tries,
@@ -360,13 +360,13 @@ class Submission:
         )
         if self.this_try.try_number > self.this_try.first_try:
             return record
-        # The first try after a clear has a marker that nobody has used yet; unless this worker's idea of the task's
+        # The first try after a clear has a marker of its own, unless this worker's idea of the task's
         # retries is not the one by which Airflow counts.
         found = look_once(self.client, record, log=self._log) if record.marker else None
         return None if found is None else record.with_task(found)
 
     def _attempt(self, wire: Mapping[str, Any]) -> ViduTask | None:
-        """Send once. Returns the task, or None where the reply was lost and the caller has to decide anew."""
+        """Send once. Returns the task, or None if the reply was lost and the caller has to decide again."""
         derived = self._store is None and self.policies.durable
         seal = self.this_try.seal()
         while True:
@@ -395,7 +395,7 @@ class Submission:
                 due = self._clock() + pause
                 self._pause(pause, pause)
                 if derived and self._clock() > due + MAX_INTENT_AGE:
-                    # Frozen meanwhile: a next try may have begun, and without a store nothing else would tell.
+                    # Frozen meanwhile: a next try may have begun, and without a store nothing else would show that.
                     self._record = replace(intent, attempted_at=self._clock(), ended_at=self._clock())
                     return None
             except ViduError as error:
@@ -433,7 +433,7 @@ class Submission:
     def _looked_up(self, known: Known) -> tuple[Known, ViduTask | None, tuple[str, ...]]:
         if known.record is None:
             raise RuntimeError("a look-up without an intent")
-        # Without a store nothing tells the one who comes back that there is something to look for.
+        # Without a store, a worker that comes back would not know that there is something to search for.
         pause = self._pause if self._store is not None else lambda seconds, of: self._sleep(seconds)
         found = look_up(
             self.client,
@@ -533,7 +533,7 @@ class Submission:
         except ViduError as error:
             if error in stopped or error.fate is not Fate.RETRYABLE:
                 raise
-            self._log.warning("The earlier task %s cannot be looked at now: %s", record.task_id, error)
+            self._log.warning("The earlier task %s cannot be queried now: %s", record.task_id, error)
             return Remote.UNREACHABLE, None
         return remote_of(task), task
 
@@ -555,7 +555,7 @@ class Submission:
                 try_number=known.try_number,
                 keep_running=False,
                 account=known.account,
-                # What was found by a search, or adopted, has none of its own.
+                # A task that was found or adopted has no fingerprint of its own.
                 fingerprint=record.fingerprint or known.fingerprint or {},
             )
             self._write(record, needed=False)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Which tasks of a user's may be cancelled at Vidu when Airflow ends one of ours.
+Decides whether a Vidu task may be cancelled when Airflow kills the task that waits for it.
 
 Airflow calls ``on_kill`` for more than a user's wish: when a triggerer loses its heartbeat and another takes over
 (3.3.0 to 3.3.2), when a cleared task's next try has already re-attached, at execution timeouts, at a worker's
-SIGTERM. Only the state of the Airflow task tells which it was.
+SIGTERM. Only the state of the Airflow task shows which it was.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_vidu.client import AsyncViduClient, ViduClient
 
-#: States in which nobody waits for the remote task any more.
+#: States in which no try waits for the remote task any more.
 _OVER = frozenset({"failed", "success", "skipped", "removed", "upstream_failed"})
 #: States of a task instance that was cleared and whose next try has not begun.
 _CLEARED = frozenset({"None", "scheduled", "queued", "restarting"})
@@ -38,7 +38,7 @@ ASK_SECONDS = 15.0
 class Standing(str, Enum):
     """What the state of an Airflow task says about who still wants its remote task."""
 
-    #: No one: a user has ended it for good.
+    #: No try: a user has ended it for good.
     OVER = "over"
     #: A next try, which has not begun.
     CLEARED = "cleared"
@@ -77,7 +77,7 @@ def standing_of(states: dict[str, Any] | None, run_id: str, task_id: str, map_in
 
 def may_cancel(states: dict[str, Any] | None, run_id: str, task_id: str, map_index: int) -> bool:
     """
-    Tell whether a user has ended an Airflow task for good.
+    Return whether a user has ended an Airflow task for good.
 
     ``deferred`` is a hand-over or a re-attached try; scheduled, queued, running or no state is a new try, which
     decides for itself.
@@ -123,7 +123,7 @@ async def aended_by_user(instance: Any) -> bool:
 
 def is_forgotten(instance: Any, client: ViduClient) -> bool:
     """
-    Ask, in a worker that is told to stop, whether the next try cannot know what this one waits for.
+    Ask, in a worker that has to stop, whether the next try cannot know what this one waits for.
 
     That is so after a clear that may discard the task's state, on a host without a task list.
 

@@ -74,14 +74,14 @@ class CreditLimits:
         """
         if isinstance(error, ViduConfigurationError) or is_missing_endpoint(error):
             return ViduConfigurationError(
-                "min_remaining_credits cannot be kept: this host does not tell the balance.",
+                "Cannot enforce min_remaining_credits: this host does not report the balance.",
                 advice="Nothing was sent to Vidu and nothing is billed. Leave min_remaining_credits out for this host.",
             )
-        return error.but(message=f"The balance for min_remaining_credits cannot be read. {error.message}")
+        return error.but(message=f"Cannot read the balance for min_remaining_credits. {error.message}")
 
     def is_exceeded_by(self, task: ViduTask) -> bool:
         """
-        Tell whether a task costs more than it may: by Vidu's own figure, which is the authority.
+        Return whether a task costs more than max_credits, by Vidu's own figure.
 
         :param task: the create answer.
         """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-What a try says when it stops without submitting: to which task, whether it is paid, and what to do now.
+Builds the error of a try that stops without submitting: which task, is it paid, what to do now.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def failure_of(
     cause: str = "",
 ) -> ViduError:
     """
-    Return the error of a try that was told to stop.
+    Return the error of a try that the rules of submission stop.
 
     :param known: what its decision rested on.
     :param task: the recorded task, where it was queried.
     :param reason: of the decision, one clause.
-    :param this_try: who was told to.
+    :param this_try: the try.
     :param key: of the record in the task state store; None where this Airflow has none.
     :param candidates: ids of tasks that may be the lost submission.
     :param has_list: False = the search has shown that this host has no list.
@@ -58,9 +58,9 @@ def failure_of(
         )
     if known.remote is Remote.UNREACHABLE:
         return ViduUnavailableError(
-            f"The task was to run again, but {reason}.",
+            f"This task should run again, but {reason}.",
             task_id=task_id,
-            advice="Nothing was submitted; a retry looks again.",
+            advice="Nothing was submitted. A retry queries it again.",
         )
     if record.phase is Phase.INTENT:
         error = _in_doubt(record, reason, this_try, key, candidates)
@@ -83,16 +83,16 @@ def failure_of(
             f"The request differs from the one that created Vidu task {task_id}: {', '.join(changed)} changed.",
             task_id=task_id,
             advice=(
-                f"Nothing was submitted by this try. To submit the new request, {clear_this_task()} or set "
-                "on_input_change='resubmit'. A field that renders anew at every try (a time, a random value) causes "
-                "this; so does a second submit_once in one task without a key of its own."
+                f"This try submitted nothing. To submit the new request, {clear_this_task()} or set "
+                "on_input_change='resubmit'. A field that renders differently in every try (a time, a random value) "
+                "causes this; so does a second submit_once in one task without a key of its own."
             ),
         )
     return ViduError(
         f"An earlier try has submitted a Vidu task, and {reason}.",
         task_id=task_id,
         advice=(
-            "It may be billed; nothing was submitted by this try. Restore the connection that submitted it, or fetch "
+            "It may be billed; this try submitted nothing. Restore the connection that submitted it, or fetch "
             f"its video with ViduHook().download('{task_id}', path). To submit again, set on_unknown='resubmit' and "
             f"{clear_this_task()}. An id that was adopted by hand may be the wrong one."
         ),
@@ -102,42 +102,43 @@ def failure_of(
 def _in_doubt(
     record: SubmissionRecord, reason: str, this_try: Try, key: str | None, candidates: Sequence[str]
 ) -> ViduError:
-    listed = f" Vidu tasks that may be it: {some_of(candidates)}." if candidates else ""
+    listed = f" Vidu tasks that may be the lost one: {some_of(candidates)}." if candidates else ""
     one = candidates[0] if len(candidates) == 1 else "THE-VIDU-TASK-ID"
     if key is None:
         return ViduSubmissionInDoubtError(
             f"This is a retry of {this_try.name}, and {reason}.{listed}",
             advice=(
-                "Nothing was submitted by this try. Look at the account's tasks: if one is it, fetch its video "
-                f"(ViduHook(…).download('{one}', path)) and mark this task as a success; if none is, clear this task "
-                "to submit it."
+                "This try submitted nothing. Check the account's tasks. If one belongs to this task instance, fetch "
+                f"its video (ViduHook(…).download('{one}', path)) and mark this task as a success; if none does, "
+                "clear this task to submit it."
             ),
         )
     return ViduSubmissionInDoubtError(
         f"An attempt to submit for {this_try.name} was made at {_clock_text(record.attempted_at)}, and "
         f"{reason}.{listed}",
-        advice=f"Nothing was submitted by this try. {_by_hand(this_try, key, one, 'of that minute')}",
+        advice=f"This try submitted nothing. {_by_hand(this_try, key, one, 'of that minute')}",
     )
 
 
 def _discarded(reason: str, this_try: Try, key: str | None, candidates: Sequence[str]) -> ViduError:
-    listed = f" Vidu tasks that may be its own: {some_of(candidates)}." if candidates else ""
+    listed = f" Vidu tasks that may belong to it: {some_of(candidates)}." if candidates else ""
     one = candidates[0] if len(candidates) == 1 else "THE-VIDU-TASK-ID"
     return ViduSubmissionInDoubtError(
         f"An earlier try of {this_try.name} may have submitted: {reason}.{listed}",
         advice=(
-            "It may be billed; nothing was submitted by this try. "
+            "It may be billed; this try submitted nothing. "
             f"{_by_hand(this_try, key or STORE_KEY, one, 'since this Dag run began')} on_unknown='resubmit' submits "
-            "without asking. From the next run on, put {marker} into a payload of your own: then what it submits is "
-            "found."
+            "without asking. If you set a payload of your own, put {marker} into it: then later runs find what they "
+            "submitted."
         ),
     )
 
 
 def _by_hand(this_try: Try, key: str, task_id: str, when: str) -> str:
     return (
-        f"Check the account's tasks {when}. If one is it, adopt it: {this_try.adopt_by_hand(key, task_id)} ; if none "
-        f"is, note that nothing was created: {this_try.nothing_created_by_hand(key)} . Then "
+        f"Check the account's tasks {when}. If one belongs to this task instance, adopt it: "
+        f"{this_try.adopt_by_hand(key, task_id)} ; if none does, record that nothing was created: "
+        f"{this_try.nothing_created_by_hand(key)} . Then "
         f"{clear_this_task()}: {this_try.clear_command()} (AIRFLOW_URL, AIRFLOW_TOKEN: Airflow's API)."
     )
 

@@ -4,7 +4,7 @@
 Finds running Vidu tasks of this Airflow whose Dag run will never ask for them again.
 
 Several Airflows (development and production) may share one account. Only a marker whose seal this one can open is
-taken for its own: everything else in the account is somebody else's and is not even named.
+taken for its own: everything else in the account belongs to others and is not even named.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _MARKER = re.compile(re.escape(MARKER_PREFIX) + r"[0-9a-f]{32}(?::[0-9a-f-]+:\d+
 @dataclass(frozen=True)
 class Orphan:
     """
-    A running Vidu task that nobody waits for.
+    A running Vidu task that no Airflow task waits for.
 
-    :param vidu_task: as the list tells it.
+    :param vidu_task: as listed.
     :param dag_id: of the task instance that submitted it.
     :param run_id: of its Dag run.
     :param task_id: of the Airflow task.
@@ -64,7 +64,7 @@ def find_orphans(
 
     :param client: whose list.
     :param opened: decrypts a marker's seal; None = not sealed with this Airflow's key.
-    :param installation: what tells this Airflow from a copy of it with the same key.
+    :param installation: identifies this Airflow among copies of it with the same key.
     :param run_is_active: True, False, or None for a run that does not exist.
     :param created_after: None = Vidu's window of seven days.
     :raises ViduConfigurationError: this host has no list.

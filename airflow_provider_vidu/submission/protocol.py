@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The rules of durable submission, pure: what is remembered of a submission, and what a new try does about it.
+The rules of durable submission, pure: what is recorded of a submission, and what each try does about it.
 
 Vidu's API has no idempotency key. Instead each task instance keeps a record in Airflow's task state store: an
-intent before the POST, the id right after it, "returned" at the end. :func:`decide` reads that record and tells
-the next step; ``airflow_provider_vidu.submission.driver`` carries it out and is the only module that may cause a bill.
+intent before the POST, the id right after it, "returned" at the end. :func:`decide` reads that record and returns
+the next step; ``submission.driver`` carries it out for one item, ``submission.batch`` for many.
 
 A user's clear sets ``max_tries`` of the task instance again and a plain retry does not (Airflow,
 ``clear_task_instances``): a record with another ``max_tries`` than the running try's was cleared in between. From
@@ -29,7 +29,7 @@ from airflow_provider_vidu.api.tasks import ViduTask
 STORE_KEY = "vidu_submission"
 #: What every marker begins with, in the ``payload`` of a task at Vidu.
 MARKER_PREFIX = "avp1:"
-#: Stands in a user's payload where the marker is to be put.
+#: Marks the place for the marker in a user's payload.
 MARKER_PLACEHOLDER = "{marker}"
 
 #: A try submits again after a search that came back empty, but not for ever.
@@ -58,7 +58,7 @@ class ClearMeans(Enum):
     """What a user wants who clears a task."""
 
     #: Another generation, in place of what still runs.
-    ANEW = "anew"
+    ANEW = "another one"
     #: What is missing; what runs is waited for. So it is for a batch.
     REST = "the rest"
 
@@ -69,18 +69,18 @@ class SubmissionRecord:
     What is remembered of a task instance's submission, as JSON in the task state store.
 
     :param phase: how far it got.
-    :param max_tries: of the task instance when it was written: tells a retry from a clear.
+    :param max_tries: of the task instance when it was written: distinguishes a retry from a clear.
     :param try_number: of the try that wrote it; 0 = unknown. Shows a clear that left ``max_tries`` as it was, since
         ``retries`` was lowered in the meantime.
     :param account: identity of host and key; empty in a record written by hand: the present one.
     :param fingerprint: a short hash by field of what was asked for, so that a changed field can be named.
     :param attempted_at: when the POST was (about to be) sent, epoch seconds.
-    :param marker: what the task's payload holds at Vidu; None where the user's payload has no place for it.
+    :param marker: in the task's payload at Vidu; None if the user's payload has no place for it.
     :param task_id: Vidu's id, once known.
     :param keep_running: no clear cancels the task: an earlier try left it running at its deadline, or a person adopted
         it.
-    :param ended_at: when the POST's reply was seen, epoch seconds; None where nobody saw one.
-    :param answer: what only the create answer tells (model, credits, created_at …).
+    :param ended_at: when the POST's reply came, epoch seconds; None if none came.
+    :param answer: fields that only the create answer has (model, credits, created_at …).
     :param search_from: where a look-up begins to search, epoch seconds; None = at the attempt.
     :param not_after: until when the POST could be under way, epoch seconds; None = for the account's timeout.
     """
@@ -108,11 +108,11 @@ class SubmissionRecord:
         """
         Read a record back, passing over what a newer release put in.
 
-        One that holds nothing but ``task_id`` was written by a person: an id adopts a task that no search could
+        A record with nothing but ``task_id`` was written by a person: an id adopts a task that no search could
         identify, null says that nothing was created.
 
         :param value: of the store.
-        :return: None where there is none.
+        :return: None if there is no record.
         :raises ValueError: there is one that cannot be read; it must not be taken for none.
         """
         if value is None:
@@ -150,7 +150,7 @@ class SubmissionRecord:
         """
         Return a record in place of a discarded one, from a task that the account's list shows as this instance's own.
 
-        It counts as cleared. A success of which nobody can say that it is missing counts as returned: the clear
+        It counts as cleared. A success that is not known to be missing counts as returned: the clear
         asked for a new generation.
         """
         returned = task.succeeded and is_delivered is not False
@@ -165,12 +165,12 @@ class SubmissionRecord:
         return replace(record, phase=Phase.RETURNED) if returned else record
 
     def as_task(self) -> ViduTask:
-        """Return what the record knows of its task, as far as the create answer told."""
+        """Return the task as the create answer described it."""
         return ViduTask.model_validate({**(self.answer or {}), "task_id": self.task_id})
 
 
 class Remote(str, Enum):
-    """How the recorded task stands at Vidu."""
+    """The state of the recorded task at Vidu, as the decision needs it."""
 
     RUNNING = "running"
     SUCCESS = "success"
@@ -231,10 +231,10 @@ class Known:
     :param attempts_left: False = what fails within this try is not submitted again by it.
     :param try_number: of the running try.
     :param first_try: number of the first try since the task was last cleared, by ``max_tries`` and ``retries``.
-    :param may_be_discarded: a clear may have discarded the record: that there is none says nothing.
+    :param may_be_discarded: a clear may have discarded the record: a missing one proves nothing.
     :param account: identity of the running try's host and key.
     :param fingerprint: of the running try's request; None = it cannot be built (its image is gone).
-    :param remote: how the recorded task stands.
+    :param remote: state of the recorded task.
     :param look_up: what the search showed (a found one has become the record's id).
     :param cancelled: whether Vidu accepted our cancel.
     :param has_list: whether this host has a task list.
@@ -295,7 +295,7 @@ class Decision:
 
 def decide(known: Known) -> Decision:
     """
-    Tell the next step of a try. Called again with what that step has found out, until it submits, attaches or fails.
+    Return the next step of a try. Call it again with what that step has found, until it submits, attaches or fails.
 
     :param known: all that is known so far.
     """
@@ -345,7 +345,7 @@ def _decide_intent(known: Known, record: SubmissionRecord, *, cleared: bool) -> 
             return Decision(Action.SUBMIT, "the connection's host or key has changed, and on_unknown is resubmit")
         return Decision(
             Action.FAIL,
-            "since the connection's host or key has changed, whether it was accepted cannot be told",
+            "the connection's host or key has changed, so it is unknown whether it was accepted",
         )
     look_up = known.look_up
     if look_up is None:
@@ -353,12 +353,14 @@ def _decide_intent(known: Known, record: SubmissionRecord, *, cleared: bool) -> 
     if look_up is LookUp.ABSENT:
         return Decision(Action.SUBMIT, "the account's list shows that the earlier attempt created nothing")
     if known.in_this_try:
-        return Decision(Action.FAIL, "whether the attempt of this try was accepted cannot be told")
+        return Decision(Action.FAIL, "it is unknown whether the attempt of this try was accepted")
     if known.on_unknown == "resubmit":
-        return Decision(Action.SUBMIT, "the earlier attempt's fate cannot be told, and on_unknown is resubmit")
+        return Decision(
+            Action.SUBMIT, "it is unknown whether the earlier attempt was accepted, and on_unknown is resubmit"
+        )
     if cleared and not known.has_list:
-        return Decision(Action.SUBMIT, "this host has no list to look in, and the task has been cleared to run again")
-    return Decision(Action.FAIL, "whether an earlier attempt was accepted cannot be told")
+        return Decision(Action.SUBMIT, "this host has no list to search, and the task has been cleared to run again")
+    return Decision(Action.FAIL, "it is unknown whether an earlier attempt was accepted")
 
 
 def _decide_changed(known: Known, *, cleared: bool) -> Decision:
@@ -367,7 +369,7 @@ def _decide_changed(known: Known, *, cleared: bool) -> Decision:
     if known.remote is None:
         return Decision(Action.READ, "the request has changed since it was submitted")
     if known.remote is Remote.UNREACHABLE:
-        return Decision(Action.FAIL, "the earlier task cannot be looked at now")
+        return Decision(Action.FAIL, "the earlier task cannot be queried now")
     if known.remote is Remote.RUNNING and known.cancelled is None:
         return Decision(Action.CANCEL, "the request has changed since it was submitted")
     return Decision(Action.SUBMIT, "the request has changed since it was submitted")
@@ -398,12 +400,12 @@ def _decide_submitted(known: Known, record: SubmissionRecord, *, cleared: bool) 
     if record.keep_running:
         return Decision(Action.ATTACH, "the earlier try left the task running, or it was adopted")
     if remote is Remote.UNREACHABLE:
-        return Decision(Action.FAIL, "the earlier task cannot be looked at now")
+        return Decision(Action.FAIL, "the earlier task cannot be queried now")
     if known.cancelled is None:
         return Decision(Action.CANCEL, "the task has been cleared to run again")
     if known.cancelled:
         return Decision(Action.SUBMIT, "the earlier task has been cancelled")
-    return Decision(Action.ATTACH, "Vidu does not cancel the earlier task any more")
+    return Decision(Action.ATTACH, "Vidu no longer cancels the earlier task")
 
 
 def lost_post_ended(now: float, not_after: float, *, is_vidus_own: bool) -> float:

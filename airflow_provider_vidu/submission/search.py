@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Searches the account's task list for a submission whose id nobody noted.
+Searches the account's task list for a submission whose id was not recorded.
 
-*Absent* is only said of a list that was seen to its end, with the whole payload of every row, and late enough after the
-POST can have ended; everything else is *unknown*, and nothing is submitted on it unless the user has chosen so.
+A submission is *absent* only if the list was read to its end, with the whole payload of every row, late enough after
+the POST can have ended. Everything else is *unknown*, and nothing is submitted unless the user has chosen so.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: How far Vidu's clock may be behind ours where the time alone shows what may be a submission, in seconds.
 CLOCKS_DIFFER = 60.0
-#: The key in the task state store under which an account is noted whose list was seen.
+#: Key in the task state store for the account whose list was seen.
 LIST_KEY = "vidu_list_shown"
 #: Seconds between two searches where a whole Dag run's time is searched.
 RECALL_GAP = 30.0
@@ -38,11 +38,11 @@ RECALL_GAP = 30.0
 @dataclass(frozen=True)
 class Found:
     """
-    What a look-up has shown.
+    The result of a search.
 
     :param task: the submission's task; None = not found.
     :param look_up: what it means that it was not found.
-    :param candidates: ids of tasks that may be it, where they cannot be told apart.
+    :param candidates: ids of tasks that may be it, if they cannot be distinguished.
     :param has_list: False = this host has no list at all.
     :param others: ids of further tasks of this task instance, newest first; only :func:`recall` looks for them.
     :param outage: why some of the list's tasks could not be queried now, so that a task may have been overlooked.
@@ -86,7 +86,7 @@ class ListMemory:
             except Exception as error:
                 raise ViduUnavailableError(
                     f"The task state store cannot be read ({error}).",
-                    advice="Nothing was submitted by this try. A retry looks again.",
+                    advice="This try submitted nothing. A retry reads it again.",
                 ) from error
         return self._was_shown
 
@@ -110,38 +110,35 @@ def look_up(
     shared_marker: bool = False,
 ) -> Found:
     """
-    Search until the submission is found, or can be said to be absent, or cannot be told.
+    Search until the submission is found, is known to be absent, or is known to remain unknown.
 
-    :param client: whose list.
     :param record: with the intent's marker and the time of the attempt.
-    :param clock: epoch seconds.
     :param pause: waits before the next search: see :class:`Pause`. It may raise instead, where that is long and the
         caller can come back.
-    :param log: where the wait is told.
     :param shared_marker: other attempts have sent this marker too (below Airflow 3.3): that one of them has failed
         says nothing of the last one, until the list has settled.
-    :raises ViduUnavailableError: the list cannot be read now; the intent stays, a retry looks again.
+    :raises ViduUnavailableError: the list cannot be read now; the intent stays, a retry searches again.
     """
     search = Search(client.account, settled_at(record, client.account, clock()))
     while True:
-        looked_at = clock()
+        searched_at = clock()
         found = _search(client, record, search, log, shared_marker=shared_marker)
         if found.task is None and found.outage is not None:
             raise found.outage
-        if shared_marker and found.task is not None and found.task.failed and looked_at < search.settled:
+        if shared_marker and found.task is not None and found.task.failed and searched_at < search.settled:
             found = Found(look_up=LookUp.ABSENT)
         if found.task is not None:
             log.info("The earlier attempt was accepted: it is Vidu task %s.", found.task.task_id)
             return found
         wait = search.next_walk(
-            found.look_up, looked_at, has_list=found.has_list, can_be_found=record.marker is not None
+            found.look_up, searched_at, has_list=found.has_list, can_be_found=record.marker is not None
         )
         if wait is None:
             return found
         if found.look_up is LookUp.ABSENT:
             log.info("The earlier attempt is not in the account's list yet; it counts as absent in %.0f s.", wait.of)
         else:
-            log.info("The account's list cannot say yet; searching again in %.0f s.", wait.seconds)
+            log.info("The account's list is not conclusive yet; searching again in %.0f s.", wait.seconds)
         pause(*wait)
 
 
@@ -220,9 +217,7 @@ def look_once(client: ViduClient, record: SubmissionRecord, *, log: Any) -> Vidu
     """
     Search once, without waiting for the list to settle.
 
-    :param client: whose list.
     :param record: see :func:`look_up`.
-    :param log: where problems are told.
     :return: the submission's task; None = not found, which says nothing.
     """
     try:
@@ -239,7 +234,7 @@ def _search(client: ViduClient, record: SubmissionRecord, search: Search, log: A
 
     def select(rows: Sequence[ViduTask]) -> Sequence[ViduTask]:
         if not core:
-            # The user's payload has no place for it, so that only the time tells which they may be.
+            # The user's payload has no place for it, so only the time shows which they may be.
             return [row for row in rows if _created_within(row, record.attempted_at, search.settled)]
         visible = [row for row in rows if core in (row.payload or "")]
         # No other row can have a marker of one attempt.
@@ -272,16 +267,16 @@ def best(found: Sequence[ViduTask]) -> ViduTask:
 
 def settled_at(record: SubmissionRecord, account: Account, now: float) -> float:
     """
-    Return from when on a submission that is not in the list counts as absent.
+    Return when a submission that is not in the list starts to count as absent, epoch seconds.
 
     :param record: of the attempt.
-    :param account: tells how long a POST can last, and how long a list may lag.
+    :param account: knows how long a POST can last, and how long a list may lag.
     :param now: epoch seconds.
     """
     ended = record.ended_at
     if ended is None:
         ended = record.not_after if record.not_after is not None else record.attempted_at + account.timeout
-    # Nothing that was sent before this look can take longer, whatever another worker's clock has written.
+    # Nothing that was sent before now can take longer, whatever another worker's clock has written.
     return min(ended, now + account.timeout) + account.settle_seconds
 
 

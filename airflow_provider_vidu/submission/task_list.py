@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Reads the account's task list, and what it leaves out, for a search of submissions whose ids nobody noted.
+Reads the account's task list, and the facts that it leaves out, to search for submissions without a recorded id.
 
 A walk is a generator that does no I/O: the blocking and the asynchronous reader give it what it asks for.
 """
@@ -151,7 +151,7 @@ def walk_list(
     Walk through the list once, and query what it leaves out. Does no I/O: it yields what it needs and is sent the
     answer, an error included; see :func:`read_rows`.
 
-    :param begin: of the time that is searched, epoch seconds.
+    :param begin: start of the time that is searched, epoch seconds.
     :param search: that this walk is a part of.
     :param select: the rows that matter; the others are neither queried nor returned.
     :raises ViduUnavailableError: the list cannot be read now.
@@ -216,7 +216,7 @@ class Walk:
     """
     A walk through the account's list, and what it allows to say of a submission that is not in it.
 
-    :param begin: of the time that is searched, epoch seconds; clocks differ, so it goes back further.
+    :param begin: start of the time that is searched, epoch seconds; clocks differ, so the query goes back further.
     :param search: that it is a part of.
     """
 
@@ -324,7 +324,7 @@ def lacks_list(account: Account, error: ViduError) -> bool:
     """
     Say whether an error of the list means that this host has none; a refused key or a redirect does not.
 
-    Vidu's own hosts have one: what looks like a missing path there is an outage.
+    Vidu's own hosts have one: a missing path there is an outage.
 
     :param error: of a walk.
     """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Who submits and what its author has chosen: what the submission protocol has to know of Airflow."""
+"""What the submission protocol needs to know of Airflow: which try submits, and what the DAG author has chosen."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from airflow_provider_vidu.submission.limits import CreditLimits
 from airflow_provider_vidu.submission.protocol import MARKER_PREFIX
 from airflow_provider_vidu.transport import timing
 
-#: Of a marker's 32 digits, those that tell the task instance; the others tell the attempt.
+#: How many of a marker's 32 digits identify the task instance; the others identify the attempt.
 MARK_DIGITS = 16
-#: How long ago a Dag run may have begun of which that is not known, in seconds: Vidu's own window of the list.
+#: Assumed age of a Dag run whose start is unknown, in seconds: Vidu's default window of the list.
 UNKNOWN_RUN_AGE = 7 * 24 * 3600.0
 #: Seconds that a try waits in the worker before it leaves it, where it can come back.
 IN_PLACE_SECONDS = 30.0
 #: A try that leaves the worker stays away for at least this long, in seconds.
 MIN_ABSENCE = 10.0
-#: Seconds that a Dag run is looked back at most, where its submissions are searched for.
+#: Maximum age of a Dag run whose submissions are searched for, in seconds.
 MAX_RUN_AGE = 30 * 24 * 3600.0
 
 
@@ -36,13 +36,13 @@ class Policies:
     """
     What the DAG author has chosen.
 
-    :param on_unknown: what to do when nobody can tell whether an earlier attempt was accepted: ``fail`` (default)
+    :param on_unknown: what to do if it is unknown whether an earlier attempt was accepted: ``fail`` (default)
         or ``resubmit``, which may pay twice.
-    :param on_input_change: what to do when a retry asks for something else than the first try: ``fail`` (default)
+    :param on_input_change: what to do if a retry's request differs from the submitted one: ``fail`` (default)
         or ``resubmit``.
     :param durable: keep the record; without it every try submits.
-    :param timeout: seconds from the try's begin, within which a full queue is waited out.
-    :param may_leave: whoever submits can leave the worker and come back, so that nothing long is waited out in it.
+    :param timeout: seconds from the try's start during which it waits for a full queue.
+    :param may_leave: the try can leave the worker and come back, so it waits for nothing long in it.
     :param limits: what a generation may cost, and what has to be left.
     """
 
@@ -75,7 +75,7 @@ class Resumed:
         """
         Read it back from the arguments of a deferral.
 
-        :param value: None where they are lost (``dag.test()`` drops them): Airflow knows the begin, too.
+        :param value: None if they are lost (``dag.test()`` drops them): Airflow knows the start, too.
         :param context: of the running task.
         """
         if value is not None:
@@ -127,15 +127,15 @@ class TimeInWorker:
 @dataclass(frozen=True)
 class Try:
     """
-    Which try of which task instance this is.
+    Identifies a try of a task instance.
 
     :param name: ``dag.task[map index] run``, for messages.
-    :param max_tries: of the task instance: a clear sets it anew.
+    :param max_tries: of the task instance; a clear sets it again.
     :param try_number: 1 for the first.
     :param marker_parts: what a marker is derived from where nothing outlives a try.
     :param run_began: when the Dag run began, epoch seconds; None = unknown. A clear of a finished run sets it again.
     :param first_try: number of the first try since the task was last cleared.
-    :param identity: dag id, run id, task id, map index and, within a dynamic loop, what tells its instances apart;
+    :param identity: dag id, run id, task id, map index and, within a dynamic loop, what distinguishes its instances;
         None = unknown.
     :param run_created: when the Dag run can have begun for the first time, epoch seconds; None = unknown.
     :param clear_number: how often any task of the Dag run was cleared.
@@ -208,7 +208,7 @@ class Try:
         """
         Return what the markers of this task instance's submissions begin with, over all its tries and clears.
 
-        Several, where Airflow's Fernet key has been rotated; new markers begin with the first. None shows an id.
+        Several if Airflow's Fernet key has been rotated; new markers begin with the first. None of them shows an id.
 
         :param key: of the record in the store.
         """
@@ -237,8 +237,8 @@ class Try:
         """
         Return who submits, for this Airflow's eyes only, to travel in the marker; empty where it has no key.
 
-        Without it a lost task could not be told from that of another Airflow on the same account. The base URL is in
-        it too: copies of an Airflow (for staging, say) have the same key.
+        Without it a lost task could not be distinguished from that of another Airflow on the same account. The base
+        URL is in it too: copies of an Airflow (for staging, say) have the same key.
         """
         return compat.sealed([*self.identity, compat.base_url()]) if self.identity else ""
 
@@ -247,7 +247,7 @@ class Try:
         Return the shell command that writes a record, through Airflow's public API.
 
         :param key: of the record.
-        :param value: what it is to hold.
+        :param value: its new value.
         """
         body = json.dumps({"value": value, "expires_at": None})
         return f"curl -X PUT {self._record_url(key)} {_json_body(body)}"
@@ -276,7 +276,7 @@ class Try:
         Return both ways to write a record.
 
         :param key: of the record.
-        :param value: what it is to hold.
+        :param value: its new value.
         """
         return (
             f"in Airflow's UI (this task instance, Storage, Task State Store: key {key}, value {json.dumps(value)}, "
@@ -314,7 +314,7 @@ def _json_body(text: str) -> str:
 
 def identity_of(instance: Any) -> tuple[str | int, ...]:
     """
-    Return what tells a task instance from every other of this Airflow, over all its tries.
+    Return what identifies a task instance in this Airflow, over all its tries.
 
     Within a dynamic loop of Airflow 3.4 several instances have one map index; a region and a place in it tell them
     apart. Mapped instances have a region there, too, which stays the same over retries and clears.

@@ -193,7 +193,7 @@ def test_a_worker_that_died_in_the_post_leaves_an_intent_and_the_next_try_looks(
 
 def test_without_a_list_a_lost_reply_fails_safe_and_says_so(make, vidu):
     vidu.replies, vidu.list_error = [LOST], ViduNotFoundError("no list", http_status=404)
-    with pytest.raises(ViduSubmissionInDoubtError, match="note that nothing was created") as raised:
+    with pytest.raises(ViduSubmissionInDoubtError, match="record that nothing was created") as raised:
         make().submit(lambda: WIRE)
     assert len(vidu.submissions) == 1
     assert "list_path: null" in str(raised.value)

@@ -200,16 +200,16 @@ def test_a_re_attached_task_asks_for_no_balance(vidu_emulator, runtime_context, 
 
 def test_a_host_without_a_balance_is_told_before_anything_is_sent(vidu_emulator, runtime_context, store):
     vidu_emulator.quirks.has_credits = False
-    with pytest.raises(AirflowFailException, match=r"does not tell the balance.*nothing is billed"):
+    with pytest.raises(AirflowFailException, match=r"does not report the balance.*nothing is billed"):
         drive(single(min_remaining_credits=1), runtime_context(store))
-    with pytest.raises(AirflowFailException, match="does not tell the balance"):
+    with pytest.raises(AirflowFailException, match="does not report the balance"):
         drive(batch([FIELDS], min_remaining_credits=1), runtime_context(store))
     assert vidu_emulator.counters.submissions == 0
 
 
 def test_a_balance_that_cannot_be_read_now_costs_a_retry(vidu_emulator, runtime_context, store):
     vidu_emulator.faults.add("credits", Fault.refuse(503, times=None))
-    with pytest.raises(ViduUnavailableError, match="balance for min_remaining_credits cannot be read"):
+    with pytest.raises(ViduUnavailableError, match="Cannot read the balance for min_remaining_credits"):
         drive(single(min_remaining_credits=1), runtime_context(store))
     assert vidu_emulator.counters.submissions == 0
 
