@@ -174,7 +174,7 @@ class LostSubmissions:
         batch = self._batch
         item = batch.items[index]
         reply = f" {batch.lost_replies[index]}" if index in batch.lost_replies else ""
-        listed = f" Vidu tasks that may be it: {some_of(self.candidates)}." if self.candidates else ""
+        listed = f" Vidu tasks that may be the lost one: {some_of(self.candidates)}." if self.candidates else ""
         return ViduSubmissionInDoubtError(
             f"An attempt was made, and {reason}.{reply}{listed}",
             # Whoever has chosen to submit in doubt does so with the next try.

@@ -25,7 +25,7 @@ def test_a_payload_without_a_marker_names_the_tasks_of_that_minute(make, vidu, c
     vidu.replies = [LOST]
     with pytest.raises(ViduSubmissionInDoubtError) as raised:
         make().submit(lambda: WIRE)
-    assert "may be it: 900002." in str(raised.value)
+    assert "may be the lost one: 900002." in str(raised.value)
 
 
 def test_the_printed_command_adopts_it_and_the_clear_takes_its_video(make, vidu, store):

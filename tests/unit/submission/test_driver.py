@@ -375,7 +375,7 @@ def test_a_payload_that_is_listed_but_not_queried_is_still_recognised(make, vidu
 def test_a_payload_that_no_query_completes_leaves_the_submission_in_doubt(make, vidu):
     vidu.add("1", "order-17")
     vidu.replies, vidu.hides_payload, vidu.as_listed = [NEVER_ARRIVED], True, lambda payload: ""
-    with pytest.raises(ViduSubmissionInDoubtError, match="Vidu tasks that may be it: 1"):
+    with pytest.raises(ViduSubmissionInDoubtError, match="Vidu tasks that may be the lost one: 1"):
         make().submit(lambda: WIRE)
 
 
