@@ -29,7 +29,12 @@ ONLY ?=
 QUICK ?=
 PORT ?=
 
-.PHONY: help demo up test unit chaos-test integration chaos system clears browser browser-env bench lint format types check env constraints clean
+# What has nothing to do with Airflow gives the same result on each of its versions.
+WITHOUT_AIRFLOW := $(addprefix tests/unit/,api emulator landing transport test_client.py test_benchmark_report.py) \
+	$(addprefix tests/integration/,fault_matrix relays test_callback_sender.py test_contact_sheet.py test_docs.py \
+	test_emulator_running.py test_landing_faults.py test_object_store.py test_pytest_plugin.py)
+
+.PHONY: help demo up test compatibility unit chaos-test integration chaos system clears browser browser-env bench lint format types check env constraints clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -41,6 +46,9 @@ up: $(INSTALLED) ## Airflow's UI, the local Vidu and the examples, to click arou
 	$(BIN)/python scripts/up.py $(if $(PORT),--port $(PORT))
 
 test: unit chaos-test integration ## Run the whole suite (AIRFLOW=3.0.6 for another Airflow).
+
+compatibility: $(INSTALLED) ## Of the suite what depends on Airflow's version (AIRFLOW=3.0.6).
+	$(BIN)/python -m pytest tests/unit tests/chaos tests/integration $(addprefix --ignore=,$(WITHOUT_AIRFLOW)) $(PYTEST_ARGS)
 
 unit: $(INSTALLED)
 	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)

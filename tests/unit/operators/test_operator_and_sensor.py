@@ -240,7 +240,7 @@ def test_at_the_deadline_the_task_is_left_running_and_even_a_clear_waits_on(vidu
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
 def test_cancel_on_timeout_cancels_what_still_waits_and_a_retry_submits_anew(vidu_emulator, runtime_context, store):
     settings = {"timeout": 0.5, "cancel_on_timeout": True}
-    with pytest.raises(ViduStillRunningError, match=r"cancelled at Vidu .* a retry submits anew"):
+    with pytest.raises(ViduStillRunningError, match=r"cancelled at Vidu .* a retry submits again"):
         operator(**settings).execute(runtime_context(store))
     assert vidu_emulator.counters.cancels_accepted == 1
     assert (vidu_emulator.ledger.reserved, vidu_emulator.ledger.refunded) == (0, 8)
