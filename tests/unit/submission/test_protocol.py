@@ -12,6 +12,7 @@ from _support.img2video import fingerprint
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.submission.protocol import (
     Action,
+    ClearMeans,
     Known,
     LookUp,
     Phase,
@@ -72,6 +73,26 @@ CASES = [
         Action.SUBMIT,
     ),
     ("new", record(Phase.NEW), RETRY, {}, Action.SUBMIT),
+    ("refused", record(Phase.REFUSED), RETRY, {}, Action.FAIL),
+    ("refused", record(Phase.REFUSED), CLEAR, {}, Action.SUBMIT),
+    (
+        "failed, no attempt left in this try",
+        record(),
+        RETRY,
+        {"remote": Remote.FAILED_RETRYABLE, "attempts_left": False},
+        Action.FAIL,
+    ),
+    (
+        "failed for good, no attempt left in this try",
+        record(),
+        CLEAR,
+        {"remote": Remote.FAILED_PERMANENT, "attempts_left": False},
+        Action.FAIL,
+    ),
+    *(
+        ("one of many", record(), CLEAR, {"remote": remote, "clear_means": ClearMeans.REST}, Action.ATTACH)
+        for remote in (Remote.RUNNING, Remote.UNREACHABLE, Remote.SUCCESS)
+    ),
     ("submitted, not read", record(), RETRY, {}, Action.READ),
     ("submitted, not read", record(), CLEAR, {}, Action.READ),
     ("running", record(), RETRY, {"remote": Remote.RUNNING}, Action.ATTACH),
