@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.waiting.group_progress import FIRST_SAID_AFTER, GroupCounts, progress_line
 from airflow_provider_vidu.waiting.schedule import QUEUED_STATES, Hints, Verdict
-from airflow_provider_vidu.waiting.wait import SAY_EVERY, Progress, given_up
+from airflow_provider_vidu.waiting.wait import SAY_EVERY, Progress, gave_up_error
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -150,7 +150,7 @@ class Subscriber(_Waits):
         task = None if isinstance(result, ViduError) else result
         error = None
         if verdict is Verdict.GIVEN_UP and isinstance(result, ViduError):
-            error = given_up(result, entry.task_id)
+            error = gave_up_error(result, entry.task_id)
         timed_out = verdict is Verdict.TIMED_OUT
         self.future.set_result(Outcome(entry.task_id, task, entry.state, timed_out=timed_out, error=error))
 
@@ -215,7 +215,7 @@ class GroupSubscriber(_Waits):
         self._left -= 1
         if verdict is Verdict.GIVEN_UP and isinstance(result, ViduError):
             self._outcome.counts["error"] += 1
-            self._outcome.message = self._outcome.message or str(given_up(result, entry.task_id))
+            self._outcome.message = self._outcome.message or str(gave_up_error(result, entry.task_id))
         elif verdict is Verdict.TIMED_OUT:
             self._outcome.counts["timeout"] += 1
         else:

@@ -124,7 +124,7 @@ class Progress:
         self._log.warning("The Vidu task could not be queried after %.0f s: %s", now - self._began, error)
 
 
-def seconds_of(task: ViduTask, submitted_at: float | None, now: float) -> float | None:
+def elapsed_seconds(task: ViduTask, submitted_at: float | None, now: float) -> float | None:
     """
     Return how long a generation took, from its submission until its end was seen, in seconds.
 
@@ -137,12 +137,12 @@ def seconds_of(task: ViduTask, submitted_at: float | None, now: float) -> float 
     return None if begin is None else max(0.0, now - begin)
 
 
-def ended_line(task: ViduTask, seconds: float | None, files: Sequence[Mapping[str, Any]] = ()) -> str:
+def summary_line(task: ViduTask, seconds: float | None, files: Sequence[Mapping[str, Any]] = ()) -> str:
     """
     Return the last line of a task's log: what was made, how long it took, what it cost, where it stands.
 
     :param task: in ``success``.
-    :param seconds: see :func:`seconds_of`.
+    :param seconds: see :func:`elapsed_seconds`.
     :param files: where it was landed.
     """
     took = "" if seconds is None else f" after {seconds:.0f} s"
@@ -169,7 +169,7 @@ def hints_of(task: ViduTask, *, submitted_at: float | None = None) -> Hints:
     )
 
 
-def given_task(given: Any) -> ViduTask:
+def parse_vidu_task(given: Any) -> ViduTask:
     """
     Return the task that an operator or a sensor was pointed to.
 
@@ -190,7 +190,7 @@ def given_task(given: Any) -> ViduTask:
         ) from None
 
 
-def for_other_task(error: ViduError) -> ViduError:
+def adapt_for_other_task(error: ViduError) -> ViduError:
     """
     Return the error of a remote task as it reads in an Airflow task that did not submit it.
 
@@ -252,17 +252,19 @@ def wait_for_end(
             progress.failed(error, timing.now())
             verdict = wait.failed(error, timing.now())
             if verdict is Verdict.GIVEN_UP:
-                raise given_up(error, task.task_id) from error
+                raise gave_up_error(error, task.task_id) from error
         else:
             progress.saw(task, timing.now())
             verdict = wait.saw(task, timing.now())
         if verdict is Verdict.ENDED:
             return task
         if verdict is Verdict.TIMED_OUT:
-            raise still_running(task)
+            raise still_running_error(task)
 
 
-def cancelled(client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[float], None] = timing.sleep) -> bool:
+def cancel_and_verify(
+    client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[float], None] = timing.sleep
+) -> bool:
     """
     Cancel a task, and tell whether it will be neither rendered nor billed.
 
@@ -324,7 +326,7 @@ def query_paid_task(client: ViduClient, task_id: str, *, sleep: Callable[[float]
     raise AssertionError("the last refusal raises")
 
 
-def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], None] = timing.sleep) -> ViduTask:
+def fetch_finished(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], None] = timing.sleep) -> ViduTask:
     """
     Take the last look at an ended task: its links are signed anew, and a success without a video gets a second chance.
 
@@ -341,7 +343,7 @@ def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], Non
             sleep(EMPTY_GAP)
         task = query_paid_task(client, task.task_id, sleep=sleep).filled_from(task)
         if not task.is_final:
-            raise still_running(task)
+            raise still_running_error(task)
         if not task.succeeded:
             raise task_error(
                 task.task_id, task.err_code, message=task.err_msg, credits=task.credits, trace_id=task.trace_id
@@ -352,11 +354,11 @@ def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], Non
     raise error.without(client.account.api_key)
 
 
-def with_what_a_clear_does(error: ViduNoCreationError, *, remembered: bool) -> ViduNoCreationError:
+def explain_clear(error: ViduNoCreationError, *, remembered: bool) -> ViduNoCreationError:
     """
     Return the error of a success without a video as it reads in the Airflow task that submitted it.
 
-    :param error: of :func:`video_of`.
+    :param error: of :func:`fetch_finished`.
     :param remembered: whether a record of the submission outlives this try, so that a clear finds the same task.
     """
     if remembered:
@@ -369,18 +371,18 @@ def with_what_a_clear_does(error: ViduNoCreationError, *, remembered: bool) -> V
     return error.but(advice=f"{error.advice} {then}")
 
 
-def waited(client: ViduClient, task: ViduTask, event: Mapping[str, Any]) -> ViduTask:
+def fetch_result(client: ViduClient, task: ViduTask, event: Mapping[str, Any]) -> ViduTask:
     """
     Take the result after a trigger's event. The event is a hint: the task's own answer decides.
 
     :param client: whom to ask.
     :param task: as known when the wait began.
     :param event: of the trigger.
-    :return: see :func:`video_of`.
-    :raises ViduError: see :func:`video_of`; what made the trigger give up, where the task has not ended.
+    :return: see :func:`fetch_finished`.
+    :raises ViduError: see :func:`fetch_finished`; what made the trigger give up, where the task has not ended.
     """
     try:
-        return video_of(client, task)
+        return fetch_finished(client, task)
     except ViduStillRunningError as error:
         if event.get("status") != "error":
             raise
@@ -400,7 +402,7 @@ class Next(str, Enum):
     DEADLINE = "deadline"
 
 
-def after_resuming(event: Mapping[str, Any], task_id: str, end_time: float | None, now: float) -> Next:
+def decide_after_resume(event: Mapping[str, Any], task_id: str, end_time: float | None, now: float) -> Next:
     """
     Decide what an event means whose task has not ended. Shared by operator and sensor.
 
@@ -420,7 +422,7 @@ def after_resuming(event: Mapping[str, Any], task_id: str, end_time: float | Non
     return Next.DEADLINE
 
 
-def still_running(task: ViduTask) -> ViduStillRunningError:
+def still_running_error(task: ViduTask) -> ViduStillRunningError:
     """
     Return the error of a wait whose deadline has passed.
 
@@ -434,7 +436,7 @@ def still_running(task: ViduTask) -> ViduStillRunningError:
     )
 
 
-def given_up(error: ViduError, task_id: str) -> ViduError:
+def gave_up_error(error: ViduError, task_id: str) -> ViduError:
     """
     Return the error of a wait that cannot look any more; it keeps the task id and says where the money is.
 

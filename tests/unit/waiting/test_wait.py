@@ -28,13 +28,13 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.waiting.schedule import Hints
 from airflow_provider_vidu.waiting.wait import (
     Next,
-    after_resuming,
-    cancelled,
-    for_other_task,
+    adapt_for_other_task,
+    cancel_and_verify,
+    decide_after_resume,
+    fetch_finished,
+    fetch_result,
     hints_of,
-    video_of,
     wait_for_end,
-    waited,
 )
 
 LOG = logging.getLogger("test")
@@ -143,7 +143,7 @@ def test_a_state_change_is_one_line_in_the_log(vidu, wait, caplog):
 def test_a_success_without_a_creation_is_looked_at_again_then_an_error(vidu, task, clock):
     vidu.tasks[task.task_id].update(state="success", creations=[])
     with pytest.raises(ViduNoCreationError, match="Look at the task at the host") as raised:
-        video_of(vidu, task)
+        fetch_finished(vidu, task)
     assert clock.slept == 6
     assert "submit" not in str(raised.value)
 
@@ -155,7 +155,7 @@ def test_a_success_without_a_known_link_shows_the_reply_but_no_key(vidu, task, c
     real = vidu.get_task
     monkeypatch.setattr(vidu, "get_task", lambda *arguments, **named: real(*arguments, **named).quoting(reply))
     with pytest.raises(ViduNoCreationError, match=r"https://cdn\.example/film, key: \*\*\*"):
-        video_of(vidu, task)
+        fetch_finished(vidu, task)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_success_without_a_known_link_shows_the_reply_but_no_key(vidu, task, c
 def test_a_failed_task_is_an_error_with_its_code(vidu, task, err_code, error):
     vidu.finish(task.task_id, "failed", err_code=err_code)
     with pytest.raises(error, match=err_code):
-        video_of(vidu, task)
+        fetch_finished(vidu, task)
 
 
 REFUSALS = [
@@ -177,12 +177,12 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda error: str(error.http_status))
-@pytest.mark.parametrize("take", ["video_of", "waited"])
+@pytest.mark.parametrize("take", ["fetch_finished", "fetch_result"])
 def test_two_refusals_of_an_ended_task_are_a_hiccup_three_an_error(vidu, task, clock, refusal, take):
     def result():
-        if take == "video_of":
-            return video_of(vidu, task)
-        return waited(vidu, task, {"status": "success"})
+        if take == "fetch_finished":
+            return fetch_finished(vidu, task)
+        return fetch_result(vidu, task, {"status": "success"})
 
     script(vidu, refusal, refusal, "success")
     assert result().succeeded
@@ -198,7 +198,9 @@ def test_two_refusals_of_an_ended_task_are_a_hiccup_three_an_error(vidu, task, c
 
 
 def test_an_id_that_no_task_submitted_is_not_called_submitted():
-    error = for_other_task(ViduNotFoundError("The query was refused.", advice="The task was submitted.", task_id="123"))
+    error = adapt_for_other_task(
+        ViduNotFoundError("The query was refused.", advice="The task was submitted.", task_id="123")
+    )
     assert "was submitted" not in error.advice
     assert "Check the task id" in error.advice
 
@@ -209,7 +211,7 @@ def test_an_id_that_no_task_submitted_is_not_called_submitted():
 def test_what_is_no_refusal_is_raised_as_it_is(vidu, task, clock, error):
     script(vidu, error)
     with pytest.raises(type(error)) as raised:
-        video_of(vidu, task)
+        fetch_finished(vidu, task)
     assert raised.value is error
     assert clock.slept == 0
 
@@ -221,14 +223,14 @@ def test_what_only_the_create_answer_told_survives_the_wait(vidu, wait, task):
 
 def test_a_stale_success_event_never_delivers_a_running_task(vidu, task):
     with pytest.raises(ViduStillRunningError):
-        waited(vidu, task, {"status": "success"})
+        fetch_result(vidu, task, {"status": "success"})
 
 
 def test_an_event_of_a_trigger_that_gave_up_tells_why_unless_the_task_has_ended(vidu, task):
     with pytest.raises(ViduStillRunningError, match="401"):
-        waited(vidu, task, {"status": "error", "message": "Vidu answered 401"})
+        fetch_result(vidu, task, {"status": "error", "message": "Vidu answered 401"})
     vidu.finish(task.task_id)
-    assert waited(vidu, task, {"status": "error", "message": "Vidu answered 401"}).succeeded
+    assert fetch_result(vidu, task, {"status": "error", "message": "Vidu answered 401"}).succeeded
 
 
 def test_the_age_of_a_task_is_read_from_its_creation(task):
@@ -252,14 +254,14 @@ def test_the_age_of_a_task_is_read_from_its_creation(task):
     ],
 )
 def test_what_a_resumed_worker_does_about_a_task_that_has_not_ended(event, now, then):
-    assert after_resuming(event, "1", 100.0, now) is then
-    assert after_resuming(event, "1", None, now) is not Next.WAIT_ON
+    assert decide_after_resume(event, "1", 100.0, now) is then
+    assert decide_after_resume(event, "1", None, now) is not Next.WAIT_ON
 
 
 def test_an_empty_account_never_denies_that_the_task_is_paid_for(vidu, task, wait):
     """A relay may refuse queries, too, once the balance is gone."""
     script(vidu, *[ViduCreditError("Vidu answered: 用户额度不足", http_status=429)] * 20)
-    for read in (wait, lambda: video_of(vidu, task)):
+    for read in (wait, lambda: fetch_finished(vidu, task)):
         with pytest.raises(ViduCreditError, match="用户额度不足") as raised:
             read()
         assert "may be billed" in str(raised.value)
@@ -271,7 +273,7 @@ def test_an_empty_account_never_denies_that_the_task_is_paid_for(vidu, task, wai
 def test_a_failed_task_says_why_wherever_the_host_puts_it(vidu, task, fields):
     vidu.finish(task.task_id, "failed", **fields)
     with pytest.raises(ViduTaskFailedError, match="on fire"):
-        video_of(vidu, task)
+        fetch_finished(vidu, task)
 
 
 @pytest.mark.parametrize("says_yes", [True, False])
@@ -310,7 +312,7 @@ def test_a_cancel_is_believed_once_the_task_shows_it_or_has_failed_twice(
     monkeypatch.setattr(vidu, "get_task", get_task)
     # One look is enough where the cancel was refused.
     expected = says_yes if is_cancelled is None else is_cancelled
-    assert cancelled(vidu, task.task_id, LOG) is expected
+    assert cancel_and_verify(vidu, task.task_id, LOG) is expected
 
 
 def test_a_failed_task_is_reported_with_the_trace_id_of_its_reply():
@@ -318,6 +320,6 @@ def test_a_failed_task_is_reported_with_the_trace_id_of_its_reply():
     task = parse_task(*reply, "1")
     client = SimpleNamespace(get_task=lambda task_id, **options: task)
     with pytest.raises(ViduModerationError) as raised:
-        video_of(client, task)
+        fetch_finished(client, task)
     assert raised.value.trace_id == "trace-7"
     assert "trace id trace-7" in str(raised.value)
