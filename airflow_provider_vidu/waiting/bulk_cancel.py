@@ -25,13 +25,13 @@ MAX_PARALLEL = 20
 #: Tasks that are queried before the first of them is cancelled: the queries of thousands must not take all the time.
 CHUNK = 500
 #: Queries of what could not be seen, before Vidu is asked to cancel it unseen, and of what a cancel has changed …
-MAX_LOOKS = 3
+MAX_QUERIES = 3
 #: Of the time, what one of those may take before Vidu is asked unseen.
 QUERY_SHARE = 0.25
 #: … and seconds between them.
-LOOK_GAP = 1.0
+QUERY_GAP = 1.0
 #: Refusals that the log shows; the others are counted.
-MOST_TOLD = 5
+MAX_LOGGED = 5
 
 CANCELLED, ENDED, REFUSED, UNKNOWN = "cancelled", "ended", "refused", "unknown"
 
@@ -54,7 +54,7 @@ class CancelReport:
     unreachable: tuple[str, ...] = ()
     credits: Mapping[str, float] = field(default_factory=dict)
 
-    def tell(self, log: Any, why: str) -> None:
+    def log_to(self, log: Any, why: str) -> None:
         """
         Say what came of it, and what still costs.
 
@@ -82,15 +82,15 @@ class _Fates:
     #: Ids whose cancel may have been accepted: only the task itself shows it.
     unverified: list[str] = field(default_factory=list)
 
-    def saw(self, task_id: str, task: ViduTask) -> None:
+    def note_task(self, task_id: str, task: ViduTask) -> None:
         """Note what a query after the cancel has shown."""
         if task.failed:
             self.fates[task_id] = CANCELLED
         else:
             self.fates[task_id] = ENDED if task.succeeded else REFUSED
-            self.priced(task)
+            self.note_price(task)
 
-    def priced(self, task: ViduTask) -> None:
+    def note_price(self, task: ViduTask) -> None:
         """Note what a task costs."""
         if task.credits is not None:
             self.credits[task.task_id] = task.credits
@@ -142,16 +142,16 @@ class _Cancelling:
     async def run(self, task_ids: list[str]) -> None:
         begun: list[str] = []
         for first in range(0, len(task_ids), CHUNK):
-            begun += await self._cancel_unbegun(task_ids[first : first + CHUNK])
+            begun += await self._cancel_queued(task_ids[first : first + CHUNK])
         await self._cancel(begun)
         await self._verify()
 
-    async def _cancel_unbegun(self, left: list[str]) -> list[str]:
+    async def _cancel_queued(self, left: list[str]) -> list[str]:
         """Cancel what has not begun and what cannot be seen, and return what is being processed."""
         begun: list[str] = []
-        for look in range(MAX_LOOKS):
-            if look:
-                await timing.asleep(LOOK_GAP)
+        for query in range(MAX_QUERIES):
+            if query:
+                await timing.asleep(QUERY_GAP)
             try:
                 seen = await asyncio.wait_for(self._bulk.get_tasks(left), self._query_seconds)
             except asyncio.TimeoutError:
@@ -165,12 +165,12 @@ class _Cancelling:
                     if not is_outage(shown) and not isinstance(shown, ViduNotFoundError):
                         waiting.append(task_id)
                     continue
-                self._fates.priced(shown)
+                self._fates.note_price(shown)
                 if shown.is_final:
                     self._fates.fates[task_id] = ENDED
                 else:
                     (begun if shown.state == TaskState.PROCESSING else waiting).append(task_id)
-            if look == MAX_LOOKS - 1:
+            if query == MAX_QUERIES - 1:
                 # What cannot be seen may be cancelled all the same.
                 waiting += left
             await self._cancel(waiting)
@@ -184,7 +184,7 @@ class _Cancelling:
 
     async def _cancel_one(self, task_id: str) -> None:
         try:
-            await _once_taken(self._client, task_id)
+            await _cancel_past_limits(self._client, task_id)
         except ViduError as error:
             self._warn("Vidu task %s was not cancelled: %s", task_id, error)
             if is_outage(error):
@@ -199,15 +199,15 @@ class _Cancelling:
     async def _verify(self) -> None:
         """Query what said yes, since hosts say yes and go on, and what did not answer."""
         left = self._fates.unverified
-        for look in range(MAX_LOOKS):
+        for query in range(MAX_QUERIES):
             if not left:
                 return
-            if look:
-                await timing.asleep(LOOK_GAP)
+            if query:
+                await timing.asleep(QUERY_GAP)
             seen = await self._bulk.get_tasks(left)
             for task_id, shown in seen.items():
                 if not isinstance(shown, ViduError):
-                    self._fates.saw(task_id, shown)
+                    self._fates.note_task(task_id, shown)
             left = [task_id for task_id, shown in seen.items() if isinstance(shown, ViduError) or not shown.is_final]
         for task_id in left:
             if self._fates.fates.get(task_id) == REFUSED:
@@ -215,14 +215,14 @@ class _Cancelling:
 
     def _warn(self, text: str, task_id: str, why: object) -> None:
         self._logged += 1
-        if self._logged <= MOST_TOLD:
+        if self._logged <= MAX_LOGGED:
             self._log.warning(text, task_id, why)
 
 
-async def _once_taken(client: AsyncViduClient, task_id: str) -> None:
+async def _cancel_past_limits(client: AsyncViduClient, task_id: str) -> None:
     """Cancel a task. A 429 has done nothing, and cancelling many at once provokes it: the time for all ends this."""
     while True:
         try:
             return await client.cancel_task(task_id)
         except ViduRateLimitError as error:
-            await timing.asleep(LOOK_GAP if error.retry_after is None else max(error.retry_after, LOOK_GAP))
+            await timing.asleep(QUERY_GAP if error.retry_after is None else max(error.retry_after, QUERY_GAP))

@@ -24,7 +24,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
     is_outage,
 )
-from airflow_provider_vidu.waiting.list_health import Listing, Then
+from airflow_provider_vidu.waiting.list_health import Fallback, ListHealth
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -45,7 +45,7 @@ REQUEST_SECONDS = 20.0
 MAX_FAILURES = 3
 
 # Kept with the client, so that it does not matter how often a BulkQuery is made.
-_listings: WeakKeyDictionary[AsyncViduClient, Listing] = WeakKeyDictionary()
+_known_health: WeakKeyDictionary[AsyncViduClient, ListHealth] = WeakKeyDictionary()
 
 
 async def in_parallel(items: Iterable[Item], limit: int, act: Callable[[Item], Awaitable[None]]) -> None:
@@ -83,21 +83,21 @@ class BulkQuery:
     def __init__(self, client: AsyncViduClient, *, paced: bool = False) -> None:
         self._client = client
         self._paced = paced
-        self._listing = _listings.setdefault(client, Listing(exists=client.account.list_path is not None))
+        self._health = _known_health.setdefault(client, ListHealth(exists=client.account.list_path is not None))
         self._seconds = min(client.account.timeout, REQUEST_SECONDS)
 
     @property
     def page_size(self) -> int:
         """How many ids one request answers for; 1 where the host has no list."""
-        return self._listing.page_size if self._listing.serves else 1
+        return self._health.page_size if self._health.is_usable else 1
 
-    def has(self, task_id: str) -> bool:
+    def is_listed(self, task_id: str) -> bool:
         """
         Tell whether the list is asked for an id; else a single query is.
 
         :param task_id: Vidu's id.
         """
-        return self._listing.has(task_id)
+        return self._health.is_listed(task_id)
 
     async def get_tasks(self, task_ids: Sequence[str]) -> dict[str, ViduTask | ViduError]:
         """
@@ -111,36 +111,38 @@ class BulkQuery:
         """
         asked = list(dict.fromkeys(task_ids))
         found: dict[str, ViduTask | ViduError] = {}
-        self._listing.begins()
-        if self._listing.doubted and asked:
+        self._health.begin_call()
+        if self._health.needs_probe and asked:
             await self._probe(asked, found)
-        listed = [task_id for task_id in asked if task_id not in found and self._listing.has(task_id)]
+        listed = [task_id for task_id in asked if task_id not in found and self._health.is_listed(task_id)]
         unread: list[str] = []
-        missed = await self._pages(listed, found, unread)
+        missed = await self._query_pages(listed, found, unread)
         if unread:
             # One query shows whether only the list is down; the list gets another chance before the rest is queried
             # singly, since a failure of a moment is no reason for a thousand queries.
             await self._probe(unread, found)
-            missed += await self._pages([task_id for task_id in unread if task_id not in found], found, [])
+            missed += await self._query_pages([task_id for task_id in unread if task_id not in found], found, [])
         unexplained = {
             task_id: found.pop(task_id)
             for task_id, row in list(found.items())
             if task_id in listed and not isinstance(row, ViduError) and row.is_unexplained
         }
-        await self._singly([task_id for task_id in asked if task_id not in found], found)
+        await self._query_singly([task_id for task_id in asked if task_id not in found], found)
         for task_id, row in unexplained.items():
-            found[task_id] = _explained(found[task_id], row)
+            found[task_id] = _with_reason(found[task_id], row)
         wrongly = [task_id for task_id in missed if not isinstance(found[task_id], ViduError)]
-        self._listing.omitted(wrongly, all_of_them=len(missed) == len(listed))
+        self._health.on_omitted(wrongly, all_of_them=len(missed) == len(listed))
         return {task_id: found[task_id] for task_id in asked}
 
     async def _probe(self, asked: list[str], found: dict[str, ViduTask | ViduError]) -> None:
         result = await self._query(asked[0])
         error = result if isinstance(result, ViduError) else None
-        self._listing.probed(error)
+        self._health.on_probe(error)
         found.update(dict.fromkeys(asked if is_outage(error) else asked[:1], result))
 
-    async def _pages(self, task_ids: list[str], found: dict[str, ViduTask | ViduError], unread: list[str]) -> list[str]:
+    async def _query_pages(
+        self, task_ids: list[str], found: dict[str, ViduTask | ViduError], unread: list[str]
+    ) -> list[str]:
         """
         Ask the list, and return the ids that it was asked for and has left out.
 
@@ -150,47 +152,47 @@ class BulkQuery:
         missed: list[str] = []
 
         def pages() -> Iterable[list[str]]:
-            while left and self._listing.serves:
-                yield [left.popleft() for _ in range(min(self._listing.page_size, len(left)))]
+            while left and self._health.is_usable:
+                yield [left.popleft() for _ in range(min(self._health.page_size, len(left)))]
 
         async def ask(page: list[str]) -> None:
             rows: dict[str, ViduTask] = {}
             try:
-                await self._read(page, rows)
+                await self._read_page(page, rows)
             except ViduError as error:
                 found.update(rows)
                 rest = [task_id for task_id in page if task_id not in rows]
-                then = self._listing.failed(error, len(page))
-                if then is Then.RETURN:
+                fallback = self._health.on_error(error, len(page))
+                if fallback is Fallback.RETURN_ERROR:
                     if isinstance(error, ViduUnavailableError) and not self._paced:
                         unread.extend([*rest, *left])
                     else:
                         found.update(dict.fromkeys([*rest, *left], error))
                     left.clear()
-                elif then is Then.SMALLER:
+                elif fallback is Fallback.ASK_FEWER:
                     left.extendleft(reversed(rest))
             else:
                 found.update(rows)
-                self._listing.answered(page, rows)
+                self._health.on_page(page, rows)
                 missed.extend(task_id for task_id in page if task_id not in rows)
 
         # A page that has to be asked again in halves comes after another worker has found nothing left.
-        while left and self._listing.serves:
+        while left and self._health.is_usable:
             await in_parallel(pages(), min(MAX_PARALLEL_PAGES, len(left)), ask)
         return missed
 
-    async def _read(self, page: list[str], rows: dict[str, ViduTask]) -> None:
+    async def _read_page(self, page: list[str], rows: dict[str, ViduTask]) -> None:
         paging = Paging()
         for _ in range(MAX_FOLLOWED):
             # Always a hundred: a host that counts otherwise than we do must not cut what it was asked for.
-            answer = await self._bounded(
+            answer = await self._with_timeout(
                 self._client.list_page(task_ids=page, page_token=paging.token, retry=False), None
             )
-            rows.update(self._listing.readable(page, paging.take(answer)))
+            rows.update(self._health.select_rows(page, paging.take(answer)))
             if paging.ended or len(rows) == len(page):
                 return
 
-    async def _singly(self, task_ids: list[str], found: dict[str, ViduTask | ViduError]) -> None:
+    async def _query_singly(self, task_ids: list[str], found: dict[str, ViduTask | ViduError]) -> None:
         failures = 0
         left = deque(task_ids)
 
@@ -211,11 +213,11 @@ class BulkQuery:
 
     async def _query(self, task_id: str) -> ViduTask | ViduError:
         try:
-            return await self._bounded(self._client.get_task(task_id, retry=False), task_id)
+            return await self._with_timeout(self._client.get_task(task_id, retry=False), task_id)
         except ViduError as error:
             return error
 
-    async def _bounded(self, request: Awaitable[Result], task_id: str | None) -> Result:
+    async def _with_timeout(self, request: Awaitable[Result], task_id: str | None) -> Result:
         try:
             return await asyncio.wait_for(request, self._seconds)
         except asyncio.TimeoutError:
@@ -224,7 +226,7 @@ class BulkQuery:
             ) from None
 
 
-def _explained(result: ViduTask | ViduError, row: ViduTask | ViduError) -> ViduTask | ViduError:
+def _with_reason(result: ViduTask | ViduError, row: ViduTask | ViduError) -> ViduTask | ViduError:
     if isinstance(result, ViduNotFoundError) or isinstance(row, ViduError):
         return row
     return result if isinstance(result, ViduError) else result.filled_from(row)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from airflow_provider_vidu.api.messages import counted
 
 #: Seconds after which a wait for many says something for the first time; about once a minute from there on.
-FIRST_SAID_AFTER = 10.0
+FIRST_LOGGED_AFTER = 10.0
 #: Ends before which a rate is not told: two or three say nothing of the rest.
 _ENDS_FOR_A_RATE = 5
 

@@ -38,18 +38,18 @@ _TOO_MANY = frozenset({"FieldItemCountOutOfRange", "PageSizeOutOfRange"})
 _TOO_LONG = frozenset({413, 414, 431})
 
 
-class Then(str, Enum):
+class Fallback(str, Enum):
     """What to do about the ids of a list request that failed."""
 
     #: Give each of them this error: what is down, slowed or locked for one request is so for a hundred.
-    RETURN = "return the error"
+    RETURN_ERROR = "return the error"
     #: Ask for them again, fewer at a time.
-    SMALLER = "ask for fewer"
+    ASK_FEWER = "ask for fewer"
     #: Ask for them one by one.
-    SINGLY = "ask singly"
+    ASK_SINGLY = "ask singly"
 
 
-class Listing:
+class ListHealth:
     """
     One host's list.
 
@@ -67,28 +67,28 @@ class Listing:
         self._omitted: dict[str, int] = {}
 
     @property
-    def serves(self) -> bool:
+    def is_usable(self) -> bool:
         """Whether to ask the list at all."""
         return self._exists and not self._rest
 
     @property
-    def doubted(self) -> bool:
+    def needs_probe(self) -> bool:
         """
         Whether one single query should show first if only the list is down.
 
         True after three outages of the list in a row, and at every second one from there on.
         """
-        return self.serves and not self._is_up and self._outages >= STRIKES and (self._outages - STRIKES) % 2 == 0
+        return self.is_usable and not self._is_up and self._outages >= STRIKES and (self._outages - STRIKES) % 2 == 0
 
-    def has(self, task_id: str) -> bool:
+    def is_listed(self, task_id: str) -> bool:
         """
         Tell whether the list is worth asking for an id.
 
         :param task_id: Vidu's id.
         """
-        return self.serves and self._omitted.get(task_id, 0) < STRIKES
+        return self.is_usable and self._omitted.get(task_id, 0) < STRIKES
 
-    def begins(self) -> None:
+    def begin_call(self) -> None:
         """Note that a call begins: a list that rests is tried again one day."""
         self._is_up = False
         if self._rest:
@@ -96,7 +96,7 @@ class Listing:
             if not self._rest:
                 self.page_size = MAX_PAGE_SIZE
 
-    def readable(self, asked: Collection[str], rows: Iterable[ViduTask]) -> dict[str, ViduTask]:
+    def select_rows(self, asked: Collection[str], rows: Iterable[ViduTask]) -> dict[str, ViduTask]:
         """
         Return the rows that count.
 
@@ -106,7 +106,7 @@ class Listing:
         wanted = set(asked)
         return {row.task_id: row for row in rows if row.task_id in wanted and row.state is not None}
 
-    def answered(self, asked: Collection[str], told: Collection[str]) -> None:
+    def on_page(self, asked: Collection[str], told: Collection[str]) -> None:
         """
         Note an answer.
 
@@ -118,7 +118,7 @@ class Listing:
             self._omitted.pop(task_id, None)
         self._strikes = 0 if told else self._strikes
 
-    def omitted(self, found: Collection[str], *, all_of_them: bool) -> None:
+    def on_omitted(self, found: Collection[str], *, all_of_them: bool) -> None:
         """
         Note ids that an answer left out and that a single query has found: the list was wrong about them.
 
@@ -134,7 +134,7 @@ class Listing:
         if all_of_them and (new or len(found) > 1):
             self._strike()
 
-    def failed(self, error: ViduError, count: int) -> Then:
+    def on_error(self, error: ViduError, count: int) -> Fallback:
         """
         Note a list request that failed, and decide about its ids.
 
@@ -145,29 +145,29 @@ class Listing:
         if isinstance(error, ViduAnswerTooLargeError) or error.reason in _TOO_MANY or error.http_status in _TOO_LONG:
             self.page_size = min(self.page_size, count // 2)
             if self.page_size > 1:
-                return Then.SMALLER
+                return Fallback.ASK_FEWER
             # A page of one saves nothing.
             self._rest = LONG_REST
-            return Then.SINGLY
+            return Fallback.ASK_SINGLY
         if is_missing_endpoint(error) or isinstance(error, ViduNotFoundError):
             self._exists = False
-            return Then.SINGLY
+            return Fallback.ASK_SINGLY
         if isinstance(error, ViduUnavailableError):
             if self._is_up:
                 # The list alone is down.
                 self._outages, self._rest = 0, REST
-                return Then.SINGLY
+                return Fallback.ASK_SINGLY
             self._outages += 1
-            return Then.RETURN
+            return Fallback.RETURN_ERROR
         if isinstance(error, (ViduRateLimitError, *OF_THE_ACCOUNT)):
-            return Then.RETURN
+            return Fallback.RETURN_ERROR
         # It refuses this question (an id that is none?), or redirects: a single query's answer says what is wrong.
         self._strike()
-        return Then.SINGLY
+        return Fallback.ASK_SINGLY
 
-    def probed(self, error: ViduError | None) -> None:
+    def on_probe(self, error: ViduError | None) -> None:
         """
-        Note the single query that was made because the list is :attr:`doubted`.
+        Note the single query that was made because the list is :attr:`needs_probe`.
 
         After an answer the list is asked once more, in the same call: a host that has just come back answers it too,
         and a thousand single queries would be what it can bear least then.

@@ -27,10 +27,10 @@ from airflow_provider_vidu.waiting.schedule import (
     LISTED_GAP,
     MAX_PROBE_GAP,
     QUEUED_STATES,
-    Pace,
+    PollPace,
     Verdict,
     Wait,
-    next_of_many,
+    next_poll_of_many,
 )
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Entry:
     __slots__ = (
         "_place",
         "began",
-        "looks",
+        "polls",
         "queued_at",
         "removed",
         "scheduled",
@@ -77,7 +77,7 @@ class Entry:
         self.wait = wait
         self.began = now
         self.subscriber = subscriber
-        self.looks = 0
+        self.polls = 0
         self.state: str | None = None
         self.queued_at: float | None = None
         self.removed = False
@@ -90,17 +90,17 @@ class PollPlan:
     """
     The waits of one account.
 
-    :param lists: whether the task list is asked for an id; else a single query is.
+    :param is_listed: whether the task list is asked for an id; else a single query is.
     :param page_size: how many ids one request answers for now.
     """
 
-    def __init__(self, lists: Callable[[str], bool], page_size: Callable[[], int]) -> None:
-        self.pace = Pace()
-        self._lists = lists
+    def __init__(self, is_listed: Callable[[str], bool], page_size: Callable[[], int]) -> None:
+        self.pace = PollPace()
+        self._is_listed = is_listed
         self._page_size = page_size
         self._order = count()
         self._entries: dict[str, tuple[Entry, ...]] = {}
-        self._looks: list[tuple[float, int, Entry]] = []
+        self._polls: list[tuple[float, int, Entry]] = []
         self._ends: list[tuple[float, int, Entry]] = []
         self._queue: list[tuple[float, int]] = []
         self._states: Counter[str | None] = Counter()
@@ -139,7 +139,7 @@ class PollPlan:
         self._states[None] += 1
         if poll_interval is not None:
             self._intervals[poll_interval] += 1
-        entry.wait.look_at = self._next_look(entry, now)
+        entry.wait.poll_at = self._next_poll(entry, now)
         heappush(self._ends, (end_time, next(self._order), entry))
         self._schedule(entry)
         return entry
@@ -167,20 +167,20 @@ class PollPlan:
         if entry.wait.poll_interval is not None:
             self._intervals[entry.wait.poll_interval] -= 1
             self._intervals += Counter()
-        for heap in (self._looks, self._ends):
+        for heap in (self._polls, self._ends):
             # A deadline may be a day away: what has ended must not stay in memory for so long.
             if len(heap) > 2 * self._count + 100:
                 heap[:] = [place for place in heap if not place[2].removed]
                 heapify(heap)
 
     def wake_at(self) -> float:
-        """Return when something is to be done next, epoch seconds; infinity = never, as it looks now."""
-        look = self._first(self._looks)
-        if look is None:
+        """Return when something is to be done next, epoch seconds; infinity = never, as it polls now."""
+        poll = self._first(self._polls)
+        if poll is None:
             return float("inf")
         earliest = max(self._asked_at + self._gap(), self.pace.not_before)
-        if look.scheduled >= earliest:
-            return look.scheduled
+        if poll.scheduled >= earliest:
+            return poll.scheduled
         end = self._first(self._ends)
         if end is None or not self.pace.probing:
             return earliest
@@ -205,15 +205,15 @@ class PollPlan:
         taken: dict[str, Entry] = {}
         passed: list[Entry] = []
         due = 0
-        while len(taken) < most and (entry := self._first(self._looks)) is not None:
+        while len(taken) < most and (entry := self._first(self._polls)) is not None:
             if entry.scheduled <= soon:
                 due = len(taken) + 1
             elif page_size < MAX_PAGE_SIZE or len(taken) >= -(-due // page_size) * page_size or len(passed) > page_size:
                 # A fuller page costs nothing, unless its rows are so large that it had to be made smaller.
                 break
-            heappop(self._looks)
+            heappop(self._polls)
             entry.scheduled = -1.0
-            if entry.wait.look_at > soon and not self._lists(entry.task_id):
+            if entry.wait.poll_at > soon and not self._is_listed(entry.task_id):
                 passed.append(entry)
             else:
                 taken[entry.task_id] = entry
@@ -223,9 +223,9 @@ class PollPlan:
             self._asked_at = now
         return list(taken)
 
-    def heard(self, results: dict[str, ViduTask | ViduError], now: float) -> None:
+    def on_results(self, results: dict[str, ViduTask | ViduError], now: float) -> None:
         """
-        Note what a round says of the account; :meth:`judged` then says what it means for each wait.
+        Note what a round says of the account; :meth:`verdicts` then says what it means for each wait.
 
         :param results: for the ids of :meth:`take`.
         :param now: epoch seconds.
@@ -236,12 +236,12 @@ class PollPlan:
             trouble = self._trouble = limited or troubles[0]
             if not isinstance(trouble, OF_THE_ACCOUNT):
                 # A refused key or account is counted by each wait, and not waited for.
-                self.pace.failed(trouble, now, min([*self._intervals, LISTED_GAP]))
+                self.pace.on_error(trouble, now, min([*self._intervals, LISTED_GAP]))
         else:
             self._trouble = None
-            self.pace.answered()
+            self.pace.on_answer()
 
-    def judged(
+    def verdicts(
         self, results: dict[str, ViduTask | ViduError], now: float
     ) -> Iterator[tuple[Entry, ViduTask | ViduError, Verdict]]:
         """
@@ -256,7 +256,7 @@ class PollPlan:
                 if not entry.removed:
                     yield entry, result, self._judge(entry, result, now)
 
-    def expired(self, now: float) -> Iterator[tuple[Entry, ViduError, Verdict]]:
+    def expire(self, now: float) -> Iterator[tuple[Entry, ViduError, Verdict]]:
         """
         Go through the waits whose deadline has passed while nothing may be asked: they end without a last look.
 
@@ -273,15 +273,15 @@ class PollPlan:
 
     def _judge(self, entry: Entry, result: ViduTask | ViduError, now: float) -> Verdict:
         wait = entry.wait
-        entry.looks += 1
+        entry.polls += 1
         if isinstance(result, ViduError):
-            verdict = wait.failed(result, now)
+            verdict = wait.on_error(result, now)
             if isinstance(result, (ViduUnavailableError, ViduRateLimitError)):
                 # The account's pace is what spares the host; a wait of its own would only be late afterwards.
-                wait.look_at = min(wait.look_at, now + MAX_PROBE_GAP)
+                wait.poll_at = min(wait.poll_at, now + MAX_PROBE_GAP)
         else:
             self._saw_state(entry, result.state, now)
-            verdict = wait.saw(result, now, self._next_look(entry, now))
+            verdict = wait.on_result(result, now, self._next_poll(entry, now))
         if verdict is not Verdict.WAIT:
             subscriber = entry.subscriber
             self.remove(entry)
@@ -290,9 +290,9 @@ class PollPlan:
             self._schedule(entry)
         return verdict
 
-    def _next_look(self, entry: Entry, now: float) -> float:
+    def _next_poll(self, entry: Entry, now: float) -> float:
         return min(
-            next_of_many(
+            next_poll_of_many(
                 now,
                 entry.wait.hints,
                 entry.wait.poll_interval,
@@ -300,9 +300,9 @@ class PollPlan:
                 queued_at=entry.queued_at,
                 is_next=self._is_next(entry),
                 queued=len(self._queue),
-                listed=self._lists(entry.task_id),
+                listed=self._is_listed(entry.task_id),
                 waited=now - entry.began,
-                looks=entry.looks,
+                polls=entry.polls,
             ),
             max(entry.wait.end_time, now),
         )
@@ -331,8 +331,8 @@ class PollPlan:
         return entry._place is None or bisect_left(self._queue, entry._place) < most
 
     def _schedule(self, entry: Entry) -> None:
-        entry.scheduled = entry.wait.look_at
-        heappush(self._looks, (entry.scheduled, next(self._order), entry))
+        entry.scheduled = entry.wait.poll_at
+        heappush(self._polls, (entry.scheduled, next(self._order), entry))
 
     def _first(self, heap: list[tuple[float, int, Entry]]) -> Entry | None:
         while heap:

@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 #: States in which nothing is rendered yet.
 QUEUED_STATES = frozenset({TaskState.CREATED, TaskState.QUEUEING})
 
-#: The shortest time between two looks that a user may ask for, in seconds.
+#: The shortest time between two polls that a user may ask for, in seconds.
 MIN_POLL_INTERVAL = 0.1
 
 #: A task that cannot be found this long after its submission is not on its way any more.
 NOT_FOUND_GRACE = 120.0
 #: Refusals (400, 401, 403, 404) in a row that count: one alone can be a hiccup of a gateway.
 REFUSALS = 3
-#: Seconds between looks during an outage at the most.
+#: Seconds between polls during an outage at the most.
 MAX_OUTAGE_GAP = 60.0
 #: Seconds between two submissions to a full queue (429) at the most.
 MAX_QUEUE_GAP = 300.0
 
-#: Seconds between two looks through the task list at a task that may end at any time: one request looks at a hundred.
+#: Seconds between two polls through the task list at a task that may end at any time: one request polls at a hundred.
 LISTED_GAP = 2.0
 #: The same while a long queue of ours is behind it: the whole takes long, and every look is a request.
 LISTED_GAP_IN_QUEUE = 4.5
@@ -50,11 +50,11 @@ LISTED_GAP_IN_QUEUE = 4.5
 LONG_QUEUE = 50
 #: Queued tasks for each second of that gap.
 _QUEUED_A_SECOND = 20
-#: Seconds between two looks through the list at a task that is not next in the queue.
+#: Seconds between two polls through the list at a task that is not next in the queue.
 QUEUED_GAP = 60.0
 #: Seconds between two single queries where a host has no list: as a plain poller has it …
 _POLLER_GAP = 5.0
-#: … and while looks are left that were saved.
+#: … and while polls are left that were saved.
 _SOONER_GAP = 3.3
 #: Seconds between two probes of a host that is down, at the most, while many wait for it.
 MAX_PROBE_GAP = 15.0
@@ -124,7 +124,7 @@ def default_timeout(*, off_peak: bool) -> float:
     return DEFAULT_OFF_PEAK_TIMEOUT if off_peak else DEFAULT_TIMEOUT
 
 
-def next_look(now: float, hints: Hints, poll_interval: float | None = None) -> float:
+def next_poll(now: float, hints: Hints, poll_interval: float | None = None) -> float:
     """
     Return when to look at a running task again.
 
@@ -134,7 +134,7 @@ def next_look(now: float, hints: Hints, poll_interval: float | None = None) -> f
 
     :param now: epoch seconds.
     :param hints: of the task.
-    :param poll_interval: seconds between looks, fixed by the user; None = the rule above.
+    :param poll_interval: seconds between polls, fixed by the user; None = the rule above.
     :return: epoch seconds, after ``now``.
     """
     if poll_interval is not None:
@@ -142,16 +142,16 @@ def next_look(now: float, hints: Hints, poll_interval: float | None = None) -> f
     least, most = (10.0, 600.0) if hints.off_peak else (3.0, 60.0)
     # A task of unknown age is taken to be about to end.
     age = 0.0 if hints.submitted_at is None else max(0.0, now - hints.submitted_at)
-    look = now + min(max(age / 20, least), most)
+    poll = now + min(max(age / 20, least), most)
     if hints.submitted_at is not None:
         # A submission in the future is a clock that is wrong, and no reason to look away.
-        look = max(look, min(hints.submitted_at, now) + hints.earliest)
-    return look
+        poll = max(poll, min(hints.submitted_at, now) + hints.earliest)
+    return poll
 
 
 def listed_gap(queued: int) -> float:
     """
-    Return the gap between looks through the task list at what may end at any time.
+    Return the gap between polls through the task list at what may end at any time.
 
     :param queued: tasks of ours that are waiting in Vidu's queue.
     :return: seconds.
@@ -159,7 +159,7 @@ def listed_gap(queued: int) -> float:
     return min(max(LISTED_GAP, queued / _QUEUED_A_SECOND), LISTED_GAP_IN_QUEUE)
 
 
-def single_gap(age: float, earliest: float, waited: float, looks: int, queued: int = 0) -> float:
+def single_gap(age: float, earliest: float, waited: float, polls: int, queued: int = 0) -> float:
     """
     Return the gap between single queries, for one of many tasks whose host has no list.
 
@@ -170,18 +170,18 @@ def single_gap(age: float, earliest: float, waited: float, looks: int, queued: i
     :param age: seconds since the task was last known not to be processing.
     :param earliest: seconds that such a video takes at least.
     :param waited: seconds since the wait began.
-    :param looks: that it has made so far.
+    :param polls: that it has made so far.
     :param queued: tasks of ours that wait in Vidu's queue: looking at them once a minute saves far more than that.
     :return: seconds.
     """
     if queued >= LONG_QUEUE:
         return LISTED_GAP
-    if age < 3 * earliest and looks <= waited // _POLLER_GAP + 1:
+    if age < 3 * earliest and polls <= waited // _POLLER_GAP + 1:
         return _SOONER_GAP
     return min(max(_POLLER_GAP, age / 20), 60.0)
 
 
-def next_of_many(
+def next_poll_of_many(
     now: float,
     hints: Hints,
     poll_interval: float | None = None,
@@ -192,41 +192,41 @@ def next_of_many(
     queued: int = 0,
     listed: bool = True,
     waited: float = 0.0,
-    looks: int = 0,
+    polls: int = 0,
 ) -> float:
     """
-    Return when to look again at a running task of many that one poller looks at.
+    Return when to look again at a running task of many that one poller polls at.
 
     Nothing before the earliest plausible end, counted from when it was last known not to be processing; then a
     constant gap. What is next in the queue is looked at when it could have ended, the others once a minute; off-peak
-    follows :func:`next_look`, between ten seconds and ten minutes.
+    follows :func:`next_poll`, between ten seconds and ten minutes.
 
     :param now: epoch seconds.
     :param hints: of the task.
-    :param poll_interval: seconds between looks, fixed by the user; None = the rule above.
+    :param poll_interval: seconds between polls, fixed by the user; None = the rule above.
     :param state: as last seen; None = not yet.
     :param queued_at: when it was last seen in the queue, epoch seconds; None = never.
     :param is_next: whether it is among the oldest of the queue.
     :param queued: see :func:`listed_gap`.
     :param listed: whether the task list is asked, a hundred at once; else a query is made for it alone.
     :param waited: see :func:`single_gap`.
-    :param looks: see :func:`single_gap`.
+    :param polls: see :func:`single_gap`.
     :return: epoch seconds, after ``now``.
     """
     if poll_interval is not None:
         return now + max(MIN_POLL_INTERVAL, poll_interval)
     is_queued = state in QUEUED_STATES
     if hints.off_peak:
-        return now + 10.0 if state == TaskState.PROCESSING else next_look(now, hints)
+        return now + 10.0 if state == TaskState.PROCESSING else next_poll(now, hints)
     if is_queued and not is_next:
         return now + QUEUED_GAP
     waited_until = hints.submitted_at if queued_at is None else queued_at
     age = 0.0 if waited_until is None else max(0.0, now - waited_until)
-    gap = listed_gap(queued) if listed else single_gap(age, hints.earliest, waited, looks, queued)
-    look = now + gap
+    gap = listed_gap(queued) if listed else single_gap(age, hints.earliest, waited, polls, queued)
+    poll = now + gap
     if waited_until is not None:
-        look = max(look, min(waited_until, now) + hints.earliest)
-    return look
+        poll = max(poll, min(waited_until, now) + hints.earliest)
+    return poll
 
 
 def next_submission(refusals: int, retry_after: float | None = None, spread: float = 0.0) -> float:
@@ -260,7 +260,7 @@ def is_refusal(error: ViduError) -> bool:
 
 class Patience:
     """
-    How one wait bears the errors of its looks: outages for ever, refusals only so often.
+    How one wait bears the errors of its polls: outages for ever, refusals only so often.
 
     An outage (5xx, 429, a broken body, a dropped connection) never ends a wait before its deadline: the remote
     task goes on regardless. A refusal (400, 401, 403, 404) may be a hiccup, but not for ever.
@@ -272,21 +272,21 @@ class Patience:
         self.outages = 0
         self.refusals = 0
 
-    def answered(self) -> None:
+    def on_answer(self) -> None:
         """Note a look that was answered."""
         self.outages = self.refusals = 0
 
-    def failed(self, error: ViduError, now: float, hints: Hints, poll_interval: float | None = None) -> float | None:
+    def on_error(self, error: ViduError, now: float, hints: Hints, poll_interval: float | None = None) -> float | None:
         """
         Note a look that failed.
 
         :param error: what came instead of the task.
         :param now: epoch seconds.
         :param hints: of the task.
-        :param poll_interval: as in :func:`next_look`.
+        :param poll_interval: as in :func:`next_poll`.
         :return: when to look again (epoch seconds), or None: give up with this error.
         """
-        gap = next_look(now, hints, poll_interval) - now
+        gap = next_poll(now, hints, poll_interval) - now
         if isinstance(error, (ViduUnavailableError, ViduRateLimitError)):
             self.outages += 1
             # The server's own wish, or twice as long each time.
@@ -302,7 +302,7 @@ class Patience:
         return None if self.refusals >= REFUSALS else now + min(gap, 5.0)
 
 
-class Pace:
+class PollPace:
     """
     How an account bears outages and 429s for all its waits at once, so that an outage does not multiply load.
 
@@ -321,13 +321,13 @@ class Pace:
         """By how much every gap is longer: doubled by each 429, and recovering with every answer."""
         return self._slowdown
 
-    def answered(self) -> None:
+    def on_answer(self) -> None:
         """Note that the host has answered."""
         self.probing = False
         self._failures = 0
         self._slowdown = max(1.0, self._slowdown * 0.7)
 
-    def failed(self, error: ViduError, now: float, gap: float = LISTED_GAP) -> None:
+    def on_error(self, error: ViduError, now: float, gap: float = LISTED_GAP) -> None:
         """
         Note that the host is down, or limits this account.
 
@@ -348,13 +348,13 @@ class Pace:
 class Verdict(str, Enum):
     """What a wait does after a look."""
 
-    #: Look again at :attr:`Wait.look_at`.
+    #: Look again at :attr:`Wait.poll_at`.
     WAIT = "wait"
     #: The remote task has ended, well or badly.
     ENDED = "ended"
     #: The deadline has passed; this look was the last one.
     TIMED_OUT = "timed out"
-    #: The looks fail in a way that waiting does not mend.
+    #: The polls fail in a way that waiting does not mend.
     GIVEN_UP = "given up"
 
 
@@ -366,43 +366,43 @@ class Wait:
 
     :param hints: of the task.
     :param end_time: the deadline, epoch seconds; at it there is one last look.
-    :param poll_interval: seconds between looks, fixed by the user; None = the schedule decides.
+    :param poll_interval: seconds between polls, fixed by the user; None = the schedule decides.
     :param now: epoch seconds.
     """
 
     # A triggerer has thousands of them.
-    __slots__ = ("_patience", "end_time", "hints", "look_at", "poll_interval")
+    __slots__ = ("_patience", "end_time", "hints", "poll_at", "poll_interval")
 
     def __init__(self, hints: Hints, end_time: float, poll_interval: float | None, now: float) -> None:
         self.hints = hints
         self.end_time = end_time
         self.poll_interval = poll_interval
-        self.look_at = min(next_look(now, hints, poll_interval), max(end_time, now))
+        self.poll_at = min(next_poll(now, hints, poll_interval), max(end_time, now))
         self._patience = Patience()
 
-    def saw(self, task: ViduTask, now: float, look_at: float | None = None) -> Verdict:
+    def on_result(self, task: ViduTask, now: float, poll_at: float | None = None) -> Verdict:
         """
         Note what a look has shown. A state that this release does not know is waited out.
 
         :param task: as queried.
         :param now: epoch seconds.
-        :param look_at: when to look again, of whoever plans many waits together; None = :func:`next_look` decides.
+        :param poll_at: when to look again, of whoever plans many waits together; None = :func:`next_poll` decides.
         """
-        self._patience.answered()
+        self._patience.on_answer()
         if task.is_final:
             return Verdict.ENDED
-        return self._again(next_look(now, self.hints, self.poll_interval) if look_at is None else look_at, now)
+        return self._again(next_poll(now, self.hints, self.poll_interval) if poll_at is None else poll_at, now)
 
-    def failed(self, error: ViduError, now: float) -> Verdict:
+    def on_error(self, error: ViduError, now: float) -> Verdict:
         """
         Note a look that failed.
 
         :param error: what came instead of the task.
         :param now: epoch seconds.
         """
-        again = self._patience.failed(error, now, self.hints, self.poll_interval)
+        again = self._patience.on_error(error, now, self.hints, self.poll_interval)
         return Verdict.GIVEN_UP if again is None else self._again(again, now)
 
-    def _again(self, look_at: float, now: float) -> Verdict:
-        self.look_at = min(look_at, self.end_time)
+    def _again(self, poll_at: float, now: float) -> Verdict:
+        self.poll_at = min(poll_at, self.end_time)
         return Verdict.TIMED_OUT if now >= self.end_time else Verdict.WAIT

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import ViduError
-from airflow_provider_vidu.waiting.group_progress import FIRST_SAID_AFTER, GroupCounts, progress_line
+from airflow_provider_vidu.waiting.group_progress import FIRST_LOGGED_AFTER, GroupCounts, progress_line
 from airflow_provider_vidu.waiting.schedule import QUEUED_STATES, Hints, Verdict
-from airflow_provider_vidu.waiting.wait import SAY_EVERY, Progress, gave_up_error
+from airflow_provider_vidu.waiting.wait import LOG_EVERY, Progress, gave_up_error
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -71,18 +71,18 @@ class _Waits:
     """What both share: the future that ends the wait, and the trigger's own log."""
 
     # A triggerer has thousands of them.
-    __slots__ = ("_context", "_log", "future", "say_at")
+    __slots__ = ("_context", "_log", "future", "log_at")
 
     future: asyncio.Future[Any]
 
     def __init__(self, log: Any) -> None:
         #: When to speak without having heard anything, epoch seconds.
-        self.say_at = float("inf")
+        self.log_at = float("inf")
         self._log = log
         # Airflow tells the logs of its triggers apart by context variables: the poller speaks in each one's own.
         self._context = copy_context()
 
-    def break_off(self, failure: BaseException) -> None:
+    def fail(self, failure: BaseException) -> None:
         """
         End the wait with what has broken the poller.
 
@@ -116,7 +116,7 @@ class Subscriber(_Waits):
         """What it waits for in the plan, at most one: a set for each of thousands would be most of their size."""
         return () if self._entry is None else (self._entry,)
 
-    def began(self, entry: Entry) -> None:
+    def attach(self, entry: Entry) -> None:
         """
         Note what it waits for in the plan.
 
@@ -124,15 +124,15 @@ class Subscriber(_Waits):
         """
         self._entry = entry
 
-    def ended(self, entry: Entry) -> None:
+    def detach(self, entry: Entry) -> None:
         """
         Note that it does not wait for it any more.
 
-        :param entry: of :meth:`began`.
+        :param entry: of :meth:`attach`.
         """
         self._entry = None
 
-    def saw(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict, now: float) -> None:
+    def on_result(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict, now: float) -> None:
         """
         Hear what a look has shown.
 
@@ -142,9 +142,9 @@ class Subscriber(_Waits):
         :param now: epoch seconds.
         """
         if isinstance(result, ViduError):
-            self._context.run(self._progress.failed, result, now)
+            self._context.run(self._progress.on_error, result, now)
         else:
-            self._context.run(self._progress.saw, result, now)
+            self._context.run(self._progress.on_result, result, now)
         if verdict is Verdict.WAIT or self.future.done():
             return
         task = None if isinstance(result, ViduError) else result
@@ -170,7 +170,7 @@ class GroupSubscriber(_Waits):
     def __init__(self, log: Any, hints: Hints, now: float, total: int) -> None:
         super().__init__(log)
         self.future = asyncio.get_running_loop().create_future()
-        self.say_at = now + FIRST_SAID_AFTER
+        self.log_at = now + FIRST_LOGGED_AFTER
         self._entries: set[Entry] = set()
         self._since = now
         self._hints = hints
@@ -189,16 +189,16 @@ class GroupSubscriber(_Waits):
         """What it waits for in the plan."""
         return tuple(self._entries)
 
-    def began(self, entry: Entry) -> None:
-        """See :meth:`Subscriber.began`."""
+    def attach(self, entry: Entry) -> None:
+        """See :meth:`Subscriber.attach`."""
         self._entries.add(entry)
 
-    def ended(self, entry: Entry) -> None:
-        """See :meth:`Subscriber.ended`."""
+    def detach(self, entry: Entry) -> None:
+        """See :meth:`Subscriber.detach`."""
         self._entries.discard(entry)
 
-    def saw(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict, now: float) -> None:
-        """See :meth:`Subscriber.saw`."""
+    def on_result(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict, now: float) -> None:
+        """See :meth:`Subscriber.on_result`."""
         if isinstance(result, ViduError):
             self._trouble = str(result)
         else:
@@ -222,19 +222,19 @@ class GroupSubscriber(_Waits):
             succeeded = not isinstance(result, ViduError) and result.succeeded
             self._outcome.counts["success" if succeeded else "failed"] += 1
         if self._left == 0:
-            self.say_at = now
-            self.say(now)
+            self.log_at = now
+            self.log_progress(now)
             self.future.set_result(self._outcome)
 
-    def say(self, now: float) -> None:
+    def log_progress(self, now: float) -> None:
         """
         Tell the log how far it is, if it is time to.
 
         :param now: epoch seconds.
         """
-        if now < self.say_at or self.future.done():
+        if now < self.log_at or self.future.done():
             return
-        self.say_at = now + SAY_EVERY
+        self.log_at = now + LOG_EVERY
         queued = sum(self._states[state] for state in QUEUED_STATES)
         counts = GroupCounts(
             total=self._total,

@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 #: A wait in a worker wakes this often to see whether it is to stop, in seconds.
 SLICE = 0.5
 #: A success without a creation is looked at again this often …
-EMPTY_LOOKS = 4
+EMPTY_QUERIES = 4
 #: … with this many seconds in between.
 EMPTY_GAP = 2.0
 #: A cancel that Vidu has accepted is looked for in the task this often …
-CANCEL_LOOKS = 3
+CANCEL_QUERIES = 3
 #: … with this many seconds in between.
 CANCEL_GAP = 1.0
 #: Seconds between the queries of a task that is refused: only a refusal that lasts counts.
 REFUSAL_GAP = 3.0
 #: A wait says that it still waits at least this often, in seconds.
-SAY_EVERY = 60.0
+LOG_EVERY = 60.0
 
 
 def sleep_in_slices(seconds: float, stop: Callable[[], None]) -> None:
@@ -76,7 +76,7 @@ class Progress:
     """
 
     # A triggerer has thousands of them.
-    __slots__ = ("_began", "_hints", "_log", "_processing_since", "_said_at", "_state")
+    __slots__ = ("_began", "_hints", "_log", "_logged_at", "_processing_since", "_state")
 
     def __init__(self, log: Any, hints: Hints, began: float) -> None:
         self._log = log
@@ -84,18 +84,18 @@ class Progress:
         self._began = began if hints.submitted_at is None else hints.submitted_at
         self._state: str | None = None
         self._processing_since: float | None = None
-        self._said_at = 0.0
+        self._logged_at = 0.0
 
-    def saw(self, task: ViduTask, now: float) -> None:
+    def on_result(self, task: ViduTask, now: float) -> None:
         """
         Note a look.
 
         :param task: as queried.
         :param now: epoch seconds.
         """
-        if task.state == self._state and now - self._said_at < SAY_EVERY:
+        if task.state == self._state and now - self._logged_at < LOG_EVERY:
             return
-        self._state, self._said_at = task.state, now
+        self._state, self._logged_at = task.state, now
         elapsed = now - self._began
         expected = "" if task.is_final else self._expected(task, now)
         self._log.info("Vidu task %s: %s after %.0f s%s.", task.task_id, task.state or "no state", elapsed, expected)
@@ -114,7 +114,7 @@ class Progress:
             return f"; {self._hints.model} usually takes about {typical:.0f} s, this takes longer"
         return f"; expected at about {datetime.fromtimestamp(end, timezone.utc):%H:%M:%S} UTC"
 
-    def failed(self, error: ViduError, now: float) -> None:
+    def on_error(self, error: ViduError, now: float) -> None:
         """
         Note a look that failed.
 
@@ -241,7 +241,7 @@ def wait_for_end(
         poll_interval = client.account.poll_interval
     wait = Wait(hints, end_time, poll_interval, timing.now())
     while True:
-        while (left := wait.look_at - timing.now()) > 0:
+        while (left := wait.poll_at - timing.now()) > 0:
             stop()
             timing.sleep(min(SLICE, left))
         stop()
@@ -249,13 +249,13 @@ def wait_for_end(
             # One look at a time: a kill must not wait for the retries of an outage.
             task = client.get_task(task.task_id, retry=False).filled_from(task)
         except ViduError as error:
-            progress.failed(error, timing.now())
-            verdict = wait.failed(error, timing.now())
+            progress.on_error(error, timing.now())
+            verdict = wait.on_error(error, timing.now())
             if verdict is Verdict.GIVEN_UP:
                 raise gave_up_error(error, task.task_id) from error
         else:
-            progress.saw(task, timing.now())
-            verdict = wait.saw(task, timing.now())
+            progress.on_result(task, timing.now())
+            verdict = wait.on_result(task, timing.now())
         if verdict is Verdict.ENDED:
             return task
         if verdict is Verdict.TIMED_OUT:
@@ -276,31 +276,31 @@ def cancel_and_verify(
     :param log: where to tell what came of it.
     :param sleep: seconds; it may raise, to end the try.
     """
-    told = "Vidu has said yes, and the task does not show it"
-    looks = CANCEL_LOOKS
+    why = "Vidu has said yes, and the task does not show it"
+    queries = CANCEL_QUERIES
     try:
         client.cancel_task(task_id)
     except ViduError as error:
-        told, looks = str(error), 1
+        why, queries = str(error), 1
     has_failed = False
-    look = 0
-    while look < looks or has_failed:
-        if look:
+    query = 0
+    while query < queries or has_failed:
+        if query:
             sleep(CANCEL_GAP)
-        look += 1
+        query += 1
         try:
-            task = client.get_task(task_id, retry=looks == 1)
+            task = client.get_task(task_id, retry=queries == 1)
         except ViduError as error:
-            has_failed, told = False, f"{told}; {error.message}"
+            has_failed, why = False, f"{why}; {error.message}"
             continue
         if task.failed and (has_failed or task.err_code == "UserCancelled"):
             log.info("Vidu task %s has been cancelled and is not billed.", task_id)
             return True
         has_failed = task.failed
         if task.succeeded:
-            told = "it has succeeded before"
+            why = "it has succeeded before"
             break
-    log.info("Vidu task %s was not cancelled and goes on: %s", task_id, told)
+    log.info("Vidu task %s was not cancelled and goes on: %s", task_id, why)
     return False
 
 
@@ -338,8 +338,8 @@ def fetch_finished(client: ViduClient, task: ViduTask, *, sleep: Callable[[float
     :raises ViduNoCreationError: ``success`` without a link to a video, even when queried again.
     :raises ViduStillRunningError: it has not ended after all.
     """
-    for look in range(EMPTY_LOOKS):
-        if look:
+    for query in range(EMPTY_QUERIES):
+        if query:
             sleep(EMPTY_GAP)
         task = query_paid_task(client, task.task_id, sleep=sleep).filled_from(task)
         if not task.is_final:
@@ -414,10 +414,10 @@ def decide_after_resume(event: Mapping[str, Any], task_id: str, end_time: float 
     :param end_time: its deadline, epoch seconds; None = not known (dag.test() drops it).
     :param now: epoch seconds.
     """
-    told = event.get("status") if event.get("task_id") in {None, task_id} else None
-    if told == "error":
+    status = event.get("status") if event.get("task_id") in {None, task_id} else None
+    if status == "error":
         return Next.GIVE_UP
-    if told != "timeout" and end_time is not None and now < end_time:
+    if status != "timeout" and end_time is not None and now < end_time:
         return Next.WAIT_ON
     return Next.DEADLINE
 

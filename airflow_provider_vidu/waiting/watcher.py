@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.client import AsyncViduClient
 
 #: Waits that are told of a look before the event loop gets its turn: a thousand log lines at once would hold it up.
-TOLD_AT_ONCE = 20
+MAX_NOTIFIED_AT_ONCE = 20
 
 
 class Watcher:
@@ -56,7 +56,7 @@ class Watcher:
         self._client: AsyncViduClient | None = None
         self._opening = asyncio.Lock()
         self._bulk: BulkQuery | None = None
-        self._plan = PollPlan(self._lists, self._page_size)
+        self._plan = PollPlan(self._is_listed, self._page_size)
         self._groups: set[GroupSubscriber] = set()
         self._poll_interval: float | None = None
         self._poller: asyncio.Task[None] | None = None
@@ -87,13 +87,13 @@ class Watcher:
         :return: how it ended: success, failure, the deadline, or an error that waiting does not mend.
         :raises Exception: what broke the poller: nobody waits for one that has ended.
         """
-        await self._begun()
+        await self._start_poller()
         subscriber = Subscriber(log, hints, timing.now())
-        await self._joined(subscriber, [task_id], hints, end_time, poll_interval)
+        await self._subscribe(subscriber, [task_id], hints, end_time, poll_interval)
         try:
             return await subscriber.future
         finally:
-            self._leave(subscriber)
+            self._unsubscribe(subscriber)
 
     async def wait_for_all(
         self,
@@ -115,16 +115,16 @@ class Watcher:
         :return: how many ended in which way.
         :raises Exception: see :meth:`wait`.
         """
-        await self._begun()
+        await self._start_poller()
         distinct = list(dict.fromkeys(task_ids))
         group = GroupSubscriber(log, hints, timing.now(), len(distinct))
         self._groups.add(group)
         try:
-            await self._joined(group, distinct, hints, end_time, poll_interval)
+            await self._subscribe(group, distinct, hints, end_time, poll_interval)
             return await group.future
         finally:
             self._groups.discard(group)
-            self._leave(group)
+            self._unsubscribe(group)
 
     async def get_task(self, task_id: str) -> ViduTask:
         """
@@ -134,7 +134,7 @@ class Watcher:
         :return: the task as it is now.
         :raises ViduError: what came instead.
         """
-        return await (await self._opened()).get_task(task_id)
+        return await (await self._open_client()).get_task(task_id)
 
     async def task_page(self, task_id: str) -> str | None:
         """
@@ -143,7 +143,7 @@ class Watcher:
         :param task_id: Vidu's id.
         :return: None = nobody knows a page.
         """
-        return (await self._opened()).account.task_page(task_id)
+        return (await self._open_client()).account.task_page(task_id)
 
     async def close(self) -> None:
         """End the poller and close the session."""
@@ -157,14 +157,14 @@ class Watcher:
 
     # -- subscribers ------------------------------------------------------------------------------------------
 
-    async def _begun(self) -> None:
+    async def _start_poller(self) -> None:
         if self._poller is None:
             # In no trigger's context: what the poller logs and looks up is not the first one's alone.
             loop = asyncio.get_running_loop()
             self._poller = Context().run(loop.create_task, self._run())
         await self._ready.wait()
 
-    async def _joined(
+    async def _subscribe(
         self,
         subscriber: Subscriber | GroupSubscriber,
         task_ids: list[str],
@@ -179,21 +179,21 @@ class Watcher:
                 break
             now = timing.now()
             entry = self._plan.add(task_id, hints, end_time, poll_interval, now, subscriber)
-            subscriber.began(entry)
+            subscriber.attach(entry)
             if number % 500 == 0:
                 try:
                     await asyncio.sleep(0)
                 except asyncio.CancelledError:
-                    self._leave(subscriber)
+                    self._unsubscribe(subscriber)
                     raise
         if self._failure is not None:
-            subscriber.break_off(self._failure)
-        if min(self._plan.wake_at(), subscriber.say_at) < self._wakes_at:
+            subscriber.fail(self._failure)
+        if min(self._plan.wake_at(), subscriber.log_at) < self._wakes_at:
             self._sooner.set()
 
-    def _leave(self, subscriber: Subscriber | GroupSubscriber) -> None:
+    def _unsubscribe(self, subscriber: Subscriber | GroupSubscriber) -> None:
         for entry in subscriber.entries:
-            subscriber.ended(entry)
+            subscriber.detach(entry)
             self._plan.remove(entry)
 
     # -- the poller -------------------------------------------------------------------------------------------
@@ -202,33 +202,33 @@ class Watcher:
         try:
             try:
                 with suppress(ViduError):
-                    await self._opened()
+                    await self._open_client()
             finally:
                 self._ready.set()
             while not self._is_closing:
-                await self._until_due()
-                await self._round()
+                await self._sleep_until_due()
+                await self._poll_once()
         except asyncio.CancelledError as error:
-            self._break_off(ViduUnavailableError("The wait was broken off in the triggerer."), error)
+            self._fail_all(ViduUnavailableError("The wait was broken off in the triggerer."), error)
             raise
         except BaseException as error:
             # Not only an Exception: in a worker Airflow's execution timeout is raised wherever the loop stands.
-            self._break_off(error, error)
+            self._fail_all(error, error)
         finally:
             await self._drop_client()
 
-    def _break_off(self, failure: BaseException, cause: BaseException) -> None:
+    def _fail_all(self, failure: BaseException, cause: BaseException) -> None:
         self._failure = failure
         failure.__cause__ = cause if cause is not failure else failure.__cause__
         for entry in self._plan.all():
             subscriber = entry.subscriber
             self._plan.remove(entry)
             if subscriber is not None:
-                subscriber.break_off(failure)
+                subscriber.fail(failure)
 
-    async def _until_due(self) -> None:
+    async def _sleep_until_due(self) -> None:
         self._sooner.clear()
-        self._wakes_at = min([self._plan.wake_at(), *(group.say_at for group in self._groups)])
+        self._wakes_at = min([self._plan.wake_at(), *(group.log_at for group in self._groups)])
         seconds = self._wakes_at - timing.now()
         if seconds <= 0:
             await asyncio.sleep(0)
@@ -243,36 +243,36 @@ class Watcher:
                 sleeping.cancel()
             self._wakes_at = float("-inf")
 
-    async def _round(self) -> None:
+    async def _poll_once(self) -> None:
         task_ids = self._plan.take(timing.now())
         results: dict[str, ViduTask | ViduError] = {}
         if task_ids:
-            results = await self._ask(task_ids)
-            self._plan.heard(results, timing.now())
-        told = 0
-        for judged in (self._plan.judged(results, timing.now()), self._plan.expired(timing.now())):
-            for entry, result, verdict in judged:
-                self._tell(entry, result, verdict)
-                told += 1
-                if told % TOLD_AT_ONCE == 0:
+            results = await self._query(task_ids)
+            self._plan.on_results(results, timing.now())
+        notified = 0
+        for verdicts in (self._plan.verdicts(results, timing.now()), self._plan.expire(timing.now())):
+            for entry, result, verdict in verdicts:
+                self._notify(entry, result, verdict)
+                notified += 1
+                if notified % MAX_NOTIFIED_AT_ONCE == 0:
                     await asyncio.sleep(0)
         for group in tuple(self._groups):
-            with _only_its_own(group):
-                group.say(timing.now())
+            with _fail_alone(group):
+                group.log_progress(timing.now())
 
-    def _tell(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict) -> None:
+    def _notify(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict) -> None:
         subscriber = entry.subscriber
         if subscriber is None:
             return
-        with _only_its_own(subscriber):
-            subscriber.saw(entry, result, verdict, timing.now())
+        with _fail_alone(subscriber):
+            subscriber.on_result(entry, result, verdict, timing.now())
         if verdict is not Verdict.WAIT:
-            subscriber.ended(entry)
+            subscriber.detach(entry)
             entry.subscriber = None
 
-    async def _ask(self, task_ids: list[str]) -> dict[str, ViduTask | ViduError]:
+    async def _query(self, task_ids: list[str]) -> dict[str, ViduTask | ViduError]:
         try:
-            client = await self._opened()
+            client = await self._open_client()
         except ViduError as error:
             return dict.fromkeys(task_ids, error)
         results = await BulkQuery(client, paced=True).get_tasks(task_ids)
@@ -282,22 +282,22 @@ class Watcher:
             await self._drop_client()
         return results
 
-    def _lists(self, task_id: str) -> bool:
-        return self._bulk is None or self._bulk.has(task_id)
+    def _is_listed(self, task_id: str) -> bool:
+        return self._bulk is None or self._bulk.is_listed(task_id)
 
     def _page_size(self) -> int:
         return MAX_PAGE_SIZE if self._bulk is None else self._bulk.page_size
 
     # -- the session ------------------------------------------------------------------------------------------
 
-    async def _opened(self) -> AsyncViduClient:
+    async def _open_client(self) -> AsyncViduClient:
         async with self._opening:
             if self._client is None:
                 # Half a second of importing is no business of the triggerer's loop.
                 await asyncio.to_thread(import_module, "aiohttp")
                 from airflow_provider_vidu.client import AsyncViduClient
 
-                self._client = AsyncViduClient(await self._account())
+                self._client = AsyncViduClient(await self._read_account())
                 self._poll_interval = self._client.account.poll_interval
                 self._bulk = BulkQuery(self._client, paced=True)
             return self._client
@@ -307,7 +307,7 @@ class Watcher:
         if client is not None:
             await client.close()
 
-    async def _account(self) -> Account:
+    async def _read_account(self) -> Account:
         try:
             return await self._look_up()
         except ViduError:
@@ -323,15 +323,15 @@ _watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Watcher]] = We
 
 
 @contextmanager
-def _only_its_own(subscriber: Subscriber | GroupSubscriber) -> Generator[None, None, None]:
+def _fail_alone(subscriber: Subscriber | GroupSubscriber) -> Generator[None, None, None]:
     """Let what one trigger's log raises (a full disk) end that trigger's wait, and no other's."""
     try:
         yield
     except Exception as error:
-        subscriber.break_off(error)
+        subscriber.fail(error)
 
 
-class _Joined:
+class _Membership:
     # Not a generator with contextlib's decorator: a triggerer has thousands, and those are a kilobyte each.
     __slots__ = ("_conn_id", "_look_up", "_watcher")
 
@@ -358,7 +358,7 @@ class _Joined:
             await watcher.close()
 
 
-def of(conn_id: str, look_up: Callable[[], Awaitable[Account]]) -> AbstractAsyncContextManager[Watcher]:
+def join(conn_id: str, look_up: Callable[[], Awaitable[Account]]) -> AbstractAsyncContextManager[Watcher]:
     """
     Join the watcher of a connection on the running event loop; the last one to leave ends it.
 
@@ -370,4 +370,4 @@ def of(conn_id: str, look_up: Callable[[], Awaitable[Account]]) -> AbstractAsync
     """
     # Two connections to one account have a watcher each: a key is rotated in one connection after the other, and
     # waits that had shared a session would have to be parted then. It costs one more request a round.
-    return _Joined(conn_id, look_up)
+    return _Membership(conn_id, look_up)

@@ -58,9 +58,9 @@ class Host:
             self.requests += 1 if self.error else cost
             self.asked.append((self.now, ids))
             results = {task_id: self.error or self.look(task_id) for task_id in ids}
-            self.plan.heard(results, self.now)
-        for judged in (self.plan.judged(results, self.now), self.plan.expired(self.now)):
-            for entry, _, verdict in judged:
+            self.plan.on_results(results, self.now)
+        for verdicts in (self.plan.verdicts(results, self.now), self.plan.expire(self.now)):
+            for entry, _, verdict in verdicts:
                 if verdict is not Verdict.WAIT:
                     self.woken[entry.subscriber] = self.now
                     self.verdicts[entry.subscriber] = verdict
@@ -77,9 +77,9 @@ class Host:
 
 def naive(durations, gap=5.0):
     """Requests and delays of a poller for each task, as other providers have it: one look at once, then one a gap."""
-    looks = [-(-duration // gap) for duration in durations]
-    delays = sorted(look * gap - duration for look, duration in zip(looks, durations, strict=True))
-    return sum(looks) + len(looks), delays
+    polls = [-(-duration // gap) for duration in durations]
+    delays = sorted(look * gap - duration for look, duration in zip(polls, durations, strict=True))
+    return sum(polls) + len(polls), delays
 
 
 def p99(delays):
@@ -308,5 +308,5 @@ def test_what_has_ended_does_not_stay_in_memory_until_its_deadline():
     for number in range(5000):
         plan.remove(plan.add(str(number), Hints(), NOW + 86_400, None, NOW))
     assert len(plan) == 0
-    assert len(plan._ends) + len(plan._looks) <= 300
+    assert len(plan._ends) + len(plan._polls) <= 300
     assert plan.wake_at() == float("inf")

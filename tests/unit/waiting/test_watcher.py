@@ -139,7 +139,7 @@ def test_a_cancelled_wait_leaves_the_others_alone_whatever_is_under_way(after, v
 @pytest.mark.parametrize("steps", range(14))
 def test_everything_ends_when_all_are_cancelled_after_any_step(steps, virtual):
     async def cancelled():
-        async with watcher.of("c", virtual.look_up) as watching:
+        async with watcher.join("c", virtual.look_up) as watching:
             virtual.watcher = watching
             waits = [asyncio.ensure_future(virtual.wait(str(number))) for number in range(3)]
             group = asyncio.ensure_future(
@@ -382,12 +382,12 @@ def test_a_wait_costs_less_than_three_kilobytes(together, virtual):
         await asyncio.sleep(3600)
 
     async def each(task_id, how):
-        async with watcher.of("c", virtual.look_up) as watching:
+        async with watcher.join("c", virtual.look_up) as watching:
             await watching.wait(task_id, hints=Hints(), **how)
 
     async def measured():
-        async with watcher.of("c", virtual.look_up) as watching:
-            await watching._begun()
+        async with watcher.join("c", virtual.look_up) as watching:
+            await watching._start_poller()
             task_ids = [virtual.task(str(number), 100) for number in range(5000)]
             how = {"end_time": virtual.clock.now + 3600, "log": LOG}
             if together:
@@ -417,7 +417,7 @@ def submit(count, prompt="a wait", conn_id="vidu_default"):
 
 async def test_fifty_waits_are_a_few_requests(vidu_emulator):
     task_ids = submit(50)
-    async with watcher.of("vidu_default", ViduHook().aget_account) as watching:
+    async with watcher.join("vidu_default", ViduHook().aget_account) as watching:
         outcomes = await waits(watching, task_ids)
     assert {outcome.status for outcome in outcomes} == {"success"}
     assert vidu_emulator.counters.requests["poll"] == 0
@@ -427,7 +427,7 @@ async def test_fifty_waits_are_a_few_requests(vidu_emulator):
 async def test_hosts_without_a_list_or_with_half_of_one_are_waited_for(quirk, vidu_emulator):
     task_ids = submit(12)
     vidu_emulator.quirks.change(**quirk)
-    async with watcher.of("vidu_default", ViduHook().aget_account) as watching:
+    async with watcher.join("vidu_default", ViduHook().aget_account) as watching:
         outcomes = await waits(watching, task_ids)
     assert {outcome.status for outcome in outcomes} == {"success"}
 
@@ -435,7 +435,7 @@ async def test_hosts_without_a_list_or_with_half_of_one_are_waited_for(quirk, vi
 async def test_a_storm_of_429_passes(vidu_emulator):
     task_ids = submit(5)
     vidu_emulator.faults.add("list", Fault.rate_limit(retry_after=0, times=2))
-    async with watcher.of("vidu_default", ViduHook().aget_account) as watching:
+    async with watcher.join("vidu_default", ViduHook().aget_account) as watching:
         outcomes = await waits(watching, task_ids)
     assert {outcome.status for outcome in outcomes} == {"success"}
 
@@ -443,9 +443,9 @@ async def test_a_storm_of_429_passes(vidu_emulator):
 async def test_two_accounts_have_a_poller_each(vidu_emulator, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", vidu_emulator.connection_json())
     async with (
-        watcher.of("vidu_default", ViduHook().aget_account) as one,
-        watcher.of("other", ViduHook("other").aget_account) as two,
-        watcher.of("other", ViduHook("other").aget_account) as again,
+        watcher.join("vidu_default", ViduHook().aget_account) as one,
+        watcher.join("other", ViduHook("other").aget_account) as two,
+        watcher.join("other", ViduHook("other").aget_account) as again,
     ):
         assert one is not two
         assert two is again
@@ -456,7 +456,7 @@ def test_every_event_loop_has_its_own(vidu_emulator):
     task_ids = submit(2)
 
     async def one(task_id):
-        async with watcher.of("vidu_default", ViduHook().aget_account) as watching:
+        async with watcher.join("vidu_default", ViduHook().aget_account) as watching:
             return await waits(watching, [task_id])
 
     for task_id in task_ids:
@@ -476,7 +476,7 @@ async def test_a_wait_speaks_in_its_own_triggers_log(vidu_emulator):
 
     async def one(name, task_id):
         trigger.set(name)
-        async with watcher.of("vidu_default", ViduHook().aget_account) as watching:
+        async with watcher.join("vidu_default", ViduHook().aget_account) as watching:
             await watching.wait(task_id, hints=Hints(), end_time=timing.now() + 30, log=Log())
 
     first, second = submit(2)
@@ -504,7 +504,7 @@ async def test_hanging_name_resolution_delays_no_other_account(vidu_emulator, mo
         async def look_up():  # ruff: ignore[unused-async]
             return replace(ViduHook().get_conn().account, base_url=base_url)
 
-        async with watcher.of(conn_id, look_up) as watching:
+        async with watcher.join(conn_id, look_up) as watching:
             return await watching.wait(task_id, hints=Hints(), end_time=timing.now() + 60, poll_interval=0.2, log=LOG)
 
     bad = asyncio.create_task(wait("bad", "http://hanging.example", "1"))
