@@ -72,7 +72,7 @@ _PARSED_ON_LOOP = 64 * 1024
 _MAX_VALUES = 20_000
 
 #: Seconds for which an endpoint that a host seems to lack is not asked for again.
-_LACKING_SECONDS = 60.0
+_MISSING_SECONDS = 60.0
 
 #: What messages quote of a task.
 _QUOTED_FIELDS = ("state", "model", "err_code", "err_msg", "created_at", "resolution", "wm_position")
@@ -226,7 +226,7 @@ def _ca_bundle(account: Account) -> bool | str:
     return next((path for name in _CA_BUNDLES if (path := os.environ.get(name))), True)
 
 
-def _parsed(
+def _parse_reply(
     parse: Callable[..., Result],
     status: int,
     headers: Mapping[str, str],
@@ -244,13 +244,13 @@ def _parsed(
     except ViduError as error:
         raise endpoints.with_advice_for(error, account).without(account.api_key) from None
     if isinstance(result, endpoints.TaskPage):
-        result = cast("Result", replace(result, tasks=tuple(_delivered(task, account) for task in result.tasks)))
+        result = cast("Result", replace(result, tasks=tuple(_clean_task(task, account) for task in result.tasks)))
     elif isinstance(result, ViduTask):
-        result = cast("Result", _delivered(result, account))
+        result = cast("Result", _clean_task(result, account))
     return result
 
 
-def _delivered(task: ViduTask, account: Account) -> ViduTask:
+def _clean_task(task: ViduTask, account: Account) -> ViduTask:
     """Return a task with whole links, and without the key in the texts that messages quote."""
     changed = {}
     for name in _QUOTED_FIELDS:
@@ -262,13 +262,13 @@ def _delivered(task: ViduTask, account: Account) -> ViduTask:
     if changed:
         task = task.model_copy(update=changed)
     if task.unread_reply:
-        task = task.quoting(redacted(task.unread_reply, account.api_key))
+        task = task.with_unread_reply(redacted(task.unread_reply, account.api_key))
     if task.trace_id:
-        task = task.traced(redacted(task.trace_id, account.api_key))
+        task = task.with_trace_id(redacted(task.trace_id, account.api_key))
     return task.at(account.base_url)
 
 
-class _Lacking:
+class _MissingEndpoints:
     """
     What a host has shown to lack, by the function that would read the reply.
 
@@ -279,7 +279,7 @@ class _Lacking:
 
     def __init__(self, account: Account, clock: Callable[[], float] = time.monotonic) -> None:
         self._is_vidu = account.is_vidus
-        self._seconds = min(_LACKING_SECONDS, account.settle_seconds / 2)
+        self._seconds = min(_MISSING_SECONDS, account.settle_seconds / 2)
         self._clock = clock
         self._errors: dict[Callable[..., Any], tuple[ViduError, float]] = {}
 
@@ -405,7 +405,7 @@ class ViduClient:
             self._session.proxies = {"http": proxy, "https": proxy}
         #: Addresses that have carried this client's requests: of the proxy, where there is one.
         self.addresses: set[str] = set()
-        self._lacking = _Lacking(account)
+        self._missing = _MissingEndpoints(account)
         self._retrying = tenacity.Retrying(sleep=sleep, **_retry_arguments())
 
     def __enter__(self) -> ViduClient:
@@ -500,11 +500,11 @@ class ViduClient:
         return self._retrying(lambda: self._ask(request, endpoints.parse_credits))
 
     def _ask(self, request: endpoints.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
-        self._lacking.check(parse, request.task_id)
+        self._missing.check(parse, request.task_id)
         try:
-            return _parsed(parse, *self._send(request), self.account, *more)
+            return _parse_reply(parse, *self._send(request), self.account, *more)
         except ViduError as error:
-            self._lacking.note(parse, error)
+            self._missing.note(parse, error)
             raise error.without(self.account.api_key) from None
 
     def _send(self, request: endpoints.HttpRequest) -> Answer:
@@ -575,7 +575,7 @@ class AsyncViduClient:
         self._closed = False
         self._tls: ssl.SSLContext | bool = True
         self._proxy = proxy_for(account)
-        self._lacking = _Lacking(account)
+        self._missing = _MissingEndpoints(account)
         self._retrying = tenacity.AsyncRetrying(sleep=sleep, **_retry_arguments())
 
     async def __aenter__(self) -> AsyncViduClient:
@@ -638,7 +638,7 @@ class AsyncViduClient:
         return await self._retrying(self._ask, request, endpoints.parse_credits)
 
     async def _ask(self, request: endpoints.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
-        self._lacking.check(parse, request.task_id)
+        self._missing.check(parse, request.task_id)
         try:
             status, headers, body = await self._send(request)
             if len(body) > _PARSED_ON_LOOP:
@@ -647,17 +647,17 @@ class AsyncViduClient:
                     raise ViduAnswerTooLargeError(
                         f"The answer has more than {_MAX_VALUES} values.", task_id=request.task_id
                     )
-                return await asyncio.to_thread(_parsed, parse, status, headers, body, self.account, *more)
-            return _parsed(parse, status, headers, body, self.account, *more)
+                return await asyncio.to_thread(_parse_reply, parse, status, headers, body, self.account, *more)
+            return _parse_reply(parse, status, headers, body, self.account, *more)
         except ViduError as error:
-            self._lacking.note(parse, error)
+            self._missing.note(parse, error)
             raise error.without(self.account.api_key) from None
 
     async def _send(self, request: endpoints.HttpRequest) -> Answer:
         import aiohttp
         from yarl import URL
 
-        session = await self._opened()
+        session = await self._open_session()
         outgoing = None if request.body is None else _Body(request.body, not_after=request.not_after)
         try:
             async with session.request(
@@ -679,7 +679,7 @@ class AsyncViduClient:
             # A ValueError comes from a host name that is none.
             raise _transport_error(request, error, sent=outgoing is None or outgoing.begun) from None
 
-    async def _opened(self) -> aiohttp.ClientSession:
+    async def _open_session(self) -> aiohttp.ClientSession:
         import aiohttp
 
         if self._session is None and not self._closed:

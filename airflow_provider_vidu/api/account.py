@@ -72,7 +72,7 @@ _FIELDS = {
 }
 
 # What a key is pasted with from an example of a request.
-_PASTED = re.compile(
+_KEY_PREFIX = re.compile(
     r"""\A(?:authorization["']?\s*:\s*["']?)?(?:(?:token|bearer)(?::?\s+|:?\Z)["']?)*""", re.IGNORECASE
 )
 # What both transports send as it is.
@@ -214,7 +214,7 @@ def account_from_fields(
     scheme = extra.get("auth_scheme")
     key = (password or "").strip()
     if scheme is None or str(scheme).strip():
-        key = _PASTED.sub("", key.strip(_QUOTES)).strip(_QUOTES)
+        key = _KEY_PREFIX.sub("", key.strip(_QUOTES)).strip(_QUOTES)
     if not key:
         raise ViduConfigurationError(f"{where} has no API key: put it into the password field.")
     if not _fits_a_header(key):

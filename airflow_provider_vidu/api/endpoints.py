@@ -30,15 +30,15 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
     created_nothing,
-    is_about_a_task,
-    is_of_a_limit,
+    is_inconclusive,
+    is_missing_task,
+    is_rate_limit,
     request_error,
-    says_nothing_of_the_request,
 )
-from airflow_provider_vidu.api.failures import complaint_of, is_of_a_missing_task, read_error, went_well
+from airflow_provider_vidu.api.failures import complaint_of, read_error, says_success, says_task_is_missing
 from airflow_provider_vidu.api.images import MAX_BODY_BYTES, MEBIBYTE
 from airflow_provider_vidu.api.messages import MAX_QUOTED, SIGNED_LINK, quoted
-from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, TaskState, ViduTask, layers_of, state_word, stated
+from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, TaskState, ViduTask, layers_of, raw_state, state_word
 
 #: Vidu's largest page of the task list.
 MAX_PAGE_SIZE = 100
@@ -232,7 +232,7 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
             pass
     error, is_definite = _error_of(status, headers, body)
     # A host that misses a task has created one, and then queried it.
-    is_of_a_task = is_about_a_task(error.reason) and says_nothing_of_the_request(status)
+    is_of_a_task = is_missing_task(error.reason) and is_inconclusive(status)
     if status == 303 or is_of_a_task or not is_definite:
         what = f"The submission was answered with HTTP {status}. {error.message}"
         if status == 303:
@@ -281,10 +281,10 @@ def _created_in(answer: Any) -> Any:
     inner = answer.get("data")
     created = inner if isinstance(inner, dict) and inner.get("id") else answer
     layers = [answer, created]
-    state = state_word(stated(created))
-    if state == TaskState.FAILED or any(went_well(layer) is False for layer in layers):
+    state = state_word(raw_state(created))
+    if state == TaskState.FAILED or any(says_success(layer) is False for layer in layers):
         return None
-    is_said_to_be_fine = state is not None or any(map(went_well, layers))
+    is_said_to_be_fine = state is not None or any(map(says_success, layers))
     return created if is_said_to_be_fine or not any(map(complaint_of, layers)) else None
 
 
@@ -341,9 +341,9 @@ def parse_task(status: int, headers: Mapping[str, str], body: bytes, task_id: st
             http_status=status,
         )
     if task.failed:
-        return task.traced(_trace_id(headers))
+        return task.with_trace_id(_trace_id(headers))
     # The video exists: where a person finds its link has to be seen.
-    return task.quoting(_unsigned(answer)) if task.succeeded and not task.video_url else task
+    return task.with_unread_reply(_unsigned(answer)) if task.succeeded and not task.video_url else task
 
 
 def _is_of_a_task(task: ViduTask, layers: Sequence[Mapping[str, Any]], task_id: str) -> bool:
@@ -352,20 +352,20 @@ def _is_of_a_task(task: ViduTask, layers: Sequence[Mapping[str, Any]], task_id: 
     if not task.failed:
         return task.state is not None or not names & _FIELDS_OF_AN_ERROR
     is_named = any(str(layer.get(name)) == task_id for layer in layers for name in ("id", "task_id"))
-    if is_of_a_limit(task.err_code):
+    if is_rate_limit(task.err_code):
         # A query is refused for it, too.
         return bool(names & _FIELDS_OF_A_TASK_ALONE) or (is_named and bool(names & _FIELDS_OF_A_FAILURE))
     if is_named:
         return True
     envelope = layers[0]
-    is_inside = any(map(stated, layers[1:]))
-    if is_inside and went_well(envelope) is False:
+    is_inside = any(map(raw_state, layers[1:]))
+    if is_inside and says_success(envelope) is False:
         return False
-    if went_well(envelope) or names & _FIELDS_OF_A_TASK:
+    if says_success(envelope) or names & _FIELDS_OF_A_TASK:
         return True
     # Vidu's own word; gateways say "status".
     is_vidus = any(layer.get("state") for layer in layers)
-    complains = any(went_well(layer) is False or complaint_of(layer) for layer in layers)
+    complains = any(says_success(layer) is False or complaint_of(layer) for layer in layers)
     return (is_vidus and "err_code" in names) or ((is_vidus or is_inside) and not complains)
 
 
@@ -433,14 +433,14 @@ def parse_list(status: int, headers: Mapping[str, str], body: bytes) -> TaskPage
         fields = set(answer)
         if not fields - _FIELDS_OF_AN_EMPTY_LIST or (says.total == 0 and not fields - _FIELDS_OF_AN_EMPTY_PAGE):
             rows = []
-    is_error = any(went_well(one) is False or state_word(one.get("status")) == TaskState.FAILED for one in envelopes)
-    complains = not is_error and any(went_well(one) is None and complaint_of(one) for one in envelopes)
+    is_error = any(says_success(one) is False or state_word(one.get("status")) == TaskState.FAILED for one in envelopes)
+    complains = not is_error and any(says_success(one) is None and complaint_of(one) for one in envelopes)
     if status == 206 or is_error or not isinstance(rows, list) or (complains and not rows):
         raise ViduUnavailableError(
             f"Vidu answered the task list with {_excerpt(body)}.", http_status=status, trace_id=_trace_id(headers)
         )
     # Words beside rows may say that some are missing.
-    return replace(says, tasks=tuple(_readable(rows)), has_more=complains or says.has_more)
+    return replace(says, tasks=tuple(_parse_rows(rows)), has_more=complains or says.has_more)
 
 
 def _paging_of(envelopes: Sequence[Mapping[str, Any]], row_count: int) -> TaskPage:
@@ -591,7 +591,7 @@ def _error_of(
         )
         return error, False
     failure = read_error(status, _json(body))
-    if task_id is not None and is_of_a_missing_task(failure):
+    if task_id is not None and says_task_is_missing(failure):
         is_in_a_success = 200 <= status < 300
         failure = replace(failure, reason="task_not_found", vidu_status=404 if is_in_a_success else failure.vidu_status)
     error = request_error(
@@ -730,7 +730,7 @@ def _is_challenge(status: int, headers: Mapping[str, str], body: bytes) -> bool:
     return isinstance(answer, dict) and answer.get("cloudflare_error") is True
 
 
-def _readable(rows: Iterable[Any]) -> Iterable[ViduTask]:
+def _parse_rows(rows: Iterable[Any]) -> Iterable[ViduTask]:
     for row in rows:
         try:
             yield ViduTask.model_validate(row)

@@ -264,7 +264,7 @@ class ViduLandingError(ViduError):
 
 
 #: What a host refuses for the key's sake, or for that of the account behind it.
-OF_THE_ACCOUNT = (ViduAuthError, ViduCreditError)
+ACCOUNT_ERRORS = (ViduAuthError, ViduCreditError)
 
 # Of a reply without a known link this much goes into an error text.
 _MAX_REPLY = 1500
@@ -356,7 +356,7 @@ def fate_of_reason(reason: str | None) -> Fate:
     return Fate.RETRYABLE if REASONS.get(reason or "") in {_LATER, _LIMIT} else Fate.PERMANENT
 
 
-def is_of_a_limit(reason: str | None) -> bool:
+def is_rate_limit(reason: str | None) -> bool:
     """
     Say whether a reason is about too many requests at once.
 
@@ -365,7 +365,7 @@ def is_of_a_limit(reason: str | None) -> bool:
     return REASONS.get(reason or "") == _LIMIT
 
 
-def is_about_a_task(reason: str | None) -> bool:
+def is_missing_task(reason: str | None) -> bool:
     """
     Say whether a reason is that a task is missing, which no request to create one can have.
 
@@ -380,10 +380,10 @@ def is_outage(result: object) -> bool:
 
     :param result: a task or an error.
     """
-    return isinstance(result, (ViduUnavailableError, ViduRateLimitError, *OF_THE_ACCOUNT))
+    return isinstance(result, (ViduUnavailableError, ViduRateLimitError, *ACCOUNT_ERRORS))
 
 
-def says_nothing_of_the_request(status: int) -> bool:
+def is_inconclusive(status: int) -> bool:
     """
     Tell whether an HTTP status is no verdict on the request: an outage, a timeout, Conflict, Canceled, no HTTP status.
 
@@ -417,7 +417,7 @@ def created_nothing(status: int, reason: str | None, vidu_status: int | None = N
     if status < 200:
         return False
     is_known_refusal = vidu_status is not None or REASONS.get(reason or "") in {_CREDITS, _NO_CHANNEL}
-    return is_known_refusal or not says_nothing_of_the_request(status)
+    return is_known_refusal or not is_inconclusive(status)
 
 
 def request_error(
@@ -453,7 +453,7 @@ def request_error(
         error = ViduCreditError
     elif refused_with == 429 or kind == _LIMIT:
         error, fate = ViduRateLimitError, Fate.RETRYABLE
-    elif says_nothing_of_the_request(refused_with):
+    elif is_inconclusive(refused_with):
         error, fate = ViduUnavailableError, Fate.RETRYABLE
     elif kind == _MODERATION:
         error = ViduModerationError

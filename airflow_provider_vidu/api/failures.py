@@ -20,9 +20,9 @@ from airflow_provider_vidu.api.errors import (
     ONLY_REFUSALS,
     REASONS,
     REFUSALS,
-    is_of_a_limit,
+    is_inconclusive,
+    is_rate_limit,
     is_vidus,
-    says_nothing_of_the_request,
 )
 from airflow_provider_vidu.api.messages import quoted
 
@@ -131,7 +131,7 @@ def read_error(status: int, body: Any) -> Failure:
     )
 
 
-def is_of_a_missing_task(failure: Failure) -> bool:
+def says_task_is_missing(failure: Failure) -> bool:
     """
     Say whether a relay's reply to a query is that there is no such task, and nothing else.
 
@@ -169,7 +169,7 @@ def read_task_failure(fields: Mapping[str, Any]) -> Failure:
     return Failure(reason=known or next(iter(reasons), None), words=next(filter(None, all_words), ""))
 
 
-def went_well(envelope: Mapping[str, Any]) -> bool | None:
+def says_success(envelope: Mapping[str, Any]) -> bool | None:
     """
     Return whether a reply with HTTP 200 says that its request went well; gateways wrap errors into a 200.
 
@@ -195,7 +195,7 @@ def complaint_of(envelope: Mapping[str, Any]) -> str:
     """
     Return the words of an envelope, unless they say that its request went well.
 
-    :param envelope: see :func:`went_well`.
+    :param envelope: see :func:`says_success`.
     """
     words = (_word(envelope.get(name)) for name in ("message", "msg", "error_msg", "errmsg"))
     return next((one for one in words if one and not _WELL.fullmatch(one)), "")
@@ -274,12 +274,12 @@ def _reason_of_a_sentence(status: int, reason: str | None, words: str) -> str | 
     if REASONS.get(reason or "") == REASONS["CreditInsufficient"]:
         return None
     # Beside Vidu's reason for a limit, the quota is that of the limit.
-    is_a_limits = _OF_A_RATE.search(words) or (is_of_a_limit(reason) and not _OF_AN_ACCOUNT.search(words))
+    is_a_limits = _OF_A_RATE.search(words) or (is_rate_limit(reason) and not _OF_AN_ACCOUNT.search(words))
     if _EMPTY_BALANCE.match(words) and not is_a_limits:
         return "insufficient_user_quota"
     if reason in REASONS and reason not in {"Unauthorized", "Forbidden", "QuotaExceeded", "TooManyRequests"}:
         return None
-    is_refusal = not says_nothing_of_the_request(status)
+    is_refusal = not is_inconclusive(status)
     if is_refusal and _EMPTY_BALANCE_IN_A_REFUSAL.search(words) and not is_a_limits:
         return "insufficient_user_quota"
     return "model_not_found" if status == 503 and _NO_CHANNEL.search(words) else None
@@ -290,7 +290,7 @@ def _status_of_vidus_refusal(status: int, reason: str | None, code: Any, *, is_n
     own = int(code) if isinstance(code, str) and re.fullmatch(r"[0-9]{3}", code) else code
     if not isinstance(own, int) and ((is_nested and not code) or reason in ONLY_REFUSALS):
         own = 400
-    if reason not in REFUSALS or not isinstance(own, int) or own == status or says_nothing_of_the_request(own):
+    if reason not in REFUSALS or not isinstance(own, int) or own == status or is_inconclusive(own):
         return None
     return own
 

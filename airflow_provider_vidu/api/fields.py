@@ -51,7 +51,7 @@ def request_fields(fields: Mapping[str, Any], text_fields: Set[str] = TEXT_FIELD
     for name in ("model", "resolution", "movement_amplitude", "audio_type"):
         # A blank stays: it is refused, where an unset model would be the default one.
         if isinstance(text := meant.get(name), str) and text.strip():
-            meant[name] = _folded(name, text.strip())
+            meant[name] = _fold(name, text.strip())
     return meant
 
 
@@ -74,7 +74,7 @@ def require(name: str, value: Any) -> Any:
     return value
 
 
-def switched(name: str, value: Any) -> bool:
+def parse_switch(name: str, value: Any) -> bool:
     """
     Return a switch as it was given or rendered.
 
@@ -89,7 +89,7 @@ def switched(name: str, value: Any) -> bool:
     raise ViduInputError(f"{name} must be true or false, got {value!r}.")
 
 
-def structure_of(text: str) -> Any:
+def parse_structure(text: str) -> Any:
     """Return what a template has turned into this text, with ``tojson`` or without; None = it is no such text."""
     for parse in (json.loads, ast.literal_eval):
         with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -97,7 +97,7 @@ def structure_of(text: str) -> Any:
     return None
 
 
-def record_of_text(value: Any) -> Any:
+def parse_record(value: Any) -> Any:
     """
     Return a task record that a template turned into text as a record again, and an id without surrounding blanks.
 
@@ -110,16 +110,16 @@ def record_of_text(value: Any) -> Any:
     text = value.strip(_BLANKS)
     if not text.startswith(("{", "[", "(", '"', "'")) and "://" not in text:
         return text
-    parsed = structure_of(text)
+    parsed = parse_structure(text)
     if isinstance(parsed, Mapping) or (isinstance(parsed, str) and parsed.strip() != text):
-        return record_of_text(parsed)
+        return parse_record(parsed)
     raise ViduInputError(
         "vidu_task is neither a Vidu task id nor one task record: it is the text of something else.",
         advice="Pass the submitting task's output; map over several (.expand). Waiting and landing cost nothing.",
     )
 
 
-def _folded(name: str, text: str) -> str:
+def _fold(name: str, text: str) -> str:
     if name == "audio_type":
         return text.lower().replace("-", "_")
     if name == "movement_amplitude":

@@ -19,7 +19,7 @@ from airflow_provider_vidu.api.catalog import MODELS_OF, Model
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.registry import Endpoint, Media
-from airflow_provider_vidu.api.request import Flag, HttpUrl, ViduRequest, Whole, listed, readable_images, shown
+from airflow_provider_vidu.api.request import Flag, HttpUrl, ViduRequest, Whole, check_images, listed, shown
 
 
 class Img2VideoRequest(ViduRequest):
@@ -76,7 +76,7 @@ class Img2VideoRequest(ViduRequest):
     @field_validator("images", mode="plain")
     @classmethod
     def _one_readable_image(cls, value: Any) -> list[str]:
-        return readable_images(value)
+        return check_images(value)
 
     @model_validator(mode="after")
     def _within_the_model_row(self) -> Img2VideoRequest:

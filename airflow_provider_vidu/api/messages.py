@@ -91,7 +91,7 @@ def first_words(text: object) -> str:
     return words if len(words) <= MAX_PROMPT else f"{words[:MAX_PROMPT].rsplit(' ', 1)[0]} …"
 
 
-def what_was_asked(model: object, image: object, prompt: object) -> str:
+def describe_request(model: object, image: object, prompt: object) -> str:
     """
     Return a sentence that names a request among its siblings; empty where nothing of it is known.
 

@@ -101,7 +101,7 @@ def proxy_url(text: str, source: str, *, to_https: bool, python: tuple[int, ...]
         usable = False
     # Behind a slash or a hash, an @ has a part of the password before it.
     if usable and "@" in f"{parts.path}{parts.query}{parts.fragment}":
-        raise _wrong_login(source)
+        raise _login_error(source)
     if not usable:
         raise ViduConfigurationError(
             f"{source} must be a URL such as http://proxy.example:3128.",
@@ -121,7 +121,7 @@ def proxy_url(text: str, source: str, *, to_https: bool, python: tuple[int, ...]
     return f"{parts.scheme}://{_checked_login(parts, source)}{parts.netloc.rpartition('@')[2]}"
 
 
-def login_apart(url: str) -> tuple[str, str | None]:
+def split_login(url: str) -> tuple[str, str | None]:
     """
     Return a proxy's URL without user and password, and the ``Proxy-Authorization`` that both transports make of them.
 
@@ -140,12 +140,12 @@ def _checked_login(parts: SplitResult, source: str) -> str:
         return ""
     user, password = unquote(parts.username), unquote(parts.password or "")
     if not user or ":" in user or any(ord(one) > 0xFF for one in user + password):
-        raise _wrong_login(source)
+        raise _login_error(source)
     # A user alone is sent by one of them only.
     return f"{parts.netloc.rpartition('@')[0]}{':' if parts.password is None else ''}@"
 
 
-def _wrong_login(source: str) -> ViduConfigurationError:
+def _login_error(source: str) -> ViduConfigurationError:
     return ViduConfigurationError(
         f"{source} has a user or password that cannot be sent.",
         advice="Nothing was sent to Vidu. It needs a user without a colon, and no character outside Latin-1; "

@@ -69,7 +69,7 @@ class Produces:
     suffixes: tuple[str, ...]
     marks: tuple[tuple[int, bytes], ...]
 
-    def is_start(self, head: bytes) -> bool:
+    def matches_start(self, head: bytes) -> bool:
         """Check whether a file that starts with these bytes is of this kind."""
         return all(head[place : place + len(mark)] == mark for place, mark in self.marks)
 
@@ -125,7 +125,7 @@ class Endpoint:
         """
         same = dict(wire)
         for path, media in self.media.items():
-            same = replaced(same, path, media.identity)
+            same = replace_at(same, path, media.identity)
         return same if self.name == _UNNAMED else {**same, "endpoint": self.name}
 
     def sources(self, fields: Mapping[str, Any]) -> list[Any]:
@@ -133,7 +133,7 @@ class Endpoint:
         found: list[Any] = []
         for path, media in self.media.items():
             if media.is_source:
-                replaced(fields, path, found.append)
+                replace_at(fields, path, found.append)
         return found
 
     def name_unknown_model(self, error: ViduError, model: object) -> ViduError:
@@ -174,21 +174,21 @@ def endpoints() -> list[Endpoint]:
     return [endpoint_of(name) for name in MODELS_OF]
 
 
-def replaced(fields: Mapping[str, Any], path: str, change: Callable[[Any], Any]) -> dict[str, Any]:
+def replace_at(fields: Mapping[str, Any], path: str, change: Callable[[Any], Any]) -> dict[str, Any]:
     """
     Return fields with what is at a path replaced; a path that leads nowhere changes nothing.
 
     :param path: the field's name, behind the names of those that hold it: ``subjects.images`` is the ``images`` of each
         subject in a list.
     """
-    return dict(_replaced(fields, path.split("."), change))
+    return dict(_replace_at(fields, path.split("."), change))
 
 
-def _replaced(value: Any, steps: Sequence[str], change: Callable[[Any], Any]) -> Any:
+def _replace_at(value: Any, steps: Sequence[str], change: Callable[[Any], Any]) -> Any:
     if not steps:
         return change(value)
     if isinstance(value, (list, tuple)):
-        return [_replaced(one, steps, change) for one in value]
+        return [_replace_at(one, steps, change) for one in value]
     if isinstance(value, Mapping) and steps[0] in value:
-        return {**value, steps[0]: _replaced(value[steps[0]], steps[1:], change)}
+        return {**value, steps[0]: _replace_at(value[steps[0]], steps[1:], change)}
     return value

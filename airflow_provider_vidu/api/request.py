@@ -194,7 +194,7 @@ class ViduRequest(BaseModel):
         return " ".join(sentences.values())
 
 
-def readable_images(value: Any, least: int = 1, most: int = 1) -> list[str]:
+def check_images(value: Any, least: int = 1, most: int = 1) -> list[str]:
     """
     Return the images of a request, for a validator in mode ``plain``: pydantic would make a mere str of one that has
     been read.
@@ -208,11 +208,11 @@ def readable_images(value: Any, least: int = 1, most: int = 1) -> list[str]:
     if not isinstance(images, (list, tuple)) or not all(isinstance(image, str) for image in images):
         raise ValueError("must be a string, or a list of one" if most == 1 else "must be a list of strings")
     if not least <= len(images) <= most:
-        raise ValueError(f"takes {images_counted(least, most)}, got {len(images)}")
-    return [_readable_image(image) for image in images]
+        raise ValueError(f"takes {describe_image_count(least, most)}, got {len(images)}")
+    return [_check_image(image) for image in images]
 
 
-def _readable_image(given: str) -> str:
+def _check_image(given: str) -> str:
     if isinstance(given, EncodedImage):
         return given
     image = given.strip()
@@ -223,14 +223,14 @@ def _readable_image(given: str) -> str:
     raise ValueError("must be an http(s) URL, a data URI or an ssupload: URI once paths have been read")
 
 
-def images_counted(least: int, most: int) -> str:
+def describe_image_count(least: int, most: int) -> str:
     """Return how many images a request takes, for messages."""
     if least != most:
         return f"{least} to {most} images"
     return "exactly one image" if most == 1 else f"exactly {most} images"
 
 
-def no_such_fields(unknown: Iterable[str], known: Iterable[str]) -> str:
+def describe_unknown_fields(unknown: Iterable[str], known: Iterable[str]) -> str:
     """
     Return unknown fields for a message, each with the known one that it resembles.
 

@@ -150,13 +150,13 @@ def layers_of(reply: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _state_of(layers: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the task's state. The outermost one is only the request's where another is inside."""
-    states = [state_word(stated(layer)) for layer in layers]
+    states = [state_word(raw_state(layer)) for layer in layers]
     inner = [state for state in states[1:] if state] or states[:1]
     # Vidu's own reply inside an envelope may be an older one than the envelope's state.
     return next((state for state in reversed(inner) if state in FINAL_STATES), inner[-1])
 
 
-def stated(layer: Mapping[str, Any]) -> Any:
+def raw_state(layer: Mapping[str, Any]) -> Any:
     """
     Return the state of a task as a reply has it, under any of its names.
 
@@ -169,7 +169,7 @@ def state_word(value: Any) -> str | None:
     """
     Return a host's word for a state as Vidu spells it, or as it is where this release does not know it.
 
-    :param value: see :func:`stated`; None is returned for what is no word.
+    :param value: see :func:`raw_state`; None is returned for what is no word.
     """
     if not isinstance(value, str) or not value:
         return None
@@ -329,7 +329,7 @@ class Creation(BaseModel):
         return self.model_copy(update=whole)
 
 
-def figure(value: Any) -> int | float | None:
+def parse_amount(value: Any) -> int | float | None:
     """
     Return an amount of credits as a number; some hosts bill half a credit.
 
@@ -421,7 +421,7 @@ class ViduTask(BaseModel):
     @field_validator("credits", mode="before")
     @classmethod
     def _credits_as_figure(cls, value: Any) -> Any:
-        return figure(value)
+        return parse_amount(value)
 
     @field_validator("err_code", mode="before")
     @classmethod
@@ -494,7 +494,7 @@ class ViduTask(BaseModel):
         """The trace id of the reply that says that it has failed, for Vidu's support."""
         return self._trace_id
 
-    def traced(self, trace_id: str | None) -> ViduTask:
+    def with_trace_id(self, trace_id: str | None) -> ViduTask:
         """Return this task with its :attr:`trace_id`."""
         traced = self.model_copy()
         traced._trace_id = trace_id
@@ -510,7 +510,7 @@ class ViduTask(BaseModel):
             return self
         return self.model_copy(update={"creations": tuple(one.at(base_url) for one in self.creations)})
 
-    def quoting(self, reply: str) -> ViduTask:
+    def with_unread_reply(self, reply: str) -> ViduTask:
         """
         Return this task with its :attr:`unread_reply`.
 
@@ -569,7 +569,7 @@ class CreditRow(BaseModel):
     @field_validator("credit_remain", mode="before")
     @classmethod
     def _credits_as_figure(cls, value: Any) -> Any:
-        number = figure(value)
+        number = parse_amount(value)
         return value if number is None else number
 
 

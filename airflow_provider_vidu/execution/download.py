@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
-from airflow_provider_vidu.api.fields import as_text, given, record_of_text, require, switched
+from airflow_provider_vidu.api.fields import as_text, given, parse_record, parse_switch, require
 from airflow_provider_vidu.exceptions import raise_for_airflow
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.landing.destinations import Wanted
@@ -31,7 +31,7 @@ class DownloadExecution:
     def run(self, context: Context) -> dict[str, Any]:
         operator = self.operator
         try:
-            vidu_task = record_of_text(require("vidu_task", operator.vidu_task))
+            vidu_task = parse_record(require("vidu_task", operator.vidu_task))
             if isinstance(vidu_task, Mapping) and vidu_task.get("error"):
                 # A request of a batch that has no video: a task mapped over its records is to land the others.
                 raise AirflowSkipException(f"There is no video to land: {vidu_task['error']}")
@@ -39,8 +39,8 @@ class DownloadExecution:
             wanted = Wanted(
                 as_text(require("destination", operator.destination)),
                 as_text(operator.file_name) or None,
-                switched("land_cover", given(operator.land_cover)),
-                switched("land_watermarked", given(operator.land_watermarked)),
+                parse_switch("land_cover", given(operator.land_cover)),
+                parse_switch("land_watermarked", given(operator.land_watermarked)),
             )
             wanted.check("destination")
             with ViduHook(operator.vidu_conn_id).get_conn() as client:

@@ -31,7 +31,7 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
 )
-from airflow_provider_vidu.api.messages import counted, some_of, what_was_asked
+from airflow_provider_vidu.api.messages import counted, describe_request, some_of
 from airflow_provider_vidu.compat import StateStore, state_store
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.messages import failure_of
@@ -405,7 +405,7 @@ class Submission:
                 self._note_task(task)
                 metrics.submitted(task.model)
                 credits = "unknown credits" if task.credits is None else counted(task.credits, "credit")
-                asked = what_was_asked(task.model or wire.get("model"), self._picture, wire.get("prompt"))
+                asked = describe_request(task.model or wire.get("model"), self._picture, wire.get("prompt"))
                 self._log.info("Submitted: Vidu task %s, %s. %s", task.task_id, credits, asked)
                 return task
 

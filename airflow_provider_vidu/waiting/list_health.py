@@ -14,7 +14,7 @@ from enum import Enum
 
 from airflow_provider_vidu.api.endpoints import MAX_PAGE_SIZE, is_missing_endpoint
 from airflow_provider_vidu.api.errors import (
-    OF_THE_ACCOUNT,
+    ACCOUNT_ERRORS,
     ViduAnswerTooLargeError,
     ViduError,
     ViduNotFoundError,
@@ -159,7 +159,7 @@ class ListHealth:
                 return Fallback.ASK_SINGLY
             self._outages += 1
             return Fallback.RETURN_ERROR
-        if isinstance(error, (ViduRateLimitError, *OF_THE_ACCOUNT)):
+        if isinstance(error, (ViduRateLimitError, *ACCOUNT_ERRORS)):
             return Fallback.RETURN_ERROR
         # It refuses this question (an id that is none?), or redirects: a single query's answer says what is wrong.
         self._strike()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.endpoints import MAX_PAGE_SIZE
 from airflow_provider_vidu.api.errors import (
-    OF_THE_ACCOUNT,
+    ACCOUNT_ERRORS,
     ViduError,
     ViduRateLimitError,
     ViduUnavailableError,
@@ -234,7 +234,7 @@ class PollPlan:
         limited = next((error for error in troubles if isinstance(error, ViduRateLimitError)), None)
         if limited is not None or len(troubles) == len(results):
             trouble = self._trouble = limited or troubles[0]
-            if not isinstance(trouble, OF_THE_ACCOUNT):
+            if not isinstance(trouble, ACCOUNT_ERRORS):
                 # A refused key or account is counted by each wait, and not waited for.
                 self.pace.on_error(trouble, now, min([*self._intervals, LISTED_GAP]))
         else:

@@ -26,7 +26,7 @@ from airflow_provider_vidu.api.errors import (
     no_creation_error,
     task_error,
 )
-from airflow_provider_vidu.api.fields import record_of_text, require
+from airflow_provider_vidu.api.fields import parse_record, require
 from airflow_provider_vidu.api.messages import counted
 from airflow_provider_vidu.api.tasks import TaskState, ViduTask
 from airflow_provider_vidu.compat import clear_this_task, keeping_its_state
@@ -178,7 +178,7 @@ def parse_vidu_task(given: Any) -> ViduTask:
     """
     if isinstance(given, ViduTask):
         return given
-    given = record_of_text(require("vidu_task", given))
+    given = parse_record(require("vidu_task", given))
     try:
         return ViduTask.model_validate(dict(given) if isinstance(given, Mapping) else {"task_id": given})
     except ValueError:

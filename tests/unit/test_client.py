@@ -783,7 +783,7 @@ def test_a_maintenance_page_is_forgotten_before_a_list_settles(server):
     server.script(answer(200, b"<html>back soon"), answer(200, b"<html>back soon"), answer(200, {"tasks": []}))
     now = [0.0]
     with ViduClient(account(server)) as client:
-        client._lacking = client_module._Lacking(client.account, clock=lambda: now[0])
+        client._missing = client_module._MissingEndpoints(client.account, clock=lambda: now[0])
         for now[0], requests in ((0.0, 1), (29.0, 1), (30.0, 2), (59.0, 2)):
             with pytest.raises(ViduConfigurationError, match="task list") as caught:
                 client.list_page(retry=False)
@@ -1036,7 +1036,7 @@ def test_no_part_of_a_repeated_key_is_quoted_wherever_the_quote_is_cut(status, s
         body = json.dumps({"code": 5, "reason": text, "message": text}) if as_json else text
         for parse, more in asked:
             try:
-                told = repr(client_module._parsed(parse, status, {}, body.encode(), account(), *more))
+                told = repr(client_module._parse_reply(parse, status, {}, body.encode(), account(), *more))
             except ViduError as error:
                 told = f"{error} {error!r} {vars(error)}"
             _no_part_is_in(told)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_vidu.api.errors import Fate, ViduConfigurationError
-from airflow_provider_vidu.api.proxies import choose_proxy, is_bypassed, login_apart, proxy_url
+from airflow_provider_vidu.api.proxies import choose_proxy, is_bypassed, proxy_url, split_login
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_a_login_that_the_transports_would_send_differently_is_refused_unquoted(
 
 
 def test_a_login_is_taken_off_a_proxy_and_put_into_a_header():
-    assert login_apart("http://us%40er:p%3Aass@proxy.example:3128") == (
+    assert split_login("http://us%40er:p%3Aass@proxy.example:3128") == (
         "http://proxy.example:3128",
         "Basic dXNAZXI6cDphc3M=",
     )
-    assert login_apart("http://token:@[fd00::1]") == ("http://[fd00::1]", "Basic dG9rZW46")
-    assert login_apart("http://u:%C3%A4@p") == ("http://p", "Basic dTrk")
-    assert login_apart("https://proxy.example") == ("https://proxy.example", None)
+    assert split_login("http://token:@[fd00::1]") == ("http://[fd00::1]", "Basic dG9rZW46")
+    assert split_login("http://u:%C3%A4@p") == ("http://p", "Basic dTrk")
+    assert split_login("https://proxy.example") == ("https://proxy.example", None)
 
 
 def test_tls_inside_tls_needs_a_python_whose_event_loop_can():

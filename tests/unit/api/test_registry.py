@@ -19,7 +19,7 @@ from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.images import encode_image, without_query
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
-from airflow_provider_vidu.api.registry import MP4, endpoint_of, endpoints, replaced
+from airflow_provider_vidu.api.registry import MP4, endpoint_of, endpoints, replace_at
 
 IMG2VIDEO = endpoint_of("img2video")
 
@@ -110,8 +110,8 @@ def test_sources_are_what_a_result_is_made_of():
 
 def test_a_path_that_leads_nowhere_changes_nothing():
     fields = {"subjects": "{{ later }}", "images": []}
-    assert replaced(fields, "subjects.images", lambda value: "changed") == fields
-    assert replaced(fields, "videos", lambda value: "changed") == fields
+    assert replace_at(fields, "subjects.images", lambda value: "changed") == fields
+    assert replace_at(fields, "videos", lambda value: "changed") == fields
 
 
 def test_an_estimate_is_of_its_endpoint_alone(monkeypatch):
@@ -123,10 +123,10 @@ def test_an_estimate_is_of_its_endpoint_alone(monkeypatch):
 
 
 def test_each_kind_of_file_is_known_by_its_first_bytes():
-    assert MP4.is_start(b"\0\0\0\x18ftypisom")
-    assert not MP4.is_start(picture()[:8])
-    assert PNG.is_start(picture()[:8])
-    assert not MP4.is_start(b"")
+    assert MP4.matches_start(b"\0\0\0\x18ftypisom")
+    assert not MP4.matches_start(picture()[:8])
+    assert PNG.matches_start(picture()[:8])
+    assert not MP4.matches_start(b"")
 
 
 def test_messages_name_the_endpoints_own_request():

@@ -153,7 +153,9 @@ def test_a_success_without_a_known_link_shows_the_reply_but_no_key(vidu, task, c
     vidu.account = replace(vidu.account, api_key=f"{vidu.account.api_key}-0123456789")
     vidu.tasks[task.task_id].update(state="success", creations=[])
     real = vidu.get_task
-    monkeypatch.setattr(vidu, "get_task", lambda *arguments, **named: real(*arguments, **named).quoting(reply))
+    monkeypatch.setattr(
+        vidu, "get_task", lambda *arguments, **named: real(*arguments, **named).with_unread_reply(reply)
+    )
     with pytest.raises(ViduNoCreationError, match=r"https://cdn\.example/film, key: \*\*\*"):
         fetch_finished(vidu, task)
 
