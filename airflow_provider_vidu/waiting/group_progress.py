@@ -70,7 +70,7 @@ def progress_line(
     if not counts.left:
         return f"{line}."
     if ended >= _ENDS_FOR_A_RATE and elapsed > 0:
-        return f"{line}; at this rate the last one ends in about {_span(counts.left * elapsed / ended)}."
+        return f"{line}; at this rate the last one finishes in about {_span(counts.left * elapsed / ended)}."
     if typical:
         return f"{line}; one usually takes about {_span(typical)} once it is processing."
     return f"{line}."

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Whom of many waits of one account to look at now, and what each look means for each: the pure half of the watcher.
+Decides which of an account's waits to poll now, and what each result means: the pure half of the watcher.
 
-No clock and no I/O: a test lives through 100 minutes of a thousand waits in a second.
+It reads no clock and does no I/O: a test runs through 100 minutes of a thousand waits in a second.
 """
 
 from __future__ import annotations
@@ -39,24 +39,23 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.waiting.schedule import Hints
 
-#: Pages that one round asks for at most: whoever is not among them comes first in the next round.
+#: Maximum pages in one round: waits that do not fit come first in the next round.
 MAX_PAGES = 20
-#: Single queries that one round asks for at most, where a host has no list: their answers are acted on together.
+#: Maximum single queries in one round at a host without a list: their replies are handled together.
 MAX_SINGLES = 30
-#: Seconds between two rounds where a host has no list.
+#: Seconds between two rounds at a host without a list.
 SINGLES_GAP = 0.1
-#: The oldest of the queue that count as next: so many, or twice as many as are processing.
+#: Minimum number of the oldest queued tasks that count as next; else twice as many as are processing.
 LEAST_NEXT = 20
 
 
 class Entry:
     """
-    One task that is waited for.
+    One wait for one task.
 
-    :param task_id: Vidu's id.
-    :param wait: its verdicts.
-    :param now: when it begins, epoch seconds.
-    :param subscriber: whom to tell; this module passes it back and nothing else.
+    :param wait: decides its verdicts.
+    :param now: when it starts, epoch seconds.
+    :param subscriber: receives the results; this module only passes it through.
     """
 
     __slots__ = (
@@ -81,7 +80,7 @@ class Entry:
         self.state: str | None = None
         self.queued_at: float | None = None
         self.removed = False
-        #: When its place in the heap says to look; other places of it are stale.
+        #: The time of its current place in the heap; its other places are stale.
         self.scheduled = -1.0
         self._place: tuple[float, int] | None = None
 
@@ -90,8 +89,8 @@ class PollPlan:
     """
     The waits of one account.
 
-    :param is_listed: whether the task list is asked for an id; else a single query is.
-    :param page_size: how many ids one request answers for now.
+    :param is_listed: whether an id is polled through the task list; else it is queried alone.
+    :param page_size: how many ids one request covers now.
     """
 
     def __init__(self, is_listed: Callable[[str], bool], page_size: Callable[[], int]) -> None:
@@ -122,18 +121,16 @@ class PollPlan:
         subscriber: Any = None,
     ) -> Entry:
         """
-        Begin a wait.
+        Add a wait.
 
-        :param task_id: Vidu's id; several waits may have the same.
-        :param hints: for the schedule.
+        :param task_id: several waits may have the same.
         :param end_time: the deadline, epoch seconds.
         :param poll_interval: seconds, fixed by the user; None = the schedule decides.
-        :param now: epoch seconds.
         :param subscriber: see :class:`Entry`.
         :return: the wait, for :meth:`remove`.
         """
         entry = Entry(task_id, Wait(hints, end_time, poll_interval, now), now, subscriber)
-        # A tuple: of thousands of lists of one, most would be the room that they keep for more.
+        # A tuple: thousands of lists with one element would mostly hold spare room.
         self._entries[task_id] = (*self._entries.get(task_id, ()), entry)
         self._count += 1
         self._states[None] += 1
@@ -149,11 +146,7 @@ class PollPlan:
         return [entry for same in self._entries.values() for entry in same]
 
     def remove(self, entry: Entry) -> None:
-        """
-        End a wait; one that has ended already is none's business.
-
-        :param entry: of :meth:`add`.
-        """
+        """Remove a wait; removing it twice is a no-op."""
         if entry.removed:
             return
         entry.removed = True
@@ -168,13 +161,13 @@ class PollPlan:
             self._intervals[entry.wait.poll_interval] -= 1
             self._intervals += Counter()
         for heap in (self._polls, self._ends):
-            # A deadline may be a day away: what has ended must not stay in memory for so long.
+            # A deadline may be a day away: finished waits must not stay in memory for so long.
             if len(heap) > 2 * self._count + 100:
                 heap[:] = [place for place in heap if not place[2].removed]
                 heapify(heap)
 
     def wake_at(self) -> float:
-        """Return when something is to be done next, epoch seconds; infinity = never, as it polls now."""
+        """Return when the next round is due, epoch seconds; infinity = there is nothing to poll."""
         poll = self._first(self._polls)
         if poll is None:
             return float("inf")
@@ -184,15 +177,11 @@ class PollPlan:
         end = self._first(self._ends)
         if end is None or not self.pace.probing:
             return earliest
-        # Nothing may be asked before; a deadline needs no answer.
+        # No request may be sent before that; a deadline needs no reply.
         return min(earliest, end.wait.end_time)
 
     def take(self, now: float) -> list[str]:
-        """
-        Return the ids to ask about now: those that are due, filled up to whole pages with those that come next.
-
-        :param now: epoch seconds.
-        """
+        """Return the ids to poll now: those that are due, filled up to whole pages with those that come next."""
         if now < self.pace.not_before or now < self._asked_at + self._gap():
             return []
         page_size = self._page_size()
@@ -200,7 +189,7 @@ class PollPlan:
         most = page_size * MAX_PAGES if listed else MAX_SINGLES
         if self.pace.probing:
             most = page_size
-        # Who is due within half a gap comes along: the waits fall into step.
+        # Waits that are due within half a gap come along, so that the waits fall into step.
         soon = now + self._gap() / 2 if listed else now
         taken: dict[str, Entry] = {}
         passed: list[Entry] = []
@@ -224,18 +213,13 @@ class PollPlan:
         return list(taken)
 
     def on_results(self, results: dict[str, ViduTask | ViduError], now: float) -> None:
-        """
-        Note what a round says of the account; :meth:`verdicts` then says what it means for each wait.
-
-        :param results: for the ids of :meth:`take`.
-        :param now: epoch seconds.
-        """
+        """Note what a round's results, for the ids of :meth:`take`, say about the account."""
         troubles = [result for result in results.values() if isinstance(result, ViduError) and is_outage(result)]
         limited = next((error for error in troubles if isinstance(error, ViduRateLimitError)), None)
         if limited is not None or len(troubles) == len(results):
             trouble = self._trouble = limited or troubles[0]
             if not isinstance(trouble, ACCOUNT_ERRORS):
-                # A refused key or account is counted by each wait, and not waited for.
+                # Each wait counts refusals of the key or account itself; they do not slow the others down.
                 self.pace.on_error(trouble, now, min([*self._intervals, LISTED_GAP]))
         else:
             self._trouble = None
@@ -245,11 +229,10 @@ class PollPlan:
         self, results: dict[str, ViduTask | ViduError], now: float
     ) -> Iterator[tuple[Entry, ViduTask | ViduError, Verdict]]:
         """
-        Go through the waits that a round was about; each is judged when it is come to, and goes on or is removed.
+        Iterate over the waits of a round and decide on each when it is reached: it continues or is removed.
 
         :param results: for the ids of :meth:`take`.
-        :param now: epoch seconds.
-        :return: each wait, what its look has shown, and what that means for it.
+        :return: each wait, its result, and the verdict.
         """
         for task_id, result in results.items():
             for entry in self._entries.get(task_id, ()):
@@ -258,10 +241,9 @@ class PollPlan:
 
     def expire(self, now: float) -> Iterator[tuple[Entry, ViduError, Verdict]]:
         """
-        Go through the waits whose deadline has passed while nothing may be asked: they end without a last look.
+        Remove the waits whose deadline has passed while no request may be sent: they end without a last poll.
 
-        :param now: epoch seconds.
-        :return: each wait, the trouble, and what it means: always the end.
+        :return: each wait, the error, and the verdict, which always ends it.
         """
         while (
             self.pace.probing
@@ -277,7 +259,7 @@ class PollPlan:
         if isinstance(result, ViduError):
             verdict = wait.on_error(result, now)
             if isinstance(result, (ViduUnavailableError, ViduRateLimitError)):
-                # The account's pace is what spares the host; a wait of its own would only be late afterwards.
+                # The account's pace spares the host; a longer delay of this wait would only make it late afterwards.
                 wait.poll_at = min(wait.poll_at, now + MAX_PROBE_GAP)
         else:
             self._saw_state(entry, result.state, now)
@@ -315,7 +297,7 @@ class PollPlan:
             self._leave_queue(entry)
             return
         entry.queued_at = now
-        # Off-peak has a queue of its own: hours of it must not stand before a task of today.
+        # Off-peak has a queue of its own: its hours must not come before an ordinary task.
         if entry._place is None and not entry.wait.hints.off_peak:
             submitted = entry.wait.hints.submitted_at
             entry._place = (now if submitted is None else submitted, next(self._order))

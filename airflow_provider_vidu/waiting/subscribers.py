@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Who waits in a watcher: a trigger for one remote task, or for thousands, and what it hears and says."""
+"""The triggers that wait in a watcher, each for one task or for thousands: their results and their log lines."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ class Outcome:
     """
     How the wait for one task ended.
 
-    :param task_id: Vidu's id.
-    :param task: as the last look showed it; None where that look failed.
-    :param state: as last seen; None where no look was answered.
+    :param task: as of the last query; None if that query failed.
+    :param state: as last seen; None if no query was answered.
     :param timed_out: the deadline passed first.
-    :param error: why it was given up; None where it was not.
+    :param error: why the wait was given up; None if it was not.
     """
 
     task_id: str
@@ -54,7 +53,7 @@ class GroupOutcome:
     How the wait for many tasks ended.
 
     :param counts: tasks by :attr:`Outcome.status`.
-    :param message: of the first one that was given up; empty where none was.
+    :param message: the error of the first task that was given up; empty if none was.
     """
 
     counts: dict[str, int] = field(default_factory=lambda: {"success": 0, "failed": 0, "timeout": 0, "error": 0})
@@ -62,13 +61,13 @@ class GroupOutcome:
 
     @property
     def status(self) -> str:
-        """The worst that has happened to any of them."""
+        """The worst status of any of them."""
         worst = ("error", "timeout", "failed")
         return next((status for status in worst if self.counts[status]), "success")
 
 
 class _Waits:
-    """What both share: the future that ends the wait, and the trigger's own log."""
+    """The common part of both: the future that ends the wait, and the trigger's own log."""
 
     # A triggerer has thousands of them.
     __slots__ = ("_context", "_log", "future", "log_at")
@@ -76,29 +75,23 @@ class _Waits:
     future: asyncio.Future[Any]
 
     def __init__(self, log: Any) -> None:
-        #: When to speak without having heard anything, epoch seconds.
+        #: When to log even without a new result, epoch seconds.
         self.log_at = float("inf")
         self._log = log
-        # Airflow tells the logs of its triggers apart by context variables: the poller speaks in each one's own.
+        # Airflow separates the logs of its triggers by context variables: the poller logs in the context of each.
         self._context = copy_context()
 
     def fail(self, failure: BaseException) -> None:
-        """
-        End the wait with what has broken the poller.
-
-        :param failure: raised where the trigger waits.
-        """
+        """End the wait: raise this failure where the trigger waits."""
         if not self.future.done():
             self.future.set_exception(failure)
 
 
 class Subscriber(_Waits):
     """
-    A trigger that waits for one task. Made on the event loop, in the trigger's own context.
+    A trigger that waits for one task. Create it on the event loop, in the trigger's own context.
 
     :param log: the trigger's.
-    :param hints: of the task.
-    :param now: epoch seconds.
     """
 
     __slots__ = ("_entry", "_progress")
@@ -113,34 +106,19 @@ class Subscriber(_Waits):
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """What it waits for in the plan, at most one: a set for each of thousands would be most of their size."""
+        """Its entry in the plan, at most one: a set for each of thousands would be most of their size."""
         return () if self._entry is None else (self._entry,)
 
     def attach(self, entry: Entry) -> None:
-        """
-        Note what it waits for in the plan.
-
-        :param entry: of the plan.
-        """
+        """Note its entry in the plan."""
         self._entry = entry
 
     def detach(self, entry: Entry) -> None:
-        """
-        Note that it does not wait for it any more.
-
-        :param entry: of :meth:`attach`.
-        """
+        """Note that it no longer waits for an entry."""
         self._entry = None
 
     def on_result(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict, now: float) -> None:
-        """
-        Hear what a look has shown.
-
-        :param entry: which wait of the plan it was.
-        :param result: the task, or what came instead.
-        :param verdict: what it means.
-        :param now: epoch seconds.
-        """
+        """Log the result of a query, and end the wait if the verdict says so."""
         if isinstance(result, ViduError):
             self._context.run(self._progress.on_error, result, now)
         else:
@@ -160,9 +138,8 @@ class GroupSubscriber(_Waits):
     A trigger that waits for many tasks: one future and one log line a minute for all of them.
 
     :param log: the trigger's.
-    :param hints: of each of the tasks.
-    :param now: epoch seconds.
-    :param total: how many there are.
+    :param hints: those of each task.
+    :param total: the number of tasks.
     """
 
     future: asyncio.Future[GroupOutcome]
@@ -186,7 +163,7 @@ class GroupSubscriber(_Waits):
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """What it waits for in the plan."""
+        """Its entries in the plan."""
         return tuple(self._entries)
 
     def attach(self, entry: Entry) -> None:
@@ -205,7 +182,7 @@ class GroupSubscriber(_Waits):
             self._trouble = ""
             self._note(entry.task_id, None if result.is_final else result.state)
             if result.failed:
-                # Not billed, whatever its price was told to be before.
+                # Not billed, whatever price an earlier reply had.
                 self._credits.pop(entry.task_id, None)
             elif result.credits is not None:
                 self._credits[entry.task_id] = result.credits
@@ -227,11 +204,7 @@ class GroupSubscriber(_Waits):
             self.future.set_result(self._outcome)
 
     def log_progress(self, now: float) -> None:
-        """
-        Tell the log how far it is, if it is time to.
-
-        :param now: epoch seconds.
-        """
+        """Write the progress line if it is due."""
         if now < self.log_at or self.future.done():
             return
         self.log_at = now + LOG_EVERY

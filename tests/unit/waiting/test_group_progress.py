@@ -43,7 +43,7 @@ from airflow_provider_vidu.waiting.group_progress import GroupCounts, progress_l
         (
             GroupCounts(1000, done=10, running=5, queued=985),
             {"elapsed": 60.0},
-            "10 of 1000 Vidu tasks succeeded, 5 running, 985 queued after 60 s; at this rate the last one ends in "
+            "10 of 1000 Vidu tasks succeeded, 5 running, 985 queued after 60 s; at this rate the last one finishes in "
             "about 99 min.",
         ),
     ],
