@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Queries many tasks with few requests: up to 100 of them with one page of the task list.
+Queries many tasks with few requests: up to 100 tasks with one page of the task list.
 
-Where a host has no list (relays), or leaves ids out, they are queried singly, a bounded number at a time. So are tasks
-that have failed, where the list does not give the reason: it decides whether they are submitted again. What is asked
-how is decided by ``airflow_provider_vidu.waiting.list_health``; nothing here is retried: whoever waits paces himself.
+If a host has no list (relays) or leaves ids out, they are queried singly, a limited number at a time. So are failed
+tasks without a reason in the list: the reason decides whether they are submitted again.
+``airflow_provider_vidu.waiting.list_health`` decides how each id is queried. Nothing is retried here: the callers pace
+themselves.
 """
 
 from __future__ import annotations
@@ -33,28 +34,26 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: Single queries under way at once.
+#: Maximum single queries at once.
 MAX_PARALLEL = 10
-#: Pages under way at once.
+#: Maximum page requests at once.
 MAX_PARALLEL_PAGES = 4
-#: Pages that are followed where a host pages smaller than it is asked to.
+#: Maximum pages that are followed if a host returns smaller pages than requested.
 MAX_FOLLOWED = 10
-#: Seconds for one request, where the account allows more: a look that hangs holds up others.
+#: Timeout of one request in seconds, even if the account allows more: a request that hangs delays the others.
 REQUEST_SECONDS = 20.0
-#: Single queries that fail in a row before the rest of a call is given the same error.
+#: Failed single queries in a row after which the remaining ids of a call get the same error.
 MAX_FAILURES = 3
 
-# Kept with the client, so that it does not matter how often a BulkQuery is made.
+# Kept with the client, so that a new BulkQuery does not start from nothing.
 _known_health: WeakKeyDictionary[AsyncViduClient, ListHealth] = WeakKeyDictionary()
 
 
 async def in_parallel(items: Iterable[Item], limit: int, act: Callable[[Item], Awaitable[None]]) -> None:
     """
-    Do something for each item, a bounded number at a time; the first exception ends the others.
+    Act on each item, a limited number at a time; the first exception cancels the others.
 
-    :param items: taken from while others are under way: items may be added meanwhile.
-    :param limit: how many at once.
-    :param act: what to do.
+    :param items: consumed while earlier ones are in progress, so that items may be added meanwhile.
     """
     left = iter(items)
 
@@ -73,11 +72,11 @@ async def in_parallel(items: Iterable[Item], limit: int, act: Callable[[Item], A
 
 class BulkQuery:
     """
-    Queries tasks of one account. What is learnt of its list is remembered with the client.
+    Queries tasks of one account. What it learns about the list is remembered with the client.
 
-    :param client: whom to ask; not closed here.
-    :param paced: the caller polls again and again: an outage of the list costs one request a call, and only one that
-        lasts is compared with a single query. False = one call must get past a list that alone is down.
+    :param client: not closed here.
+    :param paced: the caller polls repeatedly: an outage of the list costs one request a call, and a single query
+        checks the host only if the outage lasts. False = a single call must work even if only the list is down.
     """
 
     def __init__(self, client: AsyncViduClient, *, paced: bool = False) -> None:
@@ -88,26 +87,21 @@ class BulkQuery:
 
     @property
     def page_size(self) -> int:
-        """How many ids one request answers for; 1 where the host has no list."""
+        """How many ids one request covers; 1 if the host has no list."""
         return self._health.page_size if self._health.is_usable else 1
 
     def is_listed(self, task_id: str) -> bool:
-        """
-        Tell whether the list is asked for an id; else a single query is.
-
-        :param task_id: Vidu's id.
-        """
+        """Return whether an id is queried through the list; else it is queried alone."""
         return self._health.is_listed(task_id)
 
     async def get_tasks(self, task_ids: Sequence[str]) -> dict[str, ViduTask | ViduError]:
         """
         Query tasks, each once.
 
-        An outage, a 429 or a refused key is not asked about a hundred times: ids that were not asked any more have
-        the error of those that were.
+        An outage, a 429 or a refused key does not cost a hundred requests: the ids that are left get the same error.
 
-        :param task_ids: any number; repeated ones are asked for once.
-        :return: for every id, in the order of ``task_ids``: the task as it is now, or what came instead.
+        :param task_ids: any number; duplicates are queried once.
+        :return: for each id, in the order of ``task_ids``: the task as it is now, or the error.
         """
         asked = list(dict.fromkeys(task_ids))
         found: dict[str, ViduTask | ViduError] = {}
@@ -118,8 +112,8 @@ class BulkQuery:
         unread: list[str] = []
         missed = await self._query_pages(listed, found, unread)
         if unread:
-            # One query shows whether only the list is down; the list gets another chance before the rest is queried
-            # singly, since a failure of a moment is no reason for a thousand queries.
+            # One query shows whether only the list is down; the list is then tried once more, because a momentary
+            # failure is no reason for a thousand single queries.
             await self._probe(unread, found)
             missed += await self._query_pages([task_id for task_id in unread if task_id not in found], found, [])
         unexplained = {
@@ -144,9 +138,9 @@ class BulkQuery:
         self, task_ids: list[str], found: dict[str, ViduTask | ViduError], unread: list[str]
     ) -> list[str]:
         """
-        Ask the list, and return the ids that it was asked for and has left out.
+        Query the list, and return the requested ids that it has left out.
 
-        :param unread: takes the ids that have no answer because the list is down, unless the caller is paced.
+        :param unread: receives the ids without a result because the list is down, unless the caller is paced.
         """
         left = deque(task_ids)
         missed: list[str] = []
@@ -173,10 +167,10 @@ class BulkQuery:
                     left.extendleft(reversed(rest))
             else:
                 found.update(rows)
-                self._health.on_page(page, rows)
+                self._health.on_page(rows)
                 missed.extend(task_id for task_id in page if task_id not in rows)
 
-        # A page that has to be asked again in halves comes after another worker has found nothing left.
+        # A page that must be requested again in halves may come back after other workers have found nothing left.
         while left and self._health.is_usable:
             await in_parallel(pages(), min(MAX_PARALLEL_PAGES, len(left)), ask)
         return missed
@@ -184,7 +178,7 @@ class BulkQuery:
     async def _read_page(self, page: list[str], rows: dict[str, ViduTask]) -> None:
         paging = Paging()
         for _ in range(MAX_FOLLOWED):
-            # Always a hundred: a host that counts otherwise than we do must not cut what it was asked for.
+            # The page size is always a hundred: a host that counts differently must not cut the reply.
             answer = await self._with_timeout(
                 self._client.list_page(task_ids=page, page_token=paging.token, retry=False), None
             )

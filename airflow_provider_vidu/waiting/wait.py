@@ -356,7 +356,10 @@ def fetch_result(client: ViduClient, task: ViduTask, event: Mapping[str, Any]) -
         if event.get("status") != "error":
             raise
         raise ViduStillRunningError(
-            str(event.get("message") or "The trigger stopped waiting."), task_id=task.task_id, state=error.state, advice=""
+            str(event.get("message") or "The trigger stopped waiting."),
+            task_id=task.task_id,
+            state=error.state,
+            advice="",
         ) from error
 
 

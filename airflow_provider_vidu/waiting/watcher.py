@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Looks at remote tasks for every trigger of an account in a triggerer: one connection look-up, one session, one poller.
+Polls Vidu for every trigger of an account in a triggerer: one connection look-up, one session, one poller.
 
-Whom to look at when is decided by ``airflow_provider_vidu.waiting.poll_plan``, how to ask by
-``airflow_provider_vidu.waiting.bulk_query``; here the two meet the clock and the triggers. A trigger that waits costs a
-future; no coroutine of its own runs for it.
+``airflow_provider_vidu.waiting.poll_plan`` decides which tasks to poll when,
+``airflow_provider_vidu.waiting.bulk_query`` how; this module connects both to the clock and the triggers. A waiting
+trigger costs a future and no coroutine of its own.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import AsyncViduClient
 
-#: Waits that are told of a look before the event loop gets its turn: a thousand log lines at once would hold it up.
+#: Waits that are notified before the event loop gets its turn: a thousand log lines at once would block it.
 MAX_NOTIFIED_AT_ONCE = 20
 
 
 class Watcher:
     """
-    One account's waits on one event loop. Its poller starts with the first wait and ends with :meth:`close`.
+    One account's waits on one event loop. Its poller starts with the first wait and stops with :meth:`close`.
 
-    :param look_up: how to read the connection; called once, and again after a 401.
+    :param look_up: reads the connection; called once, and again after a 401.
     """
 
     def __init__(
@@ -77,15 +77,13 @@ class Watcher:
         log: Any,
     ) -> Outcome:
         """
-        Wait until a remote task has ended, or the deadline has passed.
+        Wait until a remote task has finished, or the deadline has passed.
 
-        :param task_id: Vidu's id.
-        :param hints: for the schedule.
-        :param end_time: epoch seconds.
+        :param end_time: the deadline, epoch seconds.
         :param poll_interval: seconds; None = the account's, or else the schedule decides.
-        :param log: where progress is told.
-        :return: how it ended: success, failure, the deadline, or an error that waiting does not mend.
-        :raises Exception: what broke the poller: nobody waits for one that has ended.
+        :param log: receives the progress lines.
+        :return: how it ended: success, failure, the deadline, or an error that waiting does not fix.
+        :raises Exception: the error that stopped the poller.
         """
         await self._start_poller()
         subscriber = Subscriber(log, hints, timing.now())
@@ -105,13 +103,12 @@ class Watcher:
         log: Any,
     ) -> GroupOutcome:
         """
-        Wait until each of many remote tasks has ended; the log tells of all together, about once a minute.
+        Wait until each of many remote tasks has finished; one log line about once a minute reports on all.
 
-        :param task_ids: Vidu's ids, any number.
-        :param hints: of each of them.
-        :param end_time: epoch seconds.
+        :param hints: those of each task.
+        :param end_time: the deadline, epoch seconds.
         :param poll_interval: see :meth:`wait`.
-        :param log: where progress is told.
+        :param log: receives the progress lines.
         :return: how many ended in which way.
         :raises Exception: see :meth:`wait`.
         """
@@ -127,39 +124,28 @@ class Watcher:
             self._unsubscribe(group)
 
     async def get_task(self, task_id: str) -> ViduTask:
-        """
-        Query one task over the watcher's session: its links are signed anew.
-
-        :param task_id: Vidu's id.
-        :return: the task as it is now.
-        :raises ViduError: what came instead.
-        """
+        """Query one task, with freshly signed links, over the watcher's session."""
         return await (await self._open_client()).get_task(task_id)
 
     async def task_page(self, task_id: str) -> str | None:
-        """
-        Return where a person can look at a task.
-
-        :param task_id: Vidu's id.
-        :return: None = nobody knows a page.
-        """
+        """Return the URL of the page that shows a task; None = no page is known."""
         return (await self._open_client()).account.task_page(task_id)
 
     async def close(self) -> None:
-        """End the poller and close the session."""
+        """Stop the poller and close the session."""
         poller, self._poller = self._poller, None
-        # Python before 3.12 may swallow a cancellation in wait_for, where an answer has just come.
+        # Python before 3.12 may swallow a cancellation in wait_for if a reply has just come.
         self._is_closing = True
         if poller is not None:
             poller.cancel()
-            # It closes its session even if whoever waits here is cancelled.
+            # The poller closes its session even if this coroutine is cancelled.
             await asyncio.wait({poller})
 
     # -- subscribers ------------------------------------------------------------------------------------------
 
     async def _start_poller(self) -> None:
         if self._poller is None:
-            # In no trigger's context: what the poller logs and looks up is not the first one's alone.
+            # In no trigger's context: the poller logs and looks up for all of them, not only for the first.
             loop = asyncio.get_running_loop()
             self._poller = Context().run(loop.create_task, self._run())
         await self._ready.wait()
@@ -209,10 +195,10 @@ class Watcher:
                 await self._sleep_until_due()
                 await self._poll_once()
         except asyncio.CancelledError as error:
-            self._fail_all(ViduUnavailableError("The wait was broken off in the triggerer."), error)
+            self._fail_all(ViduUnavailableError("The triggerer cancelled the wait."), error)
             raise
         except BaseException as error:
-            # Not only an Exception: in a worker Airflow's execution timeout is raised wherever the loop stands.
+            # Not only an Exception: in a worker Airflow's execution timeout may be raised anywhere in the loop.
             self._fail_all(error, error)
         finally:
             await self._drop_client()
@@ -293,7 +279,7 @@ class Watcher:
     async def _open_client(self) -> AsyncViduClient:
         async with self._opening:
             if self._client is None:
-                # Half a second of importing is no business of the triggerer's loop.
+                # The import takes half a second, which would block the triggerer's loop.
                 await asyncio.to_thread(import_module, "aiohttp")
                 from airflow_provider_vidu.client import AsyncViduClient
 
@@ -313,10 +299,10 @@ class Watcher:
         except ViduError:
             raise
         except (TypeError, ValueError, AttributeError) as error:
-            raise ViduConfigurationError(f"The connection cannot be read ({error!r}).") from error
+            raise ViduConfigurationError(f"Cannot read the Airflow connection ({error!r}).") from error
         except Exception as error:
-            # Airflow's own outage is none of the remote task's: the wait goes on.
-            raise ViduUnavailableError(f"The connection cannot be read now ({error}).") from error
+            # An outage of Airflow does not affect the remote task: the wait continues.
+            raise ViduUnavailableError(f"Cannot read the Airflow connection now ({error}).") from error
 
 
 _watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Watcher]] = WeakKeyDictionary()
@@ -324,7 +310,7 @@ _watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Watcher]] = We
 
 @contextmanager
 def _fail_alone(subscriber: Subscriber | GroupSubscriber) -> Generator[None, None, None]:
-    """Let what one trigger's log raises (a full disk) end that trigger's wait, and no other's."""
+    """Let an exception of one trigger's log (a full disk) end that trigger's wait only."""
     try:
         yield
     except Exception as error:
@@ -332,7 +318,7 @@ def _fail_alone(subscriber: Subscriber | GroupSubscriber) -> Generator[None, Non
 
 
 class _Membership:
-    # Not a generator with contextlib's decorator: a triggerer has thousands, and those are a kilobyte each.
+    # Not a generator with contextlib's decorator: a triggerer has thousands of these, and a generator takes a kilobyte.
     __slots__ = ("_conn_id", "_look_up", "_watcher")
 
     def __init__(self, conn_id: str, look_up: Callable[[], Awaitable[Account]]) -> None:
@@ -341,7 +327,7 @@ class _Membership:
 
     async def __aenter__(self) -> Watcher:
         look_up = self._look_up
-        # It holds a hook, and the watcher keeps the one that it needs.
+        # It refers to a hook; the watcher keeps the only one that it needs.
         del self._look_up
         here = _watchers.setdefault(asyncio.get_running_loop(), {})
         self._watcher = here.get(self._conn_id) or here.setdefault(self._conn_id, Watcher(look_up))
@@ -360,14 +346,14 @@ class _Membership:
 
 def join(conn_id: str, look_up: Callable[[], Awaitable[Account]]) -> AbstractAsyncContextManager[Watcher]:
     """
-    Join the watcher of a connection on the running event loop; the last one to leave ends it.
+    Join the watcher of a connection on the running event loop; the last trigger to leave closes it.
 
-    :param conn_id: the connection's id. It names one account in a triggerer: with teams (Airflow 3.2+) a triggerer
-        takes the triggers of its own team only (``Trigger.ids_for_triggerer(team_name=…)``), and its requests for a
-        connection name neither trigger nor task instance (``GetConnection`` holds the id alone, and the in-process
+    :param conn_id: the connection's id. It means one account in a triggerer: with teams (Airflow 3.2+) a triggerer
+        runs the triggers of its own team only (``Trigger.ids_for_triggerer(team_name=…)``), and its requests for a
+        connection name neither trigger nor task instance (``GetConnection`` has the id alone, and the in-process
         Execution API that answers it takes every caller for the same one).
-    :param look_up: how to read the connection; the first one to join brings it.
+    :param look_up: reads the connection; the one of the first trigger to join is used.
     """
     # Two connections to one account have a watcher each: a key is rotated in one connection after the other, and
-    # waits that had shared a session would have to be parted then. It costs one more request a round.
+    # waits that shared a session would have to be separated then. It costs one more request a round.
     return _Membership(conn_id, look_up)

@@ -16,7 +16,7 @@ from airflow_provider_vidu.waiting.group_progress import GroupCounts, progress_l
             GroupCounts(100, done=20, failed=5, queued=70, running=5),
             {"elapsed": 100.0, "credits": 240},
             "20 of 100 Vidu tasks succeeded, 5 running, 70 queued, 5 failed, 240 credits committed after 100 s; at "
-            "this rate the last one ends in about 5 min.",
+            "this rate the last one finishes in about 5 min.",
         ),
         (
             GroupCounts(11, done=2, running=9, batch_size=45, batch_done=10),

@@ -87,7 +87,7 @@ def test_a_host_that_keeps_omitting_ids_counts_as_having_no_list():
 def test_an_id_that_the_list_keeps_omitting_is_asked_singly_and_the_others_are_not():
     health = ListHealth()
     for _ in range(STRIKES + 2):
-        health.on_page(["1", "2"], ["2"])
+        health.on_page(["2"])
         health.on_omitted(["1"], all_of_them=False)
     assert (health.is_listed("1"), health.is_listed("2")) == (False, True)
 
@@ -96,7 +96,7 @@ def test_a_fresh_task_that_shows_late_costs_no_list():
     health = ListHealth()
     for _ in range(STRIKES - 1):
         health.on_omitted(["1"], all_of_them=True)
-    health.on_page(["1"], ["1"])
+    health.on_page(["1"])
     assert health.is_listed("1")
     assert health.is_usable
 

@@ -142,7 +142,7 @@ def test_a_state_change_is_one_line_in_the_log(vidu, wait, caplog):
 
 def test_a_success_without_a_creation_is_looked_at_again_then_an_error(vidu, task, clock):
     vidu.tasks[task.task_id].update(state="success", creations=[])
-    with pytest.raises(ViduNoCreationError, match="Look at the task at the host") as raised:
+    with pytest.raises(ViduNoCreationError, match="Check the task at the host") as raised:
         fetch_finished(vidu, task)
     assert clock.slept == 6
     assert "submit" not in str(raised.value)
