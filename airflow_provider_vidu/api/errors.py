@@ -366,7 +366,7 @@ def is_outage(result: object) -> bool:
 
 def is_inconclusive(status: int) -> bool:
     """
-    Return whether an HTTP status is no verdict on the request: an outage, a timeout, Conflict, Canceled, no HTTP status.
+    Return whether an HTTP status is no verdict on the request: outage, timeout, Conflict, Canceled, no HTTP status.
 
     It leaves a submission in doubt, because the request may have been executed; any other request may be sent again.
 
