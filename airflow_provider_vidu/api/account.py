@@ -207,9 +207,7 @@ def account_from_fields(
     if not key:
         raise ViduConfigurationError(f"{where} has no API key: put it into the password field.")
     if not _fits_a_header(key):
-        raise ViduConfigurationError(
-            f"{where} has an API key with a character that no header may have (a line break?)."
-        )
+        raise ViduConfigurationError(f"{where} has a character in its API key that no header may have (a line break?).")
     base_url = _base_url(host, schema, port, where)
     parts = urlsplit(base_url)
     if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not is_yes(extra.get("allow_http")):
