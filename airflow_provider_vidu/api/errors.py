@@ -489,7 +489,7 @@ def task_error(
     elif not moderated:
         again = "a retry submits it again" if fate is Fate.RETRYABLE else "the same input would fail again"
         if err_code not in REASONS:
-            again = f"it is not known whether the same input would succeed next time. To submit it again, {clear_this_task()}"
+            again = f"whether the same input would succeed is not known. To submit it again, {clear_this_task()}"
         advice = f"Vidu does not bill failed tasks; {again}."
     why = f": {message.rstrip('. ')}" if message else ""
     return error(
