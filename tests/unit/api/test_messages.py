@@ -44,7 +44,7 @@ def test_a_picture_is_called_by_its_file_name(image, name):
         (None, ""),
     ],
 )
-def test_a_prompt_is_quoted_by_its_first_words_on_one_line(prompt, words):
+def test_a_prompt_is_quoted_by_its_first_words(prompt, words):
     assert first_words(prompt) == words
 
 

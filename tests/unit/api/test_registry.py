@@ -69,17 +69,17 @@ def earlier_identity(wire):
         st.one_of(st.text(), st.integers(), st.none(), st.builds("{}?x={}".format, URLS, st.integers())),
     ),
 )
-def test_the_identity_of_an_image_to_video_request_is_what_it_was(images, more):
+def test_the_identity_of_an_img2video_request_is_stable(images, more):
     wire = {**more, "images": images}
     assert json.dumps(IMG2VIDEO.identity(wire)) == json.dumps(earlier_identity(wire))
 
 
 @pytest.mark.parametrize("wire", [{}, {"images": "https://a.example/?x=1"}, {"images": None}, {"wm_url": 3}])
-def test_the_identity_of_what_extra_params_have_replaced_is_what_it_was(wire):
+def test_the_identity_with_extra_params_is_stable(wire):
     assert IMG2VIDEO.identity(wire) == earlier_identity(wire)
 
 
-def test_the_identity_of_another_endpoint_follows_its_media_and_names_it():
+def test_another_endpoints_identity_names_it():
     wire = {
         "images": ["https://a.example/1.png?sign=1", IMAGE],
         "subjects": [{"name": "cat", "images": [str(IMAGE)]}, {"name": "dog"}],

@@ -10,7 +10,7 @@ from airflow_provider_vidu.waiting.group_progress import GroupCounts, progress_l
 
 
 @pytest.mark.parametrize(
-    ("counts", "told", "line"),
+    ("counts", "known", "line"),
     [
         (
             GroupCounts(100, done=20, failed=5, queued=70, running=5),
@@ -48,5 +48,5 @@ from airflow_provider_vidu.waiting.group_progress import GroupCounts, progress_l
         ),
     ],
 )
-def test_the_line_says_what_is_known(counts, told, line):
-    assert progress_line(counts, **told) == line
+def test_the_line_says_what_is_known(counts, known, line):
+    assert progress_line(counts, **known) == line

@@ -52,7 +52,7 @@ def test_a_connection_that_says_so_has_no_list():
     assert not ListHealth(exists=False).is_usable
 
 
-def test_pages_are_halved_until_one_would_be_left_and_that_is_remembered_for_a_while():
+def test_pages_are_halved_until_the_list_is_useless():
     health, count, sizes = ListHealth(), 100, []
     while health.on_error(ViduAnswerTooLargeError("9 MB"), count) is Fallback.ASK_FEWER:
         count = health.page_size
@@ -71,12 +71,12 @@ def test_parallel_pages_that_are_too_large_halve_once():
     assert health.page_size == 50
 
 
-def test_only_rows_that_were_asked_for_and_have_a_state_count():
+def test_only_requested_rows_with_a_state_count():
     rows = [ViduTask(task_id="1", state="success"), ViduTask(task_id="2"), ViduTask(task_id="3", state="failed")]
     assert list(ListHealth().select_rows(["1", "2"], rows)) == ["1"]
 
 
-def test_a_host_that_keeps_omitting_ids_counts_as_having_no_list():
+def test_a_list_that_keeps_omitting_ids_is_not_used():
     health = ListHealth()
     for number in range(STRIKES):
         assert health.is_usable
@@ -84,7 +84,7 @@ def test_a_host_that_keeps_omitting_ids_counts_as_having_no_list():
     assert not health.is_usable
 
 
-def test_an_id_that_the_list_keeps_omitting_is_asked_singly_and_the_others_are_not():
+def test_only_ids_that_the_list_omits_are_queried_singly():
     health = ListHealth()
     for _ in range(STRIKES + 2):
         health.on_page(["2"])
@@ -106,7 +106,7 @@ def test_a_fresh_task_that_shows_late_costs_no_list():
     [(None, False), (ViduNotFoundError("404"), False), (DOWN, True), (ViduRateLimitError("429"), True)],
     ids=str,
 )
-def test_a_list_that_is_down_is_told_from_a_host_that_is(probe, is_usable):
+def test_a_probe_separates_list_outages_from_host_outages(probe, is_usable):
     health = ListHealth()
     for _ in range(STRIKES):
         assert not health.needs_probe

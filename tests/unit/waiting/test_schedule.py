@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""When to look next, and what ends a wait: pure functions, so that a thousand hours pass in a second here."""
+"""When to poll next, and what ends a wait: pure functions, so a thousand hours pass in a second here."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def task(state):
 
 @FAST
 @given(HINTS, INTERVALS)
-def test_the_next_look_is_after_now_and_never_far(hints, poll_interval):
+def test_the_next_poll_is_after_now_and_never_far(hints, poll_interval):
     gap = next_poll(NOW, hints, poll_interval) - NOW
     assert gap > 0
     if poll_interval is not None:
@@ -65,7 +65,7 @@ def test_the_next_look_is_after_now_and_never_far(hints, poll_interval):
 
 
 @pytest.mark.parametrize("ahead", [1, 60, 3600, 86400 * 365])
-def test_a_clock_that_is_behind_vidus_does_not_stop_the_looking(ahead):
+def test_a_clock_behind_vidus_does_not_stop_polling(ahead):
     hints = Hints(submitted_at=NOW + ahead, model="viduq3-pro")
     assert next_poll(NOW, hints) <= NOW + MODELS["viduq3-pro"].earliest
 
@@ -77,7 +77,7 @@ def test_nothing_is_asked_before_the_earliest_plausible_end(model):
     assert hints.earliest >= 10
 
 
-def test_a_user_who_fixes_the_interval_is_obeyed_from_the_start():
+def test_a_fixed_interval_applies_from_the_start():
     assert next_poll(NOW, Hints(submitted_at=NOW, model="viduq3-pro"), 2) == NOW + 2
 
 
@@ -99,7 +99,7 @@ def test_the_gap_is_a_twentieth_of_the_wait_within_bounds(age, off_peak, gap):
     assert next_poll(NOW, hints) == pytest.approx(NOW + gap)
 
 
-def test_a_task_of_unknown_age_is_looked_at_soon():
+def test_a_task_of_unknown_age_is_polled_soon():
     assert next_poll(NOW, Hints()) == NOW + 3
     assert next_poll(NOW, Hints(off_peak=True)) == NOW + 10
 
@@ -131,7 +131,7 @@ def test_hints_of_a_newer_release_are_read():
     assert Hints.from_json(None) == Hints()
 
 
-def test_a_typical_time_is_not_promised_for_off_peak_or_an_unknown_model():
+def test_off_peak_and_unknown_models_have_no_typical_time():
     assert Hints(model="viduq1").typical == MODELS["viduq1"].typical
     assert Hints(model="viduq1", off_peak=True).typical is None
     assert Hints(model="viduq9").typical is None
@@ -176,13 +176,13 @@ def test_the_servers_own_wish_counts_up_to_a_minute(asked, gap):
 @pytest.mark.parametrize(
     "error", [ViduAuthError("401"), ViduNotFoundError("404"), ViduRequestError("400"), ViduCreditError("402")], ids=str
 )
-def test_one_refusal_is_a_hiccup_and_three_in_a_row_are_the_end(error):
+def test_three_refusals_in_a_row_end_a_wait(error):
     wait = Wait(Hints(submitted_at=NOW - 3600), NOW + 3600, None, NOW)
     verdicts = [wait.on_error(error, NOW + second) for second in range(REFUSALS)]
     assert verdicts == [Verdict.WAIT] * (REFUSALS - 1) + [Verdict.GIVEN_UP]
 
 
-def test_an_answer_between_refusals_starts_the_count_anew():
+def test_a_reply_between_refusals_resets_the_count():
     wait = Wait(Hints(submitted_at=NOW - 3600), NOW + 3600, None, NOW)
     for second in range(REFUSALS * 3):
         assert wait.on_error(ViduAuthError("401"), NOW + second) is Verdict.WAIT
@@ -215,13 +215,13 @@ def test_an_end_seen_at_the_very_deadline_still_counts(state):
     assert wait.on_result(task(state), NOW + 100) is Verdict.ENDED
 
 
-def test_a_deadline_that_has_passed_already_gets_its_one_look_now():
+def test_a_passed_deadline_gets_one_poll_now():
     assert Wait(Hints(), NOW - 5, None, NOW).poll_at == NOW
 
 
 @FAST
 @given(HINTS, INTERVALS, st.floats(0, 1e5))
-def test_no_look_is_planned_behind_the_deadline(hints, poll_interval, timeout):
+def test_no_poll_is_planned_after_the_deadline(hints, poll_interval, timeout):
     wait = Wait(hints, NOW + timeout, poll_interval, NOW)
     assert NOW <= wait.poll_at <= NOW + timeout
     wait.on_result(task("processing"), NOW)
