@@ -107,7 +107,7 @@ class _Body(io.BytesIO):
 
     def __init__(self, content: bytes, end: float = float("inf"), not_after: float = float("inf")) -> None:
         super().__init__(content)
-        self.begun = False
+        self.is_started = False
         self._end = end
         self._not_after = not_after
 
@@ -115,7 +115,7 @@ class _Body(io.BytesIO):
         # Checked here, at the last moment: the process may have been frozen since the request was built.
         if time.monotonic() > self._end or timing.now() > self._not_after:
             raise TimeoutError("sending took too long")
-        self.begun = True
+        self.is_started = True
         return super().read(size)
 
 
@@ -541,7 +541,7 @@ class ViduClient:
                     self.addresses.add(exchange.address)
                 return response.status_code, response.headers, bytes(body)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            sent = outgoing is None or outgoing.begun
+            sent = outgoing is None or outgoing.is_started
             if exchange.is_over:
                 raise _transport_error(request, exchange.timeout(), sent=sent) from None
             of_libraries = isinstance(error, (requests.exceptions.RequestException, urllib3.exceptions.HTTPError))
@@ -673,7 +673,7 @@ class AsyncViduClient:
                 return response.status, response.headers, bytes(body)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
             # An invalid host name raises a ValueError.
-            raise _transport_error(request, error, sent=outgoing is None or outgoing.begun) from None
+            raise _transport_error(request, error, sent=outgoing is None or outgoing.is_started) from None
 
     async def _open_session(self) -> aiohttp.ClientSession:
         import aiohttp

@@ -124,7 +124,7 @@ async def cancel_unfinished(
     try:
         await asyncio.wait_for(_Cancelling(client, fates, seconds, log).run(asked), seconds)
     except asyncio.TimeoutError:
-        log.warning("Cancelling %d Vidu tasks took longer than %.0f s; the rest was left alone.", len(asked), seconds)
+        log.warning("Could not cancel and verify all of %d Vidu tasks within %.0f s.", len(asked), seconds)
     return fates.report(asked)
 
 
@@ -139,17 +139,17 @@ class _Cancelling:
         self._logged = 0
 
     async def run(self, task_ids: list[str]) -> None:
-        begun: list[str] = []
+        processing: list[str] = []
         for first in range(0, len(task_ids), CHUNK):
-            begun += await self._cancel_queued(task_ids[first : first + CHUNK])
-        await self._cancel(begun)
+            processing += await self._cancel_queued(task_ids[first : first + CHUNK])
+        await self._cancel(processing)
         await self._verify()
 
     async def _cancel_queued(self, left: list[str]) -> list[str]:
         """Cancel tasks that are queued or whose state stays unknown, and return those in processing."""
-        begun: list[str] = []
-        for query in range(MAX_QUERIES):
-            if query:
+        processing: list[str] = []
+        for number in range(MAX_QUERIES):
+            if number:
                 await timing.asleep(QUERY_GAP)
             try:
                 seen = await asyncio.wait_for(self._bulk.get_tasks(left), self._query_seconds)
@@ -168,14 +168,14 @@ class _Cancelling:
                 if shown.is_final:
                     self._fates.fates[task_id] = ENDED
                 else:
-                    (begun if shown.state == TaskState.PROCESSING else waiting).append(task_id)
-            if query == MAX_QUERIES - 1:
+                    (processing if shown.state == TaskState.PROCESSING else waiting).append(task_id)
+            if number == MAX_QUERIES - 1:
                 # A task may be cancelled even if its state stays unknown.
                 waiting += left
             await self._cancel(waiting)
             if not left:
                 break
-        return begun
+        return processing
 
     async def _cancel(self, task_ids: list[str]) -> None:
         if task_ids:
@@ -198,10 +198,10 @@ class _Cancelling:
     async def _verify(self) -> None:
         """Query tasks whose cancel was accepted, which some hosts then ignore, or whose reply was lost."""
         left = self._fates.unverified
-        for query in range(MAX_QUERIES):
+        for number in range(MAX_QUERIES):
             if not left:
                 return
-            if query:
+            if number:
                 await timing.asleep(QUERY_GAP)
             seen = await self._bulk.get_tasks(left)
             for task_id, shown in seen.items():
