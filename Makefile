@@ -1,4 +1,4 @@
-# Everything that these targets create stands inside this folder; `make clean` takes it away.
+# Everything that these targets create is inside this folder; `make clean` removes it.
 
 AIRFLOW ?= 3.3.2
 PYTHON ?= python3
@@ -17,7 +17,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 export TMPDIR := $(CURDIR)/.cache/tmp
 export UV_PYTHON_DOWNLOADS := never
-# Every process of a suite that starts many would compile Airflow anew.
+# Else each of a suite's many processes would compile Airflow again.
 export PYTHONDONTWRITEBYTECODE :=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export AIRFLOW_HOME ?= $(CURDIR)/.cache/airflow-$(AIRFLOW)
@@ -42,7 +42,7 @@ help: ## Show this list.
 demo: $(INSTALLED) ## Turn the example pictures into videos through a real, local Airflow.
 	$(BIN)/python scripts/demo.py
 
-up: $(INSTALLED) ## Airflow's UI, the local Vidu and the examples, to click around; Ctrl-C ends it (PORT=8080).
+up: $(INSTALLED) ## Start Airflow's UI, the local Vidu and the examples, to click around; Ctrl-C stops it (PORT=8080).
 	$(BIN)/python scripts/up.py $(if $(PORT),--port $(PORT))
 
 test: unit chaos-test integration ## Run the whole suite (AIRFLOW=3.0.6 for another Airflow).
@@ -56,45 +56,45 @@ unit: $(INSTALLED)
 chaos-test: $(INSTALLED)
 	$(BIN)/python -m pytest tests/chaos $(PYTEST_ARGS)
 
-chaos: $(INSTALLED) ## Random accidents, N=10000 runs of them; SEED=7 shows one run; BATCH=1 for the batch operator.
+chaos: $(INSTALLED) ## Run random accidents (N=10000 runs; SEED=7 shows one of them; BATCH=1 for the batch operator).
 	cd tests && $(CURDIR)/$(BIN)/python -m chaos.drive $(if $(BATCH),--batch) $(if $(SEED),--seed $(SEED),--runs $(N))
 
 integration: $(INSTALLED)
 	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
 
-system: $(INSTALLED) ## Real Airflow processes, kills and hand-overs (AIRFLOW=3.3.2).
+system: $(INSTALLED) ## Test real Airflow processes, kills and hand-overs (AIRFLOW=3.3.2).
 	$(BIN)/python -m pytest tests/system
 
-clears: $(INSTALLED) ## Of these only what users clear (AIRFLOW=3.4.0b2, whose clear discards the task state).
+clears: $(INSTALLED) ## Run only the system tests of clears (AIRFLOW=3.4.0b2, whose clear discards the task state).
 	$(BIN)/python -m pytest tests/system/test_clears.py
 
-browser: $(INSTALLED) ## Airflow's UI in a real Chromium (SCREENSHOTS=1 writes the README's pictures anew).
+browser: $(INSTALLED) ## Test Airflow's UI in a real Chromium (SCREENSHOTS=1 retakes the README's pictures).
 	$(BIN)/python -m pytest tests/browser
 
-# The browser of Debian, and a font for what its pages say.
+# Debian's browser, and a font for its pages.
 browser-env:
 	@for name in "$(CHROMIUM)" chromium chromium-browser google-chrome; do \
 		test -n "$$name" && command -v "$$name" >/dev/null && exit 0; \
 	done; apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core
 
-bench: $(BENCH_INSTALLED) ## Measure, side by side with others (ONLY=waits,queue for some rows, QUICK=1 to try it out).
+bench: $(BENCH_INSTALLED) ## Benchmark against other providers (ONLY=waits,queue for some rows, QUICK=1 to try it out).
 	PYTHONPATH=scripts:tests $(BENCH)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
-lint: $(INSTALLED) ## ruff, with the Airflow rules, and the layers of the package.
+lint: $(INSTALLED) ## Run ruff, with the Airflow rules, and check the layers of the package.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo --no-cache
 
-format: $(INSTALLED) ## Let ruff mend what it can.
+format: $(INSTALLED) ## Let ruff fix what it can.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: $(INSTALLED) ## mypy --strict on the package.
+types: $(INSTALLED) ## Run mypy --strict on the package.
 	$(BIN)/mypy
 
-check: lint types test ## All of it.
+check: lint types test ## Run lint, types and the whole suite.
 
-env: $(INSTALLED) ## Only create the environment in .venv.
+env: $(INSTALLED) ## Create the environment in .venv.
 
 $(UV): constraints/tools.txt
 	@mkdir -p $(TMPDIR)
@@ -109,7 +109,7 @@ $(INSTALLED): $(UV) pyproject.toml constraints/airflow-$(AIRFLOW).txt
 		"apache-airflow==$(AIRFLOW)" -e ".[test,lint]"
 	@touch $@
 
-# An environment of its own: what others' providers bring with them must not change what the suite runs on.
+# A separate environment: the dependencies of other providers must not change those of the suite.
 $(BENCH_INSTALLED): $(UV) pyproject.toml constraints/bench.txt
 	@mkdir -p $(TMPDIR)
 	$(UV) venv --quiet --clear --python "$$($(PYTHON) scripts/suitable_python.py 3.3.2)" $(BENCH)
@@ -117,7 +117,7 @@ $(BENCH_INSTALLED): $(UV) pyproject.toml constraints/bench.txt
 		"apache-airflow==3.3.2" -e ".[test,bench]"
 	@touch $@
 
-constraints: $(UV) ## Write the tested versions anew.
+constraints: $(UV) ## Update the tested versions.
 	for version in $(AIRFLOWS); do \
 		$(UV) pip compile --quiet --upgrade --universal --extra test --extra lint \
 			--python-version "$$($(PYTHON) scripts/suitable_python.py --oldest $$version)" \
@@ -128,6 +128,6 @@ constraints: $(UV) ## Write the tested versions anew.
 		-c constraints/bench.in --no-emit-index-url --no-header --no-annotate \
 		pyproject.toml -o constraints/bench.txt
 
-clean: ## Remove everything that the other targets have created.
+clean: ## Remove everything that the other targets created.
 	rm -rf .venv .cache .demo .up .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

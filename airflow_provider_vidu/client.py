@@ -3,8 +3,8 @@
 """
 The two transports: ``requests`` for workers, ``aiohttp`` for the triggerer and async tasks.
 
-They move bytes and nothing else: what to send and what an answer means stands in ``airflow_provider_vidu.api``.
-Neither follows a redirect with the key, neither repeats a POST, both bound every request in time and size.
+They only move bytes: ``airflow_provider_vidu.api`` decides what to send and what a reply means. Neither follows a
+redirect with the key, neither repeats a POST, both limit the time and size of every request.
 """
 
 from __future__ import annotations
@@ -60,25 +60,25 @@ Result = TypeVar("Result")
 CONNECT_TIMEOUT = 10.0
 USER_AGENT = f"airflow-provider-vidu/{__version__}"
 
-#: A GET is tried this often, within this time; what lasts longer is the business of whoever waits.
+#: Attempts of a GET, and the seconds for all of them; an outage that lasts longer is up to the caller.
 GET_ATTEMPTS = 4
 GET_SECONDS = 30.0
 
 _CHUNK = 64 * 1024
-#: Answers above this many bytes are read in a thread: a full page of the list takes some 10 ms.
+#: Replies of more bytes are parsed in a thread: a full page of the list takes some 10 ms.
 _PARSED_ON_LOOP = 64 * 1024
-#: Values of a reply beyond which it is not parsed in the triggerer: JSON is decoded without a break, and a thread would
-#: hold up the event loop all the same. A full page of the list has some 5,000.
+#: Replies with more values are not parsed in the triggerer: JSON is decoded without a break, and would block the event
+#: loop even from a thread. A full page of the list has some 5,000 values.
 _MAX_VALUES = 20_000
 
-#: Seconds for which an endpoint that a host seems to lack is not asked for again.
-_LACKING_SECONDS = 60.0
+#: Seconds for which an endpoint that a host seems to lack is not requested again.
+_MISSING_SECONDS = 60.0
 
-#: What messages quote of a task.
+#: The fields of a task that messages quote.
 _QUOTED_FIELDS = ("state", "model", "err_code", "err_msg", "created_at", "resolution", "wm_position")
 _KNOWN_STATES = frozenset(TaskState)
 
-# What requests obeys, in its order; then what OpenSSL does, though aiohttp's own context may have been made before it.
+# The variables that requests uses, in its order; then that of OpenSSL, which aiohttp's own context may have missed.
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
@@ -100,36 +100,36 @@ def _retry_arguments() -> dict[str, Any]:
 
 class _Body(io.BytesIO):
     """
-    A request's body that knows whether any of it has left: nobody acts on a POST of which only the head arrived.
+    A request's body that knows whether any of it was sent: no server executes a POST of which only the head arrived.
 
-    What libraries tell instead is not enough: a TLS or proxy error can come before the request and after it.
+    The libraries' errors do not say it: a TLS or proxy error can come before the request and after it.
     """
 
     def __init__(self, content: bytes, end: float = float("inf"), not_after: float = float("inf")) -> None:
         super().__init__(content)
-        self.begun = False
+        self.is_started = False
         self._end = end
         self._not_after = not_after
 
     def read(self, size: int | None = -1, /) -> bytes:
-        # Asked here, at the last moment: a process that was frozen in between does not know it.
+        # Checked here, at the last moment: the process may have been frozen since the request was built.
         if time.monotonic() > self._end or timing.now() > self._not_after:
             raise TimeoutError("sending took too long")
-        self.begun = True
+        self.is_started = True
         return super().read(size)
 
 
 def _verify_error(error: BaseException) -> ViduError:
     return ViduConfigurationError(
         f"TLS certificates cannot be verified: {error}.",
-        advice="Correct `verify` in the connection's extra, or the environment's CA bundle. Nothing was sent.",
+        advice="Correct `verify` in the connection's extra, or the CA bundle of the environment. Nothing was sent.",
     )
 
 
 def _transport_error(request: endpoints.HttpRequest, error: BaseException, *, sent: bool) -> ViduError:
-    # The texts of transport errors hold addresses, never headers; the class is what tells the cause apart.
+    # The texts of transport errors contain addresses, never headers; the class identifies the cause.
     cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    # A proxy's URL may hold a password.
+    # A proxy's URL may contain a password.
     cause = re.sub(r"//[^/@\s'\"]+@", "//***@", cause)
     host = urlsplit(request.url).netloc
     if request.submits and sent:
@@ -146,15 +146,15 @@ def _too_large(request: endpoints.HttpRequest) -> ViduError:
 
 
 def _limit(request: endpoints.HttpRequest) -> int:
-    # A create answer echoes the image, so that it may be as large as the request.
+    # The reply to a submission echoes the image, so that it may be as large as the request.
     return endpoints.MAX_ANSWER_BYTES + len(request.body or b"")
 
 
 def _has_many_values(body: bytes) -> bool:
-    """Return whether a JSON text has more values than are parsed in the triggerer, by its commas outside of strings."""
+    """Return whether a JSON text has too many values for the triggerer, by its commas outside of strings."""
     if body.count(b",") <= _MAX_VALUES:
         return False
-    # Every second part is outside of strings. A reply of still more strings is over the limit whatever they are.
+    # Every second part is outside of strings. A reply with still more strings is over the limit anyway.
     parts = body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"', 4 * _MAX_VALUES)
     return len(parts) > 4 * _MAX_VALUES or sum(part.count(b",") for part in parts[::2]) > _MAX_VALUES
 
@@ -175,9 +175,8 @@ def _list_query(
 
 def proxy_for(account: Account) -> str | None:
     """
-    Return the proxy for an account's host: the connection's own, else the environment's, none for loopback.
+    Return the proxy for an account's host: the connection's own, else the environment's; none for loopback.
 
-    :param account: where to.
     :raises ViduConfigurationError: a proxy that only one of the transports could use, such as SOCKS.
     """
     if account.proxy or account.is_loopback:
@@ -187,9 +186,8 @@ def proxy_for(account: Account) -> str | None:
 
 def proxy_to(account: Account, url: str) -> str | None:
     """
-    Return the proxy for a storage host: the connection's own, but for what ``NO_PROXY`` names, else the environment's.
+    Return the proxy for a storage host: the connection's own unless ``NO_PROXY`` names it, else the environment's.
 
-    :param account: whose storage it is.
     :param url: the link.
     :raises ViduConfigurationError: see :func:`proxy_for`.
     """
@@ -213,20 +211,20 @@ def _proxy_of_environment(url: str) -> str | None:
 
 
 def _variable(kind: str) -> str:
-    """Return how a proxy of the environment is spelt there, for a message."""
+    """Return the name of a proxy variable as the environment spells it, for a message."""
     names = (name for name, value in os.environ.items() if name.lower() == f"{kind}_proxy" and value)
-    # The one in lower case goes before the other.
+    # The variable in lower case wins.
     return max(names, default="The proxy of the system's settings")
 
 
 def _ca_bundle(account: Account) -> bool | str:
-    """Return what certificates are verified with: a path, True = certifi's, False = not at all."""
+    """Return the CA bundle: a path, True = certifi's, False = no verification."""
     if account.verify is not True or account.is_loopback:
         return account.verify
     return next((path for name in _CA_BUNDLES if (path := os.environ.get(name))), True)
 
 
-def _parsed(
+def _parse_reply(
     parse: Callable[..., Result],
     status: int,
     headers: Mapping[str, str],
@@ -235,7 +233,7 @@ def _parsed(
     *more: str,
 ) -> Result:
     """
-    Read a reply, and quote none of the key that it may repeat.
+    Parse a reply, and remove the key, which it may repeat, from everything that messages quote.
 
     The payload, ids and links stay as they were sent: they are used, not quoted.
     """
@@ -244,14 +242,14 @@ def _parsed(
     except ViduError as error:
         raise endpoints.with_advice_for(error, account).without(account.api_key) from None
     if isinstance(result, endpoints.TaskPage):
-        result = cast("Result", replace(result, tasks=tuple(_delivered(task, account) for task in result.tasks)))
+        result = cast("Result", replace(result, tasks=tuple(_clean_task(task, account) for task in result.tasks)))
     elif isinstance(result, ViduTask):
-        result = cast("Result", _delivered(result, account))
+        result = cast("Result", _clean_task(result, account))
     return result
 
 
-def _delivered(task: ViduTask, account: Account) -> ViduTask:
-    """Return a task with whole links, and without the key in the texts that messages quote."""
+def _clean_task(task: ViduTask, account: Account) -> ViduTask:
+    """Return a task with absolute links, and without the key in the texts that messages quote."""
     changed = {}
     for name in _QUOTED_FIELDS:
         text = getattr(task, name)
@@ -262,29 +260,29 @@ def _delivered(task: ViduTask, account: Account) -> ViduTask:
     if changed:
         task = task.model_copy(update=changed)
     if task.unread_reply:
-        task = task.quoting(redacted(task.unread_reply, account.api_key))
+        task = task.with_unread_reply(redacted(task.unread_reply, account.api_key))
     if task.trace_id:
-        task = task.traced(redacted(task.trace_id, account.api_key))
+        task = task.with_trace_id(redacted(task.trace_id, account.api_key))
     return task.at(account.base_url)
 
 
-class _Lacking:
+class _MissingEndpoints:
     """
-    What a host has shown to lack, by the function that would read the reply.
+    The endpoints that a host was seen to lack, by the function that parses their replies.
 
     Only a web page counts: it comes from a path that is not routed, while a 404 may be about one task. It may also be a
-    maintenance page, so it is remembered for half the time in which a list settles (at most a minute): a look-up asks
-    again before it decides. Of Vidu's own hosts it is not remembered at all, they lack nothing.
+    maintenance page, so it is remembered for half the time in which a list settles (at most a minute): a look-up sends
+    another request before it decides. Vidu's own hosts have every endpoint, so nothing is remembered about them.
     """
 
     def __init__(self, account: Account, clock: Callable[[], float] = time.monotonic) -> None:
         self._is_vidu = account.is_vidus
-        self._seconds = min(_LACKING_SECONDS, account.settle_seconds / 2)
+        self._seconds = min(_MISSING_SECONDS, account.settle_seconds / 2)
         self._clock = clock
         self._errors: dict[Callable[..., Any], tuple[ViduError, float]] = {}
 
     def check(self, parse: Callable[..., Any], task_id: str | None) -> None:
-        """Raise what the host answered a moment ago, so that it is not asked again."""
+        """Raise the error of a moment ago, so that no further request is sent."""
         known, until = self._errors.get(parse, (None, 0.0))
         if known is not None and self._clock() < until:
             raise ViduConfigurationError(
@@ -292,7 +290,7 @@ class _Lacking:
             )
 
     def note(self, parse: Callable[..., Any], error: ViduError) -> None:
-        """Remember an error that a request to this endpoint will have again."""
+        """Remember an error that every request to this endpoint will get."""
         if endpoints.is_web_page(error) and not self._is_vidu:
             self._errors[parse] = error, self._clock() + self._seconds
 
@@ -301,7 +299,7 @@ def _tls_context(bundle: bool | str) -> ssl.SSLContext | bool:
     # Reads files: not on the triggerer's loop.
     if bundle is False:
         return False
-    # As requests does: what the system trusts may be another set, or none in a slim container.
+    # As requests does: the system's certificates may differ, or be missing in a slim container.
     path = certifi.where() if bundle is True else bundle
     try:
         is_folder = os.path.isdir(path)
@@ -311,14 +309,14 @@ def _tls_context(bundle: bool | str) -> ssl.SSLContext | bool:
 
 
 class _WatchedConnection:
-    """A connection of ``urllib3`` that its exchange bounds and cuts off."""
+    """A connection of ``urllib3`` whose exchange limits its time and can cut it off."""
 
     sock: Any
 
     def _new_conn(self: Any) -> Any:
         from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-        # The errors are those of the method that this one replaces.
+        # The same errors as those of the method that this one overrides.
         try:
             where = (self._dns_host, self.port)
             return connect(where, self.timeout, self.source_address, options=self.socket_options or ())
@@ -331,20 +329,20 @@ class _WatchedConnection:
 
     def putrequest(self, *arguments: Any, **named: Any) -> None:
         if self.sock is not None:
-            # It was opened by an earlier exchange.
+            # An earlier exchange opened it.
             current_exchange().watch(self.sock)
         super().putrequest(*arguments, **named)  # type: ignore[misc]
 
 
 class _FinalResponse(http.client.HTTPResponse):
     """
-    A reply without the interim answers before it (``102 Processing``, ``103 Early Hints``).
+    A reply without the interim replies before it (``102 Processing``, ``103 Early Hints``).
 
-    ``http.client`` skips ``100 Continue`` alone and takes any other for the final reply; aiohttp skips them all.
+    ``http.client`` skips only ``100 Continue`` and treats any other as the final reply; aiohttp skips them all.
     """
 
     def _read_status(self) -> tuple[str, int, str]:
-        # Not begin(): the reply to a proxy's CONNECT is read by this method alone.
+        # Not begin(): only this method reads the reply to a proxy's CONNECT.
         while True:
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if not 100 <= status < 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
@@ -353,7 +351,7 @@ class _FinalResponse(http.client.HTTPResponse):
 
 
 def _adapt(session: requests.Session) -> None:
-    """Make a session skip interim answers and keep deadlines, whether it connects directly or through a proxy."""
+    """Make a session skip interim replies and keep deadlines, whether it connects directly or through a proxy."""
     import requests
 
     def adapted(pool: Any) -> Any:
@@ -383,10 +381,10 @@ def _adapt(session: requests.Session) -> None:
 
 class ViduClient:
     """
-    A blocking client over ``requests``, for workers. Close it, or use it as a context manager.
+    A blocking client on ``requests``, for workers. Close it, or use it as a context manager.
 
-    :param account: where and as whom.
-    :param sleep: how to wait between retries, seconds; injected by tests.
+    :param account: the host, the key and the paths.
+    :param sleep: waits between retries, in seconds; tests replace it.
     """
 
     def __init__(self, account: Account, *, sleep: Callable[[float], None] = timing.sleep) -> None:
@@ -396,16 +394,16 @@ class ViduClient:
         self._session = requests.Session()
         _adapt(self._session)
         self._session.headers["User-Agent"] = USER_AGENT
-        # The environment is read here, by the rules of both transports. It also keeps an entry of ~/.netrc from
-        # replacing the key.
+        # This module reads the environment, by the same rules for both transports. It also prevents an entry of
+        # ~/.netrc from replacing the key.
         self._session.trust_env = False
         self._session.verify = _ca_bundle(account)
         proxy = proxy_for(account)
         if proxy:
             self._session.proxies = {"http": proxy, "https": proxy}
-        #: Addresses that have carried this client's requests: of the proxy, where there is one.
+        #: Addresses that this client's requests went to: those of the proxy, if there is one.
         self.addresses: set[str] = set()
-        self._lacking = _Lacking(account)
+        self._missing = _MissingEndpoints(account)
         self._retrying = tenacity.Retrying(sleep=sleep, **_retry_arguments())
 
     def __enter__(self) -> ViduClient:
@@ -420,12 +418,12 @@ class ViduClient:
 
     def submit(self, wire: Mapping[str, Any], *, endpoint: str, not_after: float = float("inf")) -> ViduTask:
         """
-        Create a task, **once and unprotected**: a caller that dies before it has noted the id pays again.
+        Create a task, **once and unprotected**: a caller that dies before it has saved the id pays again.
 
         :param wire: the request's JSON object.
         :param endpoint: the last part of the create path.
-        :param not_after: epoch seconds after which nothing is sent any more, whatever froze this process meanwhile:
-            somebody else may have begun to look for what it sends.
+        :param not_after: epoch seconds after which nothing may be sent, even if this process was frozen meanwhile:
+            another one may already be looking for the task.
         :return: the created task.
         :raises ViduSubmissionInDoubtError: the reply was lost; it may have been created.
         :raises ViduError: it was not created.
@@ -435,10 +433,9 @@ class ViduClient:
 
     def get_task(self, task_id: str, *, retry: bool = True) -> ViduTask:
         """
-        Query a task; its URLs are signed anew at every query.
+        Query a task; its links are re-signed on every query.
 
-        :param task_id: Vidu's id.
-        :param retry: False = ask once: for whoever paces himself, and must not be held up.
+        :param retry: False = a single request, for callers that pace themselves and must not be delayed.
         :raises ViduNotFoundError: this account has no such task.
         :raises ViduUnavailableError: Vidu cannot be reached, after retries.
         """
@@ -467,7 +464,7 @@ class ViduClient:
         created_before: datetime | None = None,
     ) -> Iterator[ViduTask]:
         """
-        Iterate over the task list, page by page. A list answer is a hint: it may lag behind and omit rows.
+        Iterate over the task list, page by page. A list reply is a hint: it may lag behind and omit rows.
 
         :param task_ids: only these, at most 100.
         :param states: only tasks in these states.
@@ -482,10 +479,9 @@ class ViduClient:
 
     def cancel_task(self, task_id: str) -> None:
         """
-        Cancel a task that has not begun; Vidu refunds it. Not repeated when its reply is lost.
+        Cancel a task that has not started; Vidu refunds it. The request is not repeated if its reply is lost.
 
-        :param task_id: Vidu's id.
-        :raises ViduRequestError: refused: it is scheduled, processing or over.
+        :raises ViduRequestError: refused: the task is scheduled, processing or finished.
         """
         request = endpoints.prepare_cancel(self.account, task_id)
         self._ask(request, endpoints.parse_cancel, task_id)
@@ -494,17 +490,17 @@ class ViduClient:
         """
         Read the account's balance.
 
-        :raises ViduConfigurationError: this host does not tell it.
+        :raises ViduConfigurationError: this host does not report it.
         """
         request = endpoints.prepare_credits(self.account)
         return self._retrying(lambda: self._ask(request, endpoints.parse_credits))
 
     def _ask(self, request: endpoints.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
-        self._lacking.check(parse, request.task_id)
+        self._missing.check(parse, request.task_id)
         try:
-            return _parsed(parse, *self._send(request), self.account, *more)
+            return _parse_reply(parse, *self._send(request), self.account, *more)
         except ViduError as error:
-            self._lacking.note(parse, error)
+            self._missing.note(parse, error)
             raise error.without(self.account.api_key) from None
 
     def _send(self, request: endpoints.HttpRequest) -> Answer:
@@ -513,8 +509,8 @@ class ViduClient:
 
         seconds = max(0.001, min(self.account.timeout, request.not_after - timing.now()))
         end = time.monotonic() + seconds
-        # In all, upload and connect included: how long a POST can last is what its look-up waits out. requests takes
-        # urllib3's own object, though its types do not say so.
+        # The limit includes upload and connect: the look-up of a lost POST waits as long as the POST can last. requests
+        # accepts urllib3's own object, though its types do not say so.
         limit = urllib3.Timeout(connect=min(CONNECT_TIMEOUT, seconds), read=seconds, total=seconds)
         outgoing = None if request.body is None else _Body(request.body, end, request.not_after)
         exchange = Exchange(seconds)
@@ -532,7 +528,7 @@ class ViduClient:
                 ) as response,
             ):
                 body = bytearray()
-                # A plain read would only return with a full chunk.
+                # A plain read would return only full chunks.
                 read = getattr(response.raw, "read1", response.raw.read)
                 while chunk := read(_CHUNK, decode_content=True):
                     body += chunk
@@ -545,22 +541,22 @@ class ViduClient:
                     self.addresses.add(exchange.address)
                 return response.status_code, response.headers, bytes(body)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            sent = outgoing is None or outgoing.begun
+            sent = outgoing is None or outgoing.is_started
             if exchange.is_over:
                 raise _transport_error(request, exchange.timeout(), sent=sent) from None
             of_libraries = isinstance(error, (requests.exceptions.RequestException, urllib3.exceptions.HTTPError))
             if of_libraries or (outgoing is not None and sent):
                 raise _transport_error(request, error, sent=sent) from None
-            # requests checks the path of a CA bundle with an error of its own kind.
+            # requests reports a wrong path of a CA bundle as a plain OSError.
             raise _verify_error(error) from None
 
 
 class AsyncViduClient:
     """
-    The same over ``aiohttp``: one session, for the triggerer and async tasks. Close it, or use ``async with``.
+    The same on ``aiohttp``: one session, for the triggerer and async tasks. Close it, or use ``async with``.
 
-    :param account: where and as whom.
-    :param sleep: how to wait between retries, seconds; injected by tests.
+    :param account: the host, the key and the paths.
+    :param sleep: waits between retries, in seconds; tests replace it.
     """
 
     def __init__(
@@ -575,7 +571,7 @@ class AsyncViduClient:
         self._closed = False
         self._tls: ssl.SSLContext | bool = True
         self._proxy = proxy_for(account)
-        self._lacking = _Lacking(account)
+        self._missing = _MissingEndpoints(account)
         self._retrying = tenacity.AsyncRetrying(sleep=sleep, **_retry_arguments())
 
     async def __aenter__(self) -> AsyncViduClient:
@@ -586,7 +582,7 @@ class AsyncViduClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the session and its connections; nothing but another ``async with`` opens one again."""
+        """Close the session and its connections; only another ``async with`` opens a new one."""
         self._closed = True
         session, self._session = self._session, None
         if session is not None:
@@ -638,26 +634,26 @@ class AsyncViduClient:
         return await self._retrying(self._ask, request, endpoints.parse_credits)
 
     async def _ask(self, request: endpoints.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
-        self._lacking.check(parse, request.task_id)
+        self._missing.check(parse, request.task_id)
         try:
             status, headers, body = await self._send(request)
             if len(body) > _PARSED_ON_LOOP:
-                # What has been created must be read, whatever else the reply holds.
+                # The reply to a submission must be read, however large it is.
                 if not request.submits and _has_many_values(body):
                     raise ViduAnswerTooLargeError(
                         f"The answer has more than {_MAX_VALUES} values.", task_id=request.task_id
                     )
-                return await asyncio.to_thread(_parsed, parse, status, headers, body, self.account, *more)
-            return _parsed(parse, status, headers, body, self.account, *more)
+                return await asyncio.to_thread(_parse_reply, parse, status, headers, body, self.account, *more)
+            return _parse_reply(parse, status, headers, body, self.account, *more)
         except ViduError as error:
-            self._lacking.note(parse, error)
+            self._missing.note(parse, error)
             raise error.without(self.account.api_key) from None
 
     async def _send(self, request: endpoints.HttpRequest) -> Answer:
         import aiohttp
         from yarl import URL
 
-        session = await self._opened()
+        session = await self._open_session()
         outgoing = None if request.body is None else _Body(request.body, not_after=request.not_after)
         try:
             async with session.request(
@@ -676,10 +672,10 @@ class AsyncViduClient:
                         raise _too_large(request)
                 return response.status, response.headers, bytes(body)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
-            # A ValueError comes from a host name that is none.
-            raise _transport_error(request, error, sent=outgoing is None or outgoing.begun) from None
+            # An invalid host name raises a ValueError.
+            raise _transport_error(request, error, sent=outgoing is None or outgoing.is_started) from None
 
-    async def _opened(self) -> aiohttp.ClientSession:
+    async def _open_session(self) -> aiohttp.ClientSession:
         import aiohttp
 
         if self._session is None and not self._closed:
@@ -688,9 +684,9 @@ class AsyncViduClient:
                 # Reading a CA bundle takes tens of milliseconds: not on the triggerer's loop.
                 self._tls = await asyncio.to_thread(_tls_context, _ca_bundle(self.account))
         if self._closed:
-            # Whoever closed it has gone: nobody would close another session.
+            # The owner has closed it and would not close another session.
             raise ViduUnavailableError("This client has been closed. Nothing was sent.")
-        # Looked at again: others have been let in while the bundle was read.
+        # Checked again: another coroutine may have opened a session while the bundle was read.
         if self._session is None:
             from airflow_provider_vidu.transport.name_resolution import OwnThreadResolver
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from airflow_provider_vidu.api.endpoints import json_body
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.api.fields import require, structure_of
+from airflow_provider_vidu.api.fields import parse_structure, require
 from airflow_provider_vidu.api.images import (
     REMOTE_PREFIXES,
     ImageFacts,
@@ -24,8 +24,8 @@ from airflow_provider_vidu.api.images import (
     decode_data_uri,
     encode_image,
 )
-from airflow_provider_vidu.api.registry import Endpoint, Media, replaced
-from airflow_provider_vidu.api.request import images_counted
+from airflow_provider_vidu.api.registry import Endpoint, Media, replace_at
+from airflow_provider_vidu.api.request import describe_image_count
 
 # A data URI whose head was left out.
 _BARE_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|UklGR|R0lGOD)[\w+/=\s-]*", re.ASCII)
@@ -82,7 +82,7 @@ def load_images(images: Any, known: ImageFacts | None = None, count: tuple[int, 
     :raises ViduInputError: see :func:`load_image`; also for a list with another number of them.
     """
     if isinstance(images, str) and images.strip().startswith("["):
-        listed = structure_of(images.strip())
+        listed = parse_structure(images.strip())
         images = images if listed is None else listed
     given = list(images) if isinstance(images, (list, tuple)) else [images]
     # Native rendering turns a numeric file name into a number.
@@ -92,12 +92,12 @@ def load_images(images: Any, known: ImageFacts | None = None, count: tuple[int, 
     if len(given) > 1 and any(image is None or image == "None" for image in given):
         raise ViduInputError(
             f"images: {sum(image is None or image == 'None' for image in given)} of {len(given)} is None: a Param or "
-            f"XCom in its template has no value. It takes {images_counted(*count)}."
+            f"XCom in its template has no value. It takes {describe_image_count(*count)}."
         )
     if len(given) == 1:
         require("images", given[0])
     if not count[0] <= len(given) <= count[1]:
-        raise ViduInputError(f"images: takes {images_counted(*count)}, got {len(given)}.")
+        raise ViduInputError(f"images: takes {describe_image_count(*count)}, got {len(given)}.")
     return [load_image(image, known if number == 0 else None) for number, image in enumerate(given)]
 
 
@@ -122,7 +122,7 @@ def wire_of(
     read = {**dict.fromkeys(endpoint.required), **fields}
     for path, media in endpoint.media.items():
         if media.is_read:
-            read = replaced(read, path, partial(_loaded, known=known, media=media, needed=path in endpoint.required))
+            read = replace_at(read, path, partial(_loaded, known=known, media=media, needed=path in endpoint.required))
     request = endpoint.request.of(read)
     for warning in request.warnings():
         log.warning("%s", warning)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-An account: where Vidu is, with which key, at which paths. Read from the fields of an Airflow connection.
+An account: the host, the key and the paths of Vidu's API, read from the fields of an Airflow connection.
 
 Pure, so that the hook, the triggerer and the tests read a connection by the same rules.
 """
@@ -24,16 +24,16 @@ from airflow_provider_vidu.api.errors import ViduConfigurationError
 from airflow_provider_vidu.api.proxies import DEFAULT_PORTS, proxy_url
 
 DEFAULT_BASE_URL = "https://api.vidu.com"
-#: Megabytes of the largest file that is landed: many times a video of Vidu's.
+#: Maximum size of a landed file in megabytes: many times that of a video from Vidu.
 DEFAULT_MAX_FILE_MB = 2000.0
 #: The hosts that take ``Token``; every relay that copies the API takes ``Bearer``.
 VIDU_HOSTS = frozenset({"api.vidu.com", "api.vidu.cn"})
-#: Where a person sees an account's tasks, by the API's host; Vidu documents no page for a single one.
+#: The console that shows an account's tasks, by API host; Vidu documents no page for a single task.
 CONSOLES = {"api.vidu.com": "https://platform.vidu.com/", "api.vidu.cn": "https://platform.vidu.cn/"}
 DEFAULT_API_PREFIX = "/ent/v2"
 #: Seconds for one request. A create with a large image in it has been seen to take most of a minute.
 DEFAULT_TIMEOUT = 60.0
-#: Seconds after which a submission that was accepted is taken to be visible in the task list.
+#: Seconds after which an accepted submission counts as visible in the task list.
 DEFAULT_SETTLE_SECONDS = 60.0
 
 # Paths below the prefix, by the extra field that overrides them.
@@ -60,7 +60,7 @@ EXTRAS = (
     *_PATHS,
 )
 
-# Where what some people write into the extra belongs.
+# The connection's field for a name that some people put into the extra.
 _FIELDS = {
     "api_base": "host",
     "base_url": "host",
@@ -71,11 +71,11 @@ _FIELDS = {
     "token": "password",
 }
 
-# What a key is pasted with from an example of a request.
-_PASTED = re.compile(
+# Text before the key that is copied along from an example request.
+_KEY_PREFIX = re.compile(
     r"""\A(?:authorization["']?\s*:\s*["']?)?(?:(?:token|bearer)(?::?\s+|:?\Z)["']?)*""", re.IGNORECASE
 )
-# What both transports send as it is.
+# Characters that both transports send unchanged.
 _URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
 _QUOTES = "\"' \t\r\n"
 
@@ -83,25 +83,24 @@ _QUOTES = "\"' \t\r\n"
 @dataclass(frozen=True)
 class Account:
     """
-    Where and as whom to talk to Vidu.
+    The host, the key and the paths of Vidu's API.
 
     :param base_url: scheme, host and port, perhaps a path; no slash at the end.
-    :param api_key: the key; in no representation of this object.
+    :param api_key: the key; no representation of this object shows it.
     :param auth_scheme: the word before the key in ``Authorization``; empty = the raw key.
-    :param create_path: path of the create call, ``{endpoint}`` in it is replaced.
-    :param task_path: path of the query, ``{task_id}`` in it is replaced; so in ``cancel_path``.
+    :param create_path: path of the create call; ``{endpoint}`` in it is replaced.
+    :param task_path: path of the query; ``{task_id}`` in it is replaced, as in ``cancel_path``.
     :param cancel_path: None = this host has no cancel.
     :param list_path: None = this host has no list.
-    :param credits_path: None = this host does not tell the balance.
+    :param credits_path: None = this host does not report the balance.
     :param timeout: seconds for one request, connect included.
     :param settle_seconds: see ``DEFAULT_SETTLE_SECONDS``.
-    :param poll_interval: seconds between looks at a task, for whoever does not choose his own; None = the schedule
-        decides. For emulators, which are faster than the schedule expects.
-    :param verify: check TLS certificates; or the path of a CA bundle.
-    :param proxy: URL of an HTTP proxy; None = what the environment says.
-    :param max_file_mb: megabytes of the largest file that is landed.
-    :param task_url: URL of a page on which a person can look at a task, ``{task_id}`` in it is replaced; None = nobody
-        knows one.
+    :param poll_interval: seconds between polls of a task, unless the caller sets its own; None = the schedule decides.
+        For emulators, which are faster than the schedule expects.
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle.
+    :param proxy: URL of an HTTP proxy; None = the environment's.
+    :param max_file_mb: maximum size of a landed file, in megabytes.
+    :param task_url: URL of the page that shows a task; ``{task_id}`` in it is replaced. None = no page is known.
     """
 
     base_url: str = DEFAULT_BASE_URL
@@ -122,7 +121,7 @@ class Account:
 
     @property
     def identity(self) -> str:
-        """A short hash of host and key: tells whether a task id still belongs to this account."""
+        """A short hash of host and key: shows whether a task id still belongs to this account."""
         return hashlib.sha256(f"{self.base_url}\n{self.api_key}".encode()).hexdigest()[:16]
 
     @property
@@ -131,12 +130,7 @@ class Account:
         return f"{self.auth_scheme} {self.api_key}" if self.auth_scheme else self.api_key
 
     def task_page(self, task_id: str) -> str | None:
-        """
-        Return where a person can look at a task.
-
-        :param task_id: Vidu's id.
-        :return: None = nobody knows a page.
-        """
+        """Return the URL of the page that shows a task; None = no page is known."""
         return None if self.task_url is None else self.task_url.replace("{task_id}", quote(task_id, safe=""))
 
     @property
@@ -146,16 +140,12 @@ class Account:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the host is this machine (the emulator, or a proxy beside it)."""
+        """Whether the host is this machine (the emulator, or a local proxy)."""
         return is_loopback(urlsplit(self.base_url).hostname or "")
 
 
 def is_loopback(host: str) -> bool:
-    """
-    Tell whether a host name or address is this machine's own.
-
-    :param host: without port; IPv6 without brackets.
-    """
+    """Return whether a host name or address, without port and brackets, is this machine's own."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -166,15 +156,15 @@ def is_loopback(host: str) -> bool:
 
 def unknown_extras(extra: Mapping[str, Any]) -> list[str]:
     """
-    Name the fields of an extra that mean nothing here, each with the connection's field that is probably meant.
+    List the unknown fields of a connection's extra, each with the field that is probably meant.
 
-    :param extra: the connection's extra, decoded.
+    :param extra: decoded.
     """
     named = []
     for name in extra:
         if name not in EXTRAS:
             meant = name.lower().rpartition("__")[2].replace("-", "_")
-            # A wrong name is worse than none.
+            # A wrong suggestion is worse than none.
             nearest = [_FIELDS[meant]] if meant in _FIELDS else get_close_matches(meant, EXTRAS, n=1, cutoff=0.8)
             named.append(f"{name} ({nearest[0]}?)" if nearest else name)
     return named
@@ -192,33 +182,32 @@ def account_from_fields(
     """
     Read an account from the fields of an Airflow connection.
 
-    A path in ``extra`` that begins with a slash stands at the root of the host; without one, below
-    ``api_prefix``. ``null`` says that this host lacks the endpoint.
+    A path in ``extra`` that starts with a slash is relative to the host, any other to ``api_prefix``. ``null`` means
+    that this host lacks the endpoint.
 
     :param host: with or without scheme, port and path; empty = ``https://api.vidu.com``.
-    :param schema: ``http`` or ``https``, where ``host`` does not say.
-    :param port: where ``host`` does not say.
+    :param schema: ``http`` or ``https``, if ``host`` has no scheme.
+    :param port: if ``host`` has none.
     :param password: the API key; ``Token`` or ``Bearer`` pasted with it is dropped, unless ``auth_scheme`` is empty.
-    :param extra: the connection's extra, decoded; the texts ``null`` and ``None``, which a URI has, mean null.
+    :param extra: the connection's extra, decoded; the texts ``null`` and ``None``, from a URI, mean null.
     :param conn_id: for messages.
-    :return: the account.
-    :raises ViduConfigurationError: no key, a host that is not one, plain http to another machine without
-        ``allow_http``, or a number that is not one.
+    :raises ViduConfigurationError: no key, an invalid host or number, or plain http to another machine without
+        ``allow_http``.
     """
     where = f"The connection {conn_id!r}"
     if extra is not None and not isinstance(extra, Mapping):
-        raise ViduConfigurationError(f"{where} has an extra that is not a JSON object.")
-    # A connection's URI can only say it as text.
+        raise ViduConfigurationError(f"{where}: the extra must be a JSON object.")
+    # A connection's URI can express null only as text.
     nulls = {"null", "none"}
     extra = {name: None if str(value).strip().lower() in nulls else value for name, value in (extra or {}).items()}
     scheme = extra.get("auth_scheme")
     key = (password or "").strip()
     if scheme is None or str(scheme).strip():
-        key = _PASTED.sub("", key.strip(_QUOTES)).strip(_QUOTES)
+        key = _KEY_PREFIX.sub("", key.strip(_QUOTES)).strip(_QUOTES)
     if not key:
         raise ViduConfigurationError(f"{where} has no API key: put it into the password field.")
     if not _fits_a_header(key):
-        raise ViduConfigurationError(f"{where} has a character in its API key that no header carries (a line break?).")
+        raise ViduConfigurationError(f"{where} has a character in its API key that no header may have (a line break?).")
     base_url = _base_url(host, schema, port, where)
     parts = urlsplit(base_url)
     if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not is_yes(extra.get("allow_http")):
@@ -228,20 +217,20 @@ def account_from_fields(
         )
     prefix = (str(extra.get("api_prefix") or "").strip() or DEFAULT_API_PREFIX).strip("/")
     if prefix:
-        # Copied from Vidu's page with the prefix on it, as in https://api.vidu.com/ent/v2.
+        # A URL from Vidu's page includes the prefix: https://api.vidu.com/ent/v2.
         base_url = base_url.removesuffix(f"/{prefix}")
     if scheme is None:
         scheme = "Token" if parts.hostname in VIDU_HOSTS else "Bearer"
     scheme = str(scheme).strip()
     if not _fits_a_header(scheme):
-        raise ViduConfigurationError(f"{where}: auth_scheme has a character that no header carries.")
+        raise ViduConfigurationError(f"{where}: auth_scheme has a character that no header may have.")
     paths = {name: _path(extra.get(name, default), default, prefix) for name, default in _PATHS.items()}
     for needed in ("create_path", "task_path"):
         if paths[needed] is None:
-            raise ViduConfigurationError(f"{where}: {needed} cannot be null: without it nothing works.")
+            raise ViduConfigurationError(f"{where}: {needed} must not be null: nothing works without it.")
     for name in ("task_path", "cancel_path"):
         if "{task_id}" not in (paths[name] or "{task_id}"):
-            raise ViduConfigurationError(f"{where}: {name} needs {{task_id}} in it, else it asks for no task.")
+            raise ViduConfigurationError(f"{where}: {name} must contain {{task_id}}, the id of the task.")
     settle = _number(extra, "settle_seconds", where, zero=True)
     return Account(
         base_url=base_url,
@@ -271,12 +260,12 @@ def _base_url(host: str | None, schema: str | None, port: int | None, where: str
         name = _ascii_name(parts.hostname or "")
         number = parts.port or (int(port) if port else None)
         if number == DEFAULT_PORTS.get(parts.scheme):
-            # The same host: to name its port must not make it another account, whose tasks are not ours.
+            # The same host: a default port must not make it another account, whose tasks are not ours.
             number = None
     except ValueError as error:
-        raise ViduConfigurationError(f"{where} has a host or port that is not one: {error}.") from None
+        raise ViduConfigurationError(f"{where} has an invalid host or port: {error}.") from None
     if "@" in parts.netloc:
-        raise ViduConfigurationError(f"{where} has a user or key in its host: the key belongs into the password field.")
+        raise ViduConfigurationError(f"{where} has a user or key in its host: the key belongs in the password field.")
     beyond = parts.query or parts.fragment or any(character.isspace() for character in text)
     if parts.scheme not in {"http", "https"} or not name or beyond:
         raise ViduConfigurationError(f"{where} needs a host such as https://api.vidu.com, not {host!r}.")
@@ -286,7 +275,7 @@ def _base_url(host: str | None, schema: str | None, port: int | None, where: str
 
 
 def _ascii_name(host: str) -> str:
-    """Return a host name as DNS has it. Each transport would encode it by a rule of its own, or not at all."""
+    """Return a host name in its DNS form: each transport would encode it by its own rule, or not at all."""
     if host.isascii():
         return host
     from yarl import URL
@@ -295,7 +284,7 @@ def _ascii_name(host: str) -> str:
 
 
 def _bracketed(url: str) -> str:
-    """Put an IPv6 address into the brackets that a URL wants; Airflow takes them off a connection's URI."""
+    """Put an IPv6 address into the brackets that a URL needs; Airflow strips them from a connection's URI."""
     scheme, slashes, rest = url.partition("//")
     netloc, slash, path = rest.partition("/")
     try:

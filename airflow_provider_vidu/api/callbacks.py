@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The signature of Vidu's callbacks: made by the emulator, checked by whoever receives one.
+The signature of Vidu's callbacks: made by the emulator, verified by their receivers.
 
 Vidu signs method, path, query, date and the listed headers with the API key that created the task, in the format
 of APISIX's hmac-auth. The body is not signed: a verified callback is a hint to query the task, not its content.
@@ -21,7 +21,7 @@ ALGORITHM = "hmac-sha256"
 #: How far the Date header may be from our clock, in seconds. Vidu documents none; five minutes is customary.
 TOLERANCE_SECONDS = 300.0
 
-#: The headers that must be signed: without them a recorded callback could be replayed for ever.
+#: The headers that must be signed: without them a recorded callback could be replayed forever.
 _SIGNED = ("Date", "x-request-nonce")
 
 
@@ -39,11 +39,10 @@ def sign(
     Return the signature of one call.
 
     :param key: the API key.
-    :param path: of the callback URL, as Vidu was given it; empty counts as ``/``.
-    :param query: the raw query, in its own order; empty where there is none.
+    :param path: of the callback URL, as Vidu received it; empty counts as ``/``.
+    :param query: the raw query, in its own order; empty if there is none.
     :param date: the Date header's value.
-    :param signed_headers: names, spelled as in ``X-HMAC-SIGNED-HEADERS`` and in that order, and values.
-    :param method: HTTP method.
+    :param signed_headers: names and values, the names as in ``X-HMAC-SIGNED-HEADERS`` and in that order.
     :param access_key: always ``vidu`` from Vidu.
     :return: base64 of the HMAC-SHA256.
     """
@@ -84,18 +83,17 @@ def verify(
     tolerance: float = TOLERANCE_SECONDS,
 ) -> bool:
     """
-    Tell whether a callback was signed with this key, recently.
+    Return whether a callback was recently signed with this key.
 
     Behind a relay it never is: the relay's own key signs.
 
     :param key: the API key that created the task.
-    :param path: of the public URL that Vidu was given, not of a proxied route.
+    :param path: of the public URL that Vidu received, not of a proxied route.
     :param query: raw, of the same URL.
-    :param headers: the call's headers, any case.
-    :param method: HTTP method.
+    :param headers: the call's headers, in any case.
     :param now: the time to compare Date with; None = the clock's.
-    :param tolerance: seconds that Date may lie in the past or the future.
-    :return: False for anything that is missing, stale or wrong; it never says which.
+    :param tolerance: seconds that Date may be in the past or the future.
+    :return: False if anything is missing, stale or wrong, without a reason.
     """
     lower = {name.lower(): value for name, value in headers.items()}
     names = [name for name in lower.get("x-hmac-signed-headers", "").split(";") if name]
@@ -125,5 +123,5 @@ def verify(
 
 
 def _bytes(text: str) -> bytes:
-    # Web servers hand over bytes that are no text as lone surrogates, which a plain encode refuses.
+    # Web servers represent bytes that are no text as lone surrogates, which a plain encode rejects.
     return text.encode("utf-8", "surrogatepass")

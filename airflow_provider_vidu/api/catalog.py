@@ -7,13 +7,13 @@ Sources, and which of them is followed where they contradict each other:
 
 * Durations, resolutions and defaults are those of Vidu's image-to-video page of 2026. Older copies of that page
   give 2-8 s or 1-8 s for the q2 family; the newest (1-10 s) is followed.
-* ``viduq2`` stands in the table because some relays document it for this endpoint. Vidu's own page does not list
-  it; its row is the relays' one.
+* ``viduq2`` is in the table because some relays document it for this endpoint. Vidu's own page does not list it; its
+  row is that of the relays.
 * Off-peak and audio: older pages exclude off-peak for every task with audio. The newest says that the q3 family
   takes off-peak *only* with audio and every other model only without; that is followed.
 * Prices: see ``PRICES_AS_OF``. Where price lists in Vidu's credits contradict each other, the higher figure is the
-  estimate: a limit must not be passed on the strength of the lower one. Resellers' prices in money are not followed.
-  The ``credits`` of a create answer is always the authority.
+  estimate: a request must not pass a limit because of the lower one. Resellers' prices in money are not used. The
+  ``credits`` in the reply to a submission are always authoritative.
 * ``viduq4-preview`` is on no price list, and no page says which ``audio`` its off-peak needs or how long its prompt may
   be: the estimate is unknown, and Vidu decides about the other two.
 """
@@ -37,14 +37,14 @@ RECOMMENDED_PROMPT_CREDITS = 10
 #: What ``audio`` costs on top of a task of the q2 family, in credits.
 Q2_AUDIO_CREDITS = 15
 
-#: How many characters Vidu's page allows in a prompt.
+#: Maximum characters of a prompt, from Vidu's page.
 MAX_PROMPT_CHARACTERS = 5000
 
 
 @dataclass(frozen=True)
 class Row:
     """
-    One line of a model's table: these durations come in these resolutions.
+    One row of a model's table: these durations come in these resolutions.
 
     :param durations: the durations, in whole seconds.
     :param resolutions: the resolutions that Vidu renders at these durations.
@@ -89,9 +89,9 @@ class Model:
     What is known of one model on one endpoint.
 
     :param name: the ``model`` value of the API.
-    :param rows: the combinations of duration and resolution; the first row holds the default duration.
-    :param default_duration: seconds, when the request names none.
-    :param audio_default: what ``audio`` is when the request does not say.
+    :param rows: the combinations of duration and resolution; the default duration is in the first row.
+    :param default_duration: seconds, if the request names none.
+    :param audio_default: ``audio``, if the request does not set it.
     :param off_peak_audio: the value of ``audio`` that off-peak needs with this model; None = not known, Vidu decides.
     :param audio_credits: what ``audio`` costs on top of a task.
     :param max_prompt: characters that the prompt may have; None = not known, Vidu decides.
@@ -119,17 +119,12 @@ class Model:
         return tuple(sorted(duration for row in self.rows for duration in row.durations))
 
     def row(self, duration: int) -> Row | None:
-        """
-        Return the row of a duration.
-
-        :param duration: seconds.
-        :return: the row, or None where the model has no such duration.
-        """
+        """Return the row of a duration in seconds; None if the model has no such duration."""
         return next((row for row in self.rows if duration in row.durations), None)
 
     def ignores(self, name: str, duration: int) -> bool:
         """
-        Tell whether Vidu accepts a field but does nothing with it.
+        Return whether Vidu accepts a field but ignores it.
 
         :param name: the field's API name.
         :param duration: seconds; the q2 family ignores ``bgm`` at 9 and 10 s only.
@@ -227,19 +222,19 @@ MODELS: dict[str, Model] = {
 
 #: The models of each endpoint that this release knows, by the last part of its create path; some have no models.
 MODELS_OF: dict[str, dict[str, Model]] = {"img2video": MODELS}
-#: What an estimate assumes where the request names no model.
+#: The model of an estimate if the request names none.
 DEFAULT_MODELS: dict[str, str] = {"img2video": DEFAULT_MODEL}
 
 
 def estimate_credits(request: Any, *, endpoint: str = "img2video") -> int | None:
     """
-    Estimate what a request costs, from the dated price rows of this catalogue.
+    Estimate the price of a request from the dated price rows of this catalogue.
 
-    :param request: a request of the endpoint, such as an ``Img2VideoRequest``, or its fields by their API names, as
-        they were given or rendered (numbers and booleans may be text); the images are not read.
-    :param endpoint: the last part of the create path that it is for.
-    :return: credits, or None where this catalogue does not know: it never guesses. ``PRICES_AS_OF`` is the day on which
-        the prices were read.
+    :param request: a request of the endpoint, such as an ``Img2VideoRequest``, or its fields by their API names, before
+        or after rendering (numbers and booleans may be text); the images are not read.
+    :param endpoint: the last part of its create path.
+    :return: credits, or None if this catalogue has no price: it never guesses. The prices are those of the day
+        ``PRICES_AS_OF``.
     """
 
     rendered = request_fields(request) if isinstance(request, Mapping) else None
@@ -277,7 +272,7 @@ def credits_of(
     endpoint: str = "img2video",
 ) -> int | None:
     """
-    Return what a generation costs by the price rows.
+    Return the price of a generation from the price rows.
 
     :param model: the model's name.
     :param duration: seconds; None = the model's default.
@@ -286,7 +281,7 @@ def credits_of(
     :param off_peak: off-peak costs half, rounded up for each second.
     :param is_rec: the recommended prompt costs 10 credits more.
     :param endpoint: the last part of the create path.
-    :return: credits, or None where this catalogue does not know: it never guesses.
+    :return: credits, or None if this catalogue has no price: it never guesses.
     """
     known = MODELS_OF.get(endpoint, {}).get(model)
     if known is None:

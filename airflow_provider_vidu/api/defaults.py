@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The defaults that DAG files need at parse time, and how a switch is read. Every DAG parse loads this module: it imports
-nothing.
+Defaults that DAG files need at parse time, and the words for yes and no. Every DAG parse loads this module, so it
+imports nothing.
 """
 
 from __future__ import annotations
 
-#: The model that is used where the author of a DAG names none: the fastest of the current family.
+#: The model of a request that names none: the fastest of the current family.
 DEFAULT_MODEL = "viduq3-turbo"
 
-#: How long an operator waits for one task, in seconds, where its author does not say.
+#: Seconds that an operator waits for one task if the DAG author sets no timeout.
 DEFAULT_TIMEOUT = 24 * 3600.0
 #: The same for off-peak: Vidu renders those within 48 hours, or cancels and refunds them.
 DEFAULT_OFF_PEAK_TIMEOUT = 49 * 3600.0
@@ -39,7 +39,7 @@ REQUEST_FIELDS = (
 )
 
 
-#: Parameters that are text, whatever their text looks like.
+#: Parameters that stay text, even if they look like a number or a structure.
 TEXT_FIELDS = frozenset(
     {
         "prompt",
@@ -66,7 +66,7 @@ _NO = frozenset({"false", "f", "0", "0.0", "no", "n", "off"})
 
 def is_yes(value: object) -> bool:
     """
-    Tell whether a switch is on: a boolean, or what a template or a connection's form made of one.
+    Return whether a switch is on: a boolean, or its text from a template or a connection's form.
 
     :param value: anything; ``true``, ``t``, ``1``, ``yes``, ``y`` and ``on`` mean yes, in any case.
     """
@@ -75,7 +75,7 @@ def is_yes(value: object) -> bool:
 
 def is_no(value: object) -> bool:
     """
-    Say whether a switch is off by a word of its own; an unset one is not.
+    Return whether a switch is explicitly off; an unset one is not.
 
     :param value: see :func:`is_yes`; ``false``, ``f``, ``0``, ``no``, ``n`` and ``off`` mean no.
     """

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Vidu's endpoints as pure functions: a request out of arguments, a model or an error out of an answer.
+Vidu's endpoints as pure functions: ``prepare_*`` builds a request, ``parse_*`` turns a reply into a model or an error.
 
-Both transports call these and nothing else, so that a rule about the API stands once, here.
+Both transports call only these, so that each rule about the API is in one place.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
     created_nothing,
-    is_about_a_task,
-    is_of_a_limit,
+    is_inconclusive,
+    is_missing_task,
+    is_rate_limit,
     request_error,
-    says_nothing_of_the_request,
 )
-from airflow_provider_vidu.api.failures import complaint_of, is_of_a_missing_task, read_error, went_well
+from airflow_provider_vidu.api.failures import complaint_of, read_error, says_success, says_task_is_missing
 from airflow_provider_vidu.api.images import MAX_BODY_BYTES, MEBIBYTE
 from airflow_provider_vidu.api.messages import MAX_QUOTED, SIGNED_LINK, quoted
-from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, TaskState, ViduTask, layers_of, state_word, stated
+from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, TaskState, ViduTask, layers_of, raw_state, state_word
 
 #: Vidu's largest page of the task list.
 MAX_PAGE_SIZE = 100
-#: Answers above this are not read: a list row echoes its ``images``, which may be megabytes of base64.
+#: Maximum size of a reply: a list row echoes its ``images``, which may be megabytes of base64.
 MAX_ANSWER_BYTES = 8 * MEBIBYTE
-#: Pages without a row that are followed in a row.
+#: Maximum empty pages in a row that are followed.
 MAX_EMPTY_PAGES = 3
 
-# So much of a reply is kept for a person to find a link in.
+# Maximum length of a reply that is kept for a person to find a link in.
 _MAX_QUOTED_REPLY = 4000
 # The query of any other link: of another scheme or none, or escaped once more.
 _QUERY = re.compile(
@@ -55,32 +55,32 @@ _QUERY = re.compile(
 )
 _USER = re.compile(r"//[^\s/@\"'<>\\]{1,200}@")
 
-# A list without rows may leave them out; what else an object holds is none of a list's.
+# A list without rows may leave them out; an object with any other field is no list.
 _FIELDS_OF_AN_EMPTY_LIST = frozenset({"tasks", "next_page_token", "total"})
 # The same of one-hub, if its total is 0.
 _FIELDS_OF_AN_EMPTY_PAGE = frozenset({"data", "total", "page", "size"})
-# What Cloudflare's own pages have. It puts links to "/cdn-cgi/" into the pages of others, too.
+# Marks of Cloudflare's own pages. Links to "/cdn-cgi/" are none: it puts them into the pages of others, too.
 _OF_CLOUDFLARE = re.compile(rb"cf-error-details|\| Cloudflare</title>|used Cloudflare to restrict access")
-# What its challenge has, with 403 or 503: the origin has seen nothing.
+# Marks of its challenge, with 403 or 503: the origin has seen nothing.
 _CHALLENGE = re.compile(rb"_cf_chl_opt|/orchestrate/chl_page|<title>Just a moment")
-# How hosts call the number of all rows, without underscores.
+# Names that hosts use for the number of all rows, without underscores.
 _TOTALS = frozenset({"total", "totalcount", "totalitems", "totalelements", "totalrecords", "totalrows", "totaltasks"})
 # The same of pages.
 _PAGE_COUNTS = frozenset({"pages", "totalpages", "totalpage", "pagecount", "lastpage"})
-# What names the rest of a list that a host does not show.
+# Names of fields about rows that a host has left out.
 _MORE = re.compile(r"more|next|cursor|truncated|partial|incomplete")
-# What Vidu's and the relays' errors hold, whatever their HTTP status.
+# Fields of errors of Vidu and relays, whatever their HTTP status.
 _FIELDS_OF_AN_ERROR = frozenset({"error", "errors", "reason", "code", "message", "err_code", "detail"})
-# What marks Vidu's reply to a submission, even without an id.
+# Fields of Vidu's reply to a submission, which identify it even without an id.
 _FIELDS_OF_A_NEW_TASK = frozenset({"state", "model", "created_at"})
-# A relay's envelopes around the id of a created task.
+# Maximum number of a relay's envelopes around the id of a created task.
 _MOST_NESTED_ID = 4
 _SPELLINGS_OF_TASK_ID = ("task_id", "taskId", "taskID")
-# What only a reply about a task has beside its state.
+# Fields, besides the state, that only a reply about a task has.
 _FIELDS_OF_A_TASK = frozenset({"progress", "creations", "credits", "fail_reason"})
-# What no refusal of a query has.
+# Fields that no refusal of a query has.
 _FIELDS_OF_A_TASK_ALONE = frozenset({"payload", "creations", "credits"})
-# What a reply about a task may have, and an error of the query as well.
+# Fields that a reply about a task may have, and an error of the query as well.
 _FIELDS_OF_A_FAILURE = _FIELDS_OF_A_TASK | {"err_code", "err_msg", "error", "model", "created_at", "video_url"}
 
 
@@ -90,12 +90,12 @@ class HttpRequest:
     One request, ready to be sent byte for byte.
 
     :param method: ``GET`` or ``POST``.
-    :param url: complete, query included.
-    :param headers: the key is in here; no representation of this object shows it.
+    :param url: complete, with the query.
+    :param headers: they include the key; no representation of this object shows it.
     :param body: JSON bytes, or None.
     :param submits: whether it creates something that is billed, so that a lost reply leaves it in doubt.
     :param task_id: the task it is about, for messages.
-    :param not_after: epoch seconds after which none of the body is sent any more.
+    :param not_after: epoch seconds after which no more of the body may be sent.
     """
 
     method: str
@@ -114,9 +114,9 @@ class TaskPage:
 
     :param tasks: the readable rows.
     :param next_page_token: token of the next page; None on the last one.
-    :param row_count: rows on the page, unreadable ones included.
-    :param total: rows of the whole list, where the host says so.
-    :param has_more: whether the host says that there are rows beyond what tokens lead to; None = it does not say.
+    :param row_count: rows on the page, including unreadable ones.
+    :param total: rows of the whole list, if the host says so.
+    :param has_more: whether the host reports rows that no token leads to; None = it does not say.
     """
 
     tasks: tuple[ViduTask, ...]
@@ -128,10 +128,10 @@ class TaskPage:
 
 class Paging:
     """
-    Walks a task list page by page: which page is next, and whether the list was seen to its end.
+    Walks a task list page by page: which page is next, and whether the whole list was read.
 
     :ivar token: token of the next page; None for the first one.
-    :ivar ended: there is no further page to ask for.
+    :ivar ended: there is no further page to request.
     :ivar complete: the end was really reached, and no page repeated a row of an earlier one.
     """
 
@@ -145,11 +145,7 @@ class Paging:
         self._seen: set[str] = set()
 
     def take(self, page: TaskPage) -> list[ViduTask]:
-        """
-        Note a page and return its tasks that no page before had.
-
-        :param page: the answer to the request with :attr:`token`.
-        """
+        """Note the page that :attr:`token` led to, and return the tasks that no earlier page had."""
         new: list[ViduTask] = []
         for task in page.tasks:
             if task.task_id not in self._seen:
@@ -160,11 +156,11 @@ class Paging:
         self._row_count += page.row_count
         self._empty_pages = 0 if page.row_count else self._empty_pages + 1
         last = not page.next_page_token
-        # A host that knows no tokens shows its first page alone.
+        # A host without tokens shows only its first page.
         is_whole = page.total is None or self._row_count >= page.total
         says_nothing = page.total is None and page.has_more is None and self.token is None
         may_have_more = page.has_more or (says_nothing and _is_full(page.row_count))
-        # A filter may leave a page empty; a host that ignores paging repeats its first page for ever.
+        # A filter may leave a page empty; a host that ignores paging repeats its first page forever.
         is_stuck = not new and not 0 < self._empty_pages < MAX_EMPTY_PAGES
         self.ended = last or is_stuck or page.next_page_token == self.token
         self.complete = last and is_whole and not may_have_more and not self._repeated
@@ -174,9 +170,8 @@ class Paging:
 
 def prepare_create(account: Account, endpoint: str, wire: Mapping[str, Any]) -> HttpRequest:
     """
-    Prepare the call that creates a task, and is billed.
+    Prepare the call that creates a task, which is billed.
 
-    :param account: where and as whom.
     :param endpoint: the last part of the path, for example ``img2video``.
     :param wire: the request's JSON object.
     :raises ViduInputError: the encoded body is above 20 MB, or a value is no JSON.
@@ -184,8 +179,8 @@ def prepare_create(account: Account, endpoint: str, wire: Mapping[str, Any]) -> 
     body = json_body(wire)
     if len(body) > MAX_BODY_BYTES:
         raise ViduInputError(
-            f"images: the request has {len(body) / MEBIBYTE:.1f} MB with the image encoded in it; Vidu takes at most "
-            f"20 MB. Pass the image as a URL (up to 50 MB), or as a smaller JPEG."
+            f"images: the request is {len(body) / MEBIBYTE:.1f} MB with the encoded image; Vidu takes at most 20 MB. "
+            f"Pass the image as a URL (up to 50 MB), or as a smaller JPEG."
         )
     url = account.base_url + account.create_path.replace("{endpoint}", endpoint)
     return HttpRequest("POST", url, _headers(account, body), body, submits=True)
@@ -193,10 +188,9 @@ def prepare_create(account: Account, endpoint: str, wire: Mapping[str, Any]) -> 
 
 def json_body(wire: Mapping[str, Any]) -> bytes:
     """
-    Encode a request's JSON object.
+    Encode a request's JSON object, whose ``extra_params`` may contain anything.
 
-    :param wire: what ``extra_params`` brought may hold anything.
-    :raises ViduInputError: a value that JSON cannot carry, with its field's name.
+    :raises ViduInputError: a value that JSON cannot represent, with its field's name.
     """
     encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
     try:
@@ -209,16 +203,13 @@ def json_body(wire: Mapping[str, Any]) -> bytes:
         except (TypeError, ValueError, RecursionError) as error:
             cause = "not UTF-8" if isinstance(error, UnicodeError) else str(error)
             raise ViduInputError(f"{name}: cannot be sent as JSON ({cause}).") from None
-    raise ViduInputError("The request cannot be sent as JSON: its fields need names of plain text.")
+    raise ViduInputError("The request cannot be sent as JSON: the names of its fields must be plain text.")
 
 
 def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTask:
     """
-    Read the answer to a create call.
+    Read the reply to a submission.
 
-    :param status: HTTP status.
-    :param headers: answer headers.
-    :param body: answer bytes.
     :return: the created task.
     :raises ViduSubmissionInDoubtError: 303, 408, 409, 499, 403 with a web page that is no challenge, a 2xx without a
         task id, or a status that is neither 3xx nor 4xx: it may have been created.
@@ -231,16 +222,16 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
         except ValidationError:
             pass
     error, is_definite = _error_of(status, headers, body)
-    # A host that misses a task has created one, and then queried it.
-    is_of_a_task = is_about_a_task(error.reason) and says_nothing_of_the_request(status)
+    # A host that reports a missing task has created one, and then queried it.
+    is_of_a_task = is_missing_task(error.reason) and is_inconclusive(status)
     if status == 303 or is_of_a_task or not is_definite:
         what = f"The submission was answered with HTTP {status}. {error.message}"
         if status == 303:
-            what += " It says that the request was acted on: whether a task was created is not known."
+            what += " The redirect says that the request was executed: it is not known whether a task was created."
         if 200 <= status < 300:
             what = f"Vidu answered the submission with HTTP {status} but without a task id: {_excerpt(body)}"
             if body.lstrip().startswith(b"<"):
-                # A relay's dashboard; but a proxy may send a page after the relay has accepted.
+                # A relay's dashboard; but a proxy may send a page after the relay has accepted the request.
                 what += ". That is a web page: check api_prefix and create_path."
         doubt = ViduSubmissionInDoubtError(
             what, reason=error.reason, trace_id=error.trace_id, http_status=status if status >= 200 else None
@@ -249,7 +240,7 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
         raise doubt
     if type(error) is ViduNotFoundError:
         raise error.but(
-            advice="This host creates nothing at this path: check api_prefix and create_path. Nothing was created."
+            advice="This host has no create call at this path: check api_prefix and create_path. Nothing was created."
         )
     if isinstance(error, ViduUnavailableError):
         by_gateway = f" {error.advice}" if error.advice != error.default_advice else ""
@@ -258,7 +249,7 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
 
 
 def _is_vidus_own(status: int, body: bytes) -> bool:
-    """Say whether a reply to a submission is one of Vidu's, after which nothing is under way any more."""
+    """Return whether a reply to a submission is Vidu's own, after which the request is no longer in progress."""
     if not (200 <= status < 300 or status in {409, 500}):
         return False
     answer = _json(body)
@@ -267,9 +258,9 @@ def _is_vidus_own(status: int, body: bytes) -> bool:
 
 def _created_in(answer: Any) -> Any:
     """
-    Return the object of a create reply that has the task's id; None where the id may be the request's.
+    Return the object with the task's id in the reply to a submission; None if the id may be that of the request.
 
-    ``task_id`` counts anywhere, if there is one only. ``id`` is the request's in an error.
+    ``task_id`` counts anywhere, if there is only one. In an error, ``id`` is that of the request.
     """
     if isinstance(answer, dict) and answer.get("task_id"):
         return answer
@@ -281,10 +272,10 @@ def _created_in(answer: Any) -> Any:
     inner = answer.get("data")
     created = inner if isinstance(inner, dict) and inner.get("id") else answer
     layers = [answer, created]
-    state = state_word(stated(created))
-    if state == TaskState.FAILED or any(went_well(layer) is False for layer in layers):
+    state = state_word(raw_state(created))
+    if state == TaskState.FAILED or any(says_success(layer) is False for layer in layers):
         return None
-    is_said_to_be_fine = state is not None or any(map(went_well, layers))
+    is_said_to_be_fine = state is not None or any(map(says_success, layers))
     return created if is_said_to_be_fine or not any(map(complaint_of, layers)) else None
 
 
@@ -303,22 +294,17 @@ def _with_task_id(answer: Any) -> list[dict[str, Any]]:
 
 
 def prepare_task(account: Account, task_id: str) -> HttpRequest:
-    """
-    Prepare the query of one task.
-
-    :param account: where and as whom.
-    :param task_id: Vidu's id.
-    """
+    """Prepare the query of one task."""
     return HttpRequest("GET", _task_url(account, account.task_path, task_id), _headers(account), task_id=task_id)
 
 
 def parse_task(status: int, headers: Mapping[str, str], body: bytes, task_id: str) -> ViduTask:
     """
-    Read the answer to a query.
+    Read the reply to a query.
 
-    :param task_id: the id that was asked for: Vidu's own answer does not always repeat it.
-    :return: the task, under the asked id (relays answer with ids of their own).
-    :raises ViduError: what the answer says instead.
+    :param task_id: the requested id: Vidu's own reply does not always repeat it.
+    :return: the task, with the requested id (relays reply with ids of their own).
+    :raises ViduError: what the reply says instead.
     """
     answer = _answer(status, headers, body, task_id)
     if not isinstance(answer, dict):
@@ -327,13 +313,13 @@ def parse_task(status: int, headers: Mapping[str, str], body: bytes, task_id: st
         task = ViduTask.model_validate({**answer, "task_id": task_id})
     except ValidationError as error:
         raise ViduUnavailableError(
-            f"Vidu's answer to a query cannot be read ({error.error_count()} fields).", task_id=task_id
+            f"Vidu's reply to a query cannot be read ({error.error_count()} fields).", task_id=task_id
         ) from None
     if not _is_of_a_task(task, layers_of(answer), task_id):
         refusal, is_known = _error_of(status, headers, body, task_id)
         if is_known:
             raise refusal
-        # A gateway's error in a 200 says nothing of the task: neither that it runs nor that it has failed, unbilled.
+        # A gateway's error in a 200 says nothing about the task: neither that it runs nor that it failed, unbilled.
         raise ViduUnavailableError(
             f"Vidu answered a query with {_excerpt(body)}.",
             task_id=task_id,
@@ -341,31 +327,31 @@ def parse_task(status: int, headers: Mapping[str, str], body: bytes, task_id: st
             http_status=status,
         )
     if task.failed:
-        return task.traced(_trace_id(headers))
-    # The video exists: where a person finds its link has to be seen.
-    return task.quoting(_unsigned(answer)) if task.succeeded and not task.video_url else task
+        return task.with_trace_id(_trace_id(headers))
+    # The video exists: keep the reply, so that a person can find its link.
+    return task.with_unread_reply(_unsigned(answer)) if task.succeeded and not task.video_url else task
 
 
 def _is_of_a_task(task: ViduTask, layers: Sequence[Mapping[str, Any]], task_id: str) -> bool:
-    """Say whether a reply is about the task. A failure, which may have it paid for again, may be the query's own."""
+    """Return whether a reply is about the task: a failure may be the query's own, and leads to another submission."""
     names = {name for layer in layers for name in layer}
     if not task.failed:
         return task.state is not None or not names & _FIELDS_OF_AN_ERROR
     is_named = any(str(layer.get(name)) == task_id for layer in layers for name in ("id", "task_id"))
-    if is_of_a_limit(task.err_code):
-        # A query is refused for it, too.
+    if is_rate_limit(task.err_code):
+        # A query may be refused for a rate limit, too.
         return bool(names & _FIELDS_OF_A_TASK_ALONE) or (is_named and bool(names & _FIELDS_OF_A_FAILURE))
     if is_named:
         return True
     envelope = layers[0]
-    is_inside = any(map(stated, layers[1:]))
-    if is_inside and went_well(envelope) is False:
+    is_inside = any(map(raw_state, layers[1:]))
+    if is_inside and says_success(envelope) is False:
         return False
-    if went_well(envelope) or names & _FIELDS_OF_A_TASK:
+    if says_success(envelope) or names & _FIELDS_OF_A_TASK:
         return True
-    # Vidu's own word; gateways say "status".
+    # The name is Vidu's own; gateways use "status".
     is_vidus = any(layer.get("state") for layer in layers)
-    complains = any(went_well(layer) is False or complaint_of(layer) for layer in layers)
+    complains = any(says_success(layer) is False or complaint_of(layer) for layer in layers)
     return (is_vidus and "err_code" in names) or ((is_vidus or is_inside) and not complains)
 
 
@@ -384,13 +370,12 @@ def prepare_list(
 
     Vidu's page spells the page size ``paper.pagesz``, clients in the wild send ``pager.pagesz``: both are sent.
 
-    :param account: where and as whom.
     :param task_ids: only these, at most 100.
     :param states: only tasks in these states; empty = all.
     :param created_after: Vidu's default window is the last seven days.
     :param created_before: see ``created_after``.
-    :param page_size: rows a page, 1 to 100.
-    :param page_token: of the page before.
+    :param page_size: rows per page, 1 to 100.
+    :param page_token: from the previous page.
     :raises ViduConfigurationError: this host has no list.
     """
     if account.list_path is None:
@@ -404,7 +389,7 @@ def prepare_list(
     query += [("pager.pagesz", str(page_size)), ("paper.pagesz", str(page_size))]
     if page_token:
         query.append(("pager.page_token", page_token))
-    # A hundred ids a request, all of them numbers: looking at each of their characters is what costs most here.
+    # A request has a hundred ids, nearly always numbers: quoting each of their characters would cost the most here.
     ids = "".join(f"task_ids={one if one.isascii() and one.isalnum() else quote(one, safe='')}&" for one in task_ids)
     return HttpRequest("GET", f"{account.base_url}{account.list_path}?{ids}{urlencode(query)}", _headers(account))
 
@@ -413,11 +398,11 @@ def parse_list(status: int, headers: Mapping[str, str], body: bytes) -> TaskPage
     """
     Read one page of the task list.
 
-    :return: the page; rows that cannot be read are counted and left out: a list answer is a hint.
+    :return: the page; rows that cannot be read are counted and left out: a list reply is a hint.
     :raises ViduConfigurationError: a web page; this host has no list.
-    :raises ViduUnavailableError: no list, a part of one, or an error. An object that says anything but a list's own
-        fields is no list: taken for an empty one it would say that a submission is absent.
-    :raises ViduError: what the answer says instead.
+    :raises ViduUnavailableError: no list, a part of one, or an error. An object with any field that is not a list's
+        own is no list: read as an empty one, it would say that a submission is absent.
+    :raises ViduError: what the reply says instead.
     """
     _refuse_web_page(status, headers, body, "task list")
     answer = _answer(status, headers, body)
@@ -433,21 +418,21 @@ def parse_list(status: int, headers: Mapping[str, str], body: bytes) -> TaskPage
         fields = set(answer)
         if not fields - _FIELDS_OF_AN_EMPTY_LIST or (says.total == 0 and not fields - _FIELDS_OF_AN_EMPTY_PAGE):
             rows = []
-    is_error = any(went_well(one) is False or state_word(one.get("status")) == TaskState.FAILED for one in envelopes)
-    complains = not is_error and any(went_well(one) is None and complaint_of(one) for one in envelopes)
+    is_error = any(says_success(one) is False or state_word(one.get("status")) == TaskState.FAILED for one in envelopes)
+    complains = not is_error and any(says_success(one) is None and complaint_of(one) for one in envelopes)
     if status == 206 or is_error or not isinstance(rows, list) or (complains and not rows):
         raise ViduUnavailableError(
             f"Vidu answered the task list with {_excerpt(body)}.", http_status=status, trace_id=_trace_id(headers)
         )
-    # Words beside rows may say that some are missing.
-    return replace(says, tasks=tuple(_readable(rows)), has_more=complains or says.has_more)
+    # A message beside the rows may say that some are missing.
+    return replace(says, tasks=tuple(_parse_rows(rows)), has_more=complains or says.has_more)
 
 
 def _paging_of(envelopes: Sequence[Mapping[str, Any]], row_count: int) -> TaskPage:
-    """Return what a list says of its other pages, as a page without rows."""
+    """Return what a list says about its other pages, as a page without rows."""
     said = [pair for one in envelopes for pair in _plain_fields(one)]
     numbers = [(name, number) for name, value in said if (number := _whole_number(value)) is not None]
-    # A count may be that of the page.
+    # A count may be the page's own.
     totals = [number for name, number in numbers if name in _TOTALS or (name == "count" and number > row_count)]
     tokens = [value for name, value in said if name == "nextpagetoken"]
     more = [_is_yes(value) for name, value in said if _MORE.search(name) and name != "nextpagetoken"]
@@ -464,7 +449,7 @@ def _paging_of(envelopes: Sequence[Mapping[str, Any]], row_count: int) -> TaskPa
 def _plain_fields(envelope: Mapping[str, Any], depth: int = 2) -> Iterable[tuple[str, Any]]:
     for name, value in envelope.items():
         if isinstance(value, Mapping):
-            # Such as "pagination"; the envelope inside comes by itself.
+            # Such as "pagination"; the caller handles the inner envelope.
             if depth and name != "data":
                 yield from _plain_fields(value, depth - 1)
         elif not isinstance(value, list):
@@ -482,12 +467,12 @@ def _is_full(row_count: int) -> bool:
 
 def prepare_cancel(account: Account, task_id: str) -> HttpRequest:
     """
-    Prepare the cancelling of a task. Vidu's page wants the id in the body too.
+    Prepare the cancel of a task. Vidu's page wants the id in the body, too.
 
     :raises ViduConfigurationError: this host has no cancel.
     """
     if account.cancel_path is None:
-        raise ViduConfigurationError("This host has no cancel.", task_id=task_id, advice="The task goes on.")
+        raise ViduConfigurationError("This host has no cancel.", task_id=task_id, advice="The task continues.")
     body = json.dumps({"id": task_id}).encode()
     return HttpRequest(
         "POST",
@@ -500,18 +485,18 @@ def prepare_cancel(account: Account, task_id: str) -> HttpRequest:
 
 def parse_cancel(status: int, headers: Mapping[str, str], body: bytes, task_id: str) -> None:
     """
-    Read the answer to a cancel: ``{}``, ``null`` and an empty body all mean yes, and so does the task itself.
+    Read the reply to a cancel: ``{}``, ``null``, an empty body and the task itself all mean that it was accepted.
 
     :raises ViduRequestError: refused; Vidu refuses once a task is scheduled.
     :raises ViduConfigurationError: a web page; this host has no cancel.
-    :raises ViduUnavailableError: a 2xx that says something else, as gateways wrap errors: ask the task.
+    :raises ViduUnavailableError: a 2xx that says something else, because gateways wrap errors: query the task.
     """
     if not 200 <= status < 300:
         error = parse_error(status, headers, body, task_id)
         if type(error) is ViduRequestError:
-            raise error.but(advice="The task goes on and is billed when it succeeds.")
+            raise error.but(advice="The task continues and is billed if it succeeds.")
         raise error
-    _refuse_web_page(status, headers, body, "cancel", task_id=task_id, advice="The task goes on.")
+    _refuse_web_page(status, headers, body, "cancel", task_id=task_id, advice="The task continues.")
     answer = _json(body)
     is_yes = body.strip() in {b"", b"null"} or (isinstance(answer, dict) and not set(answer) & _FIELDS_OF_AN_ERROR)
     if not is_yes:
@@ -522,12 +507,12 @@ def parse_cancel(status: int, headers: Mapping[str, str], body: bytes, task_id: 
 
 def prepare_credits(account: Account) -> HttpRequest:
     """
-    Prepare the question for the balance: free, and the cheapest check of a key.
+    Prepare the query of the balance: free, and the cheapest check of a key.
 
-    :raises ViduConfigurationError: this host does not tell it.
+    :raises ViduConfigurationError: this host does not report it.
     """
     if account.credits_path is None:
-        raise ViduConfigurationError("This host does not tell the balance.", advice="")
+        raise ViduConfigurationError("This host does not report the balance.", advice="")
     return HttpRequest("GET", f"{account.base_url}{account.credits_path}?show_detail=false", _headers(account))
 
 
@@ -536,26 +521,22 @@ def parse_credits(status: int, headers: Mapping[str, str], body: bytes) -> Credi
     Read the balance.
 
     :raises ViduConfigurationError: a web page; this host does not report the balance.
-    :raises ViduError: what the answer says instead.
+    :raises ViduError: what the reply says instead.
     """
     _refuse_web_page(status, headers, body, "balance query")
     answer = _answer(status, headers, body)
     try:
         return Credits.model_validate(answer)
     except ValidationError:
-        raise ViduUnavailableError(f"Vidu's answer to the balance cannot be read: {_excerpt(body)}.") from None
+        raise ViduUnavailableError(f"Vidu's reply to the balance query cannot be read: {_excerpt(body)}.") from None
 
 
 def parse_error(status: int, headers: Mapping[str, str], body: bytes, task_id: str | None = None) -> ViduError:
     """
-    Turn any answer that is not a 2xx into an error.
+    Turn any reply that is not a 2xx into an error.
 
-    Reads Vidu's body and those of relays, see :mod:`airflow_provider_vidu.api.failures`.
-
-    :param status: HTTP status.
-    :param headers: answer headers (``Retry-After``, ``Location``, ``X-MD-Trace-ID``).
-    :param body: answer bytes.
-    :param task_id: the task that was asked about.
+    Reads the bodies of Vidu and of relays, see :mod:`airflow_provider_vidu.api.failures`, and the headers
+    ``Retry-After``, ``Location`` and ``X-MD-Trace-ID``.
     """
     return _error_of(status, headers, body, task_id)[0]
 
@@ -563,12 +544,12 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes, task_id: s
 def _error_of(
     status: int, headers: Mapping[str, str], body: bytes, task_id: str | None = None
 ) -> tuple[ViduError, bool]:
-    """Return an error, and whether it shows that a submission with this answer has created nothing."""
+    """Return an error, and whether this reply to a submission would show that nothing was created."""
     if 300 <= status < 400:
         location = quoted(_without_query(_header(headers, "location") or "?"))
         error: ViduError = ViduConfigurationError(
             f"The host redirects (HTTP {status} to {location}); the API key follows no redirect.",
-            advice="Put the host that answers itself into the connection. Nothing was created.",
+            advice="Enter the host that it redirects to in the connection. Nothing was created.",
             http_status=status,
             task_id=task_id,
         )
@@ -576,7 +557,7 @@ def _error_of(
     if _is_challenge(status, headers, body):
         error = ViduUnavailableError(
             f"A gateway refused this machine, and the API has seen nothing of this request: {_excerpt(body)}",
-            advice="It says nothing about the key. Try again; if it goes on, ask the host to let this address through.",
+            advice="It says nothing about the key. Try again; if it persists, ask the host to allow this address.",
             http_status=status,
             task_id=task_id,
         )
@@ -585,13 +566,13 @@ def _error_of(
         # A filtering proxy may have let the request through and block the reply.
         error = ViduUnavailableError(
             f"A gateway answered with a web page: {_excerpt(body)}",
-            advice="It says nothing about the key. Try again; if it goes on, ask the proxy's or the host's operator.",
+            advice="It says nothing about the key. Try again; if it persists, ask the operator of the proxy or host.",
             http_status=status,
             task_id=task_id,
         )
         return error, False
     failure = read_error(status, _json(body))
-    if task_id is not None and is_of_a_missing_task(failure):
+    if task_id is not None and says_task_is_missing(failure):
         is_in_a_success = 200 <= status < 300
         failure = replace(failure, reason="task_not_found", vidu_status=404 if is_in_a_success else failure.vidu_status)
     error = request_error(
@@ -607,19 +588,14 @@ def _error_of(
 
 
 def with_advice_for(error: ViduError, account: Account) -> ViduError:
-    """
-    Return an error of a refused key with advice that fits the host.
-
-    :param error: any.
-    :param account: where it comes from.
-    """
+    """Return an error with advice for a relay, if it is about a refused key and the host is not Vidu's own."""
     if isinstance(error, ViduAuthError) and not account.is_vidus:
         host = urlsplit(account.base_url).hostname
         scheme = f"after {account.auth_scheme!r}" if account.auth_scheme else "alone"
         return error.but(
             advice=(
-                f"Check the API key (the connection's password), and that it is one of {host}'s own. It was sent "
-                f"{scheme} in the Authorization header: auth_scheme in the connection's extra changes that."
+                f"Check the API key (the connection's password), and that {host} has issued it. It was sent {scheme} "
+                "in the Authorization header: auth_scheme in the connection's extra changes that."
             )
         )
     return error
@@ -627,16 +603,16 @@ def with_advice_for(error: ViduError, account: Account) -> ViduError:
 
 def is_missing_endpoint(error: ViduError) -> bool:
     """
-    Tell whether an error to the list or the balance means that this host has no such endpoint.
+    Return whether an error of the list or the balance means that this host has no such endpoint.
 
-    Relays answer 404, 405 or 501 to paths that they do not pass through, or a web page with 200.
+    Relays answer 404, 405 or 501 on paths that they do not route, or a web page with 200.
     """
     return isinstance(error, ViduNotFoundError) or error.http_status in {405, 501} or is_web_page(error)
 
 
 def is_web_page(error: ViduError) -> bool:
     """
-    Say whether a host has answered with a web page where only JSON makes sense.
+    Return whether a host has answered with a web page instead of JSON.
 
     new-api, one-api and one-hub send their dashboard, with HTTP 200, for every path that they do not route.
     """
@@ -647,9 +623,9 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     """
     Read ``Retry-After``: seconds, or a date.
 
-    :param headers: answer headers, any case.
+    :param headers: of the reply, in any case.
     :param now: the time to count from; None = the clock's.
-    :return: seconds, at least 0; None where there is none or it cannot be read.
+    :return: seconds, at least 0; None if it is missing or cannot be read.
     """
     text = _header(headers, "retry-after")
     if text is None:
@@ -673,7 +649,7 @@ def _headers(account: Account, body: bytes | None = None) -> dict[str, str]:
 
 
 def _task_url(account: Account, path: str, task_id: str) -> str:
-    # An id that came from outside must not reach another path of the host: HTTP libraries resolve dots.
+    # An id from outside must not lead to another path of the host: HTTP libraries resolve dots.
     if not task_id.strip("."):
         raise ViduInputError(f"{task_id!r} is not a task id.")
     return account.base_url + path.replace("{task_id}", quote(task_id, safe=""))
@@ -714,14 +690,14 @@ def _is_web_page(headers: Mapping[str, str], body: bytes) -> bool:
 
 
 def _is_challenge(status: int, headers: Mapping[str, str], body: bytes) -> bool:
-    """Say whether Cloudflare wants a browser, or bans a client by its address or its name."""
-    # Its name in the header "server" is no mark: it is there on what it passes on, too.
+    """Return whether Cloudflare wants a browser, or bans a client by its address or its name."""
+    # Its name in the header "server" is no mark: replies that it relays have it, too.
     if status not in {403, 503}:
         return False
     is_page = _is_web_page(headers, body)
     if _header(headers, "cf-mitigated") is not None or (is_page and _CHALLENGE.search(body) is not None):
         return True
-    # With 503 these may be of a worker or an origin that has seen the request.
+    # With 503, these marks may come from a worker or an origin that has seen the request.
     if status == 503:
         return False
     if re.fullmatch(rb"\s*error code: 1\d{3}\s*", body) or (is_page and _OF_CLOUDFLARE.search(body)):
@@ -730,7 +706,7 @@ def _is_challenge(status: int, headers: Mapping[str, str], body: bytes) -> bool:
     return isinstance(answer, dict) and answer.get("cloudflare_error") is True
 
 
-def _readable(rows: Iterable[Any]) -> Iterable[ViduTask]:
+def _parse_rows(rows: Iterable[Any]) -> Iterable[ViduTask]:
     for row in rows:
         try:
             yield ViduTask.model_validate(row)
@@ -756,7 +732,7 @@ def _excerpt(body: bytes) -> str:
 
 
 def _unsigned(reply: Any) -> str:
-    """Quote a reply without what makes its links good for anyone who reads them, and without images."""
+    """Quote a reply without images, and without the signatures that let any reader use its links."""
 
     def shortened(value: Any) -> Any:
         if isinstance(value, dict):
@@ -769,7 +745,7 @@ def _unsigned(reply: Any) -> str:
         if isinstance(inner, (dict, list)):
             return shortened(inner)
         text = value[:_MAX_QUOTED_REPLY].replace("\\/", "/")
-        # A prompt may have thousands of characters, and the link comes after it.
+        # A prompt may have thousands of characters, and the link may come after it.
         return quoted(_USER.sub("//", _QUERY.sub("", SIGNED_LINK.sub(r"\1", text))), 200)
 
     try:

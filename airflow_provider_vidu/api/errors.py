@@ -3,9 +3,9 @@
 """
 What can go wrong with Vidu, as one small tree of exceptions, and what each means for the money and the video.
 
-Every error knows its :class:`Fate`; which Airflow exception a fate becomes is the business of
-``airflow_provider_vidu.exceptions`` alone. The reasons are those of Vidu's error-code page (HTTP errors and the
-``err_code`` of failed tasks share them); a reason that is in no table is taken as permanent, with its message.
+Every error has a :class:`Fate`; ``airflow_provider_vidu.exceptions`` alone maps fates to Airflow exceptions. The
+reasons are those of Vidu's error-code page (HTTP errors and the ``err_code`` of failed tasks share them); an unknown
+reason is permanent, and its message is kept.
 """
 
 from __future__ import annotations
@@ -18,43 +18,43 @@ from airflow_provider_vidu.api.messages import one_line, printable
 from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.compat import clear_this_task
 
-#: The class of an error, which a changed one keeps.
+#: The class of an error, which its changed copy keeps.
 Error = TypeVar("Error", bound="ViduError")
 
 
-# What an error knows; whatever is known later makes another error of it, see :meth:`ViduError.but`.
+# The read-only fields of an error; to change one, make a copy with :meth:`ViduError.but`.
 _FACTS = frozenset(
     {"message", "fate", "advice", "task_id", "state", "reason", "trace_id", "credits", "http_status", "retry_after"}
 )
 
 
 class Fate(str, Enum):
-    """What an error means for the next attempt at the same thing."""
+    """What an error means for the next attempt."""
 
-    #: The same request will fail again: do not burn retries on it.
+    #: The same request will fail again: do not waste retries on it.
     PERMANENT = "permanent"
-    #: Nothing was created, or what was created has failed unbilled: trying again later may work.
+    #: Nothing was created, or the task has failed unbilled: trying again later may work.
     RETRYABLE = "retryable"
-    #: Vidu may or may not have accepted (and will bill) the request: look it up, never repeat it blindly.
+    #: Vidu may have accepted the request, and would bill it: look it up, never repeat it blindly.
     IN_DOUBT = "in doubt"
 
 
 class ViduError(Exception):
     """
-    The base of everything this package raises about Vidu.
+    Base class of every error that this package raises about Vidu.
 
-    Its text is one paragraph for the person on call: what happened, what is known of the task, what to do.
+    Its text is one paragraph for the person on call: what happened, what is known about the task, what to do.
 
     :param message: what happened, one sentence.
     :param fate: what it means for the next attempt; None = the class's default.
     :param advice: what to do now; None = the class's default.
-    :param task_id: Vidu's id of the task, where one is known.
+    :param task_id: Vidu's id of the task, if known.
     :param state: the state in which the task was last seen.
     :param reason: Vidu's ``reason`` of an HTTP error, or the ``err_code`` of a failed task.
     :param trace_id: Vidu's trace id, which its support asks for.
-    :param credits: credits of the task, where known.
-    :param http_status: the HTTP status of the answer, where there was one.
-    :param retry_after: seconds that the server asked us to wait, where it did.
+    :param credits: credits of the task, if known.
+    :param http_status: the HTTP status of the reply, if there was one.
+    :param retry_after: seconds that the server asks the client to wait, if it does.
     """
 
     default_fate = Fate.PERMANENT
@@ -89,30 +89,26 @@ class ViduError(Exception):
 
     def but(self: Error, **changes: Any) -> Error:
         """
-        Return another error with some fields changed: what a caller knows better than who raised it.
+        Return a copy with some fields changed, for a caller that knows more than the code that raised it.
 
-        :param changes: fields by their names, for example ``advice="…"``.
+        :param changes: fields by name, for example ``advice="…"``.
         """
         other = copy(self)
         if unknown := changes.keys() - other.__dict__.keys():
             raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
         other.__dict__.update(changes)
         other.args = (other.message,)
-        # It takes the place of this one in a traceback.
+        # The copy replaces this error in a traceback.
         other.__cause__, other.__suppress_context__ = self.__cause__, True
         return other.with_traceback(self.__traceback__)
 
     def without(self: Error, secret: str) -> Error:
-        """
-        Return this error with a secret taken out of everything that it quotes: a host may repeat the key it refuses.
-
-        :param secret: the API key.
-        """
+        """Return a copy without a secret in anything that it quotes: a host may repeat the key that it refuses."""
         quoted = {name: getattr(self, name) for name in ("message", "reason", "trace_id")}
         return self.but(**{name: redacted(text, secret) for name, text in quoted.items() if text})
 
     def __setstate__(self, state: dict[str, Any] | None) -> None:
-        # BaseException's own sets each field anew, in a copy and when it is read from a pickle.
+        # BaseException's own would set each field again, in a copy and when unpickling.
         self.__dict__.update(state or {})
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -122,7 +118,7 @@ class ViduError(Exception):
 
     @property
     def facts(self) -> str:
-        """What is known beside the message, in one clause; empty where nothing is."""
+        """What is known besides the message, in one clause; empty if nothing is."""
         known = {
             "Vidu task": self.task_id,
             "state": self.state,
@@ -134,7 +130,7 @@ class ViduError(Exception):
         return ", ".join(f"{name} {one_line(str(value))}" for name, value in known.items() if value not in {None, ""})
 
     def __str__(self) -> str:
-        # No square brackets: `airflow connections test` prints through Rich, which takes them for markup.
+        # No square brackets: `airflow connections test` prints with Rich, which reads them as markup.
         text = f"{self.message.removesuffix('.')} ({self.facts})." if self.facts else self.message
         if self.advice and text and not text.endswith((".", "!", "?", "…")):
             text += "."
@@ -142,13 +138,13 @@ class ViduError(Exception):
 
 
 class ViduInputError(ViduError, ValueError):
-    """A field of the request is outside what Vidu accepts. Found before the POST: nothing was sent or paid."""
+    """A field of the request is outside what Vidu accepts. Raised before the POST: nothing was sent or billed."""
 
     default_advice = "Nothing was sent to Vidu and nothing is billed."
 
 
 class ViduConfigurationError(ViduError):
-    """The connection cannot work as it is (redirecting host, plain http, missing key, an endpoint it lacks)."""
+    """The connection cannot work as it is (redirecting host, plain http, missing key, missing endpoint)."""
 
     default_advice = "Correct the Airflow connection (in the UI: Admin, Connections)."
 
@@ -164,22 +160,22 @@ class ViduAuthError(ViduRequestError):
 
     default_advice = (
         "Check the API key (the connection's password) and the host: keys of api.vidu.cn do not work on "
-        "api.vidu.com, and the other way round."
+        "api.vidu.com, and vice versa."
     )
 
 
 class ViduCreditError(ViduRequestError):
     """
-    The account has too few credits. Vidu answers this with HTTP 400, before it looks at any field.
+    The account has too few credits. Vidu answers with HTTP 400, before it checks any field.
 
-    Relays answer it with 402, 403 or 429, before they send anything on.
+    Relays answer with 402, 403 or 429, before they send anything upstream.
     """
 
     default_advice = f"Top the account up, then {clear_this_task()}. Nothing was created or billed."
 
 
 class ViduCreditLimitError(ViduCreditError):
-    """A generation costs more than the DAG's author allows. Refused before it is sent, or cancelled at once."""
+    """A generation costs more than the DAG author allows. Refused before it is sent, or cancelled at once."""
 
     default_advice = f"Ask for less or raise max_credits, then {clear_this_task()}."
 
@@ -187,17 +183,17 @@ class ViduCreditLimitError(ViduCreditError):
 class ViduModerationError(ViduRequestError):
     """Vidu's content checks refused the prompt, the image or the result. Failed tasks are not billed."""
 
-    default_advice = "Change the prompt or the image; the same input would be refused again. It is not billed."
+    default_advice = "Change the prompt or the image: the same input would be refused again. It is not billed."
 
 
 class ViduNotFoundError(ViduRequestError):
     """
     This account has no such task (a wrong id, another account's key, or a task past its retention).
 
-    Vidu answers it with 404, new-api with 400.
+    Vidu answers with 404, new-api with 400.
     """
 
-    default_advice = "Check the task id and that the connection's key and host are those that created it."
+    default_advice = "Check the task id, and that the connection's key and host are those that created it."
 
 
 class ViduRateLimitError(ViduRequestError):
@@ -208,24 +204,24 @@ class ViduRateLimitError(ViduRequestError):
 
 
 class ViduUnavailableError(ViduError):
-    """Vidu could not be reached, or answered with something that is not an answer (5xx, broken body)."""
+    """Vidu could not be reached, or its reply is no answer (5xx, broken body)."""
 
     default_fate = Fate.RETRYABLE
-    default_advice = "Running tasks go on at Vidu; nothing is lost."
+    default_advice = "Running tasks continue at Vidu; nothing is lost."
 
 
 class ViduAnswerTooLargeError(ViduUnavailableError):
-    """The answer is larger than is read: a list row echoes its images, which may be megabytes of base64."""
+    """The reply is too large to be read: a list row echoes its images, which may be megabytes of base64."""
 
 
 class ViduSubmissionInDoubtError(ViduError):
-    """A submission's reply was lost: the task may exist and be billed, and a repetition may be billed again."""
+    """The reply to a submission was lost: the task may exist and be billed, and repeating it may be billed again."""
 
-    #: Whether the reply is recognisably Vidu's own. A gateway's ends nothing: Vidu may accept the request after it.
+    #: Whether the reply is recognisably Vidu's own. A gateway's settles nothing: Vidu may still accept the request.
     is_vidus_own = False
 
     default_fate = Fate.IN_DOUBT
-    default_advice = "It must be looked up in the account's task list before anything is submitted again."
+    default_advice = "Look it up in the account's task list before anything is submitted again."
 
 
 class ViduTaskFailedError(ViduError):
@@ -235,16 +231,17 @@ class ViduTaskFailedError(ViduError):
 
 
 class ViduNoCreationError(ViduError):
-    """The remote task says ``success``, but no reply has a link to its video where Vidu or a known relay puts it."""
+    """The remote task is in ``success``, but no reply has a link to its video where Vidu or a known relay puts it."""
 
     default_advice = (
-        "The video may exist and be billed. Look at the task at the host and fetch the video by hand if it is there; "
-        "report the reply to the maintainers of this provider if it has a link, else the task id to the host."
+        "The video may exist and be billed. Check the task at the host and download the video by hand if it is there. "
+        "If the reply has a link, report the reply to the maintainers of this provider, else report the task id to "
+        "the host."
     )
 
 
 class ViduStillRunningError(ViduError):
-    """Our deadline passed while the remote task was still running. It goes on, and a retry waits on for it."""
+    """The deadline passed while the remote task was still running. It continues, and a retry waits for it again."""
 
     default_fate = Fate.RETRYABLE
     default_advice = (
@@ -254,7 +251,7 @@ class ViduStillRunningError(ViduError):
 
 
 class ViduLandingError(ViduError):
-    """The video is made and paid for, but could not be brought to its destination."""
+    """The video is rendered and paid for, but could not be written to its destination."""
 
     default_fate = Fate.RETRYABLE
     default_advice = (
@@ -263,10 +260,10 @@ class ViduLandingError(ViduError):
     )
 
 
-#: What a host refuses for the key's sake, or for that of the account behind it.
-OF_THE_ACCOUNT = (ViduAuthError, ViduCreditError)
+#: Errors about the key, or about the account behind it, not about the request.
+ACCOUNT_ERRORS = (ViduAuthError, ViduCreditError)
 
-# Of a reply without a known link this much goes into an error text.
+# Maximum length of a reply without a known link in an error text.
 _MAX_REPLY = 1500
 
 _MODERATION = "moderation"
@@ -278,9 +275,9 @@ _MISSING = "missing"
 _NO_CHANNEL = "no channel"
 _OTHER = "other"
 
-#: What each reason of Vidu's error-code pages is about, and each code of relays that means something to us. Vidu
-#: documents no retry advice; ``later`` and ``limit`` follow the meaning of the names. ``UserCancelled`` is permanent:
-#: a user wanted it to end.
+#: The category of each reason on Vidu's error-code pages, and of each relay code that matters here. Vidu documents no
+#: retry advice; ``later`` and ``limit`` follow the meaning of the names. ``UserCancelled`` is permanent: a user wanted
+#: the task to end.
 REASONS: dict[str, str] = {
     "BadRequest": _INPUT,
     "FieldLacking": _INPUT,
@@ -332,7 +329,7 @@ REASONS: dict[str, str] = {
     "model_not_found": _NO_CHANNEL,
 }
 
-#: Reasons with which Vidu refuses a request; whatever status a relay passes them on with, nothing was created.
+#: Reasons with which Vidu refuses a request: nothing was created, whatever status a relay sends them with.
 REFUSALS = frozenset(
     reason
     for reason in REASONS
@@ -340,54 +337,38 @@ REFUSALS = frozenset(
     and reason not in {"InternalServiceFailure", "Conflict", "Canceled", "Unknown", "UserCancelled"}
 )
 
-#: Those of a request's content or of the balance: a refusal even without Vidu's own status beside it. ``BadRequest`` is
-#: a word of other gateways, too.
+#: Those about a request's content or the balance: a refusal even without Vidu's own status. ``BadRequest`` is not among
+#: them, because other gateways use it, too.
 ONLY_REFUSALS = frozenset(reason for reason in REFUSALS if REASONS[reason] in {_INPUT, _MODERATION, _CREDITS}) - {
     "BadRequest"
 }
 
 
 def fate_of_reason(reason: str | None) -> Fate:
-    """
-    Return what a reason means for the next attempt.
-
-    :param reason: Vidu's ``reason`` or ``err_code``; a new or missing one counts as permanent.
-    """
+    """Return what a ``reason`` or ``err_code`` means for the next attempt; a new or missing one is permanent."""
     return Fate.RETRYABLE if REASONS.get(reason or "") in {_LATER, _LIMIT} else Fate.PERMANENT
 
 
-def is_of_a_limit(reason: str | None) -> bool:
-    """
-    Say whether a reason is about too many requests at once.
-
-    :param reason: Vidu's ``reason`` or ``err_code``.
-    """
+def is_rate_limit(reason: str | None) -> bool:
+    """Return whether a ``reason`` or ``err_code`` is about too many requests at once."""
     return REASONS.get(reason or "") == _LIMIT
 
 
-def is_about_a_task(reason: str | None) -> bool:
-    """
-    Say whether a reason is that a task is missing, which no request to create one can have.
-
-    :param reason: Vidu's ``reason``.
-    """
+def is_missing_task(reason: str | None) -> bool:
+    """Return whether a reason says that a task is missing, which no submission can cause."""
     return REASONS.get(reason or "") == _MISSING and reason != "NotFound"
 
 
 def is_outage(result: object) -> bool:
+    """Return whether a result is an error about the host or the key, not about the task that was queried."""
+    return isinstance(result, (ViduUnavailableError, ViduRateLimitError, *ACCOUNT_ERRORS))
+
+
+def is_inconclusive(status: int) -> bool:
     """
-    Tell whether an error says more of the host, or of the key, than of the task that was asked for.
+    Return whether an HTTP status is no verdict on the request: outage, timeout, Conflict, Canceled, no HTTP status.
 
-    :param result: a task or an error.
-    """
-    return isinstance(result, (ViduUnavailableError, ViduRateLimitError, *OF_THE_ACCOUNT))
-
-
-def says_nothing_of_the_request(status: int) -> bool:
-    """
-    Tell whether an HTTP status is no verdict on the request: an outage, a timeout, Conflict, Canceled, no HTTP status.
-
-    It leaves a submission in doubt, since the request may have been acted on; any other request may be sent again.
+    It leaves a submission in doubt, because the request may have been executed; any other request may be sent again.
 
     :param status: anything but 200 to 299. Only 300 to 499 can be a refusal.
     """
@@ -395,29 +376,23 @@ def says_nothing_of_the_request(status: int) -> bool:
 
 
 def is_vidus(reason: str | None) -> bool:
-    """
-    Say whether Vidu itself has ended a request with a reason; ``Canceled`` is about the client that waited.
-
-    :param reason: of a reply.
-    """
+    """Return whether a reason is Vidu's own verdict on a request; ``Canceled`` is about the client that waited."""
     return reason in REASONS and reason[0].isupper() and reason != "Canceled"
 
 
 def created_nothing(status: int, reason: str | None, vidu_status: int | None = None) -> bool:
     """
-    Say whether the reply to a submission shows that nothing was created.
+    Return whether the reply to a submission shows that nothing was created.
 
-    A status that says nothing of the request needs a known refusal beside it: Vidu's own, or a relay's that comes
-    before anything is sent upstream.
+    An inconclusive status needs a known refusal beside it: Vidu's own, or one that a relay sends before anything goes
+    upstream.
 
-    :param status: the HTTP status.
-    :param reason: of the reply.
     :param vidu_status: see :func:`request_error`.
     """
     if status < 200:
         return False
     is_known_refusal = vidu_status is not None or REASONS.get(reason or "") in {_CREDITS, _NO_CHANNEL}
-    return is_known_refusal or not says_nothing_of_the_request(status)
+    return is_known_refusal or not is_inconclusive(status)
 
 
 def request_error(
@@ -431,18 +406,16 @@ def request_error(
     task_id: str | None = None,
 ) -> ViduError:
     """
-    Turn an HTTP error answer into an exception.
+    Turn an HTTP error into an exception.
 
-    What a lost or refused *submission* means beyond this is decided where it is parsed: a 5xx to a GET only says
-    that Vidu is unavailable, a 5xx to a submission leaves it in doubt.
+    The parser of a *submission* decides what a lost or refused one means beyond this: a 5xx to a GET only says that
+    Vidu is unavailable, a 5xx to a submission leaves it in doubt.
 
     :param status: the HTTP status, anything but 200 to 399.
-    :param reason: Vidu's reason, where the body has one.
     :param message: the body's message, or a part of the body.
-    :param vidu_status: the status of Vidu's own refusal, where a relay passes it on inside a reply of its own.
-    :param trace_id: Vidu's trace id, where the reply has one.
+    :param vidu_status: the status of Vidu's own refusal, if a relay sends it inside a reply of its own.
     :param retry_after: seconds from the ``Retry-After`` header.
-    :param task_id: the task that was asked about, where there is one.
+    :param task_id: the task that was queried, if any.
     """
     kind = REASONS.get(reason or "")
     text = f"Vidu answered: {message}" if message else f"Vidu answered HTTP {status} without a message."
@@ -453,7 +426,7 @@ def request_error(
         error = ViduCreditError
     elif refused_with == 429 or kind == _LIMIT:
         error, fate = ViduRateLimitError, Fate.RETRYABLE
-    elif says_nothing_of_the_request(refused_with):
+    elif is_inconclusive(refused_with):
         error, fate = ViduUnavailableError, Fate.RETRYABLE
     elif kind == _MODERATION:
         error = ViduModerationError
@@ -478,10 +451,7 @@ def no_creation_error(
     """
     Return the error of a task that has succeeded and whose video cannot be found.
 
-    :param task_id: Vidu's id.
-    :param reply: an excerpt of the last reply, for a person to find the link in; its signatures and secrets removed.
-    :param state: the state in which it was last seen.
-    :param credits: credits of the task, where known.
+    :param reply: an excerpt of the last reply, for a person to find the link in, without signatures and secrets.
     """
     shown = ""
     if reply:
@@ -506,12 +476,8 @@ def task_error(
     """
     Turn a failed remote task into an exception.
 
-    :param task_id: Vidu's id.
-    :param err_code: the task's ``err_code``; Vidu uses the reasons of its error-code page here too.
+    :param err_code: the task's ``err_code``; Vidu uses the reasons of its error-code page here, too.
     :param message: why, in the host's words.
-    :param state: the state in which it was seen.
-    :param credits: credits of the task as the query told them.
-    :param trace_id: of the query.
     """
     moderated = REASONS.get(err_code or "") == _MODERATION
     what = "was refused by Vidu's content checks" if moderated else "failed at Vidu"
@@ -521,9 +487,9 @@ def task_error(
     if err_code == "UserCancelled":
         what, advice = "was cancelled at Vidu", f"It is not billed. To submit it again, {clear_this_task()}."
     elif not moderated:
-        again = "a retry submits it anew" if fate is Fate.RETRYABLE else "the same input would fail again"
+        again = "a retry submits it again" if fate is Fate.RETRYABLE else "the same input would fail again"
         if err_code not in REASONS:
-            again = f"whether the same input would fail once more is not known. To submit it again, {clear_this_task()}"
+            again = f"whether the same input would succeed is not known. To submit it again, {clear_this_task()}"
         advice = f"Vidu does not bill failed tasks; {again}."
     why = f": {message.rstrip('. ')}" if message else ""
     return error(

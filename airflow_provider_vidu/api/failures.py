@@ -3,9 +3,9 @@
 """
 Why something failed, as a host reports it: in Vidu's form, in a relay's, or in one inside the other.
 
-Vidu sends ``{code, reason, message, metadata.trace_id}``; middleware of relays ``{error: {message, code}}``; their task
-errors ``{code, message}`` with the reply that they got, as text, for a message. A failed task has its reason in any of
-half a dozen fields.
+Vidu sends ``{code, reason, message, metadata.trace_id}``, middleware of relays ``{error: {message, code}}``; their task
+errors are ``{code, message}``, with the upstream reply as the text of ``message``. A failed task has its reason in any
+of half a dozen fields.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from airflow_provider_vidu.api.errors import (
     ONLY_REFUSALS,
     REASONS,
     REFUSALS,
-    is_of_a_limit,
+    is_inconclusive,
+    is_rate_limit,
     is_vidus,
-    says_nothing_of_the_request,
 )
 from airflow_provider_vidu.api.messages import quoted
 
-# Fields that have the words, the most specific first.
+# Fields with the host's words, the most specific first.
 _WORDS = (
     "err_msg",
     "fail_reason",
@@ -39,21 +39,21 @@ _WORDS = (
     "msg",
     "detail",
 )
-# What relays say of a request that went well.
+# Words of relays for a request that succeeded.
 _WELL = re.compile(
     r"(?:(?:request|query|operation) )?(?:success(?:ful(?:ly)?)?|succeeded|succeed|ok)[.!]?"
     r"|(?:请求|查询|操作|获取|处理|执行)?成功[.!。！]?",
     re.IGNORECASE,
 )
-# Fields of an envelope that are filled only where the request has failed.
+# Fields of an envelope that are filled only if the request has failed.
 _COMPLAINTS = ("error", "errors", "err_code", "reason", "detail")
-# Codes of relays, as they and Vidu spell them. Vidu's own reasons are known only as they are.
+# Codes of relays by their letters, because their spelling varies. Vidu's own reasons have only one spelling.
 _CODES = {re.sub(r"[^a-z]", "", code.lower()): code for code in REASONS if code[0].islower()}
-# How often one reply may hold another.
+# Maximum depth of replies inside replies.
 _MOST_NESTED = 3
-# The fields that hold it.
+# Fields that may contain another reply.
 _HOLDERS = ("message", "msg", "detail", "data")
-# The words of relays before and after a reply that they quote whole.
+# Words of relays before and after a reply that they quote whole.
 _BEFORE_A_REPLY = re.compile(
     r"\s*(?:bad |upstream )?(?:response )?status(?:[ _]code)?[ :=]*4\d\d[ ,:;]*(?:body|response|message)?[ :=]*(?=\{)",
     re.IGNORECASE,
@@ -62,8 +62,8 @@ _AFTER_A_REPLY = re.compile(r"\s*(?:\(request id[^()]*\))?\s*", re.IGNORECASE)
 # A reason of Vidu's inside a text: no English word is written like this.
 _REASON = re.compile(r"(?<![A-Za-z0-9_])[A-Z][a-z]+(?:[A-Z][a-z]+)+(?![A-Za-z0-9_])")
 
-# What relays say of an empty balance where they give no code. A reply that begins so comes before anything is sent
-# upstream; further inside a message, the words may be about a refund or an echo of the request.
+# Words of relays for an empty balance, if they give no code. A reply that starts with them comes before anything is
+# sent upstream; later in a message, they may be about a refund or an echo of the request.
 _EMPTY_BALANCE = re.compile(
     r"\s*(?:您的|你的|当前|该)?(?:用户|令牌|账户|账号)?(?:剩余)?(?:额度|余额|积分)(?:不足|已用尽)|\s*预扣费额度失败"
     r"|\s*(?:your )?(?:insufficient|not enough) (?:user |account |token )?(?:quota|balance|credits?|funds)\b"
@@ -77,7 +77,7 @@ _EMPTY_BALANCE_IN_A_REFUSAL = re.compile(
     r"|pre-consume quota failed|exceeded your current quota",
     re.IGNORECASE,
 )
-# Then it is a limit of tasks or requests at once: it passes.
+# These words show a limit of tasks or requests at once, which passes.
 _OF_A_RATE = re.compile(
     r"并发|频率|速率|每(?:秒|分|小时|天|日)|concurren|rate.?limit|\bper (?:second|minute|hour|day)\b", re.IGNORECASE
 )
@@ -92,13 +92,13 @@ _NO_CHANNEL = re.compile(r"无可用渠道|no available channels? for model", re
 @dataclass(frozen=True)
 class Failure:
     """
-    What a host says of a failure.
+    What a host says about a failure.
 
     :param reason: Vidu's reason or a relay's code.
-    :param words: one clean line; empty where it says nothing.
+    :param words: one clean line; empty if the host says nothing.
     :param trace_id: Vidu's.
-    :param vidu_status: the status that Vidu gave its own refusal, where a relay passes it on inside its own reply.
-    :param is_vidus: whether it has the shape and one of the reasons of Vidu's own errors.
+    :param vidu_status: the status of Vidu's own refusal, if a relay sends it inside its own reply.
+    :param is_vidus: whether it has the form and one of the reasons of Vidu's own errors.
     """
 
     reason: str | None = None
@@ -109,12 +109,7 @@ class Failure:
 
 
 def read_error(status: int, body: Any) -> Failure:
-    """
-    Read the body of an HTTP error.
-
-    :param status: of the reply.
-    :param body: as JSON; anything but an object says nothing.
-    """
+    """Read the JSON body of an HTTP error; anything but an object says nothing."""
     fields, is_nested = _innermost(body)
     code = fields.get("code")
     reason = _text(fields.get("reason") or fields.get("err_code") or (code if isinstance(code, str) else None))
@@ -131,12 +126,8 @@ def read_error(status: int, body: Any) -> Failure:
     )
 
 
-def is_of_a_missing_task(failure: Failure) -> bool:
-    """
-    Say whether a relay's reply to a query is that there is no such task, and nothing else.
-
-    :param failure: as it was read from the reply.
-    """
+def says_task_is_missing(failure: Failure) -> bool:
+    """Return whether a relay's reply to a query says that there is no such task, and nothing else."""
     return failure.reason in {"task_not_exist", "task_not_found"} or _NO_TASK.fullmatch(failure.words) is not None
 
 
@@ -144,7 +135,7 @@ def read_task_failure(fields: Mapping[str, Any]) -> Failure:
     """
     Read why a task has failed.
 
-    :param fields: of the task's reply, those of its envelopes included.
+    :param fields: those of the reply, including its envelopes.
     """
     code = fields.get("code")
     # An envelope has a code of its own.
@@ -152,7 +143,7 @@ def read_task_failure(fields: Mapping[str, Any]) -> Failure:
     metadata = fields.get("metadata")
     said = [fields.get(name) for name in (*_WORDS, "errors")]
     said.append(metadata.get("error") if isinstance(metadata, Mapping) else None)
-    # Either of the two.
+    # It may be a code or words.
     why = fields.get("reason")
     (codes if isinstance(why, str) and re.fullmatch(r"[\w.:-]+", why, re.ASCII) else said).append(why)
     all_words = []
@@ -164,14 +155,14 @@ def read_task_failure(fields: Mapping[str, Any]) -> Failure:
         codes.append(inner.get("type"))
     reasons = [reason for code in codes if _is_filled(code) and (reason := _text(code))]
     named = [name for words in all_words for name in (words, *_REASON.findall(words))]
-    # A host's own code, such as "fail", says less than a reason of Vidu's beside it.
+    # A host's own code, such as "fail", says less than one of Vidu's reasons beside it.
     known = next((reason for reason in (*reasons, *named) if reason in REASONS), None)
     return Failure(reason=known or next(iter(reasons), None), words=next(filter(None, all_words), ""))
 
 
-def went_well(envelope: Mapping[str, Any]) -> bool | None:
+def says_success(envelope: Mapping[str, Any]) -> bool | None:
     """
-    Return whether a reply with HTTP 200 says that its request went well; gateways wrap errors into a 200.
+    Return whether a reply with HTTP 200 says that its request succeeded; gateways wrap errors in a 200.
 
     :param envelope: the fields around a task or a list, not those of a task.
     :return: None = it does not say.
@@ -185,7 +176,7 @@ def went_well(envelope: Mapping[str, Any]) -> bool | None:
         return True
     if code and (number is None or 400 <= number < 600):
         return False
-    # Some count their successes from 1 or 10000, and then the words decide.
+    # Some hosts use codes such as 1 or 10000 for a success; then the words decide.
     words = _word(envelope.get("message") or envelope.get("msg"))
     is_said = success == "true" or (number is not None and _WELL.fullmatch(words) is not None)
     return True if is_said else None
@@ -193,9 +184,9 @@ def went_well(envelope: Mapping[str, Any]) -> bool | None:
 
 def complaint_of(envelope: Mapping[str, Any]) -> str:
     """
-    Return the words of an envelope, unless they say that its request went well.
+    Return the words of an envelope, unless they say that its request succeeded.
 
-    :param envelope: see :func:`went_well`.
+    :param envelope: see :func:`says_success`.
     """
     words = (_word(envelope.get(name)) for name in ("message", "msg", "error_msg", "errmsg"))
     return next((one for one in words if one and not _WELL.fullmatch(one)), "")
@@ -211,7 +202,7 @@ def _is_filled(value: Any) -> bool:
 
 
 def _innermost(body: Any) -> tuple[Mapping[str, Any], bool]:
-    """Return the error that a reply is about, and whether another reply had it inside."""
+    """Return the innermost error of a reply, and whether it was inside another reply."""
     fields = body if isinstance(body, Mapping) else {}
     is_nested = False
     for _ in range(_MOST_NESTED):
@@ -228,10 +219,10 @@ def _innermost(body: Any) -> tuple[Mapping[str, Any], bool]:
 
 
 def _reply_in(name: str, value: Any) -> Mapping[str, Any] | None:
-    """Return the reply that a field of another one holds, as an object or as text."""
+    """Return the reply that a field of another one contains, as an object or as text."""
     inner = value if isinstance(value, Mapping) else _object_in(value)
     if name == "data":
-        # A task's may be here, too.
+        # The data of a task may be here, too.
         return inner if is_vidus(_text(inner.get("reason"))) else None
     return inner if any(inner.get(field) for field in ("message", "msg", "reason", "error")) else None
 
@@ -247,13 +238,13 @@ def _object_in(text: Any) -> Mapping[str, Any]:
         value, end = json.JSONDecoder().raw_decode(text, start)
     except (ValueError, RecursionError):
         return {}
-    # Words behind one that has words before it may be of another attempt.
+    # If there are words before it, those after it may be about another attempt.
     is_one = before is None or _AFTER_A_REPLY.fullmatch(text, end)
     return value if isinstance(value, dict) and is_one else {}
 
 
 def _words_of(fields: Mapping[str, Any]) -> str:
-    # An HTTP error's own message comes first; a task's fields are passed one by one.
+    # The message of an HTTP error comes first; the caller passes a task's fields one by one.
     for name in ("message", *_WORDS):
         value = fields.get(name)
         if value and isinstance(value, (str, int)) and not isinstance(value, bool):
@@ -264,22 +255,22 @@ def _words_of(fields: Mapping[str, Any]) -> str:
 
 
 def _code_in(text: Any) -> str | None:
-    """Return the known code of a relay that a text is, however it is spelled."""
+    """Return the relay code that a text spells, in any spelling."""
     is_code = isinstance(text, str) and re.fullmatch(r"[A-Za-z_-]+", text)
     return _CODES.get(re.sub(r"[^a-z]", "", text.lower())) if is_code else None
 
 
 def _reason_of_a_sentence(status: int, reason: str | None, words: str) -> str | None:
-    """Return the code that belongs to a known sentence, where the reply has no code that says more."""
+    """Return the code for a known sentence, if the reply has no more specific one."""
     if REASONS.get(reason or "") == REASONS["CreditInsufficient"]:
         return None
-    # Beside Vidu's reason for a limit, the quota is that of the limit.
-    is_a_limits = _OF_A_RATE.search(words) or (is_of_a_limit(reason) and not _OF_AN_ACCOUNT.search(words))
+    # If Vidu's reason is a limit, "quota" refers to that limit.
+    is_a_limits = _OF_A_RATE.search(words) or (is_rate_limit(reason) and not _OF_AN_ACCOUNT.search(words))
     if _EMPTY_BALANCE.match(words) and not is_a_limits:
         return "insufficient_user_quota"
     if reason in REASONS and reason not in {"Unauthorized", "Forbidden", "QuotaExceeded", "TooManyRequests"}:
         return None
-    is_refusal = not says_nothing_of_the_request(status)
+    is_refusal = not is_inconclusive(status)
     if is_refusal and _EMPTY_BALANCE_IN_A_REFUSAL.search(words) and not is_a_limits:
         return "insufficient_user_quota"
     return "model_not_found" if status == 503 and _NO_CHANNEL.search(words) else None
@@ -290,7 +281,7 @@ def _status_of_vidus_refusal(status: int, reason: str | None, code: Any, *, is_n
     own = int(code) if isinstance(code, str) and re.fullmatch(r"[0-9]{3}", code) else code
     if not isinstance(own, int) and ((is_nested and not code) or reason in ONLY_REFUSALS):
         own = 400
-    if reason not in REFUSALS or not isinstance(own, int) or own == status or says_nothing_of_the_request(own):
+    if reason not in REFUSALS or not isinstance(own, int) or own == status or is_inconclusive(own):
         return None
     return own
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What rendering makes of a parameter: an unset Param becomes the text ``None``, native rendering retypes text."""
+"""Undoes the effects of rendering: an unset Param becomes the text ``None``, native rendering retypes text."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from airflow_provider_vidu.api.errors import ViduInputError
 _RESOLUTION = re.compile(r"(\d+)([pk])", re.ASCII | re.IGNORECASE)
 
 
-# Besides spaces: what copying from pages and files leaves around a text.
+# White space and invisible characters that copying from pages and files leaves around a text.
 _BLANKS = " \t\r\n\f\v\u00a0\u200b\u2060\ufeff"
 
 
 def given(value: Any) -> Any:
-    """Return a rendered value, or None where a Param or an XCom without a value has become the text ``None``."""
+    """Return a rendered value, or None if a Param or an XCom without a value has become the text ``None``."""
     return None if isinstance(value, str) and value.strip() == "None" else value
 
 
 def as_text(value: Any) -> Any:
-    """Return a text parameter as text: a path or a number as what it was before rendering."""
+    """Return a text parameter as text, also if it is a path, or a number after rendering."""
     value = given(value)
     if hasattr(value, "storage_options"):
-        # An ObjectStoragePath. Only its URL names the connection; some releases of it have a __fspath__ as well.
+        # An ObjectStoragePath. Only its URL names the connection; in some releases it has a __fspath__ as well.
         return str(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
@@ -41,22 +41,22 @@ def as_text(value: Any) -> Any:
 
 
 def request_fields(fields: Mapping[str, Any], text_fields: Set[str] = TEXT_FIELDS) -> dict[str, Any]:
-    """Return the fields of a request as they were meant: None for the text ``None``, text as text, words folded."""
+    """Return the fields of a request as intended: None for the text ``None``, text as text, words normalized."""
     meant = {str(name): as_text(value) if name in text_fields else given(value) for name, value in fields.items()}
     # A list of prompts or models is a forgotten .expand(): it would be billed as text.
     if isinstance(payload := meant.get("payload"), (Mapping, list, tuple)):
-        # The check of the field names what is no JSON.
+        # The validation of the field reports a value that is no JSON.
         with suppress(TypeError, ValueError):
             meant["payload"] = json.dumps(payload, ensure_ascii=False)
     for name in ("model", "resolution", "movement_amplitude", "audio_type"):
-        # A blank stays: it is refused, where an unset model would be the default one.
+        # A blank text stays, and is rejected; an unset model would become the default one.
         if isinstance(text := meant.get(name), str) and text.strip():
-            meant[name] = _folded(name, text.strip())
+            meant[name] = _fold(name, text.strip())
     return meant
 
 
 def without_unset(extra: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return extra parameters without those whose Param or XCom has no value: as text they would be sent."""
+    """Return extra parameters without those whose Param or XCom has no value, which would be sent as text."""
     return None if extra is None else {name: value for name, value in extra.items() if given(value) is value}
 
 
@@ -74,13 +74,13 @@ def require(name: str, value: Any) -> Any:
     return value
 
 
-def switched(name: str, value: Any) -> bool:
+def parse_switch(name: str, value: Any) -> bool:
     """
-    Return a switch as it was given or rendered.
+    Parse a switch.
 
     :param name: of the parameter, for the message.
-    :param value: a boolean, or a word for one; None and an empty text are no.
-    :raises ViduInputError: something else.
+    :param value: a boolean, or a word for one; None and an empty text mean no.
+    :raises ViduInputError: it is anything else.
     """
     if is_yes(value):
         return True
@@ -89,19 +89,19 @@ def switched(name: str, value: Any) -> bool:
     raise ViduInputError(f"{name} must be true or false, got {value!r}.")
 
 
-def structure_of(text: str) -> Any:
-    """Return what a template has turned into this text, with ``tojson`` or without; None = it is no such text."""
+def parse_structure(text: str) -> Any:
+    """Parse a structure that a template has turned into text, with ``tojson`` or without; None = it is not one."""
     for parse in (json.loads, ast.literal_eval):
         with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             return parse(text)
     return None
 
 
-def record_of_text(value: Any) -> Any:
+def parse_record(value: Any) -> Any:
     """
-    Return a task record that a template turned into text as a record again, and an id without surrounding blanks.
+    Parse a task record that a template has turned into text; strip the blanks around a mere id.
 
-    :raises ViduInputError: a structure that is no record; its content is not quoted, as it may hold signed links.
+    :raises ViduInputError: a structure that is no record; its content is not quoted, because it may have signed links.
     """
     if isinstance(value, Mapping) and isinstance(value.get("task_id"), str):
         return {**value, "task_id": value["task_id"].strip(_BLANKS)}
@@ -110,23 +110,23 @@ def record_of_text(value: Any) -> Any:
     text = value.strip(_BLANKS)
     if not text.startswith(("{", "[", "(", '"', "'")) and "://" not in text:
         return text
-    parsed = structure_of(text)
+    parsed = parse_structure(text)
     if isinstance(parsed, Mapping) or (isinstance(parsed, str) and parsed.strip() != text):
-        return record_of_text(parsed)
+        return parse_record(parsed)
     raise ViduInputError(
-        "vidu_task is neither a Vidu task id nor one task record: it is the text of something else.",
+        "vidu_task must be a Vidu task id or a single task record; this text is neither.",
         advice="Pass the submitting task's output; map over several (.expand). Waiting and landing cost nothing.",
     )
 
 
-def _folded(name: str, text: str) -> str:
+def _fold(name: str, text: str) -> str:
     if name == "audio_type":
         return text.lower().replace("-", "_")
     if name == "movement_amplitude":
         return text.lower()
     if name == "resolution" and (named := _RESOLUTION.fullmatch(text)):
         number, unit = named.groups()
-        # As Vidu spells them: 720p and 2K.
+        # Vidu's spelling: 720p and 2K.
         return number + (unit.lower() if unit in "pP" else unit.upper())
-    # The names of models and resolutions that this release does not know stay as they are.
+    # Unknown names of models and resolutions stay as they are.
     return text

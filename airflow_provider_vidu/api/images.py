@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Image bytes to type, size, ratio and data URI, with every limit that Vidu documents for an input image.
+Checks image bytes against every limit that Vidu documents, and encodes them as a data URI.
 
-The type is read from the bytes, never from a file's name or a declared content type: a PNG called ``.jpg`` is a
-PNG, and Vidu would refuse it under the wrong label after it had been uploaded. Pillow does the reading and is
-imported when the first image is looked at.
+The type is read from the bytes, never from a file's name or a declared content type: a PNG named ``.jpg`` is a PNG,
+and Vidu would refuse it under the wrong label after the upload. Pillow decodes the images and is imported with the
+first one.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from airflow_provider_vidu.api.errors import ViduInputError
 MEBIBYTE = 1024 * 1024
 #: Vidu's limit for one image, in bytes.
 MAX_IMAGE_BYTES = 50 * MEBIBYTE
-#: Vidu's limit for the body of a POST, in bytes. Base64 makes an image a third larger, so that about 15 MB of
-#: image fit; a larger one has to be passed as a URL.
+#: Vidu's limit for the body of a POST, in bytes. Base64 makes an image a third larger, so about 15 MB of image fit; a
+#: larger one must be passed as a URL.
 MAX_BODY_BYTES = 20 * MEBIBYTE
 #: The longer side may be at most this many times the shorter one.
 MAX_RATIO = 4.0
 
-#: What a request names without our fetching or decoding it: Vidu reads it itself.
+#: Prefixes of images that Vidu fetches itself.
 REMOTE_PREFIXES = ("http://", "https://", "ssupload:")
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -43,7 +43,7 @@ _MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "
 @dataclass(frozen=True)
 class ImageFacts:
     """
-    What the bytes say of an image.
+    What the bytes say about an image.
 
     :param media_type: ``image/png``, ``image/jpeg`` or ``image/webp``.
     :param width: pixels.
@@ -71,27 +71,25 @@ class EncodedImage(str):
 
 def check_image_size(size: int, name: str) -> None:
     """
-    Refuse a size that Vidu would refuse, before anything is read.
+    Reject a size that Vidu would refuse, before the file is read.
 
-    :param size: bytes.
-    :param name: how the image is called in the message.
+    :param name: the image's name in the message.
     :raises ViduInputError: empty, or above 50 MB.
     """
     if size == 0:
         raise ViduInputError(f"images: {name} is empty.")
     if size > MAX_IMAGE_BYTES:
-        raise ViduInputError(f"images: {name} has {size / MEBIBYTE:.1f} MB; Vidu takes at most 50 MB an image.")
+        raise ViduInputError(f"images: {name} has {size / MEBIBYTE:.1f} MB; Vidu takes at most 50 MB per image.")
 
 
 def inspect_image(data: bytes, name: str = "the image") -> ImageFacts:
     """
-    Read the facts of an image and refuse what Vidu would refuse.
+    Read the facts of an image, and reject one that Vidu would refuse.
 
     The picture is decoded once: a file that was cut off in an upload has a perfect header and would be paid for.
 
     :param data: the file's bytes.
-    :param name: how the image is called in messages (a path or URL; never its content).
-    :return: type and size.
+    :param name: the image's name in messages (a path or URL, never its content).
     :raises ViduInputError: empty, above 50 MB, not an image, not PNG, JPEG or WebP, damaged, or narrower than 1:4.
     """
     from PIL import Image, UnidentifiedImageError
@@ -130,7 +128,7 @@ def inspect_image(data: bytes, name: str = "the image") -> ImageFacts:
 
 
 def _phone_format(data: bytes) -> str | None:
-    """Return the name of a format that phones and cameras write, and Vidu does not take."""
+    """Return the name of a format that phones and cameras write and that Vidu does not accept."""
     if data[4:8] != b"ftyp":
         return None
     brands = data[8:12] + data[16:64]
@@ -139,9 +137,9 @@ def _phone_format(data: bytes) -> str | None:
 
 def _without_ancillary_chunks(data: bytes) -> bytes:
     """
-    Return a PNG's chunks that make its picture; anything else as it is.
+    Return a PNG without the chunks that no viewer needs; any other file unchanged.
 
-    Pillow refuses long texts, long colour profiles and wrong checksums of what no viewer needs.
+    Pillow rejects long texts, long colour profiles and wrong checksums in those chunks.
     """
     if not data.startswith(_PNG_START):
         return data
@@ -149,7 +147,7 @@ def _without_ancillary_chunks(data: bytes) -> bytes:
     while offset + 8 <= len(data):
         length = int.from_bytes(data[offset : offset + 4], "big")
         chunk = data[offset : offset + 12 + length]
-        # The case of its first letter says whether a decoder may pass it over.
+        # The case of its first letter says whether a decoder may skip it.
         if not chunk[4:5].islower():
             kept.append(chunk)
         offset += 12 + length
@@ -158,10 +156,10 @@ def _without_ancillary_chunks(data: bytes) -> bytes:
 
 def _lacks_only_its_end_mark(data: bytes) -> bool:
     """
-    Say whether a JPEG that Pillow refuses has its whole picture, which every viewer shows.
+    Return whether a JPEG that Pillow rejects has its whole picture, which every viewer shows.
 
-    Where part of it is missing, its last block is the decoder's grey. A progressive one could lack its finer passes,
-    which does not show.
+    If a part is missing, its last block is the decoder's grey. A progressive one could lack its finer passes, which
+    cannot be seen.
     """
     from PIL import Image
 
@@ -171,7 +169,7 @@ def _lacks_only_its_end_mark(data: bytes) -> bool:
         image = Image.open(io.BytesIO(data + _JPEG_END))
         image.load()
     except Exception:
-        # Pillow's errors are of many kinds.
+        # Pillow raises many kinds of errors.
         return False
     width, height = image.size
     last = image.convert("RGB").crop(((width - 1) // 8 * 8, (height - 1) // 8 * 8, width, height))
@@ -184,15 +182,15 @@ def encode_image(data: bytes, name: str = "the image", *, known: ImageFacts | No
     Check an image and encode it for a request.
 
     :param data: the file's bytes.
-    :param name: how the image is called in messages.
+    :param name: the image's name in messages.
     :param known: the facts of an image that was checked before; the same bytes are not decoded again.
-    :raises ViduInputError: see :func:`inspect_image`; also where the encoded image alone exceeds the body limit.
+    :raises ViduInputError: see :func:`inspect_image`; also if the encoded image alone exceeds the body limit.
     """
     if known is None or known.sha256 != hashlib.sha256(data).hexdigest():
         known = inspect_image(data, name)
     if len(data) * 4 / 3 > MAX_BODY_BYTES:
         raise ViduInputError(
-            f"images: {name} has {len(data) / MEBIBYTE:.1f} MB, which base64 makes larger than the 20 MB that Vidu "
+            f"images: {name} has {len(data) / MEBIBYTE:.1f} MB; encoded as base64 it exceeds the 20 MB that Vidu "
             f"takes in one request. Pass it as a URL (up to 50 MB), or as a smaller JPEG."
         )
     return EncodedImage(data, known)
@@ -202,8 +200,8 @@ def decode_data_uri(uri: str) -> bytes:
     """
     Return the bytes of a base64 data URI.
 
-    :param uri: ``data:<type>;base64,<content>``; line breaks and spaces in the content are passed over.
-    :raises ViduInputError: not base64, or not a data URI at all. No part of the content is in the message.
+    :param uri: ``data:<type>;base64,<content>``; line breaks and spaces in the content are ignored.
+    :raises ViduInputError: not base64, or not a data URI. The message has no part of the content.
     """
     head, comma, content = uri.partition(",")
     if not comma or not head.lower().startswith("data:") or not head.lower().endswith(";base64"):
@@ -216,12 +214,9 @@ def decode_data_uri(uri: str) -> bytes:
 
 def content_identity(image: str) -> str:
     """
-    Return what makes an image the same image: its bytes, or its URL without the query.
+    Return the identity of an image in a request: a hash of its bytes, or its URL without the query.
 
-    Presigned URLs differ at every rendering, and they are the same picture.
-
-    :param image: as it is in a request.
-    :return: a hash for bytes, the shortened URL otherwise.
+    Presigned URLs of the same picture differ on every rendering.
     """
     if isinstance(image, EncodedImage):
         return image.facts.sha256
@@ -231,11 +226,7 @@ def content_identity(image: str) -> str:
 
 
 def without_query(url: str) -> str:
-    """
-    Return a URL without query and fragment; an ``ssupload:`` URI is all query and stays whole.
-
-    :param url: any URL.
-    """
+    """Return a URL without query and fragment; an ``ssupload:`` URI, which is all query, is returned whole."""
     if not url.lower().startswith(("http://", "https://")):
         return url
     return urlunsplit((*urlsplit(url)[:3], "", ""))

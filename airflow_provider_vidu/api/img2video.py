@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The endpoint ``POST /img2video``: every field of its request, with its limit and its form on the wire.
+The endpoint ``POST /img2video``: every field of its request, with its limit and its JSON type.
 
-Where the sources contradict each other: numbers and booleans travel as such (a relay's page types them as strings, its
-own example and Vidu's page do not); ``prompt`` is optional and takes 5000 characters (older copies: required, 2000);
-``aspect_ratio`` and ``style`` belong to other endpoints (here the first frame decides).
+Where the sources contradict each other: numbers and booleans are sent as such (a relay's page types them as strings,
+its own example and Vidu's page do not); ``prompt`` is optional and takes 5000 characters (older copies: required,
+2000); ``aspect_ratio`` and ``style`` belong to other endpoints (here the first frame decides).
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from airflow_provider_vidu.api.catalog import MODELS_OF, Model
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.registry import Endpoint, Media
-from airflow_provider_vidu.api.request import Flag, HttpUrl, ViduRequest, Whole, listed, readable_images, shown
+from airflow_provider_vidu.api.request import Flag, HttpUrl, ViduRequest, Whole, check_images, listed, shown
 
 
 class Img2VideoRequest(ViduRequest):
     """
-    One image-to-video request, checked against everything that is knowable before it is paid for.
+    One image-to-video request, checked as far as possible before it is paid for.
 
     :param images: one image: a URL that Vidu can reach, a data URI (PNG, JPEG, WebP; 1:4 to 4:1), or the
-        ``ssupload:`` URI of Vidu's upload tool. A single string stands for a list of one.
-    :param model: the model's name. One that the catalogue does not know passes through unchecked.
-    :param prompt: what happens in the video, at most 5000 characters, where the model is in the catalogue and its limit
-        is known; ignored with ``is_rec``.
+        ``ssupload:`` URI of Vidu's upload tool. A single string means a list of one.
+    :param model: the model's name. One that is not in the catalogue is sent unchecked.
+    :param prompt: what happens in the video, at most 5000 characters, if the model is in the catalogue and its limit is
+        known; ignored with ``is_rec``.
     :param duration: whole seconds, within the model's row; unset = the model's default.
-    :param seed: 0 or unset = random; the one used is in the answer. Vidu documents no upper limit.
+    :param seed: 0 or unset = random; the reply has the one that was used. Vidu documents no upper limit.
     :param resolution: ``360p``, ``540p``, ``720p``, ``1080p``, ``2K`` or ``4K``, within the model's row; a model that
-        the catalogue does not know may have others.
+        is not in the catalogue may have others.
     :param movement_amplitude: ``auto``, ``small``, ``medium``, ``large``; the q2 and q3 families ignore it.
     :param audio: speech and sound in the video; unset = the model's default (true for q3 and q4).
     :param audio_type: ``all``, ``speech_only`` or ``sound_effect_only``; split for q1, q2 and 2.0 only.
@@ -45,9 +45,9 @@ class Img2VideoRequest(ViduRequest):
     :param watermark: also render a watermarked copy (``watermarked_url``).
     :param wm_position: 1 top left, 2 top right, 3 bottom right, 4 bottom left.
     :param wm_url: URL of the watermark's picture; unset = Vidu's own text.
-    :param meta_data: provenance labels; a dict is sent as a JSON string, a string must hold a JSON object.
-    :param payload: echoed untouched, at most 1 048 576 characters.
-    :param callback_url: where Vidu reports state changes to.
+    :param meta_data: provenance labels; a dict is sent as a JSON string, a string must be a JSON object.
+    :param payload: echoed unchanged, at most 1 048 576 characters.
+    :param callback_url: the URL to which Vidu reports state changes.
     """
 
     kind: ClassVar[str] = "image-to-video request"
@@ -76,7 +76,7 @@ class Img2VideoRequest(ViduRequest):
     @field_validator("images", mode="plain")
     @classmethod
     def _one_readable_image(cls, value: Any) -> list[str]:
-        return readable_images(value)
+        return check_images(value)
 
     @model_validator(mode="after")
     def _within_the_model_row(self) -> Img2VideoRequest:
@@ -104,14 +104,14 @@ class Img2VideoRequest(ViduRequest):
 
     @property
     def effective_duration(self) -> int | None:
-        """Seconds of the video: the asked ones or the model's default; None where neither is known."""
+        """Seconds of the video: as requested, or the model's default; None if neither is known."""
         if self.duration is not None or self.known_model is None:
             return self.duration
         return self.known_model.default_duration
 
     @property
     def effective_resolution(self) -> str | None:
-        """The resolution: the asked one or the model's default at that duration; None where neither is known."""
+        """The resolution: as requested, or the model's default at that duration; None if neither is known."""
         if self.resolution is not None or self.known_model is None:
             return self.resolution
         row = self.known_model.row(self.effective_duration or 0)

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What messages have in common: a few names of many, and other people's words made safe to print."""
+"""Formats values for messages: a few names out of many, and foreign text made safe to print."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-#: Items or tasks that a message names.
+#: Maximum items or tasks that a message names.
 MAX_NAMED = 20
-#: Characters of a prompt that a log line quotes.
+#: Maximum characters of a prompt that a log line quotes.
 MAX_PROMPT = 60
-#: Characters of a host's own words that a message quotes.
+#: Maximum characters of a host's own words that a message quotes.
 MAX_QUOTED = 500
 
-# Terminal escapes; controls but tab and newline; what reorders, hides or breaks a line; halves of characters, which
-# no log can encode.
+# Terminal escapes; control characters but tab and newline; characters that reorder, hide or break a line; halves of
+# characters, which no log can encode.
 _UNPRINTABLE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|["
     r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -24,26 +24,22 @@ _UNPRINTABLE = re.compile(
 _IMAGE = re.compile(
     r"(data:[\w/+.-]*;base64,[\w+/=-]*|[\w+/=-]{100,})((\s|\\[nr])+[\w+/=-]{20,})*", re.IGNORECASE | re.ASCII
 )
-#: A link up to its query string or fragment, and those, which make it good for anyone who reads it; also inside JSON as
-#: text, where a quote is escaped.
+#: A link, and its query string or fragment, whose signature lets any reader use it; also inside JSON as text, where a
+#: quote is escaped.
 SIGNED_LINK = re.compile(r"(https?://[^\s?#\"'<>\\]+)[?#](?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE)
 
 
 def some_of(named: Iterable[object]) -> str:
-    """
-    Return a few names for a message.
-
-    :param named: any number; told as text.
-    """
+    """Return the first names of many for a message."""
     names = [str(one) for one in named]
     return ", ".join(names[:MAX_NAMED]) + (" …" if len(names) > MAX_NAMED else "")
 
 
 def item_ranges(numbers: Iterable[int]) -> str:
     """
-    Return the items of a batch for a message, runs of them shortened: ``items 2, 4-7``.
+    Return the items of a batch for a message, with runs shortened: ``items 2, 4-7``.
 
-    :param numbers: of the items, from 0, ascending; at least one.
+    :param numbers: ascending, from 0; at least one.
     """
     runs: list[list[int]] = []
     count = 0
@@ -58,15 +54,15 @@ def item_ranges(numbers: Iterable[int]) -> str:
 
 
 def counted(count: float, noun: str) -> str:
-    """Return a number of things for a message: ``1 video``, ``2 videos``."""
+    """Return a count with its noun for a message: ``1 video``, ``2 videos``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def name_of_picture(image: object) -> str:
     """
-    Return what a person calls a picture: its file's name, without a folder, a connection or a signature.
+    Return the short name of a picture for a message: its file's name, without folder, connection and signature.
 
-    :param image: as the DAG author gave it, or a list of one; None = unknown.
+    :param image: as the DAG author wrote it, or a list of one; None = unknown.
     """
     first = next(iter(image), None) if isinstance(image, (list, tuple)) else image
     text = str(first or "").strip()
@@ -75,56 +71,40 @@ def name_of_picture(image: object) -> str:
     scheme, _, rest = text.partition("://")
     path = text
     if rest:
-        # In the URL of an object store # and ? are part of the key; only a signature is none.
+        # In the URL of an object store, # and ? are part of the key, unless a signature follows.
         is_web = scheme.lower() in {"http", "https"}
         path = re.split(r"[?#]" if is_web else r"\?[\w.~%-]+=", rest, maxsplit=1)[0].partition("/")[2]
     return one_line(path.rstrip("/").rpartition("/")[2])
 
 
 def first_words(text: object) -> str:
-    """
-    Return the beginning of a prompt on one line.
-
-    :param text: the prompt; None and blanks give an empty text.
-    """
+    """Return the start of a prompt on one line; None and blanks become an empty text."""
     words = " ".join(printable(str(text or "")).split())
     return words if len(words) <= MAX_PROMPT else f"{words[:MAX_PROMPT].rsplit(' ', 1)[0]} …"
 
 
-def what_was_asked(model: object, image: object, prompt: object) -> str:
-    """
-    Return a sentence that names a request among its siblings; empty where nothing of it is known.
-
-    :param model: the model's name.
-    :param image: as the DAG author gave it.
-    :param prompt: the prompt.
-    """
+def describe_request(model: object, image: object, prompt: object) -> str:
+    """Return a sentence that tells a request from its siblings; empty if nothing is known about it."""
     known = {"model": one_line(str(model or "")), "picture": name_of_picture(image), "prompt": first_words(prompt)}
     named = ", ".join(f"{name} {value}" for name, value in known.items() if value)
     return f"{named[0].upper()}{named[1:]}." if named else ""
 
 
 def printable(text: str) -> str:
-    """Return a text without terminal escapes, controls and invisible characters; its lines are kept."""
+    """Return a text without terminal escapes, control and invisible characters; its lines are kept."""
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r", "\n"))
 
 
 def one_line(text: str, limit: int = MAX_QUOTED) -> str:
-    """
-    Return a host's or an author's words as one line that is safe to print.
-
-    :param text: as it came.
-    :param limit: characters to keep.
-    """
+    """Return foreign text as one line that is safe to print."""
     words = " ".join(printable(text[: 4 * limit]).split())
     return words if len(words) <= limit else f"{words[:limit]}…"
 
 
 def quoted(text: str, limit: int = MAX_QUOTED) -> str:
     """
-    Return what a host says, for a message: one line, without images, and without the signatures of links.
+    Return a host's text for a message: one line, without images, and without the signatures of links.
 
-    :param text: as it came; a host may echo the request, image and all.
-    :param limit: characters to keep.
+    :param text: unchanged; a host may echo the request with its image.
     """
     return one_line(SIGNED_LINK.sub(r"\1", _IMAGE.sub("(an image)", text[: 4 * limit])), limit)

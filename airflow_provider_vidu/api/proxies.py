@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Which proxy leads to a host. Decided here, once, so that the worker that pays and the triggerer that waits take one way.
+Chooses the proxy for a host, in one place, so that the worker that pays and the triggerer that waits use the same one.
 
 The libraries of the two transports disagree about a proxy without a scheme, about SOCKS and about ``NO_PROXY``.
 """
@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from airflow_provider_vidu.api.errors import ViduConfigurationError
 
-#: The port of a URL that names none, by its scheme.
+#: The default port of each scheme.
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -27,7 +27,7 @@ def choose_proxy(base_url: str, proxies: Mapping[str, str]) -> tuple[str, str] |
     :param base_url: the host's URL.
     :param proxies: proxies by scheme, ``all`` for any scheme, and ``no`` with the text of ``NO_PROXY``: what
         ``urllib.request.getproxies`` returns.
-    :return: the scheme under which the proxy is named, and its text as it is there; None = no proxy.
+    :return: the key of the proxy and its text; None = no proxy.
     """
     parts = urlsplit(base_url)
     if not parts.hostname or is_bypassed(base_url, proxies.get("no", "")):
@@ -37,12 +37,12 @@ def choose_proxy(base_url: str, proxies: Mapping[str, str]) -> tuple[str, str] |
 
 def is_bypassed(url: str, no_proxy: str) -> bool:
     """
-    Say whether ``NO_PROXY`` names a URL's host.
+    Return whether ``NO_PROXY`` names a URL's host.
 
-    Its entries, with commas or spaces between: ``*``; a name, which includes its subdomains, with or without
+    Its entries are separated by commas or spaces: ``*``; a name, which includes its subdomains, with or without
     ``.`` or ``*.`` before it; an address or a network such as ``10.0.0.0/8``; each with or without a port.
 
-    :param url: without a port it is that of the scheme.
+    :param url: without a port, the default of its scheme counts.
     :param no_proxy: the text of ``NO_PROXY``.
     """
     parts = urlsplit(url)
@@ -52,7 +52,7 @@ def is_bypassed(url: str, no_proxy: str) -> bool:
 
 
 def port_of(parts: SplitResult) -> int | None:
-    """Return the port of a URL, or its scheme's; may raise a ValueError."""
+    """Return the port of a URL, or its scheme's default; may raise a ValueError."""
     return parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
@@ -85,9 +85,9 @@ def proxy_url(text: str, source: str, *, to_https: bool, python: tuple[int, ...]
     """
     Return a proxy as the URL that both transports take.
 
-    :param text: with or without a scheme; without one it means ``http://``.
-    :param source: where it was found, for messages. The text itself is not repeated: it may hold a password.
-    :param to_https: whether the host behind it is reached by https.
+    :param text: with or without a scheme; the default is ``http://``.
+    :param source: where it was found, for messages, which do not repeat the text: it may contain a password.
+    :param to_https: whether the target host uses https.
     :param python: the interpreter's version.
     :raises ViduConfigurationError: no URL, SOCKS, or a proxy that only one of the transports can use.
     """
@@ -95,13 +95,13 @@ def proxy_url(text: str, source: str, *, to_https: bool, python: tuple[int, ...]
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
         _ = parts.port
-        # A port alone is no host.
+        # A number alone is a port, not a host.
         usable = parts.hostname is not None and not parts.hostname.isdecimal()
     except ValueError:
         usable = False
-    # Behind a slash or a hash, an @ has a part of the password before it.
+    # An @ after a slash or a hash has a part of the password before it.
     if usable and "@" in f"{parts.path}{parts.query}{parts.fragment}":
-        raise _wrong_login(source)
+        raise _login_error(source)
     if not usable:
         raise ViduConfigurationError(
             f"{source} must be a URL such as http://proxy.example:3128.",
@@ -115,15 +115,15 @@ def proxy_url(text: str, source: str, *, to_https: bool, python: tuple[int, ...]
         )
     if parts.scheme == "https" and to_https and python < (3, 11):
         raise ViduConfigurationError(
-            f"{source} is an https proxy, which the triggerer can use from Python 3.11 on only.",
-            advice="Nothing was sent to Vidu. Name the proxy with http://, or use a newer Python.",
+            f"{source} is an https proxy, which the triggerer can use only from Python 3.11 on.",
+            advice="Nothing was sent to Vidu. Use http:// for the proxy, or a newer Python.",
         )
     return f"{parts.scheme}://{_checked_login(parts, source)}{parts.netloc.rpartition('@')[2]}"
 
 
-def login_apart(url: str) -> tuple[str, str | None]:
+def split_login(url: str) -> tuple[str, str | None]:
     """
-    Return a proxy's URL without user and password, and the ``Proxy-Authorization`` that both transports make of them.
+    Split a proxy's URL into one without user and password, and the ``Proxy-Authorization`` header made from them.
 
     :param url: of :func:`proxy_url`.
     """
@@ -135,17 +135,17 @@ def login_apart(url: str) -> tuple[str, str | None]:
 
 
 def _checked_login(parts: SplitResult, source: str) -> str:
-    """Return user and password as they are in a URL, in the one form that both transports send alike."""
+    """Return user and password for a URL, in the one form that both transports send alike."""
     if parts.username is None:
         return ""
     user, password = unquote(parts.username), unquote(parts.password or "")
     if not user or ":" in user or any(ord(one) > 0xFF for one in user + password):
-        raise _wrong_login(source)
-    # A user alone is sent by one of them only.
+        raise _login_error(source)
+    # Only one of the transports sends a user without a password.
     return f"{parts.netloc.rpartition('@')[0]}{':' if parts.password is None else ''}@"
 
 
-def _wrong_login(source: str) -> ViduConfigurationError:
+def _login_error(source: str) -> ViduConfigurationError:
     return ViduConfigurationError(
         f"{source} has a user or password that cannot be sent.",
         advice="Nothing was sent to Vidu. It needs a user without a colon, and no character outside Latin-1; "

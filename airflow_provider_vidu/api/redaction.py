@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The one way in which a secret is removed from what a host has sent and a message quotes."""
+"""Removes a secret from a host's text before a message quotes it."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 
-#: Characters in a row that count as a part of the secret. Fewer of them could be a word, or the digits of an id.
+#: Characters in a row that count as a part of the secret. Fewer could be a word, or the digits of an id.
 _PART = 8
 # One character, as it is or escaped for JSON, a URL or HTML, once or more often. Backslashes that escape nothing, and
 # the white space that they write, are one match: each character of a text is read once, whatever the text.
@@ -15,7 +15,7 @@ _CHARACTER = re.compile(
     r"\\+u([0-9a-f]{4})|%(?:25)*([0-9a-f]{2})|&(?:amp;)*#(?:x([0-9a-f]{1,4})|([0-9]{1,5}));?|\\+[nrt]?|</?w?br ?/?>|.",
     re.IGNORECASE | re.DOTALL,
 )
-# What only `_read` sees through, beside what cannot be printed.
+# Characters that only `_read` decodes or skips, besides those that cannot be printed.
 _SPECIAL = re.compile(r"[\\%&< \ufffd]")
 # `printable` puts it where an invisible character was.
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
@@ -25,11 +25,11 @@ def redacted(text: str, secret: str) -> str:
     """
     Return a text without a secret and without any eight characters in a row of it.
 
-    A part is enough, so that a text may be cut before. Found in any case, also where white space, a break of HTML or
-    invisible characters split it, and where characters of it are percent-encoded or escaped as JSON or HTML.
+    A part is enough, so the text may have been cut before. The secret is found in any case, even if white space, an
+    HTML break or invisible characters split it, or if its characters are percent-encoded or escaped as JSON or HTML.
 
-    :param text: what is quoted, not the megabytes that it is quoted from.
-    :param secret: ASCII; one of fewer than eight characters is not looked for.
+    :param text: the quotation, not the megabytes that it comes from.
+    :param secret: ASCII; one of fewer than eight characters is not searched for.
     """
     parts = _parts_of(secret)
     if len(text) < _PART or not parts:
@@ -60,13 +60,13 @@ def _windows(plain: str) -> list[str]:
 
 
 def _read(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Return a text without escapes, case and what is not seen, and where each of its characters was."""
+    """Return a text without escapes, case and invisible characters, and the position of each character."""
     characters = []
     spans = []
     for found in _CHARACTER.finditer(text):
         code = found[1] or found[2] or found[3]
         one = chr(int(code, 16)) if code else chr(int(found[4])) if found[4] else found[0]
-        # Longer ones are breaks, and backslashes that escape nothing.
+        # Longer matches are breaks, and backslashes that escape nothing.
         if len(one) == 1 and one.isprintable() and one not in {" ", "\\", _REPLACED}:
             characters.append(one.lower() if one.isascii() else "\0")
             spans.append(found.span())

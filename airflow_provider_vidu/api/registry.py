@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The endpoints of Vidu's family that this release knows: what each takes, what it delivers, and how its requests differ.
+The endpoints that this release knows: what each takes, what it delivers, and how its requests differ.
 
-An endpoint is a module of this package that is named as the endpoint is (``start-end2video``: ``start_end2video.py``)
-and defines ``ENDPOINT``; its models are in the catalogue under the same name. What submits is given its endpoint by the
-caller, so that no request reaches the path of another.
+An endpoint is a module of this package with the endpoint's name (``start-end2video``: ``start_end2video.py``) that
+defines ``ENDPOINT``; its models are in the catalogue under the same name. Callers pass the endpoint to every
+submission, so that no request reaches the path of another.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduNotF
 from airflow_provider_vidu.api.images import content_identity, without_query
 from airflow_provider_vidu.api.request import ViduRequest, model_shown, nearest_name
 
-# With these, or without a reason, a host refuses a request for its model.
+# Reasons with which a host refuses a request because of its model; it may also give none.
 _MAY_BE_THE_MODEL = frozenset({None, "BadRequest", "FieldInvalid", "ModelUnavailable", "NotFound", "model_not_found"})
 
-# What was remembered of requests before there was another endpoint names none.
+# Identities that were stored before there was another endpoint name none.
 _UNNAMED = "img2video"
 
 
 @dataclass(frozen=True)
 class Media:
     """
-    What a field of a request may name.
+    The files that a field of a request names.
 
-    :param kind: of the files.
-    :param count: how many are needed and allowed, in a list; None = the field is one text.
-    :param is_read: a path or the URL of an object store is allowed: the file is read and sent as a data URI.
-    :param is_source: the result is made of it, so lineage names it.
+    :param kind: their kind.
+    :param count: minimum and maximum number, in a list; None = the field is one text.
+    :param is_read: whether it may be a path or an object-store URL: the file is read and sent as a data URI.
+    :param is_source: whether the result is made from it, so that lineage names it.
     """
 
     kind: Literal["image", "video", "audio"] = "image"
@@ -44,7 +44,7 @@ class Media:
     is_source: bool = True
 
     def identity(self, value: Any) -> Any:
-        """Return what makes this the same input: the content of a file, or a URL without its query."""
+        """Return the identity of an input: a hash of a file's content, or a URL without its query."""
         if self.count is None:
             return self._identity_of_one(value) if isinstance(value, str) else value
         if not isinstance(value, list):
@@ -58,19 +58,19 @@ class Media:
 @dataclass(frozen=True)
 class Produces:
     """
-    What kind of file a task delivers.
+    The kind of file that a task delivers.
 
     :param name: for messages, with its article.
-    :param suffixes: that its file's name may have; the first one is given to a name without any.
-    :param marks: places in its first bytes, each with the bytes that are there.
+    :param suffixes: allowed suffixes of its file name; a name without any gets the first one.
+    :param marks: offsets in its first bytes, each with the bytes at that offset.
     """
 
     name: str
     suffixes: tuple[str, ...]
     marks: tuple[tuple[int, bytes], ...]
 
-    def is_start(self, head: bytes) -> bool:
-        """Check whether a file that starts with these bytes is of this kind."""
+    def matches_start(self, head: bytes) -> bool:
+        """Return whether a file that starts with these bytes is of this kind."""
         return all(head[place : place + len(mark)] == mark for place, mark in self.marks)
 
 
@@ -83,8 +83,8 @@ class Endpoint:
     One endpoint that creates tasks.
 
     :param name: the last part of the create path.
-    :param request: its request; it has the models of the catalogue.
-    :param media: the fields that name files. Those of a structure are named by their path: ``subjects.images``.
+    :param request: its request, which has the models of the catalogue.
+    :param media: the fields that name files. Nested ones have a path as their name: ``subjects.images``.
     :param produces: what its tasks deliver.
     """
 
@@ -116,32 +116,29 @@ class Endpoint:
 
     def identity(self, wire: Mapping[str, Any]) -> dict[str, Any]:
         """
-        Return what makes a request the same request, by field.
+        Return the identity of a request, by field.
 
-        Files count by their content; the query of their URLs does not count, since presigned links differ at every
+        Files count by their content; the query of their URLs does not count, because presigned links differ on every
         rendering.
 
         :param wire: the request's JSON object, ``extra_params`` included.
         """
         same = dict(wire)
         for path, media in self.media.items():
-            same = replaced(same, path, media.identity)
+            same = replace_at(same, path, media.identity)
         return same if self.name == _UNNAMED else {**same, "endpoint": self.name}
 
     def sources(self, fields: Mapping[str, Any]) -> list[Any]:
-        """Return what the result is made of, each field's files as the author gave them; for lineage and logs."""
+        """Return the sources of the result, each field's files as the DAG author wrote them; for lineage and logs."""
         found: list[Any] = []
         for path, media in self.media.items():
             if media.is_source:
-                replaced(fields, path, found.append)
+                replace_at(fields, path, found.append)
         return found
 
     def name_unknown_model(self, error: ViduError, model: object) -> ViduError:
         """
-        Return the refusal of a request with its model named if the catalogue does not know it: a typo is likely.
-
-        :param error: Vidu's refusal.
-        :param model: the request's.
+        Name the model in the refusal of a request if it is not in the catalogue, because a typo is likely.
         """
         is_refusal = type(error) in {ViduRequestError, ViduNotFoundError} or error.reason == "model_not_found"
         if self.models and is_refusal and error.reason in _MAY_BE_THE_MODEL and model not in self.models:
@@ -174,21 +171,20 @@ def endpoints() -> list[Endpoint]:
     return [endpoint_of(name) for name in MODELS_OF]
 
 
-def replaced(fields: Mapping[str, Any], path: str, change: Callable[[Any], Any]) -> dict[str, Any]:
+def replace_at(fields: Mapping[str, Any], path: str, change: Callable[[Any], Any]) -> dict[str, Any]:
     """
-    Return fields with what is at a path replaced; a path that leads nowhere changes nothing.
+    Return fields with the value at a path replaced; a path that does not exist changes nothing.
 
-    :param path: the field's name, behind the names of those that hold it: ``subjects.images`` is the ``images`` of each
-        subject in a list.
+    :param path: field names from the outside in: ``subjects.images`` is the ``images`` of each subject in a list.
     """
-    return dict(_replaced(fields, path.split("."), change))
+    return dict(_replace_at(fields, path.split("."), change))
 
 
-def _replaced(value: Any, steps: Sequence[str], change: Callable[[Any], Any]) -> Any:
+def _replace_at(value: Any, steps: Sequence[str], change: Callable[[Any], Any]) -> Any:
     if not steps:
         return change(value)
     if isinstance(value, (list, tuple)):
-        return [_replaced(one, steps, change) for one in value]
+        return [_replace_at(one, steps, change) for one in value]
     if isinstance(value, Mapping) and steps[0] in value:
-        return {**value, steps[0]: _replaced(value[steps[0]], steps[1:], change)}
+        return {**value, steps[0]: _replace_at(value[steps[0]], steps[1:], change)}
     return value

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-What the requests of all endpoints share: types of fields, rules of fields that several have, and messages.
+The common part of all endpoints' requests: types of fields, rules for fields that several have, and messages.
 
-A request is built after rendering, in the worker, and nowhere else: it holds images as data URIs.
+A request is built after rendering, in the worker, and nowhere else: it contains images as data URIs.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def _no_boolean(value: Any) -> Any:
 
 
 def _boolean_word(value: Any) -> Any:
-    # The estimate reads a switch by the same words: pydantic knows others. Text stays text: the emulator judges the
-    # wire by this model, where a word is no boolean.
+    # The estimate reads a switch by the same words, pydantic by others. Text stays text: the emulator validates JSON
+    # bodies with this model, and a word in them is no boolean.
     if isinstance(value, bool):
         return value
     return "true" if is_yes(value) else "false" if is_no(value) else str(value)
@@ -58,30 +58,30 @@ Request = TypeVar("Request", bound="ViduRequest")
 
 class ViduRequest(BaseModel):
     """
-    A request, checked against everything that is knowable before it is paid for.
+    A request, checked as far as possible before it is paid for.
 
     The rules below apply to fields of these names in every endpoint that has them.
     """
 
-    # Inputs stay out of error texts: they may be megabytes of base64.
+    # Error texts do not repeat inputs, which may be megabytes of base64.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    #: What messages call it.
+    #: Its name in messages.
     kind: ClassVar[str] = "request"
     #: The models of its endpoint, by name.
     models: ClassVar[Mapping[str, Model]] = {}
-    #: Parameters that are text, whatever their text looks like.
+    #: Parameters that stay text, even if they look like a number or a structure.
     text_fields: ClassVar[frozenset[str]] = TEXT_FIELDS
 
     @classmethod
     def of(cls: type[Request], fields: Mapping[str, Any]) -> Request:
         """
-        Check fields and build the request; the one way in for operators, hook and batch.
+        Check fields and build the request; operators, hook and batch use only this.
 
-        :param fields: fields by their API names, rendered; None and empty strings count as not given.
-        :raises ViduInputError: names each offending field, its limit and the value (shortened), all in one message.
+        :param fields: rendered fields by their API names; None and empty strings count as unset.
+        :raises ViduInputError: one message with each invalid field, its limit and its value (shortened).
         """
-        # Not in the model: the emulator judges the wire by it, where a number is no text.
+        # Not in the model: the emulator validates JSON bodies with it, and a number in them is no text.
         meant = request_fields(fields, cls.text_fields)
         try:
             return cls.model_validate(meant)
@@ -91,7 +91,7 @@ class ViduRequest(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _empty_is_unset(cls, fields: Any) -> Any:
-        # A Jinja expression without a value renders to an empty string: that is "not given", unless it is needed.
+        # A Jinja expression without a value renders to an empty string: that means unset, unless the field is required.
         if not isinstance(fields, dict):
             return fields
         needed = {name for name, known in cls.model_fields.items() if known.is_required()}
@@ -100,7 +100,7 @@ class ViduRequest(BaseModel):
     @field_validator("prompt", check_fields=False)
     @classmethod
     def _prompt_within_limit(cls, prompt: str | None, info: ValidationInfo) -> str | None:
-        # Where the model itself is refused, the prompt is judged by the default one.
+        # If the model itself is invalid, the default one sets the limit.
         model = cls.models.get(info.data["model"] if "model" in info.data else cls.model_fields["model"].default)
         limit = model.max_prompt if model else None
         if prompt is not None and limit is not None and len(prompt) > limit:
@@ -131,7 +131,7 @@ class ViduRequest(BaseModel):
                 return value if isinstance(value, str) else text
         except (TypeError, ValueError, RecursionError):
             pass
-        raise ValueError("must be a dict of JSON values, or a string that holds a JSON object")
+        raise ValueError("must be a dict of JSON values, or a string that is a JSON object")
 
     @field_validator("*")
     @classmethod
@@ -141,19 +141,19 @@ class ViduRequest(BaseModel):
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValueError("must be text that UTF-8 can carry") from None
+            raise ValueError("must be text that UTF-8 can encode") from None
         return value
 
     @property
     def known_model(self) -> Model | None:
-        """The catalogue's model, or None for one that is newer than this release."""
+        """The model in the catalogue; None for one that is newer than this release."""
         return self.models.get(getattr(self, "model", ""))
 
     def warnings(self) -> list[str]:
         """
-        Return what is legal but will not do what its author may expect, one sentence each.
+        Return a sentence for each valid field that will not do what its author may expect.
 
-        :return: for the log of the submitting task; empty for most requests.
+        They are for the log of the submitting task; most requests have none.
         """
         if not self.models or self.known_model is not None:
             return []
@@ -163,16 +163,15 @@ class ViduRequest(BaseModel):
         ]
 
     def wire(self) -> dict[str, Any]:
-        """Return the request's JSON object: what was given, in the types of Vidu's page; unset fields are absent."""
+        """Return the request's JSON object, in the types of Vidu's page, without unset fields."""
         return self.model_dump(exclude_none=True)
 
     @classmethod
     def error_text(cls, error: ValidationError, fields: Mapping[str, Any]) -> str:
         """
-        Return a pydantic error as one sentence a field, with the value where it is short.
+        Return a pydantic error as one sentence for each field, with the value if it is short.
 
-        :param error: of this model.
-        :param fields: what was validated.
+        :param fields: the validated fields.
         """
         sentences: dict[str, str] = {}
         for item in error.errors(include_url=False, include_input=False):
@@ -185,7 +184,7 @@ class ViduRequest(BaseModel):
             if item["type"] == "extra_forbidden":
                 near = nearest_name(name, cls.model_fields)
                 text = f"is not a field of Vidu's {cls.kind}{f' ({near}?)' if near else _NEWER_FIELD}"
-            # Our own texts end in the value already; an image, a payload or a token of a URL is not repeated.
+            # Our own texts end with the value already; an image, a payload or a token in a URL is not repeated.
             value = fields.get(name)
             private = name in {"images", "payload", "callback_url"} and isinstance(value, (str, list, tuple))
             if cause is None or "got" not in text:
@@ -194,25 +193,22 @@ class ViduRequest(BaseModel):
         return " ".join(sentences.values())
 
 
-def readable_images(value: Any, least: int = 1, most: int = 1) -> list[str]:
+def check_images(value: Any, least: int = 1, most: int = 1) -> list[str]:
     """
-    Return the images of a request, for a validator in mode ``plain``: pydantic would make a mere str of one that has
-    been read.
+    Check a request's images, for a validator in mode ``plain``: pydantic would turn an encoded one into a plain str.
 
-    :param value: as given once paths have been read: a single string is a list of one.
-    :param least: how many it needs.
-    :param most: how many it takes.
-    :raises ValueError: something else, or another number.
+    :param value: the images after paths have been read; a single string means a list of one.
+    :raises ValueError: anything else, or another number of images.
     """
     images = [value] if isinstance(value, str) else value
     if not isinstance(images, (list, tuple)) or not all(isinstance(image, str) for image in images):
         raise ValueError("must be a string, or a list of one" if most == 1 else "must be a list of strings")
     if not least <= len(images) <= most:
-        raise ValueError(f"takes {images_counted(least, most)}, got {len(images)}")
-    return [_readable_image(image) for image in images]
+        raise ValueError(f"takes {describe_image_count(least, most)}, got {len(images)}")
+    return [_check_image(image) for image in images]
 
 
-def _readable_image(given: str) -> str:
+def _check_image(given: str) -> str:
     if isinstance(given, EncodedImage):
         return given
     image = given.strip()
@@ -223,32 +219,27 @@ def _readable_image(given: str) -> str:
     raise ValueError("must be an http(s) URL, a data URI or an ssupload: URI once paths have been read")
 
 
-def images_counted(least: int, most: int) -> str:
-    """Return how many images a request takes, for messages."""
+def describe_image_count(least: int, most: int) -> str:
+    """Return the number of images that a request takes, for messages."""
     if least != most:
         return f"{least} to {most} images"
     return "exactly one image" if most == 1 else f"exactly {most} images"
 
 
-def no_such_fields(unknown: Iterable[str], known: Iterable[str]) -> str:
-    """
-    Return unknown fields for a message, each with the known one that it resembles.
-
-    :param unknown: the names that were given.
-    :param known: the names that there are.
-    """
+def describe_unknown_fields(unknown: Iterable[str], known: Iterable[str]) -> str:
+    """List unknown fields for a message, each with the known one that it resembles."""
     named = {name: nearest_name(name, known) for name in unknown}
     text = ", ".join(f"{name} ({near}?)" if near else name for name, near in named.items())
     return text if all(named.values()) else text + _NEWER_FIELD
 
 
 def nearest_name(name: object, known: Iterable[str]) -> str | None:
-    """Return the known name that a name resembles as a typo does; None = there is none."""
+    """Return the known name of which this one may be a typo, or None."""
     return next(iter(get_close_matches(str(name).lower(), sorted(known), n=1, cutoff=0.7)), None)
 
 
 def model_shown(model: object, models: Iterable[str]) -> str:
-    """Return an unknown model's name for a message, with the nearest known one where it looks like a typo."""
+    """Return an unknown model's name for a message, with the nearest known one if it looks like a typo."""
     nearest = nearest_name(model, models)
     return f"{shown(model)} ({nearest}?)" if nearest else shown(model)
 
@@ -264,7 +255,7 @@ def shown(value: Any) -> str:
 
 
 def listed(values: tuple[Any, ...]) -> str:
-    """Return the values that a field may have, for a message."""
+    """Return the allowed values of a field, for a message."""
     if len(values) > 3 and isinstance(values[0], int) and list(values) == list(range(values[0], values[-1] + 1)):
         return f"{values[0]} to {values[-1]}"
     if len(values) == 1:

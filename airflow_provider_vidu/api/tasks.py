@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-What Vidu answers: tasks, creations, credits.
+The models of Vidu's replies: tasks, creations, credits.
 
-Tolerant on purpose: unknown fields are ignored, missing ones are None, and the spellings of the relays that copy
-this API are read too: ``task_id`` for ``id``, ``status`` for ``state``, their words for the five states, their
-envelopes, and the places where they put the video's link. A task that has been paid for must never be lost to a field
-of another shape.
+Tolerant on purpose: unknown fields are ignored, missing ones are None, and the variants of relays that copy this API
+are read, too: ``task_id`` for ``id``, ``status`` for ``state``, their words for the five states, their envelopes, and
+the places where they put the video's link. A paid task must never be lost because of an unexpected field.
 """
 
 from __future__ import annotations
@@ -52,10 +51,10 @@ class TaskState(str, Enum):
 _KNOWN_STATES = frozenset(state.value for state in TaskState)
 FINAL_STATES = frozenset({TaskState.SUCCESS, TaskState.FAILED})
 
-#: pydantic's context for the reply to a submission: no link in it can be the video yet.
+#: pydantic's context for the reply to a submission, in which no link can be the video yet.
 NEW_TASK = {"is_new": True}
 
-# Words that relays use for the same states.
+# Words of relays for the same states.
 _RELAY_STATES = {
     "submitted": TaskState.CREATED,
     "not_start": TaskState.CREATED,
@@ -66,7 +65,7 @@ _RELAY_STATES = {
     "running": TaskState.PROCESSING,
     "in_progress": TaskState.PROCESSING,
     "inprogress": TaskState.PROCESSING,
-    # With a link beside them these would be taken for an end.
+    # With a link beside them, unknown words would count as a success.
     "accepted": TaskState.CREATED,
     "scheduled": TaskState.QUEUEING,
     "waiting": TaskState.QUEUEING,
@@ -92,14 +91,14 @@ _RELAY_STATES = {
     "cancelled": TaskState.FAILED,
     "canceled": TaskState.FAILED,
 }
-# Other words that are no end, whatever is beside them.
+# Other words for a task that is not finished, whatever is beside them.
 _GOES_ON = re.compile(r"ing$|^(?:in|not)_")
-# Codes of errors that no further attempt fixes.
+# Error codes that no further attempt fixes.
 _CODES_OF_AN_END = ONLY_REFUSALS | {"UserCancelled"}
 
-# How often a reply may be wrapped: {"code", "data": {"status", "result_url", "data": Vidu's own reply}}.
+# Maximum layers of a reply: {"code", "data": {"status", "result_url", "data": Vidu's own reply}}.
 _MOST_LAYERS = 3
-# Where relays put the link of a success, beside Vidu's creations; of old, new-api put it into fail_reason.
+# Fields besides Vidu's creations into which relays put the link of a success; older new-api used fail_reason.
 _LINK_FIELDS = (
     "result_url",
     "video_url",
@@ -111,28 +110,24 @@ _LINK_FIELDS = (
     "task_result",
     "fail_reason",
 )
-# Of those, the ones that say that it is a video; in another it may be a page about the task.
+# Those whose name says that it is a video; a link in another may lead to a page about the task.
 _VIDEO_FIELDS = frozenset({"result_url", "video_url", "video"})
-# What they hold, where they hold an object.
+# The link fields of an object in one of them.
 _INNER_LINK_FIELDS = ("url", "video_url", "video", "videos")
-# The names below which a reply repeats what was sent.
+# Names of fields that repeat the request.
 _INPUT_NAME = re.compile(r"image|img|frame|input|request|wm_", re.IGNORECASE)
 _VIDEO = re.compile(r"\.(mp4|m4v|mov|webm|mkv)$", re.IGNORECASE)
 _LINK = re.compile(r"https?://[^\s/?#]\S*", re.IGNORECASE)
-# A path at the API's own host; with blanks only if it is a video's.
+# A path at the API's own host; only that of a video may contain blanks.
 _RELATIVE = re.compile(r"/[^/\s](?:\S*|[\S ]*\.(?:mp4|m4v|mov|webm|mkv))", re.IGNORECASE)
 _MOMENT = TypeAdapter(datetime)
-# A time with an offset that pydantic does not read: of hours alone, after a blank, or with the zone's name behind it.
+# A time with an offset that pydantic does not read: hours only, after a blank, or followed by the zone's name.
 _OFFSET = re.compile(r"(.*:\d\d(?:[.,]\d+)?)\s*(?:([+-]\d\d):?(\d\d)?(?:\s+\w+)?|UTC|GMT|Z)", re.IGNORECASE)
 _PICTURE = re.compile(r"\.(png|jpe?g|webp|gif|bmp|avif|heic)$", re.IGNORECASE)
 
 
 def layers_of(reply: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """
-    Return a reply and the replies that it wraps as ``data``, the innermost last.
-
-    :param reply: a JSON object, as a relay sends it.
-    """
+    """Return a reply and the replies that it wraps as ``data``, the innermost last."""
     layers = [reply]
     while len(layers) < _MOST_LAYERS:
         inner = layers[-1].get("data")
@@ -149,27 +144,23 @@ def layers_of(reply: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _state_of(layers: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return the task's state. The outermost one is only the request's where another is inside."""
-    states = [state_word(stated(layer)) for layer in layers]
+    """Return the task's state. The outermost one is only that of the request if there is another inside."""
+    states = [state_word(raw_state(layer)) for layer in layers]
     inner = [state for state in states[1:] if state] or states[:1]
-    # Vidu's own reply inside an envelope may be an older one than the envelope's state.
+    # Vidu's own reply inside an envelope may be older than the envelope's state.
     return next((state for state in reversed(inner) if state in FINAL_STATES), inner[-1])
 
 
-def stated(layer: Mapping[str, Any]) -> Any:
-    """
-    Return the state of a task as a reply has it, under any of its names.
-
-    :param layer: see :func:`layers_of`.
-    """
+def raw_state(layer: Mapping[str, Any]) -> Any:
+    """Return the state of a task as a layer of the reply spells it, under any of its names."""
     return layer.get("state") or layer.get("status") or layer.get("task_status")
 
 
 def state_word(value: Any) -> str | None:
     """
-    Return a host's word for a state as Vidu spells it, or as it is where this release does not know it.
+    Return Vidu's word for a host's :func:`raw_state`.
 
-    :param value: see :func:`stated`; None is returned for what is no word.
+    :return: the host's own word if this release does not know it; None if the value is not a word.
     """
     if not isinstance(value, str) or not value:
         return None
@@ -186,7 +177,7 @@ def _creations_of(layers: Sequence[Mapping[str, Any]], state: str | None) -> lis
     """
     Return Vidu's creations, and the link that a relay puts elsewhere if none of them has one.
 
-    In an unknown state only what says of itself that it is a video counts.
+    In an unknown state, only a link that is clearly a video's counts.
     """
     inmost_first = list(reversed(layers))
     found = [_rows(layer.get("creations")) for layer in inmost_first]
@@ -207,7 +198,7 @@ def _creations_of(layers: Sequence[Mapping[str, Any]], state: str | None) -> lis
 
 
 def _input_links(layers: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Return the links that a reply repeats of the request, without their queries: none of them is the video."""
+    """Return the request's links that a reply repeats, without their queries: none of them is the video."""
     found = set()
     pending: list[tuple[Any, bool]] = [(layer, False) for layer in layers]
     while pending:
@@ -242,7 +233,7 @@ def _is_link(value: Any) -> bool:
 
 
 def _is_relative(value: Any) -> bool:
-    """Whether it is a path at the API's own host, as some relays put it."""
+    """Return whether it is a path at the API's own host, which some relays send."""
     return isinstance(value, str) and _RELATIVE.fullmatch(value.strip()) is not None and printable(value) == value
 
 
@@ -271,9 +262,9 @@ def _without_query(link: str) -> str:
 
 
 def _text(value: Any) -> Any:
-    # Ids are 18 digits: relays send them as numbers as well, and as text they survive every JSON reader.
+    # Ids have 18 digits and some relays send them as numbers: as text they survive every JSON reader.
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    # It is printed wherever the task is named.
+    # Messages print it.
     return one_line(text) if isinstance(text, str) else text
 
 
@@ -282,7 +273,7 @@ def _one_line(value: Any) -> Any:
 
 
 def _or_none(value: Any, read: Any) -> Any:
-    # A field of another shape costs that field, never the task.
+    # An unreadable field costs that field, never the task.
     try:
         return read(value)
     except ValueError:
@@ -291,12 +282,12 @@ def _or_none(value: Any, read: Any) -> Any:
 
 class Creation(BaseModel):
     """
-    One rendered video of a task. Its URLs are signed and die within 24 hours, the cover's perhaps within one.
+    One rendered video of a task. Its URLs are signed and expire within 24 hours, the cover's perhaps within one.
 
     :param id: Vidu's id of the creation.
     :param url: the video.
     :param cover_url: a still picture.
-    :param watermarked_url: the watermarked copy; None where none was asked for.
+    :param watermarked_url: the watermarked copy; None if none was requested.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -314,12 +305,12 @@ class Creation(BaseModel):
     def _empty_is_none(cls, value: Any) -> Any:
         if not (_is_link(value) or _is_relative(value)):
             return None
-        # A link that a page had before; no query has a parameter called "amp;…".
+        # The link was escaped for a web page; no query has a parameter named "amp;…".
         return str(value).strip().replace("&amp;", "&").replace(" ", "%20")
 
     @property
     def links(self) -> tuple[str | None, ...]:
-        """The links, as far as there are any."""
+        """The three links, None for each that is missing."""
         return self.url, self.cover_url, self.watermarked_url
 
     def at(self, base_url: str) -> Creation:
@@ -329,12 +320,11 @@ class Creation(BaseModel):
         return self.model_copy(update=whole)
 
 
-def figure(value: Any) -> int | float | None:
+def parse_amount(value: Any) -> int | float | None:
     """
-    Return an amount of credits as a number; some hosts bill half a credit.
+    Parse an amount of credits; some hosts bill half a credit.
 
-    :param value: as in the reply.
-    :return: an integer wherever it is one; None = it is no amount.
+    :return: an integer if it is one; None = it is no amount.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
@@ -349,19 +339,19 @@ def figure(value: Any) -> int | float | None:
 
 class ViduTask(BaseModel):
     """
-    A remote task, as the create, query or list answer tells it.
+    A remote task, as in the reply to a submission or a query, or in a row of the list.
 
     :param task_id: Vidu's id, a decimal string of 18 digits. Read from ``task_id`` or ``id``.
-    :param state: one of :class:`TaskState`, or a word of Vidu's that this release does not know; None where the
-        answer has none (a list row may).
-    :param model: what renders it; the query does not answer it.
-    :param credits: the price; authoritative in the create answer.
-    :param err_code: why it failed; None where it did not, or where no reply has a code.
+    :param state: one of :class:`TaskState`, or a word that this release does not know; None if the reply has none
+        (a list row may not).
+    :param model: the model that renders it; the reply to a query does not have it.
+    :param credits: the price; authoritative in the reply to the submission.
+    :param err_code: why it failed; None if it did not, or if no reply has a code.
     :param err_msg: why it failed, in the host's words.
-    :param payload: the echo of the request's; None where the answer has no such field.
-    :param created_at: RFC 3339 as the host sends it, UTC where it has no offset. Some relays send Unix seconds or
+    :param payload: the request's payload; None if the reply does not have it.
+    :param created_at: RFC 3339 as the host sends it, UTC if it has no offset. Some relays send Unix seconds or
         milliseconds; those are converted.
-    :param duration: seconds; the create answer and list rows have it.
+    :param duration: seconds; in the reply to the submission and in list rows.
     :param resolution: for example ``720p``.
     :param off_peak: whether it may take 48 hours.
     :param creations: the videos of a task in ``success``.
@@ -421,7 +411,7 @@ class ViduTask(BaseModel):
     @field_validator("credits", mode="before")
     @classmethod
     def _credits_as_figure(cls, value: Any) -> Any:
-        return figure(value)
+        return parse_amount(value)
 
     @field_validator("err_code", mode="before")
     @classmethod
@@ -450,7 +440,7 @@ class ViduTask(BaseModel):
 
     @property
     def is_final(self) -> bool:
-        """Whether Vidu will not change this task any more."""
+        """Whether the task has finished: Vidu will not change it any more."""
         return self.state in FINAL_STATES
 
     @property
@@ -460,12 +450,12 @@ class ViduTask(BaseModel):
 
     @property
     def failed(self) -> bool:
-        """Whether the task has ended without a video, unbilled."""
+        """Whether the task has finished without a video, unbilled."""
         return self.is_final and not self.succeeded
 
     @property
     def created(self) -> float | None:
-        """When the task was created, epoch seconds, cut to whole ones; UTC where it has no offset."""
+        """When the task was created, in whole epoch seconds; UTC if it has no offset."""
         try:
             # Python 3.10 reads neither a Z nor nine fractional digits.
             moment = _MOMENT.validate_python(_with_whole_offset(self.created_at))
@@ -481,36 +471,32 @@ class ViduTask(BaseModel):
 
     @property
     def is_unexplained(self) -> bool:
-        """Whether it has failed and the reply has no reason, as rows of Vidu's list: the query has it."""
+        """Whether it has failed and the reply has no reason; rows of Vidu's list have none, the query does."""
         return self.failed and self.err_code is None
 
     @property
     def unread_reply(self) -> str | None:
-        """An excerpt of the reply to a query that says ``success`` and has no link to a video in any known place."""
+        """An excerpt of the reply to a query, if it is a ``success`` without a link to a video in any known place."""
         return self._unread_reply
 
     @property
     def trace_id(self) -> str | None:
-        """The trace id of the reply that says that it has failed, for Vidu's support."""
+        """The trace id of the reply with the failure, for Vidu's support."""
         return self._trace_id
 
-    def traced(self, trace_id: str | None) -> ViduTask:
+    def with_trace_id(self, trace_id: str | None) -> ViduTask:
         """Return this task with its :attr:`trace_id`."""
         traced = self.model_copy()
         traced._trace_id = trace_id
         return traced
 
     def at(self, base_url: str) -> ViduTask:
-        """
-        Return this task with its relative links made whole.
-
-        :param base_url: of the host that has answered.
-        """
+        """Return this task with its relative links made absolute, from the host's base URL."""
         if not any(link and link.startswith("/") for one in self.creations for link in one.links):
             return self
         return self.model_copy(update={"creations": tuple(one.at(base_url) for one in self.creations)})
 
-    def quoting(self, reply: str) -> ViduTask:
+    def with_unread_reply(self, reply: str) -> ViduTask:
         """
         Return this task with its :attr:`unread_reply`.
 
@@ -522,9 +508,9 @@ class ViduTask(BaseModel):
 
     def filled_from(self, earlier: ViduTask | None) -> ViduTask:
         """
-        Return this task with what it does not tell taken from an earlier answer about it.
+        Return this task with its missing fields taken from an earlier reply about it.
 
-        :param earlier: usually the create answer: the query has neither ``model`` nor ``created_at``.
+        :param earlier: usually the reply to the submission: the query has neither ``model`` nor ``created_at``.
         """
         if earlier is None or earlier.task_id != self.task_id:
             return self
@@ -536,9 +522,9 @@ class ViduTask(BaseModel):
         """
         Return the task record: the one JSON shape of operators, sensor and batch.
 
-        :param files: what was landed, see ``airflow_provider_vidu.landing.land``.
-        :return: ``{task_id, state, model, credits, err_code, payload, created_at, creations, files}``; what no
-            answer told is None.
+        :param files: the landed files, see ``airflow_provider_vidu.landing.land``.
+        :return: ``{task_id, state, model, credits, err_code, payload, created_at, creations, files}``; fields that no
+            reply had are None.
         """
         names = ("task_id", "state", "model", "credits", "err_code", "payload", "created_at")
         record: dict[str, Any] = {name: getattr(self, name) for name in names}
@@ -569,7 +555,7 @@ class CreditRow(BaseModel):
     @field_validator("credit_remain", mode="before")
     @classmethod
     def _credits_as_figure(cls, value: Any) -> Any:
-        number = figure(value)
+        number = parse_amount(value)
         return value if number is None else number
 
 
@@ -577,11 +563,10 @@ class Credits(BaseModel):
     """
     An account's balance. Vidu's table calls the rows ``remaining_credits``, its example ``remains``: both are read.
 
-    ``general_remains`` and ``exclusive_remains``, seen in live answers, are the same balance told again and are
-    not added.
+    ``general_remains`` and ``exclusive_remains``, seen in live replies, repeat the same balance and are not added.
 
-    :param rows: the balance, a row a kind.
-    :param queue_count: tasks waiting, where it is told beside the rows.
+    :param rows: the balance, one row for each kind.
+    :param queue_count: tasks waiting, if the reply has it beside the rows.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -598,7 +583,7 @@ class Credits(BaseModel):
 
     @property
     def total(self) -> int | float:
-        """Credits left over all rows."""
+        """The sum of the credits left in all rows."""
         return sum(row.credit_remain for row in self.rows)
 
     @property
@@ -608,6 +593,6 @@ class Credits(BaseModel):
 
     @property
     def queued(self) -> int | None:
-        """Tasks waiting in the account's queue, where told."""
-        told = [row.queue_count for row in self.rows if row.queue_count is not None]
-        return self.queue_count if self.queue_count is not None else max(told, default=None)
+        """Tasks waiting in the account's queue; None if the reply does not say."""
+        counts = [row.queue_count for row in self.rows if row.queue_count is not None]
+        return self.queue_count if self.queue_count is not None else max(counts, default=None)

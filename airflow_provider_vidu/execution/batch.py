@@ -213,7 +213,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             return batch.client.account
 
         task_ids = list(batch.running.values())
-        async with watcher.of(self.operator.vidu_conn_id, account) as watching:
+        async with watcher.join(self.operator.vidu_conn_id, account) as watching:
             waiting = asyncio.ensure_future(
                 watching.wait_for_all(
                     task_ids,
@@ -370,7 +370,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 return
             ids = list(batch.running.values())
             report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_SECONDS, log=self.log)
-            report.tell(self.log, f"A user has ended this Airflow task. {len(ids)} Vidu tasks")
+            report.log_to(self.log, f"A user has ended this Airflow task. {len(ids)} Vidu tasks")
         except Exception as error:
             self.log.warning(
                 "What was cancelled is unknown (%s). ViduHook().find_orphans() lists what runs on.",

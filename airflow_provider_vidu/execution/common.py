@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
 from airflow_provider_vidu.api.errors import ViduInputError, ViduUnavailableError
-from airflow_provider_vidu.api.fields import request_fields, switched
+from airflow_provider_vidu.api.fields import parse_switch, request_fields
 from airflow_provider_vidu.api.registry import endpoint_of
 from airflow_provider_vidu.compat import state_store
 from airflow_provider_vidu.hooks.vidu import ViduHook
@@ -120,8 +120,8 @@ class Execution(ABC, Generic[Result]):
             self.log.warning("output_path is empty after rendering: nothing is landed, and links die within 24 hours.")
             self.operator.output_path = None
         self.operator.file_name = self.operator.file_name or None
-        self.operator.land_cover = switched("land_cover", self.operator.land_cover)
-        self.operator.land_watermarked = switched("land_watermarked", self.operator.land_watermarked)
+        self.operator.land_cover = parse_switch("land_cover", self.operator.land_cover)
+        self.operator.land_watermarked = parse_switch("land_watermarked", self.operator.land_watermarked)
         if self.operator.output_path is not None and not self.operator.wait_for_completion:
             self.log.warning(
                 "Nothing is landed at %s: this task does not wait for the video.", self.operator.output_path

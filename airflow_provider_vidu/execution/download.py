@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
-from airflow_provider_vidu.api.fields import as_text, given, record_of_text, require, switched
+from airflow_provider_vidu.api.fields import as_text, given, parse_record, parse_switch, require
 from airflow_provider_vidu.exceptions import raise_for_airflow
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.land import land_all
 from airflow_provider_vidu.reporting.lineage import deliver, openlineage_facets, show_task
-from airflow_provider_vidu.waiting.wait import for_other_task, given_task, video_of
+from airflow_provider_vidu.waiting.wait import adapt_for_other_task, fetch_finished, parse_vidu_task
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -31,20 +31,20 @@ class DownloadExecution:
     def run(self, context: Context) -> dict[str, Any]:
         operator = self.operator
         try:
-            vidu_task = record_of_text(require("vidu_task", operator.vidu_task))
+            vidu_task = parse_record(require("vidu_task", operator.vidu_task))
             if isinstance(vidu_task, Mapping) and vidu_task.get("error"):
                 # A request of a batch that has no video: a task mapped over its records is to land the others.
                 raise AirflowSkipException(f"There is no video to land: {vidu_task['error']}")
-            known = given_task(vidu_task)
+            known = parse_vidu_task(vidu_task)
             wanted = Wanted(
                 as_text(require("destination", operator.destination)),
                 as_text(operator.file_name) or None,
-                switched("land_cover", given(operator.land_cover)),
-                switched("land_watermarked", given(operator.land_watermarked)),
+                parse_switch("land_cover", given(operator.land_cover)),
+                parse_switch("land_watermarked", given(operator.land_watermarked)),
             )
             wanted.check("destination")
             with ViduHook(operator.vidu_conn_id).get_conn() as client:
-                task = video_of(client, known)
+                task = fetch_finished(client, known)
                 show_task(operator, task)
                 files = land_all(client, task, wanted, log=operator.log)
                 return deliver(operator, context, task, files)
@@ -59,7 +59,7 @@ class DownloadExecution:
                 )
             )
         except ViduError as error:
-            raise_for_airflow(for_other_task(error))
+            raise_for_airflow(adapt_for_other_task(error))
 
     def openlineage_facets(self) -> Any:
         """Return what OpenLineage asks for; see ``lineage.openlineage_facets``."""

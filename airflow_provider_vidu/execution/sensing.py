@@ -30,14 +30,14 @@ from airflow_provider_vidu.triggers.task import wait_in_triggerer
 from airflow_provider_vidu.waiting.schedule import REFUSALS
 from airflow_provider_vidu.waiting.wait import (
     Next,
-    after_resuming,
-    ended_line,
-    for_other_task,
-    given_task,
+    adapt_for_other_task,
+    decide_after_resume,
+    elapsed_seconds,
+    fetch_finished,
+    fetch_result,
     hints_of,
-    seconds_of,
-    video_of,
-    waited,
+    parse_vidu_task,
+    summary_line,
 )
 
 if TYPE_CHECKING:
@@ -81,9 +81,9 @@ class SensorExecution:
         task = self.known(known or task_id)
         try:
             with self._client() as client:
-                return self._seen(context, waited(client, task, event))
+                return self._seen(context, fetch_result(client, task, event))
         except (ViduStillRunningError, ViduUnavailableError, ViduRateLimitError) as error:
-            then = after_resuming(event, task.task_id, end_time, timing.now())
+            then = decide_after_resume(event, task.task_id, end_time, timing.now())
             if then is Next.GIVE_UP:
                 # A retry looks on: neither the task nor the time is at its end.
                 error = ViduUnavailableError(error.message, task_id=task.task_id, state=error.state)
@@ -93,7 +93,7 @@ class SensorExecution:
             self.end(error)
         except ViduError as error:
             metrics.failed(error, task.model)
-            self.end(for_other_task(error))
+            self.end(adapt_for_other_task(error))
 
     def look(self, context: Context) -> dict[str, Any] | None:
         """Look once: the record, None while it runs or Vidu cannot be reached, an exception for everything else."""
@@ -101,7 +101,7 @@ class SensorExecution:
         try:
             show_task(self.sensor, known)
             with self._client() as client:
-                record = self._seen(context, video_of(client, known))
+                record = self._seen(context, fetch_finished(client, known))
         except ViduStillRunningError as error:
             self.sensor._refusals = 0
             self.log.info("Vidu task %s: %s.", known.task_id, error.state or "no state")
@@ -121,14 +121,14 @@ class SensorExecution:
             self.log.warning("%s", error)
         except ViduError as error:
             metrics.failed(error, known.model)
-            self.end(for_other_task(error))
+            self.end(adapt_for_other_task(error))
         else:
             return record
         return None
 
     def known(self, record: Mapping[str, Any] | str | None = None) -> ViduTask:
         try:
-            return given_task(record or self.sensor.vidu_task)
+            return parse_vidu_task(record or self.sensor.vidu_task)
         except ViduInputError as error:
             self.end(error)
 
@@ -158,8 +158,8 @@ class SensorExecution:
 
     def _seen(self, context: Context, task: ViduTask) -> dict[str, Any]:
         """Return the record of a task that has its video."""
-        seconds = seconds_of(task, None, timing.now())
-        self.log.info("%s", ended_line(task, seconds))
+        seconds = elapsed_seconds(task, None, timing.now())
+        self.log.info("%s", summary_line(task, seconds))
         metrics.completed(task.model, task.credits, seconds)
         return deliver(self.sensor, context, task)
 

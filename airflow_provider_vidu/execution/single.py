@@ -37,16 +37,16 @@ from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import wait_in_triggerer
 from airflow_provider_vidu.waiting.wait import (
     Next,
-    after_resuming,
-    cancelled,
-    ended_line,
+    cancel_and_verify,
+    decide_after_resume,
+    elapsed_seconds,
+    explain_clear,
+    fetch_finished,
+    fetch_result,
     hints_of,
-    seconds_of,
     sleep_in_slices,
-    video_of,
+    summary_line,
     wait_for_end,
-    waited,
-    with_what_a_clear_does,
 )
 
 if TYPE_CHECKING:
@@ -156,9 +156,9 @@ class SingleExecution(Execution[dict[str, Any]]):
                 submission.note_submitted(known_task)
                 show_task(self.operator, known_task)
                 try:
-                    task = waited(client, known_task, event)
+                    task = fetch_result(client, known_task, event)
                 except (ViduStillRunningError, ViduUnavailableError, ViduRateLimitError) as error:
-                    then = after_resuming(event, task_id, end_time, timing.now())
+                    then = decide_after_resume(event, task_id, end_time, timing.now())
                     if then is Next.GIVE_UP:
                         submission.note_left_running()
                         raise
@@ -175,7 +175,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                         submission.note_left_running()
                     raise
                 except ViduNoCreationError as error:
-                    raise with_what_a_clear_does(error, remembered=self.is_remembered(context)) from None
+                    raise explain_clear(error, remembered=self.is_remembered(context)) from None
                 return self._finish(context, client, submission, task)
         except ViduError as error:
             metrics.failed(error, self._model)
@@ -283,10 +283,10 @@ class SingleExecution(Execution[dict[str, Any]]):
             sleep_in_slices(seconds, lambda: self._stop_if_killed(context, client, task.task_id))
 
         try:
-            task = video_of(client, task, sleep=sleep)
+            task = fetch_finished(client, task, sleep=sleep)
         except ViduNoCreationError as error:
             # The record stays as it is: the video may exist, and a clear must not pay for another one.
-            raise with_what_a_clear_does(error, remembered=self.is_remembered(context)) from None
+            raise explain_clear(error, remembered=self.is_remembered(context)) from None
         try:
             files = (
                 land_all(client, task, self._wanted(self.operator.output_path), log=self.log)
@@ -304,13 +304,13 @@ class SingleExecution(Execution[dict[str, Any]]):
                 ) from error.__cause__
             raise
         submission.note_returned()
-        seconds = seconds_of(task, submission.record.attempted_at if submission.record else None, timing.now())
-        self.log.info("%s", ended_line(task, seconds, files))
+        seconds = elapsed_seconds(task, submission.record.attempted_at if submission.record else None, timing.now())
+        self.log.info("%s", summary_line(task, seconds, files))
         metrics.completed(task.model, task.credits, seconds)
         return deliver(self.operator, context, task, files, sources=self._sources)
 
     def _at_the_deadline(self, client: ViduClient, submission: Submission, error: ViduError) -> ViduError:
-        if self.operator.cancel_on_timeout and error.task_id and cancelled(client, error.task_id, self.log):
+        if self.operator.cancel_on_timeout and error.task_id and cancel_and_verify(client, error.task_id, self.log):
             anew = submission.note_cancelled()
             return error.but(advice=f"It was cancelled at Vidu (cancel_on_timeout) and is not billed; {anew}.")
         submission.note_left_running()
@@ -322,10 +322,10 @@ class SingleExecution(Execution[dict[str, Any]]):
         outcome = "It was left running; a retry re-attaches to it."
         try:
             if self.operator.cancel_on_kill and ended_by_user(context["ti"]):
-                done = cancelled(client, task_id, self.log)
+                done = cancel_and_verify(client, task_id, self.log)
                 outcome = f"A user has ended this task: it was {'cancelled' if done else 'not cancelled'} at Vidu."
             elif self.operator.cancel_on_kill and is_forgotten(context["ti"], client):
-                done = cancelled(client, task_id, self.log)
+                done = cancel_and_verify(client, task_id, self.log)
                 outcome = (
                     "A user has cleared this task, which may discard its state, and this host has no task list: it was "
                     f"{'cancelled' if done else 'not cancelled, and is billed when it succeeds,'} at Vidu."

@@ -277,7 +277,7 @@ class ViduHook(BaseHook):
         """
         from airflow_provider_vidu.api.tasks import ViduTask
         from airflow_provider_vidu.waiting.schedule import default_timeout
-        from airflow_provider_vidu.waiting.wait import hints_of, video_of, wait_for_end
+        from airflow_provider_vidu.waiting.wait import fetch_finished, hints_of, wait_for_end
 
         client = self.get_conn()
         known = ViduTask(task_id=task) if isinstance(task, str) else task
@@ -291,7 +291,7 @@ class ViduHook(BaseHook):
             poll_interval=poll_interval,
             log=self.log,
         )
-        return video_of(client, ended)
+        return fetch_finished(client, ended)
 
     def get_task(self, task_id: str) -> ViduTask:
         """
@@ -404,7 +404,7 @@ class ViduHook(BaseHook):
         from airflow_provider_vidu.api.tasks import Creation, ViduTask
         from airflow_provider_vidu.landing.land import land
         from airflow_provider_vidu.reporting.lineage import report_lineage
-        from airflow_provider_vidu.waiting.wait import video_of
+        from airflow_provider_vidu.waiting.wait import fetch_finished
 
         if isinstance(task_or_url, str) and task_or_url.startswith(("http://", "https://")):
             # No task id is known, so the link cannot be read again.
@@ -414,7 +414,7 @@ class ViduHook(BaseHook):
             return landed
         named = task_or_url["task_id"] if isinstance(task_or_url, Mapping) else task_or_url
         known = named if isinstance(named, ViduTask) else ViduTask(task_id=str(named))
-        task = video_of(self.get_conn(), known)
+        task = fetch_finished(self.get_conn(), known)
         landed = land(self.get_conn(), task, destination, log=self.log)
         self.note_returned(task)
         report_lineage(self, (), [landed])

@@ -264,7 +264,7 @@ def _wrong_kind(kind: str, produces: Produces) -> Callable[[bytes], str | None]:
     def wrong(head: bytes) -> str | None:
         if kind == COVER:
             return None if head.startswith(_PICTURES) else f"something that is not a picture ({head[:8]!r})"
-        return None if produces.is_start(head) else f"something that is not {produces.name} ({head[:8]!r})"
+        return None if produces.matches_start(head) else f"something that is not {produces.name} ({head[:8]!r})"
 
     return wrong
 

@@ -33,7 +33,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from airflow_provider_vidu.api.account import is_loopback
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.api.messages import quoted
-from airflow_provider_vidu.api.proxies import login_apart, port_of
+from airflow_provider_vidu.api.proxies import port_of, split_login
 from airflow_provider_vidu.client import USER_AGENT, proxy_for, proxy_to
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.transport.connecting import connect
@@ -463,7 +463,7 @@ def _opener(account: Account, url: str, allowed: Collection[str] | None) -> urll
     proxy = proxy_to(account, url)
     # A proxy may be in a private network, and it resolves names itself.
     handler = _Handler(None if proxy else allowed, _tls(account.verify))
-    bare, login = login_apart(proxy) if proxy else (None, None)
+    bare, login = split_login(proxy) if proxy else (None, None)
     proxies = {"http": bare, "https": bare} if bare else {}
     opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler(proxies), handler)
     # urllib ignores a user without a password, and encodes non-ASCII characters differently from the client.

@@ -31,7 +31,7 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
 )
-from airflow_provider_vidu.api.messages import counted, some_of, what_was_asked
+from airflow_provider_vidu.api.messages import counted, describe_request, some_of
 from airflow_provider_vidu.compat import StateStore, state_store
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.messages import failure_of
@@ -57,7 +57,7 @@ from airflow_provider_vidu.submission.store import MAX_INTENT_AGE, StateWriter
 from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.schedule import next_submission
-from airflow_provider_vidu.waiting.wait import cancelled, query_paid_task
+from airflow_provider_vidu.waiting.wait import cancel_and_verify, query_paid_task
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.registry import Endpoint
@@ -338,7 +338,7 @@ class Submission:
         if not limits.is_exceeded_by(task) or task.failed:
             return task
         # The pauses take seconds; a kill in one of them must not read as a kill before the submission.
-        if not task.is_final and cancelled(self.client, task.task_id, self._log):
+        if not task.is_final and cancel_and_verify(self.client, task.task_id, self._log):
             self.note_cancelled()
             raise limits.exceeded(task)
         self._log.warning("%s", limits.kept_in_spite(task))
@@ -405,7 +405,7 @@ class Submission:
                 self._note_task(task)
                 metrics.submitted(task.model)
                 credits = "unknown credits" if task.credits is None else counted(task.credits, "credit")
-                asked = what_was_asked(task.model or wire.get("model"), self._picture, wire.get("prompt"))
+                asked = describe_request(task.model or wire.get("model"), self._picture, wire.get("prompt"))
                 self._log.info("Submitted: Vidu task %s, %s. %s", task.task_id, credits, asked)
                 return task
 
@@ -541,7 +541,7 @@ class Submission:
         record = known.record
         if record is None or record.task_id is None:
             return False
-        return cancelled(self.client, record.task_id, self._log, sleep=self._sleep)
+        return cancel_and_verify(self.client, record.task_id, self._log, sleep=self._sleep)
 
     def _attached(self, known: Known, task: ViduTask | None) -> ViduTask:
         record = known.record

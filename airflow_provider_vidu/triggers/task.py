@@ -125,7 +125,7 @@ class ViduTaskTrigger(BaseTrigger):
         from airflow_provider_vidu.waiting import watcher
 
         # Keep local variables few: a thousand of these coroutines may wait at once.
-        async with watcher.of(self.vidu_conn_id, ViduHook(self.vidu_conn_id).aget_account) as watching:
+        async with watcher.join(self.vidu_conn_id, ViduHook(self.vidu_conn_id).aget_account) as watching:
             if len(self.vidu_task_ids) == 1:
                 outcome = await watching.wait(self.vidu_task_ids[0], **self._how())
                 payload = event_of(outcome)
@@ -226,9 +226,9 @@ class ViduTaskTrigger(BaseTrigger):
 
     def _report(self, report: CancelReport, *, is_over: bool) -> None:
         if is_over:
-            report.tell(self.log, f"A user has ended the Airflow task. {self._named}")
+            report.log_to(self.log, f"A user has ended the Airflow task. {self._named}")
             return
-        report.tell(self.log, f"A clear has discarded the Airflow task's state. {self._named}")
+        report.log_to(self.log, f"A clear has discarded the Airflow task's state. {self._named}")
         for task_id in (*report.refused, *report.unreachable):
             self.log.error(
                 "Vidu task %s (%s credits) was not cancelled and is billed when it succeeds, but no try waits for it "

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Cancels many tasks within a given time, for a kill: Vidu refunds what it has not begun, some hosts more."""
+"""Cancels many tasks within a time limit, for a kill: Vidu refunds tasks that it has not started, some hosts more."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import AsyncViduClient
 
-#: Cancels under way at once.
+#: Maximum cancels at once.
 MAX_PARALLEL = 20
-#: Tasks that are queried before the first of them is cancelled: the queries of thousands must not take all the time.
+#: Tasks that are queried before the first of them is cancelled: the queries of thousands must not use up the time.
 CHUNK = 500
-#: Queries of what could not be seen, before Vidu is asked to cancel it unseen, and of what a cancel has changed …
-MAX_LOOKS = 3
-#: Of the time, what one of those may take before Vidu is asked unseen.
+#: Queries before a task whose state stays unknown is cancelled anyway, and queries that verify a cancel.
+MAX_QUERIES = 3
+#: Seconds between those queries.
+QUERY_GAP = 1.0
+#: Share of the time limit that one query may take before its tasks are cancelled without it.
 QUERY_SHARE = 0.25
-#: … and seconds between them.
-LOOK_GAP = 1.0
-#: Refusals that the log shows; the others are counted.
-MOST_TOLD = 5
+#: Maximum refusals that are logged one by one; the others are counted.
+MAX_LOGGED = 5
 
 CANCELLED, ENDED, REFUSED, UNKNOWN = "cancelled", "ended", "refused", "unknown"
 
@@ -39,13 +39,13 @@ CANCELLED, ENDED, REFUSED, UNKNOWN = "cancelled", "ended", "refused", "unknown"
 @dataclass(frozen=True)
 class CancelReport:
     """
-    What came of cancelling; each id is in one of these.
+    The result of cancelling; each id is in one of these.
 
     :param cancelled: neither rendered nor billed.
-    :param ended: had ended before.
-    :param refused: goes on and is billed when it succeeds: Vidu refused, or said yes and did not cancel it.
-    :param unreachable: unknown: Vidu could not be asked within the time, or does not know the id.
-    :param credits: the price of each refused task that a query showed it for.
+    :param ended: had already finished.
+    :param refused: continues and is billed if it succeeds: Vidu refused, or accepted the cancel and ignored it.
+    :param unreachable: unknown: Vidu did not answer in time, or does not know the id.
+    :param credits: the prices of refused tasks, as far as a query has shown them.
     """
 
     cancelled: tuple[str, ...] = ()
@@ -54,15 +54,15 @@ class CancelReport:
     unreachable: tuple[str, ...] = ()
     credits: Mapping[str, float] = field(default_factory=dict)
 
-    def tell(self, log: Any, why: str) -> None:
+    def log_to(self, log: Any, why: str) -> None:
         """
-        Say what came of it, and what still costs.
+        Log the result, and what is still billed.
 
-        :param log: where to.
         :param why: what was cancelled and why, a sentence without its full stop.
         """
         log.info(
-            "%s: %d cancelled, %d had ended, %d refused (they go on and are billed when they succeed), %d not reached.",
+            "%s: %d cancelled, %d had finished, %d refused (they continue and are billed if they succeed), "
+            "%d not reached.",
             why,
             len(self.cancelled),
             len(self.ended),
@@ -70,33 +70,33 @@ class CancelReport:
             len(self.unreachable),
         )
         if self.unreachable:
-            log.warning("Not reached, and perhaps running on: %s", some_of(self.unreachable))
+            log.warning("Not reached, and perhaps still running: %s", some_of(self.unreachable))
 
 
 @dataclass
 class _Fates:
-    """What is known of each task so far. An id that is in neither is unreachable."""
+    """What is known about each task so far. An id without a fate is unreachable."""
 
     fates: dict[str, str] = field(default_factory=dict)
     credits: dict[str, float] = field(default_factory=dict)
-    #: Ids whose cancel may have been accepted: only the task itself shows it.
+    #: Ids whose cancel may have been accepted: only a query of the task shows it.
     unverified: list[str] = field(default_factory=list)
 
-    def saw(self, task_id: str, task: ViduTask) -> None:
-        """Note what a query after the cancel has shown."""
+    def note_task(self, task_id: str, task: ViduTask) -> None:
+        """Note the result of a query after the cancel."""
         if task.failed:
             self.fates[task_id] = CANCELLED
         else:
             self.fates[task_id] = ENDED if task.succeeded else REFUSED
-            self.priced(task)
+            self.note_price(task)
 
-    def priced(self, task: ViduTask) -> None:
-        """Note what a task costs."""
+    def note_price(self, task: ViduTask) -> None:
+        """Note the price of a task."""
         if task.credits is not None:
             self.credits[task.task_id] = task.credits
 
     def report(self, task_ids: Sequence[str]) -> CancelReport:
-        """Return what came of each of these."""
+        """Return the result for these ids."""
         ids: dict[str, list[str]] = {}
         for task_id in task_ids:
             ids.setdefault(self.fates.get(task_id, UNKNOWN), []).append(task_id)
@@ -109,23 +109,22 @@ async def cancel_unfinished(
     client: AsyncViduClient, task_ids: Sequence[str], *, seconds: float, log: Any
 ) -> CancelReport:
     """
-    Ask Vidu to cancel those of many tasks that have not ended; one that was answered 429 is asked again.
+    Cancel those of many tasks that have not finished; a cancel that gets a 429 is repeated.
 
-    Tasks that have not begun come first. Vidu refuses most others, but many relays cancel while processing, and so
-    does Vidu off-peak: all are asked in the time that is left, and a yes is verified on the task itself.
+    Tasks that have not started come first. Vidu refuses most others, but many relays cancel while processing, and so
+    does Vidu off-peak: all are cancelled in the time that is left, and each accepted cancel is verified by a query.
 
     :param client: of the account that submitted them; not closed here.
-    :param task_ids: any number.
-    :param seconds: after which whatever was not reached is given up.
-    :param log: where to report what came of it.
-    :return: what came of each id; no id's error is raised.
+    :param seconds: the time limit; tasks that were not reached by then are given up.
+    :param log: receives refusals and timeouts.
+    :return: the result for each id; no error is raised.
     """
     asked = list(dict.fromkeys(task_ids))
     fates = _Fates()
     try:
         await asyncio.wait_for(_Cancelling(client, fates, seconds, log).run(asked), seconds)
     except asyncio.TimeoutError:
-        log.warning("Vidu could not be asked about all of %d tasks within %.0f s.", len(asked), seconds)
+        log.warning("Could not cancel and verify all of %d Vidu tasks within %.0f s.", len(asked), seconds)
     return fates.report(asked)
 
 
@@ -135,23 +134,23 @@ class _Cancelling:
         self._fates = fates
         self._log = log
         self._bulk = BulkQuery(client)
-        # A query that hangs must leave time for the cancels: they are asked unseen then.
+        # A query that hangs must leave time for the cancels, which are then sent without it.
         self._query_seconds = seconds * QUERY_SHARE
         self._logged = 0
 
     async def run(self, task_ids: list[str]) -> None:
-        begun: list[str] = []
+        processing: list[str] = []
         for first in range(0, len(task_ids), CHUNK):
-            begun += await self._cancel_unbegun(task_ids[first : first + CHUNK])
-        await self._cancel(begun)
+            processing += await self._cancel_queued(task_ids[first : first + CHUNK])
+        await self._cancel(processing)
         await self._verify()
 
-    async def _cancel_unbegun(self, left: list[str]) -> list[str]:
-        """Cancel what has not begun and what cannot be seen, and return what is being processed."""
-        begun: list[str] = []
-        for look in range(MAX_LOOKS):
-            if look:
-                await timing.asleep(LOOK_GAP)
+    async def _cancel_queued(self, left: list[str]) -> list[str]:
+        """Cancel tasks that are queued or whose state stays unknown, and return those in processing."""
+        processing: list[str] = []
+        for number in range(MAX_QUERIES):
+            if number:
+                await timing.asleep(QUERY_GAP)
             try:
                 seen = await asyncio.wait_for(self._bulk.get_tasks(left), self._query_seconds)
             except asyncio.TimeoutError:
@@ -161,22 +160,22 @@ class _Cancelling:
             waiting = []
             for task_id, shown in seen.items():
                 if isinstance(shown, ViduError):
-                    # What cannot be read may still be cancelled, but for an id that the account does not know.
+                    # A task that cannot be read may still be cancelled, unless the account does not know its id.
                     if not is_outage(shown) and not isinstance(shown, ViduNotFoundError):
                         waiting.append(task_id)
                     continue
-                self._fates.priced(shown)
+                self._fates.note_price(shown)
                 if shown.is_final:
                     self._fates.fates[task_id] = ENDED
                 else:
-                    (begun if shown.state == TaskState.PROCESSING else waiting).append(task_id)
-            if look == MAX_LOOKS - 1:
-                # What cannot be seen may be cancelled all the same.
+                    (processing if shown.state == TaskState.PROCESSING else waiting).append(task_id)
+            if number == MAX_QUERIES - 1:
+                # A task may be cancelled even if its state stays unknown.
                 waiting += left
             await self._cancel(waiting)
             if not left:
                 break
-        return begun
+        return processing
 
     async def _cancel(self, task_ids: list[str]) -> None:
         if task_ids:
@@ -184,11 +183,11 @@ class _Cancelling:
 
     async def _cancel_one(self, task_id: str) -> None:
         try:
-            await _once_taken(self._client, task_id)
+            await _cancel_past_limits(self._client, task_id)
         except ViduError as error:
             self._warn("Vidu task %s was not cancelled: %s", task_id, error)
             if is_outage(error):
-                # A reply that was lost says nothing of what was done.
+                # The cancel may have worked although its reply was lost.
                 self._fates.unverified.append(task_id)
             else:
                 self._fates.fates[task_id] = REFUSED
@@ -197,32 +196,32 @@ class _Cancelling:
             self._fates.unverified.append(task_id)
 
     async def _verify(self) -> None:
-        """Query what said yes, since hosts say yes and go on, and what did not answer."""
+        """Query tasks whose cancel was accepted, which some hosts then ignore, or whose reply was lost."""
         left = self._fates.unverified
-        for look in range(MAX_LOOKS):
+        for number in range(MAX_QUERIES):
             if not left:
                 return
-            if look:
-                await timing.asleep(LOOK_GAP)
+            if number:
+                await timing.asleep(QUERY_GAP)
             seen = await self._bulk.get_tasks(left)
             for task_id, shown in seen.items():
                 if not isinstance(shown, ViduError):
-                    self._fates.saw(task_id, shown)
+                    self._fates.note_task(task_id, shown)
             left = [task_id for task_id, shown in seen.items() if isinstance(shown, ViduError) or not shown.is_final]
         for task_id in left:
             if self._fates.fates.get(task_id) == REFUSED:
-                self._warn("Vidu task %s goes on: its host %s", task_id, "did not carry the cancel out.")
+                self._warn("Vidu task %s continues: its host %s", task_id, "accepted the cancel but ignored it.")
 
     def _warn(self, text: str, task_id: str, why: object) -> None:
         self._logged += 1
-        if self._logged <= MOST_TOLD:
+        if self._logged <= MAX_LOGGED:
             self._log.warning(text, task_id, why)
 
 
-async def _once_taken(client: AsyncViduClient, task_id: str) -> None:
-    """Cancel a task. A 429 has done nothing, and cancelling many at once provokes it: the time for all ends this."""
+async def _cancel_past_limits(client: AsyncViduClient, task_id: str) -> None:
+    """Cancel a task, and again after each 429, which has no effect; the time limit of the whole call ends this."""
     while True:
         try:
             return await client.cancel_task(task_id)
         except ViduRateLimitError as error:
-            await timing.asleep(LOOK_GAP if error.retry_after is None else max(error.retry_after, LOOK_GAP))
+            await timing.asleep(QUERY_GAP if error.retry_after is None else max(error.retry_after, QUERY_GAP))

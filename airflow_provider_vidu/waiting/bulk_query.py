@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Queries many tasks with few requests: up to 100 of them with one page of the task list.
+Queries many tasks with few requests: up to 100 tasks with one page of the task list.
 
-Where a host has no list (relays), or leaves ids out, they are queried singly, a bounded number at a time. So are tasks
-that have failed, where the list does not give the reason: it decides whether they are submitted again. What is asked
-how is decided by ``airflow_provider_vidu.waiting.list_health``; nothing here is retried: whoever waits paces himself.
+If a host has no list (relays) or leaves ids out, they are queried singly, a limited number at a time. So are failed
+tasks without a reason in the list: the reason decides whether they are submitted again.
+``airflow_provider_vidu.waiting.list_health`` decides how each id is queried. Nothing is retried here: the callers pace
+themselves.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
     is_outage,
 )
-from airflow_provider_vidu.waiting.list_health import Listing, Then
+from airflow_provider_vidu.waiting.list_health import Fallback, ListHealth
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -33,28 +34,26 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: Single queries under way at once.
+#: Maximum single queries at once.
 MAX_PARALLEL = 10
-#: Pages under way at once.
+#: Maximum page requests at once.
 MAX_PARALLEL_PAGES = 4
-#: Pages that are followed where a host pages smaller than it is asked to.
+#: Maximum pages that are followed if a host returns smaller pages than requested.
 MAX_FOLLOWED = 10
-#: Seconds for one request, where the account allows more: a look that hangs holds up others.
+#: Timeout of one request in seconds, even if the account allows more: a request that hangs delays the others.
 REQUEST_SECONDS = 20.0
-#: Single queries that fail in a row before the rest of a call is given the same error.
+#: Failed single queries in a row after which the remaining ids of a call get the same error.
 MAX_FAILURES = 3
 
-# Kept with the client, so that it does not matter how often a BulkQuery is made.
-_listings: WeakKeyDictionary[AsyncViduClient, Listing] = WeakKeyDictionary()
+# Kept with the client, so that a new BulkQuery does not start from nothing.
+_known_health: WeakKeyDictionary[AsyncViduClient, ListHealth] = WeakKeyDictionary()
 
 
 async def in_parallel(items: Iterable[Item], limit: int, act: Callable[[Item], Awaitable[None]]) -> None:
     """
-    Do something for each item, a bounded number at a time; the first exception ends the others.
+    Act on each item, a limited number at a time; the first exception cancels the others.
 
-    :param items: taken from while others are under way: items may be added meanwhile.
-    :param limit: how many at once.
-    :param act: what to do.
+    :param items: consumed while earlier ones are in progress, so that items may be added meanwhile.
     """
     left = iter(items)
 
@@ -73,124 +72,121 @@ async def in_parallel(items: Iterable[Item], limit: int, act: Callable[[Item], A
 
 class BulkQuery:
     """
-    Queries tasks of one account. What is learnt of its list is remembered with the client.
+    Queries tasks of one account. What it learns about the list is remembered with the client.
 
-    :param client: whom to ask; not closed here.
-    :param paced: the caller polls again and again: an outage of the list costs one request a call, and only one that
-        lasts is compared with a single query. False = one call must get past a list that alone is down.
+    :param client: not closed here.
+    :param paced: the caller polls repeatedly: an outage of the list costs one request a call, and a single query
+        checks the host only if the outage lasts. False = a single call must work even if only the list is down.
     """
 
     def __init__(self, client: AsyncViduClient, *, paced: bool = False) -> None:
         self._client = client
         self._paced = paced
-        self._listing = _listings.setdefault(client, Listing(exists=client.account.list_path is not None))
+        self._health = _known_health.setdefault(client, ListHealth(exists=client.account.list_path is not None))
         self._seconds = min(client.account.timeout, REQUEST_SECONDS)
 
     @property
     def page_size(self) -> int:
-        """How many ids one request answers for; 1 where the host has no list."""
-        return self._listing.page_size if self._listing.serves else 1
+        """How many ids one request covers; 1 if the host has no list."""
+        return self._health.page_size if self._health.is_usable else 1
 
-    def has(self, task_id: str) -> bool:
-        """
-        Tell whether the list is asked for an id; else a single query is.
-
-        :param task_id: Vidu's id.
-        """
-        return self._listing.has(task_id)
+    def is_listed(self, task_id: str) -> bool:
+        """Return whether an id is queried through the list; else it is queried alone."""
+        return self._health.is_listed(task_id)
 
     async def get_tasks(self, task_ids: Sequence[str]) -> dict[str, ViduTask | ViduError]:
         """
         Query tasks, each once.
 
-        An outage, a 429 or a refused key is not asked about a hundred times: ids that were not asked any more have
-        the error of those that were.
+        An outage, a 429 or a refused key does not cost a hundred requests: the ids that are left get the same error.
 
-        :param task_ids: any number; repeated ones are asked for once.
-        :return: for every id, in the order of ``task_ids``: the task as it is now, or what came instead.
+        :param task_ids: any number; duplicates are queried once.
+        :return: for each id, in the order of ``task_ids``: the task as it is now, or the error.
         """
         asked = list(dict.fromkeys(task_ids))
         found: dict[str, ViduTask | ViduError] = {}
-        self._listing.begins()
-        if self._listing.doubted and asked:
+        self._health.begin_call()
+        if self._health.needs_probe and asked:
             await self._probe(asked, found)
-        listed = [task_id for task_id in asked if task_id not in found and self._listing.has(task_id)]
+        listed = [task_id for task_id in asked if task_id not in found and self._health.is_listed(task_id)]
         unread: list[str] = []
-        missed = await self._pages(listed, found, unread)
+        missed = await self._query_pages(listed, found, unread)
         if unread:
-            # One query shows whether only the list is down; the list gets another chance before the rest is queried
-            # singly, since a failure of a moment is no reason for a thousand queries.
+            # One query shows whether only the list is down; the list is then tried once more, because a momentary
+            # failure is no reason for a thousand single queries.
             await self._probe(unread, found)
-            missed += await self._pages([task_id for task_id in unread if task_id not in found], found, [])
+            missed += await self._query_pages([task_id for task_id in unread if task_id not in found], found, [])
         unexplained = {
             task_id: found.pop(task_id)
             for task_id, row in list(found.items())
             if task_id in listed and not isinstance(row, ViduError) and row.is_unexplained
         }
-        await self._singly([task_id for task_id in asked if task_id not in found], found)
+        await self._query_singly([task_id for task_id in asked if task_id not in found], found)
         for task_id, row in unexplained.items():
-            found[task_id] = _explained(found[task_id], row)
+            found[task_id] = _with_reason(found[task_id], row)
         wrongly = [task_id for task_id in missed if not isinstance(found[task_id], ViduError)]
-        self._listing.omitted(wrongly, all_of_them=len(missed) == len(listed))
+        self._health.on_omitted(wrongly, all_of_them=len(missed) == len(listed))
         return {task_id: found[task_id] for task_id in asked}
 
     async def _probe(self, asked: list[str], found: dict[str, ViduTask | ViduError]) -> None:
         result = await self._query(asked[0])
         error = result if isinstance(result, ViduError) else None
-        self._listing.probed(error)
+        self._health.on_probe(error)
         found.update(dict.fromkeys(asked if is_outage(error) else asked[:1], result))
 
-    async def _pages(self, task_ids: list[str], found: dict[str, ViduTask | ViduError], unread: list[str]) -> list[str]:
+    async def _query_pages(
+        self, task_ids: list[str], found: dict[str, ViduTask | ViduError], unread: list[str]
+    ) -> list[str]:
         """
-        Ask the list, and return the ids that it was asked for and has left out.
+        Query the list, and return the requested ids that it has left out.
 
-        :param unread: takes the ids that have no answer because the list is down, unless the caller is paced.
+        :param unread: receives the ids without a result because the list is down, unless the caller is paced.
         """
         left = deque(task_ids)
         missed: list[str] = []
 
         def pages() -> Iterable[list[str]]:
-            while left and self._listing.serves:
-                yield [left.popleft() for _ in range(min(self._listing.page_size, len(left)))]
+            while left and self._health.is_usable:
+                yield [left.popleft() for _ in range(min(self._health.page_size, len(left)))]
 
         async def ask(page: list[str]) -> None:
             rows: dict[str, ViduTask] = {}
             try:
-                await self._read(page, rows)
+                await self._read_page(page, rows)
             except ViduError as error:
                 found.update(rows)
                 rest = [task_id for task_id in page if task_id not in rows]
-                then = self._listing.failed(error, len(page))
-                if then is Then.RETURN:
+                fallback = self._health.on_error(error, len(page))
+                if fallback is Fallback.RETURN_ERROR:
                     if isinstance(error, ViduUnavailableError) and not self._paced:
                         unread.extend([*rest, *left])
                     else:
                         found.update(dict.fromkeys([*rest, *left], error))
                     left.clear()
-                elif then is Then.SMALLER:
+                elif fallback is Fallback.ASK_FEWER:
                     left.extendleft(reversed(rest))
             else:
                 found.update(rows)
-                self._listing.answered(page, rows)
+                self._health.on_page(rows)
                 missed.extend(task_id for task_id in page if task_id not in rows)
 
-        # A page that has to be asked again in halves comes after another worker has found nothing left.
-        while left and self._listing.serves:
+        # A page that must be requested again in halves may come back after other workers have found nothing left.
+        while left and self._health.is_usable:
             await in_parallel(pages(), min(MAX_PARALLEL_PAGES, len(left)), ask)
         return missed
 
-    async def _read(self, page: list[str], rows: dict[str, ViduTask]) -> None:
+    async def _read_page(self, page: list[str], rows: dict[str, ViduTask]) -> None:
         paging = Paging()
         for _ in range(MAX_FOLLOWED):
-            # Always a hundred: a host that counts otherwise than we do must not cut what it was asked for.
-            answer = await self._bounded(
+            # The page size is always a hundred: a host that counts differently must not cut the reply.
+            answer = await self._with_timeout(
                 self._client.list_page(task_ids=page, page_token=paging.token, retry=False), None
             )
-            rows.update(self._listing.readable(page, paging.take(answer)))
+            rows.update(self._health.select_rows(page, paging.take(answer)))
             if paging.ended or len(rows) == len(page):
                 return
 
-    async def _singly(self, task_ids: list[str], found: dict[str, ViduTask | ViduError]) -> None:
+    async def _query_singly(self, task_ids: list[str], found: dict[str, ViduTask | ViduError]) -> None:
         failures = 0
         left = deque(task_ids)
 
@@ -211,11 +207,11 @@ class BulkQuery:
 
     async def _query(self, task_id: str) -> ViduTask | ViduError:
         try:
-            return await self._bounded(self._client.get_task(task_id, retry=False), task_id)
+            return await self._with_timeout(self._client.get_task(task_id, retry=False), task_id)
         except ViduError as error:
             return error
 
-    async def _bounded(self, request: Awaitable[Result], task_id: str | None) -> Result:
+    async def _with_timeout(self, request: Awaitable[Result], task_id: str | None) -> Result:
         try:
             return await asyncio.wait_for(request, self._seconds)
         except asyncio.TimeoutError:
@@ -224,7 +220,7 @@ class BulkQuery:
             ) from None
 
 
-def _explained(result: ViduTask | ViduError, row: ViduTask | ViduError) -> ViduTask | ViduError:
+def _with_reason(result: ViduTask | ViduError, row: ViduTask | ViduError) -> ViduTask | ViduError:
     if isinstance(result, ViduNotFoundError) or isinstance(row, ViduError):
         return row
     return result if isinstance(result, ViduError) else result.filled_from(row)

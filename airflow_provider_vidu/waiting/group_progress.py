@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""How far a wait for many tasks is, as one line for the log."""
+"""The progress of a wait for many tasks, as one log line."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from dataclasses import dataclass
 
 from airflow_provider_vidu.api.messages import counted
 
-#: Seconds after which a wait for many says something for the first time; about once a minute from there on.
-FIRST_SAID_AFTER = 10.0
-#: Ends before which a rate is not told: two or three say nothing of the rest.
+#: Seconds until the first progress line of a wait for many; one a minute follows.
+FIRST_LOGGED_AFTER = 10.0
+#: Finished tasks that a rate needs: two or three say nothing about the rest.
 _ENDS_FOR_A_RATE = 5
 
 
 @dataclass(frozen=True)
 class GroupCounts:
     """
-    Where the tasks of a wait stand.
+    How many tasks of a wait are in which state.
 
-    :param total: tasks in all.
-    :param done: ended well.
-    :param failed: ended at Vidu without a video, unbilled.
-    :param given_up: not waited for any more: at the deadline, or since looks are refused.
-    :param queued: last seen waiting in Vidu's queue.
+    :param done: succeeded.
+    :param failed: finished at Vidu without a video, unbilled.
+    :param given_up: no longer waited for: their deadline has passed, or their queries are refused.
+    :param queued: last seen in Vidu's queue.
     :param running: last seen processing.
-    :param batch_size: requests of the batch, most of which this wait may have nothing to do with; None = no batch.
+    :param batch_size: requests of the whole batch, of which this wait may cover only a few; None = no batch.
     :param batch_done: requests of the batch that had their video before this wait.
     """
 
@@ -48,12 +47,11 @@ def progress_line(
     counts: GroupCounts, *, elapsed: float, credits: float | None = None, typical: float | None = None
 ) -> str:
     """
-    Return the line.
+    Return the log line of a wait for many tasks.
 
-    :param counts: where the tasks stand.
     :param elapsed: seconds since the wait began.
-    :param credits: of those whose price was told; None = of none.
-    :param typical: seconds that one such video usually takes, for a wait of which too little has ended.
+    :param credits: sum of the prices that are known; None = no price is known.
+    :param typical: seconds that one such video usually takes, used until enough of them have finished for a rate.
     """
     done = f"{counts.done} of {counted(counts.total, 'Vidu task')} succeeded"
     if counts.batch_size is not None:
@@ -63,7 +61,7 @@ def progress_line(
     unseen = counts.left - counts.running - counts.queued
     parts += [f"{number} {name}" for name, number in {**named, "not queried yet": unseen}.items() if number > 0]
     if credits is not None:
-        # What is given up still runs, and is billed if it succeeds.
+        # A task that is no longer waited for still runs, and is billed if it succeeds.
         parts.append(
             f"{counted(round(credits, 2), 'credit')} {'committed' if counts.left + counts.given_up else 'spent'}"
         )
@@ -72,7 +70,7 @@ def progress_line(
     if not counts.left:
         return f"{line}."
     if ended >= _ENDS_FOR_A_RATE and elapsed > 0:
-        return f"{line}; at this rate the last one ends in about {_span(counts.left * elapsed / ended)}."
+        return f"{line}; at this rate the last one finishes in about {_span(counts.left * elapsed / ended)}."
     if typical:
         return f"{line}; one usually takes about {_span(typical)} once it is processing."
     return f"{line}."

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-What a host's task list is good for when it is asked about many ids at once, learnt from its answers.
+Learns from the replies of a host's task list whether to use it, and for how many ids at once.
 
-A list answer is a hint: a row counts only if its id was asked for and its state can be read. Pure decisions; the
-requests are made by ``airflow_provider_vidu.waiting.bulk_query``.
+A list reply is a hint: a row counts only if its id was requested and its state can be read. Pure decisions;
+``airflow_provider_vidu.waiting.bulk_query`` sends the requests.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import Enum
 
 from airflow_provider_vidu.api.endpoints import MAX_PAGE_SIZE, is_missing_endpoint
 from airflow_provider_vidu.api.errors import (
-    OF_THE_ACCOUNT,
+    ACCOUNT_ERRORS,
     ViduAnswerTooLargeError,
     ViduError,
     ViduNotFoundError,
@@ -24,40 +24,40 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.api.tasks import ViduTask
 
-#: Answers in a row that serve nothing, or refuse, after which a host counts as having no list.
+#: Replies in a row without a usable row, or refusals, after which a host counts as having no list.
 STRIKES = 3
-#: A list that is down alone is tried again after this many calls, a minute or more of a wait's looks …
+#: Calls until a list is tried again if only the list was down: a minute or more of a wait's polls.
 REST = 30
-#: … and one that serves nothing after this many.
+#: The same for a list that is of no use.
 LONG_REST = 300
-#: Ids that the list keeps omitting are remembered up to this many.
+#: Maximum number of remembered ids that the list keeps omitting.
 _MOST_OMITTED = 10_000
 
-# The request holds more than this host takes, in ids or in bytes of its URL.
+# The request has more ids, or a longer URL, than this host accepts.
 _TOO_MANY = frozenset({"FieldItemCountOutOfRange", "PageSizeOutOfRange"})
 _TOO_LONG = frozenset({413, 414, 431})
 
 
-class Then(str, Enum):
+class Fallback(str, Enum):
     """What to do about the ids of a list request that failed."""
 
-    #: Give each of them this error: what is down, slowed or locked for one request is so for a hundred.
-    RETURN = "return the error"
-    #: Ask for them again, fewer at a time.
-    SMALLER = "ask for fewer"
-    #: Ask for them one by one.
-    SINGLY = "ask singly"
+    #: Return this error for each of them: an outage, a limit or a refused key affects a hundred requests alike.
+    RETURN_ERROR = "return the error"
+    #: Request them again, fewer at a time.
+    ASK_FEWER = "ask for fewer"
+    #: Query them one by one.
+    ASK_SINGLY = "ask singly"
 
 
-class Listing:
+class ListHealth:
     """
-    One host's list.
+    The usefulness of one host's list.
 
     :param exists: False = the connection says that there is none.
     """
 
     def __init__(self, *, exists: bool = True) -> None:
-        #: Ids that one request may ask for.
+        #: Maximum ids of one request.
         self.page_size = MAX_PAGE_SIZE
         self._exists = exists
         self._rest = 0
@@ -67,65 +67,50 @@ class Listing:
         self._omitted: dict[str, int] = {}
 
     @property
-    def serves(self) -> bool:
-        """Whether to ask the list at all."""
+    def is_usable(self) -> bool:
+        """Whether to use the list at all."""
         return self._exists and not self._rest
 
     @property
-    def doubted(self) -> bool:
+    def needs_probe(self) -> bool:
         """
-        Whether one single query should show first if only the list is down.
+        Whether a single query should first show if only the list is down.
 
-        True after three outages of the list in a row, and at every second one from there on.
+        True after three outages of the list in a row, and at every second one from then on.
         """
-        return self.serves and not self._is_up and self._outages >= STRIKES and (self._outages - STRIKES) % 2 == 0
+        return self.is_usable and not self._is_up and self._outages >= STRIKES and (self._outages - STRIKES) % 2 == 0
 
-    def has(self, task_id: str) -> bool:
-        """
-        Tell whether the list is worth asking for an id.
+    def is_listed(self, task_id: str) -> bool:
+        """Return whether to use the list for this id."""
+        return self.is_usable and self._omitted.get(task_id, 0) < STRIKES
 
-        :param task_id: Vidu's id.
-        """
-        return self.serves and self._omitted.get(task_id, 0) < STRIKES
-
-    def begins(self) -> None:
-        """Note that a call begins: a list that rests is tried again one day."""
+    def begin_call(self) -> None:
+        """Note the start of a call: a resting list is tried again after some of them."""
         self._is_up = False
         if self._rest:
             self._rest -= 1
             if not self._rest:
                 self.page_size = MAX_PAGE_SIZE
 
-    def readable(self, asked: Collection[str], rows: Iterable[ViduTask]) -> dict[str, ViduTask]:
-        """
-        Return the rows that count.
-
-        :param asked: the ids of the request.
-        :param rows: of its answer.
-        """
+    def select_rows(self, asked: Collection[str], rows: Iterable[ViduTask]) -> dict[str, ViduTask]:
+        """Return the rows that count, by id."""
         wanted = set(asked)
         return {row.task_id: row for row in rows if row.task_id in wanted and row.state is not None}
 
-    def answered(self, asked: Collection[str], told: Collection[str]) -> None:
-        """
-        Note an answer.
-
-        :param asked: the ids of the request.
-        :param told: those of them that the answer had a readable row for.
-        """
+    def on_page(self, found: Collection[str]) -> None:
+        """Note a page, and the ids that it had a readable row for."""
         self._outages = 0
-        for task_id in told:
+        for task_id in found:
             self._omitted.pop(task_id, None)
-        self._strikes = 0 if told else self._strikes
+        self._strikes = 0 if found else self._strikes
 
-    def omitted(self, found: Collection[str], *, all_of_them: bool) -> None:
+    def on_omitted(self, found: Collection[str], *, all_of_them: bool) -> None:
         """
-        Note ids that an answer left out and that a single query has found: the list was wrong about them.
+        Note ids that the list left out and that a single query has found: the list was wrong about them.
 
-        :param found: the ids.
-        :param all_of_them: the answer had none of the ids that were asked for.
+        :param all_of_them: the list had none of the requested ids.
         """
-        # The same id again is no news of the host: a fresh task may only be slow to show.
+        # The same id again says nothing new about the host: a fresh task may appear late.
         new = any(task_id not in self._omitted for task_id in found)
         if len(self._omitted) + len(found) > _MOST_OMITTED:
             self._omitted.clear()
@@ -134,45 +119,39 @@ class Listing:
         if all_of_them and (new or len(found) > 1):
             self._strike()
 
-    def failed(self, error: ViduError, count: int) -> Then:
-        """
-        Note a list request that failed, and decide about its ids.
-
-        :param error: what came instead of a page.
-        :param count: how many ids it asked for.
-        :return: what to do about its ids.
-        """
+    def on_error(self, error: ViduError, count: int) -> Fallback:
+        """Note a list request for a number of ids that failed, and return what to do about them."""
         if isinstance(error, ViduAnswerTooLargeError) or error.reason in _TOO_MANY or error.http_status in _TOO_LONG:
             self.page_size = min(self.page_size, count // 2)
             if self.page_size > 1:
-                return Then.SMALLER
+                return Fallback.ASK_FEWER
             # A page of one saves nothing.
             self._rest = LONG_REST
-            return Then.SINGLY
+            return Fallback.ASK_SINGLY
         if is_missing_endpoint(error) or isinstance(error, ViduNotFoundError):
             self._exists = False
-            return Then.SINGLY
+            return Fallback.ASK_SINGLY
         if isinstance(error, ViduUnavailableError):
             if self._is_up:
-                # The list alone is down.
+                # Only the list is down.
                 self._outages, self._rest = 0, REST
-                return Then.SINGLY
+                return Fallback.ASK_SINGLY
             self._outages += 1
-            return Then.RETURN
-        if isinstance(error, (ViduRateLimitError, *OF_THE_ACCOUNT)):
-            return Then.RETURN
-        # It refuses this question (an id that is none?), or redirects: a single query's answer says what is wrong.
+            return Fallback.RETURN_ERROR
+        if isinstance(error, (ViduRateLimitError, *ACCOUNT_ERRORS)):
+            return Fallback.RETURN_ERROR
+        # It refuses this request (an invalid id?), or redirects: the reply to a single query says what is wrong.
         self._strike()
-        return Then.SINGLY
+        return Fallback.ASK_SINGLY
 
-    def probed(self, error: ViduError | None) -> None:
+    def on_probe(self, error: ViduError | None) -> None:
         """
-        Note the single query that was made because the list is :attr:`doubted`.
+        Note the result of the single query that :attr:`needs_probe` asks for.
 
-        After an answer the list is asked once more, in the same call: a host that has just come back answers it too,
-        and a thousand single queries would be what it can bear least then.
+        After a reply the list is tried once more, in the same call: a host that has just come back serves it too, and
+        can least bear a thousand single queries.
 
-        :param error: what came of it; None = an answer.
+        :param error: None = the query was answered.
         """
         if is_outage(error):
             self._outages += 1

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Whom of many waits of one account to look at now, and what each look means for each: the pure half of the watcher.
+Decides which of an account's waits to poll now, and what each result means: the pure half of the watcher.
 
-No clock and no I/O: a test lives through 100 minutes of a thousand waits in a second.
+It reads no clock and does no I/O: a test runs through 100 minutes of a thousand waits in a second.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.endpoints import MAX_PAGE_SIZE
 from airflow_provider_vidu.api.errors import (
-    OF_THE_ACCOUNT,
+    ACCOUNT_ERRORS,
     ViduError,
     ViduRateLimitError,
     ViduUnavailableError,
@@ -27,10 +27,10 @@ from airflow_provider_vidu.waiting.schedule import (
     LISTED_GAP,
     MAX_PROBE_GAP,
     QUEUED_STATES,
-    Pace,
+    PollPace,
     Verdict,
     Wait,
-    next_of_many,
+    next_poll_of_many,
 )
 
 if TYPE_CHECKING:
@@ -39,30 +39,29 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.waiting.schedule import Hints
 
-#: Pages that one round asks for at most: whoever is not among them comes first in the next round.
+#: Maximum pages in one round: waits that do not fit come first in the next round.
 MAX_PAGES = 20
-#: Single queries that one round asks for at most, where a host has no list: their answers are acted on together.
+#: Maximum single queries in one round at a host without a list: their replies are handled together.
 MAX_SINGLES = 30
-#: Seconds between two rounds where a host has no list.
+#: Seconds between two rounds at a host without a list.
 SINGLES_GAP = 0.1
-#: The oldest of the queue that count as next: so many, or twice as many as are processing.
+#: Minimum number of the oldest queued tasks that count as next; else twice as many as are processing.
 LEAST_NEXT = 20
 
 
 class Entry:
     """
-    One task that is waited for.
+    One wait for one task.
 
-    :param task_id: Vidu's id.
-    :param wait: its verdicts.
-    :param now: when it begins, epoch seconds.
-    :param subscriber: whom to tell; this module passes it back and nothing else.
+    :param wait: decides its verdicts.
+    :param now: when it starts, epoch seconds.
+    :param subscriber: receives the results; this module only passes it through.
     """
 
     __slots__ = (
         "_place",
         "began",
-        "looks",
+        "polls",
         "queued_at",
         "removed",
         "scheduled",
@@ -77,11 +76,11 @@ class Entry:
         self.wait = wait
         self.began = now
         self.subscriber = subscriber
-        self.looks = 0
+        self.polls = 0
         self.state: str | None = None
         self.queued_at: float | None = None
         self.removed = False
-        #: When its place in the heap says to look; other places of it are stale.
+        #: The time of its current place in the heap; its other places are stale.
         self.scheduled = -1.0
         self._place: tuple[float, int] | None = None
 
@@ -90,17 +89,17 @@ class PollPlan:
     """
     The waits of one account.
 
-    :param lists: whether the task list is asked for an id; else a single query is.
-    :param page_size: how many ids one request answers for now.
+    :param is_listed: whether an id is polled through the task list; else it is queried alone.
+    :param page_size: how many ids one request covers now.
     """
 
-    def __init__(self, lists: Callable[[str], bool], page_size: Callable[[], int]) -> None:
-        self.pace = Pace()
-        self._lists = lists
+    def __init__(self, is_listed: Callable[[str], bool], page_size: Callable[[], int]) -> None:
+        self.pace = PollPace()
+        self._is_listed = is_listed
         self._page_size = page_size
         self._order = count()
         self._entries: dict[str, tuple[Entry, ...]] = {}
-        self._looks: list[tuple[float, int, Entry]] = []
+        self._polls: list[tuple[float, int, Entry]] = []
         self._ends: list[tuple[float, int, Entry]] = []
         self._queue: list[tuple[float, int]] = []
         self._states: Counter[str | None] = Counter()
@@ -122,24 +121,22 @@ class PollPlan:
         subscriber: Any = None,
     ) -> Entry:
         """
-        Begin a wait.
+        Add a wait.
 
-        :param task_id: Vidu's id; several waits may have the same.
-        :param hints: for the schedule.
+        :param task_id: several waits may have the same.
         :param end_time: the deadline, epoch seconds.
         :param poll_interval: seconds, fixed by the user; None = the schedule decides.
-        :param now: epoch seconds.
         :param subscriber: see :class:`Entry`.
         :return: the wait, for :meth:`remove`.
         """
         entry = Entry(task_id, Wait(hints, end_time, poll_interval, now), now, subscriber)
-        # A tuple: of thousands of lists of one, most would be the room that they keep for more.
+        # A tuple: thousands of lists with one element would mostly hold spare room.
         self._entries[task_id] = (*self._entries.get(task_id, ()), entry)
         self._count += 1
         self._states[None] += 1
         if poll_interval is not None:
             self._intervals[poll_interval] += 1
-        entry.wait.look_at = self._next_look(entry, now)
+        entry.wait.poll_at = self._next_poll(entry, now)
         heappush(self._ends, (end_time, next(self._order), entry))
         self._schedule(entry)
         return entry
@@ -149,11 +146,7 @@ class PollPlan:
         return [entry for same in self._entries.values() for entry in same]
 
     def remove(self, entry: Entry) -> None:
-        """
-        End a wait; one that has ended already is none's business.
-
-        :param entry: of :meth:`add`.
-        """
+        """Remove a wait; removing it twice is a no-op."""
         if entry.removed:
             return
         entry.removed = True
@@ -167,32 +160,28 @@ class PollPlan:
         if entry.wait.poll_interval is not None:
             self._intervals[entry.wait.poll_interval] -= 1
             self._intervals += Counter()
-        for heap in (self._looks, self._ends):
-            # A deadline may be a day away: what has ended must not stay in memory for so long.
+        for heap in (self._polls, self._ends):
+            # A deadline may be a day away: finished waits must not stay in memory for so long.
             if len(heap) > 2 * self._count + 100:
                 heap[:] = [place for place in heap if not place[2].removed]
                 heapify(heap)
 
     def wake_at(self) -> float:
-        """Return when something is to be done next, epoch seconds; infinity = never, as it looks now."""
-        look = self._first(self._looks)
-        if look is None:
+        """Return when the next round is due, epoch seconds; infinity = there is nothing to poll."""
+        poll = self._first(self._polls)
+        if poll is None:
             return float("inf")
         earliest = max(self._asked_at + self._gap(), self.pace.not_before)
-        if look.scheduled >= earliest:
-            return look.scheduled
+        if poll.scheduled >= earliest:
+            return poll.scheduled
         end = self._first(self._ends)
         if end is None or not self.pace.probing:
             return earliest
-        # Nothing may be asked before; a deadline needs no answer.
+        # No request may be sent before that; a deadline needs no reply.
         return min(earliest, end.wait.end_time)
 
     def take(self, now: float) -> list[str]:
-        """
-        Return the ids to ask about now: those that are due, filled up to whole pages with those that come next.
-
-        :param now: epoch seconds.
-        """
+        """Return the ids to poll now: those that are due, filled up to whole pages with those that come next."""
         if now < self.pace.not_before or now < self._asked_at + self._gap():
             return []
         page_size = self._page_size()
@@ -200,20 +189,20 @@ class PollPlan:
         most = page_size * MAX_PAGES if listed else MAX_SINGLES
         if self.pace.probing:
             most = page_size
-        # Who is due within half a gap comes along: the waits fall into step.
+        # Waits that are due within half a gap come along, so that the waits fall into step.
         soon = now + self._gap() / 2 if listed else now
         taken: dict[str, Entry] = {}
         passed: list[Entry] = []
         due = 0
-        while len(taken) < most and (entry := self._first(self._looks)) is not None:
+        while len(taken) < most and (entry := self._first(self._polls)) is not None:
             if entry.scheduled <= soon:
                 due = len(taken) + 1
             elif page_size < MAX_PAGE_SIZE or len(taken) >= -(-due // page_size) * page_size or len(passed) > page_size:
                 # A fuller page costs nothing, unless its rows are so large that it had to be made smaller.
                 break
-            heappop(self._looks)
+            heappop(self._polls)
             entry.scheduled = -1.0
-            if entry.wait.look_at > soon and not self._lists(entry.task_id):
+            if entry.wait.poll_at > soon and not self._is_listed(entry.task_id):
                 passed.append(entry)
             else:
                 taken[entry.task_id] = entry
@@ -223,45 +212,38 @@ class PollPlan:
             self._asked_at = now
         return list(taken)
 
-    def heard(self, results: dict[str, ViduTask | ViduError], now: float) -> None:
-        """
-        Note what a round says of the account; :meth:`judged` then says what it means for each wait.
-
-        :param results: for the ids of :meth:`take`.
-        :param now: epoch seconds.
-        """
+    def on_results(self, results: dict[str, ViduTask | ViduError], now: float) -> None:
+        """Note what a round's results, for the ids of :meth:`take`, say about the account."""
         troubles = [result for result in results.values() if isinstance(result, ViduError) and is_outage(result)]
         limited = next((error for error in troubles if isinstance(error, ViduRateLimitError)), None)
         if limited is not None or len(troubles) == len(results):
             trouble = self._trouble = limited or troubles[0]
-            if not isinstance(trouble, OF_THE_ACCOUNT):
-                # A refused key or account is counted by each wait, and not waited for.
-                self.pace.failed(trouble, now, min([*self._intervals, LISTED_GAP]))
+            if not isinstance(trouble, ACCOUNT_ERRORS):
+                # Each wait counts refusals of the key or account itself; they do not slow the others down.
+                self.pace.on_error(trouble, now, min([*self._intervals, LISTED_GAP]))
         else:
             self._trouble = None
-            self.pace.answered()
+            self.pace.on_answer()
 
-    def judged(
+    def verdicts(
         self, results: dict[str, ViduTask | ViduError], now: float
     ) -> Iterator[tuple[Entry, ViduTask | ViduError, Verdict]]:
         """
-        Go through the waits that a round was about; each is judged when it is come to, and goes on or is removed.
+        Iterate over the waits of a round and decide on each when it is reached: it continues or is removed.
 
         :param results: for the ids of :meth:`take`.
-        :param now: epoch seconds.
-        :return: each wait, what its look has shown, and what that means for it.
+        :return: each wait, its result, and the verdict.
         """
         for task_id, result in results.items():
             for entry in self._entries.get(task_id, ()):
                 if not entry.removed:
                     yield entry, result, self._judge(entry, result, now)
 
-    def expired(self, now: float) -> Iterator[tuple[Entry, ViduError, Verdict]]:
+    def expire(self, now: float) -> Iterator[tuple[Entry, ViduError, Verdict]]:
         """
-        Go through the waits whose deadline has passed while nothing may be asked: they end without a last look.
+        Remove the waits whose deadline has passed while no request may be sent: they end without a last poll.
 
-        :param now: epoch seconds.
-        :return: each wait, the trouble, and what it means: always the end.
+        :return: each wait, the error, and the verdict, which always ends it.
         """
         while (
             self.pace.probing
@@ -273,15 +255,15 @@ class PollPlan:
 
     def _judge(self, entry: Entry, result: ViduTask | ViduError, now: float) -> Verdict:
         wait = entry.wait
-        entry.looks += 1
+        entry.polls += 1
         if isinstance(result, ViduError):
-            verdict = wait.failed(result, now)
+            verdict = wait.on_error(result, now)
             if isinstance(result, (ViduUnavailableError, ViduRateLimitError)):
-                # The account's pace is what spares the host; a wait of its own would only be late afterwards.
-                wait.look_at = min(wait.look_at, now + MAX_PROBE_GAP)
+                # The account's pace spares the host; a longer delay of this wait would only make it late afterwards.
+                wait.poll_at = min(wait.poll_at, now + MAX_PROBE_GAP)
         else:
             self._saw_state(entry, result.state, now)
-            verdict = wait.saw(result, now, self._next_look(entry, now))
+            verdict = wait.on_result(result, now, self._next_poll(entry, now))
         if verdict is not Verdict.WAIT:
             subscriber = entry.subscriber
             self.remove(entry)
@@ -290,9 +272,9 @@ class PollPlan:
             self._schedule(entry)
         return verdict
 
-    def _next_look(self, entry: Entry, now: float) -> float:
+    def _next_poll(self, entry: Entry, now: float) -> float:
         return min(
-            next_of_many(
+            next_poll_of_many(
                 now,
                 entry.wait.hints,
                 entry.wait.poll_interval,
@@ -300,9 +282,9 @@ class PollPlan:
                 queued_at=entry.queued_at,
                 is_next=self._is_next(entry),
                 queued=len(self._queue),
-                listed=self._lists(entry.task_id),
+                listed=self._is_listed(entry.task_id),
                 waited=now - entry.began,
-                looks=entry.looks,
+                polls=entry.polls,
             ),
             max(entry.wait.end_time, now),
         )
@@ -315,7 +297,7 @@ class PollPlan:
             self._leave_queue(entry)
             return
         entry.queued_at = now
-        # Off-peak has a queue of its own: hours of it must not stand before a task of today.
+        # Off-peak has a queue of its own: its hours must not come before an ordinary task.
         if entry._place is None and not entry.wait.hints.off_peak:
             submitted = entry.wait.hints.submitted_at
             entry._place = (now if submitted is None else submitted, next(self._order))
@@ -331,8 +313,8 @@ class PollPlan:
         return entry._place is None or bisect_left(self._queue, entry._place) < most
 
     def _schedule(self, entry: Entry) -> None:
-        entry.scheduled = entry.wait.look_at
-        heappush(self._looks, (entry.scheduled, next(self._order), entry))
+        entry.scheduled = entry.wait.poll_at
+        heappush(self._polls, (entry.scheduled, next(self._order), entry))
 
     def _first(self, heap: list[tuple[float, int, Entry]]) -> Entry | None:
         while heap:

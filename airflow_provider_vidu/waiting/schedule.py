@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-When to look at a remote task again, and when to stop looking: pure functions of what was seen and the time.
+Decides when to poll a Vidu task again, and when to stop: pure functions of what was seen and of the time.
 
-Sensor, operator and triggerer all ask here, so that they wait alike. Times are epoch seconds.
+Sensor, operator and triggerer all use them, so that they wait alike. Times are epoch seconds.
 """
 
 from __future__ import annotations
@@ -30,53 +30,52 @@ if TYPE_CHECKING:
 #: States in which nothing is rendered yet.
 QUEUED_STATES = frozenset({TaskState.CREATED, TaskState.QUEUEING})
 
-#: The shortest time between two looks that a user may ask for, in seconds.
+#: The shortest time between two polls that a user may ask for, in seconds.
 MIN_POLL_INTERVAL = 0.1
 
-#: A task that cannot be found this long after its submission is not on its way any more.
+#: A task that is not found this many seconds after its submission does not exist.
 NOT_FOUND_GRACE = 120.0
-#: Refusals (400, 401, 403, 404) in a row that count: one alone can be a hiccup of a gateway.
+#: Refusals (400, 401, 403, 404) in a row that end a wait: a single one can be a hiccup of a gateway.
 REFUSALS = 3
-#: Seconds between looks during an outage at the most.
+#: Maximum seconds between polls during an outage.
 MAX_OUTAGE_GAP = 60.0
-#: Seconds between two submissions to a full queue (429) at the most.
+#: Maximum seconds between two submissions to a full queue (429).
 MAX_QUEUE_GAP = 300.0
 
-#: Seconds between two looks through the task list at a task that may end at any time: one request looks at a hundred.
+#: Seconds between two list polls of a task that may finish at any time: one request covers a hundred tasks.
 LISTED_GAP = 2.0
-#: The same while a long queue of ours is behind it: the whole takes long, and every look is a request.
+#: The same while many of our tasks are queued behind it: the whole queue takes long, and each poll is a request.
 LISTED_GAP_IN_QUEUE = 4.5
-#: Tasks of ours in Vidu's queue that make it a long one.
+#: From this number of our tasks on, Vidu's queue counts as long.
 LONG_QUEUE = 50
 #: Queued tasks for each second of that gap.
 _QUEUED_A_SECOND = 20
-#: Seconds between two looks through the list at a task that is not next in the queue.
+#: Seconds between two list polls of a task that is not next in the queue.
 QUEUED_GAP = 60.0
-#: Seconds between two single queries where a host has no list: as a plain poller has it …
+#: Seconds between two single queries at a host without a list, as a plain poller makes them.
 _POLLER_GAP = 5.0
-#: … and while looks are left that were saved.
+#: The same while the wait has polled less often than a plain poller would have.
 _SOONER_GAP = 3.3
-#: Seconds between two probes of a host that is down, at the most, while many wait for it.
+#: Maximum seconds between two probes of a host that is down while many waits depend on it.
 MAX_PROBE_GAP = 15.0
-#: By how much an account is slowed down by 429s, at the most.
+#: Maximum factor by which 429s slow an account down.
 _MAX_SLOWDOWN = 8.0
 
-# No video of an unknown model has been seen; this is what the fastest known one takes.
+# The time of the fastest known model: no video of an unknown model has been seen.
 _EARLIEST_UNKNOWN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Hints:
     """
-    What is known of a task when its wait begins; travels with a trigger as plain JSON.
+    What is known about a task when its wait starts; travels with a trigger as plain JSON.
 
-    :param submitted_at: when it was submitted, epoch seconds; None = unknown (a sensor given a bare id).
-    :param model: the model's name.
+    :param submitted_at: epoch seconds; None = unknown (a sensor with a bare id).
     :param duration: seconds of video.
     :param resolution: for example ``720p``.
     :param off_peak: whether it may take 48 hours.
-    :param batch_size: requests of the batch that the task belongs to; None = it belongs to none.
-    :param batch_done: those that had their video before this wait.
+    :param batch_size: requests of the batch that the task belongs to; None = no batch.
+    :param batch_done: those of them that had their video before this wait.
     """
 
     submitted_at: float | None = None
@@ -89,16 +88,12 @@ class Hints:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Hints:
-        """
-        Read hints back, passing over what a newer release may have put in.
-
-        :param value: of :meth:`to_json`, or None.
-        """
+        """Read the result of :meth:`to_json`, or None; fields of a newer release are ignored."""
         names = {field.name for field in fields(cls)}
         return cls(**{name: item for name, item in (value or {}).items() if name in names})
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is known, as JSON primitives."""
+        """Return the known fields as JSON primitives."""
         return {name: value for name, value in asdict(self).items() if value not in (None, False)}
 
     @property
@@ -115,73 +110,64 @@ class Hints:
 
 
 def default_timeout(*, off_peak: bool) -> float:
-    """
-    Return how long to wait where the author does not say.
-
-    :param off_peak: whether the task may take 48 hours.
-    :return: seconds.
-    """
+    """Return the seconds to wait if the DAG author sets no timeout; off-peak may take 48 hours."""
     return DEFAULT_OFF_PEAK_TIMEOUT if off_peak else DEFAULT_TIMEOUT
 
 
-def next_look(now: float, hints: Hints, poll_interval: float | None = None) -> float:
+def next_poll(now: float, hints: Hints, poll_interval: float | None = None) -> float:
     """
-    Return when to look at a running task again.
+    Return when to poll a running task again.
 
-    Nothing before the earliest plausible end, then a gap of a twentieth of the wait so far, between 3 seconds and
-    a minute (off-peak: 10 seconds and ten minutes): the detection is never late by more than that twentieth. A
-    gap that grows exponentially would be dense while nothing can end and sparse when it does.
+    There is no poll before the earliest plausible finish; then the gap is a twentieth of the wait so far, between 3
+    seconds and a minute (off-peak: 10 seconds and ten minutes), so that detection is never later than that twentieth.
+    A gap that grows exponentially would be short while nothing can finish and long when it does.
 
-    :param now: epoch seconds.
-    :param hints: of the task.
-    :param poll_interval: seconds between looks, fixed by the user; None = the rule above.
+    :param poll_interval: seconds between polls, fixed by the user; None = the rule above.
     :return: epoch seconds, after ``now``.
     """
     if poll_interval is not None:
         return now + max(MIN_POLL_INTERVAL, poll_interval)
     least, most = (10.0, 600.0) if hints.off_peak else (3.0, 60.0)
-    # A task of unknown age is taken to be about to end.
+    # A task of unknown age may be about to finish.
     age = 0.0 if hints.submitted_at is None else max(0.0, now - hints.submitted_at)
-    look = now + min(max(age / 20, least), most)
+    poll = now + min(max(age / 20, least), most)
     if hints.submitted_at is not None:
-        # A submission in the future is a clock that is wrong, and no reason to look away.
-        look = max(look, min(hints.submitted_at, now) + hints.earliest)
-    return look
+        # A submission in the future means a wrong clock, and is no reason not to poll.
+        poll = max(poll, min(hints.submitted_at, now) + hints.earliest)
+    return poll
 
 
 def listed_gap(queued: int) -> float:
     """
-    Return the gap between looks through the task list at what may end at any time.
+    Return the seconds between list polls of tasks that may finish at any time.
 
-    :param queued: tasks of ours that are waiting in Vidu's queue.
-    :return: seconds.
+    :param queued: the number of our tasks in Vidu's queue.
     """
     return min(max(LISTED_GAP, queued / _QUEUED_A_SECOND), LISTED_GAP_IN_QUEUE)
 
 
-def single_gap(age: float, earliest: float, waited: float, looks: int, queued: int = 0) -> float:
+def single_gap(age: float, earliest: float, waited: float, polls: int, queued: int = 0) -> float:
     """
-    Return the gap between single queries, for one of many tasks whose host has no list.
+    Return the seconds between single queries, for one of many tasks whose host has no list.
 
-    What looking away until the earliest plausible end has saved is spent right after it, when most tasks end: a look
-    comes sooner as long as a plain poller, which asks at once and then every five seconds, would have asked no less
-    often by then. A wait whose task ran already when it began has saved nothing, and spends nothing.
+    The polls saved before the earliest plausible finish are spent right after it, when most tasks finish: a poll comes
+    sooner as long as a plain poller, which polls at once and then every five seconds, would have polled at least as
+    often by then. A wait whose task was already running when it started has saved nothing and spends nothing.
 
     :param age: seconds since the task was last known not to be processing.
-    :param earliest: seconds that such a video takes at least.
-    :param waited: seconds since the wait began.
-    :param looks: that it has made so far.
-    :param queued: tasks of ours that wait in Vidu's queue: looking at them once a minute saves far more than that.
-    :return: seconds.
+    :param earliest: minimum seconds that such a video takes.
+    :param waited: seconds since the wait started.
+    :param polls: the number of polls so far.
+    :param queued: the number of our tasks in Vidu's queue: polling them once a minute saves far more than that.
     """
     if queued >= LONG_QUEUE:
         return LISTED_GAP
-    if age < 3 * earliest and looks <= waited // _POLLER_GAP + 1:
+    if age < 3 * earliest and polls <= waited // _POLLER_GAP + 1:
         return _SOONER_GAP
     return min(max(_POLLER_GAP, age / 20), 60.0)
 
 
-def next_of_many(
+def next_poll_of_many(
     now: float,
     hints: Hints,
     poll_interval: float | None = None,
@@ -192,55 +178,52 @@ def next_of_many(
     queued: int = 0,
     listed: bool = True,
     waited: float = 0.0,
-    looks: int = 0,
+    polls: int = 0,
 ) -> float:
     """
-    Return when to look again at a running task of many that one poller looks at.
+    Return when to poll a running task again that shares its poller with many others.
 
-    Nothing before the earliest plausible end, counted from when it was last known not to be processing; then a
-    constant gap. What is next in the queue is looked at when it could have ended, the others once a minute; off-peak
-    follows :func:`next_look`, between ten seconds and ten minutes.
+    There is no poll before the earliest plausible finish, counted from when the task was last known not to be
+    processing; then the gap is constant. A task that is next in the queue is polled when it could have finished, the
+    others once a minute; off-peak follows :func:`next_poll`, between ten seconds and ten minutes.
 
-    :param now: epoch seconds.
-    :param hints: of the task.
-    :param poll_interval: seconds between looks, fixed by the user; None = the rule above.
-    :param state: as last seen; None = not yet.
+    :param poll_interval: seconds between polls, fixed by the user; None = the rule above.
+    :param state: as last seen; None = not yet seen.
     :param queued_at: when it was last seen in the queue, epoch seconds; None = never.
-    :param is_next: whether it is among the oldest of the queue.
+    :param is_next: whether it is among the oldest in the queue.
     :param queued: see :func:`listed_gap`.
-    :param listed: whether the task list is asked, a hundred at once; else a query is made for it alone.
+    :param listed: whether the task list is polled, a hundred tasks at once; else this task is queried alone.
     :param waited: see :func:`single_gap`.
-    :param looks: see :func:`single_gap`.
+    :param polls: see :func:`single_gap`.
     :return: epoch seconds, after ``now``.
     """
     if poll_interval is not None:
         return now + max(MIN_POLL_INTERVAL, poll_interval)
     is_queued = state in QUEUED_STATES
     if hints.off_peak:
-        return now + 10.0 if state == TaskState.PROCESSING else next_look(now, hints)
+        return now + 10.0 if state == TaskState.PROCESSING else next_poll(now, hints)
     if is_queued and not is_next:
         return now + QUEUED_GAP
     waited_until = hints.submitted_at if queued_at is None else queued_at
     age = 0.0 if waited_until is None else max(0.0, now - waited_until)
-    gap = listed_gap(queued) if listed else single_gap(age, hints.earliest, waited, looks, queued)
-    look = now + gap
+    gap = listed_gap(queued) if listed else single_gap(age, hints.earliest, waited, polls, queued)
+    poll = now + gap
     if waited_until is not None:
-        look = max(look, min(waited_until, now) + hints.earliest)
-    return look
+        poll = max(poll, min(waited_until, now) + hints.earliest)
+    return poll
 
 
 def next_submission(refusals: int, retry_after: float | None = None, spread: float = 0.0) -> float:
     """
-    Return how long to wait before submitting again after a 429.
+    Return the seconds to wait before submitting again after a 429.
 
-    The server's own wish, though not for ever at once; or twice as long each time. A quota can last as long as the
-    queue behind it, and a thousand tasks may wait for the same one: up to a half is added, so that they do not come
-    back together.
+    The delay is what the server asks for, within limits, or else doubles each time. A quota can be exhausted as long
+    as the queue behind it lasts, and a thousand tasks may wait for the same one: up to a half is added, so that they
+    do not come back together.
 
-    :param refusals: how many there were, this one included.
-    :param retry_after: seconds that the answer asked for; None = it did not.
-    :param spread: 0 to 1, of the task's own.
-    :return: seconds.
+    :param refusals: the number of 429s so far, this one included.
+    :param retry_after: seconds that the reply asked for; None = it did not.
+    :param spread: 0 to 1, specific to the task.
     """
     doubled = 2.0 ** min(refusals, 10)
     asked = doubled if retry_after is None else max(retry_after, doubled / 20)
@@ -249,21 +232,19 @@ def next_submission(refusals: int, retry_after: float | None = None, spread: flo
 
 def is_refusal(error: ViduError) -> bool:
     """
-    Tell whether the query of a task was refused: a 4xx that is no rate limit.
+    Return whether the query of a task was refused: a 4xx that is no rate limit.
 
-    Alone it says nothing of a task that was paid for, see :data:`REFUSALS`.
-
-    :param error: what came instead of the task.
+    A single one says nothing about a paid task, see :data:`REFUSALS`.
     """
     return isinstance(error, ViduRequestError) and not isinstance(error, ViduRateLimitError)
 
 
 class Patience:
     """
-    How one wait bears the errors of its looks: outages for ever, refusals only so often.
+    Tolerates the errors of one wait: outages until the deadline, refusals only a few times.
 
     An outage (5xx, 429, a broken body, a dropped connection) never ends a wait before its deadline: the remote
-    task goes on regardless. A refusal (400, 401, 403, 404) may be a hiccup, but not for ever.
+    task continues regardless. A refusal (400, 401, 403, 404) may be a hiccup, but only a few times in a row.
     """
 
     __slots__ = ("outages", "refusals")
@@ -272,24 +253,21 @@ class Patience:
         self.outages = 0
         self.refusals = 0
 
-    def answered(self) -> None:
-        """Note a look that was answered."""
+    def on_answer(self) -> None:
+        """Note a poll that was answered."""
         self.outages = self.refusals = 0
 
-    def failed(self, error: ViduError, now: float, hints: Hints, poll_interval: float | None = None) -> float | None:
+    def on_error(self, error: ViduError, now: float, hints: Hints, poll_interval: float | None = None) -> float | None:
         """
-        Note a look that failed.
+        Note a poll that failed.
 
-        :param error: what came instead of the task.
-        :param now: epoch seconds.
-        :param hints: of the task.
-        :param poll_interval: as in :func:`next_look`.
-        :return: when to look again (epoch seconds), or None: give up with this error.
+        :param poll_interval: as in :func:`next_poll`.
+        :return: when to poll again (epoch seconds), or None: give up with this error.
         """
-        gap = next_look(now, hints, poll_interval) - now
+        gap = next_poll(now, hints, poll_interval) - now
         if isinstance(error, (ViduUnavailableError, ViduRateLimitError)):
             self.outages += 1
-            # The server's own wish, or twice as long each time.
+            # What the server asks for, or twice as long each time.
             backoff = error.retry_after if error.retry_after is not None else gap * 2.0 ** min(self.outages - 1, 6)
             return now + min(max(gap, backoff), max(MAX_OUTAGE_GAP, gap))
         if isinstance(error, ViduNotFoundError):
@@ -302,12 +280,12 @@ class Patience:
         return None if self.refusals >= REFUSALS else now + min(gap, 5.0)
 
 
-class Pace:
+class PollPace:
     """
-    How an account bears outages and 429s for all its waits at once, so that an outage does not multiply load.
+    Slows down all waits of an account at once during outages and 429s, so that an outage does not multiply the load.
 
-    :ivar not_before: epoch seconds before which nothing is asked.
-    :ivar probing: the last request failed: one request shows whether the host is back, before the others follow.
+    :ivar not_before: epoch seconds before which no request is sent.
+    :ivar probing: the last request failed: a single request checks whether the host is back before others follow.
     """
 
     def __init__(self) -> None:
@@ -318,22 +296,20 @@ class Pace:
 
     @property
     def slowdown(self) -> float:
-        """By how much every gap is longer: doubled by each 429, and recovering with every answer."""
+        """The factor on every gap: each 429 doubles it, each reply reduces it."""
         return self._slowdown
 
-    def answered(self) -> None:
-        """Note that the host has answered."""
+    def on_answer(self) -> None:
+        """Note that the host has replied."""
         self.probing = False
         self._failures = 0
         self._slowdown = max(1.0, self._slowdown * 0.7)
 
-    def failed(self, error: ViduError, now: float, gap: float = LISTED_GAP) -> None:
+    def on_error(self, error: ViduError, now: float, gap: float = LISTED_GAP) -> None:
         """
         Note that the host is down, or limits this account.
 
-        :param error: what came instead of an answer.
-        :param now: epoch seconds.
-        :param gap: seconds between requests when all is well: what is waited for first.
+        :param gap: seconds between requests in normal operation: the first delay.
         """
         self.probing = True
         self._failures += 1
@@ -346,63 +322,54 @@ class Pace:
 
 
 class Verdict(str, Enum):
-    """What a wait does after a look."""
+    """What a wait does after a poll."""
 
-    #: Look again at :attr:`Wait.look_at`.
+    #: Poll again at :attr:`Wait.poll_at`.
     WAIT = "wait"
-    #: The remote task has ended, well or badly.
+    #: The remote task has finished, with or without a video.
     ENDED = "ended"
-    #: The deadline has passed; this look was the last one.
+    #: The deadline has passed; this poll was the last one.
     TIMED_OUT = "timed out"
-    #: The looks fail in a way that waiting does not mend.
+    #: The polls fail in a way that waiting does not fix.
     GIVEN_UP = "given up"
 
 
 class Wait:
     """
-    One wait for one remote task: fed with what each look shows, it tells when to look again.
+    One wait for one remote task: takes the result of each poll and decides when to poll again.
 
-    No I/O and no clock of its own: the blocking wait and the triggerer's both drive it, so that they cannot drift.
+    It does no I/O and reads no clock: the blocking wait and the triggerer's both drive it, so that they cannot drift.
 
-    :param hints: of the task.
-    :param end_time: the deadline, epoch seconds; at it there is one last look.
-    :param poll_interval: seconds between looks, fixed by the user; None = the schedule decides.
-    :param now: epoch seconds.
+    :param end_time: the deadline, epoch seconds; it gets one last poll.
+    :param poll_interval: seconds between polls, fixed by the user; None = the schedule decides.
     """
 
     # A triggerer has thousands of them.
-    __slots__ = ("_patience", "end_time", "hints", "look_at", "poll_interval")
+    __slots__ = ("_patience", "end_time", "hints", "poll_at", "poll_interval")
 
     def __init__(self, hints: Hints, end_time: float, poll_interval: float | None, now: float) -> None:
         self.hints = hints
         self.end_time = end_time
         self.poll_interval = poll_interval
-        self.look_at = min(next_look(now, hints, poll_interval), max(end_time, now))
+        self.poll_at = min(next_poll(now, hints, poll_interval), max(end_time, now))
         self._patience = Patience()
 
-    def saw(self, task: ViduTask, now: float, look_at: float | None = None) -> Verdict:
+    def on_result(self, task: ViduTask, now: float, poll_at: float | None = None) -> Verdict:
         """
-        Note what a look has shown. A state that this release does not know is waited out.
+        Note the result of a poll. A state that this release does not know counts as running.
 
-        :param task: as queried.
-        :param now: epoch seconds.
-        :param look_at: when to look again, of whoever plans many waits together; None = :func:`next_look` decides.
+        :param poll_at: when to poll again, if the caller plans many waits together; None = :func:`next_poll` decides.
         """
-        self._patience.answered()
+        self._patience.on_answer()
         if task.is_final:
             return Verdict.ENDED
-        return self._again(next_look(now, self.hints, self.poll_interval) if look_at is None else look_at, now)
+        return self._again(next_poll(now, self.hints, self.poll_interval) if poll_at is None else poll_at, now)
 
-    def failed(self, error: ViduError, now: float) -> Verdict:
-        """
-        Note a look that failed.
-
-        :param error: what came instead of the task.
-        :param now: epoch seconds.
-        """
-        again = self._patience.failed(error, now, self.hints, self.poll_interval)
+    def on_error(self, error: ViduError, now: float) -> Verdict:
+        """Note a poll that failed."""
+        again = self._patience.on_error(error, now, self.hints, self.poll_interval)
         return Verdict.GIVEN_UP if again is None else self._again(again, now)
 
-    def _again(self, look_at: float, now: float) -> Verdict:
-        self.look_at = min(look_at, self.end_time)
+    def _again(self, poll_at: float, now: float) -> Verdict:
+        self.poll_at = min(poll_at, self.end_time)
         return Verdict.TIMED_OUT if now >= self.end_time else Verdict.WAIT

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Who waits in a watcher: a trigger for one remote task, or for thousands, and what it hears and says."""
+"""The triggers that wait in a watcher, each for one task or for thousands: their results and their log lines."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import ViduError
-from airflow_provider_vidu.waiting.group_progress import FIRST_SAID_AFTER, GroupCounts, progress_line
+from airflow_provider_vidu.waiting.group_progress import FIRST_LOGGED_AFTER, GroupCounts, progress_line
 from airflow_provider_vidu.waiting.schedule import QUEUED_STATES, Hints, Verdict
-from airflow_provider_vidu.waiting.wait import SAY_EVERY, Progress, given_up
+from airflow_provider_vidu.waiting.wait import LOG_EVERY, Progress, gave_up_error
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -25,11 +25,10 @@ class Outcome:
     """
     How the wait for one task ended.
 
-    :param task_id: Vidu's id.
-    :param task: as the last look showed it; None where that look failed.
-    :param state: as last seen; None where no look was answered.
+    :param task: as of the last query; None if that query failed.
+    :param state: as last seen; None if no query was answered.
     :param timed_out: the deadline passed first.
-    :param error: why it was given up; None where it was not.
+    :param error: why the wait was given up; None if it was not.
     """
 
     task_id: str
@@ -54,7 +53,7 @@ class GroupOutcome:
     How the wait for many tasks ended.
 
     :param counts: tasks by :attr:`Outcome.status`.
-    :param message: of the first one that was given up; empty where none was.
+    :param message: the error of the first task that was given up; empty if none was.
     """
 
     counts: dict[str, int] = field(default_factory=lambda: {"success": 0, "failed": 0, "timeout": 0, "error": 0})
@@ -62,43 +61,37 @@ class GroupOutcome:
 
     @property
     def status(self) -> str:
-        """The worst that has happened to any of them."""
+        """The worst status of any of them."""
         worst = ("error", "timeout", "failed")
         return next((status for status in worst if self.counts[status]), "success")
 
 
 class _Waits:
-    """What both share: the future that ends the wait, and the trigger's own log."""
+    """The common part of both: the future that ends the wait, and the trigger's own log."""
 
     # A triggerer has thousands of them.
-    __slots__ = ("_context", "_log", "future", "say_at")
+    __slots__ = ("_context", "_log", "future", "log_at")
 
     future: asyncio.Future[Any]
 
     def __init__(self, log: Any) -> None:
-        #: When to speak without having heard anything, epoch seconds.
-        self.say_at = float("inf")
+        #: When to log even without a new result, epoch seconds.
+        self.log_at = float("inf")
         self._log = log
-        # Airflow tells the logs of its triggers apart by context variables: the poller speaks in each one's own.
+        # Airflow separates the logs of its triggers by context variables: the poller logs in the context of each.
         self._context = copy_context()
 
-    def break_off(self, failure: BaseException) -> None:
-        """
-        End the wait with what has broken the poller.
-
-        :param failure: raised where the trigger waits.
-        """
+    def fail(self, failure: BaseException) -> None:
+        """End the wait: raise this failure where the trigger waits."""
         if not self.future.done():
             self.future.set_exception(failure)
 
 
 class Subscriber(_Waits):
     """
-    A trigger that waits for one task. Made on the event loop, in the trigger's own context.
+    A trigger that waits for one task. Create it on the event loop, in the trigger's own context.
 
     :param log: the trigger's.
-    :param hints: of the task.
-    :param now: epoch seconds.
     """
 
     __slots__ = ("_entry", "_progress")
@@ -113,44 +106,29 @@ class Subscriber(_Waits):
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """What it waits for in the plan, at most one: a set for each of thousands would be most of their size."""
+        """Its entry in the plan, at most one: a set for each of thousands would be most of their size."""
         return () if self._entry is None else (self._entry,)
 
-    def began(self, entry: Entry) -> None:
-        """
-        Note what it waits for in the plan.
-
-        :param entry: of the plan.
-        """
+    def attach(self, entry: Entry) -> None:
+        """Note its entry in the plan."""
         self._entry = entry
 
-    def ended(self, entry: Entry) -> None:
-        """
-        Note that it does not wait for it any more.
-
-        :param entry: of :meth:`began`.
-        """
+    def detach(self, entry: Entry) -> None:
+        """Note that it no longer waits for an entry."""
         self._entry = None
 
-    def saw(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict, now: float) -> None:
-        """
-        Hear what a look has shown.
-
-        :param entry: which wait of the plan it was.
-        :param result: the task, or what came instead.
-        :param verdict: what it means.
-        :param now: epoch seconds.
-        """
+    def on_result(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict, now: float) -> None:
+        """Log the result of a query, and end the wait if the verdict says so."""
         if isinstance(result, ViduError):
-            self._context.run(self._progress.failed, result, now)
+            self._context.run(self._progress.on_error, result, now)
         else:
-            self._context.run(self._progress.saw, result, now)
+            self._context.run(self._progress.on_result, result, now)
         if verdict is Verdict.WAIT or self.future.done():
             return
         task = None if isinstance(result, ViduError) else result
         error = None
         if verdict is Verdict.GIVEN_UP and isinstance(result, ViduError):
-            error = given_up(result, entry.task_id)
+            error = gave_up_error(result, entry.task_id)
         timed_out = verdict is Verdict.TIMED_OUT
         self.future.set_result(Outcome(entry.task_id, task, entry.state, timed_out=timed_out, error=error))
 
@@ -160,9 +138,8 @@ class GroupSubscriber(_Waits):
     A trigger that waits for many tasks: one future and one log line a minute for all of them.
 
     :param log: the trigger's.
-    :param hints: of each of the tasks.
-    :param now: epoch seconds.
-    :param total: how many there are.
+    :param hints: those of each task.
+    :param total: the number of tasks.
     """
 
     future: asyncio.Future[GroupOutcome]
@@ -170,7 +147,7 @@ class GroupSubscriber(_Waits):
     def __init__(self, log: Any, hints: Hints, now: float, total: int) -> None:
         super().__init__(log)
         self.future = asyncio.get_running_loop().create_future()
-        self.say_at = now + FIRST_SAID_AFTER
+        self.log_at = now + FIRST_LOGGED_AFTER
         self._entries: set[Entry] = set()
         self._since = now
         self._hints = hints
@@ -186,26 +163,26 @@ class GroupSubscriber(_Waits):
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """What it waits for in the plan."""
+        """Its entries in the plan."""
         return tuple(self._entries)
 
-    def began(self, entry: Entry) -> None:
-        """See :meth:`Subscriber.began`."""
+    def attach(self, entry: Entry) -> None:
+        """See :meth:`Subscriber.attach`."""
         self._entries.add(entry)
 
-    def ended(self, entry: Entry) -> None:
-        """See :meth:`Subscriber.ended`."""
+    def detach(self, entry: Entry) -> None:
+        """See :meth:`Subscriber.detach`."""
         self._entries.discard(entry)
 
-    def saw(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict, now: float) -> None:
-        """See :meth:`Subscriber.saw`."""
+    def on_result(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict, now: float) -> None:
+        """See :meth:`Subscriber.on_result`."""
         if isinstance(result, ViduError):
             self._trouble = str(result)
         else:
             self._trouble = ""
             self._note(entry.task_id, None if result.is_final else result.state)
             if result.failed:
-                # Not billed, whatever its price was told to be before.
+                # Not billed, whatever price an earlier reply had.
                 self._credits.pop(entry.task_id, None)
             elif result.credits is not None:
                 self._credits[entry.task_id] = result.credits
@@ -215,26 +192,22 @@ class GroupSubscriber(_Waits):
         self._left -= 1
         if verdict is Verdict.GIVEN_UP and isinstance(result, ViduError):
             self._outcome.counts["error"] += 1
-            self._outcome.message = self._outcome.message or str(given_up(result, entry.task_id))
+            self._outcome.message = self._outcome.message or str(gave_up_error(result, entry.task_id))
         elif verdict is Verdict.TIMED_OUT:
             self._outcome.counts["timeout"] += 1
         else:
             succeeded = not isinstance(result, ViduError) and result.succeeded
             self._outcome.counts["success" if succeeded else "failed"] += 1
         if self._left == 0:
-            self.say_at = now
-            self.say(now)
+            self.log_at = now
+            self.log_progress(now)
             self.future.set_result(self._outcome)
 
-    def say(self, now: float) -> None:
-        """
-        Tell the log how far it is, if it is time to.
-
-        :param now: epoch seconds.
-        """
-        if now < self.say_at or self.future.done():
+    def log_progress(self, now: float) -> None:
+        """Write the progress line if it is due."""
+        if now < self.log_at or self.future.done():
             return
-        self.say_at = now + SAY_EVERY
+        self.log_at = now + LOG_EVERY
         queued = sum(self._states[state] for state in QUEUED_STATES)
         counts = GroupCounts(
             total=self._total,

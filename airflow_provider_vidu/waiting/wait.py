@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""
-Waiting in a worker, and the last look at a task that has ended: shared by operator, sensor and hook.
-"""
+"""Waits for a task in a worker and fetches the result of one that has finished: shared by operator, sensor and hook."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ from airflow_provider_vidu.api.errors import (
     no_creation_error,
     task_error,
 )
-from airflow_provider_vidu.api.fields import record_of_text, require
+from airflow_provider_vidu.api.fields import parse_record, require
 from airflow_provider_vidu.api.messages import counted
 from airflow_provider_vidu.api.tasks import TaskState, ViduTask
 from airflow_provider_vidu.compat import clear_this_task, keeping_its_state
@@ -36,27 +34,26 @@ from airflow_provider_vidu.waiting.schedule import REFUSALS, Hints, Verdict, Wai
 if TYPE_CHECKING:
     from airflow_provider_vidu.client import ViduClient
 
-#: A wait in a worker wakes this often to see whether it is to stop, in seconds.
+#: Seconds between two checks whether a wait in a worker must stop.
 SLICE = 0.5
-#: A success without a creation is looked at again this often …
-EMPTY_LOOKS = 4
-#: … with this many seconds in between.
+#: Queries of a success without a creation before it counts as an error.
+EMPTY_QUERIES = 4
+#: Seconds between those queries.
 EMPTY_GAP = 2.0
-#: A cancel that Vidu has accepted is looked for in the task this often …
-CANCEL_LOOKS = 3
-#: … with this many seconds in between.
+#: Queries that verify a cancel after Vidu has accepted it.
+CANCEL_QUERIES = 3
+#: Seconds between those queries.
 CANCEL_GAP = 1.0
-#: Seconds between the queries of a task that is refused: only a refusal that lasts counts.
+#: Seconds between repeated queries of a task after a refusal: only a refusal that lasts counts.
 REFUSAL_GAP = 3.0
-#: A wait says that it still waits at least this often, in seconds.
-SAY_EVERY = 60.0
+#: A wait writes a log line at least this often, in seconds.
+LOG_EVERY = 60.0
 
 
 def sleep_in_slices(seconds: float, stop: Callable[[], None]) -> None:
     """
-    Sleep, and notice a kill within half a second.
+    Sleep, but notice a kill within half a second.
 
-    :param seconds: how long.
     :param stop: called before every slice and at the end; raises to end the sleep.
     """
     end = timing.now() + seconds
@@ -68,15 +65,13 @@ def sleep_in_slices(seconds: float, stop: Callable[[], None]) -> None:
 
 class Progress:
     """
-    Tells a wait in the log: a line a state change, and one a minute between.
+    Logs the progress of a wait: one line for each state change, and one a minute in between.
 
-    :param log: where to.
-    :param hints: of the task.
-    :param began: epoch seconds; what elapsed times count from where the submission's time is unknown.
+    :param began: epoch seconds; elapsed times count from it if the time of submission is unknown.
     """
 
     # A triggerer has thousands of them.
-    __slots__ = ("_began", "_hints", "_log", "_processing_since", "_said_at", "_state")
+    __slots__ = ("_began", "_hints", "_log", "_logged_at", "_processing_since", "_state")
 
     def __init__(self, log: Any, hints: Hints, began: float) -> None:
         self._log = log
@@ -84,18 +79,13 @@ class Progress:
         self._began = began if hints.submitted_at is None else hints.submitted_at
         self._state: str | None = None
         self._processing_since: float | None = None
-        self._said_at = 0.0
+        self._logged_at = 0.0
 
-    def saw(self, task: ViduTask, now: float) -> None:
-        """
-        Note a look.
-
-        :param task: as queried.
-        :param now: epoch seconds.
-        """
-        if task.state == self._state and now - self._said_at < SAY_EVERY:
+    def on_result(self, task: ViduTask, now: float) -> None:
+        """Log the state of the task if it has changed, or if a minute has passed."""
+        if task.state == self._state and now - self._logged_at < LOG_EVERY:
             return
-        self._state, self._said_at = task.state, now
+        self._state, self._logged_at = task.state, now
         elapsed = now - self._began
         expected = "" if task.is_final else self._expected(task, now)
         self._log.info("Vidu task %s: %s after %.0f s%s.", task.task_id, task.state or "no state", elapsed, expected)
@@ -105,7 +95,7 @@ class Progress:
         if not typical:
             return ""
         if task.state != TaskState.PROCESSING:
-            # Vidu tells no place in its queue.
+            # Vidu does not report the position in its queue.
             return f"; {self._hints.model} usually takes about {typical:.0f} s once it is processing"
         if self._processing_since is None:
             self._processing_since = now
@@ -114,36 +104,29 @@ class Progress:
             return f"; {self._hints.model} usually takes about {typical:.0f} s, this takes longer"
         return f"; expected at about {datetime.fromtimestamp(end, timezone.utc):%H:%M:%S} UTC"
 
-    def failed(self, error: ViduError, now: float) -> None:
-        """
-        Note a look that failed.
-
-        :param error: what came instead of the task.
-        :param now: epoch seconds.
-        """
-        self._log.warning("The Vidu task could not be queried after %.0f s: %s", now - self._began, error)
+    def on_error(self, error: ViduError, now: float) -> None:
+        """Log a query that failed."""
+        self._log.warning("Could not query the Vidu task after %.0f s: %s", now - self._began, error)
 
 
-def seconds_of(task: ViduTask, submitted_at: float | None, now: float) -> float | None:
+def elapsed_seconds(task: ViduTask, submitted_at: float | None, now: float) -> float | None:
     """
-    Return how long a generation took, from its submission until its end was seen, in seconds.
+    Return the seconds from the submission of a task until now.
 
-    :param task: as last seen.
-    :param submitted_at: epoch seconds; None or 0 = what the task tells of its creation.
-    :param now: epoch seconds.
-    :return: None = nobody knows when it began.
+    :param submitted_at: epoch seconds; None or 0 = the task's own ``created_at``.
+    :return: None if the start is unknown.
     """
-    begin = submitted_at or task.created
-    return None if begin is None else max(0.0, now - begin)
+    start = submitted_at or task.created
+    return None if start is None else max(0.0, now - start)
 
 
-def ended_line(task: ViduTask, seconds: float | None, files: Sequence[Mapping[str, Any]] = ()) -> str:
+def summary_line(task: ViduTask, seconds: float | None, files: Sequence[Mapping[str, Any]] = ()) -> str:
     """
-    Return the last line of a task's log: what was made, how long it took, what it cost, where it stands.
+    Return the last line of a task's log: what was made, how long it took, what it cost, where it is.
 
     :param task: in ``success``.
-    :param seconds: see :func:`seconds_of`.
-    :param files: where it was landed.
+    :param seconds: see :func:`elapsed_seconds`.
+    :param files: the landed files.
     """
     took = "" if seconds is None else f" after {seconds:.0f} s"
     what = f"{task.model}, " if task.model else ""
@@ -155,10 +138,10 @@ def ended_line(task: ViduTask, seconds: float | None, files: Sequence[Mapping[st
 
 def hints_of(task: ViduTask, *, submitted_at: float | None = None) -> Hints:
     """
-    Return what a task tells about how long it may take.
+    Return what a task says about how long it may take.
 
-    :param task: ideally the create answer.
-    :param submitted_at: epoch seconds; None = what the task tells of its creation.
+    :param task: ideally the reply to its creation.
+    :param submitted_at: epoch seconds; None = the task's own ``created_at``.
     """
     return Hints(
         submitted_at=task.created if submitted_at is None else submitted_at,
@@ -169,20 +152,20 @@ def hints_of(task: ViduTask, *, submitted_at: float | None = None) -> Hints:
     )
 
 
-def given_task(given: Any) -> ViduTask:
+def parse_vidu_task(given: Any) -> ViduTask:
     """
-    Return the task that an operator or a sensor was pointed to.
+    Parse the ``vidu_task`` parameter of an operator or a sensor.
 
-    :param given: a Vidu task id (a string, or a number as templates in native mode make it), or a task record.
-    :raises ViduInputError: neither.
+    :param given: a Vidu task id (a string, or a number from a template in native mode), or a task record.
+    :raises ViduInputError: it is neither.
     """
     if isinstance(given, ViduTask):
         return given
-    given = record_of_text(require("vidu_task", given))
+    given = parse_record(require("vidu_task", given))
     try:
         return ViduTask.model_validate(dict(given) if isinstance(given, Mapping) else {"task_id": given})
     except ValueError:
-        # Its content may be signed links, which stay good for a day.
+        # Its content may include signed links, which stay valid for a day.
         shown = repr(given) if isinstance(given, (str, int)) else f"a {type(given).__name__}"
         raise ViduInputError(
             f"vidu_task must be a Vidu task id or a task record, got {shown[:100]}.",
@@ -190,21 +173,17 @@ def given_task(given: Any) -> ViduTask:
         ) from None
 
 
-def for_other_task(error: ViduError) -> ViduError:
-    """
-    Return the error of a remote task as it reads in an Airflow task that did not submit it.
-
-    :param error: of the remote task.
-    """
+def adapt_for_other_task(error: ViduError) -> ViduError:
+    """Adapt the error of a Vidu task to an Airflow task that did not submit it: its fate and its advice."""
     if isinstance(error, (ViduTaskFailedError, ViduModerationError)):
-        # Looking again cannot help: whoever submitted has to submit anew.
+        # Another query cannot help: the Airflow task that submitted it must submit again.
         return error.but(fate=Fate.PERMANENT, advice=f"{error.advice} Clear the task that submitted it, not this one.")
     if isinstance(error, ViduNotFoundError):
-        # An id that was typed may be no task's at all.
+        # A typed id may not belong to any task.
         return error.but(
             advice=(
-                f"{ViduNotFoundError.default_advice} If another key or host submitted it, it goes on there and may be "
-                "billed; waiting for it costs nothing."
+                f"{ViduNotFoundError.default_advice} If another key or host submitted it, it continues there and may "
+                "be billed; waiting for it costs nothing."
             )
         )
     return error
@@ -221,18 +200,16 @@ def wait_for_end(
     stop: Callable[[], None] = lambda: None,
 ) -> ViduTask:
     """
-    Wait in this process until a task ends.
+    Wait in this process until a task finishes.
 
-    :param client: whom to ask.
     :param task: as last seen.
-    :param hints: for the schedule.
     :param end_time: deadline, epoch seconds.
     :param poll_interval: seconds; None = the account's, or else the schedule decides.
-    :param log: where progress is told.
+    :param log: receives the progress lines.
     :param stop: called at least every half second; raises to end the wait.
-    :return: the ended task, successful or not, as last seen.
+    :return: the finished task, successful or not, as last seen.
     :raises ViduStillRunningError: the deadline has passed.
-    :raises ViduError: looking fails in a way that waiting does not mend; the remote task may go on.
+    :raises ViduError: queries fail in a way that waiting does not fix; the remote task may continue.
     """
     if task.is_final:
         return task
@@ -241,75 +218,73 @@ def wait_for_end(
         poll_interval = client.account.poll_interval
     wait = Wait(hints, end_time, poll_interval, timing.now())
     while True:
-        while (left := wait.look_at - timing.now()) > 0:
+        while (left := wait.poll_at - timing.now()) > 0:
             stop()
             timing.sleep(min(SLICE, left))
         stop()
         try:
-            # One look at a time: a kill must not wait for the retries of an outage.
+            # No retries here: a kill must not wait for those of an outage.
             task = client.get_task(task.task_id, retry=False).filled_from(task)
         except ViduError as error:
-            progress.failed(error, timing.now())
-            verdict = wait.failed(error, timing.now())
+            progress.on_error(error, timing.now())
+            verdict = wait.on_error(error, timing.now())
             if verdict is Verdict.GIVEN_UP:
-                raise given_up(error, task.task_id) from error
+                raise gave_up_error(error, task.task_id) from error
         else:
-            progress.saw(task, timing.now())
-            verdict = wait.saw(task, timing.now())
+            progress.on_result(task, timing.now())
+            verdict = wait.on_result(task, timing.now())
         if verdict is Verdict.ENDED:
             return task
         if verdict is Verdict.TIMED_OUT:
-            raise still_running(task)
+            raise still_running_error(task)
 
 
-def cancelled(client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[float], None] = timing.sleep) -> bool:
+def cancel_and_verify(
+    client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[float], None] = timing.sleep
+) -> bool:
     """
-    Cancel a task, and tell whether it will be neither rendered nor billed.
+    Cancel a task, and return whether it will be neither rendered nor billed.
 
-    The task itself is queried, whatever the answer to the cancel was: another one is submitted in place of what was
-    cancelled. One look counts only if it shows the cancel; any other failure has to show twice in a row.
+    The task itself is queried, whatever the reply to the cancel was, because believing it was cancelled leads to a
+    second submission. A single query counts only if it shows the cancel; any other failure must show twice in a row.
 
-    :param client: where.
-    :param task_id: Vidu's id.
-    :param log: where to tell what came of it.
-    :param sleep: seconds; it may raise, to end the try.
+    :param log: receives the result.
+    :param sleep: takes seconds; it may raise, to end the try.
     """
-    told = "Vidu has said yes, and the task does not show it"
-    looks = CANCEL_LOOKS
+    why = "Vidu accepted the cancel, but the task does not show it"
+    queries = CANCEL_QUERIES
     try:
         client.cancel_task(task_id)
     except ViduError as error:
-        told, looks = str(error), 1
+        why, queries = str(error), 1
     has_failed = False
-    look = 0
-    while look < looks or has_failed:
-        if look:
+    query = 0
+    while query < queries or has_failed:
+        if query:
             sleep(CANCEL_GAP)
-        look += 1
+        query += 1
         try:
-            task = client.get_task(task_id, retry=looks == 1)
+            task = client.get_task(task_id, retry=queries == 1)
         except ViduError as error:
-            has_failed, told = False, f"{told}; {error.message}"
+            has_failed, why = False, f"{why}; {error.message}"
             continue
         if task.failed and (has_failed or task.err_code == "UserCancelled"):
             log.info("Vidu task %s has been cancelled and is not billed.", task_id)
             return True
         has_failed = task.failed
         if task.succeeded:
-            told = "it has succeeded before"
+            why = "it has already succeeded"
             break
-    log.info("Vidu task %s was not cancelled and goes on: %s", task_id, told)
+    log.info("Vidu task %s was not cancelled and continues: %s", task_id, why)
     return False
 
 
 def query_paid_task(client: ViduClient, task_id: str, *, sleep: Callable[[float], None] = timing.sleep) -> ViduTask:
     """
-    Query a task that was submitted, and repeat the query where it is refused: one refusal alone is no verdict.
+    Query a submitted task, and repeat a query that is refused: a single refusal is no verdict.
 
-    :param client: whom to ask.
-    :param task_id: Vidu's id.
-    :param sleep: seconds; it may raise, to end the try.
-    :raises ViduRequestError: refused again and again; its text says what that means for a task that was paid for.
+    :param sleep: takes seconds; it may raise, to end the try.
+    :raises ViduRequestError: refused again and again; its text says what that means for a paid task.
     :raises ViduError: see :meth:`ViduClient.get_task`.
     """
     for attempt in range(1, REFUSALS + 1):
@@ -324,24 +299,23 @@ def query_paid_task(client: ViduClient, task_id: str, *, sleep: Callable[[float]
     raise AssertionError("the last refusal raises")
 
 
-def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], None] = timing.sleep) -> ViduTask:
+def fetch_finished(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], None] = timing.sleep) -> ViduTask:
     """
-    Take the last look at an ended task: its links are signed anew, and a success without a video gets a second chance.
+    Fetch a finished task with freshly signed links; a success without a video is queried again.
 
-    :param client: whom to ask.
-    :param task: as last seen; what only an earlier answer told is kept.
-    :param sleep: seconds; it may raise, to end the try.
+    :param task: as last seen; fields that only an earlier reply had are kept.
+    :param sleep: takes seconds; it may raise, to end the try.
     :return: the task in ``success``, with at least one creation that has a URL.
-    :raises ViduTaskFailedError: it failed; ViduModerationError where Vidu's content checks refused it.
-    :raises ViduNoCreationError: ``success`` without a link to a video, even when queried again.
-    :raises ViduStillRunningError: it has not ended after all.
+    :raises ViduTaskFailedError: it failed; ViduModerationError if Vidu's content checks refused it.
+    :raises ViduNoCreationError: ``success`` without a link to a video, even after further queries.
+    :raises ViduStillRunningError: it has not finished after all.
     """
-    for look in range(EMPTY_LOOKS):
-        if look:
+    for query in range(EMPTY_QUERIES):
+        if query:
             sleep(EMPTY_GAP)
         task = query_paid_task(client, task.task_id, sleep=sleep).filled_from(task)
         if not task.is_final:
-            raise still_running(task)
+            raise still_running_error(task)
         if not task.succeeded:
             raise task_error(
                 task.task_id, task.err_code, message=task.err_msg, credits=task.credits, trace_id=task.trace_id
@@ -352,11 +326,10 @@ def video_of(client: ViduClient, task: ViduTask, *, sleep: Callable[[float], Non
     raise error.without(client.account.api_key)
 
 
-def with_what_a_clear_does(error: ViduNoCreationError, *, remembered: bool) -> ViduNoCreationError:
+def explain_clear(error: ViduNoCreationError, *, remembered: bool) -> ViduNoCreationError:
     """
-    Return the error of a success without a video as it reads in the Airflow task that submitted it.
+    Add to the error of a success without a video what a clear of the submitting Airflow task does.
 
-    :param error: of :func:`video_of`.
     :param remembered: whether a record of the submission outlives this try, so that a clear finds the same task.
     """
     if remembered:
@@ -369,30 +342,31 @@ def with_what_a_clear_does(error: ViduNoCreationError, *, remembered: bool) -> V
     return error.but(advice=f"{error.advice} {then}")
 
 
-def waited(client: ViduClient, task: ViduTask, event: Mapping[str, Any]) -> ViduTask:
+def fetch_result(client: ViduClient, task: ViduTask, event: Mapping[str, Any]) -> ViduTask:
     """
-    Take the result after a trigger's event. The event is a hint: the task's own answer decides.
+    Fetch the result after a trigger's event. The event is a hint: a query of the task decides.
 
-    :param client: whom to ask.
     :param task: as known when the wait began.
-    :param event: of the trigger.
-    :return: see :func:`video_of`.
-    :raises ViduError: see :func:`video_of`; what made the trigger give up, where the task has not ended.
+    :return: see :func:`fetch_finished`.
+    :raises ViduError: see :func:`fetch_finished`; the trigger's error if it gave up and the task has not finished.
     """
     try:
-        return video_of(client, task)
+        return fetch_finished(client, task)
     except ViduStillRunningError as error:
         if event.get("status") != "error":
             raise
         raise ViduStillRunningError(
-            str(event.get("message") or "The wait was given up."), task_id=task.task_id, state=error.state, advice=""
+            str(event.get("message") or "The trigger stopped waiting."),
+            task_id=task.task_id,
+            state=error.state,
+            advice="",
         ) from error
 
 
 class Next(str, Enum):
-    """What a resumed worker does about a task that has not ended, or cannot be looked at."""
+    """What a resumed worker does about a task that has not finished, or cannot be queried."""
 
-    #: The trigger gave up: its looks failed, not the task and not the time.
+    #: The trigger gave up: its queries failed, not the task and not the time.
     GIVE_UP = "give up"
     #: Go on waiting in the triggerer.
     WAIT_ON = "wait on"
@@ -400,59 +374,53 @@ class Next(str, Enum):
     DEADLINE = "deadline"
 
 
-def after_resuming(event: Mapping[str, Any], task_id: str, end_time: float | None, now: float) -> Next:
+def decide_after_resume(event: Mapping[str, Any], task_id: str, end_time: float | None, now: float) -> Next:
     """
-    Decide what an event means whose task has not ended. Shared by operator and sensor.
+    Decide what to do after an event if the task has not finished. Shared by operator and sensor.
 
-    An event may be another task's (SQLite reuses trigger ids), and Vidu may be out of reach at the very last look:
-    neither is a deadline.
+    The event may belong to another task (SQLite reuses trigger ids), and Vidu may be unreachable for the very last
+    query: neither is a deadline.
 
-    :param event: of the trigger.
-    :param task_id: whom the resumed task waits for.
+    :param task_id: the Vidu task that the resumed Airflow task waits for.
     :param end_time: its deadline, epoch seconds; None = not known (dag.test() drops it).
-    :param now: epoch seconds.
     """
-    told = event.get("status") if event.get("task_id") in {None, task_id} else None
-    if told == "error":
+    status = event.get("status") if event.get("task_id") in {None, task_id} else None
+    if status == "error":
         return Next.GIVE_UP
-    if told != "timeout" and end_time is not None and now < end_time:
+    if status != "timeout" and end_time is not None and now < end_time:
         return Next.WAIT_ON
     return Next.DEADLINE
 
 
-def still_running(task: ViduTask) -> ViduStillRunningError:
-    """
-    Return the error of a wait whose deadline has passed.
-
-    :param task: as last seen.
-    """
+def still_running_error(task: ViduTask) -> ViduStillRunningError:
+    """Return the error of a wait whose deadline has passed."""
     return ViduStillRunningError(
-        "The wait has reached its deadline and the task has not ended.",
+        "The wait has reached its deadline and the task has not finished.",
         task_id=task.task_id,
         state=task.state,
         credits=task.credits,
     )
 
 
-def given_up(error: ViduError, task_id: str) -> ViduError:
+def gave_up_error(error: ViduError, task_id: str) -> ViduError:
     """
-    Return the error of a wait that cannot look any more; it keeps the task id and says where the money is.
+    Return the error of a wait that cannot query any more; it keeps the task id and says where the money is.
 
-    :param error: of the last look.
-    :param task_id: whom it was about.
+    :param error: of the last query.
     """
     return _of_a_paid_task(type(error), "Cannot keep waiting for the task.", error, task_id)
 
 
 def _refused_query(error: ViduError, task_id: str) -> ViduError:
-    # A reason of the query is none of the task's, such as moderation; an empty account is the relay's whole answer.
+    # The reason of a refused query, such as moderation, says nothing about the task; a relay with an empty account
+    # says nothing else.
     kind = type(error) if isinstance(error, (ViduAuthError, ViduCreditError, ViduNotFoundError)) else ViduRequestError
     return _of_a_paid_task(kind, f"The query of the task was refused {REFUSALS} times in a row.", error, task_id)
 
 
 def _of_a_paid_task(kind: type[ViduError], what: str, error: ViduError, task_id: str) -> ViduError:
     fate = (
-        "The task was submitted and may be billed; it goes on at Vidu and nothing is lost. Fix the cause, then retry "
+        "The task was submitted and may be billed; it continues at Vidu and nothing is lost. Fix the cause, then retry "
         f"or, from Airflow 3.3 on, {clear_this_task()}: it re-attaches and submits nothing."
     )
     has_advice = isinstance(error, (ViduAuthError, ViduNotFoundError))

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Looks at remote tasks for every trigger of an account in a triggerer: one connection look-up, one session, one poller.
+Polls Vidu for every trigger of an account in a triggerer: one connection look-up, one session, one poller.
 
-Whom to look at when is decided by ``airflow_provider_vidu.waiting.poll_plan``, how to ask by
-``airflow_provider_vidu.waiting.bulk_query``; here the two meet the clock and the triggers. A trigger that waits costs a
-future; no coroutine of its own runs for it.
+``airflow_provider_vidu.waiting.poll_plan`` decides which tasks to poll when,
+``airflow_provider_vidu.waiting.bulk_query`` how; this module connects both to the clock and the triggers. A waiting
+trigger costs a future and no coroutine of its own.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import AsyncViduClient
 
-#: Waits that are told of a look before the event loop gets its turn: a thousand log lines at once would hold it up.
-TOLD_AT_ONCE = 20
+#: Waits that are notified before the event loop gets its turn: a thousand log lines at once would block it.
+MAX_NOTIFIED_AT_ONCE = 20
 
 
 class Watcher:
     """
-    One account's waits on one event loop. Its poller starts with the first wait and ends with :meth:`close`.
+    One account's waits on one event loop. Its poller starts with the first wait and stops with :meth:`close`.
 
-    :param look_up: how to read the connection; called once, and again after a 401.
+    :param look_up: reads the connection; called once, and again after a 401.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Watcher:
         self._client: AsyncViduClient | None = None
         self._opening = asyncio.Lock()
         self._bulk: BulkQuery | None = None
-        self._plan = PollPlan(self._lists, self._page_size)
+        self._plan = PollPlan(self._is_listed, self._page_size)
         self._groups: set[GroupSubscriber] = set()
         self._poll_interval: float | None = None
         self._poller: asyncio.Task[None] | None = None
@@ -77,23 +77,21 @@ class Watcher:
         log: Any,
     ) -> Outcome:
         """
-        Wait until a remote task has ended, or the deadline has passed.
+        Wait until a remote task has finished, or the deadline has passed.
 
-        :param task_id: Vidu's id.
-        :param hints: for the schedule.
-        :param end_time: epoch seconds.
+        :param end_time: the deadline, epoch seconds.
         :param poll_interval: seconds; None = the account's, or else the schedule decides.
-        :param log: where progress is told.
-        :return: how it ended: success, failure, the deadline, or an error that waiting does not mend.
-        :raises Exception: what broke the poller: nobody waits for one that has ended.
+        :param log: receives the progress lines.
+        :return: how it ended: success, failure, the deadline, or an error that waiting does not fix.
+        :raises Exception: the error that stopped the poller.
         """
-        await self._begun()
+        await self._start_poller()
         subscriber = Subscriber(log, hints, timing.now())
-        await self._joined(subscriber, [task_id], hints, end_time, poll_interval)
+        await self._subscribe(subscriber, [task_id], hints, end_time, poll_interval)
         try:
             return await subscriber.future
         finally:
-            self._leave(subscriber)
+            self._unsubscribe(subscriber)
 
     async def wait_for_all(
         self,
@@ -105,66 +103,54 @@ class Watcher:
         log: Any,
     ) -> GroupOutcome:
         """
-        Wait until each of many remote tasks has ended; the log tells of all together, about once a minute.
+        Wait until each of many remote tasks has finished; one log line about once a minute reports on all.
 
-        :param task_ids: Vidu's ids, any number.
-        :param hints: of each of them.
-        :param end_time: epoch seconds.
+        :param hints: those of each task.
+        :param end_time: the deadline, epoch seconds.
         :param poll_interval: see :meth:`wait`.
-        :param log: where progress is told.
+        :param log: receives the progress lines.
         :return: how many ended in which way.
         :raises Exception: see :meth:`wait`.
         """
-        await self._begun()
+        await self._start_poller()
         distinct = list(dict.fromkeys(task_ids))
         group = GroupSubscriber(log, hints, timing.now(), len(distinct))
         self._groups.add(group)
         try:
-            await self._joined(group, distinct, hints, end_time, poll_interval)
+            await self._subscribe(group, distinct, hints, end_time, poll_interval)
             return await group.future
         finally:
             self._groups.discard(group)
-            self._leave(group)
+            self._unsubscribe(group)
 
     async def get_task(self, task_id: str) -> ViduTask:
-        """
-        Query one task over the watcher's session: its links are signed anew.
-
-        :param task_id: Vidu's id.
-        :return: the task as it is now.
-        :raises ViduError: what came instead.
-        """
-        return await (await self._opened()).get_task(task_id)
+        """Query one task, with freshly signed links, over the watcher's session."""
+        return await (await self._open_client()).get_task(task_id)
 
     async def task_page(self, task_id: str) -> str | None:
-        """
-        Return where a person can look at a task.
-
-        :param task_id: Vidu's id.
-        :return: None = nobody knows a page.
-        """
-        return (await self._opened()).account.task_page(task_id)
+        """Return the URL of the page that shows a task; None = no page is known."""
+        return (await self._open_client()).account.task_page(task_id)
 
     async def close(self) -> None:
-        """End the poller and close the session."""
+        """Stop the poller and close the session."""
         poller, self._poller = self._poller, None
-        # Python before 3.12 may swallow a cancellation in wait_for, where an answer has just come.
+        # Python before 3.12 may swallow a cancellation in wait_for if a reply has just come.
         self._is_closing = True
         if poller is not None:
             poller.cancel()
-            # It closes its session even if whoever waits here is cancelled.
+            # The poller closes its session even if this coroutine is cancelled.
             await asyncio.wait({poller})
 
     # -- subscribers ------------------------------------------------------------------------------------------
 
-    async def _begun(self) -> None:
+    async def _start_poller(self) -> None:
         if self._poller is None:
-            # In no trigger's context: what the poller logs and looks up is not the first one's alone.
+            # In no trigger's context: the poller logs and looks up for all of them, not only for the first.
             loop = asyncio.get_running_loop()
             self._poller = Context().run(loop.create_task, self._run())
         await self._ready.wait()
 
-    async def _joined(
+    async def _subscribe(
         self,
         subscriber: Subscriber | GroupSubscriber,
         task_ids: list[str],
@@ -179,21 +165,21 @@ class Watcher:
                 break
             now = timing.now()
             entry = self._plan.add(task_id, hints, end_time, poll_interval, now, subscriber)
-            subscriber.began(entry)
+            subscriber.attach(entry)
             if number % 500 == 0:
                 try:
                     await asyncio.sleep(0)
                 except asyncio.CancelledError:
-                    self._leave(subscriber)
+                    self._unsubscribe(subscriber)
                     raise
         if self._failure is not None:
-            subscriber.break_off(self._failure)
-        if min(self._plan.wake_at(), subscriber.say_at) < self._wakes_at:
+            subscriber.fail(self._failure)
+        if min(self._plan.wake_at(), subscriber.log_at) < self._wakes_at:
             self._sooner.set()
 
-    def _leave(self, subscriber: Subscriber | GroupSubscriber) -> None:
+    def _unsubscribe(self, subscriber: Subscriber | GroupSubscriber) -> None:
         for entry in subscriber.entries:
-            subscriber.ended(entry)
+            subscriber.detach(entry)
             self._plan.remove(entry)
 
     # -- the poller -------------------------------------------------------------------------------------------
@@ -202,33 +188,33 @@ class Watcher:
         try:
             try:
                 with suppress(ViduError):
-                    await self._opened()
+                    await self._open_client()
             finally:
                 self._ready.set()
             while not self._is_closing:
-                await self._until_due()
-                await self._round()
+                await self._sleep_until_due()
+                await self._poll_once()
         except asyncio.CancelledError as error:
-            self._break_off(ViduUnavailableError("The wait was broken off in the triggerer."), error)
+            self._fail_all(ViduUnavailableError("The triggerer cancelled the wait."), error)
             raise
         except BaseException as error:
-            # Not only an Exception: in a worker Airflow's execution timeout is raised wherever the loop stands.
-            self._break_off(error, error)
+            # Not only an Exception: in a worker Airflow's execution timeout may be raised anywhere in the loop.
+            self._fail_all(error, error)
         finally:
             await self._drop_client()
 
-    def _break_off(self, failure: BaseException, cause: BaseException) -> None:
+    def _fail_all(self, failure: BaseException, cause: BaseException) -> None:
         self._failure = failure
         failure.__cause__ = cause if cause is not failure else failure.__cause__
         for entry in self._plan.all():
             subscriber = entry.subscriber
             self._plan.remove(entry)
             if subscriber is not None:
-                subscriber.break_off(failure)
+                subscriber.fail(failure)
 
-    async def _until_due(self) -> None:
+    async def _sleep_until_due(self) -> None:
         self._sooner.clear()
-        self._wakes_at = min([self._plan.wake_at(), *(group.say_at for group in self._groups)])
+        self._wakes_at = min([self._plan.wake_at(), *(group.log_at for group in self._groups)])
         seconds = self._wakes_at - timing.now()
         if seconds <= 0:
             await asyncio.sleep(0)
@@ -243,36 +229,36 @@ class Watcher:
                 sleeping.cancel()
             self._wakes_at = float("-inf")
 
-    async def _round(self) -> None:
+    async def _poll_once(self) -> None:
         task_ids = self._plan.take(timing.now())
         results: dict[str, ViduTask | ViduError] = {}
         if task_ids:
-            results = await self._ask(task_ids)
-            self._plan.heard(results, timing.now())
-        told = 0
-        for judged in (self._plan.judged(results, timing.now()), self._plan.expired(timing.now())):
-            for entry, result, verdict in judged:
-                self._tell(entry, result, verdict)
-                told += 1
-                if told % TOLD_AT_ONCE == 0:
+            results = await self._query(task_ids)
+            self._plan.on_results(results, timing.now())
+        notified = 0
+        for verdicts in (self._plan.verdicts(results, timing.now()), self._plan.expire(timing.now())):
+            for entry, result, verdict in verdicts:
+                self._notify(entry, result, verdict)
+                notified += 1
+                if notified % MAX_NOTIFIED_AT_ONCE == 0:
                     await asyncio.sleep(0)
         for group in tuple(self._groups):
-            with _only_its_own(group):
-                group.say(timing.now())
+            with _fail_alone(group):
+                group.log_progress(timing.now())
 
-    def _tell(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict) -> None:
+    def _notify(self, entry: Entry, result: ViduTask | ViduError, verdict: Verdict) -> None:
         subscriber = entry.subscriber
         if subscriber is None:
             return
-        with _only_its_own(subscriber):
-            subscriber.saw(entry, result, verdict, timing.now())
+        with _fail_alone(subscriber):
+            subscriber.on_result(entry, result, verdict, timing.now())
         if verdict is not Verdict.WAIT:
-            subscriber.ended(entry)
+            subscriber.detach(entry)
             entry.subscriber = None
 
-    async def _ask(self, task_ids: list[str]) -> dict[str, ViduTask | ViduError]:
+    async def _query(self, task_ids: list[str]) -> dict[str, ViduTask | ViduError]:
         try:
-            client = await self._opened()
+            client = await self._open_client()
         except ViduError as error:
             return dict.fromkeys(task_ids, error)
         results = await BulkQuery(client, paced=True).get_tasks(task_ids)
@@ -282,22 +268,22 @@ class Watcher:
             await self._drop_client()
         return results
 
-    def _lists(self, task_id: str) -> bool:
-        return self._bulk is None or self._bulk.has(task_id)
+    def _is_listed(self, task_id: str) -> bool:
+        return self._bulk is None or self._bulk.is_listed(task_id)
 
     def _page_size(self) -> int:
         return MAX_PAGE_SIZE if self._bulk is None else self._bulk.page_size
 
     # -- the session ------------------------------------------------------------------------------------------
 
-    async def _opened(self) -> AsyncViduClient:
+    async def _open_client(self) -> AsyncViduClient:
         async with self._opening:
             if self._client is None:
-                # Half a second of importing is no business of the triggerer's loop.
+                # The import takes half a second, which would block the triggerer's loop.
                 await asyncio.to_thread(import_module, "aiohttp")
                 from airflow_provider_vidu.client import AsyncViduClient
 
-                self._client = AsyncViduClient(await self._account())
+                self._client = AsyncViduClient(await self._read_account())
                 self._poll_interval = self._client.account.poll_interval
                 self._bulk = BulkQuery(self._client, paced=True)
             return self._client
@@ -307,32 +293,32 @@ class Watcher:
         if client is not None:
             await client.close()
 
-    async def _account(self) -> Account:
+    async def _read_account(self) -> Account:
         try:
             return await self._look_up()
         except ViduError:
             raise
         except (TypeError, ValueError, AttributeError) as error:
-            raise ViduConfigurationError(f"The connection cannot be read ({error!r}).") from error
+            raise ViduConfigurationError(f"Cannot read the Airflow connection ({error!r}).") from error
         except Exception as error:
-            # Airflow's own outage is none of the remote task's: the wait goes on.
-            raise ViduUnavailableError(f"The connection cannot be read now ({error}).") from error
+            # An outage of Airflow does not affect the remote task: the wait continues.
+            raise ViduUnavailableError(f"Cannot read the Airflow connection now ({error}).") from error
 
 
 _watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Watcher]] = WeakKeyDictionary()
 
 
 @contextmanager
-def _only_its_own(subscriber: Subscriber | GroupSubscriber) -> Generator[None, None, None]:
-    """Let what one trigger's log raises (a full disk) end that trigger's wait, and no other's."""
+def _fail_alone(subscriber: Subscriber | GroupSubscriber) -> Generator[None, None, None]:
+    """Let an exception of one trigger's log (a full disk) end that trigger's wait only."""
     try:
         yield
     except Exception as error:
-        subscriber.break_off(error)
+        subscriber.fail(error)
 
 
-class _Joined:
-    # Not a generator with contextlib's decorator: a triggerer has thousands, and those are a kilobyte each.
+class _Membership:
+    # Not a generator with contextlib's decorator: a triggerer has thousands of these, and a generator takes a kilobyte.
     __slots__ = ("_conn_id", "_look_up", "_watcher")
 
     def __init__(self, conn_id: str, look_up: Callable[[], Awaitable[Account]]) -> None:
@@ -341,7 +327,7 @@ class _Joined:
 
     async def __aenter__(self) -> Watcher:
         look_up = self._look_up
-        # It holds a hook, and the watcher keeps the one that it needs.
+        # It refers to a hook; the watcher keeps the only one that it needs.
         del self._look_up
         here = _watchers.setdefault(asyncio.get_running_loop(), {})
         self._watcher = here.get(self._conn_id) or here.setdefault(self._conn_id, Watcher(look_up))
@@ -358,16 +344,16 @@ class _Joined:
             await watcher.close()
 
 
-def of(conn_id: str, look_up: Callable[[], Awaitable[Account]]) -> AbstractAsyncContextManager[Watcher]:
+def join(conn_id: str, look_up: Callable[[], Awaitable[Account]]) -> AbstractAsyncContextManager[Watcher]:
     """
-    Join the watcher of a connection on the running event loop; the last one to leave ends it.
+    Join the watcher of a connection on the running event loop; the last trigger to leave closes it.
 
-    :param conn_id: the connection's id. It names one account in a triggerer: with teams (Airflow 3.2+) a triggerer
-        takes the triggers of its own team only (``Trigger.ids_for_triggerer(team_name=…)``), and its requests for a
-        connection name neither trigger nor task instance (``GetConnection`` holds the id alone, and the in-process
+    :param conn_id: the connection's id. It means one account in a triggerer: with teams (Airflow 3.2+) a triggerer
+        runs the triggers of its own team only (``Trigger.ids_for_triggerer(team_name=…)``), and its requests for a
+        connection name neither trigger nor task instance (``GetConnection`` has the id alone, and the in-process
         Execution API that answers it takes every caller for the same one).
-    :param look_up: how to read the connection; the first one to join brings it.
+    :param look_up: reads the connection; the one of the first trigger to join is used.
     """
     # Two connections to one account have a watcher each: a key is rotated in one connection after the other, and
-    # waits that had shared a session would have to be parted then. It costs one more request a round.
-    return _Joined(conn_id, look_up)
+    # waits that shared a session would have to be separated then. It costs one more request a round.
+    return _Membership(conn_id, look_up)

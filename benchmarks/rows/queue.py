@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-A thousand tasks in a queue of five, 100 minutes long, in virtual time: the real triggers, watcher, client and parsers.
+A thousand tasks, processed five at a time for 100 minutes in virtual time, by the real triggers, watcher and client.
 
-Only the wire is not real: requests reach the local Vidu's state machine without sockets, a tenth of a second later.
+Only the network is not real: requests reach the local Vidu's state machine without sockets, a tenth of a second later.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from benchmarks.triggerer import POLL_INTERVAL
 CONCURRENCY = 5
 #: Seconds of each processing.
 PROCESSING = 30.0
-#: Seconds from a request's begin to its answer.
+#: Seconds from a request to its reply.
 ROUND_TRIP = 0.1
 
 OURS = "ours"
@@ -42,13 +42,13 @@ POLLERS = f"a poller each, every {POLL_INTERVAL:.0f} s"
 
 
 @dataclass
-class Waited:
+class QueueRun:
     """
     One run through the queue.
 
-    :param requests: looks: single queries and pages of the list.
-    :param latencies: seconds from each task's end to the event that tells it.
-    :param hours: virtual hours that it took.
+    :param requests: polls: single queries and pages of the list.
+    :param latencies: seconds from the finish of each task to its event.
+    :param hours: its length in virtual hours.
     """
 
     requests: int
@@ -60,7 +60,7 @@ def measure(*, quick: bool) -> Measured:
     """
     Wait for the whole queue.
 
-    :param quick: 100 tasks.
+    :param quick: 100 tasks instead of 1000.
     """
     count = 100 if quick else 1000
     done = {
@@ -84,9 +84,9 @@ def measure(*, quick: bool) -> Measured:
 
 def measure_without_list(*, quick: bool) -> Measured:
     """
-    Wait for the same queue at a host without the list.
+    Wait for the same queue at a host without a list.
 
-    :param quick: 100 tasks.
+    :param quick: 100 tasks instead of 1000.
     """
     count = 100 if quick else 1000
     done = {
@@ -126,15 +126,15 @@ class _Queue:
         return ViduTaskTrigger("queue", task_ids, end_time=self.clock() + 86_400, hints=hints)
 
     async def first_event(self, task_ids: list[str]) -> None:
-        """Wait for tasks with one trigger of ours."""
+        """Wait for tasks with one of our triggers."""
         async for event in self.trigger(task_ids).run():
             if event.payload["status"] != "success":
-                raise RuntimeError(f"a wait ended badly: {event.payload}")
+                raise RuntimeError(f"a wait failed: {event.payload}")
             self.events |= dict.fromkeys(task_ids, self.clock())
             return
 
     async def poll(self, task_id: str) -> None:
-        """Wait for a task as a poller of its own does. Only its questions are counted: nothing has to be parsed."""
+        """Wait for a task as a poller of its own does. Only its requests are counted: nothing has to be parsed."""
         account = self.wire.vidu.account_of(API_KEY)
         while True:
             self.polls += 1
@@ -156,15 +156,15 @@ async def _with_one_trigger(queue: _Queue) -> None:
 
 
 async def _with_pollers(queue: _Queue) -> None:
-    async def begin(number: int, task_id: str) -> None:
-        # Their begins are spread over an interval, as those of triggers that start one after another.
+    async def start(number: int, task_id: str) -> None:
+        # Their starts are spread over an interval, like those of triggers that start one after another.
         await asyncio.sleep(POLL_INTERVAL * number / len(queue.task_ids))
         await queue.poll(task_id)
 
-    await asyncio.gather(*(begin(number, task_id) for number, task_id in enumerate(queue.task_ids)))
+    await asyncio.gather(*(start(number, task_id) for number, task_id in enumerate(queue.task_ids)))
 
 
-def _run(count: int, *, has_list: bool, wait: Callable[[_Queue], Coroutine[Any, Any, None]]) -> Waited:
+def _run(count: int, *, has_list: bool, wait: Callable[[_Queue], Coroutine[Any, Any, None]]) -> QueueRun:
     from airflow_provider_vidu.client import AsyncViduClient
     from airflow_provider_vidu.hooks.vidu import ViduHook
     from airflow_provider_vidu.triggers.task import ViduTaskTrigger
@@ -177,7 +177,7 @@ def _run(count: int, *, has_list: bool, wait: Callable[[_Queue], Coroutine[Any, 
         await asyncio.sleep(ROUND_TRIP / 2)
         return answer
 
-    # A line a minute and wait, for 100 minutes.
+    # Each wait would log a line a minute, for 100 minutes.
     quiet = logging.getLogger("benchmarks.queue")
     quiet.setLevel(logging.WARNING)
     began = queue.clock()
@@ -196,28 +196,28 @@ def _run(count: int, *, has_list: bool, wait: Callable[[_Queue], Coroutine[Any, 
         finally:
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
-    ended = {task.task_id: task.changes[-1][1] for task in queue.wire.vidu.tasks()}
-    asked = queue.wire.requests
-    return Waited(
-        requests=asked["poll"] + asked["list"] + queue.polls,
-        # One trigger for all tells of the last one only.
-        latencies=[queue.events[max(ended, key=lambda task_id: ended[task_id])] - max(ended.values())]
+    finished = {task.task_id: task.changes[-1][1] for task in queue.wire.vidu.tasks()}
+    requests = queue.wire.requests
+    return QueueRun(
+        requests=requests["poll"] + requests["list"] + queue.polls,
+        # A single trigger has one event, after the last task.
+        latencies=[queue.events[max(finished, key=lambda task_id: finished[task_id])] - max(finished.values())]
         if wait is _with_one_trigger
-        else [at - ended[task_id] for task_id, at in queue.events.items()],
+        else [at - finished[task_id] for task_id, at in queue.events.items()],
         hours=(queue.clock() - began) / 3600,
     )
 
 
-def _table(done: dict[str, Waited], count: int) -> Table:
+def _table(done: dict[str, QueueRun], count: int) -> Table:
     lines = [
         [
             way,
-            told(waited.requests),
-            told(waited.requests / count),
-            *(told(percentile(waited.latencies, share), "s") for share in (0.5, 0.99, 1.0)),
-            told(60 * waited.hours, "min"),
+            told(run.requests),
+            told(run.requests / count),
+            *(told(percentile(run.latencies, share), "s") for share in (0.5, 0.99, 1.0)),
+            told(60 * run.hours, "min"),
         ]
-        for way, waited in done.items()
+        for way, run in done.items()
     ]
     header = ["way", "requests", "a task", "wake latency, median", "p99", "worst", "virtual time"]
     return Table(header, lines)
@@ -228,10 +228,10 @@ def _notes(count: int) -> list[str]:
         f"{count} tasks submitted at once, first in, first out, {CONCURRENCY} at a time, {PROCESSING:.0f} s each; a "
         f"request takes {ROUND_TRIP} s. Virtual time: nothing depends on the machine, and equal code gives equal "
         "figures.",
-        "One trigger for all is what the batch operator waits with; it tells when the last task has ended, and its "
-        "latency is that one's.",
+        "The batch operator waits with one trigger for all; its event comes when the last task has finished, and its "
+        "latency is that of the last task.",
     ]
 
 
-def _series(done: dict[str, Waited], count: int) -> dict[str, Any]:
-    return {"requests": {way: waited.requests / count for way, waited in done.items()}}
+def _series(done: dict[str, QueueRun], count: int) -> dict[str, Any]:
+    return {"requests": {way: run.requests / count for way, run in done.items()}}

@@ -10,7 +10,7 @@ from pydantic import field_validator
 
 from airflow_provider_vidu.api.catalog import Model, Price, Row
 from airflow_provider_vidu.api.registry import Endpoint, Media, Produces
-from airflow_provider_vidu.api.request import HttpUrl, ViduRequest, readable_images
+from airflow_provider_vidu.api.request import HttpUrl, ViduRequest, check_images
 
 MODELS = {
     "frames-1": Model("frames-1", (Row((4,), ("720p",), "720p"),), default_duration=4, prices={"720p": Price(5, 5)})
@@ -32,7 +32,7 @@ class FramesRequest(ViduRequest):
     @field_validator("images", mode="plain")
     @classmethod
     def _two(cls, value: Any) -> list[str]:
-        return readable_images(value, 2, 2)
+        return check_images(value, 2, 2)
 
 
 FRAMES = Endpoint(

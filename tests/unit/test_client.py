@@ -229,8 +229,8 @@ def echo(status):
 
     def reply(server, connection):
         key = server.received[-1].headers["authorization"]
-        told = {"reason": f"No {key}", "message": f"invalid token {key}", "metadata": {"trace_id": key}}
-        answer(status, told)(server, connection)
+        refusal = {"reason": f"No {key}", "message": f"invalid token {key}", "metadata": {"trace_id": key}}
+        answer(status, refusal)(server, connection)
 
     return reply
 
@@ -406,7 +406,7 @@ def test_every_form_of_yes_is_a_cancel(server, transport, body):
     assert transport.call(account(server), "cancel_task", TASK_ID) is None
 
 
-def test_an_id_that_would_walk_to_another_path_is_never_sent(server, transport):
+def test_an_id_with_a_path_is_never_sent(server, transport):
     server.script(answer(200, RUNNING))
     transport.fails(ViduInputError, account(server), "get_task", "..")
     assert not server.received
@@ -449,7 +449,7 @@ LOST = {
 
 
 @pytest.mark.parametrize("reply", LOST.values(), ids=LOST)
-def test_a_lost_reply_leaves_the_submission_in_doubt_and_it_is_never_repeated(server, transport, reply):
+def test_a_lost_submission_is_in_doubt_and_never_repeated(server, transport, reply):
     server.script(reply)
     with within(PATIENCE):
         error = transport.fails(ViduSubmissionInDoubtError, account(server, timeout=SHORT), "submit", WIRE)
@@ -654,7 +654,7 @@ def tls_server(certificate):
     one.close()
 
 
-def test_a_certificate_of_nobodys_is_refused_before_anything_is_sent(tls_server, transport):
+def test_self_signed_certificates_are_refused_before_sending(tls_server, transport):
     tls_server.script(answer(200, CREATED))
     unsent(transport.fails(ViduUnavailableError, account(tls_server), "submit", WIRE))
     assert not tls_server.received
@@ -667,7 +667,7 @@ def test_https_to_a_plain_port_sent_nothing(server, transport):
 
 
 @pytest.mark.parametrize("verify", ["bundle", False])
-def test_a_ca_bundle_or_no_verification_lets_a_host_of_ones_own_pass(tls_server, transport, certificate, verify):
+def test_verify_accepts_a_ca_bundle_or_false(tls_server, transport, certificate, verify):
     tls_server.script(answer(200, CREATED))
     made = account(tls_server, verify=str(certificate[0]) if verify == "bundle" else verify)
     with warnings.catch_warnings():
@@ -756,7 +756,7 @@ def test_a_get_that_was_refused_is_not_repeated(server, transport, status, kind)
 @pytest.mark.parametrize(
     ("method", "arguments"), [("list_page", ()), ("list_tasks", ()), ("get_credits", ()), ("cancel_task", (TASK_ID,))]
 )
-def test_a_web_page_means_no_such_endpoint_and_is_not_asked_again(server, transport, method, arguments):
+def test_a_missing_endpoint_is_not_requested_again(server, transport, method, arguments):
     server.script(answer(200, b"<!doctype html><title>New API</title>", Content_Type="text/html"))
     error = transport.fails(ViduConfigurationError, account(server), method, *arguments)
     assert endpoints.is_missing_endpoint(error)
@@ -783,7 +783,7 @@ def test_a_maintenance_page_is_forgotten_before_a_list_settles(server):
     server.script(answer(200, b"<html>back soon"), answer(200, b"<html>back soon"), answer(200, {"tasks": []}))
     now = [0.0]
     with ViduClient(account(server)) as client:
-        client._lacking = client_module._Lacking(client.account, clock=lambda: now[0])
+        client._missing = client_module._MissingEndpoints(client.account, clock=lambda: now[0])
         for now[0], requests in ((0.0, 1), (29.0, 1), (30.0, 2), (59.0, 2)):
             with pytest.raises(ViduConfigurationError, match="task list") as caught:
                 client.list_page(retry=False)
@@ -820,7 +820,7 @@ def test_retry_after_as_a_date_is_honoured(server, transport):
 
 
 @pytest.mark.parametrize("asked", ["30", "3600", "inf"])
-def test_a_long_retry_after_is_left_to_whoever_waits(server, transport, asked):
+def test_a_long_retry_after_is_left_to_the_caller(server, transport, asked):
     server.script(answer(429, Retry_After=asked))
     with within(PATIENCE):
         error = transport.fails(ViduRateLimitError, account(server), "get_task", TASK_ID)
@@ -847,17 +847,17 @@ def test_nothing_is_sent_of_a_submission_whose_time_is_over(server, transport):
     assert all(not request.body for request in server.received)
 
 
-def test_many_looks_over_one_client_do_not_disturb_each_others_retries(server):
+def test_parallel_queries_keep_their_own_retries(server):
     server.script(*[answer(503)] * 12, answer(200, RUNNING))
 
     async def sleep(seconds):
         await asyncio.sleep(0)
 
-    async def look():
+    async def query():
         async with AsyncViduClient(account(server), sleep=sleep) as client:
             return await asyncio.gather(*(client.get_task(str(n)) for n in range(1, 13)), return_exceptions=True)
 
-    made = asyncio.run(look())
+    made = asyncio.run(query())
     seen = {}
     for received in server.received:
         seen[received.target] = seen.get(received.target, 0) + 1
@@ -874,7 +874,7 @@ def test_many_looks_over_one_client_do_not_disturb_each_others_retries(server):
 
 
 @pytest.mark.parametrize("reply", [silence, drip, drip_chunked], ids=["half-open", "slow drip", "slow drip, chunked"])
-def test_every_look_is_bounded_in_time(server, transport, reply, monkeypatch):
+def test_every_query_is_limited_in_time(server, transport, reply, monkeypatch):
     monkeypatch.setattr(client_module, "GET_ATTEMPTS", 2)
     server.script(reply)
     with within(PATIENCE):
@@ -911,7 +911,7 @@ def test_a_proxy_that_drips_its_tunnel_is_left_in_time(transport, proxy, begin):
         unsent(transport.fails(ViduUnavailableError, made, "submit", WIRE))
 
 
-def test_a_dripping_reply_on_a_kept_connection_is_left_in_time(server):
+def test_a_dripping_reply_is_abandoned_in_time(server):
     def twice(server, connection):
         data = json.dumps(RUNNING).encode()
         connection.sendall(f"HTTP/1.1 200 X\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
@@ -971,7 +971,7 @@ def test_an_answer_that_unpacks_beyond_the_limit_is_left(server, transport, monk
     transport.fails(ViduAnswerTooLargeError, account(server), "get_task", TASK_ID)
 
 
-def test_the_echo_of_a_large_image_does_not_cost_the_id(server, transport, monkeypatch):
+def test_a_large_echoed_image_does_not_cost_the_id(server, transport, monkeypatch):
     monkeypatch.setattr(endpoints, "MAX_ANSWER_BYTES", 1000)
     wire = {"images": ["x" * 50_000]}
     server.script(answer(200, {**CREATED, **wire}))
@@ -1002,7 +1002,7 @@ def test_the_key_follows_no_redirect(server, transport, status, method, argument
 @pytest.mark.parametrize(
     ("method", "arguments"), [("get_task", (TASK_ID,)), ("submit", (WIRE,)), ("cancel_task", ("1",))]
 )
-def test_a_host_that_repeats_the_key_does_not_bring_it_into_an_error(server, transport, status, method, arguments):
+def test_a_key_repeated_by_the_host_stays_out_of_errors(server, transport, status, method, arguments):
     server.script(echo(status))
     with pytest.raises(ViduError) as caught:
         transport.call(account(server), method, *arguments)
@@ -1014,15 +1014,15 @@ def _parts(key, length=8):
     return {key[start : start + length] for start in range(len(key) - length + 1)}
 
 
-def _no_part_is_in(told):
-    found = [part for part in _parts(KEY) if part.lower() in " ".join(told.lower().split())]
-    assert not found, told
+def _no_part_is_in(text):
+    found = [part for part in _parts(KEY) if part.lower() in " ".join(text.lower().split())]
+    assert not found, text
 
 
 @pytest.mark.parametrize("status", [200, 201, 302, 400, 401, 404, 429, 500, 503])
 @pytest.mark.parametrize("split", ["", "\n", "\r\n  ", "%0A"])
 @pytest.mark.parametrize("as_json", [False, True])
-def test_no_part_of_a_repeated_key_is_quoted_wherever_the_quote_is_cut(status, split, as_json):
+def test_a_cut_quote_has_no_part_of_the_key(status, split, as_json):
     repeated = f"{KEY[:9]}{split}{KEY[9:]}"
     asked = [
         (endpoints.parse_create, ()),
@@ -1036,15 +1036,15 @@ def test_no_part_of_a_repeated_key_is_quoted_wherever_the_quote_is_cut(status, s
         body = json.dumps({"code": 5, "reason": text, "message": text}) if as_json else text
         for parse, more in asked:
             try:
-                told = repr(client_module._parsed(parse, status, {}, body.encode(), account(), *more))
+                text = repr(client_module._parse_reply(parse, status, {}, body.encode(), account(), *more))
             except ViduError as error:
-                told = f"{error} {error!r} {vars(error)}"
-            _no_part_is_in(told)
+                text = f"{error} {error!r} {vars(error)}"
+            _no_part_is_in(text)
 
 
 @pytest.mark.parametrize("method", ["get_task", "list_page"])
 @pytest.mark.parametrize("state", ["failed", "success"])
-def test_no_part_of_a_repeated_key_is_kept_with_a_task_without_a_video(server, transport, method, state):
+def test_a_task_without_a_video_keeps_no_key(server, transport, method, state):
     row = {"id": TASK_ID, "state": state, "err_code": f"x {KEY}", "note": "y" * 190 + KEY, "payload": "p"}
     server.script(answer(200, row if method == "get_task" else {"tasks": [{"id": "1", "state": "success"}, row]}))
     made = transport.call(account(server), method, *([TASK_ID] if method == "get_task" else []))
@@ -1055,7 +1055,7 @@ def test_no_part_of_a_repeated_key_is_kept_with_a_task_without_a_video(server, t
 
 @pytest.mark.parametrize("name", ["state", "model", "created_at", "resolution", "wm_position"])
 @pytest.mark.parametrize("method", ["get_task", "list_page", "submit"])
-def test_no_part_of_a_repeated_key_is_kept_with_a_running_task(server, transport, method, name):
+def test_a_running_task_keeps_no_part_of_the_key(server, transport, method, name):
     row = {"id": TASK_ID, "state": "processing", name: f"x {KEY}"}
     server.script(answer(200, {"tasks": [row]} if method == "list_page" else row))
     made = transport.call(account(server), method, *{"get_task": [TASK_ID], "submit": [WIRE]}.get(method, []))
@@ -1063,7 +1063,7 @@ def test_no_part_of_a_repeated_key_is_kept_with_a_running_task(server, transport
     _no_part_is_in(f"{task!r} {vars(task)}")
 
 
-def test_a_key_behind_many_escapes_is_not_kept_with_a_task(server, transport):
+def test_a_task_keeps_no_escaped_key(server, transport):
     hidden = "\\" * 9 + f"u{ord(KEY[0]):04x}{KEY[1:12]} {KEY[12:]}"
     server.script(answer(200, f'{{"id": "{TASK_ID}", "state": "failed", "fail_reason": "x {hidden}"}}'.encode()))
     _no_part_is_in(str(transport.call(account(server), "get_task", TASK_ID).err_msg))
@@ -1079,7 +1079,7 @@ def test_a_key_behind_many_escapes_is_not_kept_with_a_task(server, transport):
     ],
     ids=["HTTP 500", "web page", "failed task", "task without a video"],
 )
-def test_the_key_is_searched_for_in_what_is_quoted_not_in_megabytes(server, transport, monkeypatch, status, body):
+def test_the_key_is_searched_only_in_quotations(server, transport, monkeypatch, status, body):
     searched = []
 
     def count(text, secret):
@@ -1205,7 +1205,7 @@ def test_a_proxy_that_is_down_sent_nothing(transport):
 
 
 @pytest.mark.parametrize("reply", [hang_up, reset, silence])
-def test_a_proxy_that_loses_the_reply_leaves_the_submission_in_doubt(transport, proxy, reply):
+def test_a_reply_lost_by_the_proxy_leaves_doubt(transport, proxy, reply):
     proxy.script(reply)
     made = account(base_url="http://vidu.example", proxy=proxy.url, timeout=SHORT)
     transport.fails(ViduSubmissionInDoubtError, made, "submit", WIRE)
@@ -1241,7 +1241,7 @@ def test_the_same_proxy_is_chosen_for_both_transports(environment):
         ("http://127.0.0.1:9/v.mp4", True),
     ],
 )
-def test_no_proxy_means_the_same_for_the_storage_whosever_proxy_it_is(environment, of, link, is_direct):
+def test_no_proxy_applies_to_the_storage_as_well(environment, of, link, is_direct):
     proxy = "http://corporate.example:3128"
     exceptions = "storage.example:443,whole.example"
     if of == "connection":
@@ -1274,7 +1274,7 @@ def test_no_proxy_means_the_same_to_both_transports(server, transport, proxy, en
 
 
 @pytest.mark.parametrize("no_proxy", ["idu.example", "vidu.example:1", "10.0.0.0/8", "api.vidu.example"])
-def test_no_proxy_of_other_hosts_sends_both_transports_through_the_proxy(transport, proxy, environment, no_proxy):
+def test_no_proxy_of_other_hosts_keeps_the_proxy(transport, proxy, environment, no_proxy):
     environment(http_proxy=proxy.url, no_proxy=no_proxy)
     transport.call(account(base_url="http://vidu.example"), "get_task", TASK_ID)
     assert len(proxy.received) == 1
@@ -1328,7 +1328,7 @@ def test_a_proxy_that_speaks_tls_serves_both_transports(tls_server, transport, c
     assert [received.method for received in secure.received] == ["CONNECT"]
 
 
-def test_a_password_of_the_proxy_reaches_it_in_the_same_words(transport, proxy, environment):
+def test_both_transports_send_the_same_proxy_password(transport, proxy, environment):
     environment(http_proxy=proxy.url.replace("http://", "us%40er:p%3Aass@"))
     transport.call(account(base_url="http://vidu.example"), "get_task", TASK_ID)
     assert proxy.received[0].headers["proxy-authorization"] == "Basic dXNAZXI6cDphc3M="
@@ -1341,14 +1341,14 @@ def test_a_proxys_login_is_the_same_to_both_transports(transport, proxy, environ
     assert proxy.received[0].headers["proxy-authorization"] == f"Basic {sent}"
 
 
-def test_a_login_that_no_proxy_takes_is_refused_before_anything_is_sent(transport, proxy, environment):
+def test_an_unusable_proxy_login_is_refused_before_sending(transport, proxy, environment):
     environment(http_proxy=proxy.url.replace("http://", "http://us%3Aer:hush@"))
     error = transport.fails(ViduConfigurationError, account(base_url="http://vidu.example"), "submit", WIRE)
     assert "hush" not in str(error)
     assert not proxy.received
 
 
-def test_a_host_outside_of_ascii_is_the_same_to_both_transports(transport, proxy):
+def test_a_non_ascii_host_is_the_same_everywhere(transport, proxy):
     made = account_from_fields(
         host="http://bücher.example/ü/{x}",
         password=KEY,
@@ -1387,10 +1387,10 @@ def test_a_closed_client_leaves_no_connection_behind(server, transport):
     assert server.left.wait(1)
 
 
-def test_an_async_client_closes_its_session_and_opens_a_new_one_when_asked_again(server):
+def test_an_async_client_can_be_entered_again(server):
     server.script(answer(200, RUNNING))
 
-    async def look():
+    async def query():
         client = AsyncViduClient(account(server))
         sessions = []
         for _ in range(2):
@@ -1402,7 +1402,7 @@ def test_an_async_client_closes_its_session_and_opens_a_new_one_when_asked_again
             assert client._session is None
         return sessions
 
-    first, second = asyncio.run(look())
+    first, second = asyncio.run(query())
     assert first.closed
     assert second.closed
     assert first is not second
@@ -1418,15 +1418,15 @@ def test_a_client_that_was_never_used_opens_and_closes_nothing():
         pass
 
 
-def test_a_cancelled_look_stays_cancelled(server):
+def test_a_cancelled_query_stays_cancelled(server):
     server.script(silence)
 
-    async def look():
+    async def query():
         async with AsyncViduClient(account(server)) as client:
             await asyncio.wait_for(client.get_task(TASK_ID), 0.1)
 
     with pytest.raises((asyncio.TimeoutError, TimeoutError)):
-        asyncio.run(look())
+        asyncio.run(query())
     assert len(server.received) == 1
 
 
@@ -1442,15 +1442,15 @@ def test_both_transports_offer_the_same(transport):
     assert client_module.CONNECT_TIMEOUT <= 10
 
 
-def test_a_client_that_was_closed_opens_no_session_that_nobody_closes(server):
-    async def look():
+def test_a_closed_client_opens_no_session(server):
+    async def query():
         client = AsyncViduClient(account(server))
         await client.close()
         with pytest.raises(ViduUnavailableError, match="closed"):
             await client.get_task(TASK_ID)
         assert client._session is None
 
-    asyncio.run(look())
+    asyncio.run(query())
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
@@ -1473,13 +1473,13 @@ def test_the_triggerer_trusts_the_authorities_that_the_worker_trusts(tls_server,
 def test_a_bundle_of_the_connection_goes_before_the_environments(monkeypatch, tmp_path):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "environment.pem"))
 
-    async def look():
+    async def query():
         made = Account(base_url="https://vidu.invalid", api_key="k", verify=str(tmp_path / "own.pem"))
         async with AsyncViduClient(made) as client:
             await client.get_task(TASK_ID, retry=False)
 
     with pytest.raises(ViduConfigurationError, match=r"own\.pem"):
-        asyncio.run(look())
+        asyncio.run(query())
 
 
 def test_a_large_answer_is_read_off_the_event_loop(server, monkeypatch):
@@ -1492,17 +1492,17 @@ def test_a_large_answer_is_read_off_the_event_loop(server, monkeypatch):
 
     monkeypatch.setattr(endpoints, "parse_task", parse)
 
-    async def look():
+    async def query():
         async with AsyncViduClient(account(server)) as client:
             for note in ("x", "x" * 100_000):
                 server.script(answer(200, {**RUNNING, "note": note}))
                 assert (await client.get_task(TASK_ID)).state == "processing"
 
-    asyncio.run(look())
+    asyncio.run(query())
     assert threads == [True, False]
 
 
-def test_a_reply_that_would_hold_the_event_loop_is_not_parsed(server):
+def test_a_reply_that_would_block_the_loop_is_not_parsed(server):
     rows = [{"id": str(number)} for number in range(90_000)]
     server.script(answer(200, {"state": "success", "creations": rows, "tasks": rows}))
     transport = Transport("aiohttp")

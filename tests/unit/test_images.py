@@ -141,7 +141,7 @@ def test_the_type_comes_from_the_bytes_and_never_from_the_name(tmp_path, kind, m
         (picture(size=(250, 50)), "measures 250x50; its sides must be between 1:4 and 4:1"),
         (picture("JPEG", (200, 200))[:3000], "is a damaged JPEG file"),
         (PNG[: len(PNG) // 2], "is a damaged PNG file"),
-        (PNG + bytes(16 * 1024 * 1024), "has 16.0 MB, which base64 makes larger than the 20 MB"),
+        (PNG + bytes(16 * 1024 * 1024), "has 16.0 MB; encoded as base64 it exceeds the 20 MB"),
     ],
 )
 def test_a_file_that_vidu_would_refuse_never_reaches_the_api(tmp_path, data, message):

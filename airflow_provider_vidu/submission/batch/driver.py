@@ -54,7 +54,7 @@ from airflow_provider_vidu.submission.protocol import MAX_ATTEMPTS, Action, Phas
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import MAX_PARALLEL, in_parallel
 from airflow_provider_vidu.waiting.schedule import REFUSALS
-from airflow_provider_vidu.waiting.wait import EMPTY_GAP, EMPTY_LOOKS
+from airflow_provider_vidu.waiting.wait import EMPTY_GAP, EMPTY_QUERIES
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -173,7 +173,7 @@ class BatchSubmission(BatchState):
             except ViduError as error:
                 unanswered[index] = error
 
-        for look in range(EMPTY_LOOKS):
+        for look in range(EMPTY_QUERIES):
             empty = [index for index, task in self.tasks.items() if task.succeeded and not task.video_url]
             if not empty:
                 return

@@ -18,11 +18,11 @@ from airflow_provider_vidu.api.catalog import estimate_credits
 from airflow_provider_vidu.api.defaults import is_yes
 from airflow_provider_vidu.api.endpoints import prepare_create
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
-from airflow_provider_vidu.api.fields import request_fields, structure_of, without_unset
+from airflow_provider_vidu.api.fields import parse_structure, request_fields, without_unset
 from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
 from airflow_provider_vidu.api.messages import MAX_NAMED, some_of
-from airflow_provider_vidu.api.registry import Endpoint, replaced
-from airflow_provider_vidu.api.request import no_such_fields
+from airflow_provider_vidu.api.registry import Endpoint, replace_at
+from airflow_provider_vidu.api.request import describe_unknown_fields
 from airflow_provider_vidu.images import below, path_to_read, wire_of
 from airflow_provider_vidu.landing.destinations import Wanted, check_lengths, file_name_of, video_path
 from airflow_provider_vidu.submission.batch.identity import reading_of, short_hash
@@ -142,7 +142,7 @@ def read_requests(
         # Each side for itself: an unset Param in a row takes the default away, as None does.
         merged = {**shared, **request_fields(row, endpoint.request.text_fields)}
         if unknown := sorted(str(name) for name in merged.keys() - known):
-            problems.append(f"item {number}: no such field: {no_such_fields(unknown, known)}")
+            problems.append(f"item {number}: no such field: {describe_unknown_fields(unknown, known)}")
             continue
         extra = merged.pop("extra_params", None)
         own_path = merged.pop("output_path", None)
@@ -268,7 +268,7 @@ def _rows(given: Any, endpoint: Endpoint) -> list[Any]:
 
 
 def _rows_of_text(text: str) -> list[Any]:
-    rows = structure_of(text)
+    rows = parse_structure(text)
     if isinstance(rows, (list, tuple)):
         return list(rows)
     raise ViduInputError(
@@ -287,7 +287,7 @@ def _with_files_below(folder: str, row: Any, endpoint: Endpoint) -> Any:
         return row
     for path, media in endpoint.media.items():
         if media.is_read:
-            row = replaced(row, path, partial(_below, folder))
+            row = replace_at(row, path, partial(_below, folder))
     return row
 
 

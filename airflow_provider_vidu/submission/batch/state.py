@@ -32,7 +32,7 @@ from airflow_provider_vidu.submission.store import StateWriter
 from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
-from airflow_provider_vidu.waiting.wait import CANCEL_GAP, CANCEL_LOOKS, SLICE
+from airflow_provider_vidu.waiting.wait import CANCEL_GAP, CANCEL_QUERIES, SLICE
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -188,7 +188,7 @@ class BatchState:
         :return: those that show it.
         """
         left, cancelled = list(task_ids), set[str]()
-        for look in range(CANCEL_LOOKS):
+        for look in range(CANCEL_QUERIES):
             if look:
                 await timing.asleep(CANCEL_GAP)
             seen = await self._query.get_tasks(left)

@@ -31,7 +31,7 @@ from airflow_provider_vidu.emulator import Fault, ViduEmulator
 from airflow_provider_vidu.landing import land as landing
 from airflow_provider_vidu.submission.driver import Submission
 from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, Try
-from airflow_provider_vidu.waiting.wait import hints_of, video_of, wait_for_end
+from airflow_provider_vidu.waiting.wait import fetch_finished, hints_of, wait_for_end
 
 #: Seconds from now that ``retry_after="HTTP date"`` in a table stands for.
 DATE_SECONDS = 25.0
@@ -198,7 +198,7 @@ class TaskInstance:
         except ViduError:
             submission.note_left_running()
             raise
-        return video_of(submission.client, ended)
+        return fetch_finished(submission.client, ended)
 
     def land(self, submission: Submission, ended: ViduTask) -> str:
         """Land the video, and note that it is handed over."""

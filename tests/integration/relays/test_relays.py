@@ -103,7 +103,7 @@ def test_a_cancel_cancels_or_says_that_the_task_goes_on(relay, connect):
         hook.cancel_task(task_id)
         assert relay.billed[0].cancelled
         return
-    with pytest.raises(ViduConfigurationError, match=r"has no cancel.*The task goes on"):
+    with pytest.raises(ViduConfigurationError, match=r"has no cancel.*The task continues"):
         hook.cancel_task(task_id)
 
 

@@ -160,7 +160,7 @@ def test_an_estimate_reads_a_resolution_as_a_request_does(resolution):
         ("viduq4-preview", 5, "4K"),
     ],
 )
-def test_a_price_that_nobody_published_is_not_guessed(model, duration, resolution):
+def test_an_unpublished_price_is_not_guessed(model, duration, resolution):
     assert credits_of(model, duration, resolution) is None
 
 

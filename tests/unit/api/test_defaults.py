@@ -26,7 +26,7 @@ def test_a_switch_is_billed_as_it_was_estimated(value):
 
 
 @pytest.mark.parametrize("value", [2, "2", "perhaps", "tr", [True]], ids=repr)
-def test_what_is_no_switch_is_refused_and_is_neither_yes_nor_no(value):
+def test_other_words_are_neither_yes_nor_no(value):
     assert not is_yes(value)
     assert not is_no(value)
     with pytest.raises(ViduInputError, match="audio"):

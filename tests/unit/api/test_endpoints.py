@@ -69,7 +69,7 @@ def body(value):
 # Requests
 
 
-def test_a_create_call_is_json_in_utf8_with_the_key_in_its_header_alone():
+def test_a_create_call_is_json_with_the_key_in_its_header():
     request = prepare_create(ACCOUNT, "img2video", {"prompt": "镜头", "seed": 1, "audio": False})
     assert (request.method, request.url) == ("POST", "https://api.vidu.com/ent/v2/img2video")
     assert request.headers == {
@@ -103,7 +103,7 @@ def test_a_body_above_twenty_megabytes_never_reaches_the_api(monkeypatch):
     [datetime(2026, 1, 1), float("nan"), float("inf"), "\ud800", b"bytes", {1, 2}],
     ids=lambda v: type(v).__name__,
 )
-def test_what_is_no_json_never_reaches_the_api_and_is_named(value):
+def test_fields_that_are_no_json_are_named_and_rejected(value):
     with pytest.raises(ViduInputError, match="tomorrows_field"):
         prepare_create(ACCOUNT, "img2video", {"prompt": "p", "tomorrows_field": value})
 
@@ -178,7 +178,7 @@ def test_an_endpoint_that_a_host_lacks_is_not_called(prepare, lacking):
         prepare(Account(api_key=KEY, **lacking))
 
 
-def test_relays_paths_are_used_as_they_were_told():
+def test_relay_paths_are_used_as_configured():
     account = Account(
         base_url="https://r.example/x", create_path="/{endpoint}/go", task_path="/status?task_id={task_id}"
     )
@@ -254,7 +254,7 @@ def test_the_id_of_a_request_is_no_task(answer):
 
 
 @pytest.mark.parametrize("status", [100, 101, 102, 103, 199, 408, 409, 499, 500, 502, 503, 504, 520, 599, 600, 999])
-def test_a_submission_that_may_have_been_acted_on_is_in_doubt(status):
+def test_a_possibly_executed_submission_is_in_doubt(status):
     answer = body({"reason": "SystemThrottling", "message": "oops", "metadata": {"trace_id": "t1"}})
     with pytest.raises(ViduSubmissionInDoubtError) as caught:
         parse_create(status, {}, answer)
@@ -310,7 +310,7 @@ EMPTY = [
     {"error": "insufficient_user_quota"},
     {"detail": "Insufficient balance, m"},
 ]
-#: Words further inside a message, or of a code that a host has made up, tell an empty balance only in a refusal.
+#: Words further inside a message, or of a code that a host has made up, report an empty balance only in a refusal.
 EMPTY_IN_A_REFUSAL = [
     {"error": {"message": "Your balance is insufficient", "code": "insufficient_balance"}},
     {"error": {"message": "You have not enough credits"}},
@@ -347,7 +347,7 @@ def test_an_empty_balance_keeps_the_code_of_its_host():
 
 @pytest.mark.parametrize("status", [400, 403, 429])
 @pytest.mark.parametrize("answer", EMPTY_IN_A_REFUSAL, ids=str)
-def test_a_refusal_tells_an_empty_balance_in_any_words(status, answer):
+def test_a_refusal_reports_an_empty_balance_in_any_words(status, answer):
     with pytest.raises(ViduCreditError):
         parse_create(status, {}, body(answer))
 
@@ -373,7 +373,7 @@ def test_a_refusal_tells_an_empty_balance_in_any_words(status, answer):
     ],
     ids=str,
 )
-def test_what_is_no_empty_balance_is_not_taken_for_one(status, answer, kind):
+def test_other_replies_are_no_empty_balance(status, answer, kind):
     assert type(parse_error(status, {}, body(answer))) is kind
 
 
@@ -447,7 +447,7 @@ def test_vidus_refusal_inside_a_5xx_has_its_own_fate(wrap, reason, code, kind, f
         ("CreditInsufficient", ViduCreditError),
     ],
 )
-def test_a_reason_that_vidu_only_refuses_with_is_a_refusal_as_a_relays_code(reason, kind):
+def test_vidus_refusal_reasons_count_as_relay_codes(reason, kind):
     for answer in ({"error": {"code": reason, "message": "its words"}}, {"reason": reason}, {"code": reason}):
         with pytest.raises(kind) as caught:
             parse_create(500, {}, body(answer))
@@ -538,7 +538,7 @@ def test_a_challenge_with_503_leaves_nothing_in_doubt(headers, page):
         with pytest.raises(ViduUnavailableError, match="seen nothing of this request") as caught:
             read(503, headers, page)
         assert (type(caught.value), caught.value.fate) == (ViduUnavailableError, Fate.RETRYABLE)
-    with pytest.raises(ViduUnavailableError, match=r"Nothing was created or billed.*let this address through"):
+    with pytest.raises(ViduUnavailableError, match=r"Nothing was created or billed.*allow this address"):
         parse_create(503, headers, page)
 
 
@@ -635,7 +635,7 @@ def test_an_unknown_id_is_not_found_in_relays_words_too(status, answer):
     ],
     ids=str,
 )
-def test_what_does_not_say_that_an_id_is_unknown_is_no_missing_task(status, answer, kind):
+def test_other_replies_are_no_missing_task(status, answer, kind):
     with pytest.raises(kind) as caught:
         parse_task(status, {}, body(answer), TASK_ID)
     assert type(caught.value) is kind
@@ -651,7 +651,7 @@ def test_what_does_not_say_that_an_id_is_unknown_is_no_missing_task(status, answ
     ],
     ids=str,
 )
-def test_a_known_refusal_of_a_query_is_one_in_a_200_too(answer, kind):
+def test_a_known_refusal_counts_in_a_200(answer, kind):
     with pytest.raises(kind) as caught:
         parse_task(200, {}, body(answer), TASK_ID)
     assert (type(caught.value), caught.value.task_id) == (kind, TASK_ID)
@@ -770,7 +770,7 @@ def test_a_videos_link_is_found_wherever_relays_put_it(reply):
     ],
     ids=str,
 )
-def test_a_relative_link_to_a_video_is_one_of_the_hosts_own(reply):
+def test_relative_video_links_belong_to_the_host(reply):
     task = parse_task(200, {}, body(reply), TASK_ID).at("https://relay.example/x")
     assert (task.state, task.video_url) == ("success", "https://relay.example/v1/videos/42/content")
 
@@ -808,7 +808,7 @@ def test_a_relative_link_to_a_video_is_one_of_the_hosts_own(reply):
     ],
     ids=str,
 )
-def test_what_is_no_video_is_no_link(found):
+def test_other_links_are_no_video(found):
     task = parse_task(200, {}, body({"state": "success", **found}), TASK_ID)
     assert (task.state, task.video_url) == ("success", None)
 
@@ -826,7 +826,7 @@ def test_what_is_no_video_is_no_link(found):
     ],
     ids=str,
 )
-def test_only_a_success_has_a_link_and_an_envelopes_status_is_the_requests(reply, state):
+def test_only_a_success_has_a_link(reply, state):
     task = parse_task(200, {}, body(reply), TASK_ID)
     assert (task.state, task.video_url) == (state, None)
 
@@ -953,7 +953,7 @@ def test_an_unknown_state_beside_a_link_is_an_end(reply):
     ],
     ids=str,
 )
-def test_no_state_is_an_end_without_a_link_to_a_video(reply):
+def test_without_a_link_an_unknown_state_is_unfinished(reply):
     assert not parse_task(200, {}, body(reply), TASK_ID).is_final
 
 
@@ -1019,7 +1019,7 @@ def test_a_reply_that_was_understood_is_not_kept(reply):
 
 
 @pytest.mark.parametrize("answer", [b"", b"null", b"[]", b"5", b"OK", b"<html>", b"\xff", b'{"state":', b"[" * 100_000])
-def test_a_broken_query_answer_is_an_outage_and_never_the_end_of_a_task(answer):
+def test_a_broken_query_reply_is_an_outage(answer):
     with pytest.raises(ViduUnavailableError) as caught:
         parse_task(200, {}, answer, TASK_ID)
     assert caught.value.task_id == TASK_ID
@@ -1117,7 +1117,7 @@ def walk(*pages):
         ([page(token="a", rows=5)], False, []),
     ],
 )
-def test_a_list_counts_as_seen_whole_only_if_its_end_was_reached_without_a_repetition(pages, complete, seen):
+def test_a_list_is_complete_only_without_repetitions(pages, complete, seen):
     paging, got = walk(*pages)
     assert paging.ended
     assert paging.complete is complete
@@ -1125,7 +1125,7 @@ def test_a_list_counts_as_seen_whole_only_if_its_end_was_reached_without_a_repet
 
 
 @pytest.mark.parametrize(("total", "complete"), [(1, True), (2, True), (3, False), ("3", False), (None, True)])
-def test_a_page_of_fewer_rows_than_the_total_is_not_the_whole_list(total, complete):
+def test_a_page_below_the_total_is_incomplete(total, complete):
     """A host that knows no page tokens shows its first page alone; the lost submission may be on another."""
     answer = {"data": [{"id": "1", "state": "success"}, {"id": "2"}], "total": total, "page": 1, "size": 2}
     paging = Paging()
@@ -1166,7 +1166,7 @@ def rows_of(count):
     ],
     ids=lambda value: str(value)[-60:],
 )
-def test_a_list_is_whole_only_if_nothing_says_that_there_is_more(answer, complete):
+def test_a_list_with_signs_of_more_is_incomplete(answer, complete):
     """What is missing from a list that was seen whole is submitted again, and billed."""
     page = parse_list(200, {}, body(answer))
     assert page.row_count == len(page.tasks) >= 3
@@ -1206,7 +1206,7 @@ def test_a_page_token_is_followed_wherever_it_is(answer):
     ],
     ids=str,
 )
-def test_a_lists_error_is_an_outage_and_never_an_empty_list(status, answer):
+def test_an_error_is_never_an_empty_list(status, answer):
     with pytest.raises(ViduUnavailableError):
         parse_list(status, {}, body(answer))
 
@@ -1249,7 +1249,7 @@ def test_every_form_of_yes_is_a_cancel(answer):
 
 
 @pytest.mark.parametrize("answer", [b'{"code": 500, "reason": "InternalServiceFailure"}', b"OK", b"[]", b'{"id": '])
-def test_what_is_no_yes_to_a_cancel_leaves_the_question_to_the_task(answer):
+def test_an_unclear_reply_to_a_cancel_is_an_outage(answer):
     """Gateways wrap errors into a 200; a clear that took it for a yes would pay for two generations."""
     with pytest.raises(ViduUnavailableError):
         parse_cancel(200, {}, answer, TASK_ID)
@@ -1283,7 +1283,7 @@ def test_a_list_without_rows_may_leave_them_out(answer):
         b"0",
     ],
 )
-def test_what_is_no_list_is_never_an_empty_one(answer):
+def test_other_replies_are_never_an_empty_list(answer):
     """An empty list says that a submission is absent, and that it may be sent again."""
     with pytest.raises(ViduUnavailableError):
         parse_list(200, {}, answer)
@@ -1339,7 +1339,7 @@ def test_a_broken_balance_is_an_outage(answer):
         ({"message": "lone \ud800 surrogate"}, None, "lone"),
     ],
 )
-def test_an_error_body_is_read_in_vidus_form_and_in_those_of_relays(answer, reason, message):
+def test_error_bodies_of_vidu_and_relays_are_read(answer, reason, message):
     error = parse_error(400, {}, body(answer))
     assert error.reason == reason
     assert message in str(error)
@@ -1358,7 +1358,7 @@ def test_what_a_host_says_around_an_image_is_kept():
     assert "Vidu answered: (an image) is too large for field images" in str(parse_error(400, {}, answer))
 
 
-def test_an_error_that_echoes_the_request_puts_no_image_into_the_log():
+def test_an_echoed_image_stays_out_of_the_log():
     echo = "invalid field: images: data:image/png;base64," + "iVBORw0KGgo" * 50_000
     bare = "iVBORw0KGgo" * 50_000
     wrapped = echo[:45] + "\n".join(["iVBORw0KGgo" * 6] * 5000)
@@ -1429,7 +1429,7 @@ def test_no_retry_after_is_none():
 @pytest.mark.parametrize(
     ("status", "missing"), [(404, True), (405, True), (501, True), (400, False), (401, False), (500, False)]
 )
-def test_a_relay_that_lacks_an_endpoint_is_told_from_one_that_refuses(status, missing):
+def test_a_missing_endpoint_is_no_refusal(status, missing):
     assert is_missing_endpoint(parse_error(status, {}, b"")) is missing
 
 
@@ -1459,12 +1459,12 @@ def test_a_web_page_says_that_a_host_lacks_an_endpoint(read, what, headers, page
 
 def test_a_refused_cancel_says_that_the_task_is_billed():
     reply = body({"code": 400, "reason": "BadRequest", "message": "task state is scheduled, can not cancel"})
-    with pytest.raises(ViduRequestError, match="goes on and is billed when it succeeds") as caught:
+    with pytest.raises(ViduRequestError, match="continues and is billed if it succeeds") as caught:
         parse_cancel(400, {}, reply, TASK_ID)
     assert "Nothing was created" not in str(caught.value)
 
 
-def test_a_web_page_says_nothing_of_a_task_and_leaves_a_submission_in_doubt():
+def test_a_web_page_says_nothing_about_a_task():
     with pytest.raises(ViduUnavailableError, match="New API"):
         parse_task(200, {}, DASHBOARD, TASK_ID)
     with pytest.raises(ViduSubmissionInDoubtError):

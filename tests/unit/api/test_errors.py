@@ -116,7 +116,7 @@ def test_every_reason_of_the_page_is_known():
         ("", PERMANENT),
     ],
 )
-def test_a_failed_task_is_retried_only_where_another_try_may_succeed(err_code, fate):
+def test_a_failed_task_is_retried_only_if_useful(err_code, fate):
     assert fate_of_reason(err_code) is fate
     assert task_error("1", err_code).fate is fate
 
@@ -153,7 +153,7 @@ def test_a_cancelled_task_says_that_it_was_cancelled():
 @pytest.mark.parametrize(
     ("err_code", "advice"), [("InternalServiceFailure", "retry"), ("FieldInvalid", "would fail again")]
 )
-def test_a_failed_task_says_that_it_is_not_billed_and_what_a_retry_does(err_code, advice):
+def test_a_failed_task_says_what_a_retry_does(err_code, advice):
     error = task_error("911", err_code)
     assert isinstance(error, ViduTaskFailedError)
     assert "does not bill" in str(error)
@@ -161,7 +161,7 @@ def test_a_failed_task_says_that_it_is_not_billed_and_what_a_retry_does(err_code
 
 
 @pytest.mark.parametrize("err_code", [None, "1001", "ReasonOfTomorrow"])
-def test_a_failure_of_an_unknown_kind_does_not_claim_that_the_same_input_fails_again(err_code):
+def test_unknown_failures_predict_nothing(err_code):
     error = task_error("911", err_code, message="task timeout after 3600s")
     assert error.fate is PERMANENT
     assert "would fail again" not in str(error)
@@ -199,7 +199,7 @@ def test_a_text_has_no_empty_brackets():
 
 
 @pytest.mark.parametrize("kind", [kind for kind in vars(errors).values() if isinstance(kind, type)])
-def test_every_error_is_one_tree_with_a_fate_and_an_advice(kind):
+def test_every_error_has_a_fate_and_advice(kind):
     if not issubclass(kind, ViduError):
         return
     error = kind("why")

@@ -110,7 +110,7 @@ def test_too_many_pixels_are_a_size(monkeypatch):
     assert "attack" not in str(refused.value)
 
 
-def test_the_picture_of_a_phone_with_a_second_one_behind_it_is_a_jpeg():
+def test_a_phones_double_picture_is_a_jpeg():
     buffer = io.BytesIO()
     first, second = (Image.effect_noise((64, 48), sigma).convert("RGB") for sigma in (40, 80))
     first.save(buffer, "MPO", save_all=True, append_images=[second])
@@ -125,7 +125,7 @@ def test_a_ratio_up_to_one_to_four_is_taken(size):
 
 
 @pytest.mark.parametrize("size", [(50, 250), (250, 50), (50, 201), (201, 50), (1, 5)])
-def test_an_image_narrower_than_one_to_four_never_reaches_the_api(size):
+def test_an_image_narrower_than_one_to_four_is_rejected(size):
     with pytest.raises(ViduInputError, match=rf"images: a\.png measures {size[0]}x{size[1]}.*1:4 and 4:1"):
         encode_image(picture(size=size), "a.png")
 
@@ -147,7 +147,7 @@ def test_a_picture_of_another_kind_never_reaches_the_api(kind):
         bytes(1000),
     ],
 )
-def test_what_is_no_image_never_reaches_the_api(data):
+def test_other_files_never_reach_the_api(data):
     with pytest.raises(ViduInputError, match=r"images: a\.png is not an image; Vidu takes PNG, JPEG and WebP"):
         encode_image(data, "a.png")
 
@@ -194,7 +194,7 @@ def test_an_image_above_fifty_megabytes_never_reaches_the_api(size):
         check_image_size(size, "a.png")
 
 
-def test_an_image_that_base64_makes_larger_than_the_body_never_reaches_the_api():
+def test_an_image_too_large_as_base64_is_rejected():
     small = picture()
     # Both PNG and JPEG readers pass over what follows the picture.
     fits = small + bytes(MAX_BODY_BYTES * 3 // 4 - len(small))
@@ -204,7 +204,7 @@ def test_an_image_that_base64_makes_larger_than_the_body_never_reaches_the_api()
     assert "base64," not in str(caught.value)
 
 
-def test_a_data_uri_of_the_authors_keeps_its_bytes_and_gets_its_true_type():
+def test_an_authors_data_uri_gets_its_true_type():
     data = picture("JPEG")
     assert encode_image(decode_data_uri(uri(data, "image/png")), "the data URI") == uri(data, "image/jpeg")
     assert encode_image(decode_data_uri(uri(data, "image/jpg")), "the data URI") == uri(data, "image/jpeg")
@@ -232,12 +232,12 @@ def test_line_breaks_in_base64_are_passed_over():
         ("data:text/plain;base64,aGVsbG8=", "not an image"),
     ],
 )
-def test_a_data_uri_that_holds_no_image_never_reaches_the_api(text, message):
+def test_a_data_uri_without_an_image_is_rejected(text, message):
     with pytest.raises(ViduInputError, match=f"^images: .*{message}"):
         encode_image(decode_data_uri(text), "the data URI")
 
 
-def test_no_part_of_a_refused_data_uri_is_in_the_message():
+def test_a_rejected_data_uri_is_not_in_the_message():
     narrow = uri(picture(size=(50, 250)))
     for text in (narrow, uri(picture("GIF")), narrow[:-7] + "!" * 7, narrow[:2000]):
         with pytest.raises(ViduInputError) as caught:

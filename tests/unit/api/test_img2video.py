@@ -245,7 +245,7 @@ BAD = [
 @pytest.mark.parametrize(
     ("fields", "field", "limit", "value"), BAD, ids=[f"{field}-{limit}-{value}"[:60] for _, field, limit, value in BAD]
 )
-def test_bad_input_never_reaches_the_api_and_the_message_says_field_limit_and_value(fields, field, limit, value):
+def test_bad_input_is_rejected_with_field_limit_and_value(fields, field, limit, value):
     text = refusal(**fields)
     assert text.startswith(field)
     assert limit in text
@@ -255,7 +255,7 @@ def test_bad_input_never_reaches_the_api_and_the_message_says_field_limit_and_va
     assert len(text) < 400
 
 
-def test_all_faults_are_told_at_once():
+def test_all_faults_are_reported_at_once():
     text = refusal(seed=-1, movement_amplitude="standard", wm_position=9, images=[URL, URL])
     for field in ("seed:", "movement_amplitude:", "wm_position:", "images:"):
         assert text.count(field) == 1
@@ -264,7 +264,7 @@ def test_all_faults_are_told_at_once():
 @pytest.mark.parametrize(
     "field", [name for name in EVERYTHING if name not in {"prompt", "payload", "voice_id", "model"}]
 )
-def test_an_image_in_the_wrong_field_is_refused_without_being_repeated(field):
+def test_an_image_in_a_wrong_field_is_not_repeated(field):
     image = uri(picture())
     text = refusal(**{field: image if field != "images" else [image, image]})
     assert field in text
@@ -344,7 +344,7 @@ PAGE_EXAMPLE = {
 }
 
 
-def test_the_pages_own_example_is_refused_for_what_is_wrong_with_it():
+def test_the_pages_own_wrong_example_is_rejected():
     with pytest.raises(ViduInputError) as caught:
         Img2VideoRequest.of(PAGE_EXAMPLE)
     text = str(caught.value)
@@ -367,7 +367,7 @@ def test_the_pages_example_put_right_is_accepted_as_it_stands():
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_every_model_takes_every_combination_of_its_rows_and_no_other(model):
+def test_models_accept_exactly_their_rows(model):
     for seconds in range(19):
         row = MODELS[model].row(seconds)
         for resolution in ("360p", "540p", "720p", "1080p", "2K"):
@@ -398,7 +398,7 @@ def test_an_unknown_model_passes_with_a_warning():
         ("viduq3-turbo", None),
     ],
 )
-def test_the_refusal_of_an_unknown_model_names_it_and_the_nearest(model, named):
+def test_the_refusal_of_an_unknown_model_names_it(model, named):
     for status, reason in [(400, "FieldInvalid"), (400, None), (400, "ModelUnavailable"), (503, "model_not_found")]:
         error = ENDPOINT.name_unknown_model(request_error(status, reason, "model is not supported"), model)
         said = "Vidu answered: model is not supported"
@@ -408,7 +408,7 @@ def test_the_refusal_of_an_unknown_model_names_it_and_the_nearest(model, named):
 @pytest.mark.parametrize(
     ("status", "reason"), [(401, "Unauthorized"), (400, "CreditInsufficient"), (400, "AuditSubmitIllegal"), (500, None)]
 )
-def test_a_refusal_of_something_else_is_not_put_down_to_the_model(status, reason):
+def test_other_refusals_do_not_blame_the_model(status, reason):
     assert "catalogue" not in ENDPOINT.name_unknown_model(request_error(status, reason, "no"), "viduq3-trubo").message
 
 
@@ -511,7 +511,7 @@ def test_a_resolution_is_sent_as_vidu_spells_it():
 
 
 @pytest.mark.parametrize("field", sorted(set(Img2VideoRequest.model_fields) - {"images"}))
-def test_text_none_counts_as_not_given(field):
+def test_text_none_counts_as_unset(field):
     assert build(**{field: "None"}).wire() == build().wire()
 
 

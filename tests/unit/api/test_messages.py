@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_vidu.api.messages import first_words, name_of_picture, what_was_asked
+from airflow_provider_vidu.api.messages import describe_request, first_words, name_of_picture
 
 
 @pytest.mark.parametrize(
@@ -44,19 +44,19 @@ def test_a_picture_is_called_by_its_file_name(image, name):
         (None, ""),
     ],
 )
-def test_a_prompt_is_quoted_by_its_first_words_on_one_line(prompt, words):
+def test_a_prompt_is_quoted_by_its_first_words(prompt, words):
     assert first_words(prompt) == words
 
 
 def test_a_request_is_named_among_its_siblings():
-    assert what_was_asked("viduq3-turbo", "/data/tabby.png", "The cat yawns") == (
+    assert describe_request("viduq3-turbo", "/data/tabby.png", "The cat yawns") == (
         "Model viduq3-turbo, picture tabby.png, prompt The cat yawns."
     )
-    assert what_was_asked(None, None, None) == ""
+    assert describe_request(None, None, None) == ""
 
 
 def test_what_an_author_wrote_is_printed_clean():
     hostile = "a\r\nb\x1b[2J\u202ec\x9bd"
-    text = what_was_asked(hostile, f"/data/{hostile}.png", hostile)
+    text = describe_request(hostile, f"/data/{hostile}.png", hostile)
     assert text.isprintable()
     assert text.count("a b") == 3

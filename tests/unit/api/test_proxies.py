@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_vidu.api.errors import Fate, ViduConfigurationError
-from airflow_provider_vidu.api.proxies import choose_proxy, is_bypassed, login_apart, proxy_url
+from airflow_provider_vidu.api.proxies import choose_proxy, is_bypassed, proxy_url, split_login
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_proxy_that_one_transport_cannot_use_is_refused_unquoted(text):
     "login",
     ["us%3Aer:hush", ":hush", "", "user:hush%E2%82%AC", "user:hush€", "user:hush%E4", "user:1#hush", "u:1/hush"],
 )
-def test_a_login_that_the_transports_would_send_differently_is_refused_unquoted(login):
+def test_an_ambiguous_proxy_login_is_refused_unquoted(login):
     with pytest.raises(ViduConfigurationError) as caught:
         proxy_url(f"http://{login}@proxy.example:3128", "HTTPS_PROXY", to_https=True)
     assert "HTTPS_PROXY" in str(caught.value)
@@ -118,14 +118,14 @@ def test_a_login_that_the_transports_would_send_differently_is_refused_unquoted(
     assert "hush" not in str(caught.value)
 
 
-def test_a_login_is_taken_off_a_proxy_and_put_into_a_header():
-    assert login_apart("http://us%40er:p%3Aass@proxy.example:3128") == (
+def test_a_proxy_login_moves_into_a_header():
+    assert split_login("http://us%40er:p%3Aass@proxy.example:3128") == (
         "http://proxy.example:3128",
         "Basic dXNAZXI6cDphc3M=",
     )
-    assert login_apart("http://token:@[fd00::1]") == ("http://[fd00::1]", "Basic dG9rZW46")
-    assert login_apart("http://u:%C3%A4@p") == ("http://p", "Basic dTrk")
-    assert login_apart("https://proxy.example") == ("https://proxy.example", None)
+    assert split_login("http://token:@[fd00::1]") == ("http://[fd00::1]", "Basic dG9rZW46")
+    assert split_login("http://u:%C3%A4@p") == ("http://p", "Basic dTrk")
+    assert split_login("https://proxy.example") == ("https://proxy.example", None)
 
 
 def test_tls_inside_tls_needs_a_python_whose_event_loop_can():

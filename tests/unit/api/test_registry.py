@@ -19,7 +19,7 @@ from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.images import encode_image, without_query
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
-from airflow_provider_vidu.api.registry import MP4, endpoint_of, endpoints, replaced
+from airflow_provider_vidu.api.registry import MP4, endpoint_of, endpoints, replace_at
 
 IMG2VIDEO = endpoint_of("img2video")
 
@@ -69,17 +69,17 @@ def earlier_identity(wire):
         st.one_of(st.text(), st.integers(), st.none(), st.builds("{}?x={}".format, URLS, st.integers())),
     ),
 )
-def test_the_identity_of_an_image_to_video_request_is_what_it_was(images, more):
+def test_the_identity_of_an_img2video_request_is_stable(images, more):
     wire = {**more, "images": images}
     assert json.dumps(IMG2VIDEO.identity(wire)) == json.dumps(earlier_identity(wire))
 
 
 @pytest.mark.parametrize("wire", [{}, {"images": "https://a.example/?x=1"}, {"images": None}, {"wm_url": 3}])
-def test_the_identity_of_what_extra_params_have_replaced_is_what_it_was(wire):
+def test_the_identity_with_extra_params_is_stable(wire):
     assert IMG2VIDEO.identity(wire) == earlier_identity(wire)
 
 
-def test_the_identity_of_another_endpoint_follows_its_media_and_names_it():
+def test_another_endpoints_identity_names_it():
     wire = {
         "images": ["https://a.example/1.png?sign=1", IMAGE],
         "subjects": [{"name": "cat", "images": [str(IMAGE)]}, {"name": "dog"}],
@@ -110,8 +110,8 @@ def test_sources_are_what_a_result_is_made_of():
 
 def test_a_path_that_leads_nowhere_changes_nothing():
     fields = {"subjects": "{{ later }}", "images": []}
-    assert replaced(fields, "subjects.images", lambda value: "changed") == fields
-    assert replaced(fields, "videos", lambda value: "changed") == fields
+    assert replace_at(fields, "subjects.images", lambda value: "changed") == fields
+    assert replace_at(fields, "videos", lambda value: "changed") == fields
 
 
 def test_an_estimate_is_of_its_endpoint_alone(monkeypatch):
@@ -123,10 +123,10 @@ def test_an_estimate_is_of_its_endpoint_alone(monkeypatch):
 
 
 def test_each_kind_of_file_is_known_by_its_first_bytes():
-    assert MP4.is_start(b"\0\0\0\x18ftypisom")
-    assert not MP4.is_start(picture()[:8])
-    assert PNG.is_start(picture()[:8])
-    assert not MP4.is_start(b"")
+    assert MP4.matches_start(b"\0\0\0\x18ftypisom")
+    assert not MP4.matches_start(picture()[:8])
+    assert PNG.matches_start(picture()[:8])
+    assert not MP4.matches_start(b"")
 
 
 def test_messages_name_the_endpoints_own_request():

@@ -37,7 +37,7 @@ def task(**fields):
         {"task_id": None, "id": TASK_ID},
     ],
 )
-def test_the_id_is_read_under_both_names_and_kept_as_text(body):
+def test_the_id_is_read_under_both_names(body):
     assert ViduTask.model_validate(body).task_id == TASK_ID
 
 
@@ -99,7 +99,7 @@ def test_a_body_without_an_id_is_no_task(body):
         ({}, None),
     ],
 )
-def test_the_state_is_read_in_vidus_words_and_in_those_of_relays(fields, state):
+def test_states_of_vidu_and_relays_are_read(fields, state):
     assert task(**fields).state == state
 
 
@@ -127,7 +127,7 @@ def test_only_success_and_failed_are_final(state):
     ],
     ids=str,
 )
-def test_an_unknown_state_beside_a_known_error_that_nothing_mends_is_a_failure(fields, state):
+def test_an_unknown_state_with_a_permanent_error_is_a_failure(fields, state):
     assert task(**fields).state == state
 
 
@@ -341,7 +341,7 @@ def test_a_hosts_words_are_kept_as_one_short_clean_line():
 @pytest.mark.parametrize(
     "link", ["javascript:alert(1)//https://a/v.mp4", "https://a/v\x1b[31m.mp4", "https://a/\u202ev"]
 )
-def test_what_is_no_clean_web_link_is_no_video(link):
+def test_only_a_clean_web_link_is_a_video(link):
     made = task(state="success", creations=[{"url": link, "cover_url": link}], video_url=link)
     assert (made.video_url, [one.cover_url for one in made.creations]) == (None, [None])
 
@@ -428,7 +428,7 @@ def test_a_record_is_the_one_json_shape():
     assert made.record([{"path": "x"}])["files"] == [{"path": "x"}]
 
 
-def test_what_the_query_does_not_tell_comes_from_the_create_answer():
+def test_missing_fields_come_from_the_create_reply():
     created = ViduTask.model_validate(SAMPLE)
     queried = task(state="success", credits=0, payload="echo").filled_from(created)
     assert (queried.model, queried.created_at, queried.duration) == ("viduq1", created.created_at, 5)
@@ -465,18 +465,18 @@ ROW = {"type": "metered", "credit_remain": 100, "concurrency_limit": 5, "current
         ({}, 0, None, None),
     ],
 )
-def test_a_balance_is_read_under_both_names_and_never_added_twice(body, total, limit, queued):
+def test_a_balance_is_never_added_twice(body, total, limit, queued):
     credits = Credits.model_validate(body)
     assert (credits.total, credits.concurrency_limit, credits.queued) == (total, limit, queued)
 
 
 @pytest.mark.parametrize("word", ["cancelled", "canceled", "FAILURE"])
-def test_a_relays_word_for_a_task_that_has_ended_badly_is_not_waited_out(word):
+def test_a_relays_word_for_failure_ends_the_task(word):
     assert ViduTask.model_validate({"id": "1", "status": word}).state == "failed"
 
 
 @pytest.mark.parametrize(
-    ("told", "read"),
+    ("value", "expected"),
     [
         (59.5, 59.5),
         ("59.5", 59.5),
@@ -488,9 +488,9 @@ def test_a_relays_word_for_a_task_that_has_ended_badly_is_not_waited_out(word):
         *((other, None) for other in (None, "many", [8], float("nan"), float("inf"), True)),
     ],
 )
-def test_half_a_credit_is_a_figure(told, read):
-    credits = ViduTask.model_validate({"task_id": "1", "credits": told}).credits
-    assert (credits, type(credits)) == (read, type(read))
+def test_half_a_credit_is_read(value, expected):
+    credits = ViduTask.model_validate({"task_id": "1", "credits": value}).credits
+    assert (credits, type(credits)) == (expected, type(expected))
 
 
 def test_blanks_around_a_link_are_no_part_of_it():

@@ -203,7 +203,7 @@ def test_a_success_without_a_link_keeps_its_record_and_pays_once(
         return str(raised.value)
 
     text = run()
-    assert "Look at the task at the host" in text
+    assert "Check the task at the host" in text
     if not remembered:
         assert "Do not clear this Airflow task before that" in text
         return

@@ -19,7 +19,7 @@ from airflow_provider_vidu.operators.download import ViduDownloadOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
 from airflow_provider_vidu.operators.img2video_batch import Img2VideoBatchOperator
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
-from airflow_provider_vidu.waiting.wait import given_task
+from airflow_provider_vidu.waiting.wait import parse_vidu_task
 
 URL = "https://example.com/a.png"
 TEXTS = ["20231023", "007", '{"sku": 5}', "1e5", "123_456", "True", "[1, 2]"]
@@ -224,7 +224,7 @@ RECORD = {
     ],
 )
 def test_record_in_a_text_is_parsed(text):
-    assert given_task(text).task_id == "902581991298326528"
+    assert parse_vidu_task(text).task_id == "902581991298326528"
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_record_in_a_text_is_parsed(text):
 )
 def test_text_of_something_else_is_refused_unquoted(text):
     with pytest.raises(ViduInputError, match="vidu_task") as raised:
-        given_task(text)
+        parse_vidu_task(text)
     assert "secret" not in str(raised.value)
 
 

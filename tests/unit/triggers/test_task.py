@@ -300,4 +300,4 @@ async def test_a_kill_cancels_all_of_many_and_says_what_came_of_it(submit, vidu_
     made.task_instance = SimpleNamespace(task_id="t")
     await made.on_kill()
     assert vidu_emulator.counters.cancels_accepted == 120
-    assert any("120 cancelled, 0 had ended, 0 refused" in line for line in told)
+    assert any("120 cancelled, 0 had finished, 0 refused" in line for line in told)

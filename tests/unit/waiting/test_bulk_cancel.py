@@ -76,7 +76,7 @@ async def test_a_refusal_is_reported_as_answered_with_its_price(caplog):
     assert "Vidu task 20 was not cancelled: Vidu answered: task state is scheduled" in caplog.text
 
 
-async def test_a_yes_that_the_task_does_not_show_is_no_cancel():
+async def test_accepted_cancels_are_verified_on_the_task():
     host = Host({"1": "processing", "2": "queueing"}, effect=lambda task_id: task_id == "2")
     assert await host.cancel() == CancelReport(cancelled=("2",), refused=("1",), credits={"1": 1})
 
@@ -139,7 +139,7 @@ async def test_a_thousand_queued_tasks_are_cancelled_and_refunded(submit, vidu_e
 
 
 @pytest.mark.vidu_emulator(concurrency=2, speed=200, seed=1)
-async def test_what_has_ended_or_is_unknown_is_not_asked_to_cancel(submit, vidu_emulator):
+async def test_finished_and_unknown_tasks_are_not_cancelled(submit, vidu_emulator):
     (ended,) = submit(1, "[emulator:fail=AuditSubmitIllegal]")
     ViduHook().get_conn()
     vidu_emulator.skip(60)
@@ -158,7 +158,7 @@ async def test_what_has_ended_or_is_unknown_is_not_asked_to_cancel(submit, vidu_
 
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
-async def test_a_look_that_fails_is_repeated_and_a_cancel_is_not(submit, vidu_emulator):
+async def test_failed_queries_are_repeated_and_cancels_are_not(submit, vidu_emulator):
     (task_id,) = submit(1)
     vidu_emulator.faults.add("list", Fault.refuse(503))
     vidu_emulator.faults.add("cancel", Fault.drop_after_accept())
@@ -168,7 +168,7 @@ async def test_a_look_that_fails_is_repeated_and_a_cancel_is_not(submit, vidu_em
 
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
-async def test_a_refused_cancel_raises_nothing_and_goes_on_with_the_others(submit, vidu_emulator):
+async def test_a_refused_cancel_does_not_stop_the_others(submit, vidu_emulator):
     task_ids = submit(10)
     vidu_emulator.faults.add("cancel", Fault.refuse(400, times=4))
     report = await cancel(task_ids)
@@ -185,7 +185,7 @@ async def test_a_429_has_cancelled_nothing_and_is_tried_again(submit, vidu_emula
 
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
-async def test_one_task_that_cannot_be_seen_keeps_no_other_from_being_cancelled(submit, monkeypatch):
+async def test_an_unreadable_task_does_not_stop_the_other_cancels(submit, monkeypatch):
     task_ids = submit(3)
     get_tasks = bulk_cancel.BulkQuery.get_tasks
 
@@ -199,7 +199,7 @@ async def test_one_task_that_cannot_be_seen_keeps_no_other_from_being_cancelled(
 
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
-async def test_what_is_not_reached_within_the_time_is_told(submit, vidu_emulator):
+async def test_tasks_not_reached_in_time_are_reported(submit, vidu_emulator):
     task_ids = submit(3)
     vidu_emulator.faults.add("list", Fault.refuse(503, times=None))
     vidu_emulator.faults.add("poll", Fault.refuse(503, times=None))

@@ -71,7 +71,7 @@ async def test_nothing_asked_is_nothing_sent(query, vidu_emulator):
 
 
 @pytest.mark.parametrize("how", ["the connection says so", "404"])
-async def test_a_host_without_a_list_is_asked_singly_and_found_out_once(how, submit, query, vidu_emulator):
+async def test_a_host_without_a_list_is_detected_once(how, submit, query, vidu_emulator):
     task_ids = submit(5)
     if how == "404":
         vidu_emulator.quirks.has_list = False
@@ -89,7 +89,7 @@ async def test_other_words_for_no_list_are_understood(status, submit, query, vid
     assert asked(vidu_emulator) == (1, 6)
 
 
-async def test_what_an_answer_omits_is_asked_singly_in_the_same_call(submit, query, vidu_emulator):
+async def test_omitted_ids_are_queried_singly_in_the_same_call(submit, query, vidu_emulator):
     task_ids = submit(10)
     vidu_emulator.quirks.list_omits_ids = task_ids[:2]
     answers = await query(*[task_ids] * 6)
@@ -119,7 +119,7 @@ def submit_failing(vidu_emulator):
     return submit_failing
 
 
-async def test_the_reason_of_a_failure_is_queried_where_rows_lack_it(submit_failing, query, vidu_emulator):
+async def test_a_failure_without_a_reason_is_queried(submit_failing, query, vidu_emulator):
     task_ids = submit_failing(2)
     (answer,) = await query(task_ids)
     assert list(answer) == task_ids
@@ -152,7 +152,7 @@ async def test_a_list_without_reasons_goes_on_being_asked(submit_failing, query,
     ],
     ids=["outage", "429", "404"],
 )
-async def test_a_failure_is_told_once_its_reason_can_be_asked(fault, answered, submit_failing, query, vidu_emulator):
+async def test_a_failure_waits_until_its_reason_is_known(fault, answered, submit_failing, query, vidu_emulator):
     (failing, _) = submit_failing(1)
     vidu_emulator.faults.add("poll", replace(fault, times=None))
     ((answer,),) = [list(one.values()) for one in await query([failing])]
@@ -163,7 +163,7 @@ async def test_a_failure_is_told_once_its_reason_can_be_asked(fault, answered, s
         assert isinstance(answer, answered)
 
 
-async def test_an_id_that_nobody_knows_is_not_found_and_no_fault_of_the_list(submit, query, vidu_emulator):
+async def test_an_unknown_id_is_not_found_and_no_list_fault(submit, query, vidu_emulator):
     task_ids = [*submit(1), "902581991298326528"]
     for answer in await query(*[task_ids] * 5):
         assert isinstance(answer[task_ids[1]], ViduNotFoundError)
@@ -196,10 +196,10 @@ class Client(AsyncViduClient):
         for _ in range(20):
             await asyncio.sleep(0)
         self.under_way -= 1
-        told = answer()
-        if isinstance(told, Exception):
-            raise told
-        return told
+        reply = answer()
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
 
 @pytest.fixture
@@ -238,14 +238,14 @@ async def test_an_outage_of_single_queries_is_not_multiplied(client):
     assert len(made.queried) <= MAX_PARALLEL + MAX_FAILURES
 
 
-async def test_a_list_that_is_down_alone_does_not_stop_the_waits(client):
+async def test_an_outage_of_only_the_list_stops_no_wait(client):
     made = client(lambda ids, token: ViduUnavailableError("502"), row)
     answers = [await BulkQuery(made, paced=True).get_tasks(["1", "2"]) for _ in range(4)]
     assert [isinstance(answer["1"], ViduError) for answer in answers] == [True, True, True, False]
     assert [isinstance(answer["2"], ViduError) for answer in answers] == [True, True, True, False]
 
 
-async def test_after_an_outage_the_first_answer_is_no_reason_to_ask_for_a_thousand_one_by_one(client):
+async def test_a_host_that_comes_back_gets_no_thousand_queries(client):
     down = True
     made = client(
         lambda ids, token: ViduUnavailableError("503") if down else page([row(task_id) for task_id in ids]), row
@@ -273,7 +273,7 @@ async def test_one_call_gets_past_a_list_that_is_down_alone(client):
     assert len(made.listed) == listed
 
 
-async def test_one_failed_list_request_is_no_reason_to_query_a_thousand_singly(client):
+async def test_one_failed_page_does_not_cause_a_thousand_queries(client):
     failures = [ViduUnavailableError("502")]
     made = client(lambda ids, token: failures.pop() if failures else page([row(one) for one in ids]), row)
     answer = await BulkQuery(made).get_tasks([str(number) for number in range(1000)])
@@ -281,7 +281,7 @@ async def test_one_failed_list_request_is_no_reason_to_query_a_thousand_singly(c
     assert len(made.queried) <= 1
 
 
-async def test_a_probe_that_finds_a_lost_task_still_shows_that_the_host_is_up(client):
+async def test_a_not_found_probe_shows_that_the_host_is_up(client):
     made = client(
         lambda ids, token: ViduUnavailableError("502"),
         lambda task_id: ViduNotFoundError("404") if task_id == "0" else row(task_id),
@@ -291,7 +291,7 @@ async def test_a_probe_that_finds_a_lost_task_still_shows_that_the_host_is_up(cl
     assert answer["1"].state == "processing"
 
 
-async def test_a_host_that_shows_a_web_page_for_its_list_is_asked_singly(client):
+async def test_a_web_page_for_a_list_means_single_queries(client):
     made = client(lambda ids, token: ViduConfigurationError("a web page", http_status=200), row)
     for _ in range(2):
         answer = await BulkQuery(made).get_tasks(["1", "2"])
@@ -299,14 +299,14 @@ async def test_a_host_that_shows_a_web_page_for_its_list_is_asked_singly(client)
     assert len(made.listed) == 1
 
 
-async def test_a_row_without_a_state_or_of_somebody_else_is_no_answer(client):
+async def test_stateless_and_foreign_rows_are_ignored(client):
     made = client(lambda ids, token: page([row("1", None), row("3"), row("2")]), row)
     answer = await BulkQuery(made).get_tasks(["1", "2"])
     assert made.queried == ["1"]
     assert list(answer) == ["1", "2"]
 
 
-async def test_a_host_that_pages_smaller_is_followed_and_not_for_ever(client):
+async def test_smaller_pages_are_followed_up_to_a_limit(client):
     def pages(ids, token):
         at = int(token or 0)
         return page([row(task_id) for task_id in ids[at : at + 30]], str(at + 30) if at + 30 < len(ids) else None)
@@ -319,9 +319,7 @@ async def test_a_host_that_pages_smaller_is_followed_and_not_for_ever(client):
     assert len(endless.listed) <= 10
 
 
-async def test_answers_that_are_too_large_are_asked_for_in_smaller_pages_which_is_remembered(
-    submit, query, vidu_emulator, monkeypatch
-):
+async def test_too_large_replies_shrink_the_page_size(submit, query, vidu_emulator, monkeypatch):
     task_ids = submit(40)
     monkeypatch.setattr(endpoints, "MAX_ANSWER_BYTES", 10_000)
     answers = await query(task_ids, task_ids)
@@ -341,7 +339,7 @@ async def test_one_row_that_is_too_large_is_asked_singly(submit, query, vidu_emu
     assert asked(vidu_emulator)[1] == 3
 
 
-async def test_an_id_that_spoils_its_page_is_the_only_one_that_is_refused(client):
+async def test_a_bad_id_is_refused_alone(client):
     refused = ViduRequestError("Vidu answered: task_ids", http_status=400)
     made = client(
         lambda ids, token: refused if "bad" in ids else page([row(task_id) for task_id in ids]),
@@ -360,7 +358,7 @@ async def test_queries_are_parallel_within_bounds(client):
     assert made.most == MAX_PARALLEL_PAGES
 
 
-async def test_a_request_that_hangs_is_given_up_before_the_others_wait_for_a_minute(client, monkeypatch):
+async def test_a_hanging_request_does_not_delay_the_others_long(client, monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.waiting.bulk_query.REQUEST_SECONDS", 0.05)
 
     async def hang(*task_ids, **query):

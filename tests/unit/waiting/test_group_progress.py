@@ -10,13 +10,13 @@ from airflow_provider_vidu.waiting.group_progress import GroupCounts, progress_l
 
 
 @pytest.mark.parametrize(
-    ("counts", "told", "line"),
+    ("counts", "known", "line"),
     [
         (
             GroupCounts(100, done=20, failed=5, queued=70, running=5),
             {"elapsed": 100.0, "credits": 240},
             "20 of 100 Vidu tasks succeeded, 5 running, 70 queued, 5 failed, 240 credits committed after 100 s; at "
-            "this rate the last one ends in about 5 min.",
+            "this rate the last one finishes in about 5 min.",
         ),
         (
             GroupCounts(11, done=2, running=9, batch_size=45, batch_done=10),
@@ -43,10 +43,10 @@ from airflow_provider_vidu.waiting.group_progress import GroupCounts, progress_l
         (
             GroupCounts(1000, done=10, running=5, queued=985),
             {"elapsed": 60.0},
-            "10 of 1000 Vidu tasks succeeded, 5 running, 985 queued after 60 s; at this rate the last one ends in "
+            "10 of 1000 Vidu tasks succeeded, 5 running, 985 queued after 60 s; at this rate the last one finishes in "
             "about 99 min.",
         ),
     ],
 )
-def test_the_line_says_what_is_known(counts, told, line):
-    assert progress_line(counts, **told) == line
+def test_the_line_says_what_is_known(counts, known, line):
+    assert progress_line(counts, **known) == line

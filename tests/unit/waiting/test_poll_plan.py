@@ -44,7 +44,7 @@ class Host:
         hints = hints or Hints(submitted_at=self.now, model="viduq3-turbo")
         self.plan.add(task_id, hints, self.now + timeout, poll_interval, self.now, task_id)
 
-    def look(self, task_id):
+    def query(self, task_id):
         begins, ends = self.tasks[task_id]
         state = "queueing" if self.now < begins else "processing" if self.now < ends else "success"
         return ViduTask(task_id=task_id, state=state)
@@ -57,10 +57,10 @@ class Host:
             cost = -(-len(ids) // 100) if self.has_list else len(ids)
             self.requests += 1 if self.error else cost
             self.asked.append((self.now, ids))
-            results = {task_id: self.error or self.look(task_id) for task_id in ids}
-            self.plan.heard(results, self.now)
-        for judged in (self.plan.judged(results, self.now), self.plan.expired(self.now)):
-            for entry, _, verdict in judged:
+            results = {task_id: self.error or self.query(task_id) for task_id in ids}
+            self.plan.on_results(results, self.now)
+        for verdicts in (self.plan.verdicts(results, self.now), self.plan.expire(self.now)):
+            for entry, _, verdict in verdicts:
                 if verdict is not Verdict.WAIT:
                     self.woken[entry.subscriber] = self.now
                     self.verdicts[entry.subscriber] = verdict
@@ -76,17 +76,17 @@ class Host:
 
 
 def naive(durations, gap=5.0):
-    """Requests and delays of a poller for each task, as other providers have it: one look at once, then one a gap."""
-    looks = [-(-duration // gap) for duration in durations]
-    delays = sorted(look * gap - duration for look, duration in zip(looks, durations, strict=True))
-    return sum(looks) + len(looks), delays
+    """Requests and delays of a poller for each task, like other providers: one poll at once, then one per gap."""
+    polls = [-(-duration // gap) for duration in durations]
+    delays = sorted(poll * gap - duration for poll, duration in zip(polls, durations, strict=True))
+    return sum(polls) + len(polls), delays
 
 
 def p99(delays):
     return delays[int(len(delays) * 0.99)]
 
 
-def test_a_thousand_waits_of_twenty_seconds_cost_a_fortieth_and_wake_sooner():
+def test_a_thousand_short_waits_beat_pollers_thirtyfold():
     chance = random.Random(1)
     host = Host()
     durations = [chance.uniform(17, 23) for _ in range(1000)]
@@ -101,7 +101,7 @@ def test_a_thousand_waits_of_twenty_seconds_cost_a_fortieth_and_wake_sooner():
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["five together", "one by one"])
-def test_a_queue_of_a_thousand_rendered_five_at_a_time_costs_a_request_and_a_half_a_task(together):
+def test_a_long_queue_costs_at_most_1500_requests(together):
     host = Host()
     for number in range(1000):
         begins = 30 * (number // 5) + (0 if together else 6 * (number % 5))
@@ -115,7 +115,7 @@ def test_a_queue_of_a_thousand_rendered_five_at_a_time_costs_a_request_and_a_hal
 
 @pytest.mark.parametrize("typical", [20.0, 45.0, 90.0, 180.0, 600.0])
 @pytest.mark.parametrize("model", ["viduq3-turbo", "viduq2-turbo"])
-def test_without_a_list_a_thousand_waits_never_ask_more_than_a_poller_each(typical, model):
+def test_without_a_list_waits_poll_no_more_than_pollers(typical, model):
     chance = random.Random(1)
     host = Host(has_list=False)
     durations = [chance.uniform(0.85, 1.15) * typical for _ in range(1000)]
@@ -134,7 +134,7 @@ def test_without_a_list_a_thousand_waits_never_ask_more_than_a_poller_each(typic
         assert p99(host.delays) < p99(delays)
 
 
-def test_without_a_list_a_wait_that_begins_late_asks_no_more_than_its_poller_either():
+def test_without_a_list_late_waits_poll_no_more_than_pollers():
     host = Host(has_list=False)
     durations = [number + 0.5 for number in range(60)]
     for number, duration in enumerate(durations):
@@ -144,7 +144,7 @@ def test_without_a_list_a_wait_that_begins_late_asks_no_more_than_its_poller_eit
     assert host.requests <= naive(durations)[0]
 
 
-def test_without_a_list_a_long_queue_costs_a_fraction_of_a_poller_each():
+def test_without_a_list_a_long_queue_costs_few_requests():
     host = Host(has_list=False)
     ends = [30.0 * (number // 5) + 30 for number in range(1000)]
     for number, end in enumerate(ends):
@@ -156,7 +156,7 @@ def test_without_a_list_a_long_queue_costs_a_fraction_of_a_poller_each():
     assert p99(host.delays) <= 7
 
 
-def test_every_task_of_a_long_queue_is_looked_at_once_a_minute():
+def test_every_queued_task_is_polled_once_a_minute():
     host = Host()
     for number in range(1000):
         host.add(str(number), 3600, 3700)
@@ -185,7 +185,7 @@ def test_a_hundred_off_peak_tasks_never_starve_a_fresh_one():
     assert host.requests - before < 60
 
 
-def test_off_peak_tasks_are_looked_at_every_ten_minutes():
+def test_off_peak_tasks_are_polled_every_ten_minutes():
     host = Host()
     host.add("1", 7200, 7300, hints=Hints(submitted_at=NOW - 40 * 3600, off_peak=True))
     host.run(until=NOW + 3600)
@@ -212,7 +212,7 @@ def test_more_than_fit_into_a_round_are_asked_in_turn():
     assert {task_id for _, ids in host.asked for task_id in ids} == set(host.tasks)
 
 
-def test_an_outage_is_probed_by_one_request_at_a_time_and_slows_down_within_two_seconds():
+def test_an_outage_costs_one_probe_at_a_time():
     host = Host()
     for number in range(1000):
         host.add(str(number), 0, 1000)
@@ -230,19 +230,19 @@ def test_an_outage_is_probed_by_one_request_at_a_time_and_slows_down_within_two_
     assert {task_id for at, ids in host.asked if at >= over for task_id in ids} == set(host.tasks)
 
 
-def test_in_an_outage_one_bad_task_does_not_speak_for_all():
+def test_one_failing_task_is_no_outage():
     host = Host(has_list=False)
     for number in range(20):
         host.add(str(number), 0, 100)
-    real = host.look
-    host.look = lambda task_id: DOWN if task_id == "0" else real(task_id)
+    real = host.query
+    host.query = lambda task_id: DOWN if task_id == "0" else real(task_id)
     host.run(until=NOW + 120)
     assert set(host.woken) == set(host.tasks) - {"0"}
     assert max(host.delays) <= 10
 
 
 @pytest.mark.parametrize("has_list", [True, False])
-def test_an_outage_ends_every_wait_at_its_deadline_and_none_before(has_list):
+def test_an_outage_ends_no_wait_before_its_deadline(has_list):
     host = Host(has_list=has_list)
     host.error = DOWN
     for number in range(300):
@@ -269,7 +269,7 @@ def test_retry_after_holds_the_whole_account_and_it_recovers():
     assert rounds[-1] - rounds[-2] == pytest.approx(2, abs=0.1)
 
 
-def test_a_429_without_a_wish_slows_down_ever_more_and_recovers():
+def test_repeated_429s_slow_down_and_recover():
     host = Host()
     host.add("1", 0, 10_000)
     host.error = ViduRateLimitError("429")
@@ -292,7 +292,7 @@ def test_three_refusals_end_each_wait(error):
     assert host.now - NOW <= 60
 
 
-def test_two_waits_for_one_task_cost_one_look_and_both_wake():
+def test_two_waits_for_one_task_share_one_poll():
     host = Host()
     for name in ("first", "second"):
         host.tasks["1"] = (NOW, NOW + 30)
@@ -303,10 +303,10 @@ def test_two_waits_for_one_task_cost_one_look_and_both_wake():
     assert all(ids == ["1"] for _, ids in host.asked)
 
 
-def test_what_has_ended_does_not_stay_in_memory_until_its_deadline():
+def test_finished_waits_leave_memory_before_their_deadline():
     plan = PollPlan(lambda task_id: True, lambda: 100)
     for number in range(5000):
         plan.remove(plan.add(str(number), Hints(), NOW + 86_400, None, NOW))
     assert len(plan) == 0
-    assert len(plan._ends) + len(plan._looks) <= 300
+    assert len(plan._ends) + len(plan._polls) <= 300
     assert plan.wake_at() == float("inf")

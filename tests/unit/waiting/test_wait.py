@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Waiting in a worker: outages are borne, deadlines kept, and the last look decides."""
+"""Waiting in a worker: outages are survived, deadlines are kept, and the last query decides."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.waiting.schedule import Hints
 from airflow_provider_vidu.waiting.wait import (
     Next,
-    after_resuming,
-    cancelled,
-    for_other_task,
+    adapt_for_other_task,
+    cancel_and_verify,
+    decide_after_resume,
+    fetch_finished,
+    fetch_result,
     hints_of,
-    video_of,
     wait_for_end,
-    waited,
 )
 
 LOG = logging.getLogger("test")
@@ -61,12 +61,12 @@ def wait(vidu, clock, task):
 
 
 def script(vidu, *steps):
-    """Make the n-th look raise, or show a state."""
+    """Make the n-th query raise, or return a state."""
     real = vidu.get_task
-    looks = list(steps)
+    steps = list(steps)
 
     def get_task(task_id, *, retry=True):
-        step = looks.pop(0) if looks else "success"
+        step = steps.pop(0) if steps else "success"
         if isinstance(step, Exception):
             raise step
         if step != "as it is":
@@ -74,7 +74,7 @@ def script(vidu, *steps):
         return real(task_id)
 
     vidu.get_task = get_task
-    return looks
+    return steps
 
 
 def test_an_outage_never_ends_a_wait_before_its_deadline(vidu, wait):
@@ -87,7 +87,7 @@ def test_an_unknown_state_is_waited_out(vidu, wait):
     assert wait().succeeded
 
 
-def test_one_refusal_is_a_hiccup_three_are_an_error_that_keeps_the_task(vidu, wait, task):
+def test_three_refusals_raise_an_error_with_the_task(vidu, wait, task):
     script(vidu, ViduAuthError("401", http_status=401), ViduAuthError("401", http_status=401), "success")
     assert wait().succeeded
     script(vidu, *[ViduAuthError("401", http_status=401)] * 3)
@@ -97,7 +97,7 @@ def test_one_refusal_is_a_hiccup_three_are_an_error_that_keeps_the_task(vidu, wa
     assert "re-attaches" in str(raised.value)
 
 
-def test_a_task_that_is_not_found_right_after_its_submission_is_waited_for(vidu, wait):
+def test_a_new_task_may_not_be_found_at_first(vidu, wait):
     script(vidu, *[ViduNotFoundError("404", http_status=404)] * 10, "success")
     assert wait(poll_interval=5.0).succeeded
 
@@ -108,7 +108,7 @@ def test_a_wrong_configuration_ends_the_wait_at_once(vidu, wait):
         wait()
 
 
-def test_at_the_deadline_there_is_one_last_look(vidu, wait, clock):
+def test_the_deadline_gets_one_last_query(vidu, wait, clock):
     began = clock()
     left = script(vidu, *["processing"] * 1000)
     with pytest.raises(ViduStillRunningError, match="left running"):
@@ -140,22 +140,24 @@ def test_a_state_change_is_one_line_in_the_log(vidu, wait, caplog):
     assert [line.split(": ")[1].split(" ")[0] for line in lines] == ["queueing", "processing", "success"]
 
 
-def test_a_success_without_a_creation_is_looked_at_again_then_an_error(vidu, task, clock):
+def test_a_success_without_a_creation_is_queried_again(vidu, task, clock):
     vidu.tasks[task.task_id].update(state="success", creations=[])
-    with pytest.raises(ViduNoCreationError, match="Look at the task at the host") as raised:
-        video_of(vidu, task)
+    with pytest.raises(ViduNoCreationError, match="Check the task at the host") as raised:
+        fetch_finished(vidu, task)
     assert clock.slept == 6
     assert "submit" not in str(raised.value)
 
 
-def test_a_success_without_a_known_link_shows_the_reply_but_no_key(vidu, task, clock, monkeypatch):
+def test_a_success_without_a_link_shows_the_reply(vidu, task, clock, monkeypatch):
     reply = f"film: https://cdn.example/film, key: {vidu.account.api_key}-0123456789"
     vidu.account = replace(vidu.account, api_key=f"{vidu.account.api_key}-0123456789")
     vidu.tasks[task.task_id].update(state="success", creations=[])
     real = vidu.get_task
-    monkeypatch.setattr(vidu, "get_task", lambda *arguments, **named: real(*arguments, **named).quoting(reply))
+    monkeypatch.setattr(
+        vidu, "get_task", lambda *arguments, **named: real(*arguments, **named).with_unread_reply(reply)
+    )
     with pytest.raises(ViduNoCreationError, match=r"https://cdn\.example/film, key: \*\*\*"):
-        video_of(vidu, task)
+        fetch_finished(vidu, task)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +167,7 @@ def test_a_success_without_a_known_link_shows_the_reply_but_no_key(vidu, task, c
 def test_a_failed_task_is_an_error_with_its_code(vidu, task, err_code, error):
     vidu.finish(task.task_id, "failed", err_code=err_code)
     with pytest.raises(error, match=err_code):
-        video_of(vidu, task)
+        fetch_finished(vidu, task)
 
 
 REFUSALS = [
@@ -177,12 +179,12 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda error: str(error.http_status))
-@pytest.mark.parametrize("take", ["video_of", "waited"])
-def test_two_refusals_of_an_ended_task_are_a_hiccup_three_an_error(vidu, task, clock, refusal, take):
+@pytest.mark.parametrize("take", ["fetch_finished", "fetch_result"])
+def test_three_refusals_of_a_finished_task_are_an_error(vidu, task, clock, refusal, take):
     def result():
-        if take == "video_of":
-            return video_of(vidu, task)
-        return waited(vidu, task, {"status": "success"})
+        if take == "fetch_finished":
+            return fetch_finished(vidu, task)
+        return fetch_result(vidu, task, {"status": "success"})
 
     script(vidu, refusal, refusal, "success")
     assert result().succeeded
@@ -198,7 +200,9 @@ def test_two_refusals_of_an_ended_task_are_a_hiccup_three_an_error(vidu, task, c
 
 
 def test_an_id_that_no_task_submitted_is_not_called_submitted():
-    error = for_other_task(ViduNotFoundError("The query was refused.", advice="The task was submitted.", task_id="123"))
+    error = adapt_for_other_task(
+        ViduNotFoundError("The query was refused.", advice="The task was submitted.", task_id="123")
+    )
     assert "was submitted" not in error.advice
     assert "Check the task id" in error.advice
 
@@ -206,35 +210,35 @@ def test_an_id_that_no_task_submitted_is_not_called_submitted():
 @pytest.mark.parametrize(
     "error", [ViduUnavailableError("503"), ViduRateLimitError("429"), ViduConfigurationError("302")]
 )
-def test_what_is_no_refusal_is_raised_as_it_is(vidu, task, clock, error):
+def test_other_errors_are_raised_unchanged(vidu, task, clock, error):
     script(vidu, error)
     with pytest.raises(type(error)) as raised:
-        video_of(vidu, task)
+        fetch_finished(vidu, task)
     assert raised.value is error
     assert clock.slept == 0
 
 
-def test_what_only_the_create_answer_told_survives_the_wait(vidu, wait, task):
+def test_fields_of_the_create_reply_survive_the_wait(vidu, wait, task):
     vidu.finish(task.task_id)
     assert wait().model == task.model == "viduq3-turbo"
 
 
 def test_a_stale_success_event_never_delivers_a_running_task(vidu, task):
     with pytest.raises(ViduStillRunningError):
-        waited(vidu, task, {"status": "success"})
+        fetch_result(vidu, task, {"status": "success"})
 
 
-def test_an_event_of_a_trigger_that_gave_up_tells_why_unless_the_task_has_ended(vidu, task):
+def test_a_trigger_that_gave_up_says_why(vidu, task):
     with pytest.raises(ViduStillRunningError, match="401"):
-        waited(vidu, task, {"status": "error", "message": "Vidu answered 401"})
+        fetch_result(vidu, task, {"status": "error", "message": "Vidu answered 401"})
     vidu.finish(task.task_id)
-    assert waited(vidu, task, {"status": "error", "message": "Vidu answered 401"}).succeeded
+    assert fetch_result(vidu, task, {"status": "error", "message": "Vidu answered 401"}).succeeded
 
 
 def test_the_age_of_a_task_is_read_from_its_creation(task):
-    told = task.model_copy(update={"created_at": "2026-01-20T04:01:53.504648743Z"})
-    assert hints_of(told).submitted_at == pytest.approx(1768881713)
-    assert hints_of(told.model_copy(update={"created_at": "yesterday"})).submitted_at is None
+    dated = task.model_copy(update={"created_at": "2026-01-20T04:01:53.504648743Z"})
+    assert hints_of(dated).submitted_at == pytest.approx(1768881713)
+    assert hints_of(dated.model_copy(update={"created_at": "yesterday"})).submitted_at is None
 
 
 @pytest.mark.parametrize(
@@ -251,15 +255,15 @@ def test_the_age_of_a_task_is_read_from_its_creation(task):
         ({"status": "error", "task_id": "1"}, 150, Next.GIVE_UP),
     ],
 )
-def test_what_a_resumed_worker_does_about_a_task_that_has_not_ended(event, now, then):
-    assert after_resuming(event, "1", 100.0, now) is then
-    assert after_resuming(event, "1", None, now) is not Next.WAIT_ON
+def test_a_resumed_worker_decides_about_an_unfinished_task(event, now, then):
+    assert decide_after_resume(event, "1", 100.0, now) is then
+    assert decide_after_resume(event, "1", None, now) is not Next.WAIT_ON
 
 
-def test_an_empty_account_never_denies_that_the_task_is_paid_for(vidu, task, wait):
+def test_an_empty_account_never_denies_the_bill(vidu, task, wait):
     """A relay may refuse queries, too, once the balance is gone."""
     script(vidu, *[ViduCreditError("Vidu answered: 用户额度不足", http_status=429)] * 20)
-    for read in (wait, lambda: video_of(vidu, task)):
+    for read in (wait, lambda: fetch_finished(vidu, task)):
         with pytest.raises(ViduCreditError, match="用户额度不足") as raised:
             read()
         assert "may be billed" in str(raised.value)
@@ -271,12 +275,12 @@ def test_an_empty_account_never_denies_that_the_task_is_paid_for(vidu, task, wai
 def test_a_failed_task_says_why_wherever_the_host_puts_it(vidu, task, fields):
     vidu.finish(task.task_id, "failed", **fields)
     with pytest.raises(ViduTaskFailedError, match="on fire"):
-        video_of(vidu, task)
+        fetch_finished(vidu, task)
 
 
 @pytest.mark.parametrize("says_yes", [True, False])
 @pytest.mark.parametrize(
-    ("looks", "is_cancelled"),
+    ("steps", "is_cancelled"),
     [
         (["cancelled"], True),
         (["processing", "cancelled"], None),
@@ -287,15 +291,13 @@ def test_a_failed_task_says_why_wherever_the_host_puts_it(vidu, task, fields):
     ],
     ids=str,
 )
-def test_a_cancel_is_believed_once_the_task_shows_it_or_has_failed_twice(
-    vidu, task, clock, monkeypatch, looks, is_cancelled, says_yes
-):
+def test_a_cancel_counts_once_the_task_shows_it(vidu, task, clock, monkeypatch, steps, is_cancelled, says_yes):
     """A gateway's error may look like a failed task, and another one would be paid for."""
     monkeypatch.setattr(vidu, "cancel_task", lambda task_id: None)
     if not says_yes:
         refusal = ViduRequestError("Vidu answered: can not cancel", http_status=400)
         monkeypatch.setattr(vidu, "cancel_task", Mock(side_effect=refusal))
-    steps = list(looks)
+    steps = list(steps)
     real = vidu.get_task
 
     def get_task(task_id, *, retry=True):
@@ -308,16 +310,16 @@ def test_a_cancel_is_believed_once_the_task_shows_it_or_has_failed_twice(
         return real(task_id)
 
     monkeypatch.setattr(vidu, "get_task", get_task)
-    # One look is enough where the cancel was refused.
+    # One query is enough if the cancel was refused.
     expected = says_yes if is_cancelled is None else is_cancelled
-    assert cancelled(vidu, task.task_id, LOG) is expected
+    assert cancel_and_verify(vidu, task.task_id, LOG) is expected
 
 
-def test_a_failed_task_is_reported_with_the_trace_id_of_its_reply():
+def test_a_failed_task_has_its_trace_id():
     reply = (200, {"X-MD-Trace-ID": "trace-7"}, b'{"id": "1", "state": "failed", "err_code": "AuditSubmitIllegal"}')
     task = parse_task(*reply, "1")
     client = SimpleNamespace(get_task=lambda task_id, **options: task)
     with pytest.raises(ViduModerationError) as raised:
-        video_of(client, task)
+        fetch_finished(client, task)
     assert raised.value.trace_id == "trace-7"
     assert "trace id trace-7" in str(raised.value)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""One poller serves every wait of an account: it bears what breaks, and nobody who waits is forgotten."""
+"""One poller serves every wait of an account: it survives errors and forgets no wait."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_thousand_waits_share_a_look_up_and_their_requests(virtual):
     assert sum(-(-len(ids) // 100) for _, ids in virtual.asked) <= 70
 
 
-def test_a_wait_that_joins_sooner_than_the_next_look_wakes_the_poller(virtual):
+def test_an_earlier_wait_wakes_the_poller(virtual):
     async def both():
         slow = asyncio.ensure_future(virtual.wait("slow", 5000, poll_interval=600.0, timeout=9000))
         await asyncio.sleep(60)
@@ -121,7 +121,7 @@ def test_a_wait_that_joins_sooner_than_the_next_look_wakes_the_poller(virtual):
 
 
 @pytest.mark.parametrize("after", [0, 0.01, 5, 10.02, 13])
-def test_a_cancelled_wait_leaves_the_others_alone_whatever_is_under_way(after, virtual):
+def test_a_cancelled_wait_leaves_the_others_alone(after, virtual):
     async def two():
         leaves, stays = (asyncio.ensure_future(virtual.wait(name)) for name in ("leaves", "stays"))
         await asyncio.sleep(after)
@@ -139,7 +139,7 @@ def test_a_cancelled_wait_leaves_the_others_alone_whatever_is_under_way(after, v
 @pytest.mark.parametrize("steps", range(14))
 def test_everything_ends_when_all_are_cancelled_after_any_step(steps, virtual):
     async def cancelled():
-        async with watcher.of("c", virtual.look_up) as watching:
+        async with watcher.join("c", virtual.look_up) as watching:
             virtual.watcher = watching
             waits = [asyncio.ensure_future(virtual.wait(str(number))) for number in range(3)]
             group = asyncio.ensure_future(
@@ -173,7 +173,7 @@ def test_a_bug_in_the_poller_reaches_every_wait(virtual):
         virtual.run(late())
 
 
-def test_a_cancellation_that_is_swallowed_ends_the_poller_all_the_same(virtual, monkeypatch):
+def test_a_swallowed_cancellation_still_ends_the_poller(virtual, monkeypatch):
     # As asyncio.wait_for does before Python 3.12, where the answer has just come.
     async def stubborn(query, task_ids):
         virtual.asked.append(task_ids)
@@ -195,7 +195,7 @@ def test_a_cancellation_that_is_swallowed_ends_the_poller_all_the_same(virtual, 
 
 def test_a_log_that_fails_ends_its_own_wait_only(virtual):
     class Full:
-        def info(self, *told):
+        def info(self, *arguments):
             raise OSError(28, "No space left on device")
 
         warning = info
@@ -211,7 +211,7 @@ def test_a_log_that_fails_ends_its_own_wait_only(virtual):
     assert other.status == "success"
 
 
-def test_a_poll_interval_is_the_connections_though_its_first_look_up_failed(virtual):
+def test_the_connections_interval_applies_after_a_failed_look_up(virtual):
     async def down_first():  # ruff: ignore[unused-async]
         if not virtual.look_ups:
             virtual.look_ups += 1
@@ -281,7 +281,7 @@ def test_a_rotated_key_is_read_from_the_connection(virtual):
     assert virtual.look_ups == 2
 
 
-def test_a_key_that_stays_refused_ends_the_waits_with_what_to_do(virtual):
+def test_a_refused_key_ends_the_waits_with_advice(virtual):
     virtual.error = ViduAuthError("Vidu answered: no", http_status=401)
 
     async def refused():
@@ -315,7 +315,7 @@ def test_the_accounts_interval_holds_where_the_trigger_has_none(virtual):
     assert len(virtual.asked) == 3
 
 
-def test_a_group_is_one_wait_with_a_line_now_and_then(virtual, caplog):
+def test_a_group_is_one_wait_with_few_lines(virtual, caplog):
     ids = [virtual.task(str(number), 60 + number) for number in range(200)]
 
     async def group():
@@ -334,7 +334,7 @@ def test_a_group_is_one_wait_with_a_line_now_and_then(virtual, caplog):
     assert len(caplog.records) == len(lines)
 
 
-def test_the_log_of_a_group_counts_no_credits_for_what_has_failed(virtual, caplog):
+def test_failed_tasks_count_no_credits_in_the_log(virtual, caplog):
     def state(task_id):
         ended = virtual.clock.now >= virtual.ends[task_id]
         return ViduTask(
@@ -382,12 +382,12 @@ def test_a_wait_costs_less_than_three_kilobytes(together, virtual):
         await asyncio.sleep(3600)
 
     async def each(task_id, how):
-        async with watcher.of("c", virtual.look_up) as watching:
+        async with watcher.join("c", virtual.look_up) as watching:
             await watching.wait(task_id, hints=Hints(), **how)
 
     async def measured():
-        async with watcher.of("c", virtual.look_up) as watching:
-            await watching._begun()
+        async with watcher.join("c", virtual.look_up) as watching:
+            await watching._start_poller()
             task_ids = [virtual.task(str(number), 100) for number in range(5000)]
             how = {"end_time": virtual.clock.now + 3600, "log": LOG}
             if together:
@@ -417,17 +417,17 @@ def submit(count, prompt="a wait", conn_id="vidu_default"):
 
 async def test_fifty_waits_are_a_few_requests(vidu_emulator):
     task_ids = submit(50)
-    async with watcher.of("vidu_default", ViduHook().aget_account) as watching:
+    async with watcher.join("vidu_default", ViduHook().aget_account) as watching:
         outcomes = await waits(watching, task_ids)
     assert {outcome.status for outcome in outcomes} == {"success"}
     assert vidu_emulator.counters.requests["poll"] == 0
 
 
 @pytest.mark.parametrize("quirk", [{"has_list": False}, {"list_omits_ids": True}], ids=str)
-async def test_hosts_without_a_list_or_with_half_of_one_are_waited_for(quirk, vidu_emulator):
+async def test_waits_work_without_a_complete_list(quirk, vidu_emulator):
     task_ids = submit(12)
     vidu_emulator.quirks.change(**quirk)
-    async with watcher.of("vidu_default", ViduHook().aget_account) as watching:
+    async with watcher.join("vidu_default", ViduHook().aget_account) as watching:
         outcomes = await waits(watching, task_ids)
     assert {outcome.status for outcome in outcomes} == {"success"}
 
@@ -435,7 +435,7 @@ async def test_hosts_without_a_list_or_with_half_of_one_are_waited_for(quirk, vi
 async def test_a_storm_of_429_passes(vidu_emulator):
     task_ids = submit(5)
     vidu_emulator.faults.add("list", Fault.rate_limit(retry_after=0, times=2))
-    async with watcher.of("vidu_default", ViduHook().aget_account) as watching:
+    async with watcher.join("vidu_default", ViduHook().aget_account) as watching:
         outcomes = await waits(watching, task_ids)
     assert {outcome.status for outcome in outcomes} == {"success"}
 
@@ -443,9 +443,9 @@ async def test_a_storm_of_429_passes(vidu_emulator):
 async def test_two_accounts_have_a_poller_each(vidu_emulator, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", vidu_emulator.connection_json())
     async with (
-        watcher.of("vidu_default", ViduHook().aget_account) as one,
-        watcher.of("other", ViduHook("other").aget_account) as two,
-        watcher.of("other", ViduHook("other").aget_account) as again,
+        watcher.join("vidu_default", ViduHook().aget_account) as one,
+        watcher.join("other", ViduHook("other").aget_account) as two,
+        watcher.join("other", ViduHook("other").aget_account) as again,
     ):
         assert one is not two
         assert two is again
@@ -456,7 +456,7 @@ def test_every_event_loop_has_its_own(vidu_emulator):
     task_ids = submit(2)
 
     async def one(task_id):
-        async with watcher.of("vidu_default", ViduHook().aget_account) as watching:
+        async with watcher.join("vidu_default", ViduHook().aget_account) as watching:
             return await waits(watching, [task_id])
 
     for task_id in task_ids:
@@ -466,17 +466,17 @@ def test_every_event_loop_has_its_own(vidu_emulator):
 async def test_a_wait_speaks_in_its_own_triggers_log(vidu_emulator):
     from contextvars import ContextVar
 
-    trigger, spoken = ContextVar("trigger", default="nobody"), set()
+    trigger, spoken = ContextVar("trigger", default="none"), set()
 
     class Log:
-        def info(self, *told):
+        def info(self, *arguments):
             spoken.add(trigger.get())
 
         warning = info
 
     async def one(name, task_id):
         trigger.set(name)
-        async with watcher.of("vidu_default", ViduHook().aget_account) as watching:
+        async with watcher.join("vidu_default", ViduHook().aget_account) as watching:
             await watching.wait(task_id, hints=Hints(), end_time=timing.now() + 30, log=Log())
 
     first, second = submit(2)
@@ -504,7 +504,7 @@ async def test_hanging_name_resolution_delays_no_other_account(vidu_emulator, mo
         async def look_up():  # ruff: ignore[unused-async]
             return replace(ViduHook().get_conn().account, base_url=base_url)
 
-        async with watcher.of(conn_id, look_up) as watching:
+        async with watcher.join(conn_id, look_up) as watching:
             return await watching.wait(task_id, hints=Hints(), end_time=timing.now() + 60, poll_interval=0.2, log=LOG)
 
     bad = asyncio.create_task(wait("bad", "http://hanging.example", "1"))
