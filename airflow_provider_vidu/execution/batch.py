@@ -19,7 +19,7 @@ from airflow_provider_vidu.api.messages import counted
 from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.compat import note_discarded, state_store
 from airflow_provider_vidu.exceptions import raise_for_airflow
-from airflow_provider_vidu.execution.common import Execution
+from airflow_provider_vidu.execution.base import Execution
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.many import land_batch
 from airflow_provider_vidu.reporting import metrics

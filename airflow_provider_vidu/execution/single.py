@@ -24,7 +24,7 @@ from airflow_provider_vidu.api.fields import require, without_unset
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.exceptions import raise_for_airflow
-from airflow_provider_vidu.execution.common import Execution
+from airflow_provider_vidu.execution.base import Execution
 from airflow_provider_vidu.images import wire_of
 from airflow_provider_vidu.landing.destinations import is_shared
 from airflow_provider_vidu.landing.land import land_all

@@ -19,7 +19,7 @@ from airflow_provider_vidu.operators.templated_fields import TextRendering, chec
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_vidu.execution.common import Execution
+    from airflow_provider_vidu.execution.base import Execution
     from airflow_provider_vidu.execution.single import SingleExecution
 
 
