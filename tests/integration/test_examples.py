@@ -176,7 +176,7 @@ def test_orphans(run_dag, vidu_emulator, monkeypatch):
     monkeypatch.setattr(compat, "_cipher", lambda: cipher)
 
     def submitted_by(dag_id, run_id):
-        payload = f"avp1:{'0' * 32}.{compat.sealed((dag_id, run_id, 'animate', -1, compat.base_url()))}"
+        payload = f"avp1:{'0' * 32}.{compat.encrypt_parts((dag_id, run_id, 'animate', -1, compat.base_url()))}"
         request = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1, "payload": payload}
         return ViduHook().submit(request).task_id
 
