@@ -76,7 +76,7 @@ class Execution(ABC, Generic[Result]):
         travelled: dict[str, Any] | None,
     ) -> Result:
         """Go on where a try has left the worker, or start the one that Airflow has put in its place."""
-        if not self._is_still(try_number, context):
+        if not self._is_same_try(try_number, context):
             return self.run(context)
         return self.run(context, Resumed.from_json(resumed, context), travelled)
 
@@ -84,7 +84,7 @@ class Execution(ABC, Generic[Result]):
         """Whether this task may start again without paying again."""
         return bool(self.operator.durable) and state_store(context) is not None
 
-    def _is_still(self, try_number: int | None, context: Context) -> bool:
+    def _is_same_try(self, try_number: int | None, context: Context) -> bool:
         return try_number is None or try_number == context["ti"].try_number
 
     def _check_time_to_wait(self) -> None:
@@ -115,7 +115,7 @@ class Execution(ABC, Generic[Result]):
                     f"{getattr(self.operator, name)!r}."
                 )
             setattr(self.operator, name, seconds)
-        self._limits()
+        self._credit_limits()
         if self.operator.output_path == "":
             self.log.warning("output_path is empty after rendering: nothing is landed, and links die within 24 hours.")
             self.operator.output_path = None
@@ -127,10 +127,10 @@ class Execution(ABC, Generic[Result]):
                 "Nothing is landed at %s: this task does not wait for the video.", self.operator.output_path
             )
 
-    def _limits(self) -> CreditLimits:
-        return CreditLimits(self._credits("max_credits"), self._credits("min_remaining_credits"))
+    def _credit_limits(self) -> CreditLimits:
+        return CreditLimits(self._parse_credits("max_credits"), self._parse_credits("min_remaining_credits"))
 
-    def _credits(self, name: str) -> int | None:
+    def _parse_credits(self, name: str) -> int | None:
         value = getattr(self.operator, name)
         if value is None or value == "":
             return None
@@ -152,7 +152,7 @@ class Execution(ABC, Generic[Result]):
             self.endpoint.produces,
         )
 
-    def _seconds(self, *, off_peak: bool) -> float:
+    def _seconds_to_wait(self, *, off_peak: bool) -> float:
         seconds = default_timeout(off_peak=off_peak) if self.operator.timeout is None else float(self.operator.timeout)
         if self.operator.execution_timeout is None:
             return seconds
@@ -166,9 +166,9 @@ class Execution(ABC, Generic[Result]):
             on_unknown=self.operator.on_unknown,
             on_input_change=self.operator.on_input_change,
             durable=self.operator.durable,
-            timeout=self._seconds(off_peak=False),
+            timeout=self._seconds_to_wait(off_peak=False),
             may_leave=self.operator.deferrable,
-            limits=self._limits(),
+            limits=self._credit_limits(),
         )
 
     def _defer_submission(

@@ -94,10 +94,12 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     AsyncViduClient(client.account),
                     Try.of(context),
                     store,
-                    replace(self._policies(), timeout=self._seconds(off_peak=any(one.off_peak for one in requests))),
+                    replace(
+                        self._policies(), timeout=self._seconds_to_wait(off_peak=any(one.off_peak for one in requests))
+                    ),
                     max_in_flight=self.operator.max_in_flight,
                     item_retries=self.operator.item_retries,
-                    credit_budget=self._credits("credit_budget"),
+                    credit_budget=self._parse_credits("credit_budget"),
                     resumed=resumed,
                     travelled=travelled,
                     given_up=event is not None and event.get("status") == "error",
@@ -106,11 +108,11 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     note_discarded=partial(note_discarded, context),
                     clock=timing.now,
                     sleep=timing.sleep,
-                    stop=self._stop,
+                    stop=self._raise_if_killed,
                     log=self.log,
                 )
                 try:
-                    running = asyncio.run(self._live(context, batch, requests, event, ids))
+                    running = asyncio.run(self._submit_and_wait(context, batch, requests, event, ids))
                 except SubmitLater as later:
                     self._defer_submission(context, later, list(batch.running.values()), **self._travelling(batch))
                 if running:
@@ -145,7 +147,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         ids: str | None,
     ) -> list[dict[str, Any]]:
         """Go on with a try; see ``Img2VideoBatchOperator.execute_complete``."""
-        if not self._is_still(try_number, context):
+        if not self._is_same_try(try_number, context):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.run(context)
         resumed = Resumed.from_json(None if began is None else {"began": began}, context)
@@ -159,7 +161,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
     def _is_landed(self, request: BatchRequest, index: int, task: ViduTask) -> bool | None:
         return self._wanted(request.output_path, index).is_landed(task) if request.output_path else None
 
-    async def _live(
+    async def _submit_and_wait(
         self,
         context: Context,
         batch: BatchSubmission,
@@ -175,20 +177,20 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         async with batch.client:
             try:
                 if event is None or not await batch.resume(requests):
-                    await batch.submit(await self._checked(batch, requests))
+                    await batch.submit(await self._check(batch, requests))
                 if event is not None and event.get("status") in ENDED:
                     await batch.query_until_answered(all_seem_to_run)
                 batch.say(now=event is None)
                 while batch.running:
-                    self._stop()
+                    self._raise_if_killed()
                     if event is not None and batch.given_up:
-                        raise self._left(batch, str(event.get("message") or "The wait was given up."))
+                        raise self._still_running(batch, str(event.get("message") or "The wait was given up."))
                     if not batch.may_submit:
-                        raise await self._at_the_deadline(batch)
+                        raise await self._end_at_deadline(batch)
                     if self.operator.deferrable:
                         return True
                     ids = digest_of_ids(batch.running.values())
-                    event = await self._wait_here(batch)
+                    event = await self._wait_in_worker(batch)
                     batch.given_up = event.get("status") == "error"
                     await batch.go_on()
                     if event.get("status") in ENDED:
@@ -196,17 +198,17 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 await batch.fetch_missing_links()
             except ViduError:
                 if self.operator.killed:
-                    await self._cancel_if_a_user_has_ended_it(context, batch)
+                    await self._cancel_if_ended_by_user(context, batch)
                 raise
         return False
 
-    async def _checked(self, batch: BatchSubmission, requests: Sequence[BatchRequest]) -> list[BatchRequest]:
+    async def _check(self, batch: BatchSubmission, requests: Sequence[BatchRequest]) -> list[BatchRequest]:
         check_destinations(requests, self.operator.file_name)
         if self.operator.manifest_path:
             check_manifest(self.operator.manifest_path)
-        return await asyncio.to_thread(check_requests, requests, batch.client.account, self.log, self._stop)
+        return await asyncio.to_thread(check_requests, requests, batch.client.account, self.log, self._raise_if_killed)
 
-    async def _wait_here(self, batch: BatchSubmission) -> Mapping[str, Any]:
+    async def _wait_in_worker(self, batch: BatchSubmission) -> Mapping[str, Any]:
         """Wait in the worker as a triggerer would: the same watcher, on this loop."""
 
         async def account() -> Account:  # ruff: ignore[unused-async]
@@ -225,7 +227,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             )
             try:
                 while not waiting.done():
-                    self._stop()
+                    self._raise_if_killed()
                     await asyncio.wait({waiting}, timeout=SLICE)
                 return event_of_group(waiting.result(), task_ids)
             finally:
@@ -320,7 +322,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             for index, task in batch.tasks.items()
             if task.succeeded and index not in batch.errors and (path := batch.requests[index].output_path)
         }
-        files = land_batch(client, batch.tasks, wanted, batch.errors, log=self.log, stop=self._stop)
+        files = land_batch(client, batch.tasks, wanted, batch.errors, log=self.log, stop=self._raise_if_killed)
         if batch.memory is Memory.NONE:
             advice = f"The video is paid for and safe at Vidu. {batch.memory.re_attaching}"
             for index, error in batch.errors.items():
@@ -334,9 +336,9 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
 
     def _check_settings(self) -> None:
         super()._check_settings()
-        self._credits("credit_budget")
+        self._parse_credits("credit_budget")
 
-    def _stop(self) -> None:
+    def _raise_if_killed(self) -> None:
         if self.operator.killed:
             from airflow_provider_vidu.api.errors import ViduStillRunningError
 
@@ -345,15 +347,15 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 advice="What was submitted goes on; a retry does the rest.",
             )
 
-    def _left(self, batch: BatchSubmission, why: str) -> ViduError:
+    def _still_running(self, batch: BatchSubmission, why: str) -> ViduError:
         running = list(batch.running.values())
         return ViduStillRunningError(
             f"{why} {len(running)} of {len(batch.items)} tasks have not ended, among them {', '.join(running[:5])}.",
             advice=f"What runs is left running. {batch.memory.re_attaching}",
         )
 
-    async def _at_the_deadline(self, batch: BatchSubmission) -> ViduError:
-        error = self._left(batch, "The wait has reached its deadline.")
+    async def _end_at_deadline(self, batch: BatchSubmission) -> ViduError:
+        error = self._still_running(batch, "The wait has reached its deadline.")
         if self.operator.cancel_on_timeout:
             ids = list(batch.running.values())
             report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_AT_DEADLINE_SECONDS, log=self.log)
@@ -364,7 +366,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             return error.but(advice=f"{cancelled} were cancelled (cancel_on_timeout) and are not billed: {anew}.{rest}")
         return error
 
-    async def _cancel_if_a_user_has_ended_it(self, context: Context, batch: BatchSubmission) -> None:
+    async def _cancel_if_ended_by_user(self, context: Context, batch: BatchSubmission) -> None:
         try:
             if not self.operator.cancel_on_kill or not ended_by_user(context["ti"]):
                 return

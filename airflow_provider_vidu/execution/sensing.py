@@ -57,11 +57,11 @@ class SensorExecution:
     def wait(self, context: Context) -> dict[str, Any]:
         """Query once, and wait in the triggerer for what has not ended."""
         began = timing.now()
-        record = self.look(context)
+        record = self.poll(context)
         if record is not None:
             # A task that has ended already is not worth a triggerer.
             return record
-        known = self.known()
+        known = self.parse_task()
         seconds = float(self.sensor.timeout)
         if self.sensor.execution_timeout is not None:
             seconds = min(seconds, self.sensor.execution_timeout.total_seconds())
@@ -78,10 +78,10 @@ class SensorExecution:
     ) -> dict[str, Any]:
         """Take the result, once a trigger has seen the end; see ``ViduTaskSensor.execute_complete``."""
         event = event if isinstance(event, Mapping) else {}
-        task = self.known(known or task_id)
+        task = self.parse_task(known or task_id)
         try:
             with self._client() as client:
-                return self._seen(context, waited(client, task, event))
+                return self._deliver(context, waited(client, task, event))
         except (ViduStillRunningError, ViduUnavailableError, ViduRateLimitError) as error:
             then = after_resuming(event, task.task_id, end_time, timing.now())
             if then is Next.GIVE_UP:
@@ -90,18 +90,18 @@ class SensorExecution:
             elif then is Next.WAIT_ON and end_time is not None:
                 self.log.warning("Waiting on for Vidu task %s: %s", task.task_id, error.message)
                 self._defer(task, hints or {}, end_time)
-            self.end(error)
+            self.fail_or_skip(error)
         except ViduError as error:
             metrics.failed(error, task.model)
-            self.end(for_other_task(error))
+            self.fail_or_skip(for_other_task(error))
 
-    def look(self, context: Context) -> dict[str, Any] | None:
+    def poll(self, context: Context) -> dict[str, Any] | None:
         """Look once: the record, None while it runs or Vidu cannot be reached, an exception for everything else."""
-        known = self.known()
+        known = self.parse_task()
         try:
             show_task(self.sensor, known)
             with self._client() as client:
-                record = self._seen(context, video_of(client, known))
+                record = self._deliver(context, video_of(client, known))
         except ViduStillRunningError as error:
             self.sensor._refusals = 0
             self.log.info("Vidu task %s: %s.", known.task_id, error.state or "no state")
@@ -114,25 +114,25 @@ class SensorExecution:
             self.sensor._refusals = getattr(self.sensor, "_refusals", 0) + 1
             if self.sensor.reschedule and not self.sensor.deferrable:
                 metrics.failed(error, known.model)
-                self.end(error.but(fate=Fate.RETRYABLE))
+                self.fail_or_skip(error.but(fate=Fate.RETRYABLE))
             if self.sensor._refusals >= REFUSALS:
                 metrics.failed(error, known.model)
-                self.end(error)
+                self.fail_or_skip(error)
             self.log.warning("%s", error)
         except ViduError as error:
             metrics.failed(error, known.model)
-            self.end(for_other_task(error))
+            self.fail_or_skip(for_other_task(error))
         else:
             return record
         return None
 
-    def known(self, record: Mapping[str, Any] | str | None = None) -> ViduTask:
+    def parse_task(self, record: Mapping[str, Any] | str | None = None) -> ViduTask:
         try:
             return given_task(record or self.sensor.vidu_task)
         except ViduInputError as error:
-            self.end(error)
+            self.fail_or_skip(error)
 
-    def account_interval(self) -> float | None:
+    def read_poll_interval(self) -> float | None:
         try:
             with self._client() as client:
                 return client.account.poll_interval
@@ -140,7 +140,7 @@ class SensorExecution:
             # The first look says what is wrong, where soft_fail sees it.
             return None
 
-    def end(self, error: ViduError) -> NoReturn:
+    def fail_or_skip(self, error: ViduError) -> NoReturn:
 
         outcome = sensor_outcome(error, soft_fail=self.sensor.soft_fail)
         if getattr(self.sensor, "never_fail", False):
@@ -156,7 +156,7 @@ class SensorExecution:
     def _client(self) -> ViduClient:
         return ViduHook(self.sensor.vidu_conn_id).get_conn()
 
-    def _seen(self, context: Context, task: ViduTask) -> dict[str, Any]:
+    def _deliver(self, context: Context, task: ViduTask) -> dict[str, Any]:
         """Return the record of a task that has its video."""
         seconds = seconds_of(task, None, timing.now())
         self.log.info("%s", ended_line(task, seconds))

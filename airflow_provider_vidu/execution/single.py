@@ -82,17 +82,17 @@ class SingleExecution(Execution[dict[str, Any]]):
             with self._client() as client:
                 submission = self._submission(context, client, resumed)
                 task = submission.submit(
-                    lambda: self._wire(context["ti"].map_index), picture=next(iter(self._sources), None)
+                    lambda: self._build_wire(context["ti"].map_index), picture=next(iter(self._sources), None)
                 )
                 show_task(self.operator, task)
-                self._stop_if_killed(context, client, task.task_id)
+                self._raise_if_killed(context, client, task.task_id)
                 if not self.operator.wait_for_completion:
                     submission.note_returned()
                     return deliver(self.operator, context, task, sources=self._sources)
                 submitted_at = submission.record.attempted_at if submission.record else began
                 # A record that a person has written tells no time; the task does.
                 hints = hints_of(task, submitted_at=submitted_at or None)
-                end_time = began + self._seconds(off_peak=hints.off_peak)
+                end_time = began + self._seconds_to_wait(off_peak=hints.off_peak)
                 if not self.operator.deferrable or task.is_final:
                     try:
                         task = wait_for_end(
@@ -102,11 +102,11 @@ class SingleExecution(Execution[dict[str, Any]]):
                             end_time=end_time,
                             poll_interval=self.operator.poll_interval,
                             log=self.log,
-                            stop=lambda: self._stop_if_killed(context, client, task.task_id),
+                            stop=lambda: self._raise_if_killed(context, client, task.task_id),
                         )
                     except ViduStillRunningError as error:
                         raise (
-                            error if self.operator.killed else self._at_the_deadline(client, submission, error)
+                            error if self.operator.killed else self._end_at_deadline(client, submission, error)
                         ) from None
                     except ViduError:
                         # The queries failed for good, not the task: once the cause is fixed, the wait goes on.
@@ -136,7 +136,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         try_number: int | None,
     ) -> dict[str, Any]:
         """Take the result, once a trigger has seen the end; see ``ViduSingleOperator.execute_complete``."""
-        if not self._is_still(try_number, context):
+        if not self._is_same_try(try_number, context):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.run(context)
         event = event if isinstance(event, Mapping) else {}
@@ -166,7 +166,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                         self.log.warning("Waiting on for Vidu task %s: %s", task_id, error.message)
                         self._defer(context, task_id, known_task.record(), hints or {}, end_time)
                     if isinstance(error, ViduStillRunningError):
-                        raise self._at_the_deadline(client, submission, error) from None
+                        raise self._end_at_deadline(client, submission, error) from None
                     submission.note_left_running()
                     raise
                 except (ViduRequestError, ViduConfigurationError) as error:
@@ -201,7 +201,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             return None
         return self._wanted(self.operator.output_path).is_landed(task)
 
-    def _wire(self, map_index: int | None) -> dict[str, Any]:
+    def _build_wire(self, map_index: int | None) -> dict[str, Any]:
         """Check what has to be right before anything is paid for, and return the request."""
         fields = self._fields
         for name in self.endpoint.required:
@@ -280,7 +280,7 @@ class SingleExecution(Execution[dict[str, Any]]):
 
     def _finish(self, context: Context, client: ViduClient, submission: Submission, task: ViduTask) -> dict[str, Any]:
         def sleep(seconds: float) -> None:
-            sleep_in_slices(seconds, lambda: self._stop_if_killed(context, client, task.task_id))
+            sleep_in_slices(seconds, lambda: self._raise_if_killed(context, client, task.task_id))
 
         try:
             task = video_of(client, task, sleep=sleep)
@@ -309,14 +309,14 @@ class SingleExecution(Execution[dict[str, Any]]):
         metrics.completed(task.model, task.credits, seconds)
         return deliver(self.operator, context, task, files, sources=self._sources)
 
-    def _at_the_deadline(self, client: ViduClient, submission: Submission, error: ViduError) -> ViduError:
+    def _end_at_deadline(self, client: ViduClient, submission: Submission, error: ViduError) -> ViduError:
         if self.operator.cancel_on_timeout and error.task_id and cancelled(client, error.task_id, self.log):
             anew = submission.note_cancelled()
             return error.but(advice=f"It was cancelled at Vidu (cancel_on_timeout) and is not billed; {anew}.")
         submission.note_left_running()
         return error
 
-    def _stop_if_killed(self, context: Context, client: ViduClient, task_id: str) -> None:
+    def _raise_if_killed(self, context: Context, client: ViduClient, task_id: str) -> None:
         if not self.operator.killed:
             return
         outcome = "It was left running; a retry re-attaches to it."

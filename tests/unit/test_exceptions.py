@@ -65,7 +65,9 @@ def test_details_are_logged_before_the_exception_is_raised(caplog):
 
 
 @pytest.mark.parametrize("fate", [Fate.PERMANENT, Fate.RETRYABLE])
-@pytest.mark.parametrize("raise_", [raise_for_airflow, SensorExecution(ViduTaskSensor(task_id="t", vidu_task="1")).end])
+@pytest.mark.parametrize(
+    "raise_", [raise_for_airflow, SensorExecution(ViduTaskSensor(task_id="t", vidu_task="1")).fail_or_skip]
+)
 def test_a_failure_has_one_traceback(fate, raise_):
     def fail():
         try:

@@ -1063,14 +1063,14 @@ def test_a_batch_whose_queries_fail_after_the_wait_ends_the_try(
         return await real(self, task_ids)
 
     if path == "in the worker":
-        wait_here = BatchExecution._wait_here
+        wait_in_worker = BatchExecution._wait_in_worker
 
         async def wait(self, batch):
-            event = await wait_here(self, batch)
+            event = await wait_in_worker(self, batch)
             down[0] = True
             return event
 
-        monkeypatch.setattr(BatchExecution, "_wait_here", wait)
+        monkeypatch.setattr(BatchExecution, "_wait_in_worker", wait)
         step, arguments = made.execute, {}
     else:
         deferred = deferred_by(made, context)

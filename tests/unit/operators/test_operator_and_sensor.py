@@ -448,13 +448,13 @@ def sensor(**settings):
 
 @pytest.mark.parametrize("given", [902581991298326528, "902581991298326528", {"task_id": "902581991298326528"}])
 def test_the_sensor_takes_a_number_a_string_or_a_record(given):
-    assert sensor(vidu_task=given)._execution().known().task_id == "902581991298326528"
+    assert sensor(vidu_task=given)._execution().parse_task().task_id == "902581991298326528"
 
 
 @pytest.mark.parametrize("given", [None, "", {}, [], True, {"state": "created"}])
 def test_the_sensor_refuses_what_is_no_task_without_a_retry(given):
     with pytest.raises(AirflowFailException, match=r"vidu_task (must be|is required)"):
-        sensor(vidu_task=given)._execution().known()
+        sensor(vidu_task=given)._execution().parse_task()
 
 
 def test_the_sensors_own_poke_interval_leaves_the_deferred_wait_to_the_schedule(vidu_emulator, runtime_context):
