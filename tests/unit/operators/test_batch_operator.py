@@ -737,7 +737,7 @@ def test_a_file_that_is_gone_while_the_batch_waits_is_not_told_as_if_nothing_wer
         made.execute(context)
     event = asyncio.run(first_event(deferred.value.trigger))
     path.unlink()
-    with pytest.raises(AirflowFailException, match="goes on, is billed and remembered") as raised:
+    with pytest.raises(AirflowFailException, match="keeps running, is billed and is remembered") as raised:
         made.execute_complete(context, event=event, **deferred.value.kwargs)
     assert "nothing is billed" not in str(raised.value)
 
@@ -882,7 +882,7 @@ def test_at_the_deadline_it_cancels_what_it_is_told_to(vidu_emulator, runtime_co
 
 @pytest.mark.vidu_emulator(created_seconds=1e6)
 def test_what_was_cancelled_at_the_deadline_is_submitted_anew_by_a_retry(vidu_emulator, runtime_context, store):
-    with pytest.raises(ViduStillRunningError, match="a retry submits them anew"):
+    with pytest.raises(ViduStillRunningError, match="a retry submits them again"):
         drive(operator(numbered(3), timeout=1, cancel_on_timeout=True), runtime_context(store))
     with pytest.raises(ViduStillRunningError):
         drive(operator(numbered(3), timeout=1), runtime_context(store, try_number=2))
