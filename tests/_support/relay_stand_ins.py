@@ -46,7 +46,7 @@ class Job:
     task_id: str
     row: int
     asked: dict[str, Any]
-    looks: int = 0
+    queries: int = 0
     cancelled: bool = False
 
 
@@ -86,7 +86,7 @@ class Relay(http.server.ThreadingHTTPServer):
     :ivar billed: what was accepted, in order.
     :ivar faults: answers to the next submissions.
     :ivar fails_with: the error code with which every task fails.
-    :ivar looks_until_end: how often a task is queried before it ends.
+    :ivar queries_until_end: how often a task is queried before it ends.
     """
 
     daemon_threads = True
@@ -107,7 +107,7 @@ class Relay(http.server.ThreadingHTTPServer):
         self.requests: list[str] = []
         self.keys_at_storage: list[str] = []
         self.fails_with = ""
-        self.looks_until_end = 1
+        self.queries_until_end = 1
         self.lock = threading.Lock()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -143,12 +143,12 @@ class Relay(http.server.ThreadingHTTPServer):
     # --- what they share ------------------------------------------------------------------------------------------
 
     def link(self, job: Job) -> str:
-        return f"{self.url}/files/{job.task_id}.mp4?X-Amz-Signature={job.looks}"
+        return f"{self.url}/files/{job.task_id}.mp4?X-Amz-Signature={job.queries}"
 
     def state(self, job: Job) -> str:
-        if job.cancelled or (self.fails_with and job.looks > self.looks_until_end):
+        if job.cancelled or (self.fails_with and job.queries > self.queries_until_end):
             return "failed"
-        return "success" if job.looks > self.looks_until_end else "processing"
+        return "success" if job.queries > self.queries_until_end else "processing"
 
     def err_code(self, job: Job) -> str:
         return "UserCancelled" if job.cancelled else self.fails_with
@@ -207,7 +207,7 @@ class Relay(http.server.ThreadingHTTPServer):
         job = self.job(task_id)
         if job is None:
             return self.unknown()
-        job.looks += 1
+        job.queries += 1
         return of_json(200, self.queried(job))
 
     def cancel(self, body: Any, task_id: str) -> Answer:
@@ -320,7 +320,7 @@ class NewApi(Relay):
         job = self.job(task_id)
         if job is None:
             return self.unknown()
-        job.looks += 1
+        job.queries += 1
         state = self.state(job)
         answer: dict[str, Any] = {
             "id": job.task_id,
@@ -384,7 +384,7 @@ class OneHub(Relay):
     def rows(self, body: Any) -> Answer:
         rows = []
         for job in self.billed[:-11:-1]:
-            job.looks += 1
+            job.queries += 1
             row = {**self.of_vidu(job), **self.progress(job), "id": job.task_id}
             row.pop("payload")
             row.pop("task_id")

@@ -42,11 +42,11 @@ VIDEO = b"\0\0\0\x0cftypisom\0\0\0\x08moov" + (4096).to_bytes(4, "big") + b"mdat
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], until: Callable[[T], Any] = bool, *, within: float = WITHIN, told: str) -> T:
+def eventually(read: Callable[[], T], until: Callable[[T], Any] = bool, *, within: float = WITHIN, message: str) -> T:
     """
     Look again and again until it is as wanted.
 
-    :param look: what to look at.
+    :param read: what to look at.
     :param until: whether that is as wanted.
     :param within: seconds.
     :param told: what is waited for, for the failure.
@@ -54,9 +54,9 @@ def eventually(look: Callable[[], T], until: Callable[[T], Any] = bool, *, withi
     :raises AssertionError: not within that time; says what was seen last.
     """
     end = time.monotonic() + within
-    while not until(seen := look()):
+    while not until(seen := read()):
         if time.monotonic() > end:
-            raise AssertionError(f"not within {within:.0f} s: {told}; last seen: {seen!r}")
+            raise AssertionError(f"not within {within:.0f} s: {message}; last seen: {seen!r}")
         time.sleep(0.2)
     return seen
 
@@ -108,7 +108,7 @@ class Account:
         if any(task.state not in {"success", "failed"} for task in self.vidu.tasks):
             self.finish()
 
-    def looks(self) -> int:
+    def queries(self) -> int:
         """Return how often somebody has looked at tasks."""
         return self.vidu.counters.requests["poll"] + self.vidu.counters.requests["list"]
 
@@ -161,34 +161,34 @@ class Run:
         """Return the number of the current try of the only task instance."""
         return int(self.task()["try_number"])
 
-    def is_submitted(self, count: int = 1) -> None:
+    def wait_until_submitted(self, count: int = 1) -> None:
         """Wait until Vidu has got this many submissions."""
         eventually(
             self.account.bill,
             lambda bill: bill.submissions >= count,
             # Hundreds take a while where all scenarios share two cores.
             within=WITHIN + count,
-            told=f"{self} submits; it is {self.brief()}",
+            message=f"{self} submits; it is {self.brief()}",
         )
 
-    def waits_in_worker(self) -> None:
+    def wait_until_in_worker(self) -> None:
         """Wait until a worker has submitted and looks at the task."""
-        self.is_submitted()
-        looks = self.account.looks()
+        self.wait_until_submitted()
+        queries = self.account.queries()
         # More than the one look that a re-attaching try begins with.
-        eventually(self.account.looks, lambda now: now > looks + 1, told=f"{self} is looked at from its worker")
+        eventually(self.account.queries, lambda now: now > queries + 1, message=f"{self} is looked at from its worker")
 
-    def waits_in_triggerer(self, count: int = 1) -> None:
+    def wait_until_in_triggerer(self, count: int = 1) -> None:
         """Wait until this many tasks are deferred and each is looked at from a triggerer."""
         eventually(
             self.owners,
             lambda owners: len(owners) == count and None not in owners,
-            told=f"{count} tasks of {self} wait in a triggerer",
+            message=f"{count} tasks of {self} wait in a triggerer",
         )
-        looks = self.account.looks() + 2 * count
-        eventually(self.account.looks, lambda now: now > looks, told=f"{self} is looked at from a triggerer")
+        queries = self.account.queries() + 2 * count
+        eventually(self.account.queries, lambda now: now > queries, message=f"{self} is looked at from a triggerer")
 
-    def ends(self, state: str = "success", *, finishing: bool = False, within: float = WITHIN) -> None:
+    def wait_until_ended(self, state: str = "success", *, finishing: bool = False, within: float = WITHIN) -> None:
         """
         Wait until the run has ended in a state.
 
@@ -197,15 +197,15 @@ class Run:
         :param within: seconds.
         """
 
-        def look() -> tuple[str, list[tuple[int, str | None, int]]]:
+        def read() -> tuple[str, list[tuple[int, str | None, int]]]:
             if finishing:
                 self.account.finish_all()
             return self.airflow.run_state(self.dag_id, self.run_id), self.brief()
 
-        seen = eventually(look, lambda seen: seen[0] in {"success", "failed"}, within=within, told=f"{self} ends")
+        seen = eventually(read, lambda seen: seen[0] in {"success", "failed"}, within=within, message=f"{self} ends")
         assert seen[0] == state, f"{self} has ended as {seen}"
 
-    def is_tried_again(self, earlier: dict[str, Any]) -> None:
+    def wait_until_tried_again(self, earlier: dict[str, Any]) -> None:
         """Wait until a later try than this one, of the same task instance, runs, waits or has succeeded."""
 
         def later() -> list[str]:
@@ -218,7 +218,7 @@ class Run:
         eventually(
             later,
             lambda states: bool({"running", "deferred", "success"} & set(states)),
-            told=f"a try of {self} after try {earlier['try_number']}",
+            message=f"a try of {self} after try {earlier['try_number']}",
         )
 
     def set_task(self, state: str) -> None:
@@ -352,7 +352,7 @@ def worker_of(task: dict[str, Any]) -> psutil.Process:
     def found() -> list[psutil.Process]:
         return [process for process in psutil.process_iter(["cmdline"]) if title in _title(process)]
 
-    (process,) = eventually(found, lambda processes: len(processes) == 1, told=f"a process {title!r}")
+    (process,) = eventually(found, lambda processes: len(processes) == 1, message=f"a process {title!r}")
     return process
 
 

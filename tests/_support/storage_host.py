@@ -94,8 +94,8 @@ class Client(ViduClient):
     def __init__(self, url: str, *, base_url: str = "http://127.0.0.1:9", **links: str) -> None:
         super().__init__(Account(base_url=base_url, api_key="secret-key"))
         self.task = ViduTask(task_id="77", state="success", credits=60, creations=(Creation(id="8", url=url, **links),))
-        self.looks = 0
+        self.queries = 0
 
     def get_task(self, task_id: str, **options: Any) -> ViduTask:
-        self.looks += 1
+        self.queries += 1
         return self.task

@@ -119,7 +119,7 @@ def folder_run(airflow: LocalAirflow) -> str:
         lambda: airflow.run_state(FIRST_DAG, run_id),
         lambda state: state in {"success", "failed"},
         within=300,
-        told=f"{FIRST_DAG} finishes",
+        message=f"{FIRST_DAG} finishes",
     )
     assert state == "success"
     return run_id

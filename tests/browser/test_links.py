@@ -78,7 +78,7 @@ def test_a_click_opens_the_task_and_another_downloads_the_video(
     with page.context.expect_event("request", lambda request: request.url == link):
         video.click()
     # Vidu's links make the browser save the file.
-    eventually(lambda: vidu.counters.downloads, lambda now: now > downloads, told="the browser fetches the video")
+    eventually(lambda: vidu.counters.downloads, lambda now: now > downloads, message="the browser fetches the video")
 
 
 def test_after_clear_and_retry_buttons_lead_to_the_new_video(
@@ -103,7 +103,7 @@ def test_after_clear_and_retry_buttons_lead_to_the_new_video(
             lambda: instance(airflow, folder_run, CLEARED)["state"],
             lambda state: state == "up_for_retry",
             within=300,
-            told="the cleared task has failed to land its video",
+            message="the cleared task has failed to land its video",
         )
         new = vidu.tasks[-1].task_id
         assert new != before[CLEARED]["task_id"]
@@ -114,7 +114,7 @@ def test_after_clear_and_retry_buttons_lead_to_the_new_video(
         lambda: instance(airflow, folder_run, CLEARED)["state"],
         lambda state: state == "success",
         within=300,
-        told="the retry has landed it",
+        message="the retry has landed it",
     )
     for index in range(PICTURES):
         landed = record(airflow, folder_run, index)

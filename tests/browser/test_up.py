@@ -37,7 +37,7 @@ def up(output: Path, *, word: str) -> Generator[tuple[subprocess.Popen[bytes], P
             env={**os.environ, "COLUMNS": "200"},
         )
     try:
-        eventually(lambda: said.read_text(), lambda text: word in text, within=WITHIN, told=f"up.py prints {word!r}")
+        eventually(lambda: said.read_text(), lambda text: word in text, within=WITHIN, message=f"up.py prints {word!r}")
         yield process, said
     finally:
         process.kill()
@@ -95,7 +95,7 @@ def test_up_starts_everything_and_ctrl_c_stops_every_process(tmp_path: Path):
 def test_stop_during_the_start_leaves_nothing_behind(tmp_path: Path):
     output = tmp_path / "up"
     with up(output, word="Starting Airflow") as (process, said):
-        eventually(of(output).left_behind, within=WITHIN, told="the first process of Airflow runs")
+        eventually(of(output).left_behind, within=WITHIN, message="the first process of Airflow runs")
         process.terminate()
         # An impatient user presses twice.
         os.killpg(process.pid, signal.SIGINT)

@@ -36,15 +36,15 @@ def killed_midway(airflow: LocalAirflow, account: Account) -> Run:
     # Slow enough that there is a middle.
     account.vidu.faults.add("submit", Fault.hang(0.5, times=SIZE))
     run = Run(airflow, account, "batch_in_triggerer")
-    run.is_submitted(60)
+    run.wait_until_submitted(60)
     first = run.task()
     kill(first)
     assert account.bill().submissions < SIZE
-    run.is_tried_again(first)
-    run.is_submitted(SIZE)
-    run.waits_in_triggerer()
+    run.wait_until_tried_again(first)
+    run.wait_until_submitted(SIZE)
+    run.wait_until_in_triggerer()
     account.finish()
-    run.ends()
+    run.wait_until_ended()
     return run
 
 
@@ -57,10 +57,10 @@ def test_a_worker_killed_in_the_middle_of_the_submissions_pays_for_none_twice(pl
 
 def undisturbed(airflow: LocalAirflow, account: Account) -> Run:
     run = Run(airflow, account, "batch_in_triggerer")
-    run.is_submitted(SIZE)
-    run.waits_in_triggerer()
+    run.wait_until_submitted(SIZE)
+    run.wait_until_in_triggerer()
     account.finish()
-    run.ends()
+    run.wait_until_ended()
     return run
 
 
@@ -75,11 +75,11 @@ def test_a_batch_is_one_try_and_few_requests(play: Callable[[], Run]) -> None:
 
 def marked_failed(airflow: LocalAirflow, account: Account) -> Run:
     run = Run(airflow, account, "batch_in_triggerer")
-    run.is_submitted(SIZE)
-    run.waits_in_triggerer()
+    run.wait_until_submitted(SIZE)
+    run.wait_until_in_triggerer()
     run.set_task("failed")
-    run.ends("failed")
-    eventually(account.bill, lambda bill: bill.refunds == SIZE, told=f"all of {run} is cancelled at Vidu")
+    run.wait_until_ended("failed")
+    eventually(account.bill, lambda bill: bill.refunds == SIZE, message=f"all of {run} is cancelled at Vidu")
     return run
 
 
@@ -92,14 +92,14 @@ def test_marking_a_deferred_batch_failed_cancels_all_of_it(play: Callable[[], Ru
 
 def cleared_while_it_waits(airflow: LocalAirflow, account: Account) -> Run:
     run = Run(airflow, account, "batch_in_triggerer")
-    run.is_submitted(SIZE)
-    run.waits_in_triggerer()
+    run.wait_until_submitted(SIZE)
+    run.wait_until_in_triggerer()
     earlier = run.task()
     run.clear()
-    run.is_tried_again(earlier)
-    run.waits_in_triggerer()
+    run.wait_until_tried_again(earlier)
+    run.wait_until_in_triggerer()
     account.finish()
-    run.ends()
+    run.wait_until_ended()
     return run
 
 
@@ -112,14 +112,14 @@ def test_clearing_a_batch_that_waits_re_attaches_to_all_of_it(play: Callable[[],
 
 def killed_while_it_waits(airflow: LocalAirflow, account: Account) -> Run:
     run = Run(airflow, account, "batch_in_worker")
-    run.is_submitted(SIZE)
-    run.waits_in_worker()
+    run.wait_until_submitted(SIZE)
+    run.wait_until_in_worker()
     first = run.task()
     kill(first)
-    run.is_tried_again(first)
-    run.waits_in_worker()
+    run.wait_until_tried_again(first)
+    run.wait_until_in_worker()
     account.finish()
-    run.ends()
+    run.wait_until_ended()
     return run
 
 

@@ -68,13 +68,13 @@ def paid(run: Run) -> tuple[int, int]:
 def cleared_in_processing(clear: Clear) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, "in_triggerer")
-        run.waits_in_triggerer()
+        run.wait_until_in_triggerer()
         account.process()
         earlier = run.task()
         clear(run)
-        run.is_tried_again(earlier)
-        run.waits_in_triggerer()
-        run.ends(finishing=True)
+        run.wait_until_tried_again(earlier)
+        run.wait_until_in_triggerer()
+        run.wait_until_ended(finishing=True)
         return run
 
     return scenario
@@ -88,12 +88,12 @@ def test_clearing_what_vidu_does_not_cancel_any_more_re_attaches(play: Play, cle
 def cleared_in_the_queue(clear: Clear) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, "in_triggerer")
-        run.waits_in_triggerer()
+        run.wait_until_in_triggerer()
         clear(run)
-        run.is_submitted(2)
-        run.waits_in_triggerer()
+        run.wait_until_submitted(2)
+        run.wait_until_in_triggerer()
         account.finish()
-        run.ends()
+        run.wait_until_ended()
         return run
 
     return scenario
@@ -113,13 +113,13 @@ def cleared_on_a_relay(clear: Clear) -> Scenario:
             "POST", "connections", {**connection, "connection_id": relay, "extra": json.dumps(connection["extra"])}
         )
         run = Run(airflow, account, "in_triggerer", connection=relay)
-        run.waits_in_triggerer()
+        run.wait_until_in_triggerer()
         clear(run)
-        run.is_submitted(2)
-        eventually(account.bill, lambda bill: bill.refunds, told=f"the earlier task of {run} is cancelled")
-        run.waits_in_triggerer()
+        run.wait_until_submitted(2)
+        eventually(account.bill, lambda bill: bill.refunds, message=f"the earlier task of {run} is cancelled")
+        run.wait_until_in_triggerer()
         account.finish()
-        run.ends()
+        run.wait_until_ended()
         return run
 
     return scenario
@@ -133,13 +133,13 @@ def test_clearing_on_a_host_without_a_list_cancels_the_earlier_task(play: Play, 
 def failed_in_part(clear: Clear) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, "batch_of_eight")
-        run.is_submitted(8)
-        run.waits_in_triggerer()
+        run.wait_until_submitted(8)
+        run.wait_until_in_triggerer()
         account.finish()
-        run.ends("failed")
+        run.wait_until_ended("failed")
         assert paid(run) == (8, 2)
         clear(run)
-        run.ends(finishing=True)
+        run.wait_until_ended(finishing=True)
         return run
 
     return scenario
@@ -155,7 +155,7 @@ def adopted_by_hand(airflow: LocalAirflow, account: Account) -> Run:
     account.vidu.quirks.has_list = False
     account.vidu.faults.add("submit", Fault.drop_after_accept())
     run = Run(airflow, account, "in_triggerer")
-    run.ends("failed")
+    run.wait_until_ended("failed")
     commands = run.printed_commands()
     (lost,) = account.vidu.tasks
     (adopt,) = [command for command in commands if "THE-VIDU-TASK-ID" in command]
@@ -165,8 +165,8 @@ def adopted_by_hand(airflow: LocalAirflow, account: Account) -> Run:
         run.follow(*clears)
     else:
         run.clear(keep_task_state=True)
-    run.waits_in_triggerer()
-    run.ends(finishing=True)
+    run.wait_until_in_triggerer()
+    run.wait_until_ended(finishing=True)
     return run
 
 
@@ -179,13 +179,13 @@ def test_the_commands_that_a_message_prints_adopt_what_was_lost(play: Play) -> N
 def one_of_many_cleared(clear: Clear) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, "mapped_in_triggerer")
-        run.waits_in_triggerer(4)
+        run.wait_until_in_triggerer(4)
         account.process()
         earlier = run.tasks()[1]
         clear(run, earlier)
-        run.is_tried_again(earlier)
-        run.waits_in_triggerer(4)
-        run.ends(finishing=True)
+        run.wait_until_tried_again(earlier)
+        run.wait_until_in_triggerer(4)
+        run.wait_until_ended(finishing=True)
         return run
 
     return scenario
@@ -202,13 +202,13 @@ def test_a_cleared_mapped_instance_re_attaches_to_its_own_task(play: Play, clear
 def cleared_in_a_group(clear: Clear) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, "grouped_in_triggerer", "shots.animate")
-        run.waits_in_triggerer()
+        run.wait_until_in_triggerer()
         account.process()
         earlier = run.task()
         clear(run)
-        run.is_tried_again(earlier)
-        run.waits_in_triggerer()
-        run.ends(finishing=True)
+        run.wait_until_tried_again(earlier)
+        run.wait_until_in_triggerer()
+        run.wait_until_ended(finishing=True)
         return run
 
     return scenario
@@ -222,16 +222,16 @@ def test_a_cleared_instance_in_a_task_group_re_attaches(play: Play, clear: Clear
 def cleared_in_a_loop(clear: Clear) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, "looped_in_triggerer", "takes.animate")
-        run.waits_in_triggerer()
+        run.wait_until_in_triggerer()
         account.finish()
-        run.is_submitted(2)
-        run.waits_in_triggerer()
+        run.wait_until_submitted(2)
+        run.wait_until_in_triggerer()
         account.process()
         earlier = run.tasks()[1]
         clear(run, earlier)
-        run.is_tried_again(earlier)
-        run.waits_in_triggerer()
-        run.ends(finishing=True)
+        run.wait_until_tried_again(earlier)
+        run.wait_until_in_triggerer()
+        run.wait_until_ended(finishing=True)
         return run
 
     return scenario
@@ -250,17 +250,17 @@ def first_iteration_cleared_after_the_loop(clear: Clear) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, "looped_in_triggerer", "takes.animate")
         # Two iterations and their gates, one after the other.
-        run.ends(finishing=True, within=2 * WITHIN)
+        run.wait_until_ended(finishing=True, within=2 * WITHIN)
         clear(run, run.tasks()[0])
-        run.is_submitted(3)
-        run.waits_in_triggerer()
+        run.wait_until_submitted(3)
+        run.wait_until_in_triggerer()
         account.process()
         earlier = run.tasks()[0]
         # Airflow reports the state of the last iteration only, and that has succeeded.
         clear(run, earlier)
-        run.is_tried_again(earlier)
-        run.waits_in_triggerer()
-        run.ends(finishing=True)
+        run.wait_until_tried_again(earlier)
+        run.wait_until_in_triggerer()
+        run.wait_until_ended(finishing=True)
         return run
 
     return scenario
@@ -278,14 +278,14 @@ def landed(clear: Clear, *, removed: bool) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         folder = airflow.home / "videos" / f"{account.conn_id}"
         run = Run(airflow, account, "landed_in_triggerer", output_path=f"{folder}/")
-        run.waits_in_triggerer()
+        run.wait_until_in_triggerer()
         account.finish()
-        run.ends()
+        run.wait_until_ended()
         (video,) = folder.iterdir()
         if removed:
             video.unlink()
         clear(run)
-        run.ends(finishing=True)
+        run.wait_until_ended(finishing=True)
         # What was delivered is there, whichever generation it is of.
         assert all((folder / f"{task.task_id}.mp4").exists() for task in account.vidu.tasks[-1:])
         return run

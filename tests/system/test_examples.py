@@ -34,7 +34,7 @@ class Examples:
 
     def play(self) -> None:
         """Read the folder, start every DAG that a person starts, and wait until all have ended."""
-        self.dags = eventually(self._read, lambda read: read.keys() >= set(FILES), told="every example is read")
+        self.dags = eventually(self._read, lambda read: read.keys() >= set(FILES), message="every example is read")
         started = [dag_id for dag_ids in self.dags.values() for dag_id in dag_ids]
         for dag_id in started:
             self.airflow.unpause(dag_id)

@@ -20,7 +20,7 @@ TASKS = 4
 KILLS_AT_HAND_OVERS = (3, 3, 0) <= AIRFLOW <= (3, 3, 2)
 
 
-def holders(airflow: LocalAirflow, run: Run) -> Iterator[tuple[str, int, int]]:
+def find_holders(airflow: LocalAirflow, run: Run) -> Iterator[tuple[str, int, int]]:
     """Tell (name, job id, number of the run's triggers) of each triggerer process: it has their logs open."""
     for name, process in airflow.processes.items():
         if name.startswith("triggerer"):
@@ -31,22 +31,22 @@ def holders(airflow: LocalAirflow, run: Run) -> Iterator[tuple[str, int, int]]:
                 yield name, jobs[0], len(jobs)
 
 
-def is_taken_over(run: Run, job: int) -> None:
+def wait_until_taken_over(run: Run, job: int) -> None:
     """Wait until all triggers are another triggerer's, and are looked after there."""
     eventually(
         run.owners,
         lambda owners: len(owners) == TASKS and not {job, None} & set(owners),
-        told=f"the triggers of triggerer job {job} are taken over",
+        message=f"the triggers of triggerer job {job} are taken over",
     )
-    run.waits_in_triggerer(TASKS)
+    run.wait_until_in_triggerer(TASKS)
 
 
-def has_let_go(run: Run, job: int, count: int) -> None:
+def wait_until_let_go(run: Run, job: int, count: int) -> None:
     """Wait until a triggerer that came back has noticed that its triggers are another's."""
     eventually(
         lambda: run.trigger_logs(job),
         lambda text: text.count("trigger completed") >= count,
-        told=f"triggerer job {job} lets go of {count} triggers",
+        message=f"triggerer job {job} lets go of {count} triggers",
     )
     if KILLS_AT_HAND_OVERS:
         # Otherwise this test would show nothing; and what on_kill does outlasts the trigger.
@@ -54,7 +54,7 @@ def has_let_go(run: Run, job: int, count: int) -> None:
         eventually(
             lambda: (run.trigger_logs(job).count("left running"), run.account.bill().cancels),
             lambda seen: seen[0] >= count or seen[1] > 0,
-            told=f"on_kill in triggerer job {job} has decided about {count} triggers",
+            message=f"on_kill in triggerer job {job} has decided about {count} triggers",
         )
 
 
@@ -62,31 +62,31 @@ def test_a_killed_triggerer_is_replaced_by_the_other_and_nothing_is_submitted_or
     airflow: LocalAirflow, account: Account
 ) -> None:
     run = Run(airflow, account, "mapped_in_triggerer")
-    run.waits_in_triggerer(TASKS)
-    name, job, _ = next(holders(airflow, run))
+    run.wait_until_in_triggerer(TASKS)
+    name, job, _ = next(find_holders(airflow, run))
     airflow.kill_process(name)
     try:
-        is_taken_over(run, job)
+        wait_until_taken_over(run, job)
     finally:
         airflow.start_triggerer(name)
     account.finish()
-    run.ends()
+    run.wait_until_ended()
     assert account.bill() == Bill(submissions=TASKS, charges=TASKS)
 
 
 def test_a_triggerer_that_comes_back_after_a_hand_over_cancels_nothing(airflow: LocalAirflow, account: Account) -> None:
     run = Run(airflow, account, "mapped_in_triggerer")
-    run.waits_in_triggerer(TASKS)
+    run.wait_until_in_triggerer(TASKS)
     silenced = []
     for _ in range(2):
         # The second time this is the one that has taken over.
-        name, job, count = max(holders(airflow, run), key=lambda holder: (holder[0] not in silenced, holder[2]))
+        name, job, count = max(find_holders(airflow, run), key=lambda holder: (holder[0] not in silenced, holder[2]))
         silenced.append(name)
         with frozen(*members(airflow.processes[name])):
-            is_taken_over(run, job)
-        has_let_go(run, job, count)
+            wait_until_taken_over(run, job)
+        wait_until_let_go(run, job, count)
         assert account.bill() == Bill(submissions=TASKS)
     assert len(set(silenced)) == 2
     account.finish()
-    run.ends()
+    run.wait_until_ended()
     assert account.bill() == Bill(submissions=TASKS, charges=TASKS)

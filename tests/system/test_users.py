@@ -19,8 +19,8 @@ needs_trigger_kills = pytest.mark.skipif(
 )
 
 
-def is_cancelled(run: Run) -> Run:
-    eventually(run.account.bill, lambda bill: bill.refunds, told=f"{run} is cancelled at Vidu")
+def wait_until_cancelled(run: Run) -> Run:
+    eventually(run.account.bill, lambda bill: bill.refunds, message=f"{run} is cancelled at Vidu")
     return run
 
 
@@ -29,10 +29,10 @@ def ended(state: str, dag_id: str, act: Callable[[Run], None]) -> Callable[[Loca
 
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, dag_id)
-        run.waits_in_worker() if dag_id == "in_worker" else run.waits_in_triggerer()
+        run.wait_until_in_worker() if dag_id == "in_worker" else run.wait_until_in_triggerer()
         act(run)
-        run.ends(state)
-        return is_cancelled(run)
+        run.wait_until_ended(state)
+        return wait_until_cancelled(run)
 
     return scenario
 
@@ -72,14 +72,14 @@ def test_marking_a_task_failed_that_waits_in_a_worker_cancels_it_once(play: Call
 
 def cleared_when_done(airflow: LocalAirflow, account: Account) -> Run:
     run = Run(airflow, account, "in_triggerer")
-    run.waits_in_triggerer()
+    run.wait_until_in_triggerer()
     account.finish()
-    run.ends()
+    run.wait_until_ended()
     run.clear()
-    run.is_submitted(2)
-    run.waits_in_triggerer()
+    run.wait_until_submitted(2)
+    run.wait_until_in_triggerer()
     account.finish()
-    run.ends()
+    run.wait_until_ended()
     return run
 
 

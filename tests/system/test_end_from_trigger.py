@@ -17,9 +17,9 @@ pytestmark = pytest.mark.system
 
 def ended_in_triggerer(airflow: LocalAirflow, account: Account) -> Run:
     run = Run(airflow, account, "ends_in_triggerer", "wait")
-    run.waits_in_triggerer()
+    run.wait_until_in_triggerer()
     account.finish()
-    run.ends()
+    run.wait_until_ended()
     return run
 
 
