@@ -115,7 +115,7 @@ def test_form_with_only_host_and_key_saves_a_working_connection(
     assert hook.get_task(task.task_id).task_id == task.task_id
 
 
-def test_connection_test_shows_the_balance_or_why_the_key_is_wrong(page, airflow: LocalAirflow, vidu: ViduEmulator):
+def test_connection_test_shows_the_balance_or_the_reason(page, airflow: LocalAirflow, vidu: ViduEmulator):
     page.goto("/connections")
     said = said_by_test(page, "vidu_default", green=True)
     expect(said).to_contain_text(re.compile(r"accepts this key; \d+ credits left\."))

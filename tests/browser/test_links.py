@@ -49,7 +49,7 @@ def video_behind(found: Locator) -> str:
     return hashlib.sha256(answer.content).hexdigest()
 
 
-def test_buttons_of_each_map_index_lead_to_its_task_and_video(
+def test_each_map_index_links_to_its_task_and_video(
     page, airflow: LocalAirflow, folder_run: str, picture: Callable[..., None]
 ):
     seen = {}

@@ -64,7 +64,7 @@ def elsewhere(vidu_emulator, storage):
 
 
 @pytest.mark.parametrize("etag", ['"v1"', None], ids=["told which file it is", "not told"])
-def test_a_transfer_that_breaks_off_at_any_byte_lands_whole(storage, tmp_path, etag):
+def test_transfer_interrupted_at_any_byte_lands_whole(storage, tmp_path, etag):
     storage.file, storage.etag = MP4, etag
     for cut in range(len(MP4)):
         storage.cuts, storage.sent = [cut], 0
@@ -77,7 +77,7 @@ def test_a_transfer_that_breaks_off_at_any_byte_lands_whole(storage, tmp_path, e
     assert len(list(tmp_path.iterdir())) == len(MP4)
 
 
-def test_a_file_that_is_cut_off_at_any_byte_and_says_it_is_whole_never_stands_there(storage, tmp_path):
+def test_truncated_file_never_lands(storage, tmp_path):
     for cut in range(len(MP4)):
         storage.answers, storage.targets = [(200, {}, MP4[:cut])], []
         client = Client(f"{storage.url}/video.mp4")
@@ -100,9 +100,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-def test_what_is_not_the_video_is_not_landed_and_the_video_is_once_it_comes(
-    storage, vidu_emulator, elsewhere, made, tmp_path, wrong
-):
+def test_only_the_real_video_lands(storage, vidu_emulator, elsewhere, made, tmp_path, wrong):
     storage.answers = [wrong]
     with pytest.raises(ViduLandingError, match="The video is safe at Vidu") as raised:
         ViduHook().download(made, f"{tmp_path}/")
@@ -116,7 +114,7 @@ def test_what_is_not_the_video_is_not_landed_and_the_video_is_once_it_comes(
 # -- a link that has died ----------------------------------------------------------------------------------------
 
 
-def test_a_link_that_has_expired_on_its_way_is_read_anew_in_the_same_try(run_dag, monkeypatch, tmp_path):
+def test_expired_link_is_re_read_in_the_same_try(run_dag, monkeypatch, tmp_path):
     def late() -> float:
         # A day goes by between the answer with the link and the first request to the storage.
         return time.time() + DAY * bool(vidus and vidus[0].counters.requests["download"])
@@ -141,14 +139,14 @@ def test_a_link_that_has_expired_on_its_way_is_read_anew_in_the_same_try(run_dag
 
 @namespaces
 @pytest.mark.vidu_emulator(video=LARGE)
-def test_a_full_disk_keeps_nothing_half_and_says_so(vidu_emulator, made, tmp_path):
+def test_full_disk_is_reported_and_leaves_no_partial_file(vidu_emulator, made, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     process = python(DOWNLOAD_ON_A_SMALL_DISK, made, f"{disk}/", str(disk), within=OWN_MOUNTS)
     told, _ = process.communicate(timeout=90)
     assert f"could not be landed at {disk}/{made}.mp4: OSError: [Errno 28] No space left on device: '{disk}'" in told
     assert "The video is safe at Vidu" in told
-    assert "stand there: older.mp4\n" in told
+    assert "in the folder: older.mp4\n" in told
     # What is wrong with this machine's disk is not asked of Vidu's storage again and again.
     assert vidu_emulator.counters.requests["download"] == 1
     assert Path(ViduHook().download(made, f"{disk}/")["path"]).read_bytes() == LARGE
@@ -174,7 +172,7 @@ def test_two_processes_at_once_leave_one_whole_video(storage, elsewhere, made, t
     assert (tmp_path / f"{made}.mp4").read_bytes() == LARGE
 
 
-def test_a_killed_process_leaves_no_video_and_the_next_try_lands_it(storage, elsewhere, vidu_emulator, made, tmp_path):
+def test_next_try_lands_the_video_after_a_kill(storage, elsewhere, vidu_emulator, made, tmp_path):
     def answer(headers, answer=storage.answer):
         if "Range" in headers and not killed:
             killed.append(process)
@@ -208,7 +206,7 @@ INWARD = [
 
 
 @namespaces
-def test_no_link_and_no_redirect_of_a_public_vidu_leads_into_the_workers_network(tmp_path):
+def test_public_links_never_reach_the_workers_network(tmp_path):
     links = [STORAGE, f"{STORAGE}?to={STORAGE}", *INWARD, *(f"{STORAGE}?to={inward}" for inward in INWARD)]
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     process = python(

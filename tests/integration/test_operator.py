@@ -87,7 +87,7 @@ def test_a_full_queue_costs_no_airflow_retry(run, vidu_emulator):
     assert set(result.tries().values()) == {1}
 
 
-def test_a_task_that_fails_for_a_passing_reason_is_retried_and_paid_once(run, vidu_emulator):
+def test_transient_failure_is_retried_and_paid_once(run, vidu_emulator):
     result = run(prompt="[emulator:fail=InternalServiceFailure:1]")
     waited = [task for task in WAITING if task == "in_worker" or not KEEPS_NEXT_METHOD]
     assert {result.states()[task, -1] for task in waited} == {"success"}
@@ -96,7 +96,7 @@ def test_a_task_that_fails_for_a_passing_reason_is_retried_and_paid_once(run, vi
     assert vidu_emulator.ledger.charged == 8 * len(waited)
 
 
-def test_moderation_burns_no_retry_and_says_what_to_do(run, vidu_emulator, capfd):
+def test_moderation_spends_no_retry_and_gives_advice(run, vidu_emulator, capfd):
     result = run(prompt="[emulator:fail=CreationPolicyViolation]")
     assert {result.states()[task, -1] for task in WAITING} == {"failed"}
     assert {result.tries()[task, -1] for task in WAITING} == {1}
@@ -107,7 +107,7 @@ def test_moderation_burns_no_retry_and_says_what_to_do(run, vidu_emulator, capfd
     assert "Change the prompt or the image" in told
 
 
-def test_too_few_credits_burn_no_retry(run, vidu_emulator):
+def test_too_few_credits_spend_no_retry(run, vidu_emulator):
     vidu_emulator.faults.add("submit", Fault.refuse(400, reason="CreditInsufficient", times=None))
     result = run()
     assert set(result.states().values()) == {"failed"}
@@ -115,14 +115,14 @@ def test_too_few_credits_burn_no_retry(run, vidu_emulator):
     assert vidu_emulator.counters.submissions == 0
 
 
-def test_a_wrong_key_burns_no_retry(run, vidu_emulator, monkeypatch):
+def test_wrong_key_spends_no_retry(run, vidu_emulator, monkeypatch):
     vidu_emulator.faults.add("submit", Fault.refuse(401, times=None))
     result = run()
     assert set(result.states().values()) == {"failed"}
     assert set(result.tries().values()) == {1}
 
 
-def test_a_success_without_a_creation_is_looked_at_again(run, vidu_emulator):
+def test_success_without_a_creation_is_queried_again(run, vidu_emulator):
     result = run(prompt="[emulator:no-creation]")
     assert result.state == "success"
     assert result.xcom("deferred")["creations"][0]["url"]
@@ -152,7 +152,7 @@ def test_bad_input_reaches_neither_the_api_nor_a_second_try(run, vidu_emulator, 
     assert "Nothing was sent to Vidu" in told
 
 
-def test_an_image_of_the_wrong_kind_is_told_by_its_bytes_not_its_name(run, vidu_emulator, tmp_path, capfd):
+def test_image_type_comes_from_its_bytes(run, vidu_emulator, tmp_path, capfd):
     result = run(image=_small(tmp_path / "innocent.png", (64, 64), "GIF"))
     assert set(result.states().values()) == {"failed"}
     assert vidu_emulator.counters.requests["submit"] == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 IMAGE = Path(__file__).resolve().parents[2] / "dags_examples" / "images" / "city_dusk.jpg"
 
 
-def test_no_key_and_no_image_in_anything_that_a_run_leaves_behind(run_dag, vidu_emulator, tmp_path, capfd):
+def test_run_leaves_no_key_and_no_image_behind(run_dag, vidu_emulator, tmp_path, capfd):
     from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 
     result = run_dag("operator_by_conf", {"image": str(IMAGE), "output": f"{tmp_path}/"})
@@ -41,7 +41,7 @@ def test_no_key_and_no_image_in_anything_that_a_run_leaves_behind(run_dag, vidu_
         assert place in {"database", "log files"} or ";base64," not in trace, place
 
 
-def test_a_data_uri_of_the_authors_stands_in_his_own_field_only(run_dag, vidu_emulator, capfd):
+def test_data_uri_appears_only_in_its_own_field(run_dag, vidu_emulator, capfd):
     uri = f"data:image/jpeg;base64,{base64.b64encode(IMAGE.read_bytes()).decode()}"
     result = run_dag("operator_by_conf", {"image": uri})
     assert result.state == "success"

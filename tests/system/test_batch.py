@@ -49,7 +49,7 @@ def killed_midway(airflow: LocalAirflow, account: Account) -> Run:
 
 
 @pytest.mark.plays(scenario=killed_midway)
-def test_a_worker_killed_in_the_middle_of_the_submissions_pays_for_none_twice(play: Callable[[], Run]) -> None:
+def test_worker_killed_during_submission_pays_for_nothing_twice(play: Callable[[], Run]) -> None:
     run = play()
     assert run.account.bill() == ALL_VIDEOS
     assert len(set(delivered(run))) == SIZE
@@ -105,7 +105,7 @@ def cleared_while_it_waits(airflow: LocalAirflow, account: Account) -> Run:
 
 @needs_state_store
 @pytest.mark.plays(scenario=cleared_while_it_waits)
-def test_clearing_a_batch_that_waits_re_attaches_to_all_of_it(play: Callable[[], Run]) -> None:
+def test_clearing_a_waiting_batch_re_attaches_to_all_tasks(play: Callable[[], Run]) -> None:
     run = play()
     assert run.account.bill() == ALL_VIDEOS
 
@@ -124,6 +124,6 @@ def killed_while_it_waits(airflow: LocalAirflow, account: Account) -> Run:
 
 
 @pytest.mark.plays(scenario=killed_while_it_waits)
-def test_a_worker_killed_while_a_batch_waits_in_it_re_attaches(play: Callable[[], Run]) -> None:
+def test_killed_worker_with_a_waiting_batch_re_attaches(play: Callable[[], Run]) -> None:
     run = play()
     assert run.account.bill() == ALL_VIDEOS

@@ -81,7 +81,7 @@ def cleared_in_processing(clear: Clear) -> Scenario:
 
 
 @for_each_clear(cleared_in_processing)
-def test_clearing_what_vidu_does_not_cancel_any_more_re_attaches(play: Play, clear: Clear) -> None:
+def test_clearing_a_task_past_cancelling_re_attaches(play: Play, clear: Clear) -> None:
     assert paid(play()) == (1, 1)
 
 
@@ -100,7 +100,7 @@ def cleared_in_the_queue(clear: Clear) -> Scenario:
 
 
 @for_each_clear(cleared_in_the_queue)
-def test_clearing_what_vidu_still_cancels_is_one_more_submission_and_one_charge(play: Play, clear: Clear) -> None:
+def test_clearing_a_cancellable_task_is_charged_once(play: Play, clear: Clear) -> None:
     assert paid(play()) == (2, 1)
 
 
@@ -126,7 +126,7 @@ def cleared_on_a_relay(clear: Clear) -> Scenario:
 
 
 @for_each_clear(cleared_on_a_relay)
-def test_clearing_on_a_host_without_a_list_cancels_the_earlier_task(play: Play, clear: Clear) -> None:
+def test_clear_without_a_list_cancels_the_earlier_task(play: Play, clear: Clear) -> None:
     assert paid(play()) == (2, 1)
 
 
@@ -172,7 +172,7 @@ def adopted_by_hand(airflow: LocalAirflow, account: Account) -> Run:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the commands are curl's")
 @pytest.mark.plays(scenario=adopted_by_hand)
-def test_the_commands_that_a_message_prints_adopt_what_was_lost(play: Play) -> None:
+def test_printed_commands_adopt_a_lost_task(play: Play) -> None:
     assert paid(play()) == (1, 1)
 
 
@@ -238,7 +238,7 @@ def cleared_in_a_loop(clear: Clear) -> Scenario:
 
 
 @for_each_clear(cleared_in_a_loop, pytest.mark.skipif(AIRFLOW < (3, 4), reason="Airflow has dynamic loops from 3.4 on"))
-def test_a_cleared_iteration_of_a_loop_re_attaches_to_its_own_task(play: Play, clear: Clear) -> None:
+def test_cleared_loop_iteration_re_attaches_to_its_own_task(play: Play, clear: Clear) -> None:
     run = play()
     assert paid(run) == (2, 2)
     assert [task["try_number"] for task in run.tasks()] == [1, 2]
@@ -299,7 +299,7 @@ def test_clearing_what_has_landed_is_one_new_generation(play: Play, clear: Clear
 
 
 @for_each_clear(lambda clear: landed(clear, removed=True))
-def test_a_landed_file_that_is_gone_lands_again_unless_kept_as_returned(play: Play, clear: Clear) -> None:
+def test_removed_file_lands_again_unless_kept_as_returned(play: Play, clear: Clear) -> None:
     # A state that is kept says that the video was delivered: then a clear means another one.
     expected = (1, 1) if DISCARDS_STATE and not clear.keeps else (2, 2)
     assert paid(play()) == expected

@@ -58,9 +58,7 @@ def wait_until_let_go(run: Run, job: int, count: int) -> None:
         )
 
 
-def test_a_killed_triggerer_is_replaced_by_the_other_and_nothing_is_submitted_or_cancelled(
-    airflow: LocalAirflow, account: Account
-) -> None:
+def test_killed_triggerer_is_replaced_without_submitting_or_cancelling(airflow: LocalAirflow, account: Account) -> None:
     run = Run(airflow, account, "mapped_in_triggerer")
     run.wait_until_in_triggerer(TASKS)
     name, job, _ = next(find_holders(airflow, run))
@@ -74,7 +72,7 @@ def test_a_killed_triggerer_is_replaced_by_the_other_and_nothing_is_submitted_or
     assert account.bill() == Bill(submissions=TASKS, charges=TASKS)
 
 
-def test_a_triggerer_that_comes_back_after_a_hand_over_cancels_nothing(airflow: LocalAirflow, account: Account) -> None:
+def test_returning_triggerer_cancels_nothing(airflow: LocalAirflow, account: Account) -> None:
     run = Run(airflow, account, "mapped_in_triggerer")
     run.wait_until_in_triggerer(TASKS)
     silenced = []

@@ -59,13 +59,13 @@ def test_marking_a_deferred_task_successful_cancels_it_once(play: Callable[[], R
 
 @needs_trigger_kills
 @pytest.mark.plays(scenario=run_marked_failed)
-def test_failing_the_dag_run_of_a_deferred_task_cancels_it_once(play: Callable[[], Run]) -> None:
+def test_failing_a_deferred_tasks_run_cancels_it_once(play: Callable[[], Run]) -> None:
     run = play()
     assert run.account.bill() == CANCELLED
 
 
 @pytest.mark.plays(scenario=marked_failed_in_worker)
-def test_marking_a_task_failed_that_waits_in_a_worker_cancels_it_once(play: Callable[[], Run]) -> None:
+def test_marking_a_waiting_worker_failed_cancels_once(play: Callable[[], Run]) -> None:
     run = play()
     assert run.account.bill() == CANCELLED
 

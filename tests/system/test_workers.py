@@ -47,7 +47,7 @@ def killed_before_the_reply(airflow: LocalAirflow, account: Account) -> Run:
 
 
 @pytest.mark.plays(scenario=killed_before_the_reply)
-def test_a_worker_killed_while_the_reply_is_out_does_not_submit_twice(play: Callable[[], Run]) -> None:
+def test_worker_killed_before_the_reply_does_not_submit_twice(play: Callable[[], Run]) -> None:
     run = play()
     assert run.account.bill() == ONE_VIDEO
     assert run.try_number() > 1
@@ -66,7 +66,7 @@ def killed_while_it_waits(airflow: LocalAirflow, account: Account) -> Run:
 
 
 @pytest.mark.plays(scenario=killed_while_it_waits)
-def test_a_worker_killed_while_it_waits_is_followed_by_one_that_re_attaches(play: Callable[[], Run]) -> None:
+def test_next_worker_re_attaches_after_a_kill(play: Callable[[], Run]) -> None:
     run = play()
     assert run.account.bill() == ONE_VIDEO
     assert run.try_number() > 1
@@ -153,7 +153,7 @@ def given_up_and_back_again(airflow: LocalAirflow, account: Account) -> Run:
 )
 @pytest.mark.skipif(DIES_OF_LOST_HEARTBEATS, reason="the scheduler of Airflow 3.4.0b2 dies of a lost heartbeat")
 @pytest.mark.plays(scenario=given_up_and_back_again)
-def test_a_worker_that_was_given_up_and_comes_back_does_not_submit(play: Callable[[], Run]) -> None:
+def test_returning_lost_worker_does_not_submit(play: Callable[[], Run]) -> None:
     run = play()
     assert run.account.bill() == ONE_VIDEO
     assert run.try_number() > 1
@@ -176,7 +176,7 @@ def out_of_the_worker_for_a_full_queue(airflow: LocalAirflow, account: Account) 
 
 
 @pytest.mark.plays(scenario=out_of_the_worker_for_a_full_queue)
-def test_a_full_queue_is_waited_out_in_the_triggerer_and_costs_no_retry(play: Callable[[], Run]) -> None:
+def test_full_queue_is_waited_out_in_the_triggerer(play: Callable[[], Run]) -> None:
     run = play()
     assert run.account.bill() == ONE_VIDEO
     assert run.try_number() == 1

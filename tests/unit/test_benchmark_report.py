@@ -26,7 +26,7 @@ from benchmarks.rows import Measured, imports
         (math.nan, 1.0, False, None),
     ],
 )
-def test_target_is_met_at_its_limit_unless_it_must_be_below(measured, limit, below, reached):
+def test_target_is_met_at_its_limit_unless_strict(measured, limit, below, reached):
     assert Target("requests", measured, limit, below=below).reached is reached
 
 
@@ -112,7 +112,7 @@ def test_committed_page_is_what_the_committed_figures_give():
     assert page(KEPT, ROOT / "docs") == (ROOT / "docs" / "benchmarks.md").read_text()
 
 
-def test_pictures_of_the_page_and_of_the_folder_are_the_same():
+def test_page_shows_exactly_the_folders_pictures():
     linked = {f"benchmarks_{row.name}.svg" for row in ROWS if row.picture}
     assert {file.name for file in (ROOT / "docs" / "img").glob("benchmarks_*")} == linked
 

@@ -22,12 +22,12 @@ def dags(request):
     return [found for found in runpy.run_path(str(request.param)).values() if isinstance(found, DAG)]
 
 
-def test_each_example_says_in_the_list_what_it_does(dags):
+def test_each_example_has_a_description(dags):
     assert dags
     assert all(dag.description for dag in dags)
 
 
-def test_each_param_has_a_title_a_help_text_and_a_type(dags):
+def test_each_param_has_title_help_and_type(dags):
     for dag in dags:
         for name in dag.params:
             param = dag.params.get_param(name)

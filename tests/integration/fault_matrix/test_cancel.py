@@ -104,7 +104,7 @@ def test_a_clear_whose_cancel_did_nothing_attaches_and_pays_once(fault, submitte
 
 
 @one_by_one({**CANCELLED, **TOLD})
-def test_a_clear_whose_cancel_was_accepted_submits_anew_even_if_the_reply_was_lost(fault, submitted, clear, books):
+def test_clear_with_an_accepted_cancel_submits_again(fault, submitted, clear, books):
     task, first = submitted(fault)
     video = task.finish(*clear(task, fault))
     assert books.paid == [video]
@@ -112,9 +112,7 @@ def test_a_clear_whose_cancel_was_accepted_submits_anew_even_if_the_reply_was_lo
 
 
 @one_by_one({**CANCELLED, **NOT_CANCELLED})
-def test_a_clear_that_can_ask_nobody_whether_its_cancel_was_accepted_pays_once(
-    fault, submitted, clear, strike, books, monkeypatch
-):
+def test_clear_that_cannot_verify_its_cancel_pays_once(fault, submitted, clear, strike, books, monkeypatch):
     task, _ = submitted(fault)
     # One look goes well, before the cancel; every later one fails.
     strike("poll", Fault.refuse(503, after=1), times=None)
@@ -127,7 +125,7 @@ def test_a_clear_that_can_ask_nobody_whether_its_cancel_was_accepted_pays_once(
 
 
 @pytest.mark.parametrize("seconds", [5, 25], ids=["while it waits", "once it is processed"])
-def test_a_cancel_that_arrives_after_its_client_gave_up_pays_once(seconds, submitted, clear, strike, books, vidu):
+def test_late_cancel_pays_once(seconds, submitted, clear, strike, books, vidu):
     fault = Fault.hang_before_accept(1.2)
     task, _ = submitted(fault)
     strike.late(seconds, lambda: vidu.counters.cancels_accepted + vidu.counters.cancels_refused)
@@ -141,7 +139,7 @@ def test_a_cancel_that_arrives_after_its_client_gave_up_pays_once(seconds, submi
 
 
 @pytest.mark.parametrize("extra", [{}, {"cancel_path": None}], ids=["404", "the connection says so"])
-def test_on_a_host_without_cancel_a_clear_attaches_and_pays_once(extra, submitted, clear, books, vidu):
+def test_clear_on_a_host_without_cancel_pays_once(extra, submitted, clear, books, vidu):
     vidu.quirks.has_cancel = False
     task, first = submitted(**extra)
     video = task.finish(*clear(task, None))
@@ -186,7 +184,7 @@ def kill(vidu, clock, strike, monkeypatch):
 
 
 @one_by_one({**NOT_CANCELLED, **CANCELLED, **TOLD})
-def test_a_kill_submits_nothing_and_the_clear_after_it_pays_once(fault, submitted, kill, books, clock, vidu):
+def test_clear_after_a_kill_pays_once(fault, submitted, kill, books, clock, vidu):
     task, first = submitted(fault)
     kill(task, first, fault)
     assert books.requests("cancel") == (0 if fault == REFUSED else 2 if fault in ASKED_AGAIN else 1)

@@ -101,7 +101,7 @@ def ended(task_instance, open_client, monkeypatch, destination):
 
 
 @one_by_one(FAULTS)
-def test_behind_one_fault_the_whole_file_lands_in_the_same_try(fault, ended, destination, whole_video, strike, books):
+def test_file_lands_in_the_same_try_despite_one_fault(fault, ended, destination, whole_video, strike, books):
     task, submission, known = ended(fault)
     strike("download", fault, lasts=0 if fault == REFUSED else None)
     video = task.land(submission, known)
@@ -110,9 +110,7 @@ def test_behind_one_fault_the_whole_file_lands_in_the_same_try(fault, ended, des
     assert books.key_stayed_home
 
 
-def test_of_a_host_that_sends_half_each_time_the_file_lands_all_the_same(
-    ended, destination, whole_video, strike, books
-):
+def test_file_lands_from_a_host_that_sends_halves(ended, destination, whole_video, strike, books):
     task, submission, known = ended(None)
     strike("download", FAULTS["half a file"], times=None)
     video = task.land(submission, known)
@@ -122,9 +120,7 @@ def test_of_a_host_that_sends_half_each_time_the_file_lands_all_the_same(
 
 
 @one_by_one({name: fault for name, fault in FAULTS.items() if name != "half a file"})
-def test_behind_a_lasting_fault_nothing_lands_and_the_next_try_lands_the_whole_file(
-    fault, ended, destination, whole_video, strike, books
-):
+def test_lasting_fault_lands_nothing_until_the_next_try(fault, ended, destination, whole_video, strike, books):
     task, submission, known = ended(fault)
     strike("download", fault, times=None)
     with pytest.raises(ViduLandingError, match="a retry lands it") as raised:
@@ -160,7 +156,7 @@ def test_a_redirect_to_plain_http_elsewhere_is_refused_for_good(ended, destinati
 
 @pytest.mark.parametrize("times", [1, None], ids=["once", "lasting"])
 @one_by_one(FAULTS_OF_THE_LINK)
-def test_a_link_that_cannot_be_signed_anew_costs_another_try_at_the_most(
+def test_link_that_cannot_be_re_signed_costs_at_most_one_try(
     fault, times, ended, destination, whole_video, strike, books
 ):
     task, submission, known = ended(fault)

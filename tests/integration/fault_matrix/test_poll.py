@@ -91,7 +91,7 @@ def begin(task_instance, open_client):
 
 
 @one_by_one({**OUTAGES, **ANSWERED, **HANGS, **PASSING_4XX})
-def test_a_wait_outlasts_an_outage_and_has_its_video(fault, begin, wait, strike, strike_looks, books):
+def test_wait_survives_an_outage(fault, begin, wait, strike, strike_looks, books):
     task, submission, submitted = begin(fault)
     strike_looks(fault, times=5, lasts=120 if fault == REFUSED else None)
     video = wait(task, submission, submitted)
@@ -100,7 +100,7 @@ def test_a_wait_outlasts_an_outage_and_has_its_video(fault, begin, wait, strike,
 
 
 @one_by_one(HICCUPS)
-def test_a_wait_bears_two_refusals_in_a_row(fault, begin, wait, strike, strike_looks, books):
+def test_wait_survives_two_consecutive_refusals(fault, begin, wait, strike, strike_looks, books):
     task, submission, submitted = begin(fault)
     strike_looks(fault, times=2)
     video = wait(task, submission, submitted)
@@ -108,9 +108,7 @@ def test_a_wait_bears_two_refusals_in_a_row(fault, begin, wait, strike, strike_l
 
 
 @one_by_one(OUTAGES)
-def test_an_outage_ends_a_wait_at_its_deadline_only_and_the_next_try_takes_it_up(
-    fault, begin, wait, strike, strike_looks, books, clock
-):
+def test_outage_ends_a_wait_only_at_its_deadline(fault, begin, wait, strike, strike_looks, books, clock):
     task, submission, submitted = begin(fault)
     strike_looks(fault, times=None)
     end = clock() + 600
@@ -124,7 +122,7 @@ def test_an_outage_ends_a_wait_at_its_deadline_only_and_the_next_try_takes_it_up
 
 @pytest.mark.parametrize("cleared", [False, True], ids=["retry", "clear"])
 @one_by_one({**HICCUPS, **PASSING_4XX, **REDIRECTS})
-def test_what_ends_a_wait_leaves_the_task_to_the_next_try(fault, cleared, begin, wait, strike, strike_looks, books):
+def test_next_try_continues_an_ended_wait(fault, cleared, begin, wait, strike, strike_looks, books):
     task, submission, submitted = begin(fault)
     strike_looks(fault, times=None)
     with pytest.raises(ViduError):
@@ -140,7 +138,7 @@ def test_what_ends_a_wait_leaves_the_task_to_the_next_try(fault, cleared, begin,
 @pytest.mark.parametrize("has_ended", [False, True], ids=["waiting", "ended"])
 @pytest.mark.parametrize("cleared", [False, True], ids=["retry", "clear"])
 @one_by_one({**OUTAGES, **ANSWERED, **HICCUPS, **PASSING_4XX, **REDIRECTS})
-def test_a_try_that_cannot_look_at_the_earlier_task_pays_nothing_twice(
+def test_try_that_cannot_query_the_earlier_task_pays_once(
     fault, cleared, has_ended, begin, open_client, strike, books, clock
 ):
     task, _, submitted = begin(fault)
@@ -160,7 +158,7 @@ def test_a_try_that_cannot_look_at_the_earlier_task_pays_nothing_twice(
 
 
 @one_by_one({**OUTAGES, **HANGS})
-async def test_both_clients_try_a_query_and_a_list_again(fault, begin, account, strike, clock):
+async def test_both_clients_retry_queries_and_lists(fault, begin, account, strike, clock):
     _, _, submitted = begin(fault)
     times = 1 if fault in HANGS.values() else 2
     for operation in ("poll", "list"):

@@ -93,9 +93,7 @@ def order(strike, vidu):
 
 @in_every_mode
 @one_by_one(ACCEPTED)
-def test_what_may_have_been_accepted_is_looked_up_and_found_and_never_sent_again(
-    fault, mode, task_instance, order, books
-):
+def test_possibly_accepted_submission_is_searched_and_never_resent(fault, mode, task_instance, order, books):
     task = task_instance(fault, mode=mode)
     order(fault)
     video = task.run()
@@ -105,9 +103,7 @@ def test_what_may_have_been_accepted_is_looked_up_and_found_and_never_sent_again
 
 @in_every_mode
 @one_by_one(NOT_ACCEPTED)
-def test_what_was_not_accepted_is_sent_again_only_once_the_list_has_settled(
-    fault, mode, task_instance, order, books, clock
-):
+def test_unaccepted_submission_is_resent_only_after_the_list_settled(fault, mode, task_instance, order, books, clock):
     task = task_instance(fault, mode=mode)
     order(fault)
     clock.at(SETTLE, lambda: books.requests("submit") == 1 or pytest.fail("sent again before the list has settled"))
@@ -118,9 +114,7 @@ def test_what_was_not_accepted_is_sent_again_only_once_the_list_has_settled(
 
 @in_every_mode
 @table(REFUSALS, "error")
-def test_what_created_nothing_ends_the_try_and_may_be_sent_again(
-    fault, error, mode, task_instance, order, strike, books
-):
+def test_submission_that_created_nothing_may_be_resent(fault, error, mode, task_instance, order, strike, books):
     task = task_instance(fault, mode=mode)
     order(fault)
     with pytest.raises(error) as raised:
@@ -136,7 +130,7 @@ def test_what_created_nothing_ends_the_try_and_may_be_sent_again(
 
 
 @one_by_one({name: row[0] for name, row in REFUSALS.items() if name.startswith("3")})
-def test_a_redirect_is_a_configuration_error_and_the_key_is_not_sent_on(fault, task_instance, order, books):
+def test_redirect_is_a_configuration_error_and_gets_no_key(fault, task_instance, order, books):
     order(fault)
     with pytest.raises(ViduConfigurationError, match="redirects"):
         task_instance().run()
@@ -160,7 +154,7 @@ def test_a_full_queue_is_waited_out_as_the_server_asks(fault, seconds, mode, tas
     ("mode", "cleared"), [("store", False), ("store", True), ("no store", False), ("leaves", False)]
 )
 @one_by_one(EVERY)
-def test_a_worker_that_dies_with_the_reply_pays_once(fault, mode, cleared, task_instance, order, strike, books):
+def test_worker_killed_with_the_reply_pays_once(fault, mode, cleared, task_instance, order, strike, books):
     task = task_instance(fault, mode=mode)
     order(fault)
     task.die_submitting()
@@ -190,7 +184,7 @@ def test_a_fault_that_strikes_three_submissions_pays_once(fault, mode, task_inst
 
 
 @one_by_one(EVERY)
-async def test_both_clients_tell_alike_what_may_have_been_accepted(fault, account, vidu, strike, books):
+async def test_both_clients_agree_on_what_may_have_been_accepted(fault, account, vidu, strike, books):
     errors = []
     for asynchronous in (False, True):
         strike("submit", fault)

@@ -72,7 +72,7 @@ def event_of(row: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['release']}-{row['operator']}-{row['next_method']}")
-def test_what_another_release_deferred_resumes_without_a_retry(vidu_emulator, runtime_context, store, row):
+def test_deferral_of_another_release_resumes_without_a_retry(vidu_emulator, runtime_context, store, row):
     context = runtime_context(store)
     if row["operator"] == "ViduTaskSensor":
         task_id = ViduHook().submit(FIELDS).task_id
@@ -100,7 +100,7 @@ def test_what_another_release_deferred_resumes_without_a_retry(vidu_emulator, ru
 @pytest.mark.parametrize(
     ("method", "arguments"), [("__fail__", {"error": "Trigger failure"}), ("execute_landing", {"task_id": "1"})]
 )
-def test_where_nothing_is_remembered_nothing_starts_again(
+def test_nothing_starts_again_without_a_record(
     vidu_emulator, runtime_context, store, method, arguments, durable, has_store, batch
 ):
     context = runtime_context(store) if has_store else runtime_context()

@@ -117,7 +117,7 @@ def test_silent_fail_does_not_wait_out_a_wrong_key(vidu_emulator, runtime_contex
         )
 
 
-def test_a_skip_says_why_where_the_log_shows_it(vidu_emulator, runtime_context, caplog):
+def test_skip_logs_its_reason(vidu_emulator, runtime_context, caplog):
     with pytest.raises(AirflowSkipException):
         end(vidu_emulator, context_of(runtime_context), "poke", "failed")
     assert "The video failed at Vidu" in "".join(one.message for one in caplog.records if one.levelname == "WARNING")
