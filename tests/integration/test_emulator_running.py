@@ -153,9 +153,9 @@ def test_links_use_the_name_that_the_client_used() -> None:
 def test_connection_has_the_emulators_url_and_a_valid_key(api_keys: Any, key: str) -> None:
     with ViduEmulator(api_keys=api_keys) as vidu:
         assert vidu.api_key == key
-        told = json.loads(vidu.connection_json(timeout=5))
-        assert told["conn_type"] == "vidu"
-        account = account_from_fields(host=told["host"], password=told["password"], extra=told["extra"])
+        fields = json.loads(vidu.connection_json(timeout=5))
+        assert fields["conn_type"] == "vidu"
+        account = account_from_fields(host=fields["host"], password=fields["password"], extra=fields["extra"])
         assert (account.base_url, account.api_key, account.timeout) == (vidu.url, key, 5)
         assert account.settle_seconds < 1
         answer = requests.get(

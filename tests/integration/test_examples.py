@@ -99,15 +99,15 @@ def test_taskflow(run_dag, vidu_emulator, decoded_video, tmp_path):
 def test_product_videos(run_dag, vidu_emulator, tmp_path):
     run = run_dag("example_vidu_product_videos", {"output_path": f"file://{tmp_path}"})
     assert run.state == "success"
-    told = run.xcom("summary")
+    summed = run.xcom("summary")
     products = json.loads((EXAMPLES / "products.json").read_text())
-    assert list(told["videos"]) == [product["sku"] for product in products]
-    assert told["failed"] == []
-    assert told["credits"] == vidu_emulator.ledger.charged
-    for path in told["videos"].values():
+    assert list(summed["videos"]) == [product["sku"] for product in products]
+    assert summed["failed"] == []
+    assert summed["credits"] == vidu_emulator.ledger.charged
+    for path in summed["videos"].values():
         assert Path(path.removeprefix("file://")).read_bytes()[4:8] == b"ftyp"
     (summary,) = tmp_path.glob("*/summary.json")
-    assert json.loads(summary.read_text()) == told
+    assert json.loads(summary.read_text()) == summed
 
 
 def test_a_product_that_fails_does_not_stop_the_others(run_dag, vidu_emulator, tmp_path):
@@ -120,9 +120,9 @@ def test_a_product_that_fails_does_not_stop_the_others(run_dag, vidu_emulator, t
     run = run_dag(
         "example_vidu_product_videos", {"manifest": f"file://{manifest}", "output_path": f"file://{tmp_path}/out"}
     )
-    told = run.xcom("summary")
-    assert told["failed"] == [products[1]["sku"]]
-    assert len(told["videos"]) == 2
+    summed = run.xcom("summary")
+    assert summed["failed"] == [products[1]["sku"]]
+    assert len(summed["videos"]) == 2
     assert run.states()["video", 1] == "failed"
     # Moderation is permanent: no retry was burnt on it.
     assert run.tries()["video", 1] == 1
@@ -183,7 +183,7 @@ def test_orphans(run_dag, vidu_emulator, monkeypatch):
     before = run_dag("example_vidu_orphans")
     assert (before.state, before.xcom("find_orphans")) == ("success", [])
     over, gone = submitted_by(before.dag_id, before.run_id), submitted_by("no_such_dag", "no such run")
-    ViduHook().submit({"images": "https://example.com/a.png", "model": "viduq2-turbo", "payload": "somebody else's"})
+    ViduHook().submit({"images": "https://example.com/a.png", "model": "viduq2-turbo", "payload": "not ours"})
     run = run_dag("example_vidu_orphans", {"cancel": [gone, "4711"]})
     found = {orphan["vidu_task"]: orphan for orphan in run.xcom("find_orphans")}
     assert set(found) == {over, gone}

@@ -63,7 +63,7 @@ def elsewhere(vidu_emulator, storage):
 # -- cut off anywhere --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("etag", ['"v1"', None], ids=["told which file it is", "not told"])
+@pytest.mark.parametrize("etag", ['"v1"', None], ids=["with ETag", "without ETag"])
 def test_transfer_interrupted_at_any_byte_lands_whole(storage, tmp_path, etag):
     storage.file, storage.etag = MP4, etag
     for cut in range(len(MP4)):
@@ -72,7 +72,7 @@ def test_transfer_interrupted_at_any_byte_lands_whole(storage, tmp_path, etag):
             facts = land(client, client.task, f"{tmp_path}/{cut}.mp4", log=logging.getLogger("cut"))
         assert Path(facts["path"]).read_bytes() == MP4, cut
         assert facts["sha256"] == hashlib.sha256(MP4).hexdigest(), cut
-        # Of fewer than eight bytes nobody can tell what they are.
+        # Fewer than eight bytes cannot be identified.
         assert storage.sent == len(MP4) + (0 if etag and cut >= 8 else cut), cut
     assert len(list(tmp_path.iterdir())) == len(MP4)
 
@@ -90,12 +90,12 @@ def test_truncated_file_never_lands(storage, tmp_path):
 # -- something else than the video -------------------------------------------------------------------------------
 
 WRONG = {
-    "fewer bytes than told": (200, {"Content-Length": str(len(MP4) + 7)}, MP4),
-    "more bytes than told": (200, {"Content-Length": str(len(MP4) - 7)}, MP4),
+    "fewer bytes than announced": (200, {"Content-Length": str(len(MP4) + 7)}, MP4),
+    "more bytes than announced": (200, {"Content-Length": str(len(MP4) - 7)}, MP4),
     "nothing": (200, {}, b""),
     "a page": (200, {"Content-Type": "text/html"}, b"<!doctype html><title>Sign in</title>" + bytes(1000)),
     "an error's XML": (200, {"Content-Type": "application/xml"}, b"<Error><Code>SlowDown</Code></Error>"),
-    "a part that nobody asked for": (206, {"Content-Range": f"bytes 9-{len(MP4) - 1}/{len(MP4)}"}, MP4[9:]),
+    "an unrequested part": (206, {"Content-Range": f"bytes 9-{len(MP4) - 1}/{len(MP4)}"}, MP4[9:]),
 }
 
 
@@ -143,10 +143,10 @@ def test_full_disk_is_reported_and_leaves_no_partial_file(vidu_emulator, made, t
     disk = tmp_path / "disk"
     disk.mkdir()
     process = python(DOWNLOAD_ON_A_SMALL_DISK, made, f"{disk}/", str(disk), within=OWN_MOUNTS)
-    told, _ = process.communicate(timeout=90)
-    assert f"could not be landed at {disk}/{made}.mp4: OSError: [Errno 28] No space left on device: '{disk}'" in told
-    assert "The video is safe at Vidu" in told
-    assert "in the folder: older.mp4\n" in told
+    output, _ = process.communicate(timeout=90)
+    assert f"could not be landed at {disk}/{made}.mp4: OSError: [Errno 28] No space left on device: '{disk}'" in output
+    assert "The video is safe at Vidu" in output
+    assert "in the folder: older.mp4\n" in output
     # What is wrong with this machine's disk is not asked of Vidu's storage again and again.
     assert vidu_emulator.counters.requests["download"] == 1
     assert Path(ViduHook().download(made, f"{disk}/")["path"]).read_bytes() == LARGE
@@ -165,8 +165,8 @@ def test_two_processes_at_once_leave_one_whole_video(storage, elsewhere, made, t
     storage.answers, storage.answer = [(200, {}, LARGE)], answer
     processes = [python(DOWNLOAD, made, f"{tmp_path}/") for _ in range(2)]
     for process in processes:
-        told, _ = process.communicate(timeout=90)
-        assert process.returncode == 0, told
+        output, _ = process.communicate(timeout=90)
+        assert process.returncode == 0, output
     assert len(storage.targets) == 2
     assert [path.name for path in tmp_path.iterdir()] == [f"{made}.mp4"]
     assert (tmp_path / f"{made}.mp4").read_bytes() == LARGE
@@ -183,8 +183,8 @@ def test_next_try_lands_the_video_after_a_kill(storage, elsewhere, vidu_emulator
     killed = []
     storage.file, storage.etag, storage.cuts, storage.answer = LARGE, '"v1"', [1_000_000], answer
     process = python(DOWNLOAD, made, f"{tmp_path}/")
-    told, _ = process.communicate(timeout=90)
-    assert process.returncode == -9, told
+    output, _ = process.communicate(timeout=90)
+    assert process.returncode == -9, output
     # Of what was on its way, a hidden file stays; a killed process cannot clear up.
     (half,) = tmp_path.iterdir()
     assert half.match(".vidu-*.part")
@@ -216,9 +216,9 @@ def test_public_links_never_reach_the_workers_network(tmp_path):
         within=OWN_NAMESPACES,
         env={**environment, "PYTHONPATH": os.pathsep.join([str(TESTS / "unit"), *filter(None, sys.path)])},
     )
-    told, _ = process.communicate(timeout=90)
-    assert process.returncode == 0, told
-    outcome = json.loads(told.splitlines()[-1])
+    output, _ = process.communicate(timeout=90)
+    assert process.returncode == 0, output
+    outcome = json.loads(output.splitlines()[-1])
     became = outcome["links"]
     assert [became[link] for link in links[:2]] == ["landed", "landed"]
     for link in links[2:]:

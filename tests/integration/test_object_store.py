@@ -117,7 +117,7 @@ def test_landed_object_is_vidus_file_and_the_record_describes_it(
     assert (cover["width"], cover["height"]) == Image.open(io.BytesIO(content)).size
 
 
-# -- what stands there already -----------------------------------------------------------------------------------
+# -- existing objects --------------------------------------------------------------------------------------------
 
 
 @of_both_sizes
@@ -132,9 +132,9 @@ def test_landed_object_is_not_transferred_again(store, vidu_emulator, made, vide
 
 
 @at_once
-@pytest.mark.parametrize("standing", [OLDER, SMALL[:-1] + b"x"], ids=["another length", "the same length"])
-def test_another_object_is_replaced(store, made, standing):
-    store.put("a.mp4", standing)
+@pytest.mark.parametrize("existing", [OLDER, SMALL[:-1] + b"x"], ids=["another length", "the same length"])
+def test_another_object_is_replaced(store, made, existing):
+    store.put("a.mp4", existing)
     ViduHook().download(made, store.path("a.mp4"))
     assert store.read("a.mp4") == SMALL
     assert [call.status for call in store.calls if call.puts] == [200]
@@ -176,7 +176,7 @@ def test_landing_needs_only_write_permission(store, made, video):
 
 @at_once
 def test_unreadable_object_is_replaced(store, made):
-    # As one that was encrypted with somebody else's key.
+    # For example an object that was encrypted with another key.
     store.put("a.mp4", SMALL)
     with store.denying():
         store.before(lambda call: call.reads, lambda: store.allow("s3:PutObject"))
@@ -241,8 +241,8 @@ def test_killed_upload_leaves_no_partial_object(store, vidu_emulator, made, olde
 
     store.before(lambda call: call.part == 3, kill)
     killed.append(python(DOWNLOAD, made, store.path("a.mp4")))
-    told, _ = killed[0].communicate(timeout=90)
-    assert killed[0].returncode == -9, told
+    output, _ = killed[0].communicate(timeout=90)
+    assert killed[0].returncode == -9, output
     # What was uploaded of it stays, and is no object: a bucket's lifecycle rule ends such uploads.
     assert store.keys == (["a.mp4"] if older else [])
     if older:
@@ -264,9 +264,9 @@ def test_workers_full_disk_is_reported(store, made, tmp_path):
         within=OWN_MOUNTS,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
-    told, _ = process.communicate(timeout=90)
-    assert f"[Errno 28] No space left on device: '{tmp_path}'" in told
-    assert "The video is safe at Vidu" in told
-    assert "in the folder: older.mp4\n" in told
+    output, _ = process.communicate(timeout=90)
+    assert f"[Errno 28] No space left on device: '{tmp_path}'" in output
+    assert "The video is safe at Vidu" in output
+    assert "in the folder: older.mp4\n" in output
     assert store.keys == []
     assert not any(call.puts for call in store.calls)

@@ -70,7 +70,7 @@ def test_a_reply_lost_on_the_wire_is_not_paid_twice(run, vidu_emulator):
     ids=lambda fault: f"{fault.kind}-{fault.status}",
 )
 def test_a_poll_outage_never_fails_a_wait(run, vidu_emulator, fault):
-    # The triggerer looks by the list. A resumed worker asks four times for its task; in dag.test() it cannot wait on,
+    # The triggerer polls the list. A resumed worker asks four times for its task; in dag.test() it cannot wait on,
     # since that drops the arguments of a deferral.
     vidu_emulator.faults.add("list", fault)
     vidu_emulator.faults.add("poll", replace(fault, times=3))
@@ -102,9 +102,9 @@ def test_moderation_spends_no_retry_and_gives_advice(run, vidu_emulator, capfd):
     assert {result.tries()[task, -1] for task in WAITING} == {1}
     assert vidu_emulator.counters.submissions == 3
     assert vidu_emulator.ledger.charged == 0
-    told = "".join(capfd.readouterr())
-    assert "was refused by Vidu's content checks" in told
-    assert "Change the prompt or the image" in told
+    output = "".join(capfd.readouterr())
+    assert "was refused by Vidu's content checks" in output
+    assert "Change the prompt or the image" in output
 
 
 def test_too_few_credits_spend_no_retry(run, vidu_emulator):
@@ -147,9 +147,9 @@ def test_bad_input_reaches_neither_the_api_nor_a_second_try(run, vidu_emulator, 
     assert set(result.states().values()) == {"failed"}
     assert set(result.tries().values()) == {1}
     assert vidu_emulator.counters.requests["submit"] == 0
-    told = "".join(capfd.readouterr())
-    assert named in told
-    assert "Nothing was sent to Vidu" in told
+    output = "".join(capfd.readouterr())
+    assert named in output
+    assert "Nothing was sent to Vidu" in output
 
 
 def test_image_type_comes_from_its_bytes(run, vidu_emulator, tmp_path, capfd):

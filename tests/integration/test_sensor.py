@@ -47,9 +47,9 @@ def test_failed_task_fails_every_mode_and_names_itself(run_dag, vidu_emulator, s
         "soft_deferred": "skipped",
     }
     assert result.tries()["deferred", -1] == 1
-    told = "".join(capfd.readouterr())
-    assert f"Vidu task {task_id}" in told
-    assert "Clear the task that submitted it, not this one." in told
+    output = "".join(capfd.readouterr())
+    assert f"Vidu task {task_id}" in output
+    assert "Clear the task that submitted it, not this one." in output
     assert vidu_emulator.counters.requests["cancel"] == 0
 
 

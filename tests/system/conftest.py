@@ -5,7 +5,7 @@ One real Airflow for the whole directory, a local Vidu for each scenario, and th
 
 A scenario is a function that plays with processes and returns its :class:`stage.Run`; the test that is marked with it
 (``@pytest.mark.plays``) says what Vidu may have billed. Most of a scenario is waiting, so a module's scenarios are
-played at once, each in a thread of its own; the tests look when all have been played.
+played concurrently, each in its own thread; the tests check the outcome afterwards.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def airflow(accounts: list[Account], tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def account(accounts: list[Account]) -> Account:
-    """A local Vidu that nobody has used yet."""
+    """An unused local Vidu."""
     return accounts.pop()
 
 

@@ -18,7 +18,7 @@ SIZE = 200
 ALL_VIDEOS = Bill(submissions=SIZE, charges=SIZE)
 
 needs_trigger_kills = pytest.mark.skipif(
-    AIRFLOW < (3, 3), reason="below Airflow 3.3 nobody tells a trigger that a user has ended its task"
+    AIRFLOW < (3, 3), reason="below Airflow 3.3 a trigger cannot know that a user has ended its task"
 )
 needs_state_store = pytest.mark.skipif(
     AIRFLOW < (3, 3), reason="below Airflow 3.3 a clear is a new generation always: there is no record to find"

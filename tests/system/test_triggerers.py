@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Triggerers die, or fall silent and come back: another takes over, and nobody cancels what is being waited for."""
+"""A triggerer dies, or hangs and returns: another one takes over, and no task is cancelled."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.system
 
 TASKS = 4
 
-#: These call on_kill in a triggerer that comes back after another has taken over, although nobody has ended the task.
+#: These call on_kill in a triggerer that returns after another has taken over, although no user has ended the task.
 KILLS_AT_HAND_OVERS = (3, 3, 0) <= AIRFLOW <= (3, 3, 2)
 
 
 def find_holders(airflow: LocalAirflow, run: Run) -> Iterator[tuple[str, int, int]]:
-    """Tell (name, job id, number of the run's triggers) of each triggerer process: it has their logs open."""
+    """Return (name, job id, number of the run's triggers) of each triggerer process, which has their logs open."""
     for name, process in airflow.processes.items():
         if name.startswith("triggerer"):
             paths = {file.path for pid in members(process) for file in psutil.Process(pid).open_files()}
@@ -32,7 +32,7 @@ def find_holders(airflow: LocalAirflow, run: Run) -> Iterator[tuple[str, int, in
 
 
 def wait_until_taken_over(run: Run, job: int) -> None:
-    """Wait until all triggers are another triggerer's, and are looked after there."""
+    """Wait until another triggerer has taken over all triggers and polls them."""
     eventually(
         run.owners,
         lambda owners: len(owners) == TASKS and not {job, None} & set(owners),
@@ -42,7 +42,7 @@ def wait_until_taken_over(run: Run, job: int) -> None:
 
 
 def wait_until_let_go(run: Run, job: int, count: int) -> None:
-    """Wait until a triggerer that came back has noticed that its triggers are another's."""
+    """Wait until a returned triggerer has noticed that another has its triggers."""
     eventually(
         lambda: run.trigger_logs(job),
         lambda text: text.count("trigger completed") >= count,

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.system
 CANCELLED = Bill(submissions=1, refunds=1, cancels=1)
 
 needs_trigger_kills = pytest.mark.skipif(
-    AIRFLOW < (3, 3), reason="below Airflow 3.3 nobody tells a trigger that a user has ended its task"
+    AIRFLOW < (3, 3), reason="below Airflow 3.3 a trigger cannot know that a user has ended its task"
 )
 
 

@@ -95,7 +95,7 @@ def out_of_time_in_a_worker(airflow: LocalAirflow, account: Account) -> Run:
     run = Run(airflow, account, "in_worker_limited")
     run.wait_until_in_worker()
     first = run.task()
-    # Our own deadline comes first, unless a look lasts until Airflow's timeout strikes.
+    # Our own deadline comes first, unless a query lasts until Airflow's timeout strikes.
     account.vidu.faults.add("poll", Fault.hang(TIMEOUT))
     run.wait_until_tried_again(first)
     account.finish()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-What the fault matrix shares: a Vidu over real HTTP on a clock that nobody waits for, and one task instance's tries.
+Fixtures of the fault matrix: a Vidu over real HTTP in virtual time, and the tries of one task instance.
 
 A cell orders a fault, lets the task instance try, and asks Vidu's own books what was paid.
 """
@@ -33,7 +33,7 @@ from airflow_provider_vidu.submission.driver import Submission
 from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, Try
 from airflow_provider_vidu.waiting.wait import hints_of, video_of, wait_for_end
 
-#: Seconds from now that ``retry_after="HTTP date"`` in a table stands for.
+#: Seconds from now for ``retry_after="HTTP date"`` in a table.
 DATE_SECONDS = 25.0
 
 #: Real seconds; what hangs longer is given up.
@@ -60,7 +60,7 @@ class WorkerDied(BaseException):
 
 
 class Clock:
-    """Time that only passes when somebody sleeps. Far ahead of the real one, so that no real deadline has passed."""
+    """Time that passes only in ``sleep``. It is far ahead of real time, so that no real deadline has passed."""
 
     def __init__(self) -> None:
         self.now = 2_500_000_000.0

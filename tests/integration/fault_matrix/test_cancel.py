@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Cancel x every fault: a clear of a running task, and a kill of a deferred one, pay once at the most.
+Cancel x every fault: a clear of a running task, and a kill of a deferred one, pay at most once.
 
-After a cancel whose reply is lost nobody knows whether the task goes on. What follows has to be right in both cases.
+After a cancel whose reply is lost it is unknown whether the task continues. Both cases must end correctly.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ NOT_CANCELLED = {
 }
 # A kill is run once, so it asks again what was answered 429, if it may while it has time.
 ASKED_AGAIN = (NOT_CANCELLED["429"], NOT_CANCELLED["429, Retry-After 7"])
-# Vidu has cancelled, and its client has not been told.
+# Vidu has cancelled, and its client has got no confirmation.
 CANCELLED = {
     "reply lost": Fault.drop_after_accept(),
     "half a reply": Fault.half_reply(),
@@ -60,8 +60,8 @@ CANCELLED = {
     "499 after accept": Fault.fail_after_accept(499),
     "hang after accept": Fault.hang(1.2),
 }
-# Vidu has cancelled, and the client has been told, in a way.
-TOLD = {"well": None, "200 with broken JSON": Fault.broken_json()}
+# Vidu has cancelled, and its client has got some kind of confirmation.
+CONFIRMED = {"well": None, "200 with broken JSON": Fault.broken_json()}
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def clear(strike, open_client):
     def clear(task, fault):
         client = open_client(task.account)
         if fault == REFUSED:
-            # Only now: the look before it has to go well.
+            # Only now, since the query before it must succeed.
             cancel = client.cancel_task
             client.cancel_task = lambda task_id: (strike("cancel", fault), cancel(task_id))
         elif fault is not None:
@@ -103,7 +103,7 @@ def test_a_clear_whose_cancel_did_nothing_attaches_and_pays_once(fault, submitte
     assert books.requests("download") == 1
 
 
-@one_by_one({**CANCELLED, **TOLD})
+@one_by_one({**CANCELLED, **CONFIRMED})
 def test_clear_with_an_accepted_cancel_submits_again(fault, submitted, clear, books):
     task, first = submitted(fault)
     video = task.finish(*clear(task, fault))
@@ -114,7 +114,7 @@ def test_clear_with_an_accepted_cancel_submits_again(fault, submitted, clear, bo
 @one_by_one({**CANCELLED, **NOT_CANCELLED})
 def test_clear_that_cannot_verify_its_cancel_pays_once(fault, submitted, clear, strike, books, monkeypatch):
     task, _ = submitted(fault)
-    # One look goes well, before the cancel; every later one fails.
+    # The query before the cancel succeeds; every later one fails.
     strike("poll", Fault.refuse(503, after=1), times=None)
     try:
         video = task.finish(*clear(task, fault))
@@ -183,7 +183,7 @@ def kill(vidu, clock, strike, monkeypatch):
     return kill
 
 
-@one_by_one({**NOT_CANCELLED, **CANCELLED, **TOLD})
+@one_by_one({**NOT_CANCELLED, **CANCELLED, **CONFIRMED})
 def test_clear_after_a_kill_pays_once(fault, submitted, kill, books, clock, vidu):
     task, first = submitted(fault)
     kill(task, first, fault)

@@ -41,10 +41,10 @@ FAULTS = {
     "429": Fault.rate_limit(),
     "429, Retry-After 7": Fault.rate_limit(retry_after=7),
     "429, Retry-After a date": Fault.rate_limit(retry_after="HTTP date"),
-    # To whoever only reads, a hang before accept is the same.
+    # For a read, a hang before accept is the same.
     "hang": Fault.hang(1.2),
 }
-# Of the query that signs a link anew, once a download has failed.
+# Faults of the query that re-signs a link after a failed download.
 FAULTS_OF_THE_LINK = {
     "reply lost": Fault.drop_after_accept(),
     "half a reply": Fault.half_reply(),
@@ -59,7 +59,7 @@ FAULTS_OF_THE_LINK = {
 
 
 class Destination(NamedTuple):
-    """Where videos land, and how to read all that stands there."""
+    """A place where videos land, and how to read everything in it."""
 
     name: str
     files: Callable[[], dict[str, bytes]]

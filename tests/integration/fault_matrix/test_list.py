@@ -3,7 +3,7 @@
 """
 List x every fault, while a lost submission is looked up: found, or a safe stop, never a second one on a guess.
 
-A worker has died with its submission, so that nobody knows its fate: the next try has to look.
+A worker was killed with its submission in flight, so its fate is unknown and the next try must search.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FAULTS = {
     "429": Fault.rate_limit(),
     "429, Retry-After 7": Fault.rate_limit(retry_after=7),
     "429, Retry-After a date": Fault.rate_limit(retry_after="HTTP date"),
-    # To whoever only reads, a hang before accept is the same.
+    # For a read, a hang before accept is the same.
     "hang": Fault.hang(1.2),
     "200 with an error": Fault.error_in_200(),
 }

@@ -34,7 +34,7 @@ OUTAGES = {
 }
 # Vidu's own answer does not always repeat the id: the path has it.
 ANSWERED = {"200 without id": Fault.no_id()}
-# To whoever only reads, a hang before accept is the same.
+# For a read, a hang before accept is the same.
 HANGS = {"hang": Fault.hang(1.2)}
 # Borne when they come singly.
 HICCUPS = {"401": Fault.refuse(401), "403": Fault.refuse(403), "404": Fault.refuse(404)}
@@ -45,13 +45,13 @@ REDIRECTS = {str(status): Fault.refuse(status, location=ELSEWHERE) for status in
 
 @pytest.fixture
 def strike_looks(strike):
-    """Strike queries, and the list by which the triggerer looks."""
+    """Inject faults into queries, and into the list that the triggerer polls."""
 
-    def looks(fault, **how):
+    def inject(fault, **how):
         for operation in ("poll", "list"):
             strike(operation, fault, **how)
 
-    return looks
+    return inject
 
 
 @pytest.fixture(params=["worker", "triggerer"])
@@ -69,11 +69,11 @@ def wait(request, vidu, clock, monkeypatch):
 
         extra = {"timeout": task.account.timeout, "poll_interval": None}
         monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu.connection_json(**extra))
-        told = asyncio.run(event())
-        if told["status"] != "success":
+        payload = asyncio.run(event())
+        if payload["status"] != "success":
             # As the operator does when it is resumed with such an event.
             submission.note_left_running()
-            raise ViduError(f"{told['status']}: {told['message']}")
+            raise ViduError(f"{payload['status']}: {payload['message']}")
         return task.finish(submission, submitted)
 
     return in_worker if request.param == "worker" else in_triggerer

@@ -50,7 +50,7 @@ NOT_ACCEPTED = {
     # A 303 says that the POST was processed, and where to see what came of it.
     "303 before accept": Fault.refuse(303, location=ELSEWHERE),
 }
-# The POST created nothing, and its client knows: the try ends, and the next one may send it without a look.
+# The POST created nothing, and its client knows: the try ends, and the next one may send it without a search.
 REFUSALS = {
     "refused connection": (REFUSED, ViduUnavailableError),
     "302": (Fault.refuse(302, location=ELSEWHERE), ViduConfigurationError),
@@ -124,7 +124,7 @@ def test_submission_that_created_nothing_may_be_resent(fault, error, mode, task_
     strike.over()
     looked = books.requests("list")
     video = task.run()
-    # The record says that there is nothing to look for; without one a retry has to look.
+    # The record says that nothing was created; without a record a retry must search.
     assert (books.requests("list") == looked) is (mode != "no store")
     assert books.paid == books.created == [video]
 
@@ -176,7 +176,7 @@ def test_a_fault_that_strikes_three_submissions_pays_once(fault, mode, task_inst
         try:
             video = task.run()
         except ViduError:
-            # Airflow retries no permanent error. Where somebody tries again all the same, nothing is paid twice.
+            # Airflow does not retry a permanent error. If a user does, nothing is paid twice.
             if task.tries == 3:
                 strike.over()
             assert task.tries < 5

@@ -15,7 +15,7 @@ IMAGE = str(Path(__file__).resolve().parents[3] / "dags_examples" / "images" / "
 
 for dag_id, settings in {
     "in_worker": {"deferrable": False},
-    # Airflow ends this one itself where a look hangs for longer than our own deadline lies before it (5 s).
+    # Airflow ends this one itself if a query hangs for longer than our own deadline precedes it (5 s).
     "in_worker_limited": {"deferrable": False, "execution_timeout": timedelta(seconds=15)},
     "in_triggerer": {"deferrable": True},
     "in_triggerer_limited": {"deferrable": True, "execution_timeout": timedelta(seconds=15)},

@@ -72,7 +72,7 @@ def test_host_and_port_may_be_separate(connect, vidu_emulator):
 
 
 @pytest.mark.parametrize(
-    ("fields", "works", "told"),
+    ("fields", "works", "message"),
     [
         ({"password": "good"}, True, "accepts this key"),
         ({"password": "wrong"}, False, "HTTP 401"),
@@ -86,11 +86,11 @@ def test_host_and_port_may_be_separate(connect, vidu_emulator):
         ({"password": "good", "extra": {"proxy": "http://user:sesame@127.0.0.1:x"}}, False, "proxy must be a URL"),
     ],
 )
-def test_connection_test_passes_or_fails_with_a_reason(connect, monkeypatch, fields, works, told):
+def test_connection_test_passes_or_fails_with_a_reason(connect, monkeypatch, fields, works, message):
     monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
     with ViduEmulator(api_keys={"good"}) as vidu:
         ok, text = connect(**{"host": vidu.url, **fields}).test_connection()
-    assert (ok, told in text) == (works, True), text
+    assert (ok, message in text) == (works, True), text
     assert "sesame" not in text
     assert vidu.counters.submissions == 0
 
@@ -268,12 +268,12 @@ def relay(*, credits=NOTHING, tasks=NOTHING, task=UNKNOWN_TASK, looks_at_keys=Tr
 
 
 def everything(status, body=b"", *location):
-    """Make a host that answers everything alike, whoever asks."""
+    """Make a host that gives the same answer to every request."""
     return lambda path, authorization: (status, body, *location)
 
 
 @pytest.mark.parametrize(
-    ("answer", "works", "told"),
+    ("answer", "works", "message"),
     [
         pytest.param(relay(), True, "and refuses others. It does not report the balance", id="only its task query"),
         pytest.param(relay(task=MUTE), True, "and refuses others", id="it refuses without a reason"),
@@ -331,11 +331,11 @@ def everything(status, body=b"", *location):
         pytest.param(everything(429), False, "Test again in a minute", id="too many requests"),
     ],
 )
-def test_connection_test_passes_only_if_the_key_was_checked(connect, monkeypatch, answer, works, told):
+def test_connection_test_passes_only_if_the_key_was_checked(connect, monkeypatch, answer, works, message):
     monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
     with host(answer) as url:
         ok, text = connect(host=url, password=KEY).test_connection()
-    assert (ok, told in text) == (works, True), text
+    assert (ok, message in text) == (works, True), text
     assert KEY not in text
 
 
@@ -356,7 +356,7 @@ def test_connection_test_advises_nothing_that_is_already_set(connect):
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"host": "http://127.0.0.1:9"}, "127.0.0.1:9 could not be reached: nothing listens there"),
         ({"host": "https://vidu.invalid"}, "vidu.invalid could not be reached: no such name is known"),
@@ -367,7 +367,7 @@ def test_connection_test_advises_nothing_that_is_already_set(connect):
         ({"host": "http://{here}", "password": "two\nlines"}, "This connection has a character in its API key"),
     ],
 )
-def test_unreachable_host_is_reported_with_advice(connect, monkeypatch, fields, told):
+def test_unreachable_host_is_reported_with_advice(connect, monkeypatch, fields, message):
     def resolve(name, *arguments, **options):
         if name.endswith(".invalid"):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -383,7 +383,7 @@ def test_unreachable_host_is_reported_with_advice(connect, monkeypatch, fields, 
         here = url.removeprefix("http://")
         filled = {**fields, "host": fields["host"].replace("{here}", here)}
         ok, text = connect(**{"password": KEY, **filled}).test_connection()
-    assert (ok, told in text) == (False, True), text
+    assert (ok, message in text) == (False, True), text
     assert KEY not in text
     assert "sesame" not in text
     assert "Max retries exceeded" not in text

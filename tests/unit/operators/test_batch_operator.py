@@ -84,7 +84,7 @@ def test_single_invalid_request_costs_nothing(vidu_emulator, runtime_context, st
 
 
 @pytest.mark.parametrize(
-    ("requests", "settings", "told"),
+    ("requests", "settings", "message"),
     [
         ([], {}, "empty"),
         ({"images": "a.png"}, {}, "list of dicts"),
@@ -101,9 +101,9 @@ def test_single_invalid_request_costs_nothing(vidu_emulator, runtime_context, st
     ],
 )
 def test_invalid_batch_is_rejected_before_anything_is_sent(
-    vidu_emulator, runtime_context, store, requests, settings, told
+    vidu_emulator, runtime_context, store, requests, settings, message
 ):
-    with pytest.raises(AirflowFailException, match=re.escape(told)):
+    with pytest.raises(AirflowFailException, match=re.escape(message)):
         drive(operator(requests, **settings), runtime_context(store))
     assert vidu_emulator.counters.requests["submit"] == 0
 
@@ -195,7 +195,7 @@ def test_store_failure_at_any_write_never_pays_twice(vidu_emulator, runtime_cont
 def test_intent_is_written_before_each_post(vidu_emulator, runtime_context, store, monkeypatch):
     real = AsyncViduClient.submit
 
-    async def looks(self, wire, **options):
+    async def submit_and_check(self, wire, **options):
         marker = wire["payload"].partition(".")[0]
         generation, identity, attempt = marker.rsplit(":", 2)
         assert store.values[HEADER_KEY]["generation"] == generation
@@ -203,7 +203,7 @@ def test_intent_is_written_before_each_post(vidu_emulator, runtime_context, stor
         assert rows[identity][1:3] == ["i", int(attempt)]
         return await real(self, wire, **options)
 
-    monkeypatch.setattr(AsyncViduClient, "submit", looks)
+    monkeypatch.setattr(AsyncViduClient, "submit", submit_and_check)
     drive(operator(numbered(8), max_in_flight=3), runtime_context(store))
     assert vidu_emulator.counters.submissions == 8
 
@@ -559,7 +559,9 @@ def test_budget_is_kept_if_no_reply_names_a_price(vidu_emulator, runtime_context
 
 @pytest.mark.usefixtures("no_answer_tells_credits")
 def test_request_without_a_price_is_sent_alone_within_a_budget(vidu_emulator, runtime_context, store, monkeypatch):
-    monkeypatch.setattr("airflow_provider_vidu.submission.batch.requests.estimate_credits", lambda *told, **facts: None)
+    monkeypatch.setattr(
+        "airflow_provider_vidu.submission.batch.requests.estimate_credits", lambda *arguments, **facts: None
+    )
     with pytest.raises(AirflowFailException, match="what such a request to model viduq2-turbo costs"):
         drive(operator(numbered(10), credit_budget=28), runtime_context(store))
     assert vidu_emulator.counters.submissions == 1
@@ -592,8 +594,8 @@ def test_failed_request_fixed_before_a_clear_costs_no_budget(vidu_emulator, runt
     bad = requests_of("[emulator:fail=CreationPolicyViolation]")
     drive(operator([*numbered(2), *bad], credit_budget=24, on_failure="partial"), runtime_context(store))
     assert vidu_emulator.ledger.charged == 16
-    mended = [*numbered(2), *requests_of("a kinder cat")]
-    records, _ = drive(operator(mended, credit_budget=24), runtime_context(store, try_number=2, max_tries=3))
+    fixed = [*numbered(2), *requests_of("a kinder cat")]
+    records, _ = drive(operator(fixed, credit_budget=24), runtime_context(store, try_number=2, max_tries=3))
     assert [record["state"] for record in records] == ["success"] * 3
     assert vidu_emulator.ledger.charged == 24
     assert "the videos of the others stay at Vidu" not in capsys.readouterr().out
@@ -602,8 +604,8 @@ def test_failed_request_fixed_before_a_clear_costs_no_budget(vidu_emulator, runt
 def test_incomplete_batch_that_succeeds_warns(vidu_emulator, runtime_context, store, capsys):
     drive(operator(numbered(4), credit_budget=16, on_failure="partial"), runtime_context(store))
     said = capsys.readouterr().out
-    (told,) = [line for line in said.splitlines() if "Raise credit_budget" in line]
-    assert "warning" in told.lower()
+    (line,) = [one for one in said.splitlines() if "Raise credit_budget" in one]
+    assert "warning" in line.lower()
     assert "without: CreditBudgetSpent × 2 (items 2-3)" in said
 
 
@@ -818,15 +820,15 @@ def test_simultaneous_failures_count_as_one_outage(vidu_emulator, runtime_contex
     assert [record["state"] for record in records] == ["success"] * 12
 
 
-@pytest.mark.parametrize("told", ["timeout", "error"])
-def test_nothing_is_submitted_after_the_wait_has_ended(vidu_emulator, runtime_context, store, told):
+@pytest.mark.parametrize("status", ["timeout", "error"])
+def test_nothing_is_submitted_after_the_wait_has_ended(vidu_emulator, runtime_context, store, status):
     made = operator(requests_of("good", "[emulator:fail=InternalServiceFailure]"), item_retries=2, deferrable=True)
     context = runtime_context(store)
     with pytest.raises(TaskDeferred) as deferred:
         made.execute(context)
     asyncio.run(first_event(deferred.value.trigger))
-    arguments = {**deferred.value.kwargs, "event": {"status": told, "ids": deferred.value.kwargs["ids"]}}
-    if told == "timeout":
+    arguments = {**deferred.value.kwargs, "event": {"status": status, "ids": deferred.value.kwargs["ids"]}}
+    if status == "timeout":
         arguments["began"] -= 10**6
     with pytest.raises(ViduTaskFailedError, match="InternalServiceFailure"):
         made.execute_complete(context, **arguments)
@@ -925,7 +927,7 @@ def test_a_full_queue_leaves_the_worker_and_costs_no_retry(vidu_emulator, runtim
     assert vidu_emulator.counters.submissions == 6
 
 
-# -- what travels, what is told -------------------------------------------------------------------------------
+# -- what a deferral carries, what the log says ----------------------------------------------------------------
 
 
 @pytest.mark.vidu_emulator(processing_seconds=60, concurrency=1000)
@@ -943,9 +945,9 @@ def test_thousands_of_items_fit_into_airflows_limits(vidu_emulator, runtime_cont
 
 def test_log_reports_totals_instead_of_every_item(vidu_emulator, runtime_context, store, capsys):
     drive(operator(numbered(40)), runtime_context(store))
-    told = capsys.readouterr().out
-    assert "40 of 40 requests have their video, for 320 credits" in told
-    assert len(told.splitlines()) < 40
+    output = capsys.readouterr().out
+    assert "40 of 40 requests have their video, for 320 credits" in output
+    assert len(output.splitlines()) < 40
 
 
 def test_foreign_record_is_not_treated_as_missing(vidu_emulator, runtime_context, store):
@@ -985,7 +987,7 @@ FOREIGN = [
 
 
 @pytest.mark.vidu_emulator(created_seconds=1e6)
-@pytest.mark.parametrize("event", FOREIGN, ids=["group", "nobody's", "single", "success"])
+@pytest.mark.parametrize("event", FOREIGN, ids=["group", "unknown", "single", "success"])
 def test_event_of_another_trigger_only_causes_a_query(vidu_emulator, runtime_context, store, event):
     made, context = operator(numbered(2), deferrable=True), runtime_context(store)
     deferred = deferred_by(made, context)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The download operator lands what somebody else has submitted, and submits nothing; what it cannot do it explains."""
+"""The download operator lands tasks that were submitted elsewhere, submits nothing, and explains its errors."""
 
 from __future__ import annotations
 

@@ -43,8 +43,8 @@ def resume(made: Any, row: dict[str, Any], context: Any) -> Any:
         try:
             arguments["event"] = event_of(row)
         except Exception as error:
-            told = traceback.format_exception(type(error), error, error.__traceback__)
-            method, arguments = "__fail__", {"error": "Trigger failure", "traceback": told}
+            lines = traceback.format_exception(type(error), error, error.__traceback__)
+            method, arguments = "__fail__", {"error": "Trigger failure", "traceback": lines}
         try:
             return made.resume_execution(method, arguments, context)
         except TaskDeferred as deferred:

@@ -72,8 +72,8 @@ async def test_deadline_gives_a_timeout_event(submit):
 
 async def test_gives_up_on_permanent_errors(submit, vidu_emulator):
     task_id = submit()
-    for look in ("list", "poll"):
-        vidu_emulator.faults.add(look, Fault.refuse(302, location="http://127.0.0.1:9/", times=None))
+    for operation in ("list", "poll"):
+        vidu_emulator.faults.add(operation, Fault.refuse(302, location="http://127.0.0.1:9/", times=None))
     event = await event_of(trigger(task_id))
     assert event["status"] == "error"
     assert "redirects" in event["message"]
@@ -170,8 +170,8 @@ async def test_group_event_has_counts_and_a_digest(submit, vidu_emulator):
 
 async def test_refused_group_reports_its_first_error(submit, vidu_emulator):
     ids = [submit(), submit()]
-    for look in ("list", "poll"):
-        vidu_emulator.faults.add(look, Fault.refuse(302, location="http://127.0.0.1:9/", times=None))
+    for operation in ("list", "poll"):
+        vidu_emulator.faults.add(operation, Fault.refuse(302, location="http://127.0.0.1:9/", times=None))
     event = await event_of(trigger(*ids))
     assert (event["status"], event["counts"]["error"]) == ("error", 2)
     assert "redirects" in event["message"]
@@ -248,10 +248,10 @@ async def test_a_row_without_links_is_queried_for_the_record(submit, monkeypatch
     real = answers.list_row
     monkeypatch.setattr(
         "airflow_provider_vidu.emulator.http.server.list_row",
-        lambda *told, **named: {**real(*told, **named), "creations": []},
+        lambda *arguments, **named: {**real(*arguments, **named), "creations": []},
         raising=False,
     )
-    monkeypatch.setattr(answers, "list_row", lambda *told, **named: {**real(*told, **named), "creations": []})
+    monkeypatch.setattr(answers, "list_row", lambda *arguments, **named: {**real(*arguments, **named), "creations": []})
     task_id = submit()
     await ending_of(ending(task_id, known={"task_id": task_id}))
     assert pushed["return_value"][0]["creations"][0]["url"]
@@ -293,11 +293,11 @@ async def test_worker_finishes_if_a_trigger_cannot(submit, monkeypatch):
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1, credits=10**5)
 async def test_kill_cancels_the_whole_group_and_reports_it(submit, vidu_emulator, monkeypatch):
-    told = []
+    lines = []
     monkeypatch.setattr("airflow_provider_vidu.submission.kill_guard.ended_by_user", lambda instance: True)
-    monkeypatch.setattr(ViduTaskTrigger, "log", SimpleNamespace(info=lambda *line: told.append(line[0] % line[1:])))
+    monkeypatch.setattr(ViduTaskTrigger, "log", SimpleNamespace(info=lambda *line: lines.append(line[0] % line[1:])))
     made = trigger(*[submit() for _ in range(120)])
     made.task_instance = SimpleNamespace(task_id="t")
     await made.on_kill()
     assert vidu_emulator.counters.cancels_accepted == 120
-    assert any("120 cancelled, 0 had ended, 0 refused" in line for line in told)
+    assert any("120 cancelled, 0 had ended, 0 refused" in line for line in lines)
