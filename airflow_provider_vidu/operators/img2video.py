@@ -86,7 +86,10 @@ class Img2VideoOperator(ViduSingleOperator):
         marker by which a lost submission is found again. In your own payload a literal ``{marker}`` is replaced by that
         marker; without it a lost submission cannot be found.
     :param callback_url: URL to which Vidu reports state changes.
-    :return: the task record ``{task_id, state, model, credits, err_code, payload, created_at, creations, files}``.
+    :return: the task record ``{task_id, state, model, credits, err_code, payload, created_at, creations, files}``; its
+        ``files`` are ``[{kind, path, bytes, sha256, duration, width, height, fps}]``.
+    :raises AirflowFailException: if a retry would fail in the same way, or pay again.
+    :raises ViduError: if a retry may succeed.
     """
 
     template_fields: Sequence[str] = (*REQUEST_FIELDS, *ViduSingleOperator.template_fields)

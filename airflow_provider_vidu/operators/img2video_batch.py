@@ -94,6 +94,8 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
     :return: a list of task records in the order of the requests. Each has ``error`` (None, or why there is no video)
         beside the fields that the single operator returns. With more than 300 requests the records in XCom have no
         links and payloads; the manifest has them.
+    :raises AirflowFailException: if a retry would fail in the same way, or pay again.
+    :raises ViduError: if a retry may succeed.
     """
 
     template_fields: Sequence[str] = (

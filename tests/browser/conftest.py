@@ -29,7 +29,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "img"
 
-#: Milliseconds until a page has to show something: the machine may be busy with Airflow.
+#: Milliseconds until a page must show something; the machine may be busy with Airflow.
 PATIENCE = 60_000
 #: Maximum bytes of a picture in the repository.
 MAX_PICTURE = 250_000

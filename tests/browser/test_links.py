@@ -43,7 +43,7 @@ def button(page: Page, run_id: str, index: int, name: str) -> Locator:
 
 
 def video_behind(found: Locator) -> str:
-    """Return the checksum of what a button leads to."""
+    """Return the checksum of a button's target."""
     answer = requests.get(found.get_attribute("href") or "", timeout=60)
     answer.raise_for_status()
     return hashlib.sha256(answer.content).hexdigest()
@@ -98,7 +98,7 @@ def test_after_clear_and_retry_buttons_lead_to_the_new_video(
                 "reset_dag_runs": True,
             },
         )
-        # The video is made and paid for, and cannot be fetched.
+        # The video is made and paid for, but cannot be fetched.
         eventually(
             lambda: instance(airflow, folder_run, CLEARED)["state"],
             lambda state: state == "up_for_retry",

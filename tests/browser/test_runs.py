@@ -36,7 +36,7 @@ def test_log_says_what_happened_and_hides_the_key(page, folder_run: str, picture
 
 
 def test_logs_contain_neither_key_nor_traceback(airflow: LocalAirflow, folder_run: str):
-    """Also not where the page folds it away."""
+    """Nor in the folded parts of the page."""
     for index in range(PICTURES):
         path = f"dags/{DAG}/dagRuns/{folder_run}/taskInstances/animate/logs/1"
         log = json.dumps(airflow.get(path, map_index=index, full_content=True))

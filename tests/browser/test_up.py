@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""``make up``: what it prints is there, and one Ctrl-C leaves nothing behind."""
+"""``make up``: everything that it prints is there, and one Ctrl-C leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_up_starts_everything_and_ctrl_c_stops_every_process(tmp_path: Path):
         assert url, text
         assert vidu, text
         api = f"{url[1]}/api/v2"
-        # As a new browser: no password is needed.
+        # As in a new browser: no password is needed.
         visitor = requests.Session()
         visitor.trust_env = False
         assert visitor.get(url[1], timeout=30).status_code == 200

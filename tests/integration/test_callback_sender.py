@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Callbacks: sent when something happens, signed so that the provider's own check accepts them."""
+"""Callbacks are sent on every change, with a signature that the provider's own check accepts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Call:
 
 
 class Receiver:
-    """A web server on this machine that keeps what it receives."""
+    """A web server on this machine that records what it receives."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []

@@ -50,7 +50,7 @@ def extra_of(vidu: ViduEmulator) -> dict[str, Any]:
 
 
 def test_repeated_starts_leave_no_thread() -> None:
-    # Those of other tests may end meanwhile.
+    # Threads of other tests may end meanwhile.
     before = set(threading.enumerate())
     for _ in range(20):
         with ViduEmulator(speed=1000) as vidu:
@@ -73,7 +73,7 @@ def test_stops_at_once_despite_hanging_requests_and_callbacks() -> None:
                 timeout=(5, 0.05),
             )
         begun = time.monotonic()
-    # Far less than what hangs; how quick it is is for a benchmark to say.
+    # Far less than the hanging requests. The benchmarks measure the exact time.
     assert time.monotonic() - begun < 20
 
 
@@ -168,7 +168,7 @@ def test_connection_has_the_emulators_url_and_a_valid_key(api_keys: Any, key: st
 
 def test_connection_uri_is_equivalent() -> None:
     with ViduEmulator(api_keys=["a/b:c@d e"]) as vidu:
-        # As Airflow reads it: everything unquoted, the extra as JSON under a name of its own.
+        # As Airflow reads it: everything unquoted, the extra as JSON in its own parameter.
         parts = urlsplit(vidu.connection_uri(timeout=5))
         assert (parts.scheme, parts.hostname, parts.port) == ("vidu", "127.0.0.1", vidu.port)
         assert unquote(parts.password or "") == "a/b:c@d e"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Every example runs, through Airflow, and its videos are what was asked for."""
+"""Every example runs through Airflow, and its videos match the requests."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ IMAGES = EXAMPLES / "images"
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """Mean difference a channel, 0 to 255."""
+    """Mean difference per channel, 0 to 255."""
     other = other.convert("RGB").resize(one.size)
     return sum(ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other)).mean) / 3
 
 
 def shows(frame: Image.Image, picture: Path) -> bool:
-    """Whether a frame is this picture rather than any of the other examples."""
+    """Check whether a frame shows this picture rather than another example."""
     found = {path: difference(frame, Image.open(path)) for path in IMAGES.iterdir() if path.is_file()}
     return min(found, key=lambda path: found[path]) == picture and found[picture] < 20
 
@@ -124,7 +124,7 @@ def test_a_product_that_fails_does_not_stop_the_others(run_dag, vidu_emulator, t
     assert summed["failed"] == [products[1]["sku"]]
     assert len(summed["videos"]) == 2
     assert run.states()["video", 1] == "failed"
-    # Moderation is permanent: no retry was burnt on it.
+    # Moderation is permanent, so it spends no retry.
     assert run.tries()["video", 1] == 1
     assert vidu_emulator.counters.submissions == 3
 
@@ -166,7 +166,7 @@ def test_a_budget_that_is_too_small_costs_nothing(run_dag, vidu_emulator, tmp_pa
 
 @pytest.mark.vidu_emulator(concurrency=0)
 def test_orphans(run_dag, vidu_emulator, monkeypatch):
-    """Through Airflow's own answers: a run that is over and one that does not exist want no video any more."""
+    """By Airflow's own answers: a finished run and one that does not exist need no video any more."""
     from cryptography.fernet import Fernet
 
     from airflow_provider_vidu import compat

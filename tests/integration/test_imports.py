@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Parsing a DAG file costs next to nothing, and touches nothing."""
+"""Parsing a DAG file imports next to nothing, and has no side effects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODULES = (
     "airflow_provider_vidu.triggers.task",
 )
 
-# What the three modules may add to what `airflow.sdk` has loaded: themselves, and light modules of Airflow's.
+# What the three modules may load beyond `airflow.sdk`: themselves, and light modules of Airflow.
 OURS = {
     "airflow_provider_vidu.api",
     "airflow_provider_vidu.api.defaults",
@@ -55,11 +55,11 @@ print(json.dumps([new, sorted(m.__module__ for m in models(BaseModel) - built)])
 def test_operators_sensor_and_trigger_load_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", PROBE, *MODULES], capture_output=True, text=True, check=True)
     added, models = json.loads(done.stdout.strip().splitlines()[-1])
-    # The package itself may have come with Airflow's discovery of providers.
+    # Airflow's discovery of providers may already have imported the package itself.
     assert {name for name in added if name.startswith("airflow_provider_vidu.")} == OURS
     assert [name for name in added if name.split(".")[0] in HEAVY] == []
     assert models == []
-    # Nothing but Airflow's own lazy import line comes with them.
+    # They add only Airflow's own lazy import line.
     foreign = [
         name for name in added if not name.startswith(("airflow_provider_vidu", "airflow.providers.common.compat"))
     ]

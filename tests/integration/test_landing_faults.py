@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Whatever breaks between Vidu's storage and a disk: the whole video at its place, or nothing, and paid for once."""
+"""Whatever fails between Vidu's storage and a disk: the whole video lands or nothing does, paid for once."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def box(kind: bytes, content: bytes) -> bytes:
 
 
 BOXES = (box(b"ftyp", b"isom\0\0\2\0"), box(b"moov", bytes(range(60))), box(b"mdat", bytes(range(256)) * 2))
-#: Small, so that every byte of it can be cut at; no two parts of it are alike.
+#: Small, so that it can be cut at every byte; no two parts are alike.
 MP4 = b"".join(BOXES)
-#: More than the disk of a megabyte holds.
+#: More than fits on a disk of one megabyte.
 LARGE = MP4[: -len(BOXES[-1])] + box(b"mdat", os.urandom(2_000_000))
 
 
@@ -56,7 +56,7 @@ def made(vidu_emulator):
 
 @pytest.fixture
 def elsewhere(vidu_emulator, storage):
-    """Vidu's links lead on to the storage host, for good."""
+    """Make Vidu's links redirect to the storage host permanently."""
     vidu_emulator.faults.add("download", Fault.refuse(307, location=f"{storage.url}/video.mp4", times=None))
 
 
@@ -87,7 +87,7 @@ def test_truncated_file_never_lands(storage, tmp_path):
         assert len(storage.targets) <= ATTEMPTS + 1, cut
 
 
-# -- something else than the video -------------------------------------------------------------------------------
+# -- replies other than the video -------------------------------------------------------------------------------
 
 WRONG = {
     "fewer bytes than announced": (200, {"Content-Length": str(len(MP4) + 7)}, MP4),
@@ -111,12 +111,12 @@ def test_only_the_real_video_lands(storage, vidu_emulator, elsewhere, made, tmp_
     assert vidu_emulator.counters.submissions == 1
 
 
-# -- a link that has died ----------------------------------------------------------------------------------------
+# -- expired links ----------------------------------------------------------------------------------------
 
 
 def test_expired_link_is_re_read_in_the_same_try(run_dag, monkeypatch, tmp_path):
     def late() -> float:
-        # A day goes by between the answer with the link and the first request to the storage.
+        # A day passes between the reply with the link and the first request to the storage.
         return time.time() + DAY * bool(vidus and vidus[0].counters.requests["download"])
 
     vidus: list[ViduEmulator] = []
@@ -126,7 +126,7 @@ def test_expired_link_is_re_read_in_the_same_try(run_dag, monkeypatch, tmp_path)
         run = run_dag("landing_by_conf", {"image": str(IMAGE), "output": f"{tmp_path}/"})
         assert run.state == "success"
         assert run.tries() == {("video", -1): 1}
-        # The first one was refused as expired, and brought nothing.
+        # The first request was refused as expired.
         assert vidu.counters.requests["download"] == 2
         assert vidu.counters.downloads == 1
         assert vidu.counters.submissions == 1
@@ -147,12 +147,12 @@ def test_full_disk_is_reported_and_leaves_no_partial_file(vidu_emulator, made, t
     assert f"could not be landed at {disk}/{made}.mp4: OSError: [Errno 28] No space left on device: '{disk}'" in output
     assert "The video is safe at Vidu" in output
     assert "in the folder: older.mp4\n" in output
-    # What is wrong with this machine's disk is not asked of Vidu's storage again and again.
+    # A fault of this machine's disk does not repeat requests to Vidu's storage.
     assert vidu_emulator.counters.requests["download"] == 1
     assert Path(ViduHook().download(made, f"{disk}/")["path"]).read_bytes() == LARGE
 
 
-# -- two at once, and one that dies ------------------------------------------------------------------------------
+# -- concurrent and killed processes ------------------------------------------------------------------------------
 
 
 def test_two_processes_at_once_leave_one_whole_video(storage, elsewhere, made, tmp_path):
@@ -185,7 +185,7 @@ def test_next_try_lands_the_video_after_a_kill(storage, elsewhere, vidu_emulator
     process = python(DOWNLOAD, made, f"{tmp_path}/")
     output, _ = process.communicate(timeout=90)
     assert process.returncode == -9, output
-    # Of what was on its way, a hidden file stays; a killed process cannot clear up.
+    # A hidden partial file remains, since a killed process cannot clean up.
     (half,) = tmp_path.iterdir()
     assert half.match(".vidu-*.part")
     assert half.stat().st_size > 900_000

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Landing in a real object store, an S3 server with permissions of its own: a whole object, the right one, or none."""
+"""Landing in a real object store, an S3 server with permissions: the whole, right object or none."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ OLDER = b"an older video"
 
 
 def mp4(size: int) -> bytes:
-    """Return what every check takes for an MP4, of so many bytes, and no two parts of it alike."""
+    """Return a file of a given size that every check accepts as an MP4; no two parts are alike."""
     head = b"\0\0\0\x0cftypisom\0\0\0\x08moov"
     return head + (size - len(head)).to_bytes(4, "big") + b"mdat" + random.Random(1).randbytes(size - len(head) - 8)
 
 
 SMALL = mp4(300_000)
-#: Beyond two parts of 5 MB an object is put in parts.
+#: Objects beyond two parts of 5 MB are uploaded in parts.
 IN_PARTS = mp4(12_000_000)
 
 in_parts = pytest.mark.vidu_emulator(video=IN_PARTS)
@@ -66,7 +66,7 @@ def made(vidu_emulator):
 
 
 def served(record, link="url") -> bytes:
-    """Return what Vidu serves; its links die while a DAG runs, a cover's within seconds at the emulator's speed."""
+    """Return the served video. Links expire while a DAG runs, a cover's within seconds at the emulator's speed."""
     (creation,) = ViduHook().get_task(record["task_id"]).creations
     with urllib.request.urlopen(getattr(creation, link)) as response:
         return response.read()
@@ -140,7 +140,7 @@ def test_another_object_is_replaced(store, made, existing):
     assert [call.status for call in store.calls if call.puts] == [200]
 
 
-# -- what the store refuses --------------------------------------------------------------------------------------
+# -- refusals of the store --------------------------------------------------------------------------------------
 
 
 def test_missing_bucket_is_rejected_before_payment(run_dag, store, vidu_emulator, capfd):
@@ -243,7 +243,7 @@ def test_killed_upload_leaves_no_partial_object(store, vidu_emulator, made, olde
     killed.append(python(DOWNLOAD, made, store.path("a.mp4")))
     output, _ = killed[0].communicate(timeout=90)
     assert killed[0].returncode == -9, output
-    # What was uploaded of it stays, and is no object: a bucket's lifecycle rule ends such uploads.
+    # The uploaded parts stay, but are no object: a bucket's lifecycle rule removes such uploads.
     assert store.keys == (["a.mp4"] if older else [])
     if older:
         assert store.read("a.mp4") == older

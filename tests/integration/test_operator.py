@@ -18,7 +18,7 @@ IMAGE = Path(__file__).resolve().parents[2] / "dags_examples" / "images" / "city
 DAG_ID = "operator_by_conf"
 HAS_STATE_STORE = Version(version("apache-airflow")) >= Version("3.3")
 WAITING = ("in_worker", "deferred")
-# Before 3.1.1 Airflow resumes a retry where the failed try had resumed, and dag.test() drops what would tell it apart.
+# Before 3.1.1 Airflow resumes a retry where the failed try had resumed. dag.test() drops the argument to detect that.
 KEEPS_NEXT_METHOD = Version(version("apache-airflow")) < Version("3.1.1")
 
 
@@ -45,10 +45,10 @@ def test_every_way_of_waiting_gives_the_same_record(run, vidu_emulator, tmp_path
         assert Path(records[task_id]["files"][0]["path"]).read_bytes()[4:8] == b"ftyp"
     assert records["submit_only"]["state"] == "created"
     assert all(records[task_id]["created_at"] for task_id in ("in_worker", "submit_only"))
-    # dag.test() drops the arguments of defer(): there the create answer survives in the state store only (3.3+).
+    # dag.test() drops the arguments of defer(): there only the state store (3.3+) keeps the reply to the submission.
     assert records["deferred"]["created_at"] or not HAS_STATE_STORE
     assert vidu_emulator.counters.submissions == 3
-    # The marker by which a lost submission is found travels in the payload.
+    # The payload contains the marker by which a lost submission is found.
     assert all(task.request.payload.startswith("avp1:") for task in vidu_emulator.tasks)
 
 
@@ -70,8 +70,8 @@ def test_a_reply_lost_on_the_wire_is_not_paid_twice(run, vidu_emulator):
     ids=lambda fault: f"{fault.kind}-{fault.status}",
 )
 def test_a_poll_outage_never_fails_a_wait(run, vidu_emulator, fault):
-    # The triggerer polls the list. A resumed worker asks four times for its task; in dag.test() it cannot wait on,
-    # since that drops the arguments of a deferral.
+    # The triggerer polls the list. A resumed worker queries its task four times; in dag.test(), which drops the
+    # arguments of a deferral, it cannot continue to wait.
     vidu_emulator.faults.add("list", fault)
     vidu_emulator.faults.add("poll", replace(fault, times=3))
     result = run()
@@ -92,7 +92,7 @@ def test_transient_failure_is_retried_and_paid_once(run, vidu_emulator):
     waited = [task for task in WAITING if task == "in_worker" or not KEEPS_NEXT_METHOD]
     assert {result.states()[task, -1] for task in waited} == {"success"}
     assert {result.tries()[task, -1] for task in waited} == {2}
-    # A failed task is not billed: what stays charged is one generation each.
+    # A failed task is not billed, so one generation each remains charged.
     assert vidu_emulator.ledger.charged == 8 * len(waited)
 
 

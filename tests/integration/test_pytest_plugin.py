@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The pytest plugin, in test runs of its own: cheap for everyone, and useful to those who ask for the fixture."""
+"""The pytest plugin, in separate test runs: cheap if unused, and useful with its fixture."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(directory: Path, test: str, *arguments: str, **environment: str) -> subp
             *("-p", "no:cacheprovider", "-q", "--strict-markers", *arguments, "test_it.py"),
         ],
         cwd=directory,
-        # Whatever else is installed here stays out, this plugin's own entry point included.
+        # Other installed plugins stay out, and so does this plugin's own entry point.
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environment},
         capture_output=True,
         text=True,

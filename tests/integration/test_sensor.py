@@ -63,7 +63,7 @@ def test_an_outage_is_waited_out_in_every_mode(run_dag, vidu_emulator, submitted
 
 @pytest.mark.vidu_emulator(processing_seconds=2)
 def test_dag_test_treats_an_ending_trigger_as_an_event(run_dag, submitted):
-    """It has no triggerer that could end a task: the inline trigger's event resumes it, with the same record."""
+    """dag.test() has no triggerer: the event of the inline trigger resumes the task, with the same record."""
     result = run_dag(DAG_ID, {"vidu_task": submitted()})
     assert result.xcom("ended_in_triggerer")["state"] == "success"
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Two hundred requests in one task instance: each is paid for once, whatever dies; a kill gives all of it back."""
+"""Two hundred requests in one task instance: each is paid for once despite crashes, and a kill refunds all."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ needs_trigger_kills = pytest.mark.skipif(
     AIRFLOW < (3, 3), reason="below Airflow 3.3 a trigger cannot know that a user has ended its task"
 )
 needs_state_store = pytest.mark.skipif(
-    AIRFLOW < (3, 3), reason="below Airflow 3.3 a clear is a new generation always: there is no record to find"
+    AIRFLOW < (3, 3), reason="below Airflow 3.3 there is no record, so a clear always generates again"
 )
 
 
 def delivered(run: Run) -> list[str]:
-    """Return the ids of the videos that the task has handed over."""
+    """Return the ids of the delivered videos."""
     path = f"dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/animate/xcomEntries/return_value"
     records = run.airflow.get(path, deserialize="true")["value"]
     return [record["task_id"] for record in records if record["state"] == "success"]
 
 
 def killed_midway(airflow: LocalAirflow, account: Account) -> Run:
-    # Slow enough that there is a middle.
+    # Slow enough to kill the worker in the middle.
     account.vidu.faults.add("submit", Fault.hang(0.5, times=SIZE))
     run = Run(airflow, account, "batch_in_triggerer")
     run.wait_until_submitted(60)

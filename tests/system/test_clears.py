@@ -24,7 +24,7 @@ from airflow_provider_vidu.emulator import Fault
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(
-        AIRFLOW < (3, 3), reason="below Airflow 3.3 a clear is a new generation always: there is no record to find"
+        AIRFLOW < (3, 3), reason="below Airflow 3.3 there is no record, so a clear always generates again"
     ),
 ]
 
@@ -47,20 +47,20 @@ class Clear:
 
 
 def for_each_clear(make: Callable[[Clear], Scenario], *marks: pytest.MarkDecorator) -> pytest.MarkDecorator:
-    """Run a test for the default clear and for the one that keeps the state, each with a scenario of its own."""
+    """Run a test for the default clear and for one that keeps the state, each with its own scenario."""
     return pytest.mark.parametrize(
         "clear",
         [
             pytest.param(clear, marks=[*marks, pytest.mark.plays(scenario=make(clear))], id=name)
             for name, clear in {"default clear": Clear(keeps=False), "clear that keeps": Clear(keeps=True)}.items()
-            # Airflow 3.3 has one clear only.
+            # Airflow 3.3 has only one kind of clear.
             if DISCARDS_STATE or not clear.keeps
         ],
     )
 
 
 def paid(run: Run) -> tuple[int, int]:
-    """Return the number of tasks created, and of those charged."""
+    """Return the number of created and of charged tasks."""
     bill = run.account.bill()
     return bill.submissions, bill.charges
 
@@ -151,7 +151,7 @@ def test_clearing_a_batch_submits_exactly_what_failed(play: Play, clear: Clear) 
 
 
 def adopted_by_hand(airflow: LocalAirflow, account: Account) -> Run:
-    # A relay: the reply is lost, and there is no list in which it could be looked up.
+    # A relay: the reply is lost, and there is no list to search.
     account.vidu.quirks.has_list = False
     account.vidu.faults.add("submit", Fault.drop_after_accept())
     run = Run(airflow, account, "in_triggerer")
@@ -242,7 +242,7 @@ def test_cleared_loop_iteration_re_attaches_to_its_own_task(play: Play, clear: C
     run = play()
     assert paid(run) == (2, 2)
     assert [task["try_number"] for task in run.tasks()] == [1, 2]
-    # By name, run and map index the iterations are one and the same task instance.
+    # By name, run and map index the iterations are the same task instance.
     assert len({run.result(task)["task_id"] for task in run.tasks()}) == 2
 
 
@@ -286,7 +286,7 @@ def landed(clear: Clear, *, removed: bool) -> Scenario:
             video.unlink()
         clear(run)
         run.wait_until_ended(finishing=True)
-        # What was delivered is there, whichever generation it is of.
+        # The delivered file is there, whichever generation it is from.
         assert all((folder / f"{task.task_id}.mp4").exists() for task in account.vidu.tasks[-1:])
         return run
 
@@ -300,6 +300,6 @@ def test_clearing_what_has_landed_is_one_new_generation(play: Play, clear: Clear
 
 @for_each_clear(lambda clear: landed(clear, removed=True))
 def test_removed_file_lands_again_unless_kept_as_returned(play: Play, clear: Clear) -> None:
-    # A state that is kept says that the video was delivered: then a clear means another one.
+    # A kept state says that the video was delivered, so a clear generates another one.
     expected = (1, 1) if DISCARDS_STATE and not clear.keeps else (2, 2)
     assert paid(play()) == expected

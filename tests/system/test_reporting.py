@@ -127,7 +127,9 @@ def test_outlet_events_contain_task_path_and_price(reporting: Reporting) -> None
     assert extra.items() <= events[extra["uri"]].items()
 
 
-@pytest.mark.skipif(AIRFLOW < (3, 1), reason="Airflow 3.0 runs what is scheduled on an alias, and passes no events")
+@pytest.mark.skipif(
+    AIRFLOW < (3, 1), reason="Airflow 3.0 runs DAGs that are scheduled on an alias, but passes no events"
+)
 def test_dag_scheduled_on_the_videos_reads_the_price(reporting: Reporting) -> None:
     end = time.monotonic() + 90
     while not (runs := reporting.airflow.get("dags/reading_events/dagRuns", state="success")["dag_runs"]):
@@ -149,7 +151,7 @@ def test_each_instance_links_to_its_own_task_and_video(reporting: Reporting, tas
     assert page.ok
     assert f"<h1>Vidu task {vidu_task}</h1>" in page.text
     if task_id == "many":
-        # It has only submitted.
+        # This task has only submitted.
         assert not buttons["Vidu video"]
         return
     assert vidu_task in buttons["Vidu video"]

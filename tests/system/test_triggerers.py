@@ -49,7 +49,7 @@ def wait_until_let_go(run: Run, job: int, count: int) -> None:
         message=f"triggerer job {job} lets go of {count} triggers",
     )
     if KILLS_AT_HAND_OVERS:
-        # Otherwise this test would show nothing; and what on_kill does outlasts the trigger.
+        # Otherwise this test would prove nothing. What on_kill does outlasts the trigger.
         assert run.trigger_logs(job).count("invoking on_kill") >= count
         eventually(
             lambda: (run.trigger_logs(job).count("left running"), run.account.bill().cancels),
@@ -77,7 +77,7 @@ def test_returning_triggerer_cancels_nothing(airflow: LocalAirflow, account: Acc
     run.wait_until_in_triggerer(TASKS)
     silenced = []
     for _ in range(2):
-        # The second time this is the one that has taken over.
+        # The second time this is the triggerer that has taken over.
         name, job, count = max(find_holders(airflow, run), key=lambda holder: (holder[0] not in silenced, holder[2]))
         silenced.append(name)
         with frozen(*members(airflow.processes[name])):

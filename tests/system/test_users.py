@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What a user ends is cancelled at Vidu, once; a finished task that a user clears is one new generation."""
+"""A task that a user ends is cancelled at Vidu once; clearing a finished task generates once more."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def wait_until_cancelled(run: Run) -> Run:
 
 
 def ended(state: str, dag_id: str, act: Callable[[Run], None]) -> Callable[[LocalAirflow, Account], Run]:
-    """Make the scenario of a waiting task that a user ends, and with it its run."""
+    """Make the scenario of a waiting task that a user ends."""
 
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, dag_id)

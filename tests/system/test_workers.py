@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Workers die, are evicted, run out of time and come back from the dead: one bill each, and the video comes."""
+"""Workers are killed, evicted, out of time or lost and back again: each video is made and billed once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def killed_before_the_reply(airflow: LocalAirflow, account: Account) -> Run:
     first = run.task()
     kill(first)
     record = run.record()
-    # Else this would be another scenario: the id is not to be known to anyone here.
+    # Otherwise this would be another scenario: here the id must be unknown.
     assert record is None or (record["phase"], record["task_id"]) == ("intent", None)
     run.wait_until_tried_again(first)
     run.wait_until_in_worker()
@@ -148,10 +148,8 @@ def given_up_and_back_again(airflow: LocalAirflow, account: Account) -> Run:
     return run
 
 
-@pytest.mark.skipif(
-    AIRFLOW < (3, 3), reason="below Airflow 3.3 no store refuses the intent of a worker that was given up"
-)
-@pytest.mark.skipif(DIES_OF_LOST_HEARTBEATS, reason="the scheduler of Airflow 3.4.0b2 dies of a lost heartbeat")
+@pytest.mark.skipif(AIRFLOW < (3, 3), reason="below Airflow 3.3 no store refuses the intent of a lost worker")
+@pytest.mark.skipif(DIES_OF_LOST_HEARTBEATS, reason="the scheduler of Airflow 3.4.0b2 crashes on a lost heartbeat")
 @pytest.mark.plays(scenario=given_up_and_back_again)
 def test_returning_lost_worker_does_not_submit(play: Callable[[], Run]) -> None:
     run = play()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the unit tests of the protocol share: a clock that does not wait, a store, and a Vidu of a page."""
+"""Fixtures for unit tests of the protocol: a virtual clock, a store, and a small Vidu."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def make(vidu: Vidu, store: Store, clock: Clock) -> Any:
 
 @pytest.fixture
 def runtime_context() -> Any:
-    """Make a context of a running task, as far as this provider reads it."""
+    """Make the context of a running task, with the parts that this provider reads."""
 
     def make(store: Store | None = None, **instance: Any) -> dict[str, Any]:
         facts = {

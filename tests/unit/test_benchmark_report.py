@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The benchmarks' page: targets met and missed, nothing missing passes as met, and all of it comes from the files."""
+"""The benchmarks' page: targets met and missed, missing figures never count as met, all from the files."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_page_distinguishes_met_missed_and_missing():
 
 
 def test_committed_page_is_what_the_committed_figures_give():
-    """No number of the page is typed by hand; after a change of its words, run ``python -m benchmarks --page``."""
+    """No number on the page is typed by hand. After a change of its text, run ``python -m benchmarks --page``."""
     assert {file.stem for file in KEPT.iterdir()} == {row.name for row in ROWS}
     assert page(KEPT, ROOT / "docs") == (ROOT / "docs" / "benchmarks.md").read_text()
 

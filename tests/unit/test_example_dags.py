@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What a reader of the examples finds in Airflow's UI: a description, and help for everything that a run asks for."""
+"""In Airflow's UI the examples have a description, and help for each parameter of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow.sdk import DAG
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "dags_examples").glob("example_*.py"))
-#: Absent where an API call or an asset starts the run.
+#: Not available if an API call or an asset starts the run.
 OF_THE_LOGICAL_DATE = re.compile(r"\{\{\s*(ds|ts|ds_nodash|ts_nodash|logical_date|data_interval_\w+)\b")
 
 

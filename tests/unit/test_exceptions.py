@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A failure as the person on call reads it: a log that cuts long lines and repeats an exception for each cause."""
+"""A failure as the person on call reads it, in a log that cuts long lines and repeats each cause."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_details_are_logged_before_the_exception_is_raised(caplog):
     with caplog.at_level(logging.ERROR), pytest.raises(AirflowFailException) as raised:
         raise_for_airflow(ViduError("It broke. The disk is full.", advice=f"Run: {ADOPT}"))
     assert [record.getMessage() for record in caplog.records] == ["It broke.", "The disk is full.", "Run:", ADOPT]
-    # A callback or an alert has the exception alone.
+    # A callback or an alert gets only the exception.
     assert ADOPT in str(raised.value)
     assert str(raised.value).startswith("It broke. ")
 

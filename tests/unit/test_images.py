@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Where images come from: paths as people name their files, object stores, and everything that is not an image."""
+"""Sources of images: paths with any names, object stores, and everything that is not an image."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ def test_single_image_may_be_a_string_or_a_list(tmp_path):
         assert load_images(images) == [uri()]
 
 
-# What Vidu reads itself
+# Images that Vidu reads itself
 
 REMOTE = [
     "https://a.example/cat.png?X-Amz-Signature=a%2Fb&x=%E7%8C%AB#f",
@@ -411,7 +411,7 @@ def test_a_request_without_an_image_is_refused(missing):
         wire_of(missing, None, logging.getLogger("test"))
 
 
-# What makes two images the same
+# Identity of images
 
 
 def test_bytes_are_the_same_image_wherever_they_came_from(tmp_path):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the package imports, it declares."""
+"""The package declares everything that it imports."""
 
 from __future__ import annotations
 

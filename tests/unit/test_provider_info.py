@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What Airflow learns of this provider is what its own schema and this code say."""
+"""The provider metadata matches Airflow's schema and this code."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_old_and_new_forms_are_equivalent():
 
 
 def test_untouched_form_gives_a_working_account():
-    """Airflow's form saves the declared defaults, and null where a field has none."""
+    """Airflow's form saves the declared defaults, and null if a field has none."""
     from airflow_provider_vidu.api.account import account_from_fields
 
     fields = INFO["connection-types"][0]["conn-fields"]
@@ -92,7 +92,7 @@ def test_every_form_field_has_label_and_help_and_is_optional(name):
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_emptied_field_equals_an_absent_one(name):
-    """Airflow's form saves null for both: a path, whose null says that a relay lacks it, must not be in the form."""
+    """Airflow's form saves null for both, so a path, for which null means something else, must not be in the form."""
     from airflow_provider_vidu.api.account import account_from_fields
 
     assert account_from_fields(password="key", extra={name: None}) == account_from_fields(password="key")

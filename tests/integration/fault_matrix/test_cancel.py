@@ -25,7 +25,7 @@ from airflow_provider_vidu.triggers.task import KILL_TIMEOUT, ViduTaskTrigger
 REFUSED = "refused connection"
 ELSEWHERE = "/storage/elsewhere"
 
-# Vidu has not cancelled, and the task goes on.
+# Vidu has not cancelled, and the task continues.
 NOT_CANCELLED = {
     "refused connection": REFUSED,
     "dropped before accept": Fault.drop_before_accept(),
@@ -47,7 +47,7 @@ NOT_CANCELLED = {
     "429, Retry-After a date": Fault.rate_limit(retry_after="HTTP date"),
     "200 with an error": Fault.error_in_200(),
 }
-# A kill is run once, so it asks again what was answered 429, if it may while it has time.
+# There is only one kill, so it retries after a 429 while there is time.
 ASKED_AGAIN = (NOT_CANCELLED["429"], NOT_CANCELLED["429, Retry-After 7"])
 # Vidu has cancelled, and its client has got no confirmation.
 CANCELLED = {
@@ -77,7 +77,7 @@ def submitted(task_instance, open_client):
 
 @pytest.fixture
 def clear(strike, open_client):
-    """Begin a cleared try whose cancel is struck."""
+    """Start a cleared try whose cancel meets the fault."""
 
     def clear(task, fault):
         client = open_client(task.account)
@@ -119,7 +119,7 @@ def test_clear_that_cannot_verify_its_cancel_pays_once(fault, submitted, clear, 
     try:
         video = task.finish(*clear(task, fault))
     except ViduError:
-        # It has attached to the task that it cancelled. The next clear knows better.
+        # It has attached to the task that it cancelled. The next clear corrects that.
         video = task.run(cleared=True)
     assert books.paid == [video]
 
@@ -148,7 +148,7 @@ def test_clear_on_a_host_without_cancel_pays_once(extra, submitted, clear, books
 
 @pytest.fixture
 def kill(vidu, clock, strike, monkeypatch):
-    """End a deferred task instance by hand: its trigger cancels, and is struck."""
+    """End a deferred task instance by hand: its trigger's cancel meets the fault."""
 
     async def killed(task, task_id):
         trigger = ViduTaskTrigger("vidu_default", [task_id], clock() + 3600)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Download x every fault: a whole file or none at the destination, in the end a whole one, and no second submission."""
+"""Download x every fault: the destination never has a partial file, finally a whole one, and is paid for once."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def destination(request, tmp_path):
 
 @pytest.fixture
 def ended(task_instance, open_client, monkeypatch, destination):
-    """Make a task instance with an ended task: nothing is left to do but to land the video."""
+    """Make a task instance with an ended task, whose video only has to be landed."""
 
     def ended(fault):
         task = task_instance(fault)

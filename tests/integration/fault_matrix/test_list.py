@@ -43,7 +43,7 @@ FAULTS = {
     "hang": Fault.hang(1.2),
     "200 with an error": Fault.error_in_200(),
 }
-# What a list shows all the time. Beside the submission there are others, so that it matters.
+# Permanent quirks of a list. There are other submissions too, so that they matter.
 QUIRKS = {
     "lags by 45 s": {"list_lag_seconds": 45.0},
     "payload in the rows": {"list_without_payload": False},
@@ -51,7 +51,7 @@ QUIRKS = {
     "omits ids": {"list_omits_ids": True},
     "no list": {"has_list": False},
 }
-# Nobody can say of these that a submission is absent.
+# With these the absence of a submission cannot be proven.
 NEVER_SEEN_WHOLE = {"ignores paging", "no list"}
 
 
@@ -61,7 +61,7 @@ def in_modes(*modes):
 
 @pytest.fixture
 def lost(task_instance, strike, vidu, submit_others):
-    """Make a task instance whose worker died in its submission, accepted or not; the list has other rows."""
+    """Make a task instance whose worker died during its submission, accepted or not; the list has other rows."""
 
     def lost(fault=None, *, mode, accepted, **extra):
         submit_others()

@@ -32,13 +32,13 @@ OUTAGES = {
     "429, Retry-After 7": Fault.rate_limit(retry_after=7),
     "429, Retry-After a date": Fault.rate_limit(retry_after="HTTP date"),
 }
-# Vidu's own answer does not always repeat the id: the path has it.
+# Vidu's own reply does not always repeat the id, which is in the path.
 ANSWERED = {"200 without id": Fault.no_id()}
 # For a read, a hang before accept is the same.
 HANGS = {"hang": Fault.hang(1.2)}
-# Borne when they come singly.
+# Tolerated if they occur singly.
 HICCUPS = {"401": Fault.refuse(401), "403": Fault.refuse(403), "404": Fault.refuse(404)}
-# Vidu names both as passing (Conflict, Canceled).
+# Vidu documents both as transient (Conflict, Canceled).
 PASSING_4XX = {"409": Fault.refuse(409), "499": Fault.refuse(499)}
 REDIRECTS = {str(status): Fault.refuse(status, location=ELSEWHERE) for status in (302, 307)}
 
@@ -56,7 +56,7 @@ def strike_looks(strike):
 
 @pytest.fixture(params=["worker", "triggerer"])
 def wait(request, vidu, clock, monkeypatch):
-    """Wait where a task of Airflow waits, and land the video. Raises what ends the wait otherwise."""
+    """Wait as an Airflow task does, and land the video. Raises the error that ends the wait otherwise."""
 
     def in_worker(task, submission, submitted, timeout=3600.0):
         return task.finish(submission, submitted, timeout=timeout)
@@ -71,7 +71,7 @@ def wait(request, vidu, clock, monkeypatch):
         monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu.connection_json(**extra))
         payload = asyncio.run(event())
         if payload["status"] != "success":
-            # As the operator does when it is resumed with such an event.
+            # The operator does the same when it resumes with such an event.
             submission.note_left_running()
             raise ViduError(f"{payload['status']}: {payload['message']}")
         return task.finish(submission, submitted)
@@ -81,7 +81,7 @@ def wait(request, vidu, clock, monkeypatch):
 
 @pytest.fixture
 def begin(task_instance, open_client):
-    """Submit in a first try, which goes well."""
+    """Submit in a first try, which succeeds."""
 
     def begin(fault):
         task = task_instance(fault)

@@ -21,10 +21,10 @@ WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo"}
 
 REFUSED = "refused connection"
 ELSEWHERE = "/storage/elsewhere"
-# Of the connection where a POST hangs: its seconds, and the list's.
+# Timeouts of the connection on which a POST hangs, in seconds: of the POST, and of the list.
 SHORT_TIMEOUT, SETTLE = 0.8, 60
 
-# The POST was acted on, and its client cannot know: it is looked up, and never sent again.
+# The POST was accepted, and its client cannot know: it searches, and never sends it again.
 ACCEPTED = {
     "reply lost": Fault.drop_after_accept(),
     "half a reply": Fault.half_reply(),
@@ -38,7 +38,7 @@ ACCEPTED = {
     "hang after accept": Fault.hang(1.2),
     "hang, then accepted late": Fault.hang_before_accept(1.2),
 }
-# The POST was not acted on, and its client cannot know: it is sent again once the list has settled without it.
+# The POST was not accepted, and its client cannot know: it sends it again once the list has settled without it.
 NOT_ACCEPTED = {
     "dropped before accept": Fault.drop_before_accept(),
     "500 before accept": Fault.refuse(500),
@@ -47,7 +47,7 @@ NOT_ACCEPTED = {
     "409 before accept": Fault.refuse(409),
     "499 before accept": Fault.refuse(499),
     "200 with an error": Fault.error_in_200(),
-    # A 303 says that the POST was processed, and where to see what came of it.
+    # A 303 says that the POST was processed, and where its result is.
     "303 before accept": Fault.refuse(303, location=ELSEWHERE),
 }
 # The POST created nothing, and its client knows: the try ends, and the next one may send it without a search.
@@ -60,7 +60,7 @@ REFUSALS = {
     "403": (Fault.refuse(403), ViduRequestError),
     "404": (Fault.refuse(404), ViduRequestError),
 }
-# The POST created nothing, and its client is to come again: so many seconds later at least.
+# The POST created nothing, and its client must wait at least this many seconds.
 FULL_QUEUES = {
     "429": (Fault.rate_limit(), 2),
     "429, Retry-After 7": (Fault.rate_limit(retry_after=7), 7),
@@ -81,7 +81,7 @@ in_every_mode = pytest.mark.parametrize("mode", ["store", "no store", "leaves"])
 
 @pytest.fixture
 def order(strike, vidu):
-    """Order a fault for submissions; one that hangs before it is accepted arrives just before it counts as absent."""
+    """Schedule a fault for submissions. A POST that hangs before accept arrives just before it counts as absent."""
 
     def order(fault, *, times=1):
         strike("submit", fault, times=times)
@@ -162,7 +162,7 @@ def test_worker_killed_with_the_reply_pays_once(fault, mode, cleared, task_insta
         strike.over()
     video = task.run(cleared=cleared)
     assert books.paid == [video]
-    # A clear cancels what it finds still waiting, and sends a new one.
+    # A clear cancels a task that is still waiting, and submits a new one.
     assert books.requests("submit") == 1 + (cleared or fault not in ACCEPTED.values()) - (fault == REFUSED)
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The faults of relays: a lost reply is never billed twice, a refusal bills nothing and is called what it is."""
+"""The faults of relays: a lost reply is never billed twice; a refusal bills nothing and is classified correctly."""
 
 from __future__ import annotations
 

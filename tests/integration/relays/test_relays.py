@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Every family of relays with the settings of docs/relays.md: what works there works, and what it lacks is said."""
+"""Every family of relays with the settings of docs/relays.md: what it supports works, what it lacks is reported."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_cancel_cancels_or_says_that_the_task_goes_on(relay, connect):
 
 
 def test_a_waiting_list_needs_no_list(relay, connect, task_instance, tmp_path):
-    # The triggerer finds out by itself that a host lacks the list.
+    # The triggerer notices that a host has no list.
     connect(relay, list_path="tasks")
     record = task_instance.run(operator(deferrable=True, output_path=f"{tmp_path}/"))
     assert is_the_video(record["files"][0], relay)

@@ -59,7 +59,7 @@ with DAG(dag_id="reading_events", schedule=[VIDEOS], catchup=False, max_active_r
 
     read_events()
 
-# The recipe of docs/money.md: a pool that counts what waits in the triggerer.
+# The recipe of docs/money.md: a pool that counts deferred tasks.
 with DAG(dag_id="pooled", schedule=None, default_args={"pool": "vidu"}):
     Img2VideoOperator.partial(task_id="many", prompt="many", duration=1, deferrable=True).expand(
         images=[str(IMAGES / "night_sail.webp")] * 6

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""One DAG for each way of waiting; the connection, and with it the local Vidu, comes by the run's conf."""
+"""One DAG for each way of waiting; the run's conf names the connection, and with it the local Vidu."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The hook over real HTTP: connections as users write them, the free connection test, the twins alike."""
+"""The hook over real HTTP: connections as users write them, the free connection test, the async methods."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_unknown_extra_is_warned_about_once(connect, caplog, capsys, vidu_emulat
         hook = connect(host=vidu_emulator.url, password="k", extra={"time_out": 5, "nonsense": "s3cret"})
         hook.get_credits()
         asyncio.run(hook.aget_account())
-    # Airflow logs by one way or the other, by its version.
+    # It depends on Airflow's version how it logs.
     logged = caplog.text or "".join(capsys.readouterr())
     assert logged.count("time_out (timeout?), nonsense") == 1
     assert "s3cret" not in logged
@@ -221,7 +221,7 @@ def test_download_of_a_link_retries_the_link(vidu_emulator, tmp_path):
 
 @contextlib.contextmanager
 def host(answer):
-    """Serve every GET with what ``answer(path, authorization)`` returns: (status, body), and perhaps a location."""
+    """Serve every GET with what ``answer(path, authorization)`` returns: (status, body), optionally a location."""
 
     class Host(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -255,7 +255,7 @@ MUTE = (400, b'{"error": {"message": "bad request"}}')
 
 
 def relay(*, credits=NOTHING, tasks=NOTHING, task=UNKNOWN_TASK, looks_at_keys=True):
-    """Make a host of three answers."""
+    """Make a host with three replies."""
 
     def answer(path, authorization):
         if looks_at_keys and authorization != f"Bearer {KEY}":
@@ -416,7 +416,7 @@ def test_connection_test_gives_up_on_a_dripping_host_soon(connect, monkeypatch, 
         connection, _ = listening.accept()
         with contextlib.suppress(OSError), connection:
             connection.sendall(begin)
-            # What drips for longer than this test may take is as good as endless.
+            # A reply that drips for longer than this test may take counts as endless.
             for _ in range(500):
                 over.wait(0.02)
                 connection.sendall(b"x")

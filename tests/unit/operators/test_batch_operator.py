@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The batch operator over real HTTP: thousands in one task instance, each of them paid for once."""
+"""The batch operator over real HTTP: thousands of requests in one task instance, each paid for once."""
 
 from __future__ import annotations
 
@@ -445,7 +445,7 @@ def test_clear_submits_the_rest_after_credits_ran_out(vidu_emulator, runtime_con
         drive(operator(numbered(10)), runtime_context(store))
     assert "4 of 10" in str(raised.value)
     assert charges(vidu_emulator) == 6
-    # Not one POST an item: the account was empty for all of them.
+    # Not one POST for each item, since the account was empty for all of them.
     assert vidu_emulator.counters.requests["submit"] < 6 + 11
 
 
@@ -493,7 +493,7 @@ def test_the_budget_is_never_exceeded(vidu_emulator, runtime_context, store, mod
 
 @pytest.fixture
 def half_credits(monkeypatch):
-    """As of hosts that bill 59.5 credits for a video."""
+    """A host that bills fractions of credits, such as 59.5 for a video."""
     submit = AsyncViduClient.submit
 
     async def halved(self, *arguments, **settings):
@@ -538,7 +538,7 @@ def test_spent_budget_is_reported_first_and_progress_counts_all_requests(
 
 @pytest.fixture
 def no_answer_tells_credits(monkeypatch):
-    """As of hosts that leave the price out."""
+    """A host whose replies have no price."""
     submit = AsyncViduClient.submit
 
     async def silent(self, *arguments, **settings):
@@ -581,7 +581,7 @@ def test_budget_counts_an_earlier_tries_requests_in_doubt(vidu_emulator, runtime
 
 def test_budget_counts_paid_requests_that_were_removed(vidu_emulator, runtime_context, store):
     for try_number in (1, 2, 3):
-        # As with a time in the prompt: no try asks for what the one before has paid for.
+        # As with a time in the prompt: no try requests what the one before has paid for.
         with pytest.raises(AirflowFailException, match="credit_budget"):
             drive(
                 operator(numbered(10, f"cat of try {try_number}"), credit_budget=24, on_input_change="resubmit"),
@@ -703,7 +703,7 @@ def test_adoption_is_for_one_attempt_and_can_be_corrected(vidu_emulator, runtime
     store.values[ADOPTED_KEY] = {marker: task.task_id}
     records, _ = drive(operator(requests), runtime_context(store, try_number=3, max_tries=4))
     assert [record["task_id"] for record in records] == [task.task_id]
-    # Delivered, cleared, and the next generation's reply is lost: what was adopted then is none of its business.
+    # Delivered, cleared, and the next generation's reply is lost: the earlier adoption must not count for it.
     vidu_emulator.faults.add("submit", Fault.drop_after_accept())
     with pytest.raises(AirflowFailException, match="adopt it"):
         drive(operator(requests), runtime_context(store, try_number=4, max_tries=9))
@@ -964,7 +964,7 @@ def test_an_unreadable_store_submits_nothing(vidu_emulator, runtime_context, sto
     assert vidu_emulator.counters.submissions == 0
 
 
-# -- whose event it is ----------------------------------------------------------------------------------------
+# -- events of other triggers ----------------------------------------------------------------------------------------
 
 
 def deferred_by(made: Img2VideoBatchOperator, context: Any) -> TaskDeferred:
@@ -974,7 +974,7 @@ def deferred_by(made: Img2VideoBatchOperator, context: Any) -> TaskDeferred:
 
 
 def own_event(deferred: TaskDeferred, **said: Any) -> dict[str, Any]:
-    """Return the event of its trigger, as if the trigger had said something else."""
+    """Return the event of the operator's trigger, with some fields replaced."""
     return {**asyncio.run(first_event(deferred.trigger)), **said}
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Operator and sensor as objects: nothing happens at parse time, and a resumed worker trusts no event."""
+"""Operator and sensor as objects: parsing does no work, and a resumed worker does not trust the event."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_resuming_twice_with_the_same_event_gives_the_same_result(vidu_emulator,
 
 
 def submitted_and_died(vidu, context):
-    """A try whose worker died while it waited, and whose video is there."""
+    """A try whose worker died while it waited, and whose video is ready."""
     with pytest.raises(TaskDeferred) as raised:
         operator(deferrable=True, prompt="[emulator:seconds=60]").execute(context)
     vidu.skip(61)
@@ -188,7 +188,7 @@ def test_mapped_videos_never_replace_each_other(vidu_emulator, runtime_context, 
 )
 def test_success_without_a_link_pays_once(vidu_emulator, runtime_context, store, monkeypatch, settings, remembered):
     monkeypatch.setattr("airflow_provider_vidu.waiting.wait.EMPTY_GAP", 0.0)
-    # As from Airflow 3.4 on, whichever release this runs on: the advice has to name the box.
+    # Behave as Airflow 3.4 does, whichever release this is: the advice must name the box.
     monkeypatch.setattr("airflow_provider_vidu.compat.clear_discards_state", lambda: True)
     made = operator(**settings, prompt="[emulator:no-creation:1000][emulator:seconds=1]")
 
@@ -220,7 +220,7 @@ def test_event_about_another_task_is_ignored(vidu_emulator, runtime_context, sto
     with pytest.raises(TaskDeferred) as raised:
         resumed(deferred, operator(**settings), runtime_context(store), {"status": "success", "task_id": "1"})
     again, first = raised.value.trigger, deferred.trigger
-    # But for the hold of its event, which counts from each defer.
+    # Except for the delay of its event, which is counted from each deferral.
     assert {**again.serialize()[1], "not_before": 0} == {**first.serialize()[1], "not_before": 0}
 
 
@@ -350,7 +350,7 @@ def test_single_refused_query_does_not_end_a_sensor(vidu_emulator, runtime_conte
     assert sensor(vidu_task=task_id, deferrable=False).poke(runtime_context()) is False
     assert deferral(sensor(vidu_task=task_id), runtime_context())
     made = sensor(vidu_task=task_id, deferrable=False)
-    # Each poke bears two refusals itself.
+    # Each poke tolerates two refusals.
     vidu_emulator.faults.add("poll", Fault.refuse(403, times=9))
     assert [made.poke(runtime_context()) for _ in range(2)] == [False, False]
     with pytest.raises(AirflowFailException, match="403"):
@@ -385,7 +385,7 @@ def test_a_kill_of_a_waiting_worker_never_ends_in_success(vidu_emulator, runtime
 
 
 def test_kill_is_noticed_while_fetching_the_result(vidu_emulator, runtime_context, store, monkeypatch):
-    """The pauses of the last query are no place to miss a kill: the record stays, and a retry takes the result."""
+    """A kill during the pauses of the last query keeps the record, so that a retry fetches the result."""
     from airflow_provider_vidu.waiting import wait as waiting
 
     monkeypatch.setattr(single, "ended_by_user", lambda instance: False)
@@ -414,7 +414,7 @@ def test_kill_is_noticed_while_fetching_the_result(vidu_emulator, runtime_contex
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
 def test_a_shutdown_is_no_deadline(vidu_emulator, runtime_context, store, monkeypatch):
-    """SIGTERM of a worker cancels nothing, whatever the deadline would do, and leaves a later clear its choice."""
+    """SIGTERM of a worker cancels nothing, unlike the deadline, and does not bind a later clear."""
 
     monkeypatch.setattr(single, "ended_by_user", lambda instance: False)
     made = operator(cancel_on_timeout=True)
@@ -535,12 +535,12 @@ def test_only_listeners_for_task_success_count():
 
 
 def test_airflow_imports_the_sensor_where_listeners_are_installed():
-    """Airflow refuses a DAG with a task that has a true attribute of this name, wherever a listener is installed."""
+    """With a listener installed, Airflow refuses a DAG with a task that has a true attribute of this name."""
     assert not getattr(sensor(vidu_task="1", end_from_trigger=True), "end_from_trigger", False)
 
 
 def test_end_from_trigger_resumes_with_its_own_event(vidu_emulator, runtime_context):
-    """dag.test() runs the trigger itself and resumes the task with what would have ended it."""
+    """dag.test() runs the trigger itself, and resumes the task with the event that would have ended it."""
     task_id = ViduHook().submit(FIELDS).task_id
     ViduHook().wait_for_task(task_id)
     made = sensor(vidu_task=task_id, end_from_trigger=True)

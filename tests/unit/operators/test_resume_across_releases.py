@@ -37,7 +37,7 @@ def filled(value: Any, names: dict[str, Any]) -> Any:
 
 
 def resume(made: Any, row: dict[str, Any], context: Any) -> Any:
-    """Do as Airflow's triggerer and worker do with a row, and with what it is deferred to next."""
+    """Run a deferred task as Airflow's triggerer and worker do, including its next deferrals."""
     while True:
         method, arguments = row["next_method"], dict(row["next_kwargs"])
         try:

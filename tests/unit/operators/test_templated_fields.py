@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Templates really rendered: what a Param without a value and native rendering make of parameters."""
+"""Templates rendered by Airflow: unset Params and native rendering must not change parameters."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_unset_params_count_as_not_given(vidu_emulator, runtime_context, store, 
     ],
 )
 def test_an_unset_param_names_the_default_connection(kind, settings, native):
-    """Triggers and links read it, too."""
+    """Triggers and links read it too."""
     task = rendered(kind, native=native, params={"x": None}, vidu_conn_id="{{ params.x }}", **settings)
     assert task.vidu_conn_id == "vidu_default"
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The trigger over real HTTP: small equal events, one session for all, nothing but JSON across the wire."""
+"""The trigger over real HTTP: small events, one session for all waits, only JSON in its arguments."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ async def test_worst_task_of_a_group_determines_the_status(submit):
 
 
 async def test_event_is_delayed_until_the_worker_has_deferred(submit, clock):
-    """An early event can make Airflow take the worker's late end for a failure of the next one."""
+    """After an early event Airflow can mistake the worker's late end for a failure of the next one."""
     task_id = submit()
     ViduHook().wait_for_task(task_id)
     held = trigger(task_id, poll_interval=0.1, not_before=clock() + 6)

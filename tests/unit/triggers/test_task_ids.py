@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Thousands of ids travel as one short text, and come out as they went in."""
+"""Thousands of ids are packed into one short text and unpacked unchanged."""
 
 from __future__ import annotations
 
