@@ -75,7 +75,7 @@ def airflow(browser: playwright.Browser, vidu: ViduEmulator, tmp_path_factory: p
     with airflow:
         airflow.send("POST", "connections", connection(vidu))
         yield airflow
-    assert not airflow.left_behind(), "processes have outlived their Airflow"
+    assert not airflow.find_left_behind(), "processes have outlived their Airflow"
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def airflow(accounts: list[Account], tmp_path_factory: pytest.TempPathFactory) -
         )
         with airflow:
             yield airflow
-        assert not airflow.left_behind(), "processes have outlived their Airflow"
+        assert not airflow.find_left_behind(), "processes have outlived their Airflow"
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examples]:
             played = Examples(airflow, vidu, folder)
             played.play()
             yield played
-        assert not airflow.left_behind(), "processes have outlived their Airflow"
+        assert not airflow.find_left_behind(), "processes have outlived their Airflow"
 
 
 def test_no_example_fails_to_import(examples: Examples) -> None:

@@ -69,7 +69,7 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
-    def at(self, seconds: float, act: Callable[[], None]) -> None:
+    def call_after(self, seconds: float, act: Callable[[], None]) -> None:
         """Do something after a number of seconds."""
         self._due.append((self.now + seconds, act))
 
@@ -247,12 +247,12 @@ class Strike:
         self, operation: str, fault: Fault | str, *, times: int | None = 1, lasts: float | None = None
     ) -> None:
         """
-        Order a fault.
+        Schedule a fault.
 
-        :param operation: the emulator's name of it.
-        :param fault: of a table; a word instead of one = connections are refused, to whatever operation.
-        :param times: how many requests it strikes; None = all until it is over. A refused connection lasts.
-        :param lasts: seconds after which it is over.
+        :param operation: the emulator's name for it.
+        :param fault: a fault of a table; a word instead = connections are refused for all operations.
+        :param times: number of requests with the fault; None = all until it is removed. A refused connection lasts.
+        :param lasts: seconds after which the fault is removed.
         """
         if isinstance(fault, str):
             self._vidu.go_offline()
@@ -262,25 +262,25 @@ class Strike:
                 fault = replace(fault, retry_after=formatdate(time.time() + DATE_SECONDS, usegmt=True))
             self._vidu.faults.add(operation, replace(fault, times=times))
         if lasts is not None:
-            self._clock.at(lasts, self.over)
+            self._clock.call_after(lasts, self.over)
 
-    def over(self) -> None:
+    def stop(self) -> None:
         """Remove every fault."""
         self._vidu.faults.clear()
         self._vidu.go_online()
 
-    def late(self, seconds: float, count: Callable[[], int]) -> None:
+    def expect_late_request(self, seconds: float, count: Callable[[], int]) -> None:
         """
-        Let a request that hangs at Vidu arrive so many seconds from now.
+        Wait for the arrival of a request that hangs at Vidu.
 
-        :param seconds: on the injected clock.
-        :param count: what its arrival counts up.
+        :param seconds: time of its arrival from now, on the injected clock.
+        :param count: returns a count that its arrival increases.
         """
         before = count()
-        self._clock.at(seconds, lambda: until(lambda: count() > before))
+        self._clock.call_after(seconds, lambda: wait_until(lambda: count() > before))
 
 
-def until(happened: Callable[[], bool]) -> None:
+def wait_until(happened: Callable[[], bool]) -> None:
     """Wait in real time for something that happens after a real delay."""
     deadline = time.monotonic() + 10
     while not happened():

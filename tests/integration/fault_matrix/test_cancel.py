@@ -88,7 +88,7 @@ def clear(strike, open_client):
         elif fault is not None:
             strike("cancel", fault)
         submission, known = task.begin(client, cleared=True)
-        strike.over()
+        strike.stop()
         return submission, known
 
     return clear
@@ -128,7 +128,7 @@ def test_clear_that_cannot_verify_its_cancel_pays_once(fault, submitted, clear, 
 def test_late_cancel_pays_once(seconds, submitted, clear, strike, books, vidu):
     fault = Fault.hang_before_accept(1.2)
     task, _ = submitted(fault)
-    strike.late(seconds, lambda: vidu.counters.cancels_accepted + vidu.counters.cancels_refused)
+    strike.expect_late_request(seconds, lambda: vidu.counters.cancels_accepted + vidu.counters.cancels_refused)
     submission, known = clear(task, fault)
     try:
         video = task.finish(submission, known)
@@ -178,7 +178,7 @@ def kill(vidu, clock, strike, monkeypatch):
             strike("cancel", fault)
         with replaced_by(replace(jump, asleep=asleep)):
             asyncio.run(killed(task, task_id))
-        strike.over()
+        strike.stop()
 
     return kill
 

@@ -127,7 +127,7 @@ def test_lasting_fault_lands_nothing_until_the_next_try(fault, ended, destinatio
         task.land(submission, known)
     assert raised.value.fate is Fate.RETRYABLE
     assert destination.files() == {}
-    strike.over()
+    strike.stop()
     video = task.run()
     assert destination.files() == {f"{video}.mp4": whole_video}
     assert books.paid == books.created == [video]
@@ -166,7 +166,7 @@ def test_link_that_cannot_be_re_signed_costs_at_most_one_try(
         video = task.land(submission, known)
     except ViduError:
         assert destination.files() == {}
-        strike.over()
+        strike.stop()
         video = task.run()
     assert destination.files() == {f"{video}.mp4": whole_video}
     assert books.paid == books.created == [video]

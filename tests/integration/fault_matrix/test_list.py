@@ -96,7 +96,7 @@ def test_unreadable_list_submits_nothing_and_a_later_try_adopts(fault, mode, los
         task.run()
     assert books.requests("submit") == 1
     assert books.key_stayed_home
-    strike.over()
+    strike.stop()
     video = task.run()
     assert books.paid == books.created == [video]
 
@@ -110,7 +110,7 @@ def test_unaccepted_submission_is_not_resent_with_an_unreadable_list(fault, mode
         task.run()
     assert raised.value.fate is not Fate.PERMANENT
     assert books.requests("submit") == 1
-    strike.over()
+    strike.stop()
     video = task.run()
     assert books.paid == books.created == [video]
 
@@ -155,7 +155,7 @@ def test_second_page_is_searched_or_the_try_stops_safely(quirk, mode, lost, subm
     strike("list", Fault.refuse(503, after=1), times=None)
     with pytest.raises(ViduError):
         task.run()
-    strike.over()
+    strike.stop()
     video = task.run()
     assert books.paid == books.created == [video]
 
@@ -168,6 +168,6 @@ def test_unreadable_rows_never_prove_absence(fault, lost, vidu, strike, books):
         task.run()
     assert books.requests("submit") == 1
     assert books.key_stayed_home
-    strike.over()
+    strike.stop()
     video = task.run()
     assert books.paid == books.created == [video]

@@ -115,7 +115,7 @@ def test_outage_ends_a_wait_only_at_its_deadline(fault, begin, wait, strike, str
     with pytest.raises(ViduError, match=r"deadline|timeout"):
         wait(task, submission, submitted, timeout=600)
     assert clock() >= end
-    strike.over()
+    strike.stop()
     assert task.run() == submitted.task_id
     assert books.paid == books.created == [submitted.task_id]
 
@@ -129,7 +129,7 @@ def test_next_try_continues_an_ended_wait(fault, cleared, begin, wait, strike, s
         wait(task, submission, submitted)
     assert books.key_stayed_home
     assert books.requests("download") == 0
-    strike.over()
+    strike.stop()
     assert task.run(cleared=cleared) == submitted.task_id
     assert books.paid == books.created == [submitted.task_id]
     assert books.requests("cancel") == 0
@@ -146,11 +146,11 @@ def test_try_that_cannot_query_the_earlier_task_pays_once(
     strike("poll", fault, times=None)
     try:
         submission, known = task.begin(open_client(task.account), cleared=cleared)
-        strike.over()
+        strike.stop()
         video = task.finish(submission, known)
     except ViduError:
         assert books.requests("submit") == 1
-        strike.over()
+        strike.stop()
         video = task.run()
     assert books.paid == [video]
     if has_ended or not cleared:
@@ -165,11 +165,11 @@ async def test_both_clients_retry_queries_and_lists(fault, begin, account, strik
         strike(operation, fault, times=times, lasts=0 if fault == REFUSED else None)
         with ViduClient(account(fault)) as client:
             ask(client, operation, submitted.task_id)
-        strike.over()
+        strike.stop()
         strike(operation, fault, times=times, lasts=0 if fault == REFUSED else None)
         async with AsyncViduClient(account(fault)) as client:
             await ask(client, operation, submitted.task_id)
-        strike.over()
+        strike.stop()
 
 
 def ask(client, operation, task_id):

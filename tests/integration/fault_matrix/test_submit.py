@@ -86,7 +86,7 @@ def order(strike, vidu):
     def order(fault, *, times=1):
         strike("submit", fault, times=times)
         if getattr(fault, "kind", None) == "hang_before_accept":
-            strike.late(SHORT_TIMEOUT + SETTLE - 0.1, lambda: vidu.counters.submissions)
+            strike.expect_late_request(SHORT_TIMEOUT + SETTLE - 0.1, lambda: vidu.counters.submissions)
 
     return order
 
@@ -106,7 +106,9 @@ def test_possibly_accepted_submission_is_searched_and_never_resent(fault, mode, 
 def test_unaccepted_submission_is_resent_only_after_the_list_settled(fault, mode, task_instance, order, books, clock):
     task = task_instance(fault, mode=mode)
     order(fault)
-    clock.at(SETTLE, lambda: books.requests("submit") == 1 or pytest.fail("sent again before the list has settled"))
+    clock.call_after(
+        SETTLE, lambda: books.requests("submit") == 1 or pytest.fail("sent again before the list has settled")
+    )
     video = task.run()
     assert books.paid == books.created == [video]
     assert books.requests("submit") == 2
@@ -121,7 +123,7 @@ def test_submission_that_created_nothing_may_be_resent(fault, error, mode, task_
         task.run()
     assert not isinstance(raised.value, ViduSubmissionInDoubtError)
     assert books.created == []
-    strike.over()
+    strike.stop()
     looked = books.requests("list")
     video = task.run()
     # The record says that nothing was created; without a record a retry must search.
@@ -144,7 +146,7 @@ def test_redirect_is_a_configuration_error_and_gets_no_key(fault, task_instance,
 def test_a_full_queue_is_waited_out_as_the_server_asks(fault, seconds, mode, task_instance, order, books, clock):
     order(fault)
     task = task_instance(fault, mode=mode)
-    clock.at(seconds, lambda: books.requests("submit") == 1 or pytest.fail("it came again too early"))
+    clock.call_after(seconds, lambda: books.requests("submit") == 1 or pytest.fail("it came again too early"))
     video = task.run()
     assert books.paid == books.created == [video]
     assert (books.requests("submit"), books.requests("list")) == (2, 0)
@@ -159,7 +161,7 @@ def test_worker_killed_with_the_reply_pays_once(fault, mode, cleared, task_insta
     order(fault)
     task.die_submitting()
     if fault == REFUSED:
-        strike.over()
+        strike.stop()
     video = task.run(cleared=cleared)
     assert books.paid == [video]
     # A clear cancels a task that is still waiting, and submits a new one.
@@ -178,7 +180,7 @@ def test_a_fault_that_strikes_three_submissions_pays_once(fault, mode, task_inst
         except ViduError:
             # Airflow does not retry a permanent error. If a user does, nothing is paid twice.
             if task.tries == 3:
-                strike.over()
+                strike.stop()
             assert task.tries < 5
     assert books.paid == books.created == [video]
 
@@ -197,7 +199,7 @@ async def test_both_clients_agree_on_what_may_have_been_accepted(fault, account,
                     client.submit(WIRE, endpoint="img2video")
         except ViduError as error:
             errors.append(error)
-        strike.over()
+        strike.stop()
     assert [type(error) for error in errors] == [type(errors[0])] * 2
     in_doubt = fault in [*ACCEPTED.values(), *NOT_ACCEPTED.values()]
     assert [isinstance(error, ViduSubmissionInDoubtError) for error in errors] == [in_doubt] * 2
