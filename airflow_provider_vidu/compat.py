@@ -140,7 +140,7 @@ def base_url() -> str:
     return str(conf.get("api", "base_url", fallback="") or "$AIRFLOW_URL").rstrip("/")
 
 
-def sealed(parts: Sequence[str | int]) -> str:
+def encrypt_parts(parts: Sequence[str | int]) -> str:
     """
     Encrypt a few values with this Airflow's Fernet key. Decrypting them later proves that they are its own.
 
@@ -155,9 +155,9 @@ def sealed(parts: Sequence[str | int]) -> str:
         return ""
 
 
-def opened(text: str) -> list[Any] | None:
+def decrypt_parts(text: str) -> list[Any] | None:
     """
-    Decrypt a text from :func:`sealed`, also one from another process of the same Airflow.
+    Decrypt a text from :func:`encrypt_parts`, also one from another process of the same Airflow.
 
     :return: the values; None = not this Airflow's.
     """
@@ -220,7 +220,7 @@ def note_discarded(context: Any) -> None:
         )
 
 
-def is_noted_as_discarded(instance: Any) -> bool:
+def read_discarded_note(instance: Any) -> bool:
     """
     Ask Airflow, from inside a trigger, whether the next try has called :func:`note_discarded`.
 
@@ -252,7 +252,7 @@ def _cipher() -> Any:
     return get_fernet()
 
 
-def run_is_active(dag_id: str, run_id: str) -> bool | None:
+def query_run_activity(dag_id: str, run_id: str) -> bool | None:
     """
     Ask Airflow, from inside a task, whether a Dag run is still active.
 

@@ -69,7 +69,7 @@ def main() -> int:
             if state != "success":
                 console.print(f"[red]The run ended in {state}.[/red] The logs are in {output / 'airflow' / 'logs'}.")
                 return 1
-            landed = [_landed(airflow, run_id, index) for index in range(len(pictures))]
+            landed = [_read_landed_path(airflow, run_id, index) for index in range(len(pictures))]
         charged = vidu.ledger.charged
     sheet = output / "contact_sheet.png"
     make_contact_sheet(list(zip(pictures, landed, strict=True)), sheet)
@@ -105,7 +105,7 @@ def _follow(airflow: LocalAirflow, run_id: str, expected: int, console: Console)
     return "a timeout"
 
 
-def _landed(airflow: LocalAirflow, run_id: str, map_index: int) -> Path:
+def _read_landed_path(airflow: LocalAirflow, run_id: str, map_index: int) -> Path:
     record = airflow.get(
         f"dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{TASK_ID}/xcomEntries/return_value",
         map_index=map_index,

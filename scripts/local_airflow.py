@@ -162,7 +162,7 @@ class LocalAirflow:
             _end_session(process)
         self.processes.clear()
 
-    def left_behind(self) -> list[psutil.Process]:
+    def find_left_behind(self) -> list[psutil.Process]:
         """
         Return the running processes of this Airflow's folder, also those of an earlier start.
 
@@ -178,9 +178,9 @@ class LocalAirflow:
                     found.append(process)
         return found
 
-    def end_left_behind(self) -> None:
+    def kill_left_behind(self) -> None:
         """Kill the processes that :meth:`stop` does not know."""
-        for process in self.left_behind():
+        for process in self.find_left_behind():
             with contextlib.suppress(psutil.Error):
                 process.kill()
                 process.wait(_LEAVE)

@@ -60,7 +60,7 @@ def main() -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, end)
         try:
-            _claim(options.port)
+            _check_port_is_free(options.port)
             _run(output, options.port, console)
         except KeyboardInterrupt:
             kept = f" The videos are kept in {escape(str(videos))}." if videos.is_dir() else ""
@@ -83,7 +83,7 @@ class _StopOnce:
             raise KeyboardInterrupt
 
 
-def _claim(port: int) -> None:
+def _check_port_is_free(port: int) -> None:
     # Otherwise another server on this port would be taken for our Airflow.
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -98,8 +98,8 @@ def _run(output: Path, port: int, console: Console) -> None:
     home = output / "airflow"
     shutil.rmtree(home, ignore_errors=True)
     airflow = LocalAirflow(home=home, dags=DAGS, port=port, work=output)
-    # A killed start has left processes behind.
-    airflow.end_left_behind()
+    # An earlier start that was killed may have left processes behind.
+    airflow.kill_left_behind()
     # It accepts only its own key, so that the connection test can refuse a wrong one.
     with ViduEmulator(speed=SPEED, api_keys={DEFAULT_API_KEY}) as vidu:
         console.print("Starting Airflow (database, API server, scheduler, triggerer), about 20 seconds …")
@@ -117,7 +117,7 @@ def _run(output: Path, port: int, console: Console) -> None:
             raise AirflowDidNotStart(f"{', '.join(dead)} exited by itself; see {home / 'logs'}.")
         finally:
             # A signal just after the start of a process can come before it is noted: `stop` would miss it.
-            airflow.end_left_behind()
+            airflow.kill_left_behind()
 
 
 def connection(vidu: ViduEmulator) -> dict[str, Any]:

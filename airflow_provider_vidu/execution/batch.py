@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the batch operator does on a worker: check all, submit or re-attach, wait, land, return."""
+"""The batch operator on a worker: check all requests, submit or re-attach, wait, land, return."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_provider_vidu.api.messages import counted
 from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.compat import note_discarded, state_store
 from airflow_provider_vidu.exceptions import raise_for_airflow
-from airflow_provider_vidu.execution.common import Execution
+from airflow_provider_vidu.execution.base import Execution
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.many import land_batch
 from airflow_provider_vidu.reporting import metrics
@@ -57,18 +57,18 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
 
-#: A wait in the worker wakes this often to see whether it is to stop, in seconds.
+#: Seconds after which a wait in the worker checks whether it must stop.
 SLICE = 0.5
-#: Seconds that a worker which was told to stop has for cancelling: Airflow ends it about five after the signal.
+#: Seconds for cancelling after the worker was told to stop: Airflow kills it about five seconds after the signal.
 CANCEL_SECONDS = 2.5
 #: Seconds for cancelling at the deadline.
 CANCEL_AT_DEADLINE_SECONDS = 60.0
-#: What the event of a wait says where every task has ended.
+#: Statuses of a wait's event that mean that every task has ended.
 ENDED = frozenset({"success", "failed"})
 
 
 class BatchExecution(Execution[list[dict[str, Any]]]):
-    """One try of an operator that makes many videos."""
+    """One try of an operator that submits many requests."""
 
     def run(
         self,
@@ -78,7 +78,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         event: Mapping[str, Any] | None = None,
         ids: str | None = None,
     ) -> list[dict[str, Any]]:
-        """Do what is to be done now; ``event`` is that of the trigger, where one has waited for tasks with ``ids``."""
+        """Run the try; ``event`` is the trigger's, if one has waited for the tasks with the digest ``ids``."""
         store = state_store(context)
         self._read_rendered()
         try:
@@ -94,10 +94,12 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     AsyncViduClient(client.account),
                     Try.of(context),
                     store,
-                    replace(self._policies(), timeout=self._seconds(off_peak=any(one.off_peak for one in requests))),
+                    replace(
+                        self._policies(), timeout=self._seconds_to_wait(off_peak=any(one.off_peak for one in requests))
+                    ),
                     max_in_flight=self.operator.max_in_flight,
                     item_retries=self.operator.item_retries,
-                    credit_budget=self._credits("credit_budget"),
+                    credit_budget=self._parse_credits("credit_budget"),
                     resumed=resumed,
                     travelled=travelled,
                     given_up=event is not None and event.get("status") == "error",
@@ -106,11 +108,11 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     note_discarded=partial(note_discarded, context),
                     clock=timing.now,
                     sleep=timing.sleep,
-                    stop=self._stop,
+                    stop=self._raise_if_killed,
                     log=self.log,
                 )
                 try:
-                    running = asyncio.run(self._live(context, batch, requests, event, ids))
+                    running = asyncio.run(self._submit_and_wait(context, batch, requests, event, ids))
                 except SubmitLater as later:
                     self._defer_submission(context, later, list(batch.running.values()), **self._travelling(batch))
                 if running:
@@ -118,18 +120,18 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 return self._finish(context, client, batch)
         except ViduError as error:
             if isinstance(error, ViduInputError) and (resumed is not None or context["ti"].try_number > 1):
-                # What the requests say is read and checked in every part of a task, also after much was paid.
+                # Requests are read and checked in every part of a task, even after many have been paid for.
                 next_step = Memory.of(store, durable=self.operator.durable).by_clearing("what is missing")
                 error = error.but(
                     advice=(
-                        "Nothing was sent to Vidu just now. What was submitted before, if anything, goes on, is billed "
-                        f"and remembered: fix this, then {next_step}"
+                        "Nothing was sent to Vidu just now. Anything submitted before keeps running, is billed and is "
+                        f"remembered: fix this, then {next_step}"
                     )
                 )
             raise_for_airflow(error)
 
     def openlineage_facets(self) -> Any:
-        # A file of requests names no pictures here.
+        # Requests from a file name no pictures here.
         requests = self.operator.requests
         rows = requests if isinstance(requests, (list, tuple)) else ()
         sources = [self.endpoint.sources(row) for row in rows if isinstance(row, Mapping)]
@@ -144,12 +146,12 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         travelled: dict[str, Any] | None,
         ids: str | None,
     ) -> list[dict[str, Any]]:
-        """Go on with a try; see ``Img2VideoBatchOperator.execute_complete``."""
-        if not self._is_still(try_number, context):
+        """Continue a try after the trigger's event; see ``Img2VideoBatchOperator.execute_complete``."""
+        if not self._is_same_try(try_number, context):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.run(context)
         resumed = Resumed.from_json(None if began is None else {"began": began}, context)
-        # Another trigger's event (SQLite reuses trigger ids) only means that it is time to query.
+        # Another trigger's event (SQLite reuses trigger ids) only means that it is time to query the tasks.
         event = event if isinstance(event, Mapping) and _is_about(event, ids) else {}
         return self.run(context, resumed, travelled, event, ids)
 
@@ -159,7 +161,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
     def _is_landed(self, request: BatchRequest, index: int, task: ViduTask) -> bool | None:
         return self._wanted(request.output_path, index).is_landed(task) if request.output_path else None
 
-    async def _live(
+    async def _submit_and_wait(
         self,
         context: Context,
         batch: BatchSubmission,
@@ -167,7 +169,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         event: Mapping[str, Any] | None,
         ids: str | None,
     ) -> bool:
-        """Submit, and wait in the worker if it is to be there. Returns whether the triggerer has to wait on."""
+        """Submit, and wait in the worker unless deferrable. Returns whether the triggerer must wait for the rest."""
 
         def all_seem_to_run() -> bool:
             return digest_of_ids(batch.running.values()) == ids
@@ -175,20 +177,20 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         async with batch.client:
             try:
                 if event is None or not await batch.resume(requests):
-                    await batch.submit(await self._checked(batch, requests))
+                    await batch.submit(await self._check(batch, requests))
                 if event is not None and event.get("status") in ENDED:
                     await batch.query_until_answered(all_seem_to_run)
                 batch.say(now=event is None)
                 while batch.running:
-                    self._stop()
+                    self._raise_if_killed()
                     if event is not None and batch.given_up:
-                        raise self._left(batch, str(event.get("message") or "The wait was given up."))
+                        raise self._still_running(batch, str(event.get("message") or "The wait was given up."))
                     if not batch.may_submit:
-                        raise await self._at_the_deadline(batch)
+                        raise await self._end_at_deadline(batch)
                     if self.operator.deferrable:
                         return True
                     ids = digest_of_ids(batch.running.values())
-                    event = await self._wait_here(batch)
+                    event = await self._wait_in_worker(batch)
                     batch.given_up = event.get("status") == "error"
                     await batch.go_on()
                     if event.get("status") in ENDED:
@@ -196,18 +198,18 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 await batch.fetch_missing_links()
             except ViduError:
                 if self.operator.killed:
-                    await self._cancel_if_a_user_has_ended_it(context, batch)
+                    await self._cancel_if_ended_by_user(context, batch)
                 raise
         return False
 
-    async def _checked(self, batch: BatchSubmission, requests: Sequence[BatchRequest]) -> list[BatchRequest]:
+    async def _check(self, batch: BatchSubmission, requests: Sequence[BatchRequest]) -> list[BatchRequest]:
         check_destinations(requests, self.operator.file_name)
         if self.operator.manifest_path:
             check_manifest(self.operator.manifest_path)
-        return await asyncio.to_thread(check_requests, requests, batch.client.account, self.log, self._stop)
+        return await asyncio.to_thread(check_requests, requests, batch.client.account, self.log, self._raise_if_killed)
 
-    async def _wait_here(self, batch: BatchSubmission) -> Mapping[str, Any]:
-        """Wait in the worker as a triggerer would: the same watcher, on this loop."""
+    async def _wait_in_worker(self, batch: BatchSubmission) -> Mapping[str, Any]:
+        """Wait in the worker as a triggerer would, with the same watcher on this event loop."""
 
         async def account() -> Account:  # ruff: ignore[unused-async]
             return batch.client.account
@@ -225,7 +227,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             )
             try:
                 while not waiting.done():
-                    self._stop()
+                    self._raise_if_killed()
                     await asyncio.wait({waiting}, timeout=SLICE)
                 return event_of_group(waiting.result(), task_ids)
             finally:
@@ -270,7 +272,6 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         return {} if batch.travelling is None else {"travelled": batch.travelling.values}
 
     def _finish(self, context: Context, client: ViduClient, batch: BatchSubmission) -> list[dict[str, Any]]:
-
         files = self._land(client, batch)
         errors = dict(batch.errors)
         if batch.stopped is not None:
@@ -285,16 +286,16 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         if self.operator.manifest_path:
             write_manifest(self.operator.manifest_path, records)
             self.log.info("The manifest of all %d records is at %s.", len(records), self.operator.manifest_path)
-        # What could not be landed is paid all the same.
+        # A video that could not be landed is paid for all the same.
         paid = [batch.items[index].credits for index, task in batch.tasks.items() if task.succeeded]
-        untold = paid.count(None)
+        unpriced = paid.count(None)
         self.log.info(
             "%d of %s %s, for %s%s%s.",
             len(records) - len(errors),
             counted(len(records), "request"),
             "has its video" if len(records) - len(errors) == 1 else "have their video",
             counted(round(sum(credits or 0 for credits in paid), 2), "credit"),
-            f" and {untold} whose price is unknown" if untold else "",
+            f" and {unpriced} whose price is unknown" if unpriced else "",
             f"; without: {reasons_of(records, sorted(errors))}" if errors else "",
         )
         for record in records:
@@ -305,7 +306,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         sources = [request.endpoint.sources(request.fields) for request in batch.requests]
         deliver_batch(self.operator, context, sources, records)
         if batch.stopped is not None and self.operator.on_failure != "fail":
-            self.log.warning("Not all was submitted: %s", batch.stopped)
+            self.log.warning("Not every request was submitted: %s", batch.stopped)
         if errors and self.operator.on_failure == "fail":
             raise failure_of(records, errors, batch.stopped, batch.memory)
         if len(errors) == len(records) and self.operator.on_failure == "skip":
@@ -320,7 +321,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             for index, task in batch.tasks.items()
             if task.succeeded and index not in batch.errors and (path := batch.requests[index].output_path)
         }
-        files = land_batch(client, batch.tasks, wanted, batch.errors, log=self.log, stop=self._stop)
+        files = land_batch(client, batch.tasks, wanted, batch.errors, log=self.log, stop=self._raise_if_killed)
         if batch.memory is Memory.NONE:
             advice = f"The video is paid for and safe at Vidu. {batch.memory.re_attaching}"
             for index, error in batch.errors.items():
@@ -329,42 +330,43 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         return files
 
     def _wanted(self, output_path: str, index: int | None = 0) -> Wanted:
-        # Also where no request is meant yet: the template may name the index.
+        # The index defaults to 0: a template with {index} is also checked before there is a request.
         return super()._wanted(output_path, index)
 
     def _check_settings(self) -> None:
         super()._check_settings()
-        self._credits("credit_budget")
+        self._parse_credits("credit_budget")
 
-    def _stop(self) -> None:
+    def _raise_if_killed(self) -> None:
         if self.operator.killed:
-            from airflow_provider_vidu.api.errors import ViduStillRunningError
-
             raise ViduStillRunningError(
                 "The task was told to stop.",
-                advice="What was submitted goes on; a retry does the rest.",
+                advice="What was submitted keeps running; a retry does the rest.",
             )
 
-    def _left(self, batch: BatchSubmission, why: str) -> ViduError:
+    def _still_running(self, batch: BatchSubmission, why: str) -> ViduError:
         running = list(batch.running.values())
         return ViduStillRunningError(
             f"{why} {len(running)} of {len(batch.items)} tasks have not ended, among them {', '.join(running[:5])}.",
-            advice=f"What runs is left running. {batch.memory.re_attaching}",
+            advice=f"They were left running. {batch.memory.re_attaching}",
         )
 
-    async def _at_the_deadline(self, batch: BatchSubmission) -> ViduError:
-        error = self._left(batch, "The wait has reached its deadline.")
+    async def _end_at_deadline(self, batch: BatchSubmission) -> ViduError:
+        error = self._still_running(batch, "The wait has reached its deadline.")
         if self.operator.cancel_on_timeout:
             ids = list(batch.running.values())
             report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_AT_DEADLINE_SECONDS, log=self.log)
             cancelled = len(await batch.note_cancelled(report.cancelled))
             left = len(ids) - cancelled
-            anew = "a retry submits them anew" if batch.memory is Memory.STORE else "a retry does not submit them anew"
-            rest = f" {left} go on and are billed when they succeed: a retry re-attaches to them." if left else ""
-            return error.but(advice=f"{cancelled} were cancelled (cancel_on_timeout) and are not billed: {anew}.{rest}")
+            does = "submits" if batch.memory is Memory.STORE else "does not submit"
+            rest = (
+                f" {left} keep running and are billed when they succeed: a retry re-attaches to them." if left else ""
+            )
+            fate = "were cancelled (cancel_on_timeout) and are not billed"
+            return error.but(advice=f"{cancelled} {fate}: a retry {does} them again.{rest}")
         return error
 
-    async def _cancel_if_a_user_has_ended_it(self, context: Context, batch: BatchSubmission) -> None:
+    async def _cancel_if_ended_by_user(self, context: Context, batch: BatchSubmission) -> None:
         try:
             if not self.operator.cancel_on_kill or not ended_by_user(context["ti"]):
                 return
@@ -373,13 +375,13 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             report.log_to(self.log, f"A user has ended this Airflow task. {len(ids)} Vidu tasks")
         except Exception as error:
             self.log.warning(
-                "What was cancelled is unknown (%s). ViduHook().find_orphans() lists what runs on.",
+                "It is unknown what was cancelled (%s). ViduHook().find_orphans() lists what is still running.",
                 str(error) or type(error).__name__,
             )
 
 
 def _is_about(event: Mapping[str, Any], ids: str | None) -> bool:
-    """Tell whether an event is that of the trigger which has waited for the tasks with this digest."""
+    """Check whether an event is from the trigger that has waited for the tasks with this digest."""
     if ids is None:
         return True
     # The event of a wait for one task names it.

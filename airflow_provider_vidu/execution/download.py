@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the download operator does on a worker: read the task's links, land its files, return its record."""
+"""The download operator on a worker: read the task's links, land its files, return its record."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class DownloadExecution:
-    """One try of the download operator, which has the settings."""
+    """One try of the download operator."""
 
     def __init__(self, operator: Any) -> None:
         self.operator = operator
@@ -33,7 +33,7 @@ class DownloadExecution:
         try:
             vidu_task = parse_record(require("vidu_task", operator.vidu_task))
             if isinstance(vidu_task, Mapping) and vidu_task.get("error"):
-                # A request of a batch that has no video: a task mapped over its records is to land the others.
+                # A batch's record without a video: a task that is mapped over the records must land the others.
                 raise AirflowSkipException(f"There is no video to land: {vidu_task['error']}")
             known = parse_vidu_task(vidu_task)
             wanted = Wanted(
@@ -52,7 +52,7 @@ class DownloadExecution:
             raise_for_airflow(
                 ViduStillRunningError(
                     "There is no video to land yet: the task has not ended.",
-                    advice="Put a ViduTaskSensor before this task. A retry looks again; nothing is submitted.",
+                    advice="Put a ViduTaskSensor before this task. A retry checks again and submits nothing.",
                     task_id=error.task_id,
                     state=error.state,
                     credits=error.credits,
@@ -62,5 +62,5 @@ class DownloadExecution:
             raise_for_airflow(adapt_for_other_task(error))
 
     def openlineage_facets(self) -> Any:
-        """Return what OpenLineage asks for; see ``lineage.openlineage_facets``."""
+        """Return the facets for OpenLineage; see ``lineage.openlineage_facets``."""
         return openlineage_facets((), self.operator.delivered)

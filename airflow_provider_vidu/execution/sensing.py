@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the sensor does on a worker: query the task, leave for the triggerer, end as ``soft_fail`` and its mode say."""
+"""The sensor on a worker: query the task, defer to the triggerer, and fail or skip as its settings demand."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ if TYPE_CHECKING:
 
 
 class SensorExecution:
-    """One look, or one wait, of a sensor; the sensor has the settings."""
+    """One poke or one deferred wait of a sensor."""
 
     def __init__(self, sensor: Any) -> None:
         self.sensor = sensor
         self.log = sensor.log
 
     def wait(self, context: Context) -> dict[str, Any]:
-        """Query once, and wait in the triggerer for what has not ended."""
+        """Query the task once, and defer if it has not ended."""
         began = timing.now()
-        record = self.look(context)
+        record = self.poll(context)
         if record is not None:
-            # A task that has ended already is not worth a triggerer.
+            # The task has already ended, so there is nothing to defer for.
             return record
-        known = self.known()
+        known = self.parse_task()
         seconds = float(self.sensor.timeout)
         if self.sensor.execution_timeout is not None:
             seconds = min(seconds, self.sensor.execution_timeout.total_seconds())
@@ -76,88 +76,87 @@ class SensorExecution:
         hints: Mapping[str, Any] | None,
         end_time: float | None,
     ) -> dict[str, Any]:
-        """Take the result, once a trigger has seen the end; see ``ViduTaskSensor.execute_complete``."""
+        """Return the result after the trigger's event; see ``ViduTaskSensor.execute_complete``."""
         event = event if isinstance(event, Mapping) else {}
-        task = self.known(known or task_id)
+        task = self.parse_task(known or task_id)
         try:
             with self._client() as client:
-                return self._seen(context, fetch_result(client, task, event))
+                return self._deliver(context, fetch_result(client, task, event))
         except (ViduStillRunningError, ViduUnavailableError, ViduRateLimitError) as error:
             then = decide_after_resume(event, task.task_id, end_time, timing.now())
             if then is Next.GIVE_UP:
-                # A retry looks on: neither the task nor the time is at its end.
+                # A retry may continue: neither the task nor the time has run out.
                 error = ViduUnavailableError(error.message, task_id=task.task_id, state=error.state)
             elif then is Next.WAIT_ON and end_time is not None:
-                self.log.warning("Waiting on for Vidu task %s: %s", task.task_id, error.message)
+                self.log.warning("Continuing to wait for Vidu task %s: %s", task.task_id, error.message)
                 self._defer(task, hints or {}, end_time)
-            self.end(error)
+            self.fail_or_skip(error)
         except ViduError as error:
             metrics.failed(error, task.model)
-            self.end(adapt_for_other_task(error))
+            self.fail_or_skip(adapt_for_other_task(error))
 
-    def look(self, context: Context) -> dict[str, Any] | None:
-        """Look once: the record, None while it runs or Vidu cannot be reached, an exception for everything else."""
-        known = self.known()
+    def poll(self, context: Context) -> dict[str, Any] | None:
+        """Query once. Returns the record, or None while the task runs or Vidu is unreachable; raises otherwise."""
+        known = self.parse_task()
         try:
             show_task(self.sensor, known)
             with self._client() as client:
-                record = self._seen(context, fetch_finished(client, known))
+                record = self._deliver(context, fetch_finished(client, known))
         except ViduStillRunningError as error:
             self.sensor._refusals = 0
             self.log.info("Vidu task %s: %s.", known.task_id, error.state or "no state")
         except (ViduUnavailableError, ViduRateLimitError) as error:
-            # An outage says nothing of the task: its wait ends at its own deadline.
+            # An outage says nothing about the task, so keep waiting until the deadline.
             self.log.warning("%s", error)
         except (ViduAuthError, ViduNotFoundError) as error:
-            # One alone can be a hiccup. A deferrable sensor leaves the counting to its trigger; a rescheduled one
-            # forgets it, so that there a retry has to bear it.
+            # A single refusal can be a hiccup. A deferrable sensor's trigger counts them. A rescheduled sensor cannot
+            # count across pokes, so it needs a retry.
             self.sensor._refusals = getattr(self.sensor, "_refusals", 0) + 1
             if self.sensor.reschedule and not self.sensor.deferrable:
                 metrics.failed(error, known.model)
-                self.end(error.but(fate=Fate.RETRYABLE))
+                self.fail_or_skip(error.but(fate=Fate.RETRYABLE))
             if self.sensor._refusals >= REFUSALS:
                 metrics.failed(error, known.model)
-                self.end(error)
+                self.fail_or_skip(error)
             self.log.warning("%s", error)
         except ViduError as error:
             metrics.failed(error, known.model)
-            self.end(adapt_for_other_task(error))
+            self.fail_or_skip(adapt_for_other_task(error))
         else:
             return record
         return None
 
-    def known(self, record: Mapping[str, Any] | str | None = None) -> ViduTask:
+    def parse_task(self, record: Mapping[str, Any] | str | None = None) -> ViduTask:
         try:
             return parse_vidu_task(record or self.sensor.vidu_task)
         except ViduInputError as error:
-            self.end(error)
+            self.fail_or_skip(error)
 
-    def account_interval(self) -> float | None:
+    def read_poll_interval(self) -> float | None:
         try:
             with self._client() as client:
                 return client.account.poll_interval
         except ViduError:
-            # The first look says what is wrong, where soft_fail sees it.
+            # The first query reports the error, where soft_fail applies.
             return None
 
-    def end(self, error: ViduError) -> NoReturn:
-
+    def fail_or_skip(self, error: ViduError) -> NoReturn:
         outcome = sensor_outcome(error, soft_fail=self.sensor.soft_fail)
         if getattr(self.sensor, "never_fail", False):
             outcome = AirflowSkipException(str(error))
         is_skipped = isinstance(outcome, AirflowSkipException)
-        # Airflow's own line about a skip is folded away in its UI.
+        # Airflow's UI folds its own line about a skip.
         log_lines(error, logging.WARNING if is_skipped else logging.ERROR)
         if self.sensor.soft_fail and not is_skipped:
-            # The base class would skip for it, in some modes.
+            # In some modes the base class would skip.
             raise SensorOutcome(outcome) from None
         raise outcome from None
 
     def _client(self) -> ViduClient:
         return ViduHook(self.sensor.vidu_conn_id).get_conn()
 
-    def _seen(self, context: Context, task: ViduTask) -> dict[str, Any]:
-        """Return the record of a task that has its video."""
+    def _deliver(self, context: Context, task: ViduTask) -> dict[str, Any]:
+        """Report a task that has its video, and return its record."""
         seconds = elapsed_seconds(task, None, timing.now())
         self.log.info("%s", summary_line(task, seconds))
         metrics.completed(task.model, task.credits, seconds)
@@ -178,12 +177,12 @@ class SensorExecution:
 
     def _may_end_in_triggerer(self) -> bool:
         if compat.task_success_event() is None:
-            self.log.info("end_from_trigger: a trigger of this Airflow cannot end a task; a worker will.")
+            self.log.info("end_from_trigger: in this Airflow a trigger cannot finish a task; a worker will.")
             return False
         if self.sensor.on_success_callback or compat.is_success_listened_to():
             self.log.info(
-                "end_from_trigger: a callback or listener waits for this success; a worker will end the task."
+                "end_from_trigger: a callback or listener waits for this success; a worker will finish the task."
             )
             return False
-        # Only a worker marks an XCom as the result of its DAG.
+        # Only a worker can mark an XCom as its DAG's result.
         return not getattr(self.sensor, "returns_dag_result", False)

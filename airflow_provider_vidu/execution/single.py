@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the single operator does on a worker: submit or re-attach, wait, land, return."""
+"""The operators for one request on a worker: submit or re-attach, wait, land, return."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from airflow_provider_vidu.api.fields import require, without_unset
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.exceptions import raise_for_airflow
-from airflow_provider_vidu.execution.common import Execution
+from airflow_provider_vidu.execution.base import Execution
 from airflow_provider_vidu.images import wire_of
 from airflow_provider_vidu.landing.destinations import is_shared
 from airflow_provider_vidu.landing.land import land_all
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 
 class SingleExecution(Execution[dict[str, Any]]):
-    """One try of an operator that makes one video."""
+    """One try of an operator that submits one request."""
 
     @property
     def _fields(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class SingleExecution(Execution[dict[str, Any]]):
 
     @property
     def _model(self) -> str | None:
-        """The model that is asked for; None = the endpoint has none."""
+        """The requested model; None = the endpoint has none."""
         model: str | None = getattr(self.operator, "model", None)
         return model
 
@@ -82,17 +82,17 @@ class SingleExecution(Execution[dict[str, Any]]):
             with self._client() as client:
                 submission = self._submission(context, client, resumed)
                 task = submission.submit(
-                    lambda: self._wire(context["ti"].map_index), picture=next(iter(self._sources), None)
+                    lambda: self._build_wire(context["ti"].map_index), picture=next(iter(self._sources), None)
                 )
                 show_task(self.operator, task)
-                self._stop_if_killed(context, client, task.task_id)
+                self._raise_if_killed(context, client, task.task_id)
                 if not self.operator.wait_for_completion:
                     submission.note_returned()
                     return deliver(self.operator, context, task, sources=self._sources)
                 submitted_at = submission.record.attempted_at if submission.record else began
-                # A record that a person has written tells no time; the task does.
+                # A record written by hand has no time, so use the task's.
                 hints = hints_of(task, submitted_at=submitted_at or None)
-                end_time = began + self._seconds(off_peak=hints.off_peak)
+                end_time = began + self._seconds_to_wait(off_peak=hints.off_peak)
                 if not self.operator.deferrable or task.is_final:
                     try:
                         task = wait_for_end(
@@ -102,14 +102,14 @@ class SingleExecution(Execution[dict[str, Any]]):
                             end_time=end_time,
                             poll_interval=self.operator.poll_interval,
                             log=self.log,
-                            stop=lambda: self._stop_if_killed(context, client, task.task_id),
+                            stop=lambda: self._raise_if_killed(context, client, task.task_id),
                         )
                     except ViduStillRunningError as error:
                         raise (
-                            error if self.operator.killed else self._at_the_deadline(client, submission, error)
+                            error if self.operator.killed else self._end_at_deadline(client, submission, error)
                         ) from None
                     except ViduError:
-                        # The queries failed for good, not the task: once the cause is fixed, the wait goes on.
+                        # The queries failed for good, not the task: once the cause is fixed, the wait can continue.
                         submission.note_left_running()
                         raise
                     return self._finish(context, client, submission, task)
@@ -135,8 +135,8 @@ class SingleExecution(Execution[dict[str, Any]]):
         end_time: float | None,
         try_number: int | None,
     ) -> dict[str, Any]:
-        """Take the result, once a trigger has seen the end; see ``ViduSingleOperator.execute_complete``."""
-        if not self._is_still(try_number, context):
+        """Return the result after the trigger's event; see ``ViduSingleOperator.execute_complete``."""
+        if not self._is_same_try(try_number, context):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.run(context)
         event = event if isinstance(event, Mapping) else {}
@@ -145,7 +145,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             with self._client() as client:
                 submission = self._submission(context, client)
                 record = submission.load()
-                # dag.test() drops the arguments of defer(): the record has the id too, and the event at the worst.
+                # dag.test() drops the arguments of defer(). The record has the id too, and as a last resort the event.
                 task_id = task_id or (record.task_id if record else None) or event.get("task_id")
                 if task_id is None:
                     raise ViduError("The task was resumed without a Vidu task id.", advice="Clear this task.")
@@ -163,15 +163,15 @@ class SingleExecution(Execution[dict[str, Any]]):
                         submission.note_left_running()
                         raise
                     if then is Next.WAIT_ON and end_time is not None:
-                        self.log.warning("Waiting on for Vidu task %s: %s", task_id, error.message)
+                        self.log.warning("Continuing to wait for Vidu task %s: %s", task_id, error.message)
                         self._defer(context, task_id, known_task.record(), hints or {}, end_time)
                     if isinstance(error, ViduStillRunningError):
-                        raise self._at_the_deadline(client, submission, error) from None
+                        raise self._end_at_deadline(client, submission, error) from None
                     submission.note_left_running()
                     raise
                 except (ViduRequestError, ViduConfigurationError) as error:
                     if error.http_status is not None:
-                        # The query was refused for good; the task has not failed.
+                        # The query was refused for good, but the task has not failed.
                         submission.note_left_running()
                     raise
                 except ViduNoCreationError as error:
@@ -201,8 +201,8 @@ class SingleExecution(Execution[dict[str, Any]]):
             return None
         return self._wanted(self.operator.output_path).is_landed(task)
 
-    def _wire(self, map_index: int | None) -> dict[str, Any]:
-        """Check what has to be right before anything is paid for, and return the request."""
+    def _build_wire(self, map_index: int | None) -> dict[str, Any]:
+        """Check everything before anything is paid for, and return the request."""
         fields = self._fields
         for name in self.endpoint.required:
             require(name, fields[name])
@@ -220,18 +220,18 @@ class SingleExecution(Execution[dict[str, Any]]):
             and self.operator.output_path
             and not (getattr(self.operator, "watermark", None) or self.operator.extra_params)
         ):
-            raise ViduInputError("land_watermarked needs watermark=True: else Vidu makes no watermarked copy.")
+            raise ViduInputError("land_watermarked needs watermark=True: without it Vidu makes no watermarked copy.")
         if isinstance(self.operator.extra_params, str):
             try:
                 self.operator.extra_params = json.loads(self.operator.extra_params or "null")
             except ValueError:
-                raise ViduInputError("extra_params must be a dict, or a string that holds a JSON object.") from None
+                raise ViduInputError("extra_params must be a dict, or a string with a JSON object.") from None
         if self.operator.extra_params is not None and not isinstance(self.operator.extra_params, Mapping):
             raise ViduInputError(f"extra_params must be a dict, got {type(self.operator.extra_params).__name__}.")
         self.operator.extra_params = without_unset(self.operator.extra_params)
 
     def _check_own_name(self) -> None:
-        """Refuse a path that all mapped instances share: each video would replace the one before."""
+        """Reject a path that all mapped instances share: each video would replace the one before."""
         if (dag := self.operator.get_dag()) is None:
             return
         written = dag.task_dict[self.operator.task_id]
@@ -248,7 +248,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             )
 
     def _check_time_to_wait(self) -> None:
-        """See the base; one that is short for its model is warned of, since a retry waits on for the same video."""
+        """Warn, too, if the timeout is short for the model: a retry then continues to wait for the same video."""
         super()._check_time_to_wait()
         if self.operator.deferrable or not self.operator.wait_for_completion or self.operator.execution_timeout is None:
             return
@@ -257,7 +257,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         if model and seconds < model.typical:
             self.log.warning(
                 "execution_timeout is %.0f s and %s usually takes about %.0f s: this try may end before the video is "
-                "there. A retry waits on for the same video.",
+                "ready. A retry continues to wait for the same video.",
                 seconds,
                 model.name,
                 model.typical,
@@ -280,12 +280,12 @@ class SingleExecution(Execution[dict[str, Any]]):
 
     def _finish(self, context: Context, client: ViduClient, submission: Submission, task: ViduTask) -> dict[str, Any]:
         def sleep(seconds: float) -> None:
-            sleep_in_slices(seconds, lambda: self._stop_if_killed(context, client, task.task_id))
+            sleep_in_slices(seconds, lambda: self._raise_if_killed(context, client, task.task_id))
 
         try:
             task = fetch_finished(client, task, sleep=sleep)
         except ViduNoCreationError as error:
-            # The record stays as it is: the video may exist, and a clear must not pay for another one.
+            # Keep the record: the video may exist, and a clear must not pay for another one.
             raise explain_clear(error, remembered=self.is_remembered(context)) from None
         try:
             files = (
@@ -309,34 +309,36 @@ class SingleExecution(Execution[dict[str, Any]]):
         metrics.completed(task.model, task.credits, seconds)
         return deliver(self.operator, context, task, files, sources=self._sources)
 
-    def _at_the_deadline(self, client: ViduClient, submission: Submission, error: ViduError) -> ViduError:
+    def _end_at_deadline(self, client: ViduClient, submission: Submission, error: ViduError) -> ViduError:
         if self.operator.cancel_on_timeout and error.task_id and cancel_and_verify(client, error.task_id, self.log):
-            anew = submission.note_cancelled()
-            return error.but(advice=f"It was cancelled at Vidu (cancel_on_timeout) and is not billed; {anew}.")
+            next_step = submission.note_cancelled()
+            return error.but(advice=f"It was cancelled at Vidu (cancel_on_timeout) and is not billed; {next_step}.")
         submission.note_left_running()
         return error
 
-    def _stop_if_killed(self, context: Context, client: ViduClient, task_id: str) -> None:
+    def _raise_if_killed(self, context: Context, client: ViduClient, task_id: str) -> None:
         if not self.operator.killed:
             return
-        outcome = "It was left running; a retry re-attaches to it."
+        outcome = "The Vidu task was left running; a retry re-attaches to it."
         try:
             if self.operator.cancel_on_kill and ended_by_user(context["ti"]):
                 done = cancel_and_verify(client, task_id, self.log)
-                outcome = f"A user has ended this task: it was {'cancelled' if done else 'not cancelled'} at Vidu."
+                outcome = (
+                    f"A user has ended this task: the Vidu task was {'cancelled' if done else 'not cancelled'} at Vidu."
+                )
             elif self.operator.cancel_on_kill and is_forgotten(context["ti"], client):
                 done = cancel_and_verify(client, task_id, self.log)
                 outcome = (
-                    "A user has cleared this task, which may discard its state, and this host has no task list: it was "
-                    f"{'cancelled' if done else 'not cancelled, and is billed when it succeeds,'} at Vidu."
+                    "A user has cleared this task, which may discard its state, and this host has no task list: the "
+                    f"task was {'cancelled' if done else 'not cancelled, and is billed when it succeeds,'} at Vidu."
                 )
         except Exception as error:
-            outcome = f"It was left running, since Airflow does not tell why this task ends ({error})."
-        raise ViduStillRunningError("The task was told to stop while it waited.", task_id=task_id, advice=outcome)
+            outcome = f"The Vidu task was left running, since Airflow does not say why this task is stopping ({error})."
+        raise ViduStillRunningError("The task was told to stop while it was waiting.", task_id=task_id, advice=outcome)
 
 
 def _input_advice_after_submission() -> str:
     return (
-        "Nothing was sent to Vidu just now. What was submitted before, if anything, goes on and is billed when it "
-        f"succeeds; its video stays at Vidu. Fix this, then {clear_this_task()}: it is found again."
+        "Nothing was sent to Vidu just now. Anything submitted before keeps running and is billed when it succeeds; "
+        f"its video stays at Vidu. Fix this, then {clear_this_task()}: it finds that task again."
     )

@@ -357,9 +357,9 @@ class ViduHook(BaseHook):
 
         found = find_orphans(
             self.get_conn(),
-            opened=compat.opened,
+            opened=compat.decrypt_parts,
             installation=compat.base_url(),
-            run_is_active=compat.run_is_active,
+            run_is_active=compat.query_run_activity,
             created_after=created_after,
         )
         return list(found)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The settings that the operators which submit share, what is checked when the DAG is parsed, and their way to run."""
+"""The bases of the operators that submit: shared settings, checks when the DAG is parsed, entry points for Airflow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_provider_vidu.operators.templated_fields import TextRendering, chec
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_vidu.execution.common import Execution
+    from airflow_provider_vidu.execution.base import Execution
     from airflow_provider_vidu.execution.single import SingleExecution
 
 
@@ -27,34 +27,40 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
     """
     The base of every operator that submits to Vidu.
 
-    An operator adds its own parameters, sets them in its ``__init__`` and ends that with :meth:`_check_policies`.
+    A subclass adds its own parameters, sets them in its ``__init__`` and calls :meth:`_check_policies` last.
     :func:`with_shared_settings` shows the parameters below as its own.
 
-    :param vidu_conn_id: the connection's id.
-    :param deferrable: wait in the triggerer, without a worker slot.
-    :param poll_interval: seconds (or a timedelta) between polls, above 0; None = the schedule decides.
-    :param timeout: seconds (or a timedelta) to wait, from the start of each try, above 0 and at most ten years; None =
-        24 hours, off-peak 49. ``execution_timeout`` bounds it too, also while deferred. At the deadline the remote task
-        is left running and the next try re-attaches to it.
-    :param durable: keep a record of the submission in Airflow's task state store (3.3+), or find it by its marker in
-        the account's list (3.0 to 3.2). False = every try submits.
-    :param on_unknown: when it cannot be determined whether an earlier attempt was accepted: ``fail``, or ``resubmit``,
-        which may pay twice.
-    :param on_input_change: when a retry's request differs from the first try's: ``fail`` or ``resubmit``.
-    :param cancel_on_kill: cancel the remote task when a user ends this one for good. Vidu refuses once it is
-        processing.
-    :param cancel_on_timeout: cancel the remote task at the deadline instead of leaving it running.
-    :param output_path: where to land the video: a file name or a folder, a local path or any ``ObjectStoragePath``
-        URL; None = nowhere, the record's links die within 24 hours. Mapped instances need a folder, or a name each.
-    :param file_name: template of the video's name in that folder, for example ``{model}/{task_id}``; fields are
-        ``task_id``, ``creation_id`` and ``model``. None = ``{task_id}``. Jinja is rendered before.
-    :param land_cover: land the still picture too, beside the video as ``<name>-cover.jpg``.
-    :param land_watermarked: land the watermarked copy too, as ``<name>-watermarked.mp4``; it needs ``watermark``.
-    :param max_credits: credits that this generation may cost, a whole number from 0; None = any. By the catalogue's
-        estimate before it is sent; by the figure of Vidu's answer after: what costs more is cancelled at once, and
-        kept, landed and warned of where Vidu refuses the cancel (a paid video is never thrown away).
-    :param min_remaining_credits: credits that the account must still have after this generation, else nothing is sent;
-        None = any number. The host must report the balance.
+    :param vidu_conn_id: id of the Airflow connection; default ``vidu_default``.
+    :param deferrable: wait in the triggerer, without a worker slot. Default: Airflow's ``[operators]
+        default_deferrable``.
+    :param poll_interval: seconds (or a timedelta) between polls, above 0; None (default) = the connection's
+        ``poll_interval`` or, if it has none, a schedule based on the model's usual rendering time.
+    :param timeout: seconds (or a timedelta) to wait, counted from the start of each try, above 0 and at most ten years;
+        None (default) = 24 hours, or 49 for an off-peak request. ``execution_timeout`` limits the wait too, even while
+        deferred. At the deadline the Vidu task is left running, and the next try re-attaches to it.
+    :param durable: remember the submission in Airflow's task state store (3.3+), or find it by its marker in the
+        account's task list (3.0 to 3.2). False = every try submits. Default True.
+    :param on_unknown: what to do if it cannot be determined whether Vidu accepted an earlier attempt: ``fail``
+        (default), or ``resubmit``, which may pay twice.
+    :param on_input_change: what to do if a retry's request differs from the first try's: ``fail`` (default) or
+        ``resubmit``.
+    :param cancel_on_kill: cancel the Vidu task when a user ends the Airflow task for good. Vidu refuses once the task
+        is processing. Default True.
+    :param cancel_on_timeout: cancel the Vidu task at the deadline instead of leaving it running. Default False.
+    :param output_path: where to land the video: a file name or a folder, as a local path or any ``ObjectStoragePath``
+        URL; None (default) = nowhere, and the links in the record expire within 24 hours. Mapped instances need a
+        folder, or a file name each.
+    :param file_name: template for the video's name in that folder, for example ``{model}/{task_id}``; the fields are
+        ``task_id``, ``creation_id`` and ``model``. None (default) = ``{task_id}``. Jinja is rendered first.
+    :param land_cover: land the cover picture too, beside the video as ``<name>-cover.jpg``. Default False.
+    :param land_watermarked: land the watermarked copy too, as ``<name>-watermarked.mp4``; needs ``watermark``. Default
+        False.
+    :param max_credits: maximum credits for this generation, a whole number from 0; None (default) = no limit. A request
+        that the catalogue estimates at more is not sent. If Vidu's reply names a higher price, the task is cancelled at
+        once. If Vidu refuses the cancel, the video is kept and landed, with a warning: a paid video is never thrown
+        away.
+    :param min_remaining_credits: credits that the account must still have after this generation, a whole number from 0;
+        otherwise nothing is sent. None (default) = no check. The host must report the balance.
     """
 
     template_fields: Sequence[str] = (
@@ -67,12 +73,12 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
         "min_remaining_credits",
     )
     ui_color = "#e4dcff"
-    #: The last part of the path that its requests are posted to, where they do not name their own.
+    #: The last part of the path that requests are posted to, unless a request names its own.
     endpoint: str
-    #: The records that were returned; for OpenLineage, which asks when the task is done.
+    #: The returned records, for OpenLineage, which asks after the task has finished.
     delivered: Sequence[Mapping[str, Any]] = ()
     wait_for_completion = True
-    #: Airflow has told the worker to stop.
+    #: Whether Airflow has told the worker to stop.
     killed = False
 
     def __init__(
@@ -114,12 +120,11 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
 
     def execute(self, context: Context) -> Any:
         """
-        Submit or re-attach, then wait as asked.
+        Submit, or re-attach to what an earlier try submitted; then wait, land and return.
 
-        :param context: Airflow's.
-        :return: see the class.
-        :raises AirflowFailException: a retry would fail in the same way, or pay again.
-        :raises ViduError: a retry may succeed.
+        :return: as the class says.
+        :raises AirflowFailException: if a retry would fail in the same way, or pay again.
+        :raises ViduError: if a retry may succeed.
         """
         return self._execution().run(context)
 
@@ -132,38 +137,34 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
         travelled: dict[str, Any] | None = None,
     ) -> Any:
         """
-        Go on where :meth:`execute` has left the worker, because Vidu's queue was full or its list not yet settled.
+        Continue after :meth:`execute` left the worker, because Vidu's queue was full or its list had not settled.
 
-        :param context: Airflow's.
-        :param event: of the timer; unused.
-        :param resumed: what the try took with it, see ``submission.tries.Resumed``.
-        :param try_number: of the try that has left.
+        :param event: the timer's event; unused.
+        :param resumed: what the try took along; see ``submission.tries.Resumed``.
+        :param try_number: number of the try that left the worker.
         :param travelled: what is remembered of a batch's items, below Airflow 3.3.
-        :return: see the class.
+        :return: as the class says.
         """
         return self._execution().run_again(context, resumed, try_number, travelled)
 
     def on_kill(self) -> None:
-        """Note that the worker is to stop. Airflow calls this for timeouts and shutdowns too; the wait decides."""
+        """Note that the worker must stop. Airflow also calls this for timeouts and shutdowns, so the wait decides."""
         self.killed = True
 
     def is_remembered(self, context: Context) -> bool:
+        """Check whether this task may start again without paying again."""
         return self._execution().is_remembered(context)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """
-        Report to OpenLineage what was made of what; see ``lineage.openlineage_facets``.
-
-        :param task_instance: Airflow's.
-        """
+        """Report to OpenLineage which videos were made from which images; see ``lineage.openlineage_facets``."""
         return self._execution().openlineage_facets()
 
     def _execution(self) -> Execution[Any]:
-        """Return what runs this operator. Only here, and only on a worker, is anything heavy imported."""
+        """Return the object that runs this operator. It is imported here, so that parsing a DAG stays fast."""
         raise NotImplementedError
 
     def _check_policies(self) -> None:
-        """What is known at parse time, and never rendered."""
+        """Check the settings that are known when the DAG is parsed and are never rendered."""
         for name in ("on_unknown", "on_input_change"):
             policy = getattr(self, name)
             if policy not in {"fail", "resubmit"}:
@@ -177,8 +178,9 @@ class ViduSingleOperator(ViduSubmittingOperator):
     """
     The base of the operators that submit one request.
 
-    :param extra_params: merged into the request last, unchecked: for what is newer than this release.
-    :param wait_for_completion: False = return right after submitting.
+    :param extra_params: further fields of the request, a dict or a string with a JSON object; merged last and not
+        checked, for fields that are newer than this release. None (default) = no further fields.
+    :param wait_for_completion: wait for the video (default). False = return right after submitting.
     """
 
     template_fields: Sequence[str] = ("extra_params", *ViduSubmittingOperator.template_fields)
@@ -208,15 +210,14 @@ class ViduSingleOperator(ViduSubmittingOperator):
         try_number: int | None = None,
     ) -> dict[str, Any]:
         """
-        Take the result on a worker, once the trigger has seen the end. Safe to run twice with the same event.
+        Return the result on a worker after the trigger's event. Safe to run twice with the same event.
 
-        :param context: Airflow's.
-        :param event: of the trigger; a hint only, the task is queried again.
-        :param task_id: Vidu's id, as it was when the wait began.
-        :param known: the task record as it was when the wait began.
-        :param hints: for a wait that has to go on.
+        :param event: the trigger's event, only a hint: the task is queried again.
+        :param task_id: Vidu's id at the start of the wait.
+        :param known: the task record at the start of the wait.
+        :param hints: for the schedule, if the wait has to continue.
         :param end_time: the deadline, epoch seconds.
-        :param try_number: of the try that has deferred.
+        :param try_number: number of the try that deferred.
         :return: the task record.
         """
         return self._execution().complete(context, event, task_id, known, hints, end_time, try_number)
@@ -235,7 +236,7 @@ _PARAMETER = re.compile(r"^:param (\w+):.*?(?=^:|\Z)", re.MULTILINE | re.DOTALL)
 
 def with_shared_settings(operator: type[Operator]) -> type[Operator]:
     """
-    Show the parameters of an operator's bases in its signature and docstring, for references and interactive help.
+    Show the parameters of an operator's bases in its signature and docstring, for API docs and interactive help.
 
     Airflow itself walks the bases. What the operator documents itself takes precedence.
     """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The operator that lands the video of a task somebody else has submitted."""
+"""The operator that lands the video of a task that was submitted elsewhere."""
 
 from __future__ import annotations
 
@@ -20,29 +20,34 @@ if TYPE_CHECKING:
 
 class ViduDownloadOperator(TextRendering, BaseOperator):
     """
-    Lands the files of a Vidu task that has ended: what its links lead to dies within 24 hours, a file does not.
+    Land the files of a finished Vidu task: its links expire within 24 hours, a file does not.
 
-    The links are read from the API just before, so that it may run days after the task that submitted, as long as Vidu
-    keeps the task. Retrying and clearing it never submits and costs no credits; a file that stands there already, the
-    same by length and MD5, is not fetched again. It waits for nothing: put it behind a
-    :class:`~airflow_provider_vidu.sensors.task.ViduTaskSensor`, or behind an operator that waits.
+    The links are read from the API just before the download, so this may run days after the submission, as long as Vidu
+    keeps the task. Retrying or clearing it never submits and costs no credits. A file that is already there, with the
+    same length and MD5, is not fetched again. The operator does not wait: put it after a
+    :class:`~airflow_provider_vidu.sensors.task.ViduTaskSensor`, or after an operator that waits.
+
+    .. code-block:: python
+
+        ViduDownloadOperator(task_id="land", vidu_task=wait.output, destination="s3://conn_id@bucket/videos/")
 
     .. seealso:: Vidu's get-generation page, ``GET /ent/v2/tasks/{id}/creations``.
 
     :param vidu_task: the task's id (a string or a number), or a task record: ``wait.output``, also with
-        ``.expand(vidu_task=wait.output)``. For the records of a batch: ``.expand(vidu_task=batch.output)``; those
+        ``.expand(vidu_task=wait.output)``. For the records of a batch: ``.expand(vidu_task=batch.output)``; records
         without a video are skipped.
-    :param destination: a file name (``.mp4``, ``.mov``, ``.m4v``), or a folder (anything else); a local path or any
+    :param destination: a file name (``.mp4``, ``.mov``, ``.m4v``) or a folder (anything else), as a local path or any
         ``ObjectStoragePath`` URL, such as ``s3://conn_id@bucket/videos/``. Mapped instances need a folder.
-    :param file_name: template of the video's name in that folder, for example ``{model}/{task_id}``; fields are
-        ``task_id``, ``creation_id`` and ``model``. None = ``{task_id}``. Jinja is rendered before.
-    :param land_cover: land the still picture too, beside the video as ``<name>-cover.jpg``.
-    :param land_watermarked: land the watermarked copy too, as ``<name>-watermarked.mp4``, where the task has one.
-    :param vidu_conn_id: the connection's id; it must name the account that submitted.
+    :param file_name: template for the video's name in that folder, for example ``{model}/{task_id}``; the fields are
+        ``task_id``, ``creation_id`` and ``model``. None (default) = ``{task_id}``. Jinja is rendered first.
+    :param land_cover: land the cover picture too, beside the video as ``<name>-cover.jpg``. Default False.
+    :param land_watermarked: land the watermarked copy too, as ``<name>-watermarked.mp4``, if the task has one. Default
+        False.
+    :param vidu_conn_id: id of the Airflow connection, for the account that submitted; default ``vidu_default``.
     :return: the task record; its ``files`` are ``[{kind, path, bytes, sha256, duration, width, height, fps}]``.
-    :raises ViduLandingError: the video could not be fetched or put; a retry tries again.
-    :raises ViduStillRunningError: the task has not ended; a retry looks again.
-    :raises AirflowFailException: the task has failed, is not known to this account, or the destination cannot work.
+    :raises ViduLandingError: if the video cannot be fetched or written; a retry tries again.
+    :raises ViduStillRunningError: if the task has not ended; a retry checks again.
+    :raises AirflowFailException: if the task has failed or is unknown to this account, or the destination cannot work.
     """
 
     template_fields: Sequence[str] = (
@@ -55,7 +60,7 @@ class ViduDownloadOperator(TextRendering, BaseOperator):
     )
     operator_extra_links = (ViduTaskLink(), ViduVideoLink())
     ui_color = "#d9f0e6"
-    #: The record that was returned; for OpenLineage, which asks when the task is done.
+    #: The returned record, for OpenLineage, which asks after the task has finished.
     delivered: Sequence[Mapping[str, Any]] = ()
 
     def __init__(
@@ -82,17 +87,12 @@ class ViduDownloadOperator(TextRendering, BaseOperator):
         """
         Land the files.
 
-        :param context: Airflow's.
         :return: the task record.
         """
         return self._execution().run(context)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """
-        Report to OpenLineage what was landed; see ``lineage.openlineage_facets``.
-
-        :param task_instance: Airflow's.
-        """
+        """Report to OpenLineage which files were landed; see ``lineage.openlineage_facets``."""
         return self._execution().openlineage_facets()
 
     def _execution(self) -> DownloadExecution:

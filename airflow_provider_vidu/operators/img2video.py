@@ -17,16 +17,26 @@ __all__ = ["Img2VideoBatchOperator", "Img2VideoOperator"]
 @with_shared_settings
 class Img2VideoOperator(ViduSingleOperator):
     """
-    Generates a video from an image with Vidu.
+    Generate a video from an image with Vidu.
 
-    Submits once per intended run, whatever dies: a retry re-attaches to the task that an earlier try submitted, a
-    clear submits again. Waits in the triggerer (``deferrable=True``), in the worker, or
-    not at all (``wait_for_completion=False``: then a :class:`ViduTaskSensor` takes the result).
+    One intended run submits once, whatever crashes: a retry re-attaches to the Vidu task that an earlier try submitted,
+    and a clear submits again. The operator waits in the triggerer (``deferrable=True``), in the worker, or not at all
+    (``wait_for_completion=False``: a :class:`~airflow_provider_vidu.sensors.task.ViduTaskSensor` then waits).
 
-    Every field of the request is templated and checked after rendering, before anything is sent; an empty string
-    counts as not given.
+    .. code-block:: python
 
-    **Durable execution.** What a try has submitted is kept in the task state store (Airflow 3.3+):
+        Img2VideoOperator(
+            task_id="animate",
+            images="/pictures/cat.png",
+            prompt="The cat turns its head.",
+            output_path="s3://conn_id@bucket/videos/",
+            deferrable=True,
+        )
+
+    Every field of the request is templated, and checked after rendering, before anything is sent. An optional field
+    that is None (the default) or an empty string is not sent, unless stated otherwise below: Vidu's default applies.
+
+    **Durable execution.** The task state store (Airflow 3.3+) remembers what a try has submitted:
 
     ===================  ==========================  ===================================  ===========================
     earlier task         retry                       default clear (discards the state    clear that keeps the state
@@ -42,38 +52,44 @@ class Img2VideoOperator(ViduSingleOperator):
     failed               submit, or fail for good    submit                               submit
     ===================  ==========================  ===================================  ===========================
 
-    A clear of the whole Dag run keeps the state, too. Below Airflow 3.3 a retry searches the account's list, and a
-    clear always submits. All situations are in ``docs/reliability.md``.
+    Clearing the whole Dag run keeps the state too. Below Airflow 3.3 a retry searches the account's list, and a clear
+    always submits. ``docs/reliability.md`` covers all situations.
 
     .. seealso:: Vidu's image-to-video page, ``POST /ent/v2/img2video``; the bases
         :class:`~airflow_provider_vidu.operators.base.ViduSingleOperator` and
-        :class:`~airflow_provider_vidu.operators.base.ViduSubmittingOperator` for the settings of waiting, landing,
-        retries and money.
+        :class:`~airflow_provider_vidu.operators.base.ViduSubmittingOperator` for the settings for waiting, landing,
+        retries and credit limits.
 
-    :param images: one image (a string, or a list of one): a URL that Vidu can reach, a path on the worker, any
-        ``ObjectStoragePath`` URL (``s3://conn_id@bucket/key``), or a data URI (it then stands in the rendered
-        field; a path does not put the image there). PNG, JPEG or WebP; sides between 1:4 and 4:1; at most 50 MB by
-        URL, about 15 MB otherwise (a request takes 20 MB).
-    :param prompt: what happens in the video, at most 5000 characters.
-    :param model: for example ``viduq3-pro``; one newer than this release passes through with a warning.
-    :param duration: whole seconds, within the model's range; None = the model's default.
-    :param seed: 0 or None = random.
-    :param resolution: ``360p``, ``540p``, ``720p``, ``1080p``, ``2K`` or ``4K``; None = the model's default.
+    :param images: one image (a string, or a list of one string): a URL that Vidu can reach, a path on the worker, any
+        ``ObjectStoragePath`` URL (``s3://conn_id@bucket/key``), or a data URI (which then appears in the rendered
+        field; the image of a path does not). PNG, JPEG or WebP; aspect ratio between 1:4 and 4:1; at most 50 MB by URL,
+        about 15 MB otherwise (a request may have 20 MB).
+    :param prompt: what happens in the video, a text of at most 5000 characters; default empty.
+    :param model: name of a model, for example ``viduq3-pro``. One that is newer than this release is sent with a
+        warning. Default ``viduq3-turbo``.
+    :param duration: length of the video in whole seconds, within the model's range; None (default) = the model's
+        default.
+    :param seed: a whole number; 0 or None (default) = random.
+    :param resolution: ``360p``, ``540p``, ``720p``, ``1080p``, ``2K`` or ``4K``; None (default) = the model's default.
     :param movement_amplitude: ``auto``, ``small``, ``medium`` or ``large``; no effect with q2 and q3 models.
-    :param audio: sound in the video; None = the model's default (on for q3).
+    :param audio: whether the video has sound; None (default) = the model's default (on for q3).
     :param audio_type: ``all``, ``speech_only`` or ``sound_effect_only``.
-    :param voice_id: a voice of Vidu's list; needs ``audio``.
-    :param is_rec: Vidu writes the prompt, for 10 credits more.
-    :param bgm: background music.
-    :param off_peak: half the price, within 48 hours.
+    :param voice_id: id of a voice from Vidu's list; needs ``audio``.
+    :param is_rec: let Vidu write the prompt, for 10 more credits.
+    :param bgm: add background music.
+    :param off_peak: pay half the price and get the video within 48 hours.
     :param watermark: render a watermarked copy too.
-    :param wm_position: 1 top left, 2 top right, 3 bottom right, 4 bottom left.
+    :param wm_position: 1 = top left, 2 = top right, 3 = bottom right, 4 = bottom left.
     :param wm_url: URL of the watermark's picture.
-    :param meta_data: provenance labels, a dict or a string that holds a JSON object.
-    :param payload: echoed by Vidu. Unless given, it carries the marker by which a lost submission is found again; a
-        literal ``{marker}`` in a payload of yours is replaced by it, one without cannot be found again.
-    :param callback_url: where Vidu reports state changes to.
-    :return: the task record ``{task_id, state, model, credits, err_code, payload, created_at, creations, files}``.
+    :param meta_data: provenance labels, a dict or a string with a JSON object.
+    :param payload: a text of at most 1 048 576 characters, which Vidu returns with the task. None (default) = the
+        marker by which a lost submission is found again. In your own payload a literal ``{marker}`` is replaced by that
+        marker; without it a lost submission cannot be found.
+    :param callback_url: URL to which Vidu reports state changes.
+    :return: the task record ``{task_id, state, model, credits, err_code, payload, created_at, creations, files}``; its
+        ``files`` are ``[{kind, path, bytes, sha256, duration, width, height, fps}]``.
+    :raises AirflowFailException: if a retry would fail in the same way, or pay again.
+    :raises ViduError: if a retry may succeed.
     """
 
     template_fields: Sequence[str] = (*REQUEST_FIELDS, *ViduSingleOperator.template_fields)

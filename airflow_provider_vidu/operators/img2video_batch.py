@@ -15,71 +15,87 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.execution.batch import BatchExecution
 
 
-#: Submissions that are out at once, where the author does not say.
+#: Default for ``max_in_flight``.
 DEFAULT_MAX_IN_FLIGHT = 10
 
 
 @with_shared_settings
 class Img2VideoBatchOperator(ViduSubmittingOperator):
     """
-    Generates a video from each of many images, in one task instance: one submission run, one trigger, one resume.
+    Generate a video from each of many images in one task instance: one submission run, one trigger, one resume.
 
-    All requests are checked before the first one is paid for. Each is then submitted once per intended run, whatever
-    dies: a retry goes on where the last try ended, and a clear submits only what has failed or was never
-    submitted. Only a clear after a batch that was delivered whole means a new generation of all. (Unlike with
-    :class:`~airflow_provider_vidu.operators.img2video.Img2VideoOperator`, a clear cancels nothing that runs.) Below
-    Airflow 3.3, which has no task state store, retries do the same on hosts that have a task list, but a clear pays
+    All requests are checked before the first one is paid for. One intended run then submits each request once, whatever
+    crashes: a retry continues where the last try ended, and a clear submits only what has failed or was never
+    submitted. Only a clear after a complete delivery generates all videos again. (Unlike with
+    :class:`~airflow_provider_vidu.operators.img2video.Img2VideoOperator`, a clear cancels nothing that is running.)
+    Below Airflow 3.3, which has no task state store, retries do the same on hosts with a task list, but a clear pays
     for every request again.
+
+    .. code-block:: python
+
+        Img2VideoBatchOperator(
+            task_id="animate",
+            requests=[{"images": "/pictures/cat.png"}, {"images": "/pictures/dog.png"}],
+            defaults={"prompt": "It turns its head.", "duration": 4},
+            output_path="s3://conn_id@bucket/videos/",
+            deferrable=True,
+        )
 
     .. seealso:: Vidu's image-to-video page, ``POST /ent/v2/img2video``; the base
         :class:`~airflow_provider_vidu.operators.base.ViduSubmittingOperator` for settings that are not named here.
 
     :param requests: a list of dicts, each with Vidu's fields by their API names as
         :class:`~airflow_provider_vidu.operators.img2video.Img2VideoOperator` takes them (``images``, ``prompt``,
-        ``model``, …), and ``extra_params`` and ``output_path`` of its own where it needs them. Or the path or
-        ``ObjectStoragePath`` URL of a JSON Lines file with one such dict a line, or of a file with a JSON array of
-        them, in UTF-8; relative ``images`` in a file are relative to the file. Also another task's output. At least
-        one; 10 000 have been run.
-    :param defaults: fields for all requests; a request's own win, and None in a request takes the default away.
-    :param max_in_flight: submissions that are out at once, 1 to 100, default 10. It has nothing to do with how many
-        tasks Vidu renders at once: the others queue there. A 429 slows all of them down.
+        ``model``, …), and ``extra_params`` and ``output_path`` of its own if it needs them. Or the path or
+        ``ObjectStoragePath`` URL of a UTF-8 file: JSON Lines with one such dict per line, or a JSON array of them;
+        relative ``images`` in a file are relative to the file. Another task's output works too. At least one request;
+        10 000 have been run.
+    :param defaults: fields for all requests, a dict; a request's own field wins, and None in a request removes the
+        default. None (default) = no fields.
+    :param max_in_flight: maximum number of concurrent submissions, 1 to 100; default 10. It does not limit how many
+        tasks Vidu renders at once: the others queue there. A 429 slows all submissions down.
     :param item_retries: how often a request is submitted again within one try after its task has failed, unbilled, for
-        a passing reason; 0 and more, default 1. Airflow's ``retries`` come on top.
-    :param on_failure: what to do when requests have no video at the end: ``fail`` (default; every other one is waited
-        for and landed first), ``partial`` (succeed, with the errors in the records), ``skip`` (as ``partial``; skip
-        this task if none has a video).
-    :param credit_budget: credits that all of it may cost, over all tries, a whole number from 0; None = any.
-        Submitting stops before it is exceeded, by the prices of Vidu's answers and before them by the catalogue's
-        estimates. The first request of a kind whose price nobody knows is sent alone, and may exceed it by its own
-        price.
-    :param max_credits: credits that each of its generations may cost, a whole number from 0; None = any. What the
-        catalogue estimates at more fails the batch before anything is sent. Where Vidu's answer asks for more, that
-        task is cancelled and nothing more is submitted; if Vidu refuses the cancel, it is kept and landed.
-    :param min_remaining_credits: credits that the account must still have after all that is to be submitted now, by the
-        catalogue's estimates, else nothing is sent; None = any number. The host must report the balance.
-    :param manifest_path: where all records are written as JSON Lines, also when the batch fails; a local path or any
-        ``ObjectStoragePath`` URL of a file; None = nowhere.
-    :param output_path: where the videos are landed: a folder, a local path or any ``ObjectStoragePath`` URL; None =
-        nowhere, and links die within 24 hours.
-    :param file_name: template of the videos' names in that folder, with ``{task_id}``, ``{creation_id}`` or ``{index}``
-        (the request's place, from 0; ``{index:05d}``) in it, else they would overwrite each other; ``{model}`` too.
-        None = ``{task_id}``.
-    :param land_watermarked: land each watermarked copy too, as ``<name>-watermarked.mp4``.
-    :param timeout: seconds (or a timedelta) to wait, from the start of each try, above 0 and at most ten years; None =
-        24 hours, with an off-peak request 49. ``execution_timeout`` bounds it too. At the deadline the tasks are left
-        running, and the next try re-attaches to them.
-    :param durable: as in ``Img2VideoOperator``; with False every try pays for every request again, so a failed item is
-        no reason for one.
-    :param on_unknown: as in ``Img2VideoOperator``, for each request.
-    :param on_input_change: when a retry no longer asks for something that was submitted: ``fail`` or
-        ``resubmit``. Requests are known by their content: new ones, or another order, are no change. A link that may
-        be a new signature of a paid picture, or another picture, fails after a clear too, unless this is ``resubmit``.
-    :param cancel_on_kill: cancel what Vidu still lets go when a user ends this task for good, for as long as Airflow
-        leaves time: some 18 seconds while it is deferred, 2.5 in a worker.
-    :param cancel_on_timeout: the same at the deadline, instead of leaving it running.
-    :return: a list of task records in the order of the requests, each with ``error`` (None, or why it has no video)
-        beside the fields of the single operator's. With more than 300 requests the records in XCom have no links and
-        payloads; the manifest has them.
+        a transient reason; a whole number from 0, default 1. Airflow's ``retries`` come on top.
+    :param on_failure: what to do if some requests have no video at the end: ``fail`` (default; after all other videos
+        were waited for and landed), ``partial`` (succeed, with the errors in the records), ``skip`` (like ``partial``,
+        but skip this task if no request has a video).
+    :param credit_budget: maximum credits for the whole batch over all tries, a whole number from 0; None (default) = no
+        limit. Submitting stops before it is exceeded, judged by the prices in Vidu's replies, and by the catalogue's
+        estimates before there is a reply. The first request of a kind without a known price is sent alone, and may
+        exceed the budget by its own price.
+    :param max_credits: maximum credits for each generation, a whole number from 0; None (default) = no limit. If the
+        catalogue estimates a request at more, the batch fails before anything is sent. If Vidu's reply names a higher
+        price, that task is cancelled and nothing more is submitted; if Vidu refuses the cancel, the video is kept and
+        landed.
+    :param min_remaining_credits: credits that the account must still have after everything that is about to be
+        submitted, by the catalogue's estimates, a whole number from 0; otherwise nothing is sent. None (default) = no
+        check. The host must report the balance.
+    :param manifest_path: file to which all records are written as JSON Lines, even if the batch fails; a local path or
+        any ``ObjectStoragePath`` URL; None (default) = nowhere.
+    :param output_path: folder where the videos are landed, a local path or any ``ObjectStoragePath`` URL; None
+        (default) = nowhere, and the links expire within 24 hours.
+    :param file_name: template for the videos' names in that folder. It must contain ``{task_id}``, ``{creation_id}`` or
+        ``{index}`` (the request's position, from 0; ``{index:05d}``), otherwise the videos would overwrite each other;
+        ``{model}`` is allowed too. None (default) = ``{task_id}``.
+    :param land_watermarked: land each watermarked copy too, as ``<name>-watermarked.mp4``. Default False.
+    :param timeout: seconds (or a timedelta) to wait, counted from the start of each try, above 0 and at most ten years;
+        None (default) = 24 hours, or 49 if any request is off-peak. ``execution_timeout`` limits the wait too. At the
+        deadline the tasks are left running, and the next try re-attaches to them.
+    :param durable: as in ``Img2VideoOperator``, default True. With False every try pays for every request again, so the
+        failure of single requests causes no retry.
+    :param on_unknown: as in ``Img2VideoOperator``, for each request; default ``fail``.
+    :param on_input_change: what to do if a retry no longer contains a request that was submitted: ``fail`` (default) or
+        ``resubmit``. Requests are recognised by their content: new requests, or another order, are no change. A link
+        that may be a new signature of a paid picture, or another picture, fails after a clear too, unless this is
+        ``resubmit``.
+    :param cancel_on_kill: when a user ends the Airflow task for good, cancel the tasks that Vidu still allows to be
+        cancelled, within the time that Airflow leaves: about 18 seconds while deferred, 2.5 in a worker. Default True.
+    :param cancel_on_timeout: do the same at the deadline, instead of leaving the tasks running. Default False.
+    :return: a list of task records in the order of the requests. Each has ``error`` (None, or why there is no video)
+        beside the fields that the single operator returns. With more than 300 requests the records in XCom have no
+        links and payloads; the manifest has them.
+    :raises AirflowFailException: if a retry would fail in the same way, or pay again.
+    :raises ViduError: if a retry may succeed.
     """
 
     template_fields: Sequence[str] = (
@@ -136,14 +152,13 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         ids: str | None = None,
     ) -> list[dict[str, Any]]:
         """
-        Take the results on a worker, once the trigger has seen the end. Safe to run twice with the same event.
+        Return the results on a worker after the trigger's event. Safe to run twice with the same event.
 
-        :param context: Airflow's.
-        :param event: of the trigger; a hint only, the tasks are queried again.
-        :param began: when the try began, epoch seconds.
-        :param try_number: of the try that has deferred.
+        :param event: the trigger's event, only a hint: the tasks are queried again.
+        :param began: start of the try, epoch seconds.
+        :param try_number: number of the try that deferred.
         :param travelled: what is remembered of the items, below Airflow 3.3.
-        :param ids: digest of the Vidu tasks that the try has deferred for; None = not known (dag.test() drops it).
+        :param ids: digest of the Vidu tasks that the try waits for; None = unknown (dag.test() drops it).
         :return: the task records, in the order of the requests.
         """
         return self._execution().complete(context, event, began, try_number, travelled, ids)

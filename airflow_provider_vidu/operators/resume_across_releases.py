@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Resumes what another release has deferred: an upgrade or a rollback costs no Airflow retry.
+Resume what another release has deferred, so that an upgrade or a rollback costs no Airflow retry.
 
-Airflow keeps a deferral as text: the trigger's class and arguments, and the method to resume in with its arguments. The
-release that reads it need not be the one that wrote it.
+Airflow stores a deferral as text: the trigger's class and arguments, and the method to resume in with its arguments.
+Another release may have written it than the one that reads it.
 """
 
 from __future__ import annotations
@@ -16,37 +16,34 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-#: Where Airflow resumes a task whose trigger has failed …
+#: The method in which Airflow resumes a task whose trigger has failed.
 FAILED = "__fail__"
-#: … and what it says where that was not for the time it took.
+#: The error that Airflow passes then, unless the trigger ran out of time.
 TRIGGER_FAILURE = "Trigger failure"
 
 
 class ResumesAcrossReleases:
-    """For operators and sensors that defer, before their base class."""
+    """A mixin for operators and sensors that defer; it comes before Airflow's base class."""
 
     deferrable: bool
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """
-        Resume in the method that the deferral names, or start again where there is none and nothing is paid twice.
+        Resume in the method that the deferral names. If there is none, start again, unless that could pay twice.
 
-        Airflow calls this, as of every operator.
-
-        :param next_method: the name of the method.
+        :param next_method: name of the method.
         :param next_kwargs: its arguments.
-        :param context: Airflow's.
         """
         this: Any = self
         arguments = next_kwargs or {}
         can_resume = hasattr(self, next_method)
         if not can_resume and not self.is_remembered(context):
-            # To start again would be to pay again. Airflow fails the try; the next one looks for what was submitted.
+            # Starting again could pay again, so Airflow fails this try. The next one searches for what was submitted.
             return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[misc]
         if next_method == FAILED and arguments.get("error") == TRIGGER_FAILURE:
             this.log.warning(
-                "The trigger could not be built or broke; this task goes on in the worker, and no retry is spent. Do "
-                "the workers and the triggerer have the same release of airflow-provider-vidu?\n%s",
+                "The trigger could not be built, or it crashed. This task continues in the worker and spends no retry. "
+                "Do the workers and the triggerer have the same release of airflow-provider-vidu?\n%s",
                 "".join(arguments.get("traceback") or ()),
             )
             self._wait_in_worker()
@@ -62,11 +59,11 @@ class ResumesAcrossReleases:
         return super().resume_execution(next_method, known, context)  # type: ignore[misc]
 
     def is_remembered(self, context: Context) -> bool:
-        """Say whether this task may start again without paying again."""
+        """Check whether this task may start again without paying again."""
         return True
 
     def _wait_in_worker(self) -> None:
-        # Whatever broke the trigger would break the next one, too, and no retry would ever end that.
+        # The next trigger would fail for the same reason, and no retry would end that.
         self.deferrable = False
 
 

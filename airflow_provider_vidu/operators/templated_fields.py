@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""How the operators and the sensor render their templates, and what they refuse when the DAG is parsed."""
+"""Template rendering of the operators and the sensor, and the checks when the DAG is parsed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ else:
 
 class TextRendering(_Base):
     """
-    Renders text parameters to text, also in DAGs with ``render_template_as_native_obj``.
+    Render text parameters to text, even in DAGs with ``render_template_as_native_obj``.
 
-    Native rendering evaluates what looks like a Python literal: the prompt ``20231023`` becomes a number.
+    Native rendering evaluates everything that looks like a Python literal: the prompt ``20231023`` becomes a number.
     """
 
     vidu_conn_id: str
-    #: Parameters that are text. A task is one, too: a record in a text is parsed, an id of digits stays as it is.
+    #: Parameters that are text. So is a task: a record in a text is parsed later, and an id of digits stays an id.
     text_fields = TEXT_FIELDS | {"vidu_task"}
 
     def _do_render_template_fields(
@@ -36,7 +36,7 @@ class TextRendering(_Base):
         super()._do_render_template_fields(parent, others, context, jinja_env, seen_oids)
         super()._do_render_template_fields(parent, text, context, _text_environment(jinja_env), seen_oids)
         if parent is self and "vidu_conn_id" in names and self.vidu_conn_id in (None, "None"):
-            # A Param without a value. The trigger and the links of a task read it as well.
+            # A Param without a value. The trigger and the task's links read this attribute too.
             self.vidu_conn_id = "vidu_default"
 
     def render_template(
@@ -60,7 +60,7 @@ class TextRendering(_Base):
 
 def check_booleans(**switches: Any) -> None:
     """
-    Refuse text for switches that are not templated: any text would count as true.
+    Reject text for switches that are not templated: any text would count as true.
 
     :raises ValueError: when the DAG is parsed.
     """
@@ -73,7 +73,7 @@ def check_booleans(**switches: Any) -> None:
 
 def check_paths(operator: Any, *names: str) -> None:
     """
-    Refuse Jinja in a ``Path``, which Airflow does not render: a folder would be called ``{{ ds }}``.
+    Reject Jinja in a ``Path``, which Airflow does not render: a folder would be called ``{{ ds }}``.
 
     :raises ValueError: when the DAG is parsed.
     """
@@ -88,7 +88,7 @@ def check_paths(operator: Any, *names: str) -> None:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """Go through a parameter's values, also those of a batch's requests."""
+    """Iterate over a parameter's values, including those in a batch's requests."""
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, (list, tuple)):

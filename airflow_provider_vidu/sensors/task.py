@@ -120,7 +120,7 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
     def _wait(self, context: Context) -> Any:
         if not self.deferrable:
             if self.fixed_interval is None:
-                self.poke_interval = self._execution().account_interval() or self.poke_interval
+                self.poke_interval = self._execution().read_poll_interval() or self.poke_interval
             return super().execute(context)
         return self._execution().wait(context)
 
@@ -135,7 +135,7 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
 
         :return: True with the task record once there is a video.
         """
-        record = self._execution().look(context)
+        record = self._execution().poll(context)
         return False if record is None else PokeReturnValue(is_done=True, xcom_value=record)
 
     def execute_complete(

@@ -95,7 +95,7 @@ def get_standing(instance: Any) -> Standing:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     if is_iteration(instance):
-        is_active = compat.run_is_active(instance.dag_id, instance.run_id)
+        is_active = compat.query_run_activity(instance.dag_id, instance.run_id)
         return Standing.UNKNOWN if is_active else Standing.OVER
     map_index = -1 if instance.map_index is None else instance.map_index
     asked = {"dag_id": instance.dag_id, "task_ids": [instance.task_id], "run_ids": [instance.run_id]}
@@ -164,7 +164,7 @@ async def ais_forgotten(instance: Any, client: AsyncViduClient, vidu_task_ids: S
             return True
         if standing not in {Standing.CLEARED, Standing.RUNNING, Standing.DEFERRED}:
             return False
-        if standing is not Standing.CLEARED and await asyncio.to_thread(compat.is_noted_as_discarded, instance):
+        if standing is not Standing.CLEARED and await asyncio.to_thread(compat.read_discarded_note, instance):
             return True
         if standing is Standing.DEFERRED:
             return False

@@ -240,7 +240,7 @@ class Try:
         Without it a lost task could not be distinguished from that of another Airflow on the same account. The base
         URL is in it too: copies of an Airflow (for staging, say) have the same key.
         """
-        return compat.sealed([*self.identity, compat.base_url()]) if self.identity else ""
+        return compat.encrypt_parts([*self.identity, compat.base_url()]) if self.identity else ""
 
     def write_command(self, key: str, value: Mapping[str, str | None]) -> str:
         """

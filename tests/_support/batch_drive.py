@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Drives a batch operator through a try, with what travels through Airflow as JSON."""
+"""Drive a batch operator through a try; everything that Airflow stores passes through JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 
 
 class WorkerDied(BaseException):
-    """SIGKILL: nothing may catch it."""
+    """A simulated SIGKILL, which nothing may catch."""
 
 
 async def first_event(trigger: ViduTaskTrigger) -> Any:
@@ -27,7 +27,7 @@ async def first_event(trigger: ViduTaskTrigger) -> Any:
 
 
 def drive(made: Img2VideoBatchOperator, context: Any, *, keeps_arguments: bool = True) -> tuple[Any, Counter[str]]:
-    """Run a try as Airflow does: execute, wait in a triggerer, resume. Returns the result, and what was called."""
+    """Run a try as Airflow does (execute, defer, resume). Returns the result and how often each method was called."""
     called: Counter[str] = Counter()
     step, arguments = made.execute, {}
     while True:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A Vidu of a page for batches, written from the API page, and the tries of one task instance in virtual time."""
+"""A small Vidu for batches, written from the API page, and the tries of one task instance in virtual time."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def reply(status: int, body: Any) -> Reply:
 
 
 class Vidu:
-    """Answers create, query, list and cancel as the API page has them."""
+    """A Vidu that answers create, query, list and cancel as the API page describes."""
 
     def __init__(self) -> None:
         self.tasks: dict[str, dict[str, Any]] = {}
         self.requests: list[str] = []
-        #: Answers instead of Vidu; None = Vidu does.
+        #: Returns a reply instead of Vidu's own; None = Vidu replies.
         self.instead: Callable[[str, Any], Reply | None] = lambda operation, request: None
 
     def answer(self, request: Any) -> Reply:
@@ -88,7 +88,7 @@ class Vidu:
 
 
 class Kept:
-    """A task state store."""
+    """A task state store in memory."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
@@ -104,7 +104,7 @@ class Stage:
     """
     One task instance, try after try.
 
-    :param store: what outlives a try; None = nothing does.
+    :param store: the task state store; None = there is none.
     """
 
     def __init__(self, store: Any) -> None:
@@ -120,7 +120,7 @@ class Stage:
     def submit(
         self, rows: list[dict[str, Any]], *, clear: bool = False, discard: bool = False, **policies: Any
     ) -> BatchSubmission:
-        """Run the first part of a try, until all is submitted; after a clear, which may discard the store."""
+        """Run a try until everything is submitted; optionally after a clear, which may discard the store."""
         self.tries += 1
         if clear or discard:
             self.max_tries, self.first_try = self.tries + 1, self.tries
@@ -133,7 +133,7 @@ class Stage:
         return self._run(rows, submit, policies)
 
     def resume(self, batch: BatchSubmission, act: Callable[[BatchSubmission], Any]) -> None:
-        """Go on with a try."""
+        """Continue a try."""
 
         async def go_on() -> None:
             await act(batch)

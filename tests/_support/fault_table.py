@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""How a table of faults becomes cells of the matrix."""
+"""Parametrize a test by a table of faults."""
 
 from __future__ import annotations
 
@@ -11,9 +11,5 @@ import pytest
 
 
 def one_by_one(faults: Mapping[str, Any]) -> pytest.MarkDecorator:
-    """
-    Run a test once for each fault of a table, as its parameter ``fault``.
-
-    :param faults: by name.
-    """
+    """Run a test once for each named fault, as its parameter ``fault``."""
     return pytest.mark.parametrize("fault", faults.values(), ids=faults.keys())

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The functions that need an endpoint, for tests to which any is the same: with that of image to video."""
+"""Functions that need an endpoint, bound to image to video, for tests that work with any endpoint."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-A real object store: moto's S3 server on a free port, which says who asked for what, lets be held up, and denies.
+A real object store: moto's S3 server on a free port, with recorded requests, hooks and permissions.
 
 Permissions are AWS's own: a user with a policy, which moto reads for every request once :meth:`ObjectStore.denying`
-has begun. Nothing is answered in moto's place.
+has started. moto itself answers every request.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ CONN_ID = "object_store"
 
 _REGION = "us-east-1"
 _USER = "worker"
-#: Everything but what puts an object: an upload may be begun with that permission only, and ended without it.
+#: All permissions except for putting an object, which is needed to start an upload but not to abort it.
 _READING = ["s3:Get*", "s3:List*", "s3:HeadObject", "s3:HeadBucket", "s3:AbortMultipartUpload"]
 
 
 @dataclass
 class Call:
-    """A request of the worker's, and how it was answered."""
+    """A request of the worker and the status of its reply."""
 
     method: str
     path: str
@@ -43,18 +43,18 @@ class Call:
 
     @property
     def part(self) -> int | None:
-        """The number of the part that is put; None = no part."""
-        told = self.query.get("partNumber")
-        return int(told[0]) if told and self.method == "PUT" else None
+        """The number of the uploaded part; None = the request uploads no part."""
+        number = self.query.get("partNumber")
+        return int(number[0]) if number and self.method == "PUT" else None
 
     @property
     def puts(self) -> bool:
-        """Whether a whole object is put, at once or from its parts."""
+        """Whether the request creates a whole object, at once or from its parts."""
         return (self.method == "PUT" and self.part is None) or (self.method == "POST" and "uploadId" in self.query)
 
     @property
     def reads(self) -> bool:
-        """Whether an object's content is read."""
+        """Whether the request reads an object's content."""
         return self.method == "GET" and self.path.count("/") > 1
 
 
@@ -76,7 +76,7 @@ class ObjectStore:
 
     @cached_property
     def s3(self) -> Any:
-        """A client of somebody else's, whose requests are not among the calls."""
+        """An administrator's client, whose requests are not recorded."""
         return self._admin("s3")
 
     @cached_property
@@ -105,25 +105,25 @@ class ObjectStore:
 
     @property
     def keys(self) -> list[str]:
-        """The keys that anybody can see."""
+        """The keys of all objects."""
         return [found["Key"] for found in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
     @property
     def unfinished(self) -> list[str]:
-        """The keys of uploads that were begun and neither completed nor aborted. Nobody sees them as objects."""
+        """The keys of uploads that were neither completed nor aborted, and are not objects."""
         return [found["Key"] for found in self.s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])]
 
     def before(self, applies: Callable[[Call], bool], act: Callable[[], Any]) -> None:
-        """Do something once, before the first request that it applies to is passed on."""
+        """Do something once, before the first matching request is passed on."""
         self.hooks.append(_Hook(applies, act, answered=False))
 
     def after(self, applies: Callable[[Call], bool], act: Callable[[], Any]) -> None:
-        """Do something once, after the first request that it applies to has been answered."""
+        """Do something once, after the first matching request was answered."""
         self.hooks.append(_Hook(applies, act, answered=True))
 
     @contextmanager
     def denying(self) -> Generator[None, None, None]:
-        """Let only those do things whose policy allows them. The worker's allows everything until :meth:`revoke`."""
+        """Enforce policies. The worker's policy allows everything until :meth:`revoke`."""
         settings.INITIAL_NO_AUTH_ACTION_COUNT = 0.0
         try:
             yield
@@ -132,15 +132,15 @@ class ObjectStore:
             self.grant()
 
     def revoke(self) -> None:
-        """Take the worker's permission to put objects away."""
+        """Remove the worker's permission to put objects."""
         self._allow(_READING)
 
     def allow(self, *actions: str) -> None:
-        """Leave the worker these permissions, and no others."""
+        """Allow the worker these actions and no others."""
         self._allow(list(actions))
 
     def grant(self) -> None:
-        """Give it back."""
+        """Allow the worker everything again."""
         self._allow(["s3:*"])
 
     def run_hooks(self, call: Call, *, answered: bool) -> None:
@@ -198,7 +198,7 @@ def serving() -> Generator[ObjectStore, None, None]:
 
 
 def empty(store: ObjectStore) -> None:
-    """Leave nothing of one test to the next one."""
+    """Remove everything that a test has left."""
     for key in store.keys:
         store.s3.delete_object(Bucket=BUCKET, Key=key)
     for upload in store.s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []):
@@ -213,7 +213,7 @@ class _Silent(MotoRequestHandler):
 
 
 class _Observed:
-    """moto's application, with the worker's requests written down and the hooks run."""
+    """moto's application, which records the worker's requests and runs the hooks."""
 
     def __init__(self, store: ObjectStore, application: Any) -> None:
         self._store = store

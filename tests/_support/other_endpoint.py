@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""An endpoint that exists in tests alone: two frames, a nested list of pictures, pictures as its result."""
+"""An endpoint that exists only in tests: two frames, a nested list of pictures, pictures as its result."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Landing in processes of their own, which can be killed, limited, or run two at once."""
+"""Landing in separate processes, which can be killed, limited, or run concurrently."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ OWN_MOUNTS = ("unshare", "--map-root-user", "--mount")
 
 namespaces = pytest.mark.skipif(
     shutil.which("unshare") is None or subprocess.run([*OWN_NAMESPACES, "true"], capture_output=True).returncode != 0,
-    reason="this machine gives nobody a network and mounts of their own (unshare)",
+    reason="this machine does not allow separate network and mount namespaces (unshare)",
 )
 
 _HOOK = """
 import json, sys
 from airflow_provider_vidu.hooks.vidu import ViduHook
 """
-#: Its arguments are a task's id and a destination; the connections come from the environment.
+#: A program whose arguments are a task's id and a destination; the connections come from the environment.
 DOWNLOAD = f"""{_HOOK}
 print("landed", json.dumps(ViduHook().download(*sys.argv[1:3])))
 """
 
-#: A third argument is a folder that gets a disk of 1 MB.
+#: The same on a disk of 1 MB, which is mounted at a third argument.
 DOWNLOAD_ON_A_SMALL_DISK = f"""{_HOOK}
 import os, subprocess
 folder = sys.argv[3]
@@ -40,18 +40,17 @@ open(folder + "/older.mp4", "w").write("older")
 try:
     print("landed", json.dumps(ViduHook().download(*sys.argv[1:3])))
 finally:
-    print("stand there:", *sorted(os.listdir(folder)))
+    print("in the folder:", *sorted(os.listdir(folder)))
 """
 
 
 def python(program: str, *arguments: str, within: Sequence[str] = (), **options: Any) -> subprocess.Popen[str]:
     """
-    Start a program of this suite.
+    Start a Python program.
 
-    :param program: Python's text.
-    :param arguments: of the program.
+    :param program: its source.
     :param within: a command that runs another one, such as ``unshare``.
-    :param options: of ``subprocess.Popen``.
+    :param options: for ``subprocess.Popen``.
     """
     command = [*within, sys.executable, "-c", program, *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)

@@ -3,7 +3,7 @@
 """
 A public storage host beside a private network, as a program for ``unshare --map-root-user --net --mount``.
 
-There the internet is this process: names come from a hosts file, addresses stand on the loopback interface, and every
+There this process is the internet: names come from a hosts file, addresses are on the loopback interface, and every
 address has a TLS server with a certificate that is believed. Prints what became of each link, and who was visited.
 """
 
@@ -39,7 +39,7 @@ _UP_AND_RUNNING = 0x41
 
 
 def give_addresses(folder: Path) -> None:
-    """Put every address on the loopback interface, and the names in front of them."""
+    """Add every address to the loopback interface, and the names to the hosts file."""
     with socket.socket() as control:
         fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14s", b"lo", _UP_AND_RUNNING, b""))
         for number, address in enumerate((PUBLIC, *PRIVATE[:2])):
@@ -51,7 +51,7 @@ def give_addresses(folder: Path) -> None:
 
 
 class Host(http.server.ThreadingHTTPServer):
-    """Everybody's file at one address, and a redirect to wherever a path says."""
+    """A server that sends the same file to everyone, or redirects to the URL in the path."""
 
     def __init__(self, address: str, context: ssl.SSLContext) -> None:
         super().__init__((address, 443), _Handler)
@@ -63,7 +63,7 @@ class Host(http.server.ThreadingHTTPServer):
         pass
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        # A connection is a visit, whether or not anything is asked on it.
+        # A connection is a visit, even without a request on it.
         self.visits.append(client_address[0])
         return True
 
@@ -90,20 +90,20 @@ def main(folder: Path) -> None:
     authority.issue_cert(*NAMES, PUBLIC, *PRIVATE).configure_cert(context)
     hosts = {address: Host(address, context) for address in (PUBLIC, *PRIVATE)}
     account = Account(base_url="https://api.example", api_key="key", verify=str(folder / "authority.pem"))
-    told: dict[str, Any] = {}
+    outcomes: dict[str, Any] = {}
     for link in sys.argv[2:]:
         (folder / "videos").mkdir(exist_ok=True)
         with Client(link) as client:
             client.account = account
             try:
                 landed = land(client, client.task, f"{folder}/videos/", log=logging.getLogger("private"))
-                told[link] = "landed" if Path(landed["path"]).read_bytes() == MP4 else "another file"
+                outcomes[link] = "landed" if Path(landed["path"]).read_bytes() == MP4 else "another file"
                 os.remove(landed["path"])
             except ViduLandingError as error:
-                told[link] = str(error)
+                outcomes[link] = str(error)
         assert not os.listdir(folder / "videos")
     visits = {address: len(host.visits) for address, host in hosts.items()}
-    print(json.dumps({"links": told, "visits": visits}))
+    print(json.dumps({"links": outcomes, "visits": visits}))
 
 
 if __name__ == "__main__":

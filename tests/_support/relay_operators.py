@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the relays are asked for."""
+"""Operators for the tests of relays."""
 
 from __future__ import annotations
 

@@ -41,41 +41,41 @@ def of_html(status: int, page: bytes, **headers: str) -> Answer:
 
 @dataclass
 class Job:
-    """A task that a relay has accepted, and bills."""
+    """A task that a relay has accepted and bills."""
 
     task_id: str
     row: int
     asked: dict[str, Any]
-    looks: int = 0
+    queries: int = 0
     cancelled: bool = False
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What a relay answers to a submission instead of its own answer, and whether it has accepted it before."""
+    """A relay's reply to a submission in place of its own, and whether the relay accepts the submission first."""
 
     answer: Callable[[Relay], Answer | None]
     accepts: bool = False
 
 
 def no_money(status: int) -> Fault:
-    """The relay's own wallet is empty; the relay hides that behind three statuses."""
+    """Return the fault of an empty wallet at the relay, which uses three statuses for it."""
     message = "用户额度不足, 剩余额度: ＄0.000000 (request id: 20261128063011)"
     return Fault(lambda relay: relay.error(status, "insufficient_user_quota", message))
 
 
-#: The relay has nobody who makes this model; nothing went upstream.
+#: The relay has no channel for this model, so nothing went upstream.
 NO_CHANNEL = Fault(
     lambda relay: relay.error(
         503, "model_not_found", "分组 default 下模型 viduq2-turbo 无可用渠道 (request id: 20261128063012)"
     )
 )
 SATURATED = Fault(lambda relay: relay.error(429, "", "当前分组上游负载已饱和，请稍后再试 (request id: 20261128063013)"))
-#: Cloudflare stands before the relay and lets nobody through who runs no JavaScript.
+#: Cloudflare is in front of the relay and requires JavaScript.
 CLOUDFLARE = Fault(lambda relay: of_html(403, CHALLENGE, **{"cf-mitigated": "challenge", "Server": "cloudflare"}))
-#: Cloudflare has waited for the relay for 100 s, which has accepted and answered too late.
+#: Cloudflare has timed out after 100 s; the relay has accepted and answered too late.
 LATE = Fault(lambda relay: of_html(524, TIMED_OUT, Server="cloudflare"), accepts=True)
-#: The connection breaks off after the relay has accepted.
+#: The connection breaks after the relay has accepted.
 CUT = Fault(lambda relay: None, accepts=True)
 
 
@@ -86,14 +86,14 @@ class Relay(http.server.ThreadingHTTPServer):
     :ivar billed: what was accepted, in order.
     :ivar faults: answers to the next submissions.
     :ivar fails_with: the error code with which every task fails.
-    :ivar looks_until_end: how often a task is queried before it ends.
+    :ivar queries_until_end: how often a task is queried before it ends.
     """
 
     daemon_threads = True
-    #: What a user writes into the connection's extra for this family.
+    #: The connection's extra for this family.
     extra: ClassVar[dict[str, Any]] = {"cancel_path": None, "list_path": None, "credits_path": None}
     prefix: ClassVar[str] = "/ent/v2"
-    #: What works here beside creating and querying.
+    #: What this relay supports besides creating and querying.
     has_list: ClassVar[bool] = False
     has_cancel: ClassVar[bool] = False
     keeps_payload: ClassVar[bool] = True
@@ -107,7 +107,7 @@ class Relay(http.server.ThreadingHTTPServer):
         self.requests: list[str] = []
         self.keys_at_storage: list[str] = []
         self.fails_with = ""
-        self.looks_until_end = 1
+        self.queries_until_end = 1
         self.lock = threading.Lock()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -116,7 +116,7 @@ class Relay(http.server.ThreadingHTTPServer):
     # --- what the family decides ----------------------------------------------------------------------------------
 
     def routes(self) -> dict[str, Callable[..., Answer | None]]:
-        """Return ``METHOD path`` as a pattern → what answers; the pattern's groups are its arguments."""
+        """Map patterns of ``METHOD path`` to handlers; the pattern's groups are the handler's arguments."""
         return {
             rf"POST {self.prefix}/img2video": self.create,
             rf"GET {self.prefix}/tasks/([^/]+)/creations": self.query,
@@ -143,12 +143,12 @@ class Relay(http.server.ThreadingHTTPServer):
     # --- what they share ------------------------------------------------------------------------------------------
 
     def link(self, job: Job) -> str:
-        return f"{self.url}/files/{job.task_id}.mp4?X-Amz-Signature={job.looks}"
+        return f"{self.url}/files/{job.task_id}.mp4?X-Amz-Signature={job.queries}"
 
     def state(self, job: Job) -> str:
-        if job.cancelled or (self.fails_with and job.looks > self.looks_until_end):
+        if job.cancelled or (self.fails_with and job.queries > self.queries_until_end):
             return "failed"
-        return "success" if job.looks > self.looks_until_end else "processing"
+        return "success" if job.queries > self.queries_until_end else "processing"
 
     def err_code(self, job: Job) -> str:
         return "UserCancelled" if job.cancelled else self.fails_with
@@ -207,7 +207,7 @@ class Relay(http.server.ThreadingHTTPServer):
         job = self.job(task_id)
         if job is None:
             return self.unknown()
-        job.looks += 1
+        job.queries += 1
         return of_json(200, self.queried(job))
 
     def cancel(self, body: Any, task_id: str) -> Answer:
@@ -261,7 +261,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 class VidusPaths(Relay):
-    """new-api and one-api with Vidu's own paths: a row number as ``id``, and a web page for whatever else is asked."""
+    """new-api and one-api with Vidu's own paths: a row number as ``id``, and a web page for all other paths."""
 
 
 class NewApi(Relay):
@@ -320,7 +320,7 @@ class NewApi(Relay):
         job = self.job(task_id)
         if job is None:
             return self.unknown()
-        job.looks += 1
+        job.queries += 1
         state = self.state(job)
         answer: dict[str, Any] = {
             "id": job.task_id,
@@ -384,7 +384,7 @@ class OneHub(Relay):
     def rows(self, body: Any) -> Answer:
         rows = []
         for job in self.billed[:-11:-1]:
-            job.looks += 1
+            job.queries += 1
             row = {**self.of_vidu(job), **self.progress(job), "id": job.task_id}
             row.pop("payload")
             row.pop("task_id")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the scenarios are made of: a local Vidu whose time stands still, runs of DAGs, and signals to processes."""
+"""Helpers for scenarios: a local Vidu whose tasks do not advance by themselves, Dag runs, signals to processes."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from airflow_provider_vidu.emulator.machine.ledger import CHARGED, REFUNDED
 AIRFLOW = Version(version("apache-airflow")).release
 #: The scheduler of this beta dies when a worker's heartbeat is lost: it adds the next try beside the current one.
 DIES_OF_LOST_HEARTBEATS = version("apache-airflow") == "3.4.0b2"
-#: From here on a clear discards what a task instance remembers, unless it is asked to keep it.
+#: Whether a clear discards the task state by default (3.4+).
 DISCARDS_STATE = AIRFLOW >= (3, 4)
 
-#: Seconds that each state before the end lasts at the local Vidu: for ever, unless a scenario skips them.
+#: Seconds that each state before the last one lasts at the local Vidu: longer than any scenario, which skips them.
 HELD = 3600.0
-#: Seconds of the connections' POST: a scenario has that long to act while a reply is out.
+#: Request timeout of the connections in seconds: a scenario must act within it while a reply is pending.
 TIMEOUT = 20.0
-#: Seconds for everything that a busy machine may take long for.
+#: Seconds for everything that may take long on a busy machine.
 WITHIN = 120.0
 
 #: The smallest MP4 that counts as whole.
@@ -42,21 +42,18 @@ VIDEO = b"\0\0\0\x0cftypisom\0\0\0\x08moov" + (4096).to_bytes(4, "big") + b"mdat
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], until: Callable[[T], Any] = bool, *, within: float = WITHIN, told: str) -> T:
+def eventually(read: Callable[[], T], until: Callable[[T], Any] = bool, *, within: float = WITHIN, message: str) -> T:
     """
-    Look again and again until it is as wanted.
+    Read a value again and again until it meets a condition, and return it.
 
-    :param look: what to look at.
-    :param until: whether that is as wanted.
     :param within: seconds.
-    :param told: what is waited for, for the failure.
-    :return: what was seen last.
-    :raises AssertionError: not within that time; says what was seen last.
+    :param message: what should happen, for the failure.
+    :raises AssertionError: if it does not happen in time.
     """
     end = time.monotonic() + within
-    while not until(seen := look()):
+    while not until(seen := read()):
         if time.monotonic() > end:
-            raise AssertionError(f"not within {within:.0f} s: {told}; last seen: {seen!r}")
+            raise AssertionError(f"not within {within:.0f} s: {message}; last seen: {seen!r}")
         time.sleep(0.2)
     return seen
 
@@ -64,12 +61,12 @@ def eventually(look: Callable[[], T], until: Callable[[T], Any] = bool, *, withi
 @dataclass(frozen=True)
 class Bill:
     """
-    What Vidu saw and billed.
+    What Vidu received and billed.
 
-    :param submissions: tasks created.
-    :param charges: tasks paid for.
-    :param refunds: tasks whose price was given back.
-    :param cancels: cancels asked for, refused ones included.
+    :param submissions: created tasks.
+    :param charges: charged tasks.
+    :param refunds: refunded tasks.
+    :param cancels: requests to cancel, including refused ones.
     """
 
     submissions: int = 0
@@ -80,9 +77,9 @@ class Bill:
 
 class Account:
     """
-    The local Vidu of one scenario. Its tasks stay ``created``, where Vidu still cancels, until they are told to go on.
+    The local Vidu of one scenario. Its tasks stay ``created``, where Vidu still cancels, until the scenario goes on.
 
-    :param conn_id: Airflow's connection to it.
+    :param conn_id: id of Airflow's connection to it.
     """
 
     def __init__(self, conn_id: str) -> None:
@@ -91,29 +88,29 @@ class Account:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Airflow's variable for the connection."""
+        """The environment variable with the connection."""
         json = self.vidu.connection_json(timeout=TIMEOUT, poll_interval=0.5)
         return {f"AIRFLOW_CONN_{self.conn_id.upper()}": json}
 
     def process(self) -> None:
-        """Begin to process what was created: from now on Vidu refuses to cancel it."""
+        """Start to process the created tasks: from now on Vidu refuses to cancel them."""
         self.vidu.skip(HELD)
 
     def finish(self) -> None:
-        """End what was created or is processed, with a video."""
+        """Finish all created and processing tasks with a video."""
         self.vidu.skip(2 * HELD)
 
     def finish_all(self) -> None:
-        """End what is not final yet; unlike :meth:`finish` it lets no time pass where there is nothing to end."""
+        """Finish all tasks that are not final. Unlike :meth:`finish`, skip no time if there are none."""
         if any(task.state not in {"success", "failed"} for task in self.vidu.tasks):
             self.finish()
 
-    def looks(self) -> int:
-        """Return how often somebody has looked at tasks."""
+    def queries(self) -> int:
+        """Return how often tasks were queried."""
         return self.vidu.counters.requests["poll"] + self.vidu.counters.requests["list"]
 
     def bill(self) -> Bill:
-        """Return what was seen and billed until now."""
+        """Return what was received and billed so far."""
         kinds = [entry.kind for entry in self.vidu.ledger.entries]
         counters = self.vidu.counters
         return Bill(counters.submissions, kinds.count(CHARGED), kinds.count(REFUNDED), counters.requests["cancel"])
@@ -121,12 +118,10 @@ class Account:
 
 class Run:
     """
-    A Dag run with one task of interest, mapped or not.
+    A Dag run with one task under test, mapped or not.
 
-    :param airflow: where.
-    :param account: the local Vidu that it uses.
-    :param dag_id: one of ``dags/waits.py`` or ``dags/clears.py``.
-    :param task_id: of that task.
+    :param dag_id: a DAG of ``dags/waits.py``, ``dags/clears.py`` or ``dags/end_from_trigger.py``.
+    :param task_id: the task under test.
     :param conf: further params of the DAG.
     """
 
@@ -140,7 +135,7 @@ class Run:
         self.run_id = airflow.trigger(dag_id, {"connection": account.conn_id, **conf})
 
     def tasks(self) -> list[dict[str, Any]]:
-        """Return the task's instances as the public API tells them, in the order of the list or the loop."""
+        """Return the task's instances from the public API, in the order of the list or the loop."""
         found = self.airflow.task_instances(self.dag_id, self.run_id)
         return sorted((task for task in found if task["task_id"] == self.task_id), key=_place)
 
@@ -154,59 +149,58 @@ class Run:
         return [(task["map_index"], task["state"], task["try_number"]) for task in self.tasks()]
 
     def owners(self) -> list[int | None]:
-        """Return the job id of the triggerer that has each deferred task; None = nobody yet."""
+        """Return the job id of the triggerer that runs each deferred task; None = no triggerer yet."""
         return [(task["trigger"] or {}).get("triggerer_id") for task in self.tasks() if task["state"] == "deferred"]
 
     def try_number(self) -> int:
         """Return the number of the current try of the only task instance."""
         return int(self.task()["try_number"])
 
-    def is_submitted(self, count: int = 1) -> None:
-        """Wait until Vidu has got this many submissions."""
+    def wait_until_submitted(self, count: int = 1) -> None:
+        """Wait until Vidu has received this many submissions."""
         eventually(
             self.account.bill,
             lambda bill: bill.submissions >= count,
-            # Hundreds take a while where all scenarios share two cores.
+            # Hundreds take a while if all scenarios share two cores.
             within=WITHIN + count,
-            told=f"{self} submits; it is {self.brief()}",
+            message=f"{self} submits; it is {self.brief()}",
         )
 
-    def waits_in_worker(self) -> None:
-        """Wait until a worker has submitted and looks at the task."""
-        self.is_submitted()
-        looks = self.account.looks()
-        # More than the one look that a re-attaching try begins with.
-        eventually(self.account.looks, lambda now: now > looks + 1, told=f"{self} is looked at from its worker")
+    def wait_until_in_worker(self) -> None:
+        """Wait until a worker has submitted the task and is polling it."""
+        self.wait_until_submitted()
+        queries = self.account.queries()
+        # A re-attaching try starts with one query, so expect more than that.
+        eventually(self.account.queries, lambda now: now > queries + 1, message=f"{self} is polled by its worker")
 
-    def waits_in_triggerer(self, count: int = 1) -> None:
-        """Wait until this many tasks are deferred and each is looked at from a triggerer."""
+    def wait_until_in_triggerer(self, count: int = 1) -> None:
+        """Wait until this many tasks are deferred and a triggerer is polling them."""
         eventually(
             self.owners,
             lambda owners: len(owners) == count and None not in owners,
-            told=f"{count} tasks of {self} wait in a triggerer",
+            message=f"{count} tasks of {self} wait in a triggerer",
         )
-        looks = self.account.looks() + 2 * count
-        eventually(self.account.looks, lambda now: now > looks, told=f"{self} is looked at from a triggerer")
+        queries = self.account.queries() + 2 * count
+        eventually(self.account.queries, lambda now: now > queries, message=f"{self} is polled by a triggerer")
 
-    def ends(self, state: str = "success", *, finishing: bool = False, within: float = WITHIN) -> None:
+    def wait_until_ended(self, state: str = "success", *, finishing: bool = False, within: float = WITHIN) -> None:
         """
         Wait until the run has ended in a state.
 
-        :param state: of the run.
-        :param finishing: whatever is submitted meanwhile gets its video, so that the bill shows it.
+        :param finishing: finish everything that is submitted meanwhile, so that it appears on the bill.
         :param within: seconds.
         """
 
-        def look() -> tuple[str, list[tuple[int, str | None, int]]]:
+        def read() -> tuple[str, list[tuple[int, str | None, int]]]:
             if finishing:
                 self.account.finish_all()
             return self.airflow.run_state(self.dag_id, self.run_id), self.brief()
 
-        seen = eventually(look, lambda seen: seen[0] in {"success", "failed"}, within=within, told=f"{self} ends")
-        assert seen[0] == state, f"{self} has ended as {seen}"
+        seen = eventually(read, lambda seen: seen[0] in {"success", "failed"}, within=within, message=f"{self} ends")
+        assert seen[0] == state, f"{self} has ended in {seen}"
 
-    def is_tried_again(self, earlier: dict[str, Any]) -> None:
-        """Wait until a later try than this one, of the same task instance, runs, waits or has succeeded."""
+    def wait_until_tried_again(self, earlier: dict[str, Any]) -> None:
+        """Wait until a later try of the same task instance runs, waits or has succeeded."""
 
         def later() -> list[str]:
             return [
@@ -218,23 +212,23 @@ class Run:
         eventually(
             later,
             lambda states: bool({"running", "deferred", "success"} & set(states)),
-            told=f"a try of {self} after try {earlier['try_number']}",
+            message=f"a try of {self} after try {earlier['try_number']}",
         )
 
     def set_task(self, state: str) -> None:
-        """Mark the only task, as the UI does."""
+        """Mark the only task instance with a state, as the UI does."""
         self.airflow.send("PATCH", self._path, {"new_state": state})
 
     def set_run(self, state: str) -> None:
-        """Mark the whole run, as the UI does."""
+        """Mark the whole run with a state, as the UI does."""
         self.airflow.send("PATCH", f"dags/{self.dag_id}/dagRuns/{self.run_id}", {"state": state})
 
     def clear(self, task: dict[str, Any] | None = None, *, keep_task_state: bool = False) -> None:
         """
         Clear the task, as the UI does.
 
-        :param task: the only instance to clear, as the public API tells it; None = all of them.
-        :param keep_task_state: tick the box "Keep task state and resume". Airflow has it from 3.4 on; before, every
+        :param task: the instance to clear; None = all instances.
+        :param keep_task_state: tick the box "Keep task state and resume", which Airflow has from 3.4 on. Before, every
             clear keeps the state.
         """
         body: dict[str, Any] = {
@@ -246,7 +240,7 @@ class Run:
         if task is None:
             body["task_ids"] = [self.task_id]
         elif task.get("in_loop"):
-            # Only its own id tells an iteration from the others.
+            # Only the instance's own id distinguishes the iterations of a loop.
             body["task_instance_ids"] = [task["id"]]
         else:
             body["task_ids"] = [[self.task_id, task["map_index"]] if task["map_index"] >= 0 else self.task_id]
@@ -255,43 +249,31 @@ class Run:
         self.airflow.send("POST", f"dags/{self.dag_id}/clearTaskInstances", body)
 
     def record(self) -> dict[str, Any] | None:
-        """Return what the task state store remembers of the submission; None where there is no store."""
+        """Return the record of the submission in the task state store; None = there is no store."""
         if AIRFLOW < (3, 3):
             return None
         return dict(self.airflow.get(f"{self._path}/state-store/vidu_submission")["value"])
 
     def result(self, task: dict[str, Any]) -> Any:
-        """
-        Return what a task instance has returned.
-
-        :param task: as the public API tells it.
-        """
+        """Return the result of a task instance."""
         place = {name: task[name] for name in ("region_id", "region_index") if task.get("in_loop")}
         return self.airflow.get(
             f"{self._path}/xcomEntries/return_value", map_index=task["map_index"], deserialize="true", **place
         )["value"]
 
     def result_of(self, task_id: str) -> Any:
-        """
-        Return what another task of the run has returned.
-
-        :param task_id: of that task, not mapped.
-        """
+        """Return the result of another task of the run, which is not mapped."""
         path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         value = self.airflow.get(path, deserialize="true")["value"]
-        # Airflow 3.0 shows it as the text that it keeps.
+        # Airflow 3.0 shows it as the text that it stores.
         return json.loads(value) if isinstance(value, str) else value
 
     def printed_commands(self) -> list[str]:
-        """Return the shell commands that the task's messages print, each once, in their order."""
+        """Return the shell commands in the task's messages, each once, in order."""
         return list(dict.fromkeys(re.findall(r"curl -X .*? -d '[^']*'", "\n".join(self._texts()))))
 
     def follow(self, command: str) -> None:
-        """
-        Run a printed command in a shell, as a person would.
-
-        :param command: see :meth:`printed_commands`.
-        """
+        """Run a command from :meth:`printed_commands` in a shell, as a person would."""
         subprocess.run(
             ["bash", "-c", command + " --silent --fail-with-body"],
             env={**os.environ, "AIRFLOW_TOKEN": self.airflow.token, "NO_PROXY": "127.0.0.1"},
@@ -304,7 +286,7 @@ class Run:
         return f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{self.task_id}"
 
     def _texts(self) -> Iterator[str]:
-        # The log as a person reads it: a line is JSON, with the text somewhere in it.
+        # Each line of a log is JSON with the text somewhere in it.
         def texts(value: Any) -> Iterator[str]:
             if isinstance(value, str):
                 yield value
@@ -318,16 +300,12 @@ class Run:
                 yield from texts(json.loads(line))
 
     def trigger_logs(self, job: int) -> str:
-        """
-        Return what a triggerer has logged about the run's tasks.
-
-        :param job: the triggerer's job id.
-        """
+        """Return what a triggerer, by its job id, has logged about the run's tasks."""
         folder = self.airflow.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
         return "\n".join(file.read_text() for file in folder.rglob(f"*.trigger.{job}.log"))
 
     def worker_logs(self) -> str:
-        """Return what the workers of the task have logged, without the triggerers."""
+        """Return the logs of the task's workers, without those of triggerers."""
         folder = self.airflow.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
         files = [file for file in folder.rglob(f"task_id={self.task_id}/**/*.log") if ".trigger." not in file.name]
         assert files, f"no worker of {self} has logged"
@@ -342,41 +320,29 @@ def _place(task: dict[str, Any]) -> tuple[int, int]:
 
 
 def worker_of(task: dict[str, Any]) -> psutil.Process:
-    """
-    Return the process that runs a try.
-
-    :param task: as the public API tells it.
-    """
+    """Return the process that runs a task instance's current try."""
     title = f"airflow worker -- {task['id']}"
 
     def found() -> list[psutil.Process]:
         return [process for process in psutil.process_iter(["cmdline"]) if title in _title(process)]
 
-    (process,) = eventually(found, lambda processes: len(processes) == 1, told=f"a process {title!r}")
+    (process,) = eventually(found, lambda processes: len(processes) == 1, message=f"a process {title!r}")
     return process
 
 
 def kill(task: dict[str, Any]) -> None:
-    """
-    Kill the worker that runs a try, as an out-of-memory killer does.
-
-    :param task: as the public API tells it.
-    """
+    """Kill the worker that runs a task instance's current try, as an out-of-memory killer does."""
     worker = worker_of(task)
     if AIRFLOW < (3, 3):
-        # There a supervisor that sees its task killed fails it without a retry: the machine has to die.
+        # There the supervisor of a killed task fails it without a retry, so kill the supervisor too.
         psutil.Process(worker.ppid()).kill()
     worker.kill()
 
 
 def evict(task: dict[str, Any]) -> None:
-    """
-    Tell the worker that runs a try to stop, as a pod's eviction does.
-
-    :param task: as the public API tells it.
-    """
+    """Ask the worker that runs a task instance's current try to stop, as a pod's eviction does."""
     worker = worker_of(task)
-    # A pod's signal goes to the supervisor. It is handed on in 3.3 only; from 3.4 on the supervisor waits for the task.
+    # A pod's signal goes to the supervisor. Only 3.3 forwards it; from 3.4 on the supervisor waits for the task.
     os.kill(worker.ppid() if (3, 3) <= AIRFLOW < (3, 4) else worker.pid, signal.SIGTERM)
 
 
@@ -386,11 +352,7 @@ def _title(process: psutil.Process) -> str:
 
 @contextmanager
 def frozen(*pids: int) -> Generator[None, None, None]:
-    """
-    Stop processes as a suspended machine does; they go on at the end.
-
-    :param pids: of the processes.
-    """
+    """Stop processes as a suspended machine does, and continue them at the end."""
     try:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)

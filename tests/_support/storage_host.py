@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A storage host that answers what it is told, and keeps the raw request lines and headers."""
+"""A storage host with scripted replies, which records raw request lines and headers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 class StorageHost(http.server.ThreadingHTTPServer):
     """
-    ``answers`` are given one after the other, the last one for ever; ``file`` instead is served with ranges.
+    ``answers`` are sent one after the other, the last one repeatedly; ``file`` instead is served with ranges.
 
     ``cuts`` are the numbers of bytes after which the connections that serve the file break off, one after the other.
     """
@@ -50,8 +50,8 @@ class StorageHost(http.server.ThreadingHTTPServer):
         start, stop = int(asked[1]), int(asked[2] or len(self.file) - 1)
         if start >= len(self.file):
             return 416, etag, b""
-        told = {"Content-Range": f"bytes {start}-{stop}/{len(self.file)}"}
-        return 206, {**etag, **told}, self.file[start : stop + 1]
+        content_range = {"Content-Range": f"bytes {start}-{stop}/{len(self.file)}"}
+        return 206, {**etag, **content_range}, self.file[start : stop + 1]
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -94,8 +94,8 @@ class Client(ViduClient):
     def __init__(self, url: str, *, base_url: str = "http://127.0.0.1:9", **links: str) -> None:
         super().__init__(Account(base_url=base_url, api_key="secret-key"))
         self.task = ViduTask(task_id="77", state="success", credits=60, creations=(Creation(id="8", url=url, **links),))
-        self.looks = 0
+        self.queries = 0
 
     def get_task(self, task_id: str, **options: Any) -> ViduTask:
-        self.looks += 1
+        self.queries += 1
         return self.task

@@ -14,7 +14,7 @@ from airflow_provider_vidu.transport.timing import Time
 
 
 class Clock(Protocol):
-    """Tells the time, which passes when ``sleep`` is called."""
+    """A clock whose time passes only when ``sleep`` is called."""
 
     def __call__(self) -> float: ...
 
@@ -32,7 +32,7 @@ def replaced_by(time: Time) -> Generator[None, None, None]:
 
 
 def jumping(clock: Clock) -> Time:
-    """Return a time in which whoever sleeps lets the clock jump, in threads and on ordinary event loops."""
+    """Return a time in which each sleep moves the clock, in threads and on ordinary event loops."""
 
     async def asleep(seconds: float) -> None:
         clock.sleep(max(0.0, seconds))

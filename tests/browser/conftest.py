@@ -29,7 +29,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "img"
 
-#: Milliseconds until a page has to show something: the machine may be busy with Airflow.
+#: Milliseconds until a page must show something; the machine may be busy with Airflow.
 PATIENCE = 60_000
 #: Maximum bytes of a picture in the repository.
 MAX_PICTURE = 250_000
@@ -75,7 +75,7 @@ def airflow(browser: playwright.Browser, vidu: ViduEmulator, tmp_path_factory: p
     with airflow:
         airflow.send("POST", "connections", connection(vidu))
         yield airflow
-    assert not airflow.left_behind(), "processes have outlived their Airflow"
+    assert not airflow.find_left_behind(), "processes have outlived their Airflow"
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def folder_run(airflow: LocalAirflow) -> str:
         lambda: airflow.run_state(FIRST_DAG, run_id),
         lambda state: state in {"success", "failed"},
         within=300,
-        told=f"{FIRST_DAG} finishes",
+        message=f"{FIRST_DAG} finishes",
     )
     assert state == "success"
     return run_id

@@ -58,7 +58,7 @@ def row(page: Page, conn_id: str) -> Locator:
     return page.get_by_role("row").filter(has=page.get_by_role("cell", name=conn_id, exact=True))
 
 
-def said_by_test(page: Page, conn_id: str, *, green: bool) -> Locator:
+def press_test(page: Page, conn_id: str, *, green: bool) -> Locator:
     """Press a connection's Test, and return the note with its result."""
     button = row(page, conn_id).get_by_role("button", name="Test Connection")
     button.click()
@@ -103,7 +103,7 @@ def test_form_with_only_host_and_key_saves_a_working_connection(
     form.get_by_label("Port").fill(str(vidu.port))
     form.get_by_label("API key").fill(DEFAULT_API_KEY)
     sent = saved(page, form)
-    expect(said_by_test(page, "by_form", green=True)).to_contain_text("accepts this key")
+    expect(press_test(page, "by_form", green=True)).to_contain_text("accepts this key")
     assert DEFAULT_API_KEY not in page.content()
 
     extra = stored_extra(airflow, "by_form")
@@ -115,9 +115,9 @@ def test_form_with_only_host_and_key_saves_a_working_connection(
     assert hook.get_task(task.task_id).task_id == task.task_id
 
 
-def test_connection_test_shows_the_balance_or_why_the_key_is_wrong(page, airflow: LocalAirflow, vidu: ViduEmulator):
+def test_connection_test_shows_the_balance_or_the_reason(page, airflow: LocalAirflow, vidu: ViduEmulator):
     page.goto("/connections")
-    said = said_by_test(page, "vidu_default", green=True)
+    said = press_test(page, "vidu_default", green=True)
     expect(said).to_contain_text(re.compile(r"accepts this key; \d+ credits left\."))
 
     form = opened_form(page, "wrong_key")
@@ -125,7 +125,7 @@ def test_connection_test_shows_the_balance_or_why_the_key_is_wrong(page, airflow
     form.get_by_label("Port").fill(str(vidu.port))
     form.get_by_label("API key").fill(WRONG_KEY)
     saved(page, form)
-    said = said_by_test(page, "wrong_key", green=False)
+    said = press_test(page, "wrong_key", green=False)
     expect(said).to_contain_text(f"http://127.0.0.1:{vidu.port} refuses this key.")
     expect(said).to_contain_text("Check the API key")
     assert WRONG_KEY not in page.content()

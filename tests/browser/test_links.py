@@ -43,13 +43,13 @@ def button(page: Page, run_id: str, index: int, name: str) -> Locator:
 
 
 def video_behind(found: Locator) -> str:
-    """Return the checksum of what a button leads to."""
+    """Return the checksum of a button's target."""
     answer = requests.get(found.get_attribute("href") or "", timeout=60)
     answer.raise_for_status()
     return hashlib.sha256(answer.content).hexdigest()
 
 
-def test_buttons_of_each_map_index_lead_to_its_task_and_video(
+def test_each_map_index_links_to_its_task_and_video(
     page, airflow: LocalAirflow, folder_run: str, picture: Callable[..., None]
 ):
     seen = {}
@@ -78,7 +78,7 @@ def test_a_click_opens_the_task_and_another_downloads_the_video(
     with page.context.expect_event("request", lambda request: request.url == link):
         video.click()
     # Vidu's links make the browser save the file.
-    eventually(lambda: vidu.counters.downloads, lambda now: now > downloads, told="the browser fetches the video")
+    eventually(lambda: vidu.counters.downloads, lambda now: now > downloads, message="the browser fetches the video")
 
 
 def test_after_clear_and_retry_buttons_lead_to_the_new_video(
@@ -98,12 +98,12 @@ def test_after_clear_and_retry_buttons_lead_to_the_new_video(
                 "reset_dag_runs": True,
             },
         )
-        # The video is made and paid for, and cannot be fetched.
+        # The video is made and paid for, but cannot be fetched.
         eventually(
             lambda: instance(airflow, folder_run, CLEARED)["state"],
             lambda state: state == "up_for_retry",
             within=300,
-            told="the cleared task has failed to land its video",
+            message="the cleared task has failed to land its video",
         )
         new = vidu.tasks[-1].task_id
         assert new != before[CLEARED]["task_id"]
@@ -114,7 +114,7 @@ def test_after_clear_and_retry_buttons_lead_to_the_new_video(
         lambda: instance(airflow, folder_run, CLEARED)["state"],
         lambda state: state == "success",
         within=300,
-        told="the retry has landed it",
+        message="the retry has landed it",
     )
     for index in range(PICTURES):
         landed = record(airflow, folder_run, index)

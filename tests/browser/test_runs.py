@@ -35,8 +35,8 @@ def test_log_says_what_happened_and_hides_the_key(page, folder_run: str, picture
     assert not re.search(r"Traceback|ERROR|WARNING", shown)
 
 
-def test_no_log_of_the_run_contains_the_key_or_a_traceback(airflow: LocalAirflow, folder_run: str):
-    """Also not where the page folds it away."""
+def test_logs_contain_neither_key_nor_traceback(airflow: LocalAirflow, folder_run: str):
+    """Nor in the folded parts of the page."""
     for index in range(PICTURES):
         path = f"dags/{DAG}/dagRuns/{folder_run}/taskInstances/animate/logs/1"
         log = json.dumps(airflow.get(path, map_index=index, full_content=True))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""``make up``: what it prints is there, and one Ctrl-C leaves nothing behind."""
+"""``make up``: everything that it prints is there, and one Ctrl-C leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def up(output: Path, *, word: str) -> Generator[tuple[subprocess.Popen[bytes], P
             env={**os.environ, "COLUMNS": "200"},
         )
     try:
-        eventually(lambda: said.read_text(), lambda text: word in text, within=WITHIN, told=f"up.py prints {word!r}")
+        eventually(lambda: said.read_text(), lambda text: word in text, within=WITHIN, message=f"up.py prints {word!r}")
         yield process, said
     finally:
         process.kill()
         process.wait()
-        of(output).end_left_behind()
+        of(output).kill_left_behind()
 
 
 def of(output: Path) -> LocalAirflow:
@@ -59,7 +59,7 @@ def test_up_starts_everything_and_ctrl_c_stops_every_process(tmp_path: Path):
         assert url, text
         assert vidu, text
         api = f"{url[1]}/api/v2"
-        # As a new browser: no password is needed.
+        # As in a new browser: no password is needed.
         visitor = requests.Session()
         visitor.trust_env = False
         assert visitor.get(url[1], timeout=30).status_code == 200
@@ -86,7 +86,7 @@ def test_up_starts_everything_and_ctrl_c_stops_every_process(tmp_path: Path):
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(WITHIN) == 0, said.read_text()
         assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
-        assert of(output).left_behind() == []
+        assert of(output).find_left_behind() == []
         with pytest.raises(requests.ConnectionError):
             visitor.get(url[1], timeout=5)
         assert "Traceback" not in said.read_text()
@@ -95,10 +95,10 @@ def test_up_starts_everything_and_ctrl_c_stops_every_process(tmp_path: Path):
 def test_stop_during_the_start_leaves_nothing_behind(tmp_path: Path):
     output = tmp_path / "up"
     with up(output, word="Starting Airflow") as (process, said):
-        eventually(of(output).left_behind, within=WITHIN, told="the first process of Airflow runs")
+        eventually(of(output).find_left_behind, within=WITHIN, message="the first process of Airflow runs")
         process.terminate()
         # An impatient user presses twice.
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(WITHIN) == 0, said.read_text()
-        assert of(output).left_behind() == []
+        assert of(output).find_left_behind() == []
         assert "Traceback" not in said.read_text()

@@ -162,7 +162,7 @@ def _in(world: World) -> Generator[None, None, None]:
         enter(mock.patch.object(compat, "clear_discards_state", return_value=world.discards))
         enter(
             mock.patch.object(
-                compat, "is_noted_as_discarded", lambda instance: world.noted_discarded > instance.try_number
+                compat, "read_discarded_note", lambda instance: world.noted_discarded > instance.try_number
             )
         )
         enter(mock.patch.object(asyncio, "run", run_virtually))

@@ -22,7 +22,7 @@ TEST_DAGS = Path(__file__).parent / "dags"
 
 @pytest.fixture(scope="session", autouse=True)
 def airflow_database() -> None:
-    """Migrate once a process; dag.test() wants the DAG files in a configured bundle."""
+    """Migrate once per process; dag.test() needs the DAG files in a configured bundle."""
     bundles = [
         {
             "name": path.name,
@@ -45,7 +45,7 @@ class Run:
     state: str
 
     def xcom(self, task_id: str, key: str = "return_value") -> Any:
-        """The XCom of an unmapped task, or the list of a mapped one's."""
+        """Return the XCom of an unmapped task, or the list of XComs of a mapped one."""
         values = [value for (task, name, _), value in sorted(self.xcoms().items()) if (task, name) == (task_id, key)]
         return values if len(values) != 1 or self.mapped(task_id) else values[0]
 
@@ -117,7 +117,7 @@ def run_dag(airflow_database: None) -> Any:
 
 @pytest.fixture
 def decoded_video() -> Any:
-    """Decode an MP4 wholly and tell what is in it."""
+    """Decode a whole MP4 and describe its content."""
 
     def decode(path: str | Path) -> dict[str, Any]:
         import av

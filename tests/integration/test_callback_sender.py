@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Callbacks: sent when something happens, signed so that the provider's own check accepts them."""
+"""Callbacks are sent on every change, with a signature that the provider's own check accepts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Call:
 
 
 class Receiver:
-    """A web server on this machine that keeps what it receives."""
+    """A web server on this machine that records what it receives."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -102,9 +102,7 @@ def test_processing_and_success_are_reported_in_order_like_a_query(vidu: ViduEmu
 
 
 @pytest.mark.parametrize("target", ["/vidu/callback?name=james&age=36", "/vidu/callback", "/a%2fb?x=%7E~", ""])
-def test_a_callback_is_signed_with_the_key_that_created_the_task(
-    vidu: ViduEmulator, receiver: Receiver, target: str
-) -> None:
+def test_callback_is_signed_with_the_tasks_key(vidu: ViduEmulator, receiver: Receiver, target: str) -> None:
     submit(vidu, callback_url=receiver.url + target)
     assert eventually(lambda: vidu.counters.callbacks_delivered == 2)
     nonces = set()
@@ -189,13 +187,13 @@ VECTORS = [
 
 
 @pytest.mark.parametrize(("key", "path", "query", "signature"), VECTORS)
-def test_signatures_are_those_of_vidus_form(key: str, path: str, query: str, signature: str) -> None:
+def test_signatures_follow_vidus_format(key: str, path: str, query: str, signature: str) -> None:
     date = "Tue, 06 May 2025 12:09:42 GMT"
     signed = {"Date": date, "x-request-nonce": "123e4567-e89b-12d3-a456-426614174000"}
     assert sign(key, path=path, query=query, date=date, signed_headers=signed) == signature
 
 
-def test_the_signature_is_that_of_other_handlers_of_vidus_callbacks() -> None:
+def test_signature_matches_other_implementations() -> None:
     date = "Tue, 06 May 2025 12:00:00 GMT"
     signature = sign(
         "test-vidu-callback-secret",
@@ -207,7 +205,7 @@ def test_the_signature_is_that_of_other_handlers_of_vidus_callbacks() -> None:
     assert signature == "P8bC7FPIAoqp+g/xxxezWyI4HtQKG7gwdaZslBv1gLg="
 
 
-def test_the_signature_is_that_of_the_gateway_whose_format_it_is() -> None:
+def test_signature_matches_the_gateway() -> None:
     signature = sign(
         "my-secret-key",
         method="GET",

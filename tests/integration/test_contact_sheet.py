@@ -46,7 +46,7 @@ def make_pair(folder: Path, name: str, size: tuple[int, int]) -> tuple[Path, Pat
 
 
 def rows_of_colours(sheet: Path) -> list[tuple[str, ...]]:
-    """Read which of the four colours stand side by side in the middle of the columns, row by row."""
+    """Return which of the four colours are side by side in the middle of the columns, row by row."""
     names = {(220, 200, 40): "yellow", **dict(zip(COLOURS, ("red", "green", "blue"), strict=True))}
     found: list[tuple[str, ...]] = []
     within_row = False

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the docs tell a reader to write works as it stands there."""
+"""The code in the docs works as written."""
 
 from __future__ import annotations
 

@@ -49,8 +49,8 @@ def extra_of(vidu: ViduEmulator) -> dict[str, Any]:
 # --- the object ------------------------------------------------------------------------------------------------
 
 
-def test_it_starts_and_stops_again_and_again_and_leaves_no_thread() -> None:
-    # Those of other tests may end meanwhile.
+def test_repeated_starts_leave_no_thread() -> None:
+    # Threads of other tests may end meanwhile.
     before = set(threading.enumerate())
     for _ in range(20):
         with ViduEmulator(speed=1000) as vidu:
@@ -60,7 +60,7 @@ def test_it_starts_and_stops_again_and_again_and_leaves_no_thread() -> None:
         submit(vidu.url)
 
 
-def test_it_stops_at_once_even_while_requests_hang_and_callbacks_are_retried() -> None:
+def test_stops_at_once_despite_hanging_requests_and_callbacks() -> None:
     from airflow_provider_vidu.emulator import Fault
 
     with ViduEmulator(speed=60) as vidu:
@@ -73,18 +73,18 @@ def test_it_stops_at_once_even_while_requests_hang_and_callbacks_are_retried() -
                 timeout=(5, 0.05),
             )
         begun = time.monotonic()
-    # Far less than what hangs; how quick it is is for a benchmark to say.
+    # Far less than the hanging requests. The benchmarks measure the exact time.
     assert time.monotonic() - begun < 20
 
 
-def test_what_was_counted_can_be_read_after_the_end() -> None:
+def test_counters_are_readable_after_the_stop() -> None:
     with ViduEmulator() as vidu:
         submit(vidu.url)
     assert vidu.counters.submissions == len(vidu.tasks) == 1
     assert vidu.ledger.reserved == 8
 
 
-def test_an_emulator_is_started_once_and_a_taken_port_is_told() -> None:
+def test_second_start_and_occupied_port_are_errors() -> None:
     vidu = ViduEmulator()
     with vidu:
         with pytest.raises(RuntimeError, match="started once"):
@@ -97,7 +97,7 @@ def test_an_emulator_is_started_once_and_a_taken_port_is_told() -> None:
         vidu.start()
 
 
-def test_offline_it_refuses_connections_cuts_the_open_ones_and_forgets_nothing() -> None:
+def test_offline_emulator_cuts_connections_and_forgets_nothing() -> None:
     with ViduEmulator() as vidu, requests.Session() as session:
         submit(vidu.url)
         address = f"{vidu.url}/emulator/"
@@ -116,7 +116,7 @@ def test_offline_it_refuses_connections_cuts_the_open_ones_and_forgets_nothing()
         vidu.go_online()
 
 
-async def test_it_runs_on_the_loop_that_runs_already() -> None:
+async def test_runs_on_a_running_event_loop() -> None:
     import aiohttp
 
     before = set(threading.enumerate())
@@ -135,7 +135,7 @@ def test_it_listens_on_this_machine_only() -> None:
                 assert connection.connect_ex((other, vidu.port)) != 0
 
 
-def test_an_emulator_that_listens_everywhere_gives_links_by_the_name_the_client_used() -> None:
+def test_links_use_the_name_that_the_client_used() -> None:
     with ViduEmulator(host="0.0.0.0", speed=1000, processing_seconds=0, created_seconds=0) as vidu:
         assert vidu.url == f"http://127.0.0.1:{vidu.port}"
         task_id = submit(vidu.url)
@@ -150,12 +150,12 @@ def test_an_emulator_that_listens_everywhere_gives_links_by_the_name_the_client_
 @pytest.mark.parametrize(
     ("api_keys", "key"), [(None, "vda_emulator_0123456789abcdef"), ({"b", "a"}, "a"), ({"x": "alice"}, "x")]
 )
-def test_the_connection_leads_to_the_emulator_with_a_key_that_it_accepts(api_keys: Any, key: str) -> None:
+def test_connection_has_the_emulators_url_and_a_valid_key(api_keys: Any, key: str) -> None:
     with ViduEmulator(api_keys=api_keys) as vidu:
         assert vidu.api_key == key
-        told = json.loads(vidu.connection_json(timeout=5))
-        assert told["conn_type"] == "vidu"
-        account = account_from_fields(host=told["host"], password=told["password"], extra=told["extra"])
+        fields = json.loads(vidu.connection_json(timeout=5))
+        assert fields["conn_type"] == "vidu"
+        account = account_from_fields(host=fields["host"], password=fields["password"], extra=fields["extra"])
         assert (account.base_url, account.api_key, account.timeout) == (vidu.url, key, 5)
         assert account.settle_seconds < 1
         answer = requests.get(
@@ -166,9 +166,9 @@ def test_the_connection_leads_to_the_emulator_with_a_key_that_it_accepts(api_key
         assert answer.status_code == 200
 
 
-def test_the_uri_of_the_connection_says_the_same() -> None:
+def test_connection_uri_is_equivalent() -> None:
     with ViduEmulator(api_keys=["a/b:c@d e"]) as vidu:
-        # As Airflow reads it: everything unquoted, the extra as JSON under a name of its own.
+        # As Airflow reads it: everything unquoted, the extra as JSON in its own parameter.
         parts = urlsplit(vidu.connection_uri(timeout=5))
         assert (parts.scheme, parts.hostname, parts.port) == ("vidu", "127.0.0.1", vidu.port)
         assert unquote(parts.password or "") == "a/b:c@d e"
@@ -185,7 +185,7 @@ def test_time_can_be_skipped() -> None:
             vidu.skip(-1)
 
 
-def test_a_reset_forgets_tasks_credits_counters_and_faults_and_restores_quirks() -> None:
+def test_reset_restores_the_initial_state() -> None:
     from airflow_provider_vidu.emulator import Fault
 
     with ViduEmulator(quirks=Quirks(list_lag_seconds=3)) as vidu:
@@ -201,7 +201,7 @@ def test_a_reset_forgets_tasks_credits_counters_and_faults_and_restores_quirks()
         assert submit(vidu.url)
 
 
-def test_changes_are_told_as_they_happen() -> None:
+def test_changes_are_reported_as_they_happen() -> None:
     changes: list[str] = []
     done = threading.Event()
 
@@ -219,7 +219,7 @@ def test_changes_are_told_as_they_happen() -> None:
 # --- /emulator/ ------------------------------------------------------------------------------------------------
 
 
-def test_everything_can_be_looked_at_from_another_process_without_a_key() -> None:
+def test_state_is_readable_from_another_process_without_a_key() -> None:
     with ViduEmulator(speed=1) as vidu:
         task_id = submit(vidu.url, key="secret-key", images=["data:image/png;base64," + PIXEL], payload="p")
         vidu.skip(3600)
@@ -242,7 +242,7 @@ def test_everything_can_be_looked_at_from_another_process_without_a_key() -> Non
         assert PIXEL not in everything
 
 
-def test_faults_quirks_time_and_reset_can_be_steered_from_another_process() -> None:
+def test_emulator_can_be_controlled_from_another_process() -> None:
     with ViduEmulator(speed=1) as vidu:
         answer = steer(vidu, "faults", operation="submit", kind="refuse", status=503, times=2)
         assert answer.json()["submit"][0]["times"] == 2
@@ -270,7 +270,7 @@ def test_faults_quirks_time_and_reset_can_be_steered_from_another_process() -> N
         ("skip", {}),
     ],
 )
-def test_steering_that_makes_no_sense_is_refused_with_a_reason(path: str, body: dict[str, Any]) -> None:
+def test_invalid_control_request_is_refused_with_a_reason(path: str, body: dict[str, Any]) -> None:
     with ViduEmulator() as vidu:
         answer = steer(vidu, path, **body)
         assert (answer.status_code, answer.json()["reason"]) == (400, "BadRequest")
@@ -284,9 +284,7 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgG
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_the_program_tells_where_it_listens_and_what_happens_and_stops_cleanly(
-    tmp_path: Path, stop: signal.Signals
-) -> None:
+def test_program_reports_its_address_and_stops_cleanly(tmp_path: Path, stop: signal.Signals) -> None:
     ready = tmp_path / "ready"
     arguments = [
         "--port",

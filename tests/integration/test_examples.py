@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Every example runs, through Airflow, and its videos are what was asked for."""
+"""Every example runs through Airflow, and its videos match the requests."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ IMAGES = EXAMPLES / "images"
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """Mean difference a channel, 0 to 255."""
+    """Mean difference per channel, 0 to 255."""
     other = other.convert("RGB").resize(one.size)
     return sum(ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other)).mean) / 3
 
 
 def shows(frame: Image.Image, picture: Path) -> bool:
-    """Whether a frame is this picture rather than any of the other examples."""
+    """Check whether a frame shows this picture rather than another example."""
     found = {path: difference(frame, Image.open(path)) for path in IMAGES.iterdir() if path.is_file()}
     return min(found, key=lambda path: found[path]) == picture and found[picture] < 20
 
@@ -99,15 +99,15 @@ def test_taskflow(run_dag, vidu_emulator, decoded_video, tmp_path):
 def test_product_videos(run_dag, vidu_emulator, tmp_path):
     run = run_dag("example_vidu_product_videos", {"output_path": f"file://{tmp_path}"})
     assert run.state == "success"
-    told = run.xcom("summary")
+    summed = run.xcom("summary")
     products = json.loads((EXAMPLES / "products.json").read_text())
-    assert list(told["videos"]) == [product["sku"] for product in products]
-    assert told["failed"] == []
-    assert told["credits"] == vidu_emulator.ledger.charged
-    for path in told["videos"].values():
+    assert list(summed["videos"]) == [product["sku"] for product in products]
+    assert summed["failed"] == []
+    assert summed["credits"] == vidu_emulator.ledger.charged
+    for path in summed["videos"].values():
         assert Path(path.removeprefix("file://")).read_bytes()[4:8] == b"ftyp"
     (summary,) = tmp_path.glob("*/summary.json")
-    assert json.loads(summary.read_text()) == told
+    assert json.loads(summary.read_text()) == summed
 
 
 def test_a_product_that_fails_does_not_stop_the_others(run_dag, vidu_emulator, tmp_path):
@@ -120,11 +120,11 @@ def test_a_product_that_fails_does_not_stop_the_others(run_dag, vidu_emulator, t
     run = run_dag(
         "example_vidu_product_videos", {"manifest": f"file://{manifest}", "output_path": f"file://{tmp_path}/out"}
     )
-    told = run.xcom("summary")
-    assert told["failed"] == [products[1]["sku"]]
-    assert len(told["videos"]) == 2
+    summed = run.xcom("summary")
+    assert summed["failed"] == [products[1]["sku"]]
+    assert len(summed["videos"]) == 2
     assert run.states()["video", 1] == "failed"
-    # Moderation is permanent: no retry was burnt on it.
+    # Moderation is permanent, so it spends no retry.
     assert run.tries()["video", 1] == 1
     assert vidu_emulator.counters.submissions == 3
 
@@ -166,7 +166,7 @@ def test_a_budget_that_is_too_small_costs_nothing(run_dag, vidu_emulator, tmp_pa
 
 @pytest.mark.vidu_emulator(concurrency=0)
 def test_orphans(run_dag, vidu_emulator, monkeypatch):
-    """Through Airflow's own answers: a run that is over and one that does not exist want no video any more."""
+    """By Airflow's own answers: a finished run and one that does not exist need no video any more."""
     from cryptography.fernet import Fernet
 
     from airflow_provider_vidu import compat
@@ -176,14 +176,14 @@ def test_orphans(run_dag, vidu_emulator, monkeypatch):
     monkeypatch.setattr(compat, "_cipher", lambda: cipher)
 
     def submitted_by(dag_id, run_id):
-        payload = f"avp1:{'0' * 32}.{compat.sealed((dag_id, run_id, 'animate', -1, compat.base_url()))}"
+        payload = f"avp1:{'0' * 32}.{compat.encrypt_parts((dag_id, run_id, 'animate', -1, compat.base_url()))}"
         request = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1, "payload": payload}
         return ViduHook().submit(request).task_id
 
     before = run_dag("example_vidu_orphans")
     assert (before.state, before.xcom("find_orphans")) == ("success", [])
     over, gone = submitted_by(before.dag_id, before.run_id), submitted_by("no_such_dag", "no such run")
-    ViduHook().submit({"images": "https://example.com/a.png", "model": "viduq2-turbo", "payload": "somebody else's"})
+    ViduHook().submit({"images": "https://example.com/a.png", "model": "viduq2-turbo", "payload": "not ours"})
     run = run_dag("example_vidu_orphans", {"cancel": [gone, "4711"]})
     found = {orphan["vidu_task"]: orphan for orphan in run.xcom("find_orphans")}
     assert set(found) == {over, gone}

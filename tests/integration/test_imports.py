@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Parsing a DAG file costs next to nothing, and touches nothing."""
+"""Parsing a DAG file imports next to nothing, and has no side effects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODULES = (
     "airflow_provider_vidu.triggers.task",
 )
 
-# What the three modules may add to what `airflow.sdk` has loaded: themselves, and light modules of Airflow's.
+# What the three modules may load beyond `airflow.sdk`: themselves, and light modules of Airflow.
 OURS = {
     "airflow_provider_vidu.api",
     "airflow_provider_vidu.api.defaults",
@@ -53,13 +53,13 @@ print(json.dumps([new, sorted(m.__module__ for m in models(BaseModel) - built)])
 
 
 def test_operators_sensor_and_trigger_load_nothing_heavy():
-    told = subprocess.run([sys.executable, "-c", PROBE, *MODULES], capture_output=True, text=True, check=True)
-    added, models = json.loads(told.stdout.strip().splitlines()[-1])
-    # The package itself may have come with Airflow's discovery of providers.
+    done = subprocess.run([sys.executable, "-c", PROBE, *MODULES], capture_output=True, text=True, check=True)
+    added, models = json.loads(done.stdout.strip().splitlines()[-1])
+    # Airflow's discovery of providers may already have imported the package itself.
     assert {name for name in added if name.startswith("airflow_provider_vidu.")} == OURS
     assert [name for name in added if name.split(".")[0] in HEAVY] == []
     assert models == []
-    # Nothing but Airflow's own lazy import line comes with them.
+    # They add only Airflow's own lazy import line.
     foreign = [
         name for name in added if not name.startswith(("airflow_provider_vidu", "airflow.providers.common.compat"))
     ]
@@ -72,8 +72,8 @@ def test_the_provider_metadata_loads_nothing():
         "import airflow_provider_vidu.provider_info as p; p.get_provider_info();"
         "print(sorted(set(sys.modules) - before - {'__future__'}))"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "['airflow_provider_vidu', 'airflow_provider_vidu.provider_info']"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['airflow_provider_vidu', 'airflow_provider_vidu.provider_info']"
 
 
 def test_the_api_layer_is_pure():
@@ -95,9 +95,9 @@ def test_the_api_layer_is_pure():
 def test_airflow_shows_the_provider():
     """What a user sees after installing: ``airflow providers get`` and ``airflow providers hooks`` know it."""
     airflow = Path(sys.executable).parent / "airflow"
-    told = subprocess.run(
+    done = subprocess.run(
         [airflow, "providers", "get", "airflow-provider-vidu"], capture_output=True, text=True, check=True
     )
-    assert "airflow-provider-vidu" in told.stdout
+    assert "airflow-provider-vidu" in done.stdout
     hooks = subprocess.run([airflow, "providers", "hooks", "-o", "plain"], capture_output=True, text=True, check=True)
     assert "vidu" in hooks.stdout

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Whatever breaks between Vidu's storage and a disk: the whole video at its place, or nothing, and paid for once."""
+"""Whatever fails between Vidu's storage and a disk: the whole video lands or nothing does, paid for once."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def box(kind: bytes, content: bytes) -> bytes:
 
 
 BOXES = (box(b"ftyp", b"isom\0\0\2\0"), box(b"moov", bytes(range(60))), box(b"mdat", bytes(range(256)) * 2))
-#: Small, so that every byte of it can be cut at; no two parts of it are alike.
+#: Small, so that it can be cut at every byte; no two parts are alike.
 MP4 = b"".join(BOXES)
-#: More than the disk of a megabyte holds.
+#: More than fits on a disk of one megabyte.
 LARGE = MP4[: -len(BOXES[-1])] + box(b"mdat", os.urandom(2_000_000))
 
 
@@ -56,15 +56,15 @@ def made(vidu_emulator):
 
 @pytest.fixture
 def elsewhere(vidu_emulator, storage):
-    """Vidu's links lead on to the storage host, for good."""
+    """Make Vidu's links redirect to the storage host permanently."""
     vidu_emulator.faults.add("download", Fault.refuse(307, location=f"{storage.url}/video.mp4", times=None))
 
 
 # -- cut off anywhere --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("etag", ['"v1"', None], ids=["told which file it is", "not told"])
-def test_a_transfer_that_breaks_off_at_any_byte_lands_whole(storage, tmp_path, etag):
+@pytest.mark.parametrize("etag", ['"v1"', None], ids=["with ETag", "without ETag"])
+def test_transfer_interrupted_at_any_byte_lands_whole(storage, tmp_path, etag):
     storage.file, storage.etag = MP4, etag
     for cut in range(len(MP4)):
         storage.cuts, storage.sent = [cut], 0
@@ -72,12 +72,12 @@ def test_a_transfer_that_breaks_off_at_any_byte_lands_whole(storage, tmp_path, e
             facts = land(client, client.task, f"{tmp_path}/{cut}.mp4", log=logging.getLogger("cut"))
         assert Path(facts["path"]).read_bytes() == MP4, cut
         assert facts["sha256"] == hashlib.sha256(MP4).hexdigest(), cut
-        # Of fewer than eight bytes nobody can tell what they are.
+        # Fewer than eight bytes cannot be identified.
         assert storage.sent == len(MP4) + (0 if etag and cut >= 8 else cut), cut
     assert len(list(tmp_path.iterdir())) == len(MP4)
 
 
-def test_a_file_that_is_cut_off_at_any_byte_and_says_it_is_whole_never_stands_there(storage, tmp_path):
+def test_truncated_file_never_lands(storage, tmp_path):
     for cut in range(len(MP4)):
         storage.answers, storage.targets = [(200, {}, MP4[:cut])], []
         client = Client(f"{storage.url}/video.mp4")
@@ -87,22 +87,20 @@ def test_a_file_that_is_cut_off_at_any_byte_and_says_it_is_whole_never_stands_th
         assert len(storage.targets) <= ATTEMPTS + 1, cut
 
 
-# -- something else than the video -------------------------------------------------------------------------------
+# -- replies other than the video -------------------------------------------------------------------------------
 
 WRONG = {
-    "fewer bytes than told": (200, {"Content-Length": str(len(MP4) + 7)}, MP4),
-    "more bytes than told": (200, {"Content-Length": str(len(MP4) - 7)}, MP4),
+    "fewer bytes than announced": (200, {"Content-Length": str(len(MP4) + 7)}, MP4),
+    "more bytes than announced": (200, {"Content-Length": str(len(MP4) - 7)}, MP4),
     "nothing": (200, {}, b""),
     "a page": (200, {"Content-Type": "text/html"}, b"<!doctype html><title>Sign in</title>" + bytes(1000)),
     "an error's XML": (200, {"Content-Type": "application/xml"}, b"<Error><Code>SlowDown</Code></Error>"),
-    "a part that nobody asked for": (206, {"Content-Range": f"bytes 9-{len(MP4) - 1}/{len(MP4)}"}, MP4[9:]),
+    "an unrequested part": (206, {"Content-Range": f"bytes 9-{len(MP4) - 1}/{len(MP4)}"}, MP4[9:]),
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-def test_what_is_not_the_video_is_not_landed_and_the_video_is_once_it_comes(
-    storage, vidu_emulator, elsewhere, made, tmp_path, wrong
-):
+def test_only_the_real_video_lands(storage, vidu_emulator, elsewhere, made, tmp_path, wrong):
     storage.answers = [wrong]
     with pytest.raises(ViduLandingError, match="The video is safe at Vidu") as raised:
         ViduHook().download(made, f"{tmp_path}/")
@@ -113,12 +111,12 @@ def test_what_is_not_the_video_is_not_landed_and_the_video_is_once_it_comes(
     assert vidu_emulator.counters.submissions == 1
 
 
-# -- a link that has died ----------------------------------------------------------------------------------------
+# -- expired links ----------------------------------------------------------------------------------------
 
 
-def test_a_link_that_has_expired_on_its_way_is_read_anew_in_the_same_try(run_dag, monkeypatch, tmp_path):
+def test_expired_link_is_re_read_in_the_same_try(run_dag, monkeypatch, tmp_path):
     def late() -> float:
-        # A day goes by between the answer with the link and the first request to the storage.
+        # A day passes between the reply with the link and the first request to the storage.
         return time.time() + DAY * bool(vidus and vidus[0].counters.requests["download"])
 
     vidus: list[ViduEmulator] = []
@@ -128,7 +126,7 @@ def test_a_link_that_has_expired_on_its_way_is_read_anew_in_the_same_try(run_dag
         run = run_dag("landing_by_conf", {"image": str(IMAGE), "output": f"{tmp_path}/"})
         assert run.state == "success"
         assert run.tries() == {("video", -1): 1}
-        # The first one was refused as expired, and brought nothing.
+        # The first request was refused as expired.
         assert vidu.counters.requests["download"] == 2
         assert vidu.counters.downloads == 1
         assert vidu.counters.submissions == 1
@@ -141,20 +139,20 @@ def test_a_link_that_has_expired_on_its_way_is_read_anew_in_the_same_try(run_dag
 
 @namespaces
 @pytest.mark.vidu_emulator(video=LARGE)
-def test_a_full_disk_keeps_nothing_half_and_says_so(vidu_emulator, made, tmp_path):
+def test_full_disk_is_reported_and_leaves_no_partial_file(vidu_emulator, made, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     process = python(DOWNLOAD_ON_A_SMALL_DISK, made, f"{disk}/", str(disk), within=OWN_MOUNTS)
-    told, _ = process.communicate(timeout=90)
-    assert f"could not be landed at {disk}/{made}.mp4: OSError: [Errno 28] No space left on device: '{disk}'" in told
-    assert "The video is safe at Vidu" in told
-    assert "stand there: older.mp4\n" in told
-    # What is wrong with this machine's disk is not asked of Vidu's storage again and again.
+    output, _ = process.communicate(timeout=90)
+    assert f"could not be landed at {disk}/{made}.mp4: OSError: [Errno 28] No space left on device: '{disk}'" in output
+    assert "The video is safe at Vidu" in output
+    assert "in the folder: older.mp4\n" in output
+    # A fault of this machine's disk does not repeat requests to Vidu's storage.
     assert vidu_emulator.counters.requests["download"] == 1
     assert Path(ViduHook().download(made, f"{disk}/")["path"]).read_bytes() == LARGE
 
 
-# -- two at once, and one that dies ------------------------------------------------------------------------------
+# -- concurrent and killed processes ------------------------------------------------------------------------------
 
 
 def test_two_processes_at_once_leave_one_whole_video(storage, elsewhere, made, tmp_path):
@@ -167,14 +165,14 @@ def test_two_processes_at_once_leave_one_whole_video(storage, elsewhere, made, t
     storage.answers, storage.answer = [(200, {}, LARGE)], answer
     processes = [python(DOWNLOAD, made, f"{tmp_path}/") for _ in range(2)]
     for process in processes:
-        told, _ = process.communicate(timeout=90)
-        assert process.returncode == 0, told
+        output, _ = process.communicate(timeout=90)
+        assert process.returncode == 0, output
     assert len(storage.targets) == 2
     assert [path.name for path in tmp_path.iterdir()] == [f"{made}.mp4"]
     assert (tmp_path / f"{made}.mp4").read_bytes() == LARGE
 
 
-def test_a_killed_process_leaves_no_video_and_the_next_try_lands_it(storage, elsewhere, vidu_emulator, made, tmp_path):
+def test_next_try_lands_the_video_after_a_kill(storage, elsewhere, vidu_emulator, made, tmp_path):
     def answer(headers, answer=storage.answer):
         if "Range" in headers and not killed:
             killed.append(process)
@@ -185,9 +183,9 @@ def test_a_killed_process_leaves_no_video_and_the_next_try_lands_it(storage, els
     killed = []
     storage.file, storage.etag, storage.cuts, storage.answer = LARGE, '"v1"', [1_000_000], answer
     process = python(DOWNLOAD, made, f"{tmp_path}/")
-    told, _ = process.communicate(timeout=90)
-    assert process.returncode == -9, told
-    # Of what was on its way, a hidden file stays; a killed process cannot clear up.
+    output, _ = process.communicate(timeout=90)
+    assert process.returncode == -9, output
+    # A hidden partial file remains, since a killed process cannot clean up.
     (half,) = tmp_path.iterdir()
     assert half.match(".vidu-*.part")
     assert half.stat().st_size > 900_000
@@ -208,7 +206,7 @@ INWARD = [
 
 
 @namespaces
-def test_no_link_and_no_redirect_of_a_public_vidu_leads_into_the_workers_network(tmp_path):
+def test_public_links_never_reach_the_workers_network(tmp_path):
     links = [STORAGE, f"{STORAGE}?to={STORAGE}", *INWARD, *(f"{STORAGE}?to={inward}" for inward in INWARD)]
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     process = python(
@@ -218,9 +216,9 @@ def test_no_link_and_no_redirect_of_a_public_vidu_leads_into_the_workers_network
         within=OWN_NAMESPACES,
         env={**environment, "PYTHONPATH": os.pathsep.join([str(TESTS / "unit"), *filter(None, sys.path)])},
     )
-    told, _ = process.communicate(timeout=90)
-    assert process.returncode == 0, told
-    outcome = json.loads(told.splitlines()[-1])
+    output, _ = process.communicate(timeout=90)
+    assert process.returncode == 0, output
+    outcome = json.loads(output.splitlines()[-1])
     became = outcome["links"]
     assert [became[link] for link in links[:2]] == ["landed", "landed"]
     for link in links[2:]:

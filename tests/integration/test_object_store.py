@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Landing in a real object store, an S3 server with permissions of its own: a whole object, the right one, or none."""
+"""Landing in a real object store, an S3 server with permissions: the whole, right object or none."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ OLDER = b"an older video"
 
 
 def mp4(size: int) -> bytes:
-    """Return what every check takes for an MP4, of so many bytes, and no two parts of it alike."""
+    """Return a file of a given size that every check accepts as an MP4; no two parts are alike."""
     head = b"\0\0\0\x0cftypisom\0\0\0\x08moov"
     return head + (size - len(head)).to_bytes(4, "big") + b"mdat" + random.Random(1).randbytes(size - len(head) - 8)
 
 
 SMALL = mp4(300_000)
-#: Beyond two parts of 5 MB an object is put in parts.
+#: Objects beyond two parts of 5 MB are uploaded in parts.
 IN_PARTS = mp4(12_000_000)
 
 in_parts = pytest.mark.vidu_emulator(video=IN_PARTS)
@@ -66,13 +66,13 @@ def made(vidu_emulator):
 
 
 def served(record, link="url") -> bytes:
-    """Return what Vidu serves; its links die while a DAG runs, a cover's within seconds at the emulator's speed."""
+    """Return the served video. Links expire while a DAG runs, a cover's within seconds at the emulator's speed."""
     (creation,) = ViduHook().get_task(record["task_id"]).creations
     with urllib.request.urlopen(getattr(creation, link)) as response:
         return response.read()
 
 
-def test_what_lands_is_what_vidu_serves_and_the_record_tells_what_is_in_it(
+def test_landed_object_is_vidus_file_and_the_record_describes_it(
     run_dag, store, vidu_emulator, decoded_video, tmp_path
 ):
     store.put("pictures/cat.jpg", IMAGE.read_bytes())
@@ -117,11 +117,11 @@ def test_what_lands_is_what_vidu_serves_and_the_record_tells_what_is_in_it(
     assert (cover["width"], cover["height"]) == Image.open(io.BytesIO(content)).size
 
 
-# -- what stands there already -----------------------------------------------------------------------------------
+# -- existing objects --------------------------------------------------------------------------------------------
 
 
 @of_both_sizes
-def test_the_same_object_is_neither_fetched_nor_put_again(store, vidu_emulator, made, video):
+def test_landed_object_is_not_transferred_again(store, vidu_emulator, made, video):
     first = ViduHook().download(made, store.path("a.mp4"))
     store.calls.clear()
     asked = vidu_emulator.counters.downloads
@@ -132,18 +132,18 @@ def test_the_same_object_is_neither_fetched_nor_put_again(store, vidu_emulator, 
 
 
 @at_once
-@pytest.mark.parametrize("standing", [OLDER, SMALL[:-1] + b"x"], ids=["another length", "the same length"])
-def test_another_object_is_replaced(store, made, standing):
-    store.put("a.mp4", standing)
+@pytest.mark.parametrize("existing", [OLDER, SMALL[:-1] + b"x"], ids=["another length", "the same length"])
+def test_another_object_is_replaced(store, made, existing):
+    store.put("a.mp4", existing)
     ViduHook().download(made, store.path("a.mp4"))
     assert store.read("a.mp4") == SMALL
     assert [call.status for call in store.calls if call.puts] == [200]
 
 
-# -- what the store refuses --------------------------------------------------------------------------------------
+# -- refusals of the store --------------------------------------------------------------------------------------
 
 
-def test_a_missing_bucket_is_told_before_anything_is_paid_for(run_dag, store, vidu_emulator, capfd):
+def test_missing_bucket_is_rejected_before_payment(run_dag, store, vidu_emulator, capfd):
     run = run_dag("landing_by_conf", {"image": str(IMAGE), "output": store.path("out/", bucket="nobodys")})
     assert run.states() == {("video", -1): "failed"}
     assert run.tries() == {("video", -1): 1}
@@ -152,7 +152,7 @@ def test_a_missing_bucket_is_told_before_anything_is_paid_for(run_dag, store, vi
 
 
 @at_once
-def test_a_denied_upload_loses_nothing_and_a_retry_lands_it_once_permission_is_given(run_dag, store, vidu_emulator):
+def test_denied_upload_is_landed_by_a_retry(run_dag, store, vidu_emulator):
     with store.denying():
         store.revoke()
         # Between the first try's upload and the second try.
@@ -166,7 +166,7 @@ def test_a_denied_upload_loses_nothing_and_a_retry_lands_it_once_permission_is_g
 
 
 @of_both_sizes
-def test_who_may_put_and_not_look_can_land(store, made, video):
+def test_landing_needs_only_write_permission(store, made, video):
     with store.denying():
         store.allow("s3:PutObject")
         landed = ViduHook().download(made, store.path("a.mp4"))
@@ -175,8 +175,8 @@ def test_who_may_put_and_not_look_can_land(store, made, video):
 
 
 @at_once
-def test_an_object_that_may_be_seen_and_not_read_is_replaced(store, made):
-    # As one that was encrypted with somebody else's key.
+def test_unreadable_object_is_replaced(store, made):
+    # For example an object that was encrypted with another key.
     store.put("a.mp4", SMALL)
     with store.denying():
         store.before(lambda call: call.reads, lambda: store.allow("s3:PutObject"))
@@ -187,7 +187,7 @@ def test_an_object_that_may_be_seen_and_not_read_is_replaced(store, made):
 
 
 @at_once
-def test_a_denied_upload_says_what_was_denied_and_where_the_video_is(store, made):
+def test_denied_upload_names_the_permission_and_the_video(store, made):
     with store.denying():
         store.revoke()
         with pytest.raises(ViduLandingError) as raised:
@@ -199,7 +199,7 @@ def test_a_denied_upload_says_what_was_denied_and_where_the_video_is(store, made
 
 
 @in_parts
-def test_an_upload_that_fails_midway_leaves_neither_an_object_nor_parts_of_one(store, made):
+def test_failed_upload_leaves_no_object_and_no_parts(store, made):
     with store.denying():
         store.before(lambda call: call.part == 2, store.revoke)
         with pytest.raises(ViduLandingError, match=r"Access Denied.*The video is safe at Vidu") as raised:
@@ -215,7 +215,7 @@ def test_an_upload_that_fails_midway_leaves_neither_an_object_nor_parts_of_one(s
 # -- cuts and kills ----------------------------------------------------------------------------------------------
 
 
-def test_a_cut_between_vidu_and_the_worker_costs_the_rest_only(store, vidu_emulator, made):
+def test_interrupted_download_is_resumed(store, vidu_emulator, made):
     with serving_storage() as storage:
         vidu_emulator.faults.add("download", Fault.refuse(307, location=f"{storage.url}/video.mp4", times=None))
         storage.file, storage.etag = IN_PARTS, '"v1"'
@@ -230,7 +230,7 @@ def test_a_cut_between_vidu_and_the_worker_costs_the_rest_only(store, vidu_emula
 
 @in_parts
 @pytest.mark.parametrize("older", [None, OLDER], ids=["nothing", "an older one"])
-def test_a_killed_upload_shows_nobody_half_a_video_and_the_next_try_lands_it(store, vidu_emulator, made, older):
+def test_killed_upload_leaves_no_partial_object(store, vidu_emulator, made, older):
     if older:
         store.put("a.mp4", older)
     killed = []
@@ -241,9 +241,9 @@ def test_a_killed_upload_shows_nobody_half_a_video_and_the_next_try_lands_it(sto
 
     store.before(lambda call: call.part == 3, kill)
     killed.append(python(DOWNLOAD, made, store.path("a.mp4")))
-    told, _ = killed[0].communicate(timeout=90)
-    assert killed[0].returncode == -9, told
-    # What was uploaded of it stays, and is no object: a bucket's lifecycle rule ends such uploads.
+    output, _ = killed[0].communicate(timeout=90)
+    assert killed[0].returncode == -9, output
+    # The uploaded parts stay, but are no object: a bucket's lifecycle rule removes such uploads.
     assert store.keys == (["a.mp4"] if older else [])
     if older:
         assert store.read("a.mp4") == older
@@ -255,7 +255,7 @@ def test_a_killed_upload_shows_nobody_half_a_video_and_the_next_try_lands_it(sto
 
 @namespaces
 @in_parts
-def test_a_full_disk_of_the_worker_is_told_as_such(store, made, tmp_path):
+def test_workers_full_disk_is_reported(store, made, tmp_path):
     process = python(
         DOWNLOAD_ON_A_SMALL_DISK,
         made,
@@ -264,9 +264,9 @@ def test_a_full_disk_of_the_worker_is_told_as_such(store, made, tmp_path):
         within=OWN_MOUNTS,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
-    told, _ = process.communicate(timeout=90)
-    assert f"[Errno 28] No space left on device: '{tmp_path}'" in told
-    assert "The video is safe at Vidu" in told
-    assert "stand there: older.mp4\n" in told
+    output, _ = process.communicate(timeout=90)
+    assert f"[Errno 28] No space left on device: '{tmp_path}'" in output
+    assert "The video is safe at Vidu" in output
+    assert "in the folder: older.mp4\n" in output
     assert store.keys == []
     assert not any(call.puts for call in store.calls)

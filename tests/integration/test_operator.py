@@ -18,7 +18,7 @@ IMAGE = Path(__file__).resolve().parents[2] / "dags_examples" / "images" / "city
 DAG_ID = "operator_by_conf"
 HAS_STATE_STORE = Version(version("apache-airflow")) >= Version("3.3")
 WAITING = ("in_worker", "deferred")
-# Before 3.1.1 Airflow resumes a retry where the failed try had resumed, and dag.test() drops what would tell it apart.
+# Before 3.1.1 Airflow resumes a retry where the failed try had resumed. dag.test() drops the argument to detect that.
 KEEPS_NEXT_METHOD = Version(version("apache-airflow")) < Version("3.1.1")
 
 
@@ -45,10 +45,10 @@ def test_every_way_of_waiting_gives_the_same_record(run, vidu_emulator, tmp_path
         assert Path(records[task_id]["files"][0]["path"]).read_bytes()[4:8] == b"ftyp"
     assert records["submit_only"]["state"] == "created"
     assert all(records[task_id]["created_at"] for task_id in ("in_worker", "submit_only"))
-    # dag.test() drops the arguments of defer(): there the create answer survives in the state store only (3.3+).
+    # dag.test() drops the arguments of defer(): there only the state store (3.3+) keeps the reply to the submission.
     assert records["deferred"]["created_at"] or not HAS_STATE_STORE
     assert vidu_emulator.counters.submissions == 3
-    # The marker by which a lost submission is found travels in the payload.
+    # The payload contains the marker by which a lost submission is found.
     assert all(task.request.payload.startswith("avp1:") for task in vidu_emulator.tasks)
 
 
@@ -70,8 +70,8 @@ def test_a_reply_lost_on_the_wire_is_not_paid_twice(run, vidu_emulator):
     ids=lambda fault: f"{fault.kind}-{fault.status}",
 )
 def test_a_poll_outage_never_fails_a_wait(run, vidu_emulator, fault):
-    # The triggerer looks by the list. A resumed worker asks four times for its task; in dag.test() it cannot wait on,
-    # since that drops the arguments of a deferral.
+    # The triggerer polls the list. A resumed worker queries its task four times; in dag.test(), which drops the
+    # arguments of a deferral, it cannot continue to wait.
     vidu_emulator.faults.add("list", fault)
     vidu_emulator.faults.add("poll", replace(fault, times=3))
     result = run()
@@ -87,27 +87,27 @@ def test_a_full_queue_costs_no_airflow_retry(run, vidu_emulator):
     assert set(result.tries().values()) == {1}
 
 
-def test_a_task_that_fails_for_a_passing_reason_is_retried_and_paid_once(run, vidu_emulator):
+def test_transient_failure_is_retried_and_paid_once(run, vidu_emulator):
     result = run(prompt="[emulator:fail=InternalServiceFailure:1]")
     waited = [task for task in WAITING if task == "in_worker" or not KEEPS_NEXT_METHOD]
     assert {result.states()[task, -1] for task in waited} == {"success"}
     assert {result.tries()[task, -1] for task in waited} == {2}
-    # A failed task is not billed: what stays charged is one generation each.
+    # A failed task is not billed, so one generation each remains charged.
     assert vidu_emulator.ledger.charged == 8 * len(waited)
 
 
-def test_moderation_burns_no_retry_and_says_what_to_do(run, vidu_emulator, capfd):
+def test_moderation_spends_no_retry_and_gives_advice(run, vidu_emulator, capfd):
     result = run(prompt="[emulator:fail=CreationPolicyViolation]")
     assert {result.states()[task, -1] for task in WAITING} == {"failed"}
     assert {result.tries()[task, -1] for task in WAITING} == {1}
     assert vidu_emulator.counters.submissions == 3
     assert vidu_emulator.ledger.charged == 0
-    told = "".join(capfd.readouterr())
-    assert "was refused by Vidu's content checks" in told
-    assert "Change the prompt or the image" in told
+    output = "".join(capfd.readouterr())
+    assert "was refused by Vidu's content checks" in output
+    assert "Change the prompt or the image" in output
 
 
-def test_too_few_credits_burn_no_retry(run, vidu_emulator):
+def test_too_few_credits_spend_no_retry(run, vidu_emulator):
     vidu_emulator.faults.add("submit", Fault.refuse(400, reason="CreditInsufficient", times=None))
     result = run()
     assert set(result.states().values()) == {"failed"}
@@ -115,14 +115,14 @@ def test_too_few_credits_burn_no_retry(run, vidu_emulator):
     assert vidu_emulator.counters.submissions == 0
 
 
-def test_a_wrong_key_burns_no_retry(run, vidu_emulator, monkeypatch):
+def test_wrong_key_spends_no_retry(run, vidu_emulator, monkeypatch):
     vidu_emulator.faults.add("submit", Fault.refuse(401, times=None))
     result = run()
     assert set(result.states().values()) == {"failed"}
     assert set(result.tries().values()) == {1}
 
 
-def test_a_success_without_a_creation_is_looked_at_again(run, vidu_emulator):
+def test_success_without_a_creation_is_queried_again(run, vidu_emulator):
     result = run(prompt="[emulator:no-creation]")
     assert result.state == "success"
     assert result.xcom("deferred")["creations"][0]["url"]
@@ -147,12 +147,12 @@ def test_bad_input_reaches_neither_the_api_nor_a_second_try(run, vidu_emulator, 
     assert set(result.states().values()) == {"failed"}
     assert set(result.tries().values()) == {1}
     assert vidu_emulator.counters.requests["submit"] == 0
-    told = "".join(capfd.readouterr())
-    assert named in told
-    assert "Nothing was sent to Vidu" in told
+    output = "".join(capfd.readouterr())
+    assert named in output
+    assert "Nothing was sent to Vidu" in output
 
 
-def test_an_image_of_the_wrong_kind_is_told_by_its_bytes_not_its_name(run, vidu_emulator, tmp_path, capfd):
+def test_image_type_comes_from_its_bytes(run, vidu_emulator, tmp_path, capfd):
     result = run(image=_small(tmp_path / "innocent.png", (64, 64), "GIF"))
     assert set(result.states().values()) == {"failed"}
     assert vidu_emulator.counters.requests["submit"] == 0

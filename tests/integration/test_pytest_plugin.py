@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The pytest plugin, in test runs of its own: cheap for everyone, and useful to those who ask for the fixture."""
+"""The pytest plugin, in separate test runs: cheap if unused, and useful with its fixture."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(directory: Path, test: str, *arguments: str, **environment: str) -> subp
             *("-p", "no:cacheprovider", "-q", "--strict-markers", *arguments, "test_it.py"),
         ],
         cwd=directory,
-        # Whatever else is installed here stays out, this plugin's own entry point included.
+        # Other installed plugins stay out, and so does this plugin's own entry point.
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environment},
         capture_output=True,
         text=True,
@@ -59,7 +59,7 @@ print(sorted(new), sorted(ours), sorted(heavy))
     assert result.stdout.strip() == (f"[] ['{package}', '{package}.emulator', '{package}.emulator.pytest_plugin'] []")
 
 
-def test_the_plugin_asks_for_nothing_but_pytest_at_its_top() -> None:
+def test_plugin_imports_only_pytest_at_the_top() -> None:
     source = (ROOT / "airflow_provider_vidu" / "emulator" / "pytest_plugin.py").read_text(encoding="utf-8")
     imports = [node for node in ast.parse(source).body if isinstance(node, (ast.Import, ast.ImportFrom))]
     assert {ast.unparse(node).split()[1] for node in imports} == {
@@ -98,7 +98,7 @@ def test_nothing_is_left_behind():
     assert "3 passed" in result.stdout, result.stdout + result.stderr
 
 
-def test_its_twins_serve_a_module_and_a_session(tmp_path: Path) -> None:
+def test_module_and_session_fixtures_work(tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text(
         """
 import json, os
@@ -149,7 +149,7 @@ def test_module_is_over():
 
 
 @pytest.mark.parametrize("fixture", ["vidu_emulator", "module_vidu_emulator", "session_vidu_emulator"])
-def test_what_it_sets_is_gone_afterwards(fixture: str, tmp_path: Path) -> None:
+def test_environment_is_restored_afterwards(fixture: str, tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(
         """
 import os, threading
@@ -166,7 +166,7 @@ def pytest_unconfigure(config):
     assert "all clean" in result.stdout, result.stdout + result.stderr
 
 
-def test_without_the_extra_the_fixture_names_it_and_other_tests_run(tmp_path: Path) -> None:
+def test_missing_extra_fails_only_tests_with_the_fixture(tmp_path: Path) -> None:
     result = run(
         tmp_path,
         """

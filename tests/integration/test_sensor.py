@@ -34,9 +34,7 @@ def test_every_mode_returns_the_same_record(run_dag, vidu_emulator, submitted):
 
 
 @pytest.mark.parametrize("err_code", ["CreationPolicyViolation", "InternalServiceFailure"])
-def test_a_failed_task_fails_every_mode_at_once_and_names_the_task_to_clear(
-    run_dag, vidu_emulator, submitted, err_code, capfd
-):
+def test_failed_task_fails_every_mode_and_names_itself(run_dag, vidu_emulator, submitted, err_code, capfd):
     task_id = submitted(f"[emulator:fail={err_code}]")
     result = run_dag(DAG_ID, {"vidu_task": task_id})
     states = result.states()
@@ -49,9 +47,9 @@ def test_a_failed_task_fails_every_mode_at_once_and_names_the_task_to_clear(
         "soft_deferred": "skipped",
     }
     assert result.tries()["deferred", -1] == 1
-    told = "".join(capfd.readouterr())
-    assert f"Vidu task {task_id}" in told
-    assert "Clear the task that submitted it, not this one." in told
+    output = "".join(capfd.readouterr())
+    assert f"Vidu task {task_id}" in output
+    assert "Clear the task that submitted it, not this one." in output
     assert vidu_emulator.counters.requests["cancel"] == 0
 
 
@@ -64,13 +62,13 @@ def test_an_outage_is_waited_out_in_every_mode(run_dag, vidu_emulator, submitted
 
 
 @pytest.mark.vidu_emulator(processing_seconds=2)
-def test_dag_test_takes_the_end_from_the_trigger_for_an_event(run_dag, submitted):
-    """It has no triggerer that could end a task: the inline trigger's event resumes it, with the same record."""
+def test_dag_test_treats_an_ending_trigger_as_an_event(run_dag, submitted):
+    """dag.test() has no triggerer: the event of the inline trigger resumes the task, with the same record."""
     result = run_dag(DAG_ID, {"vidu_task": submitted()})
     assert result.xcom("ended_in_triggerer")["state"] == "success"
 
 
-def test_something_that_is_no_task_is_said_to_be_none(run_dag, vidu_emulator, capfd):
+def test_non_task_is_reported(run_dag, vidu_emulator, capfd):
     result = run_dag(DAG_ID, {"vidu_task": ""})
     assert result.states()["poke", -1] == "failed"
     assert "vidu_task must be a Vidu task id or a task record" in "".join(capfd.readouterr())

@@ -5,7 +5,7 @@ One real Airflow for the whole directory, a local Vidu for each scenario, and th
 
 A scenario is a function that plays with processes and returns its :class:`stage.Run`; the test that is marked with it
 (``@pytest.mark.plays``) says what Vidu may have billed. Most of a scenario is waiting, so a module's scenarios are
-played at once, each in a thread of its own; the tests look when all have been played.
+played concurrently, each in its own thread; the tests check the outcome afterwards.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from local_database import own_database
 
 Scenario = Callable[[LocalAirflow, Account], Run]
 
-#: As many as the largest module and the others need together.
+#: Enough for the scenarios of all modules.
 ACCOUNTS = 48
 
-# Airflow's own times, shortened: how soon a silent triggerer is replaced, and a silent worker given up.
+# Airflow's own times, shortened: when a silent triggerer is replaced, and a silent worker counts as lost.
 QUICK = {
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "12",
@@ -50,7 +50,7 @@ def accounts() -> Iterator[list[Account]]:
 
 @pytest.fixture(scope="session")
 def airflow(accounts: list[Account], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
-    """The one Airflow; two triggerers."""
+    """The only Airflow, with two triggerers."""
     environment = dict(QUICK)
     for account in accounts:
         environment |= account.environment
@@ -65,12 +65,12 @@ def airflow(accounts: list[Account], tmp_path_factory: pytest.TempPathFactory) -
         )
         with airflow:
             yield airflow
-        assert not airflow.left_behind(), "processes have outlived their Airflow"
+        assert not airflow.find_left_behind(), "processes have outlived their Airflow"
 
 
 @pytest.fixture
 def account(accounts: list[Account]) -> Account:
-    """A local Vidu that nobody has used yet."""
+    """An unused local Vidu."""
     return accounts.pop()
 
 
@@ -81,10 +81,10 @@ another_account = account
 def stage(
     airflow: LocalAirflow, accounts: list[Account], request: pytest.FixtureRequest
 ) -> Iterator[dict[Scenario, Future[Run]]]:
-    """Play what the module's selected tests are marked with, all at once."""
+    """Play the scenarios of the module's selected tests concurrently."""
     items = [item for item in request.session.items if item.path == request.path and not _skips(item)]
     scenarios = {mark.kwargs["scenario"] for item in items for mark in item.iter_markers("plays")}
-    # On SQLite Airflow's processes lock each other out as it is: one after another there.
+    # On SQLite Airflow's processes already lock each other out, so play one scenario after another.
     with ThreadPoolExecutor(1 if airflow.database is None else max(1, len(scenarios))) as pool:
         futures = {scenario: pool.submit(scenario, airflow, accounts.pop()) for scenario in scenarios}
         wait(futures.values())
@@ -93,7 +93,7 @@ def stage(
 
 @pytest.fixture
 def play(stage: dict[Scenario, Future[Run]], request: pytest.FixtureRequest) -> Callable[[], Run]:
-    """Call it for the run of the test's scenario; it raises what went wrong there."""
+    """Return a function that returns the run of the test's scenario, or raises its error."""
     return stage[request.node.get_closest_marker("plays").kwargs["scenario"]].result
 
 

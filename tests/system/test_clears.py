@@ -24,7 +24,7 @@ from airflow_provider_vidu.emulator import Fault
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(
-        AIRFLOW < (3, 3), reason="below Airflow 3.3 a clear is a new generation always: there is no record to find"
+        AIRFLOW < (3, 3), reason="below Airflow 3.3 there is no record, so a clear always generates again"
     ),
 ]
 
@@ -47,20 +47,20 @@ class Clear:
 
 
 def for_each_clear(make: Callable[[Clear], Scenario], *marks: pytest.MarkDecorator) -> pytest.MarkDecorator:
-    """Run a test for the default clear and for the one that keeps the state, each with a scenario of its own."""
+    """Run a test for the default clear and for one that keeps the state, each with its own scenario."""
     return pytest.mark.parametrize(
         "clear",
         [
             pytest.param(clear, marks=[*marks, pytest.mark.plays(scenario=make(clear))], id=name)
             for name, clear in {"default clear": Clear(keeps=False), "clear that keeps": Clear(keeps=True)}.items()
-            # Airflow 3.3 has one clear only.
+            # Airflow 3.3 has only one kind of clear.
             if DISCARDS_STATE or not clear.keeps
         ],
     )
 
 
 def paid(run: Run) -> tuple[int, int]:
-    """Return the number of tasks created, and of those charged."""
+    """Return the number of created and of charged tasks."""
     bill = run.account.bill()
     return bill.submissions, bill.charges
 
@@ -68,39 +68,39 @@ def paid(run: Run) -> tuple[int, int]:
 def cleared_in_processing(clear: Clear) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, "in_triggerer")
-        run.waits_in_triggerer()
+        run.wait_until_in_triggerer()
         account.process()
         earlier = run.task()
         clear(run)
-        run.is_tried_again(earlier)
-        run.waits_in_triggerer()
-        run.ends(finishing=True)
+        run.wait_until_tried_again(earlier)
+        run.wait_until_in_triggerer()
+        run.wait_until_ended(finishing=True)
         return run
 
     return scenario
 
 
 @for_each_clear(cleared_in_processing)
-def test_clearing_what_vidu_does_not_cancel_any_more_re_attaches(play: Play, clear: Clear) -> None:
+def test_clearing_a_task_past_cancelling_re_attaches(play: Play, clear: Clear) -> None:
     assert paid(play()) == (1, 1)
 
 
 def cleared_in_the_queue(clear: Clear) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, "in_triggerer")
-        run.waits_in_triggerer()
+        run.wait_until_in_triggerer()
         clear(run)
-        run.is_submitted(2)
-        run.waits_in_triggerer()
+        run.wait_until_submitted(2)
+        run.wait_until_in_triggerer()
         account.finish()
-        run.ends()
+        run.wait_until_ended()
         return run
 
     return scenario
 
 
 @for_each_clear(cleared_in_the_queue)
-def test_clearing_what_vidu_still_cancels_is_one_more_submission_and_one_charge(play: Play, clear: Clear) -> None:
+def test_clearing_a_cancellable_task_is_charged_once(play: Play, clear: Clear) -> None:
     assert paid(play()) == (2, 1)
 
 
@@ -113,33 +113,33 @@ def cleared_on_a_relay(clear: Clear) -> Scenario:
             "POST", "connections", {**connection, "connection_id": relay, "extra": json.dumps(connection["extra"])}
         )
         run = Run(airflow, account, "in_triggerer", connection=relay)
-        run.waits_in_triggerer()
+        run.wait_until_in_triggerer()
         clear(run)
-        run.is_submitted(2)
-        eventually(account.bill, lambda bill: bill.refunds, told=f"the earlier task of {run} is cancelled")
-        run.waits_in_triggerer()
+        run.wait_until_submitted(2)
+        eventually(account.bill, lambda bill: bill.refunds, message=f"the earlier task of {run} is cancelled")
+        run.wait_until_in_triggerer()
         account.finish()
-        run.ends()
+        run.wait_until_ended()
         return run
 
     return scenario
 
 
 @for_each_clear(cleared_on_a_relay)
-def test_clearing_on_a_host_without_a_list_cancels_the_earlier_task(play: Play, clear: Clear) -> None:
+def test_clear_without_a_list_cancels_the_earlier_task(play: Play, clear: Clear) -> None:
     assert paid(play()) == (2, 1)
 
 
 def failed_in_part(clear: Clear) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, "batch_of_eight")
-        run.is_submitted(8)
-        run.waits_in_triggerer()
+        run.wait_until_submitted(8)
+        run.wait_until_in_triggerer()
         account.finish()
-        run.ends("failed")
+        run.wait_until_ended("failed")
         assert paid(run) == (8, 2)
         clear(run)
-        run.ends(finishing=True)
+        run.wait_until_ended(finishing=True)
         return run
 
     return scenario
@@ -151,11 +151,11 @@ def test_clearing_a_batch_submits_exactly_what_failed(play: Play, clear: Clear) 
 
 
 def adopted_by_hand(airflow: LocalAirflow, account: Account) -> Run:
-    # A relay: the reply is lost, and there is no list in which it could be looked up.
+    # A relay: the reply is lost, and there is no list to search.
     account.vidu.quirks.has_list = False
     account.vidu.faults.add("submit", Fault.drop_after_accept())
     run = Run(airflow, account, "in_triggerer")
-    run.ends("failed")
+    run.wait_until_ended("failed")
     commands = run.printed_commands()
     (lost,) = account.vidu.tasks
     (adopt,) = [command for command in commands if "THE-VIDU-TASK-ID" in command]
@@ -165,27 +165,27 @@ def adopted_by_hand(airflow: LocalAirflow, account: Account) -> Run:
         run.follow(*clears)
     else:
         run.clear(keep_task_state=True)
-    run.waits_in_triggerer()
-    run.ends(finishing=True)
+    run.wait_until_in_triggerer()
+    run.wait_until_ended(finishing=True)
     return run
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the commands are curl's")
 @pytest.mark.plays(scenario=adopted_by_hand)
-def test_the_commands_that_a_message_prints_adopt_what_was_lost(play: Play) -> None:
+def test_printed_commands_adopt_a_lost_task(play: Play) -> None:
     assert paid(play()) == (1, 1)
 
 
 def one_of_many_cleared(clear: Clear) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, "mapped_in_triggerer")
-        run.waits_in_triggerer(4)
+        run.wait_until_in_triggerer(4)
         account.process()
         earlier = run.tasks()[1]
         clear(run, earlier)
-        run.is_tried_again(earlier)
-        run.waits_in_triggerer(4)
-        run.ends(finishing=True)
+        run.wait_until_tried_again(earlier)
+        run.wait_until_in_triggerer(4)
+        run.wait_until_ended(finishing=True)
         return run
 
     return scenario
@@ -202,13 +202,13 @@ def test_a_cleared_mapped_instance_re_attaches_to_its_own_task(play: Play, clear
 def cleared_in_a_group(clear: Clear) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, "grouped_in_triggerer", "shots.animate")
-        run.waits_in_triggerer()
+        run.wait_until_in_triggerer()
         account.process()
         earlier = run.task()
         clear(run)
-        run.is_tried_again(earlier)
-        run.waits_in_triggerer()
-        run.ends(finishing=True)
+        run.wait_until_tried_again(earlier)
+        run.wait_until_in_triggerer()
+        run.wait_until_ended(finishing=True)
         return run
 
     return scenario
@@ -222,27 +222,27 @@ def test_a_cleared_instance_in_a_task_group_re_attaches(play: Play, clear: Clear
 def cleared_in_a_loop(clear: Clear) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, "looped_in_triggerer", "takes.animate")
-        run.waits_in_triggerer()
+        run.wait_until_in_triggerer()
         account.finish()
-        run.is_submitted(2)
-        run.waits_in_triggerer()
+        run.wait_until_submitted(2)
+        run.wait_until_in_triggerer()
         account.process()
         earlier = run.tasks()[1]
         clear(run, earlier)
-        run.is_tried_again(earlier)
-        run.waits_in_triggerer()
-        run.ends(finishing=True)
+        run.wait_until_tried_again(earlier)
+        run.wait_until_in_triggerer()
+        run.wait_until_ended(finishing=True)
         return run
 
     return scenario
 
 
 @for_each_clear(cleared_in_a_loop, pytest.mark.skipif(AIRFLOW < (3, 4), reason="Airflow has dynamic loops from 3.4 on"))
-def test_a_cleared_iteration_of_a_loop_re_attaches_to_its_own_task(play: Play, clear: Clear) -> None:
+def test_cleared_loop_iteration_re_attaches_to_its_own_task(play: Play, clear: Clear) -> None:
     run = play()
     assert paid(run) == (2, 2)
     assert [task["try_number"] for task in run.tasks()] == [1, 2]
-    # By name, run and map index the iterations are one and the same task instance.
+    # By name, run and map index the iterations are the same task instance.
     assert len({run.result(task)["task_id"] for task in run.tasks()}) == 2
 
 
@@ -250,17 +250,17 @@ def first_iteration_cleared_after_the_loop(clear: Clear) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, "looped_in_triggerer", "takes.animate")
         # Two iterations and their gates, one after the other.
-        run.ends(finishing=True, within=2 * WITHIN)
+        run.wait_until_ended(finishing=True, within=2 * WITHIN)
         clear(run, run.tasks()[0])
-        run.is_submitted(3)
-        run.waits_in_triggerer()
+        run.wait_until_submitted(3)
+        run.wait_until_in_triggerer()
         account.process()
         earlier = run.tasks()[0]
         # Airflow reports the state of the last iteration only, and that has succeeded.
         clear(run, earlier)
-        run.is_tried_again(earlier)
-        run.waits_in_triggerer()
-        run.ends(finishing=True)
+        run.wait_until_tried_again(earlier)
+        run.wait_until_in_triggerer()
+        run.wait_until_ended(finishing=True)
         return run
 
     return scenario
@@ -278,15 +278,15 @@ def landed(clear: Clear, *, removed: bool) -> Scenario:
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         folder = airflow.home / "videos" / f"{account.conn_id}"
         run = Run(airflow, account, "landed_in_triggerer", output_path=f"{folder}/")
-        run.waits_in_triggerer()
+        run.wait_until_in_triggerer()
         account.finish()
-        run.ends()
+        run.wait_until_ended()
         (video,) = folder.iterdir()
         if removed:
             video.unlink()
         clear(run)
-        run.ends(finishing=True)
-        # What was delivered is there, whichever generation it is of.
+        run.wait_until_ended(finishing=True)
+        # The delivered file is there, whichever generation it is from.
         assert all((folder / f"{task.task_id}.mp4").exists() for task in account.vidu.tasks[-1:])
         return run
 
@@ -299,7 +299,7 @@ def test_clearing_what_has_landed_is_one_new_generation(play: Play, clear: Clear
 
 
 @for_each_clear(lambda clear: landed(clear, removed=True))
-def test_a_landed_file_that_is_gone_lands_again_unless_kept_as_returned(play: Play, clear: Clear) -> None:
-    # A state that is kept says that the video was delivered: then a clear means another one.
+def test_removed_file_lands_again_unless_kept_as_returned(play: Play, clear: Clear) -> None:
+    # A kept state says that the video was delivered, so a clear generates another one.
     expected = (1, 1) if DISCARDS_STATE and not clear.keeps else (2, 2)
     assert paid(play()) == expected

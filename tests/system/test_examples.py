@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Every example runs once through a real scheduler, triggerer and worker, as ``make up`` runs it."""
+"""Every example runs once with a real scheduler, triggerer and worker, as in ``make up``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FILES = sorted(path.name for path in FOLDER.glob("example_*.py"))
 
 @dataclass
 class Examples:
-    """One run of each example's DAGs, all at once."""
+    """One run of each example's DAGs, concurrently."""
 
     airflow: LocalAirflow
     vidu: ViduEmulator
@@ -33,16 +33,16 @@ class Examples:
     dags: dict[str, list[str]] = field(default_factory=dict)
 
     def play(self) -> None:
-        """Read the folder, start every DAG that a person starts, and wait until all have ended."""
-        self.dags = eventually(self._read, lambda read: read.keys() >= set(FILES), told="every example is read")
+        """Read the folder, start every DAG that users start by hand, and wait until all have ended."""
+        self.dags = eventually(self._read, lambda read: read.keys() >= set(FILES), message="every example is read")
         started = [dag_id for dag_ids in self.dags.values() for dag_id in dag_ids]
         for dag_id in started:
             self.airflow.unpause(dag_id)
         for dag_id in started:
             if not self._waits_for_assets(dag_id):
-                # Without a logical date, as an API or an asset starts them.
+                # Without a logical date, as for runs started by the API or an asset.
                 self.airflow.trigger(dag_id)
-        # What has not ended by then is for its own test to report.
+        # A run that has not ended by then fails in its own test.
         end = time.monotonic() + 2 * WITHIN
         while time.monotonic() < end and not all(map(self.has_ended, started)):
             time.sleep(1)
@@ -61,7 +61,7 @@ class Examples:
         return list(self.airflow.get(f"dags/{dag_id}/dagRuns", limit=100)["dag_runs"])
 
     def has_ended(self, dag_id: str) -> bool:
-        """Say whether a DAG has run, and no run of it goes on."""
+        """Check whether a DAG has run and none of its runs is active."""
         return bool(states := self.states(dag_id)) and states <= {"success", "failed"}
 
     def states(self, dag_id: str) -> set[str]:
@@ -92,7 +92,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examples]:
             played = Examples(airflow, vidu, folder)
             played.play()
             yield played
-        assert not airflow.left_behind(), "processes have outlived their Airflow"
+        assert not airflow.find_left_behind(), "processes have outlived their Airflow"
 
 
 def test_no_example_fails_to_import(examples: Examples) -> None:

@@ -16,16 +16,16 @@ def test_a_restart_of_all_of_airflow_submits_and_cancels_nothing(
 ) -> None:
     deferred = Run(airflow, account, "in_triggerer")
     in_worker = Run(airflow, another_account, "in_worker")
-    deferred.waits_in_triggerer()
-    in_worker.waits_in_worker()
+    deferred.wait_until_in_triggerer()
+    in_worker.wait_until_in_worker()
     earlier = in_worker.task()
     airflow.stop()
     assert [run.account.bill() for run in (deferred, in_worker)] == [Bill(submissions=1)] * 2
     airflow.start()
-    deferred.waits_in_triggerer()
-    in_worker.is_tried_again(earlier)
-    in_worker.waits_in_worker()
+    deferred.wait_until_in_triggerer()
+    in_worker.wait_until_tried_again(earlier)
+    in_worker.wait_until_in_worker()
     for run in (deferred, in_worker):
         run.account.finish()
-        run.ends()
+        run.wait_until_ended()
         assert run.account.bill() == Bill(submissions=1, charges=1)

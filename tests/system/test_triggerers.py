@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Triggerers die, or fall silent and come back: another takes over, and nobody cancels what is being waited for."""
+"""A triggerer dies, or hangs and returns: another one takes over, and no task is cancelled."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.system
 
 TASKS = 4
 
-#: These call on_kill in a triggerer that comes back after another has taken over, although nobody has ended the task.
+#: These call on_kill in a triggerer that returns after another has taken over, although no user has ended the task.
 KILLS_AT_HAND_OVERS = (3, 3, 0) <= AIRFLOW <= (3, 3, 2)
 
 
-def holders(airflow: LocalAirflow, run: Run) -> Iterator[tuple[str, int, int]]:
-    """Tell (name, job id, number of the run's triggers) of each triggerer process: it has their logs open."""
+def find_holders(airflow: LocalAirflow, run: Run) -> Iterator[tuple[str, int, int]]:
+    """Return (name, job id, number of the run's triggers) of each triggerer process, which has their logs open."""
     for name, process in airflow.processes.items():
         if name.startswith("triggerer"):
             paths = {file.path for pid in members(process) for file in psutil.Process(pid).open_files()}
@@ -31,62 +31,60 @@ def holders(airflow: LocalAirflow, run: Run) -> Iterator[tuple[str, int, int]]:
                 yield name, jobs[0], len(jobs)
 
 
-def is_taken_over(run: Run, job: int) -> None:
-    """Wait until all triggers are another triggerer's, and are looked after there."""
+def wait_until_taken_over(run: Run, job: int) -> None:
+    """Wait until another triggerer has taken over all triggers and polls them."""
     eventually(
         run.owners,
         lambda owners: len(owners) == TASKS and not {job, None} & set(owners),
-        told=f"the triggers of triggerer job {job} are taken over",
+        message=f"the triggers of triggerer job {job} are taken over",
     )
-    run.waits_in_triggerer(TASKS)
+    run.wait_until_in_triggerer(TASKS)
 
 
-def has_let_go(run: Run, job: int, count: int) -> None:
-    """Wait until a triggerer that came back has noticed that its triggers are another's."""
+def wait_until_let_go(run: Run, job: int, count: int) -> None:
+    """Wait until a returned triggerer has noticed that another has its triggers."""
     eventually(
         lambda: run.trigger_logs(job),
         lambda text: text.count("trigger completed") >= count,
-        told=f"triggerer job {job} lets go of {count} triggers",
+        message=f"triggerer job {job} lets go of {count} triggers",
     )
     if KILLS_AT_HAND_OVERS:
-        # Otherwise this test would show nothing; and what on_kill does outlasts the trigger.
+        # Otherwise this test would prove nothing. What on_kill does outlasts the trigger.
         assert run.trigger_logs(job).count("invoking on_kill") >= count
         eventually(
             lambda: (run.trigger_logs(job).count("left running"), run.account.bill().cancels),
             lambda seen: seen[0] >= count or seen[1] > 0,
-            told=f"on_kill in triggerer job {job} has decided about {count} triggers",
+            message=f"on_kill in triggerer job {job} has decided about {count} triggers",
         )
 
 
-def test_a_killed_triggerer_is_replaced_by_the_other_and_nothing_is_submitted_or_cancelled(
-    airflow: LocalAirflow, account: Account
-) -> None:
+def test_killed_triggerer_is_replaced_without_submitting_or_cancelling(airflow: LocalAirflow, account: Account) -> None:
     run = Run(airflow, account, "mapped_in_triggerer")
-    run.waits_in_triggerer(TASKS)
-    name, job, _ = next(holders(airflow, run))
+    run.wait_until_in_triggerer(TASKS)
+    name, job, _ = next(find_holders(airflow, run))
     airflow.kill_process(name)
     try:
-        is_taken_over(run, job)
+        wait_until_taken_over(run, job)
     finally:
         airflow.start_triggerer(name)
     account.finish()
-    run.ends()
+    run.wait_until_ended()
     assert account.bill() == Bill(submissions=TASKS, charges=TASKS)
 
 
-def test_a_triggerer_that_comes_back_after_a_hand_over_cancels_nothing(airflow: LocalAirflow, account: Account) -> None:
+def test_returning_triggerer_cancels_nothing(airflow: LocalAirflow, account: Account) -> None:
     run = Run(airflow, account, "mapped_in_triggerer")
-    run.waits_in_triggerer(TASKS)
+    run.wait_until_in_triggerer(TASKS)
     silenced = []
     for _ in range(2):
-        # The second time this is the one that has taken over.
-        name, job, count = max(holders(airflow, run), key=lambda holder: (holder[0] not in silenced, holder[2]))
+        # The second time this is the triggerer that has taken over.
+        name, job, count = max(find_holders(airflow, run), key=lambda holder: (holder[0] not in silenced, holder[2]))
         silenced.append(name)
         with frozen(*members(airflow.processes[name])):
-            is_taken_over(run, job)
-        has_let_go(run, job, count)
+            wait_until_taken_over(run, job)
+        wait_until_let_go(run, job, count)
         assert account.bill() == Bill(submissions=TASKS)
     assert len(set(silenced)) == 2
     account.finish()
-    run.ends()
+    run.wait_until_ended()
     assert account.bill() == Bill(submissions=TASKS, charges=TASKS)

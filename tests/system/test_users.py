@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What a user ends is cancelled at Vidu, once; a finished task that a user clears is one new generation."""
+"""A task that a user ends is cancelled at Vidu once; clearing a finished task generates once more."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ pytestmark = pytest.mark.system
 CANCELLED = Bill(submissions=1, refunds=1, cancels=1)
 
 needs_trigger_kills = pytest.mark.skipif(
-    AIRFLOW < (3, 3), reason="below Airflow 3.3 nobody tells a trigger that a user has ended its task"
+    AIRFLOW < (3, 3), reason="below Airflow 3.3 a trigger cannot know that a user has ended its task"
 )
 
 
-def is_cancelled(run: Run) -> Run:
-    eventually(run.account.bill, lambda bill: bill.refunds, told=f"{run} is cancelled at Vidu")
+def wait_until_cancelled(run: Run) -> Run:
+    eventually(run.account.bill, lambda bill: bill.refunds, message=f"{run} is cancelled at Vidu")
     return run
 
 
 def ended(state: str, dag_id: str, act: Callable[[Run], None]) -> Callable[[LocalAirflow, Account], Run]:
-    """Make the scenario of a waiting task that a user ends, and with it its run."""
+    """Make the scenario of a waiting task that a user ends."""
 
     def scenario(airflow: LocalAirflow, account: Account) -> Run:
         run = Run(airflow, account, dag_id)
-        run.waits_in_worker() if dag_id == "in_worker" else run.waits_in_triggerer()
+        run.wait_until_in_worker() if dag_id == "in_worker" else run.wait_until_in_triggerer()
         act(run)
-        run.ends(state)
-        return is_cancelled(run)
+        run.wait_until_ended(state)
+        return wait_until_cancelled(run)
 
     return scenario
 
@@ -59,27 +59,27 @@ def test_marking_a_deferred_task_successful_cancels_it_once(play: Callable[[], R
 
 @needs_trigger_kills
 @pytest.mark.plays(scenario=run_marked_failed)
-def test_failing_the_dag_run_of_a_deferred_task_cancels_it_once(play: Callable[[], Run]) -> None:
+def test_failing_a_deferred_tasks_run_cancels_it_once(play: Callable[[], Run]) -> None:
     run = play()
     assert run.account.bill() == CANCELLED
 
 
 @pytest.mark.plays(scenario=marked_failed_in_worker)
-def test_marking_a_task_failed_that_waits_in_a_worker_cancels_it_once(play: Callable[[], Run]) -> None:
+def test_marking_a_waiting_worker_failed_cancels_once(play: Callable[[], Run]) -> None:
     run = play()
     assert run.account.bill() == CANCELLED
 
 
 def cleared_when_done(airflow: LocalAirflow, account: Account) -> Run:
     run = Run(airflow, account, "in_triggerer")
-    run.waits_in_triggerer()
+    run.wait_until_in_triggerer()
     account.finish()
-    run.ends()
+    run.wait_until_ended()
     run.clear()
-    run.is_submitted(2)
-    run.waits_in_triggerer()
+    run.wait_until_submitted(2)
+    run.wait_until_in_triggerer()
     account.finish()
-    run.ends()
+    run.wait_until_ended()
     return run
 
 

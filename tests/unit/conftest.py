@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the unit tests of the protocol share: a clock that does not wait, a store, and a Vidu of a page."""
+"""Fixtures for unit tests of the protocol: a virtual clock, a store, and a small Vidu."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from airflow_provider_vidu.submission.tries import Policies, Resumed, Try
 
 
 class Clock:
-    """Time that only passes when somebody sleeps."""
+    """A clock whose time passes only in ``sleep``."""
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
         self.now = now
@@ -73,14 +73,14 @@ class Vidu:
     cancels: list[str] = field(default_factory=list)
     cancellable: bool = True
     list_error: Exception | None = None
-    #: Raised by the next looks at the list, in order; None lets one pass.
+    #: Errors for the next list queries, in order; None = no error.
     list_errors: list[Exception | None] = field(default_factory=list)
     list_payload: bool = True
     #: How the list shows a payload.
     as_listed: Callable[[str | None], str | None] = lambda payload: payload
-    #: Rows that the list has and nobody can read.
+    #: Rows of the list that cannot be read.
     unreadable_rows: int = 0
-    #: The payload is told nowhere, not even by a query.
+    #: No reply contains the payload, not even that of a query.
     hides_payload: bool = False
     list_err_code: bool = True
     next_page_token: str | None = None
@@ -151,7 +151,7 @@ class Vidu:
         self.tasks[task_id].update(state="failed", err_code="UserCancelled")
 
     def add(self, task_id: str, payload: str | None) -> None:
-        """Add a task of somebody else's."""
+        """Add a task that was submitted elsewhere."""
         row = {"task_id": task_id, "state": "success", "payload": payload}
         self.tasks[task_id] = {**row, "visible_at": self.clock(), "created": self.clock()}
 
@@ -230,7 +230,7 @@ def make(vidu: Vidu, store: Store, clock: Clock) -> Any:
 
 @pytest.fixture
 def runtime_context() -> Any:
-    """Make a context of a running task, as far as this provider reads it."""
+    """Make the context of a running task, with the parts that this provider reads."""
 
     def make(store: Store | None = None, **instance: Any) -> dict[str, Any]:
         facts = {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The benchmarks' page: targets met and missed, nothing missing passes as met, and all of it comes from the files."""
+"""The benchmarks' page: targets met and missed, missing figures never count as met, all from the files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from benchmarks.rows import Measured, imports
         (math.nan, 1.0, False, None),
     ],
 )
-def test_target_is_met_at_its_limit_unless_it_must_be_below(measured, limit, below, reached):
+def test_target_is_met_at_its_limit_unless_strict(measured, limit, below, reached):
     assert Target("requests", measured, limit, below=below).reached is reached
 
 
@@ -107,12 +107,12 @@ def test_page_distinguishes_met_missed_and_missing():
 
 
 def test_committed_page_is_what_the_committed_figures_give():
-    """No number of the page is typed by hand; after a change of its words, run ``python -m benchmarks --page``."""
+    """No number on the page is typed by hand. After a change of its text, run ``python -m benchmarks --page``."""
     assert {file.stem for file in KEPT.iterdir()} == {row.name for row in ROWS}
     assert page(KEPT, ROOT / "docs") == (ROOT / "docs" / "benchmarks.md").read_text()
 
 
-def test_pictures_of_the_page_and_of_the_folder_are_the_same():
+def test_page_shows_exactly_the_folders_pictures():
     linked = {f"benchmarks_{row.name}.svg" for row in ROWS if row.picture}
     assert {file.name for file in (ROOT / "docs" / "img").glob("benchmarks_*")} == linked
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A request is posted to its own endpoint's path, whichever way it goes, and none is ever billed on another."""
+"""Every way of submitting posts a request to its own endpoint's path, and never to another one."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ BATCH = {"img2video": Img2VideoBatchOperator, FRAMES.name: FramesBatchOperator}
 
 
 class Vidu:
-    """Answers what the API page has, and notes what was posted where."""
+    """A small Vidu that replies as the API page says, and records what was posted where."""
 
     def __init__(self) -> None:
         self.posted: list[tuple[str, Any]] = []
@@ -177,7 +177,7 @@ def test_a_retry_as_another_endpoint_is_another_request(vidu, runtime_context, s
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.sampled_from(sorted(FIELDS)), st.sampled_from(PROTECTED), st.text()), max_size=5))
 def test_no_mixture_of_requests_reaches_a_wrong_path(vidu, runtime_context, steps):
-    """Their number of images tells them apart: one for img2video, two for the other endpoint."""
+    """The number of images distinguishes them: one for img2video, two for the other endpoint."""
 
     class Store(dict):
         set = dict.__setitem__

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What a reader of the examples finds in Airflow's UI: a description, and help for everything that a run asks for."""
+"""In Airflow's UI the examples have a description, and help for each parameter of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow.sdk import DAG
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "dags_examples").glob("example_*.py"))
-#: Absent where an API call or an asset starts the run.
+#: Not available if an API call or an asset starts the run.
 OF_THE_LOGICAL_DATE = re.compile(r"\{\{\s*(ds|ts|ds_nodash|ts_nodash|logical_date|data_interval_\w+)\b")
 
 
@@ -22,12 +22,12 @@ def dags(request):
     return [found for found in runpy.run_path(str(request.param)).values() if isinstance(found, DAG)]
 
 
-def test_each_example_says_in_the_list_what_it_does(dags):
+def test_each_example_has_a_description(dags):
     assert dags
     assert all(dag.description for dag in dags)
 
 
-def test_each_param_has_a_title_a_help_text_and_a_type(dags):
+def test_each_param_has_title_help_and_type(dags):
     for dag in dags:
         for name in dag.params:
             param = dag.params.get_param(name)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A failure as the person on call reads it: a log that cuts long lines and repeats an exception for each cause."""
+"""A failure as the person on call reads it, in a log that cuts long lines and repeats each cause."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ CLEAR = Try(identity=("d", "it's", "t", 3)).clear_command()
     ],
     ids=["one sentence", "details", "an abbreviation", "an item a line", "a command a line"],
 )
-def test_a_text_is_logged_a_thought_a_line(error, lines):
+def test_each_sentence_is_logged_on_its_own_line(error, lines):
     assert lines_of(error) == lines
 
 
@@ -59,13 +59,15 @@ def test_details_are_logged_before_the_exception_is_raised(caplog):
     with caplog.at_level(logging.ERROR), pytest.raises(AirflowFailException) as raised:
         raise_for_airflow(ViduError("It broke. The disk is full.", advice=f"Run: {ADOPT}"))
     assert [record.getMessage() for record in caplog.records] == ["It broke.", "The disk is full.", "Run:", ADOPT]
-    # A callback or an alert has the exception alone.
+    # A callback or an alert gets only the exception.
     assert ADOPT in str(raised.value)
     assert str(raised.value).startswith("It broke. ")
 
 
 @pytest.mark.parametrize("fate", [Fate.PERMANENT, Fate.RETRYABLE])
-@pytest.mark.parametrize("raise_", [raise_for_airflow, SensorExecution(ViduTaskSensor(task_id="t", vidu_task="1")).end])
+@pytest.mark.parametrize(
+    "raise_", [raise_for_airflow, SensorExecution(ViduTaskSensor(task_id="t", vidu_task="1")).fail_or_skip]
+)
 def test_a_failure_has_one_traceback(fate, raise_):
     def fail():
         try:
@@ -82,13 +84,13 @@ def test_a_failure_has_one_traceback(fate, raise_):
     assert shown.count("Traceback") == 1
 
 
-def test_facts_are_in_parentheses_which_are_no_markup():
+def test_facts_are_in_parentheses_without_markup():
     text = str(ViduConfigurationError("It redirects.", http_status=302, task_id="9"))
     assert not set("[]") & set(text)
     assert "Admin" in text
 
 
-def test_a_record_is_written_in_the_ui_or_in_a_shell():
+def test_record_can_be_written_in_ui_or_shell():
     text = Try(identity=("d", "r", "t", -1)).adopt_by_hand("vidu_submission", "900001")
     # The names that Airflow 3.3's UI has.
     for word in ("Storage", "Task State Store", "vidu_submission", '{"task_id": "900001"}', "curl -X PUT"):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Where images come from: paths as people name their files, object stores, and everything that is not an image."""
+"""Sources of images: paths with any names, object stores, and everything that is not an image."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_may_be_called_what_it_likes(tmp_path, name):
+def test_file_may_have_any_name(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(PNG)
     assert load_image(str(path)) == uri()
@@ -94,7 +94,7 @@ def test_a_file_may_be_called_what_it_likes(tmp_path, name):
     assert load_image(f" {path}\n") == uri()
 
 
-def test_a_path_is_read_from_the_home_and_from_the_working_folder(tmp_path, monkeypatch):
+def test_path_may_be_relative_or_start_with_the_home(tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "cat.png").write_bytes(PNG)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -103,7 +103,7 @@ def test_a_path_is_read_from_the_home_and_from_the_working_folder(tmp_path, monk
         assert load_image(path) == uri()
 
 
-def test_anything_that_is_a_path_is_taken_as_one(tmp_path):
+def test_any_path_object_is_accepted(tmp_path):
     class Mine:
         def __fspath__(self):
             return str(tmp_path / "cat.png")
@@ -113,7 +113,7 @@ def test_anything_that_is_a_path_is_taken_as_one(tmp_path):
     assert load_image(PurePosixPath(tmp_path / "cat.png")) == uri()
 
 
-def test_a_link_to_a_file_is_the_file(tmp_path):
+def test_symlink_is_followed(tmp_path):
     (tmp_path / "cat.png").write_bytes(PNG)
     (tmp_path / "link").symlink_to(tmp_path / "cat.png")
     assert load_image(tmp_path / "link") == uri()
@@ -121,7 +121,7 @@ def test_a_link_to_a_file_is_the_file(tmp_path):
 
 @pytest.mark.parametrize(("kind", "media_type"), [("JPEG", "image/jpeg"), ("WEBP", "image/webp"), ("PNG", "image/png")])
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.txt", "a"])
-def test_the_type_comes_from_the_bytes_and_never_from_the_name(tmp_path, kind, media_type, name):
+def test_type_comes_from_the_bytes_not_the_name(tmp_path, kind, media_type, name):
     data = picture(kind)
     (tmp_path / name).write_bytes(data)
     assert load_image(tmp_path / name) == uri(data, media_type)
@@ -150,7 +150,7 @@ def test_a_file_that_vidu_would_refuse_never_reaches_the_api(tmp_path, data, mes
     assert f"{path} {message}" in refusal(path)
 
 
-def test_a_film_put_in_by_mistake_is_refused_without_being_read(tmp_path):
+def test_video_file_is_refused_without_reading_it(tmp_path):
     path = tmp_path / "film.mp4"
     with path.open("wb") as file:
         file.write(PNG)
@@ -170,12 +170,12 @@ def test_one_byte_more_than_fifty_megabytes_is_too_much(tmp_path):
     assert "at most 50 MB" in refusal(path)
 
 
-def test_a_missing_file_is_said_to_be_missing_where_the_task_runs(tmp_path):
+def test_missing_file_is_reported_as_missing_on_the_worker(tmp_path):
     for image in (str(tmp_path / "no.png"), tmp_path / "no.png", f"file://{tmp_path}/no.png"):
         assert f"{tmp_path}/no.png was not found on the worker; looked in {tmp_path}" in refusal(image)
 
 
-def test_a_folder_is_refused_with_the_way_to_map_over_it(tmp_path):
+def test_folder_is_refused_with_advice_to_map(tmp_path):
     for image in (tmp_path, f"{tmp_path}/", f"file://{tmp_path}"):
         assert "is a folder" in refusal(image)
         assert ".expand(images=" in refusal(image)
@@ -206,16 +206,16 @@ def test_a_path_that_leads_nowhere_is_refused(tmp_path, odd):
 
 
 @pytest.mark.parametrize("image", ["/dev/zero", "/proc/self/status"])
-def test_what_has_no_size_is_not_read_for_ever(image):
+def test_endless_file_is_not_read(image):
     assert "is empty" in refusal(image)
 
 
-def test_the_home_of_a_stranger_is_refused():
+def test_unknown_users_home_is_refused():
     assert "~nobody-of-that-name" in refusal("~nobody-of-that-name/cat.png")
 
 
 @pytest.mark.parametrize("size", [(2, 2), (64, 48), (300, 300)])
-def test_base64_without_its_head_is_told_and_not_repeated(size):
+def test_bare_base64_is_explained_and_not_quoted(size):
     bare = base64.b64encode(picture(size=size)).decode()
     text = refusal(bare)
     assert "data:image/" in text
@@ -223,7 +223,7 @@ def test_base64_without_its_head_is_told_and_not_repeated(size):
 
 
 @pytest.mark.parametrize("image", ["nosuch://bucket/cat.png", "ftpx://h/cat.png"])
-def test_a_scheme_that_nothing_reads_is_refused_with_what_is_missing(image):
+def test_unknown_scheme_is_refused_with_what_is_missing(image):
     text = refusal(image)
     assert image in text
     assert "provider" in text
@@ -249,7 +249,7 @@ def test_two_images_are_refused_before_either_is_read(tmp_path):
         load_images([tmp_path / "missing-1", tmp_path / "missing-2"])
 
 
-def test_one_image_may_stand_alone_or_in_a_list(tmp_path):
+def test_single_image_may_be_a_string_or_a_list(tmp_path):
     (tmp_path / "cat.png").write_bytes(PNG)
     for images in (
         str(tmp_path / "cat.png"),
@@ -260,7 +260,7 @@ def test_one_image_may_stand_alone_or_in_a_list(tmp_path):
         assert load_images(images) == [uri()]
 
 
-# What Vidu reads itself
+# Images that Vidu reads itself
 
 REMOTE = [
     "https://a.example/cat.png?X-Amz-Signature=a%2Fb&x=%E7%8C%AB#f",
@@ -310,20 +310,20 @@ def test_an_object_is_read_through_its_connection(bucket, name):
 
 
 @pytest.mark.parametrize("name", ["cat.png", "PO# 1/cat.png", "q?uery.png", "per%20cent.png", "100%.png", "猫 #.png"])
-def test_the_uri_of_an_object_leads_to_it(bucket, name):
+def test_objects_uri_is_accepted(bucket, name):
     bucket.pipe(f"/in/sub/{name}", PNG)
     lineage = asset_uri(f"s3://pictures@in/sub/{name}").replace("s3://", "s3://pictures@")
     for given in (lineage, f"s3://pictures@in/sub/{quote(name)}"):
         assert load_image(given) == uri()
 
 
-def test_a_key_is_read_as_it_is_before_it_is_decoded(bucket):
+def test_key_is_tried_literally_before_decoding(bucket):
     bucket.pipe("/in/a%20b.png", PNG)
     bucket.pipe("/in/a b.png", b"another")
     assert load_image("s3://pictures@in/a%20b.png") == uri()
 
 
-def test_an_object_that_is_missing_in_both_forms_is_named_as_it_was_given(bucket):
+def test_missing_object_is_named_as_given(bucket):
     assert "s3://pictures@in/a%20b.png does not exist" in refusal("s3://pictures@in/a%20b.png")
 
 
@@ -342,7 +342,7 @@ def test_an_object_that_vidu_would_refuse_never_reaches_the_api(bucket):
     assert "is a folder" in refusal("s3://pictures@in")
 
 
-def test_a_film_in_a_bucket_is_refused_without_being_fetched(bucket, monkeypatch):
+def test_video_in_a_bucket_is_refused_without_fetching_it(bucket, monkeypatch):
     bucket.pipe("/in/film.mp4", b"x")
     size = {"name": "/in/film.mp4", "size": 3 * 1024**3, "type": "file", "created": datetime(2026, 1, 1)}
     monkeypatch.setattr(type(bucket), "info", lambda self, path, **options: size)
@@ -359,7 +359,7 @@ def test_an_object_that_may_not_be_read_is_refused(bucket, monkeypatch):
     assert "may not be read by this worker (Access Denied)" in refusal("s3://pictures@in/cat.png")
 
 
-def test_a_store_whose_library_is_missing_is_refused_with_what_is_missing(bucket, monkeypatch):
+def test_store_without_its_library_is_refused_naming_it(bucket, monkeypatch):
     def missing(*arguments, **options):
         raise ImportError("Install s3fs to access S3")
 
@@ -370,7 +370,7 @@ def test_a_store_whose_library_is_missing_is_refused_with_what_is_missing(bucket
     assert "provider" in text
 
 
-def test_a_store_that_is_down_is_left_to_airflows_retries(bucket, monkeypatch):
+def test_unavailable_store_is_left_to_airflows_retries(bucket, monkeypatch):
     def down(*arguments, **options):
         raise TimeoutError("the store did not answer")
 
@@ -383,7 +383,7 @@ def test_a_store_that_is_down_is_left_to_airflows_retries(bucket, monkeypatch):
 # The whole request
 
 
-def test_rendered_fields_become_a_wire_and_what_has_no_effect_is_logged(tmp_path, caplog):
+def test_request_is_built_and_ineffective_fields_are_logged(tmp_path, caplog):
     (tmp_path / "cat.png").write_bytes(PNG)
     fields = {"images": str(tmp_path / "cat.png"), "prompt": "", "duration": "3", "movement_amplitude": "large"}
     with caplog.at_level(logging.WARNING):
@@ -400,7 +400,7 @@ def test_extra_params_go_last_and_unchecked():
 
 
 @pytest.mark.parametrize("value", [datetime(2026, 1, 1), float("nan"), {1}, b"x", "\ud800"])
-def test_extra_params_that_are_no_json_never_reach_the_api(value):
+def test_extra_params_must_be_json(value):
     with pytest.raises(ViduInputError, match="tomorrows_field"):
         wire_of({"images": REMOTE[0]}, {"tomorrows_field": value}, logging.getLogger("test"))
 
@@ -411,7 +411,7 @@ def test_a_request_without_an_image_is_refused(missing):
         wire_of(missing, None, logging.getLogger("test"))
 
 
-# What makes two images the same
+# Identity of images
 
 
 def test_bytes_are_the_same_image_wherever_they_came_from(tmp_path):
@@ -423,13 +423,13 @@ def test_bytes_are_the_same_image_wherever_they_came_from(tmp_path):
     assert len(first) == 64
 
 
-def test_a_link_that_was_signed_anew_is_the_same_image():
+def test_re_signed_link_is_the_same_image():
     first, second = (content_identity(f"https://a.example/cat%20.png?X-Amz-Signature={n}#f") for n in (1, 2))
     assert first == second == "https://a.example/cat%20.png"
     assert content_identity("https://a.example/dog.png?x=1") != first
 
 
-def test_an_upload_is_told_by_its_query():
+def test_uploads_differ_by_their_query():
     assert content_identity("ssupload:?id=1") != content_identity("ssupload:?id=2")
     assert without_query("ssupload:?id=1") == "ssupload:?id=1"
     assert without_query("HTTPS://a.example/b?c#d").lower() == "https://a.example/b"
@@ -476,7 +476,7 @@ def test_a_picture_of_a_batch_is_decoded_once(tmp_path, decodes, is_uri):
     assert decodes["open"] == 1
 
 
-def test_another_picture_in_its_place_is_decoded_and_seen(tmp_path, decodes):
+def test_replaced_picture_is_decoded_again(tmp_path, decodes):
     (tmp_path / "a.png").write_bytes(PNG)
     request = checked(f"{tmp_path}/a.png")
     (tmp_path / "a.png").write_bytes(PNG + b"x")

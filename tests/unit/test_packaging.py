@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the package imports, it declares."""
+"""The package declares everything that it imports."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_every_imported_distribution_is_declared():
     assert set(imported(emulator)) - required - of_the_emulator == set()
 
 
-def test_the_licence_of_bundled_codecs_is_named_where_the_extra_is():
+def test_licence_of_bundled_codecs_is_documented_with_the_extra():
     for page in ("README.md", "docs/testing.md", "pyproject.toml"):
         text = (ROOT / page).read_text()
         assert "GPL" in text, page

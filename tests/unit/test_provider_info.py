@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What Airflow learns of this provider is what its own schema and this code say."""
+"""The provider metadata matches Airflow's schema and this code."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from airflow_provider_vidu.provider_info import get_provider_info
 INFO = get_provider_info()
 
 
-def test_it_is_valid_against_airflows_own_schema():
+def test_info_is_valid_against_airflows_schema():
     schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
     jsonschema.validate(INFO, schema)
 
 
-def test_airflow_finds_it_by_its_entry_point():
+def test_airflow_finds_the_entry_point():
     (entry,) = [
         entry
         for entry in entry_points(group="apache_airflow_provider")
@@ -36,13 +36,13 @@ def test_airflow_finds_it_by_its_entry_point():
 
 
 @pytest.mark.parametrize("kind", ["operators", "sensors", "hooks", "triggers"])
-def test_every_module_it_names_exists(kind):
+def test_every_named_module_exists(kind):
     for group in INFO[kind]:
         for name in group["python-modules"]:
             importlib.import_module(name)
 
 
-def test_the_connection_type_is_the_hooks():
+def test_connection_type_matches_the_hook():
     (declared,) = INFO["connection-types"]
     assert declared["connection-type"] == ViduHook.conn_type
     assert declared["hook-name"] == ViduHook.hook_name
@@ -51,15 +51,15 @@ def test_the_connection_type_is_the_hooks():
     assert ViduHook.default_conn_name == "vidu_default"
 
 
-def test_old_and_new_forms_say_the_same():
+def test_old_and_new_forms_are_equivalent():
     behaviour = ViduHook.get_ui_field_behaviour()
     declared = INFO["connection-types"][0]["ui-field-behaviour"]
     assert behaviour["relabeling"] == declared["relabeling"]
     assert behaviour["hidden_fields"] == declared["hidden-fields"]
 
 
-def test_a_form_left_as_it_comes_up_gives_a_working_account():
-    """Airflow's form saves the declared defaults, and null where a field has none."""
+def test_untouched_form_gives_a_working_account():
+    """Airflow's form saves the declared defaults, and null if a field has none."""
     from airflow_provider_vidu.api.account import account_from_fields
 
     fields = INFO["connection-types"][0]["conn-fields"]
@@ -83,7 +83,7 @@ def test_the_form_has_what_people_need_and_no_more():
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_every_field_of_the_form_has_a_label_and_a_help_and_may_be_left_empty(name):
+def test_every_form_field_has_label_and_help_and_is_optional(name):
     field = FIELDS[name]
     assert field["label"]
     assert field["description"].endswith(".")
@@ -91,25 +91,25 @@ def test_every_field_of_the_form_has_a_label_and_a_help_and_may_be_left_empty(na
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_a_field_that_was_emptied_means_the_same_as_one_that_was_never_there(name):
-    """Airflow's form saves null for both: a path, whose null says that a relay lacks it, must not be in the form."""
+def test_emptied_field_equals_an_absent_one(name):
+    """Airflow's form saves null for both, so a path, for which null means something else, must not be in the form."""
     from airflow_provider_vidu.api.account import account_from_fields
 
     assert account_from_fields(password="key", extra={name: None}) == account_from_fields(password="key")
 
 
-def test_the_schema_of_authors_knows_the_form_too():
+def test_published_schema_includes_the_form():
     schema = json.loads((Path(airflow.__file__).parent / "provider.yaml.schema.json").read_text())
     ours = schema["properties"]["connection-types"]["items"]
     jsonschema.validate(INFO["connection-types"][0], {**ours, "definitions": schema.get("definitions", {})})
 
 
-def test_what_may_hold_a_password_is_not_shown_while_it_is_typed():
+def test_fields_with_passwords_are_masked():
     assert FIELDS["proxy"]["schema"]["format"] == "password"
     assert INFO["connection-types"][0]["ui-field-behaviour"]["relabeling"]["password"] == "API key"
 
 
-def test_every_choice_of_the_authorization_gives_the_header_it_says():
+def test_every_authorization_choice_gives_its_header():
     from airflow_provider_vidu.api.account import account_from_fields
 
     schema = FIELDS["auth_scheme"]["schema"]

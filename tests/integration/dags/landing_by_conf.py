@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""One video, landed where the run's conf says."""
+"""One video, landed at the path in the run's conf."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Every way of landing a video, from a picture in an object store into one; which store comes by the run's conf."""
+"""Every way of landing a video, from a picture in an object store, into the store that the run's conf names."""
 
 from __future__ import annotations
 

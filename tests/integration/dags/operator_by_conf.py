@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""One DAG for each way of waiting; what is asked for comes by the run's conf."""
+"""One DAG for each way of waiting; the run's conf has the request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ with DAG(
         Img2VideoOperator(
             task_id=name,
             images="{{ params.image }}",
-            # The emulator counts the failures of a prompt: each task needs one of its own then.
+            # The emulator counts failures by prompt, so each task needs its own prompt.
             prompt="{{ params.prompt }}{{ task.task_id if 'emulator' in params.prompt }}",
             model="{{ params.model }}",
             duration="{{ params.duration }}",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""One sensor for each way of waiting, all for the task id of the run's conf."""
+"""One sensor for each way of waiting, all for the task id in the run's conf."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-What the fault matrix shares: a Vidu over real HTTP on a clock that nobody waits for, and one task instance's tries.
+Fixtures of the fault matrix: a Vidu over real HTTP in virtual time, and the tries of one task instance.
 
 A cell orders a fault, lets the task instance try, and asks Vidu's own books what was paid.
 """
@@ -33,16 +33,16 @@ from airflow_provider_vidu.submission.driver import Submission
 from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, Try
 from airflow_provider_vidu.waiting.wait import fetch_finished, hints_of, wait_for_end
 
-#: Seconds from now that ``retry_after="HTTP date"`` in a table stands for.
+#: Seconds from now for ``retry_after="HTTP date"`` in a table.
 DATE_SECONDS = 25.0
 
-#: Real seconds; what hangs longer is given up.
+#: Timeout of hanging requests, in real seconds.
 SHORT_TIMEOUT = 0.8
-#: Long enough that a busy machine never shows a fault that was not ordered.
+#: Long enough that a busy machine never causes an unscheduled fault.
 TIMEOUT = 10.0
 SETTLE = 60.0
 
-#: The payload of submissions that are not the task instance's.
+#: The payload of foreign submissions.
 OTHERS = "another DAG's"
 
 LOG = logging.getLogger("fault matrix")
@@ -52,15 +52,15 @@ REQUEST = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prom
 
 @pytest.fixture(scope="session", autouse=True)
 def airflow_database() -> None:
-    """Take the place of the migrated database: nothing here needs one."""
+    """Replace the migrated database, which nothing here needs."""
 
 
 class WorkerDied(BaseException):
-    """SIGKILL: nothing may catch it."""
+    """A simulated SIGKILL, which nothing may catch."""
 
 
 class Clock:
-    """Time that only passes when somebody sleeps. Far ahead of the real one, so that no real deadline has passed."""
+    """Time that passes only in ``sleep``. It is far ahead of real time, so that no real deadline has passed."""
 
     def __init__(self) -> None:
         self.now = 2_500_000_000.0
@@ -69,8 +69,8 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
-    def at(self, seconds: float, act: Callable[[], None]) -> None:
-        """Do something so many seconds from now."""
+    def call_after(self, seconds: float, act: Callable[[], None]) -> None:
+        """Do something after a number of seconds."""
         self._due.append((self.now + seconds, act))
 
     def sleep(self, seconds: float) -> None:
@@ -97,7 +97,7 @@ class Store:
 
 
 class MortalClient(ViduClient):
-    """A client whose worker is killed in its submission."""
+    """A client whose worker is killed during its submission."""
 
     def submit(self, *arguments: Any, **named: Any) -> Any:
         try:
@@ -126,7 +126,7 @@ class TaskInstance:
         self._first_try = 1
 
     def die_submitting(self) -> None:
-        """Do a try whose worker is killed when the reply to its submission, or the loss of it, has just come."""
+        """Run a try whose worker is killed just after its submission was answered or its reply lost."""
         with MortalClient(self.account) as client, pytest.raises(WorkerDied):
             self.submission(client).submit(lambda: REQUEST)
 
@@ -141,7 +141,7 @@ class TaskInstance:
             return self.finish(submission, task)
 
     def begin(self, client: ViduClient, *, cleared: bool = False) -> tuple[Submission, ViduTask]:
-        """Begin a try: submit, or find what an earlier one has submitted."""
+        """Start a try: submit, or find what an earlier one has submitted."""
         submission = self.submission(client, cleared=cleared)
         while True:
             try:
@@ -181,7 +181,7 @@ class TaskInstance:
         )
 
     def finish(self, submission: Submission, task: ViduTask, *, timeout: float = 3600.0) -> str:
-        """End a try: wait, land, and note that the video is handed over. Returns the task's id."""
+        """Finish a try: wait, land, and record the delivery. Returns the task's id."""
         return self.land(submission, self.wait(submission, task, timeout=timeout))
 
     def wait(self, submission: Submission, task: ViduTask, *, timeout: float = 3600.0) -> ViduTask:
@@ -201,7 +201,7 @@ class TaskInstance:
         return fetch_finished(submission.client, ended)
 
     def land(self, submission: Submission, ended: ViduTask) -> str:
-        """Land the video, and note that it is handed over."""
+        """Land the video, and record the delivery."""
         facts = landing.land(submission.client, ended, self.folder, log=LOG)
         assert facts["sha256"] == hashlib.sha256(VIDEO).hexdigest()
         submission.note_returned()
@@ -209,7 +209,7 @@ class TaskInstance:
 
 
 class Books:
-    """What Vidu's own books say."""
+    """Vidu's own account books."""
 
     def __init__(self, vidu: ViduEmulator, clock: Clock) -> None:
         self._vidu = vidu
@@ -217,7 +217,7 @@ class Books:
 
     @property
     def paid(self) -> list[str]:
-        """Ids of what was charged once everything that was ever accepted has come to its end."""
+        """Ids of the charged tasks once every accepted task has ended."""
         self._clock.sleep(7 * 86_400)
         return [task_id for task_id in self.created if self._vidu.ledger.of_task(task_id)["charged"]]
 
@@ -226,18 +226,18 @@ class Books:
         return [task.task_id for task in self._vidu.tasks if task.request.payload != OTHERS]
 
     def requests(self, operation: str) -> int:
-        """How many there were; submissions without those of others."""
+        """Count the requests; submissions without foreign ones."""
         others = operation == "submit" and sum(task.request.payload == OTHERS for task in self._vidu.tasks)
         return self._vidu.counters.requests[operation] - others
 
     @property
     def key_stayed_home(self) -> bool:
-        """No redirect was followed: all of the matrix lead into the storage, which counts keys and visitors."""
+        """Check that no redirect was followed: all lead to the storage, which counts keys and visitors."""
         return not self._vidu.counters.leaked_keys
 
 
 class Strike:
-    """Orders faults, and ends them."""
+    """Schedules faults, and removes them."""
 
     def __init__(self, vidu: ViduEmulator, clock: Clock) -> None:
         self._vidu = vidu
@@ -247,41 +247,41 @@ class Strike:
         self, operation: str, fault: Fault | str, *, times: int | None = 1, lasts: float | None = None
     ) -> None:
         """
-        Order a fault.
+        Schedule a fault.
 
-        :param operation: the emulator's name of it.
-        :param fault: of a table; a word instead of one = connections are refused, to whatever operation.
-        :param times: how many requests it strikes; None = all until it is over. A refused connection lasts.
-        :param lasts: seconds after which it is over.
+        :param operation: the emulator's name for it.
+        :param fault: a fault of a table; a word instead = connections are refused for all operations.
+        :param times: number of requests with the fault; None = all until it is removed. A refused connection lasts.
+        :param lasts: seconds after which the fault is removed.
         """
         if isinstance(fault, str):
             self._vidu.go_offline()
         else:
             if fault.retry_after == "HTTP date":
-                # The client reads it by the real time: only sleeping is on the injected clock.
+                # The client compares it with real time: only sleeping uses the injected clock.
                 fault = replace(fault, retry_after=formatdate(time.time() + DATE_SECONDS, usegmt=True))
             self._vidu.faults.add(operation, replace(fault, times=times))
         if lasts is not None:
-            self._clock.at(lasts, self.over)
+            self._clock.call_after(lasts, self.over)
 
-    def over(self) -> None:
-        """End every fault."""
+    def stop(self) -> None:
+        """Remove every fault."""
         self._vidu.faults.clear()
         self._vidu.go_online()
 
-    def late(self, seconds: float, count: Callable[[], int]) -> None:
+    def expect_late_request(self, seconds: float, count: Callable[[], int]) -> None:
         """
-        Let a request that hangs at Vidu arrive so many seconds from now.
+        Wait for the arrival of a request that hangs at Vidu.
 
-        :param seconds: on the injected clock.
-        :param count: what its arrival counts up.
+        :param seconds: time of its arrival from now, on the injected clock.
+        :param count: returns a count that its arrival increases.
         """
         before = count()
-        self._clock.at(seconds, lambda: until(lambda: count() > before))
+        self._clock.call_after(seconds, lambda: wait_until(lambda: count() > before))
 
 
-def until(happened: Callable[[], bool]) -> None:
-    """Wait, really, for something that a real delay brings."""
+def wait_until(happened: Callable[[], bool]) -> None:
+    """Wait in real time for something that happens after a real delay."""
     deadline = time.monotonic() + 10
     while not happened():
         assert time.monotonic() < deadline, "it never happened"
@@ -318,7 +318,7 @@ def books(vidu: ViduEmulator, clock: Clock) -> Books:
 
 @pytest.fixture
 def account(vidu: ViduEmulator) -> Callable[..., Account]:
-    """Make an account; ``hangs`` = a fault hangs, which a short timeout gives up."""
+    """Make an account; ``hangs`` = a fault hangs, so use a short timeout."""
 
     def make(fault: Any = None, **extra: Any) -> Account:
         extra = {"timeout": timeout_for(fault), "settle_seconds": SETTLE, **extra}
@@ -340,7 +340,7 @@ def open_client() -> Iterator[Callable[[Account], ViduClient]]:
 
 @pytest.fixture
 def submit_others(account: Callable[..., Account]) -> Callable[..., None]:
-    """Fill the list: more than one page of it, if so asked."""
+    """Fill the list, optionally with more than one page."""
 
     def submit(count: int = 3) -> None:
         with ViduClient(account()) as client:

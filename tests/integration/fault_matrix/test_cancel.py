@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Cancel x every fault: a clear of a running task, and a kill of a deferred one, pay once at the most.
+Cancel x every fault: a clear of a running task, and a kill of a deferred one, pay at most once.
 
-After a cancel whose reply is lost nobody knows whether the task goes on. What follows has to be right in both cases.
+After a cancel whose reply is lost it is unknown whether the task continues. Both cases must end correctly.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from airflow_provider_vidu.triggers.task import KILL_TIMEOUT, ViduTaskTrigger
 REFUSED = "refused connection"
 ELSEWHERE = "/storage/elsewhere"
 
-# Vidu has not cancelled, and the task goes on.
+# Vidu has not cancelled, and the task continues.
 NOT_CANCELLED = {
     "refused connection": REFUSED,
     "dropped before accept": Fault.drop_before_accept(),
@@ -47,9 +47,9 @@ NOT_CANCELLED = {
     "429, Retry-After a date": Fault.rate_limit(retry_after="HTTP date"),
     "200 with an error": Fault.error_in_200(),
 }
-# A kill is run once, so it asks again what was answered 429, if it may while it has time.
+# There is only one kill, so it retries after a 429 while there is time.
 ASKED_AGAIN = (NOT_CANCELLED["429"], NOT_CANCELLED["429, Retry-After 7"])
-# Vidu has cancelled, and its client has not been told.
+# Vidu has cancelled, and its client has got no confirmation.
 CANCELLED = {
     "reply lost": Fault.drop_after_accept(),
     "half a reply": Fault.half_reply(),
@@ -60,8 +60,8 @@ CANCELLED = {
     "499 after accept": Fault.fail_after_accept(499),
     "hang after accept": Fault.hang(1.2),
 }
-# Vidu has cancelled, and the client has been told, in a way.
-TOLD = {"well": None, "200 with broken JSON": Fault.broken_json()}
+# Vidu has cancelled, and its client has got some kind of confirmation.
+CONFIRMED = {"well": None, "200 with broken JSON": Fault.broken_json()}
 
 
 @pytest.fixture
@@ -77,18 +77,18 @@ def submitted(task_instance, open_client):
 
 @pytest.fixture
 def clear(strike, open_client):
-    """Begin a cleared try whose cancel is struck."""
+    """Start a cleared try whose cancel meets the fault."""
 
     def clear(task, fault):
         client = open_client(task.account)
         if fault == REFUSED:
-            # Only now: the look before it has to go well.
+            # Only now, since the query before it must succeed.
             cancel = client.cancel_task
             client.cancel_task = lambda task_id: (strike("cancel", fault), cancel(task_id))
         elif fault is not None:
             strike("cancel", fault)
         submission, known = task.begin(client, cleared=True)
-        strike.over()
+        strike.stop()
         return submission, known
 
     return clear
@@ -103,8 +103,8 @@ def test_a_clear_whose_cancel_did_nothing_attaches_and_pays_once(fault, submitte
     assert books.requests("download") == 1
 
 
-@one_by_one({**CANCELLED, **TOLD})
-def test_a_clear_whose_cancel_was_accepted_submits_anew_even_if_the_reply_was_lost(fault, submitted, clear, books):
+@one_by_one({**CANCELLED, **CONFIRMED})
+def test_clear_with_an_accepted_cancel_submits_again(fault, submitted, clear, books):
     task, first = submitted(fault)
     video = task.finish(*clear(task, fault))
     assert books.paid == [video]
@@ -112,25 +112,23 @@ def test_a_clear_whose_cancel_was_accepted_submits_anew_even_if_the_reply_was_lo
 
 
 @one_by_one({**CANCELLED, **NOT_CANCELLED})
-def test_a_clear_that_can_ask_nobody_whether_its_cancel_was_accepted_pays_once(
-    fault, submitted, clear, strike, books, monkeypatch
-):
+def test_clear_that_cannot_verify_its_cancel_pays_once(fault, submitted, clear, strike, books, monkeypatch):
     task, _ = submitted(fault)
-    # One look goes well, before the cancel; every later one fails.
+    # The query before the cancel succeeds; every later one fails.
     strike("poll", Fault.refuse(503, after=1), times=None)
     try:
         video = task.finish(*clear(task, fault))
     except ViduError:
-        # It has attached to the task that it cancelled. The next clear knows better.
+        # It has attached to the task that it cancelled. The next clear corrects that.
         video = task.run(cleared=True)
     assert books.paid == [video]
 
 
 @pytest.mark.parametrize("seconds", [5, 25], ids=["while it waits", "once it is processed"])
-def test_a_cancel_that_arrives_after_its_client_gave_up_pays_once(seconds, submitted, clear, strike, books, vidu):
+def test_late_cancel_pays_once(seconds, submitted, clear, strike, books, vidu):
     fault = Fault.hang_before_accept(1.2)
     task, _ = submitted(fault)
-    strike.late(seconds, lambda: vidu.counters.cancels_accepted + vidu.counters.cancels_refused)
+    strike.expect_late_request(seconds, lambda: vidu.counters.cancels_accepted + vidu.counters.cancels_refused)
     submission, known = clear(task, fault)
     try:
         video = task.finish(submission, known)
@@ -141,7 +139,7 @@ def test_a_cancel_that_arrives_after_its_client_gave_up_pays_once(seconds, submi
 
 
 @pytest.mark.parametrize("extra", [{}, {"cancel_path": None}], ids=["404", "the connection says so"])
-def test_on_a_host_without_cancel_a_clear_attaches_and_pays_once(extra, submitted, clear, books, vidu):
+def test_clear_on_a_host_without_cancel_pays_once(extra, submitted, clear, books, vidu):
     vidu.quirks.has_cancel = False
     task, first = submitted(**extra)
     video = task.finish(*clear(task, None))
@@ -150,7 +148,7 @@ def test_on_a_host_without_cancel_a_clear_attaches_and_pays_once(extra, submitte
 
 @pytest.fixture
 def kill(vidu, clock, strike, monkeypatch):
-    """End a deferred task instance by hand: its trigger cancels, and is struck."""
+    """End a deferred task instance by hand: its trigger's cancel meets the fault."""
 
     async def killed(task, task_id):
         trigger = ViduTaskTrigger("vidu_default", [task_id], clock() + 3600)
@@ -180,13 +178,13 @@ def kill(vidu, clock, strike, monkeypatch):
             strike("cancel", fault)
         with replaced_by(replace(jump, asleep=asleep)):
             asyncio.run(killed(task, task_id))
-        strike.over()
+        strike.stop()
 
     return kill
 
 
-@one_by_one({**NOT_CANCELLED, **CANCELLED, **TOLD})
-def test_a_kill_submits_nothing_and_the_clear_after_it_pays_once(fault, submitted, kill, books, clock, vidu):
+@one_by_one({**NOT_CANCELLED, **CANCELLED, **CONFIRMED})
+def test_clear_after_a_kill_pays_once(fault, submitted, kill, books, clock, vidu):
     task, first = submitted(fault)
     kill(task, first, fault)
     assert books.requests("cancel") == (0 if fault == REFUSED else 2 if fault in ASKED_AGAIN else 1)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Download x every fault: a whole file or none at the destination, in the end a whole one, and no second submission."""
+"""Download x every fault: the destination never has a partial file, finally a whole one, and is paid for once."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ FAULTS = {
     "429": Fault.rate_limit(),
     "429, Retry-After 7": Fault.rate_limit(retry_after=7),
     "429, Retry-After a date": Fault.rate_limit(retry_after="HTTP date"),
-    # To whoever only reads, a hang before accept is the same.
+    # For a read, a hang before accept is the same.
     "hang": Fault.hang(1.2),
 }
-# Of the query that signs a link anew, once a download has failed.
+# Faults of the query that re-signs a link after a failed download.
 FAULTS_OF_THE_LINK = {
     "reply lost": Fault.drop_after_accept(),
     "half a reply": Fault.half_reply(),
@@ -59,7 +59,7 @@ FAULTS_OF_THE_LINK = {
 
 
 class Destination(NamedTuple):
-    """Where videos land, and how to read all that stands there."""
+    """A place where videos land, and how to read everything in it."""
 
     name: str
     files: Callable[[], dict[str, bytes]]
@@ -88,7 +88,7 @@ def destination(request, tmp_path):
 
 @pytest.fixture
 def ended(task_instance, open_client, monkeypatch, destination):
-    """Make a task instance with an ended task: nothing is left to do but to land the video."""
+    """Make a task instance with an ended task, whose video only has to be landed."""
 
     def ended(fault):
         task = task_instance(fault)
@@ -101,7 +101,7 @@ def ended(task_instance, open_client, monkeypatch, destination):
 
 
 @one_by_one(FAULTS)
-def test_behind_one_fault_the_whole_file_lands_in_the_same_try(fault, ended, destination, whole_video, strike, books):
+def test_file_lands_in_the_same_try_despite_one_fault(fault, ended, destination, whole_video, strike, books):
     task, submission, known = ended(fault)
     strike("download", fault, lasts=0 if fault == REFUSED else None)
     video = task.land(submission, known)
@@ -110,9 +110,7 @@ def test_behind_one_fault_the_whole_file_lands_in_the_same_try(fault, ended, des
     assert books.key_stayed_home
 
 
-def test_of_a_host_that_sends_half_each_time_the_file_lands_all_the_same(
-    ended, destination, whole_video, strike, books
-):
+def test_file_lands_from_a_host_that_sends_halves(ended, destination, whole_video, strike, books):
     task, submission, known = ended(None)
     strike("download", FAULTS["half a file"], times=None)
     video = task.land(submission, known)
@@ -122,16 +120,14 @@ def test_of_a_host_that_sends_half_each_time_the_file_lands_all_the_same(
 
 
 @one_by_one({name: fault for name, fault in FAULTS.items() if name != "half a file"})
-def test_behind_a_lasting_fault_nothing_lands_and_the_next_try_lands_the_whole_file(
-    fault, ended, destination, whole_video, strike, books
-):
+def test_lasting_fault_lands_nothing_until_the_next_try(fault, ended, destination, whole_video, strike, books):
     task, submission, known = ended(fault)
     strike("download", fault, times=None)
     with pytest.raises(ViduLandingError, match="a retry lands it") as raised:
         task.land(submission, known)
     assert raised.value.fate is Fate.RETRYABLE
     assert destination.files() == {}
-    strike.over()
+    strike.stop()
     video = task.run()
     assert destination.files() == {f"{video}.mp4": whole_video}
     assert books.paid == books.created == [video]
@@ -160,7 +156,7 @@ def test_a_redirect_to_plain_http_elsewhere_is_refused_for_good(ended, destinati
 
 @pytest.mark.parametrize("times", [1, None], ids=["once", "lasting"])
 @one_by_one(FAULTS_OF_THE_LINK)
-def test_a_link_that_cannot_be_signed_anew_costs_another_try_at_the_most(
+def test_link_that_cannot_be_re_signed_costs_at_most_one_try(
     fault, times, ended, destination, whole_video, strike, books
 ):
     task, submission, known = ended(fault)
@@ -170,7 +166,7 @@ def test_a_link_that_cannot_be_signed_anew_costs_another_try_at_the_most(
         video = task.land(submission, known)
     except ViduError:
         assert destination.files() == {}
-        strike.over()
+        strike.stop()
         video = task.run()
     assert destination.files() == {f"{video}.mp4": whole_video}
     assert books.paid == books.created == [video]

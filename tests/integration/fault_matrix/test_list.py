@@ -3,7 +3,7 @@
 """
 List x every fault, while a lost submission is looked up: found, or a safe stop, never a second one on a guess.
 
-A worker has died with its submission, so that nobody knows its fate: the next try has to look.
+A worker was killed with its submission in flight, so its fate is unknown and the next try must search.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ FAULTS = {
     "429": Fault.rate_limit(),
     "429, Retry-After 7": Fault.rate_limit(retry_after=7),
     "429, Retry-After a date": Fault.rate_limit(retry_after="HTTP date"),
-    # To whoever only reads, a hang before accept is the same.
+    # For a read, a hang before accept is the same.
     "hang": Fault.hang(1.2),
     "200 with an error": Fault.error_in_200(),
 }
-# What a list shows all the time. Beside the submission there are others, so that it matters.
+# Permanent quirks of a list. There are other submissions too, so that they matter.
 QUIRKS = {
     "lags by 45 s": {"list_lag_seconds": 45.0},
     "payload in the rows": {"list_without_payload": False},
@@ -51,7 +51,7 @@ QUIRKS = {
     "omits ids": {"list_omits_ids": True},
     "no list": {"has_list": False},
 }
-# Nobody can say of these that a submission is absent.
+# With these the absence of a submission cannot be proven.
 NEVER_SEEN_WHOLE = {"ignores paging", "no list"}
 
 
@@ -61,7 +61,7 @@ def in_modes(*modes):
 
 @pytest.fixture
 def lost(task_instance, strike, vidu, submit_others):
-    """Make a task instance whose worker died in its submission, accepted or not; the list has other rows."""
+    """Make a task instance whose worker died during its submission, accepted or not; the list has other rows."""
 
     def lost(fault=None, *, mode, accepted, **extra):
         submit_others()
@@ -76,7 +76,7 @@ def lost(task_instance, strike, vidu, submit_others):
 
 @in_modes("store", "no store", "leaves")
 @one_by_one(FAULTS)
-def test_what_was_accepted_is_found_behind_a_fault_of_the_list_or_by_a_retry(fault, mode, lost, strike, books, clock):
+def test_accepted_submission_is_found_despite_a_list_fault(fault, mode, lost, strike, books, clock):
     task = lost(fault, mode=mode, accepted=True)
     strike("list", fault, times=1, lasts=60)
     try:
@@ -89,28 +89,28 @@ def test_what_was_accepted_is_found_behind_a_fault_of_the_list_or_by_a_retry(fau
 
 @in_modes("store", "no store")
 @one_by_one(FAULTS)
-def test_while_the_list_cannot_be_read_nothing_is_submitted_and_a_later_try_adopts(fault, mode, lost, strike, books):
+def test_unreadable_list_submits_nothing_and_a_later_try_adopts(fault, mode, lost, strike, books):
     task = lost(fault, mode=mode, accepted=True)
     strike("list", fault, times=None)
     with pytest.raises(ViduError):
         task.run()
     assert books.requests("submit") == 1
     assert books.key_stayed_home
-    strike.over()
+    strike.stop()
     video = task.run()
     assert books.paid == books.created == [video]
 
 
 @in_modes("store", "no store")
 @one_by_one(FAULTS)
-def test_what_was_not_accepted_is_not_sent_again_while_the_list_cannot_be_read(fault, mode, lost, strike, books):
+def test_unaccepted_submission_is_not_resent_with_an_unreadable_list(fault, mode, lost, strike, books):
     task = lost(fault, mode=mode, accepted=False)
     strike("list", fault, times=None)
     with pytest.raises(ViduError) as raised:
         task.run()
     assert raised.value.fate is not Fate.PERMANENT
     assert books.requests("submit") == 1
-    strike.over()
+    strike.stop()
     video = task.run()
     assert books.paid == books.created == [video]
 
@@ -118,7 +118,7 @@ def test_what_was_not_accepted_is_not_sent_again_while_the_list_cannot_be_read(f
 @in_modes("store", "no store", "leaves")
 @pytest.mark.parametrize("quirk", QUIRKS.values(), ids=QUIRKS.keys())
 @pytest.mark.parametrize("accepted", [True, False], ids=["accepted", "not accepted"])
-def test_a_list_with_a_quirk_never_leads_to_a_second_submission(accepted, mode, quirk, lost, vidu, books):
+def test_list_quirk_never_causes_a_second_submission(accepted, mode, quirk, lost, vidu, books):
     task = lost(mode=mode, accepted=accepted)
     vidu.quirks.change(**quirk)
     is_shown = accepted and quirk != QUIRKS["no list"]
@@ -133,9 +133,7 @@ def test_a_list_with_a_quirk_never_leads_to_a_second_submission(accepted, mode, 
 
 
 @in_modes("store", "no store", "leaves")
-def test_a_connection_that_says_it_has_no_list_stops_safely_and_what_was_accepted_is_adopted_later(
-    mode, lost, account, books
-):
+def test_host_without_a_list_stops_safely_and_adopts_later(mode, lost, account, books):
     task = lost(mode=mode, accepted=True, list_path=None)
     with pytest.raises(ViduSubmissionInDoubtError):
         task.run()
@@ -146,9 +144,7 @@ def test_a_connection_that_says_it_has_no_list_stops_safely_and_what_was_accepte
 
 @in_modes("store", "no store", "leaves")
 @pytest.mark.parametrize("quirk", ["", "list_ignores_paging"], ids=["", "ignores paging"])
-def test_what_stands_on_the_second_page_is_found_or_the_try_stops_safely(
-    quirk, mode, lost, submit_others, vidu, strike, books
-):
+def test_second_page_is_searched_or_the_try_stops_safely(quirk, mode, lost, submit_others, vidu, strike, books):
     task = lost(mode=mode, accepted=True)
     submit_others(100)
     if quirk:
@@ -159,19 +155,19 @@ def test_what_stands_on_the_second_page_is_found_or_the_try_stops_safely(
     strike("list", Fault.refuse(503, after=1), times=None)
     with pytest.raises(ViduError):
         task.run()
-    strike.over()
+    strike.stop()
     video = task.run()
     assert books.paid == books.created == [video]
 
 
 @one_by_one({name: fault for name, fault in FAULTS.items() if name != "rows without ids"})
-def test_rows_without_payload_whose_queries_fail_are_never_called_absent(fault, lost, vidu, strike, books):
+def test_unreadable_rows_never_prove_absence(fault, lost, vidu, strike, books):
     task = lost(fault, mode="store", accepted=True)
     strike("poll", fault, times=None)
     with pytest.raises(ViduError):
         task.run()
     assert books.requests("submit") == 1
     assert books.key_stayed_home
-    strike.over()
+    strike.stop()
     video = task.run()
     assert books.paid == books.created == [video]

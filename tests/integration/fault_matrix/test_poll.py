@@ -32,31 +32,31 @@ OUTAGES = {
     "429, Retry-After 7": Fault.rate_limit(retry_after=7),
     "429, Retry-After a date": Fault.rate_limit(retry_after="HTTP date"),
 }
-# Vidu's own answer does not always repeat the id: the path has it.
+# Vidu's own reply does not always repeat the id, which is in the path.
 ANSWERED = {"200 without id": Fault.no_id()}
-# To whoever only reads, a hang before accept is the same.
+# For a read, a hang before accept is the same.
 HANGS = {"hang": Fault.hang(1.2)}
-# Borne when they come singly.
+# Tolerated if they occur singly.
 HICCUPS = {"401": Fault.refuse(401), "403": Fault.refuse(403), "404": Fault.refuse(404)}
-# Vidu names both as passing (Conflict, Canceled).
+# Vidu documents both as transient (Conflict, Canceled).
 PASSING_4XX = {"409": Fault.refuse(409), "499": Fault.refuse(499)}
 REDIRECTS = {str(status): Fault.refuse(status, location=ELSEWHERE) for status in (302, 307)}
 
 
 @pytest.fixture
 def strike_looks(strike):
-    """Strike queries, and the list by which the triggerer looks."""
+    """Inject faults into queries, and into the list that the triggerer polls."""
 
-    def looks(fault, **how):
+    def inject(fault, **how):
         for operation in ("poll", "list"):
             strike(operation, fault, **how)
 
-    return looks
+    return inject
 
 
 @pytest.fixture(params=["worker", "triggerer"])
 def wait(request, vidu, clock, monkeypatch):
-    """Wait where a task of Airflow waits, and land the video. Raises what ends the wait otherwise."""
+    """Wait as an Airflow task does, and land the video. Raises the error that ends the wait otherwise."""
 
     def in_worker(task, submission, submitted, timeout=3600.0):
         return task.finish(submission, submitted, timeout=timeout)
@@ -69,11 +69,11 @@ def wait(request, vidu, clock, monkeypatch):
 
         extra = {"timeout": task.account.timeout, "poll_interval": None}
         monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu.connection_json(**extra))
-        told = asyncio.run(event())
-        if told["status"] != "success":
-            # As the operator does when it is resumed with such an event.
+        payload = asyncio.run(event())
+        if payload["status"] != "success":
+            # The operator does the same when it resumes with such an event.
             submission.note_left_running()
-            raise ViduError(f"{told['status']}: {told['message']}")
+            raise ViduError(f"{payload['status']}: {payload['message']}")
         return task.finish(submission, submitted)
 
     return in_worker if request.param == "worker" else in_triggerer
@@ -81,7 +81,7 @@ def wait(request, vidu, clock, monkeypatch):
 
 @pytest.fixture
 def begin(task_instance, open_client):
-    """Submit in a first try, which goes well."""
+    """Submit in a first try, which succeeds."""
 
     def begin(fault):
         task = task_instance(fault)
@@ -91,7 +91,7 @@ def begin(task_instance, open_client):
 
 
 @one_by_one({**OUTAGES, **ANSWERED, **HANGS, **PASSING_4XX})
-def test_a_wait_outlasts_an_outage_and_has_its_video(fault, begin, wait, strike, strike_looks, books):
+def test_wait_survives_an_outage(fault, begin, wait, strike, strike_looks, books):
     task, submission, submitted = begin(fault)
     strike_looks(fault, times=5, lasts=120 if fault == REFUSED else None)
     video = wait(task, submission, submitted)
@@ -100,7 +100,7 @@ def test_a_wait_outlasts_an_outage_and_has_its_video(fault, begin, wait, strike,
 
 
 @one_by_one(HICCUPS)
-def test_a_wait_bears_two_refusals_in_a_row(fault, begin, wait, strike, strike_looks, books):
+def test_wait_survives_two_consecutive_refusals(fault, begin, wait, strike, strike_looks, books):
     task, submission, submitted = begin(fault)
     strike_looks(fault, times=2)
     video = wait(task, submission, submitted)
@@ -108,30 +108,28 @@ def test_a_wait_bears_two_refusals_in_a_row(fault, begin, wait, strike, strike_l
 
 
 @one_by_one(OUTAGES)
-def test_an_outage_ends_a_wait_at_its_deadline_only_and_the_next_try_takes_it_up(
-    fault, begin, wait, strike, strike_looks, books, clock
-):
+def test_outage_ends_a_wait_only_at_its_deadline(fault, begin, wait, strike, strike_looks, books, clock):
     task, submission, submitted = begin(fault)
     strike_looks(fault, times=None)
     end = clock() + 600
     with pytest.raises(ViduError, match=r"deadline|timeout"):
         wait(task, submission, submitted, timeout=600)
     assert clock() >= end
-    strike.over()
+    strike.stop()
     assert task.run() == submitted.task_id
     assert books.paid == books.created == [submitted.task_id]
 
 
 @pytest.mark.parametrize("cleared", [False, True], ids=["retry", "clear"])
 @one_by_one({**HICCUPS, **PASSING_4XX, **REDIRECTS})
-def test_what_ends_a_wait_leaves_the_task_to_the_next_try(fault, cleared, begin, wait, strike, strike_looks, books):
+def test_next_try_continues_an_ended_wait(fault, cleared, begin, wait, strike, strike_looks, books):
     task, submission, submitted = begin(fault)
     strike_looks(fault, times=None)
     with pytest.raises(ViduError):
         wait(task, submission, submitted)
     assert books.key_stayed_home
     assert books.requests("download") == 0
-    strike.over()
+    strike.stop()
     assert task.run(cleared=cleared) == submitted.task_id
     assert books.paid == books.created == [submitted.task_id]
     assert books.requests("cancel") == 0
@@ -140,7 +138,7 @@ def test_what_ends_a_wait_leaves_the_task_to_the_next_try(fault, cleared, begin,
 @pytest.mark.parametrize("has_ended", [False, True], ids=["waiting", "ended"])
 @pytest.mark.parametrize("cleared", [False, True], ids=["retry", "clear"])
 @one_by_one({**OUTAGES, **ANSWERED, **HICCUPS, **PASSING_4XX, **REDIRECTS})
-def test_a_try_that_cannot_look_at_the_earlier_task_pays_nothing_twice(
+def test_try_that_cannot_query_the_earlier_task_pays_once(
     fault, cleared, has_ended, begin, open_client, strike, books, clock
 ):
     task, _, submitted = begin(fault)
@@ -148,11 +146,11 @@ def test_a_try_that_cannot_look_at_the_earlier_task_pays_nothing_twice(
     strike("poll", fault, times=None)
     try:
         submission, known = task.begin(open_client(task.account), cleared=cleared)
-        strike.over()
+        strike.stop()
         video = task.finish(submission, known)
     except ViduError:
         assert books.requests("submit") == 1
-        strike.over()
+        strike.stop()
         video = task.run()
     assert books.paid == [video]
     if has_ended or not cleared:
@@ -160,18 +158,18 @@ def test_a_try_that_cannot_look_at_the_earlier_task_pays_nothing_twice(
 
 
 @one_by_one({**OUTAGES, **HANGS})
-async def test_both_clients_try_a_query_and_a_list_again(fault, begin, account, strike, clock):
+async def test_both_clients_retry_queries_and_lists(fault, begin, account, strike, clock):
     _, _, submitted = begin(fault)
     times = 1 if fault in HANGS.values() else 2
     for operation in ("poll", "list"):
         strike(operation, fault, times=times, lasts=0 if fault == REFUSED else None)
         with ViduClient(account(fault)) as client:
             ask(client, operation, submitted.task_id)
-        strike.over()
+        strike.stop()
         strike(operation, fault, times=times, lasts=0 if fault == REFUSED else None)
         async with AsyncViduClient(account(fault)) as client:
             await ask(client, operation, submitted.task_id)
-        strike.over()
+        strike.stop()
 
 
 def ask(client, operation, task_id):

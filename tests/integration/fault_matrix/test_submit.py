@@ -21,10 +21,10 @@ WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo"}
 
 REFUSED = "refused connection"
 ELSEWHERE = "/storage/elsewhere"
-# Of the connection where a POST hangs: its seconds, and the list's.
+# Timeouts of the connection on which a POST hangs, in seconds: of the POST, and of the list.
 SHORT_TIMEOUT, SETTLE = 0.8, 60
 
-# The POST was acted on, and its client cannot know: it is looked up, and never sent again.
+# The POST was accepted, and its client cannot know: it searches, and never sends it again.
 ACCEPTED = {
     "reply lost": Fault.drop_after_accept(),
     "half a reply": Fault.half_reply(),
@@ -38,7 +38,7 @@ ACCEPTED = {
     "hang after accept": Fault.hang(1.2),
     "hang, then accepted late": Fault.hang_before_accept(1.2),
 }
-# The POST was not acted on, and its client cannot know: it is sent again once the list has settled without it.
+# The POST was not accepted, and its client cannot know: it sends it again once the list has settled without it.
 NOT_ACCEPTED = {
     "dropped before accept": Fault.drop_before_accept(),
     "500 before accept": Fault.refuse(500),
@@ -47,10 +47,10 @@ NOT_ACCEPTED = {
     "409 before accept": Fault.refuse(409),
     "499 before accept": Fault.refuse(499),
     "200 with an error": Fault.error_in_200(),
-    # A 303 says that the POST was processed, and where to see what came of it.
+    # A 303 says that the POST was processed, and where its result is.
     "303 before accept": Fault.refuse(303, location=ELSEWHERE),
 }
-# The POST created nothing, and its client knows: the try ends, and the next one may send it without a look.
+# The POST created nothing, and its client knows: the try ends, and the next one may send it without a search.
 REFUSALS = {
     "refused connection": (REFUSED, ViduUnavailableError),
     "302": (Fault.refuse(302, location=ELSEWHERE), ViduConfigurationError),
@@ -60,7 +60,7 @@ REFUSALS = {
     "403": (Fault.refuse(403), ViduRequestError),
     "404": (Fault.refuse(404), ViduRequestError),
 }
-# The POST created nothing, and its client is to come again: so many seconds later at least.
+# The POST created nothing, and its client must wait at least this many seconds.
 FULL_QUEUES = {
     "429": (Fault.rate_limit(), 2),
     "429, Retry-After 7": (Fault.rate_limit(retry_after=7), 7),
@@ -81,21 +81,19 @@ in_every_mode = pytest.mark.parametrize("mode", ["store", "no store", "leaves"])
 
 @pytest.fixture
 def order(strike, vidu):
-    """Order a fault for submissions; one that hangs before it is accepted arrives just before it counts as absent."""
+    """Schedule a fault for submissions. A POST that hangs before accept arrives just before it counts as absent."""
 
     def order(fault, *, times=1):
         strike("submit", fault, times=times)
         if getattr(fault, "kind", None) == "hang_before_accept":
-            strike.late(SHORT_TIMEOUT + SETTLE - 0.1, lambda: vidu.counters.submissions)
+            strike.expect_late_request(SHORT_TIMEOUT + SETTLE - 0.1, lambda: vidu.counters.submissions)
 
     return order
 
 
 @in_every_mode
 @one_by_one(ACCEPTED)
-def test_what_may_have_been_accepted_is_looked_up_and_found_and_never_sent_again(
-    fault, mode, task_instance, order, books
-):
+def test_possibly_accepted_submission_is_searched_and_never_resent(fault, mode, task_instance, order, books):
     task = task_instance(fault, mode=mode)
     order(fault)
     video = task.run()
@@ -105,12 +103,12 @@ def test_what_may_have_been_accepted_is_looked_up_and_found_and_never_sent_again
 
 @in_every_mode
 @one_by_one(NOT_ACCEPTED)
-def test_what_was_not_accepted_is_sent_again_only_once_the_list_has_settled(
-    fault, mode, task_instance, order, books, clock
-):
+def test_unaccepted_submission_is_resent_only_after_the_list_settled(fault, mode, task_instance, order, books, clock):
     task = task_instance(fault, mode=mode)
     order(fault)
-    clock.at(SETTLE, lambda: books.requests("submit") == 1 or pytest.fail("sent again before the list has settled"))
+    clock.call_after(
+        SETTLE, lambda: books.requests("submit") == 1 or pytest.fail("sent again before the list has settled")
+    )
     video = task.run()
     assert books.paid == books.created == [video]
     assert books.requests("submit") == 2
@@ -118,25 +116,23 @@ def test_what_was_not_accepted_is_sent_again_only_once_the_list_has_settled(
 
 @in_every_mode
 @table(REFUSALS, "error")
-def test_what_created_nothing_ends_the_try_and_may_be_sent_again(
-    fault, error, mode, task_instance, order, strike, books
-):
+def test_submission_that_created_nothing_may_be_resent(fault, error, mode, task_instance, order, strike, books):
     task = task_instance(fault, mode=mode)
     order(fault)
     with pytest.raises(error) as raised:
         task.run()
     assert not isinstance(raised.value, ViduSubmissionInDoubtError)
     assert books.created == []
-    strike.over()
+    strike.stop()
     looked = books.requests("list")
     video = task.run()
-    # The record says that there is nothing to look for; without one a retry has to look.
+    # The record says that nothing was created; without a record a retry must search.
     assert (books.requests("list") == looked) is (mode != "no store")
     assert books.paid == books.created == [video]
 
 
 @one_by_one({name: row[0] for name, row in REFUSALS.items() if name.startswith("3")})
-def test_a_redirect_is_a_configuration_error_and_the_key_is_not_sent_on(fault, task_instance, order, books):
+def test_redirect_is_a_configuration_error_and_gets_no_key(fault, task_instance, order, books):
     order(fault)
     with pytest.raises(ViduConfigurationError, match="redirects"):
         task_instance().run()
@@ -150,7 +146,7 @@ def test_a_redirect_is_a_configuration_error_and_the_key_is_not_sent_on(fault, t
 def test_a_full_queue_is_waited_out_as_the_server_asks(fault, seconds, mode, task_instance, order, books, clock):
     order(fault)
     task = task_instance(fault, mode=mode)
-    clock.at(seconds, lambda: books.requests("submit") == 1 or pytest.fail("it came again too early"))
+    clock.call_after(seconds, lambda: books.requests("submit") == 1 or pytest.fail("it came again too early"))
     video = task.run()
     assert books.paid == books.created == [video]
     assert (books.requests("submit"), books.requests("list")) == (2, 0)
@@ -160,15 +156,15 @@ def test_a_full_queue_is_waited_out_as_the_server_asks(fault, seconds, mode, tas
     ("mode", "cleared"), [("store", False), ("store", True), ("no store", False), ("leaves", False)]
 )
 @one_by_one(EVERY)
-def test_a_worker_that_dies_with_the_reply_pays_once(fault, mode, cleared, task_instance, order, strike, books):
+def test_worker_killed_with_the_reply_pays_once(fault, mode, cleared, task_instance, order, strike, books):
     task = task_instance(fault, mode=mode)
     order(fault)
     task.die_submitting()
     if fault == REFUSED:
-        strike.over()
+        strike.stop()
     video = task.run(cleared=cleared)
     assert books.paid == [video]
-    # A clear cancels what it finds still waiting, and sends a new one.
+    # A clear cancels a task that is still waiting, and submits a new one.
     assert books.requests("submit") == 1 + (cleared or fault not in ACCEPTED.values()) - (fault == REFUSED)
 
 
@@ -182,15 +178,15 @@ def test_a_fault_that_strikes_three_submissions_pays_once(fault, mode, task_inst
         try:
             video = task.run()
         except ViduError:
-            # Airflow retries no permanent error. Where somebody tries again all the same, nothing is paid twice.
+            # Airflow does not retry a permanent error. If a user does, nothing is paid twice.
             if task.tries == 3:
-                strike.over()
+                strike.stop()
             assert task.tries < 5
     assert books.paid == books.created == [video]
 
 
 @one_by_one(EVERY)
-async def test_both_clients_tell_alike_what_may_have_been_accepted(fault, account, vidu, strike, books):
+async def test_both_clients_agree_on_what_may_have_been_accepted(fault, account, vidu, strike, books):
     errors = []
     for asynchronous in (False, True):
         strike("submit", fault)
@@ -203,7 +199,7 @@ async def test_both_clients_tell_alike_what_may_have_been_accepted(fault, accoun
                     client.submit(WIRE, endpoint="img2video")
         except ViduError as error:
             errors.append(error)
-        strike.over()
+        strike.stop()
     assert [type(error) for error in errors] == [type(errors[0])] * 2
     in_doubt = fault in [*ACCEPTED.values(), *NOT_ACCEPTED.values()]
     assert [isinstance(error, ViduSubmissionInDoubtError) for error in errors] == [in_doubt] * 2

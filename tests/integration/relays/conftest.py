@@ -20,7 +20,7 @@ from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 
 @pytest.fixture(scope="session", autouse=True)
 def airflow_database() -> None:
-    """Take the place of the migrated database: nothing here needs one."""
+    """Replace the migrated database, which nothing here needs."""
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +68,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 class TaskInstance:
-    """One Airflow task instance: what its tries share is the task state store."""
+    """One Airflow task instance, whose tries share the task state store."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
@@ -76,11 +76,11 @@ class TaskInstance:
         self.max_tries = 2
 
     def clear(self) -> None:
-        """Clear it, as a user does, and keep its state."""
+        """Clear the task instance, as a user does, and keep its state."""
         self.max_tries = self.tries + 2
 
     def run(self, operator: Any) -> Any:
-        """Do one try as Airflow does: execute, the trigger in a loop, resume."""
+        """Run one try as Airflow does: execute, the trigger in a loop, resume."""
         self.tries += 1
         facts = {"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": -1, "max_tries": self.max_tries}
         context = {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The faults of relays: a lost reply is never billed twice, a refusal bills nothing and is called what it is."""
+"""The faults of relays: a lost reply is never billed twice; a refusal bills nothing and is classified correctly."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_lost_reply_fails_safe_without_any_null(relay, connect, task_instance)
 
 
 @pytest.mark.parametrize("family", ["one-hub"])
-def test_a_list_that_shows_a_part_never_proves_absence(relay, task_instance, tmp_path):
+def test_incomplete_list_never_proves_absence(relay, task_instance, tmp_path):
     def others_come_too(relay: Any) -> Any:
         for number in range(12):
             relay.create({**FIELDS, "prompt": f"another's {number}"})
@@ -130,7 +130,7 @@ def _soon(answer: Any) -> Any:
     return status, {**headers, "Retry-After": "0"}, body
 
 
-def test_a_cloudflare_challenge_says_nothing_of_the_key(relay, task_instance):
+def test_cloudflare_challenge_says_nothing_about_the_key(relay, task_instance):
     relay.faults = [CLOUDFLARE] * 2
     with pytest.raises(ViduError) as raised:
         submit()
@@ -153,7 +153,7 @@ def test_a_cloudflare_challenge_says_nothing_of_the_key(relay, task_instance):
         (429, "QuotaExceeded", ViduError, Fate.RETRYABLE),
     ],
 )
-def test_a_refusal_inside_a_500_has_the_fate_of_its_reason(relay, status, reason, kind, fate):
+def test_refusal_inside_a_500_is_classified_by_its_reason(relay, status, reason, kind, fate):
     relay.faults = [Fault(lambda relay: relay.refused(status, reason, "as Vidu says"))]
     with pytest.raises(kind) as raised:
         submit()

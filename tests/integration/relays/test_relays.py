@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Every family of relays with the settings of docs/relays.md: what works there works, and what it lacks is said."""
+"""Every family of relays with the settings of docs/relays.md: what it supports works, what it lacks is reported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_retry_after_success_bills_nothing(relay, task_instance, tmp_path):
 
 
 @pytest.mark.parametrize("settings", [{}, {"deferrable": True}], ids=["poke", "deferred"])
-def test_the_sensor_waits_for_the_task_of_another(relay, task_instance, settings):
+def test_sensor_waits_for_another_tasks_submission(relay, task_instance, settings):
     task_id = ViduHook().submit({**FIELDS, "prompt": "p"}).task_id
     sensor = ViduTaskSensor(task_id="s", vidu_task=task_id, poke_interval=0.1, timeout=20, **settings)
     record = task_instance.run(sensor)
@@ -62,21 +62,21 @@ def test_a_batch_lands_every_video_in_order(relay, task_instance, deferrable, tm
     assert len(relay.billed) == 3
 
 
-def test_a_failed_task_names_its_reason_and_burns_no_retry(relay, task_instance, deferrable):
+def test_failed_task_names_its_reason_and_spends_no_retry(relay, task_instance, deferrable):
     relay.fails_with = "CreationPolicyViolation"
     with pytest.raises(AirflowFailException, match="CreationPolicyViolation"):
         task_instance.run(operator(deferrable=deferrable))
     assert len(relay.billed) == 1
 
 
-def test_the_connections_test_accepts_the_key(relay):
+def test_connection_test_accepts_the_key(relay):
     works, text = ViduHook().test_connection()
     assert works, text
     assert "accepts this key" in text
     assert relay.billed == []
 
 
-def test_the_connections_test_refuses_another_key(relay, connect):
+def test_connection_test_refuses_another_key(relay, connect):
     connect(relay, key="sk-relay-another-0123456789")
     works, text = ViduHook().test_connection()
     assert not works
@@ -85,7 +85,7 @@ def test_the_connections_test_refuses_another_key(relay, connect):
     assert "auth_scheme" in text
 
 
-def test_the_connections_test_needs_no_null_for_what_is_missing(relay, connect):
+def test_connection_test_needs_no_null_for_missing_endpoints(relay, connect):
     connect(relay, cancel_path="tasks/{task_id}/cancel", list_path="tasks", credits_path="credits")
     works, text = ViduHook().test_connection()
     assert works, text
@@ -108,7 +108,7 @@ def test_a_cancel_cancels_or_says_that_the_task_goes_on(relay, connect):
 
 
 def test_a_waiting_list_needs_no_list(relay, connect, task_instance, tmp_path):
-    # The triggerer finds out by itself that a host lacks the list.
+    # The triggerer notices that a host has no list.
     connect(relay, list_path="tasks")
     record = task_instance.run(operator(deferrable=True, output_path=f"{tmp_path}/"))
     assert is_the_video(record["files"][0], relay)
@@ -124,18 +124,18 @@ def test_new_api_takes_resolution_and_payload_from_metadata_only(relay, task_ins
     assert made == [("1080p", None), ("720p", "order 7")]
 
 
-def test_a_reserve_of_credits_cannot_be_kept_without_a_balance(relay, task_instance):
+def test_min_remaining_credits_needs_a_balance(relay, task_instance):
     with pytest.raises(AirflowFailException, match="min_remaining_credits"):
         task_instance.run(operator(min_remaining_credits=1))
     assert relay.billed == []
 
 
 @pytest.mark.parametrize(("family", "price"), [("new-api", 8), ("new-api-openai", None), ("octopusx", None)])
-def test_the_price_is_known_where_the_query_has_it(relay, task_instance, price):
+def test_price_is_taken_from_the_query(relay, task_instance, price):
     assert task_instance.run(operator())["credits"] == price
 
 
-def test_the_settings_in_the_docs_are_those_tried_here():
+def test_documented_settings_are_the_tested_ones():
     page = (Path(__file__).resolve().parents[3] / "docs" / "relays.md").read_text()
     written = [json.loads(block) for block in re.findall(r"```json\n(.+?)```", page, re.DOTALL)]
     extras = [connection["extra"] for connection in written]
@@ -158,7 +158,7 @@ def test_the_fixture_and_a_relay_pass_the_connections_test_together(relay, vidu_
 
 
 @pytest.mark.parametrize("family", ["new-api", "seed"])
-def test_the_fixture_gives_the_record_that_a_relay_gives(relay, task_instance, vidu_emulator, tmp_path):
+def test_fixture_and_relay_give_the_same_record(relay, task_instance, vidu_emulator, tmp_path):
     ours, theirs = (
         type(task_instance)().run(operator(vidu_conn_id=conn_id, output_path=f"{tmp_path}/"))
         for conn_id in ("vidu_default", "vidu_relay")

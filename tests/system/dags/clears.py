@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Tasks where users clear them: in a batch, in a task group, in a loop, and with a file that has landed."""
+"""Tasks for users to clear: in a batch, in a task group, in a loop, and with a landed file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ with DAG(dag_id="grouped_in_triggerer", schedule=None, **EACH):
 
     shots()
 
-# Airflow 3.4 repeats a group; before, there is no such method.
+# Airflow 3.4 can repeat a group; older versions have no such method.
 if hasattr(shots, "loop"):
     with DAG(dag_id="looped_in_triggerer", schedule=None, **EACH):
 

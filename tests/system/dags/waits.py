@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""One DAG for each way of waiting; the connection, and with it the local Vidu, comes by the run's conf."""
+"""One DAG for each way of waiting; the run's conf names the connection, and with it the local Vidu."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IMAGE = str(Path(__file__).resolve().parents[3] / "dags_examples" / "images" / "
 
 for dag_id, settings in {
     "in_worker": {"deferrable": False},
-    # Airflow ends this one itself where a look hangs for longer than our own deadline lies before it (5 s).
+    # Airflow ends this one itself if a query hangs for longer than our own deadline precedes it (5 s).
     "in_worker_limited": {"deferrable": False, "execution_timeout": timedelta(seconds=15)},
     "in_triggerer": {"deferrable": True},
     "in_triggerer_limited": {"deferrable": True, "execution_timeout": timedelta(seconds=15)},

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The hook over real HTTP: connections as users write them, the free connection test, the twins alike."""
+"""The hook over real HTTP: connections as users write them, the free connection test, the async methods."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def connect(monkeypatch):
     return connect
 
 
-def test_a_uri_says_null_for_what_a_relay_lacks(monkeypatch):
+def test_uri_can_disable_endpoints_with_null(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", "vidu://:Bearer%20k@[::1]:8080/?list_path=null&credits_path=null")
     account = ViduHook().account
     assert (account.base_url, account.api_key) == ("http://[::1]:8080", "k")
@@ -42,12 +42,12 @@ def test_a_uri_says_null_for_what_a_relay_lacks(monkeypatch):
     assert account.cancel_path
 
 
-def test_an_unknown_extra_is_warned_of_once(connect, caplog, capsys, vidu_emulator):
+def test_unknown_extra_is_warned_about_once(connect, caplog, capsys, vidu_emulator):
     for _ in range(3):
         hook = connect(host=vidu_emulator.url, password="k", extra={"time_out": 5, "nonsense": "s3cret"})
         hook.get_credits()
         asyncio.run(hook.aget_account())
-    # Airflow logs by one way or the other, by its version.
+    # It depends on Airflow's version how it logs.
     logged = caplog.text or "".join(capsys.readouterr())
     assert logged.count("time_out (timeout?), nonsense") == 1
     assert "s3cret" not in logged
@@ -56,23 +56,23 @@ def test_an_unknown_extra_is_warned_of_once(connect, caplog, capsys, vidu_emulat
     assert "time_out (timeout?)" in text
 
 
-def test_a_hook_may_be_made_where_no_connection_exists():
+def test_hook_can_be_created_without_a_connection():
     assert ViduHook("nowhere").vidu_conn_id == "nowhere"
 
 
-def test_the_json_and_the_uri_of_a_connection_mean_the_same(vidu_emulator, monkeypatch):
+def test_json_and_uri_of_a_connection_are_equivalent(vidu_emulator, monkeypatch):
     by_json = ViduHook().account
     monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu_emulator.connection_uri())
     assert ViduHook().account == by_json
 
 
-def test_host_and_port_may_stand_apart(connect, vidu_emulator):
+def test_host_and_port_may_be_separate(connect, vidu_emulator):
     hook = connect(host="127.0.0.1", port=vidu_emulator.port, password="k")
     assert hook.get_credits().total > 0
 
 
 @pytest.mark.parametrize(
-    ("fields", "works", "told"),
+    ("fields", "works", "message"),
     [
         ({"password": "good"}, True, "accepts this key"),
         ({"password": "wrong"}, False, "HTTP 401"),
@@ -86,16 +86,16 @@ def test_host_and_port_may_stand_apart(connect, vidu_emulator):
         ({"password": "good", "extra": {"proxy": "http://user:sesame@127.0.0.1:x"}}, False, "proxy must be a URL"),
     ],
 )
-def test_the_connection_test_is_green_or_red_with_a_reason(connect, monkeypatch, fields, works, told):
+def test_connection_test_passes_or_fails_with_a_reason(connect, monkeypatch, fields, works, message):
     monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
     with ViduEmulator(api_keys={"good"}) as vidu:
         ok, text = connect(**{"host": vidu.url, **fields}).test_connection()
-    assert (ok, told in text) == (works, True), text
+    assert (ok, message in text) == (works, True), text
     assert "sesame" not in text
     assert vidu.counters.submissions == 0
 
 
-def test_a_relay_without_credits_endpoint_passes_the_connection_test(connect):
+def test_relay_without_credits_endpoint_passes_the_connection_test(connect):
     with ViduEmulator() as vidu:
         vidu.quirks.has_credits = False
         ok, text = connect(host=vidu.url, password="k").test_connection()
@@ -117,7 +117,7 @@ def test_a_relay_at_other_paths_works(connect, vidu_emulator):
     assert hook.get_task(task.task_id).task_id == task.task_id
 
 
-def test_it_cancels_what_waits_and_says_why_it_cannot_cancel_the_rest(connect):
+def test_cancel_explains_which_tasks_cannot_be_cancelled(connect):
     with ViduEmulator(concurrency=1, processing_seconds=60, created_seconds=0) as vidu:
         hook = connect(host=vidu.url, password="k")
         running, waiting = hook.submit(FIELDS).task_id, hook.submit(FIELDS).task_id
@@ -128,14 +128,14 @@ def test_it_cancels_what_waits_and_says_why_it_cannot_cancel_the_rest(connect):
             hook.cancel_task(running)
 
 
-def test_a_list_longer_than_a_page_is_walked_to_its_end(vidu_emulator):
+def test_list_reads_every_page(vidu_emulator):
     hook = ViduHook()
     submitted = {hook.submit(FIELDS).task_id for _ in range(105)}
     assert {task.task_id for task in hook.list_tasks()} == submitted
     assert len(list(hook.list_tasks(task_ids=sorted(submitted)[:3]))) == 3
 
 
-def test_a_download_takes_a_task_a_record_an_id_or_a_link(vidu_emulator, tmp_path):
+def test_download_accepts_task_record_id_or_link(vidu_emulator, tmp_path):
     hook = ViduHook()
     task = hook.wait_for_task(hook.submit(FIELDS))
     for number, source in enumerate([task, task.record(), task.task_id, task.video_url]):
@@ -144,7 +144,7 @@ def test_a_download_takes_a_task_a_record_an_id_or_a_link(vidu_emulator, tmp_pat
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
 
 
-async def test_the_async_twins_do_the_same(vidu_emulator, tmp_path):
+async def test_async_methods_do_the_same(vidu_emulator, tmp_path):
     hook = ViduHook()
     task = await hook.asubmit(FIELDS)
     assert (await hook.aget_task(task.task_id)).task_id == task.task_id
@@ -158,9 +158,7 @@ async def test_the_async_twins_do_the_same(vidu_emulator, tmp_path):
     assert (await hook.adownload(hook.wait_for_task(task), f"{tmp_path}/"))["bytes"] > 1000
 
 
-def test_submit_once_submits_once_for_a_retry_and_again_for_a_clear_after_delivery(
-    vidu_emulator, runtime_context, store, tmp_path
-):
+def test_submit_once_submits_again_only_for_a_clear_after_delivery(vidu_emulator, runtime_context, store, tmp_path):
     hook = ViduHook()
     first = hook.submit_once(runtime_context(store), FIELDS)
     assert hook.submit_once(runtime_context(store, try_number=2), FIELDS).task_id == first.task_id
@@ -169,9 +167,7 @@ def test_submit_once_submits_once_for_a_retry_and_again_for_a_clear_after_delive
     assert vidu_emulator.counters.submissions == 2
 
 
-def test_submit_once_hands_out_a_paid_video_that_was_never_delivered_even_after_a_clear(
-    vidu_emulator, runtime_context, store
-):
+def test_submit_once_returns_an_undelivered_video_even_after_a_clear(vidu_emulator, runtime_context, store):
     hook = ViduHook()
     first = hook.submit_once(runtime_context(store), FIELDS)
     hook.wait_for_task(first)
@@ -180,15 +176,13 @@ def test_submit_once_hands_out_a_paid_video_that_was_never_delivered_even_after_
     assert vidu_emulator.counters.submissions == 1
 
 
-async def test_the_async_twin_of_submit_once_protects_alike(vidu_emulator, runtime_context, store):
+async def test_async_submit_once_protects_too(vidu_emulator, runtime_context, store):
     first = await ViduHook().asubmit_once(runtime_context(store), FIELDS)
     assert (await ViduHook().asubmit_once(runtime_context(store, try_number=2), FIELDS)).task_id == first.task_id
     assert vidu_emulator.counters.submissions == 1
 
 
-def test_two_submissions_of_one_task_need_two_keys_and_the_error_says_what_differs(
-    vidu_emulator, runtime_context, store
-):
+def test_second_submission_of_a_task_needs_its_own_key(vidu_emulator, runtime_context, store):
     from airflow.providers.common.compat.sdk import AirflowFailException
 
     hook, context = ViduHook(), runtime_context(store)
@@ -206,17 +200,17 @@ def test_extra_params_are_merged_last_and_unchecked(vidu_emulator):
 
 
 @pytest.mark.parametrize("extra", [{"timeout": "soon"}, {"timeout": 0}, {"create_path": None}, {"settle_seconds": -1}])
-def test_a_setting_that_cannot_work_is_named(connect, extra):
+def test_invalid_setting_is_named(connect, extra):
     with pytest.raises(ViduConfigurationError, match=next(iter(extra))):
         _ = connect(password="k", extra=extra).account
 
 
-def test_a_missing_connection_is_said_to_be_missing():
+def test_missing_connection_is_reported():
     with pytest.raises(ViduConfigurationError, match="airflow connections add nowhere"):
         _ = ViduHook("nowhere").account
 
 
-def test_a_link_is_tried_again_as_a_link(vidu_emulator, tmp_path):
+def test_download_of_a_link_retries_the_link(vidu_emulator, tmp_path):
     from airflow_provider_vidu.emulator import Fault
 
     hook = ViduHook()
@@ -227,7 +221,7 @@ def test_a_link_is_tried_again_as_a_link(vidu_emulator, tmp_path):
 
 @contextlib.contextmanager
 def host(answer):
-    """Serve every GET with what ``answer(path, authorization)`` returns: (status, body), and perhaps a location."""
+    """Serve every GET with what ``answer(path, authorization)`` returns: (status, body), optionally a location."""
 
     class Host(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -261,7 +255,7 @@ MUTE = (400, b'{"error": {"message": "bad request"}}')
 
 
 def relay(*, credits=NOTHING, tasks=NOTHING, task=UNKNOWN_TASK, looks_at_keys=True):
-    """Make a host of three answers."""
+    """Make a host with three replies."""
 
     def answer(path, authorization):
         if looks_at_keys and authorization != f"Bearer {KEY}":
@@ -274,12 +268,12 @@ def relay(*, credits=NOTHING, tasks=NOTHING, task=UNKNOWN_TASK, looks_at_keys=Tr
 
 
 def everything(status, body=b"", *location):
-    """Make a host that answers everything alike, whoever asks."""
+    """Make a host that gives the same answer to every request."""
     return lambda path, authorization: (status, body, *location)
 
 
 @pytest.mark.parametrize(
-    ("answer", "works", "told"),
+    ("answer", "works", "message"),
     [
         pytest.param(relay(), True, "and refuses others. It does not report the balance", id="only its task query"),
         pytest.param(relay(task=MUTE), True, "and refuses others", id="it refuses without a reason"),
@@ -337,24 +331,22 @@ def everything(status, body=b"", *location):
         pytest.param(everything(429), False, "Test again in a minute", id="too many requests"),
     ],
 )
-def test_the_connection_test_is_green_only_where_a_host_has_looked_at_the_key(
-    connect, monkeypatch, answer, works, told
-):
+def test_connection_test_passes_only_if_the_key_was_checked(connect, monkeypatch, answer, works, message):
     monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
     with host(answer) as url:
         ok, text = connect(host=url, password=KEY).test_connection()
-    assert (ok, told in text) == (works, True), text
+    assert (ok, message in text) == (works, True), text
     assert KEY not in text
 
 
-def test_a_refused_key_is_told_the_other_regions_host(connect, monkeypatch):
+def test_refused_key_gets_the_other_regions_host_as_advice(connect, monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.hooks.connection_test.VIDU_HOSTS", {"127.0.0.1", "api.vidu.cn"})
     with host(everything(401)) as url:
         ok, text = connect(host=url, password=KEY).test_connection()
     assert (ok, "belongs to the other region, the host is https://api.vidu.cn." in text) == (False, True), text
 
 
-def test_the_connection_test_advises_nothing_that_is_already_set(connect):
+def test_connection_test_advises_nothing_that_is_already_set(connect):
     with host(everything(200, b"[]")) as url:
         _, text = connect(host=url, password=KEY, extra={"list_path": None}).test_connection()
         assert '"credits_path": null.' in text
@@ -364,7 +356,7 @@ def test_the_connection_test_advises_nothing_that_is_already_set(connect):
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"host": "http://127.0.0.1:9"}, "127.0.0.1:9 could not be reached: nothing listens there"),
         ({"host": "https://vidu.invalid"}, "vidu.invalid could not be reached: no such name is known"),
@@ -375,7 +367,7 @@ def test_the_connection_test_advises_nothing_that_is_already_set(connect):
         ({"host": "http://{here}", "password": "two\nlines"}, "This connection has a character in its API key"),
     ],
 )
-def test_a_host_that_cannot_be_reached_is_told_with_what_to_do(connect, monkeypatch, fields, told):
+def test_unreachable_host_is_reported_with_advice(connect, monkeypatch, fields, message):
     def resolve(name, *arguments, **options):
         if name.endswith(".invalid"):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -391,13 +383,13 @@ def test_a_host_that_cannot_be_reached_is_told_with_what_to_do(connect, monkeypa
         here = url.removeprefix("http://")
         filled = {**fields, "host": fields["host"].replace("{here}", here)}
         ok, text = connect(**{"password": KEY, **filled}).test_connection()
-    assert (ok, told in text) == (False, True), text
+    assert (ok, message in text) == (False, True), text
     assert KEY not in text
     assert "sesame" not in text
     assert "Max retries exceeded" not in text
 
 
-def test_the_command_line_prints_the_connection_tests_text_whole(connect, monkeypatch):
+def test_command_line_prints_the_whole_connection_test_result(connect, monkeypatch):
     """``airflow connections test`` prints through Rich, which takes [words] in square brackets for markup."""
     monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
     with host(everything(401, b'{"code": 401, "reason": "x", "message": "[bad key] [/b] refused"}')) as url:
@@ -406,7 +398,7 @@ def test_the_command_line_prints_the_connection_tests_text_whole(connect, monkey
     assert markup.render(text).plain == text
 
 
-def test_a_host_that_says_nothing_is_given_up_soon(connect, monkeypatch):
+def test_connection_test_gives_up_on_a_silent_host_soon(connect, monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.hooks.connection_test._TEST_TIMEOUT", 0.1)
     monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -415,7 +407,7 @@ def test_a_host_that_says_nothing_is_given_up_soon(connect, monkeypatch):
 
 
 @pytest.mark.parametrize("begin", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 X\r\nX-More: ", b"HTTP/1.1 100 Continue\r\nX: "])
-def test_a_host_that_drips_is_given_up_soon(connect, monkeypatch, begin):
+def test_connection_test_gives_up_on_a_dripping_host_soon(connect, monkeypatch, begin):
     monkeypatch.setattr("airflow_provider_vidu.hooks.connection_test._TEST_TIMEOUT", 0.3)
     monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
     over = threading.Event()
@@ -424,7 +416,7 @@ def test_a_host_that_drips_is_given_up_soon(connect, monkeypatch, begin):
         connection, _ = listening.accept()
         with contextlib.suppress(OSError), connection:
             connection.sendall(begin)
-            # What drips for longer than this test may take is as good as endless.
+            # A reply that drips for longer than this test may take counts as endless.
             for _ in range(500):
                 over.wait(0.02)
                 connection.sendall(b"x")
@@ -439,7 +431,7 @@ def test_a_host_that_drips_is_given_up_soon(connect, monkeypatch, begin):
     assert took < 8
 
 
-def test_a_connection_saved_by_the_form_with_nothing_but_a_key_works(connect, vidu_emulator):
+def test_connection_form_with_only_a_key_works(connect, vidu_emulator):
     from airflow_provider_vidu.provider_info import get_provider_info
 
     fields = get_provider_info()["connection-types"][0]["conn-fields"]
@@ -451,7 +443,7 @@ def test_a_connection_saved_by_the_form_with_nothing_but_a_key_works(connect, vi
 
 @pytest.mark.parametrize("status", [200, 401, 404, 500])
 @pytest.mark.parametrize("split", ["", "\n"])
-def test_a_key_that_a_host_repeats_is_not_even_half_quoted(connect, monkeypatch, status, split):
+def test_repeated_key_is_never_quoted_even_in_part(connect, monkeypatch, status, split):
     monkeypatch.setattr("airflow_provider_vidu.client.GET_SECONDS", 0.1)
 
     def repeats(path, authorization):

@@ -85,7 +85,7 @@ def test_new_client_calls_the_api_before_it_lands(monkeypatch, storage, tmp_path
     with Client(f"{storage.url}/video.mp4", base_url="https://api.vidu.example") as client:
         client.addresses = addresses
         landed(client, f"{tmp_path}/")
-        assert client.looks == looks
+        assert client.queries == looks
 
 
 def test_landed_file_has_ordinary_permissions(client, tmp_path):
@@ -118,7 +118,7 @@ def test_broken_transfer_leaves_nothing_at_the_destination(client, storage, tmp_
 def test_broken_transfer_is_retried_with_a_fresh_link(client, storage, tmp_path, answer):
     storage.answers = [answer, (200, {}, MP4)]
     assert Path(landed(client, f"{tmp_path}/")["path"]).read_bytes() == MP4
-    assert client.looks == 1
+    assert client.queries == 1
 
 
 @pytest.mark.parametrize("cut", range(0, len(MP4), 199))
@@ -241,7 +241,7 @@ def test_link_that_expired_at_the_probe_is_read_again(client, storage, tmp_path)
     (tmp_path / "77.mp4").write_bytes(MP4)
     storage.answers = [(403, {}, b"expired"), (200, {}, MP4)]
     landed(client, f"{tmp_path}/")
-    assert client.looks == 1
+    assert client.queries == 1
 
 
 def test_two_tries_at_once_leave_one_whole_file(client, storage, tmp_path):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the operators inherit shows, and works, as if each had named it itself."""
+"""Inherited settings are shown and work as if each operator had declared them."""
 
 from __future__ import annotations
 

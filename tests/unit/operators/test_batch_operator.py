@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The batch operator over real HTTP: thousands in one task instance, each of them paid for once."""
+"""The batch operator over real HTTP: thousands of requests in one task instance, each paid for once."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def deferrable(request):
     return request.param
 
 
-def test_every_request_gets_its_video_in_the_order_of_the_requests(vidu_emulator, runtime_context, store, deferrable):
+def test_videos_come_in_the_order_of_the_requests(vidu_emulator, runtime_context, store, deferrable):
     requests = numbered(25)
     records, called = drive(operator(requests, deferrable=deferrable), runtime_context(store))
     prompts = {task.task_id: task.request.prompt for task in vidu_emulator.tasks}
@@ -70,7 +70,7 @@ def test_every_request_gets_its_video_in_the_order_of_the_requests(vidu_emulator
     assert called == ({"execute": 1, "execute_complete": 1} if deferrable else {"execute": 1})
 
 
-def test_a_wrong_request_anywhere_costs_nothing(vidu_emulator, runtime_context, store):
+def test_single_invalid_request_costs_nothing(vidu_emulator, runtime_context, store):
     requests = [*numbered(20), {**FIELDS, "duration": 99}, {**FIELDS, "images": "/no/such/file.png"}]
     with pytest.raises(AirflowFailException) as raised:
         drive(operator(requests), runtime_context(store))
@@ -84,7 +84,7 @@ def test_a_wrong_request_anywhere_costs_nothing(vidu_emulator, runtime_context, 
 
 
 @pytest.mark.parametrize(
-    ("requests", "settings", "told"),
+    ("requests", "settings", "message"),
     [
         ([], {}, "empty"),
         ({"images": "a.png"}, {}, "list of dicts"),
@@ -100,16 +100,16 @@ def test_a_wrong_request_anywhere_costs_nothing(vidu_emulator, runtime_context, 
         ([{**FIELDS, "output_path": "/tmp/a.mp4"}] * 2, {}, "that of item 0"),
     ],
 )
-def test_what_is_no_batch_is_told_before_anything_is_sent(
-    vidu_emulator, runtime_context, store, requests, settings, told
+def test_invalid_batch_is_rejected_before_anything_is_sent(
+    vidu_emulator, runtime_context, store, requests, settings, message
 ):
-    with pytest.raises(AirflowFailException, match=re.escape(told)):
+    with pytest.raises(AirflowFailException, match=re.escape(message)):
         drive(operator(requests, **settings), runtime_context(store))
     assert vidu_emulator.counters.requests["submit"] == 0
 
 
 @pytest.mark.parametrize("settings", [{"on_failure": "x"}, {"max_in_flight": 0}, {"item_retries": -1}])
-def test_a_setting_that_does_not_exist_is_refused_at_parse_time(settings):
+def test_unknown_setting_value_is_rejected_at_parse_time(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         operator([], **settings)
 
@@ -123,14 +123,12 @@ def test_requests_come_from_a_json_lines_file_with_defaults(vidu_emulator, runti
     assert asked == {"one\u2028line": 1, "two": 5, "three": 2} or asked == {"one\u2028line": 1, "two": None, "three": 2}
 
 
-def test_equal_requests_are_as_many_videos(vidu_emulator, runtime_context, store):
+def test_equal_requests_get_a_video_each(vidu_emulator, runtime_context, store):
     records, _ = drive(operator(requests_of("twin", "twin", "twin")), runtime_context(store))
     assert len({record["task_id"] for record in records}) == 3
 
 
-def test_each_video_lands_where_its_request_says_and_the_manifest_has_it_all(
-    vidu_emulator, runtime_context, store, tmp_path
-):
+def test_videos_land_at_their_own_paths_and_in_the_manifest(vidu_emulator, runtime_context, store, tmp_path):
     requests = numbered(3)
     requests[1]["output_path"] = f"{tmp_path}/named.mp4"
     manifest = tmp_path / "out" / "manifest.jsonl"
@@ -143,14 +141,12 @@ def test_each_video_lands_where_its_request_says_and_the_manifest_has_it_all(
     assert [json.loads(line) for line in manifest.read_text().splitlines()] == records
 
 
-def test_output_path_and_a_formatted_index_go_together(vidu_emulator, runtime_context, store, tmp_path):
+def test_file_name_may_format_the_index(vidu_emulator, runtime_context, store, tmp_path):
     drive(operator(numbered(3), output_path=f"{tmp_path}/", file_name="{index:05d}"), runtime_context(store))
     assert sorted(path.name for path in tmp_path.glob("*.mp4")) == ["00000.mp4", "00001.mp4", "00002.mp4"]
 
 
-def test_beyond_a_few_hundred_the_xcom_has_no_links_and_the_manifest_has_them(
-    vidu_emulator, runtime_context, store, tmp_path, monkeypatch
-):
+def test_large_batch_has_links_only_in_the_manifest(vidu_emulator, runtime_context, store, tmp_path, monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.submission.batch.results.MAX_WITH_LINKS", 4)
     manifest = tmp_path / "manifest.jsonl"
     records, _ = drive(operator(numbered(5), manifest_path=str(manifest)), runtime_context(store))
@@ -187,7 +183,7 @@ def test_a_worker_killed_midway_resumes_without_paying_twice(vidu_emulator, runt
 
 
 @pytest.mark.parametrize("write", range(1, 9))
-def test_a_store_that_dies_at_any_write_never_pays_twice(vidu_emulator, runtime_context, store, write):
+def test_store_failure_at_any_write_never_pays_twice(vidu_emulator, runtime_context, store, write):
     store.fail_on = {write}
     with suppress(ViduUnavailableError):
         drive(operator(numbered(6), max_in_flight=2), runtime_context(store))
@@ -196,10 +192,10 @@ def test_a_store_that_dies_at_any_write_never_pays_twice(vidu_emulator, runtime_
     assert vidu_emulator.counters.submissions == 6
 
 
-def test_no_post_leaves_before_its_intent_stands(vidu_emulator, runtime_context, store, monkeypatch):
+def test_intent_is_written_before_each_post(vidu_emulator, runtime_context, store, monkeypatch):
     real = AsyncViduClient.submit
 
-    async def looks(self, wire, **options):
+    async def submit_and_check(self, wire, **options):
         marker = wire["payload"].partition(".")[0]
         generation, identity, attempt = marker.rsplit(":", 2)
         assert store.values[HEADER_KEY]["generation"] == generation
@@ -207,7 +203,7 @@ def test_no_post_leaves_before_its_intent_stands(vidu_emulator, runtime_context,
         assert rows[identity][1:3] == ["i", int(attempt)]
         return await real(self, wire, **options)
 
-    monkeypatch.setattr(AsyncViduClient, "submit", looks)
+    monkeypatch.setattr(AsyncViduClient, "submit", submit_and_check)
     drive(operator(numbered(8), max_in_flight=3), runtime_context(store))
     assert vidu_emulator.counters.submissions == 8
 
@@ -224,7 +220,7 @@ def test_no_post_leaves_before_its_intent_stands(vidu_emulator, runtime_context,
     ],
     ids=lambda fault: fault.kind,
 )
-def test_faults_in_the_middle_pay_for_nothing_twice(vidu_emulator, runtime_context, store, fault, deferrable):
+def test_faults_during_submission_pay_for_nothing_twice(vidu_emulator, runtime_context, store, fault, deferrable):
     vidu_emulator.faults.add("submit", fault)
     records, _ = drive(operator(numbered(12), max_in_flight=4, deferrable=deferrable), runtime_context(store))
     assert all(record["state"] == "success" for record in records)
@@ -238,7 +234,7 @@ def test_lost_replies_are_searched_in_one_walk_of_the_list(vidu_emulator, runtim
     assert vidu_emulator.counters.requests["list"] < 15
 
 
-def test_where_nobody_can_tell_nothing_is_sent_again_and_the_rest_is_done(vidu_emulator, runtime_context, store):
+def test_request_in_doubt_is_not_resent_and_others_finish(vidu_emulator, runtime_context, store):
     vidu_emulator.quirks.has_list = False
     vidu_emulator.faults.add("submit", Fault.drop_after_accept())
     made = operator(numbered(4), on_failure="partial")
@@ -250,7 +246,7 @@ def test_where_nobody_can_tell_nothing_is_sent_again_and_the_rest_is_done(vidu_e
     assert vidu_emulator.counters.submissions == 4
 
 
-def test_a_payload_without_a_place_for_the_marker_is_never_sent_again(vidu_emulator, runtime_context, store):
+def test_payload_without_the_marker_is_never_resent(vidu_emulator, runtime_context, store):
     vidu_emulator.faults.add("submit", Fault.drop_after_accept(times=2))
     requests = [{**FIELDS, "payload": "mine"}, {**FIELDS, "payload": "mine, {marker}"}]
     records, _ = drive(operator(requests, on_failure="partial", max_in_flight=1), runtime_context(store))
@@ -258,7 +254,7 @@ def test_a_payload_without_a_place_for_the_marker_is_never_sent_again(vidu_emula
     assert vidu_emulator.counters.submissions == 2
 
 
-def test_a_person_adopts_what_nobody_can_tell(vidu_emulator, runtime_context, store):
+def test_request_in_doubt_can_be_adopted_by_hand(vidu_emulator, runtime_context, store):
     vidu_emulator.quirks.has_list = False
     vidu_emulator.faults.add("submit", Fault.drop_after_accept())
     with pytest.raises(AirflowFailException, match=ADOPTED_KEY) as raised:
@@ -272,7 +268,7 @@ def test_a_person_adopts_what_nobody_can_tell(vidu_emulator, runtime_context, st
     assert vidu_emulator.counters.submissions == 3
 
 
-def test_a_list_that_has_grown_or_was_reordered_submits_what_is_new_only(vidu_emulator, runtime_context, store):
+def test_grown_or_reordered_list_submits_only_new_requests(vidu_emulator, runtime_context, store):
     first, _ = drive(
         operator([*numbered(5), *requests_of("[emulator:fail=AuditSubmitIllegal]")], on_failure="partial"),
         runtime_context(store),
@@ -283,9 +279,7 @@ def test_a_list_that_has_grown_or_was_reordered_submits_what_is_new_only(vidu_em
     assert vidu_emulator.counters.submissions == 7
 
 
-def test_a_file_that_is_reordered_while_the_triggerer_waits_still_gives_each_request_its_own_video(
-    vidu_emulator, runtime_context, store, tmp_path
-):
+def test_file_reordered_while_deferred_keeps_each_requests_video(vidu_emulator, runtime_context, store, tmp_path):
     path = tmp_path / "requests.jsonl"
     requests = numbered(5)
     path.write_text("".join(f"{json.dumps(request)}\n" for request in requests))
@@ -300,7 +294,7 @@ def test_a_file_that_is_reordered_while_the_triggerer_waits_still_gives_each_req
     assert vidu_emulator.counters.submissions == 5
 
 
-def test_a_plain_retry_that_asks_for_less_fails_unless_it_may(vidu_emulator, runtime_context, store):
+def test_retry_with_fewer_requests_fails_unless_allowed(vidu_emulator, runtime_context, store):
     drive(operator(numbered(3)), runtime_context(store))
     changed = [*numbered(2), *requests_of("another")]
     with pytest.raises(AirflowFailException, match="something else"):
@@ -309,7 +303,7 @@ def test_a_plain_retry_that_asks_for_less_fails_unless_it_may(vidu_emulator, run
     drive(operator(changed, on_input_change="resubmit"), runtime_context(store, try_number=2))
 
 
-def test_a_clear_after_a_whole_delivery_is_a_new_generation_and_a_retry_is_not(vidu_emulator, runtime_context, store):
+def test_only_a_clear_after_delivery_generates_again(vidu_emulator, runtime_context, store):
     first, _ = drive(operator(numbered(3)), runtime_context(store))
     again, _ = drive(operator(numbered(3)), runtime_context(store, try_number=2))
     assert [one["task_id"] for one in again] == [one["task_id"] for one in first]
@@ -318,7 +312,7 @@ def test_a_clear_after_a_whole_delivery_is_a_new_generation_and_a_retry_is_not(v
     assert vidu_emulator.counters.submissions == 6
 
 
-def test_an_image_that_has_gone_does_not_stop_a_retry(vidu_emulator, runtime_context, store, tmp_path):
+def test_missing_image_does_not_stop_a_retry(vidu_emulator, runtime_context, store, tmp_path):
     source = Path(__file__).resolve().parents[3] / "dags_examples" / "images" / "city_dusk.jpg"
     image = tmp_path / "a.jpg"
     image.write_bytes(source.read_bytes())
@@ -343,7 +337,7 @@ def test_a_changed_key_submits_nothing(vidu_emulator, runtime_context, store, mo
 
 
 @pytest.mark.parametrize("keeps_arguments", [True, False], ids=["arguments", "dag.test() drops them"])
-def test_without_a_store_a_deferral_carries_what_is_known(vidu_emulator, runtime_context, keeps_arguments):
+def test_without_a_store_the_deferral_carries_the_items(vidu_emulator, runtime_context, keeps_arguments):
     records, _ = drive(operator(numbered(5), deferrable=True), runtime_context(), keeps_arguments=keeps_arguments)
     assert [record["state"] for record in records] == ["success"] * 5
     assert vidu_emulator.counters.submissions == 5
@@ -373,7 +367,7 @@ def test_without_a_store_a_retry_finds_everything_in_the_list(vidu_emulator, run
 MIXED = ("good", "[emulator:fail=CreationPolicyViolation]", "good too", "[emulator:TaskPromptPolicyViolation]")
 
 
-def test_fail_waits_for_every_paid_item_and_lands_it_first(vidu_emulator, runtime_context, store, tmp_path):
+def test_fail_first_lands_every_paid_item(vidu_emulator, runtime_context, store, tmp_path):
     manifest = tmp_path / "manifest.jsonl"
     made = operator(requests_of(*MIXED), output_path=f"{tmp_path}/", manifest_path=str(manifest))
     with pytest.raises(AirflowFailException) as raised:
@@ -390,7 +384,7 @@ def test_fail_waits_for_every_paid_item_and_lands_it_first(vidu_emulator, runtim
     ]
 
 
-def test_a_clear_after_a_failure_submits_the_failed_ones_only(vidu_emulator, runtime_context, store):
+def test_clear_after_a_failure_submits_only_failed_requests(vidu_emulator, runtime_context, store):
     with pytest.raises(AirflowFailException):
         drive(operator(requests_of("good", "[emulator:fail=CreationPolicyViolation:1]")), runtime_context(store))
     with pytest.raises(AirflowFailException):
@@ -414,7 +408,7 @@ def test_partial_succeeds_with_the_errors_in_the_records(vidu_emulator, runtime_
     assert records[3]["task_id"] is None
 
 
-def test_skip_skips_only_where_nothing_has_succeeded(vidu_emulator, runtime_context, store):
+def test_skip_skips_only_if_nothing_has_succeeded(vidu_emulator, runtime_context, store):
     records, _ = drive(operator(requests_of(*MIXED), on_failure="skip"), runtime_context(store))
     assert len(records) == 4
     store.values.clear()
@@ -422,9 +416,7 @@ def test_skip_skips_only_where_nothing_has_succeeded(vidu_emulator, runtime_cont
         drive(operator(requests_of(MIXED[1], MIXED[3]), on_failure="skip"), runtime_context(store))
 
 
-def test_an_item_that_failed_for_a_passing_reason_is_tried_again_within_the_try(
-    vidu_emulator, runtime_context, store, deferrable
-):
+def test_transient_failure_is_retried_within_the_try(vidu_emulator, runtime_context, store, deferrable):
     requests = requests_of("good", "[emulator:fail=InternalServiceFailure:1]")
     records, _ = drive(operator(requests, deferrable=deferrable), runtime_context(store))
     assert [record["state"] for record in records] == ["success", "success"]
@@ -439,7 +431,7 @@ def test_item_retries_are_counted(vidu_emulator, runtime_context, store):
     assert vidu_emulator.counters.submissions == 4
 
 
-def test_a_success_without_a_video_is_looked_at_again(vidu_emulator, runtime_context, store):
+def test_success_without_a_video_is_queried_again(vidu_emulator, runtime_context, store):
     records, _ = drive(operator(requests_of("[emulator:no-creation:2]", "b")), runtime_context(store))
     assert all(record["creations"] for record in records)
 
@@ -448,12 +440,12 @@ def test_a_success_without_a_video_is_looked_at_again(vidu_emulator, runtime_con
 
 
 @pytest.mark.vidu_emulator(credits=50)
-def test_too_few_credits_midway_finish_what_is_paid_and_the_clear_does_the_rest(vidu_emulator, runtime_context, store):
+def test_clear_submits_the_rest_after_credits_ran_out(vidu_emulator, runtime_context, store):
     with pytest.raises(AirflowFailException, match="CreditInsufficient") as raised:
         drive(operator(numbered(10)), runtime_context(store))
     assert "4 of 10" in str(raised.value)
     assert charges(vidu_emulator) == 6
-    # Not one POST an item: the account was empty for all of them.
+    # Not one POST for each item, since the account was empty for all of them.
     assert vidu_emulator.counters.requests["submit"] < 6 + 11
 
 
@@ -473,7 +465,7 @@ def test_a_relays_empty_balance_stops_a_batch_at_once(vidu_emulator, runtime_con
     assert vidu_emulator.counters.requests["submit"] == 3
 
 
-def test_the_rest_is_submitted_once_there_are_credits_again(vidu_emulator, runtime_context, store):
+def test_retry_submits_the_rest_once_there_are_credits(vidu_emulator, runtime_context, store):
     vidu_emulator.faults.add("submit", Fault.refuse(400, reason="CreditInsufficient", times=None, after=4))
     with pytest.raises(AirflowFailException, match="CreditInsufficient"):
         drive(operator(numbered(10), max_in_flight=1), runtime_context(store))
@@ -501,7 +493,7 @@ def test_the_budget_is_never_exceeded(vidu_emulator, runtime_context, store, mod
 
 @pytest.fixture
 def half_credits(monkeypatch):
-    """As of hosts that bill 59.5 credits for a video."""
+    """A host that bills fractions of credits, such as 59.5 for a video."""
     submit = AsyncViduClient.submit
 
     async def halved(self, *arguments, **settings):
@@ -511,7 +503,7 @@ def half_credits(monkeypatch):
 
 
 @pytest.mark.usefixtures("half_credits")
-def test_half_credits_count_in_the_budget_the_record_and_the_log(vidu_emulator, runtime_context, store, capsys):
+def test_half_credits_count_everywhere(vidu_emulator, runtime_context, store, capsys):
     records, _ = drive(
         operator(numbered(4), credit_budget=179, max_in_flight=1, on_failure="partial"), runtime_context(store)
     )
@@ -526,7 +518,7 @@ def test_half_a_credit_above_max_credits_is_too_much(vidu_emulator, runtime_cont
 
 
 @pytest.mark.parametrize("batch_size", [10, 3])
-def test_a_spent_budget_is_named_first_and_progress_counts_what_was_given(
+def test_spent_budget_is_reported_first_and_progress_counts_all_requests(
     vidu_emulator, runtime_context, store, capsys, batch_size
 ):
     budget = 8 * (batch_size - 1)
@@ -546,7 +538,7 @@ def test_a_spent_budget_is_named_first_and_progress_counts_what_was_given(
 
 @pytest.fixture
 def no_answer_tells_credits(monkeypatch):
-    """As of hosts that leave the price out."""
+    """A host whose replies have no price."""
     submit = AsyncViduClient.submit
 
     async def silent(self, *arguments, **settings):
@@ -556,7 +548,7 @@ def no_answer_tells_credits(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_answer_tells_credits")
-def test_the_budget_holds_over_every_part_of_a_try_where_no_answer_tells_credits(vidu_emulator, runtime_context, store):
+def test_budget_is_kept_if_no_reply_names_a_price(vidu_emulator, runtime_context, store):
     for try_number in (1, 2):
         with pytest.raises(AirflowFailException, match="credit_budget"):
             drive(
@@ -566,16 +558,16 @@ def test_the_budget_holds_over_every_part_of_a_try_where_no_answer_tells_credits
 
 
 @pytest.mark.usefixtures("no_answer_tells_credits")
-def test_a_budget_that_nobody_can_keep_stops_after_the_first_of_its_kind(
-    vidu_emulator, runtime_context, store, monkeypatch
-):
-    monkeypatch.setattr("airflow_provider_vidu.submission.batch.requests.estimate_credits", lambda *told, **facts: None)
+def test_request_without_a_price_is_sent_alone_within_a_budget(vidu_emulator, runtime_context, store, monkeypatch):
+    monkeypatch.setattr(
+        "airflow_provider_vidu.submission.batch.requests.estimate_credits", lambda *arguments, **facts: None
+    )
     with pytest.raises(AirflowFailException, match="what such a request to model viduq2-turbo costs"):
         drive(operator(numbered(10), credit_budget=28), runtime_context(store))
     assert vidu_emulator.counters.submissions == 1
 
 
-def test_the_budget_counts_what_an_earlier_try_has_put_in_doubt(vidu_emulator, runtime_context, store):
+def test_budget_counts_an_earlier_tries_requests_in_doubt(vidu_emulator, runtime_context, store):
     vidu_emulator.quirks.has_list = False
     vidu_emulator.faults.add("submit", Fault.drop_after_accept())
     for try_number in (1, 2):
@@ -587,9 +579,9 @@ def test_the_budget_counts_what_an_earlier_try_has_put_in_doubt(vidu_emulator, r
         assert vidu_emulator.counters.submissions == 3
 
 
-def test_the_budget_counts_what_is_paid_and_not_asked_for_any_more(vidu_emulator, runtime_context, store):
+def test_budget_counts_paid_requests_that_were_removed(vidu_emulator, runtime_context, store):
     for try_number in (1, 2, 3):
-        # As with a time in the prompt: no try asks for what the one before has paid for.
+        # As with a time in the prompt: no try requests what the one before has paid for.
         with pytest.raises(AirflowFailException, match="credit_budget"):
             drive(
                 operator(numbered(10, f"cat of try {try_number}"), credit_budget=24, on_input_change="resubmit"),
@@ -598,31 +590,27 @@ def test_the_budget_counts_what_is_paid_and_not_asked_for_any_more(vidu_emulator
         assert vidu_emulator.ledger.charged == 24
 
 
-def test_a_failed_request_that_is_mended_before_a_clear_costs_the_budget_nothing(
-    vidu_emulator, runtime_context, store, capsys
-):
+def test_failed_request_fixed_before_a_clear_costs_no_budget(vidu_emulator, runtime_context, store, capsys):
     bad = requests_of("[emulator:fail=CreationPolicyViolation]")
     drive(operator([*numbered(2), *bad], credit_budget=24, on_failure="partial"), runtime_context(store))
     assert vidu_emulator.ledger.charged == 16
-    mended = [*numbered(2), *requests_of("a kinder cat")]
-    records, _ = drive(operator(mended, credit_budget=24), runtime_context(store, try_number=2, max_tries=3))
+    fixed = [*numbered(2), *requests_of("a kinder cat")]
+    records, _ = drive(operator(fixed, credit_budget=24), runtime_context(store, try_number=2, max_tries=3))
     assert [record["state"] for record in records] == ["success"] * 3
     assert vidu_emulator.ledger.charged == 24
     assert "the videos of the others stay at Vidu" not in capsys.readouterr().out
 
 
-def test_a_batch_that_is_cut_short_and_succeeds_warns_of_it(vidu_emulator, runtime_context, store, capsys):
+def test_incomplete_batch_that_succeeds_warns(vidu_emulator, runtime_context, store, capsys):
     drive(operator(numbered(4), credit_budget=16, on_failure="partial"), runtime_context(store))
     said = capsys.readouterr().out
-    (told,) = [line for line in said.splitlines() if "Raise credit_budget" in line]
-    assert "warning" in told.lower()
+    (line,) = [one for one in said.splitlines() if "Raise credit_budget" in one]
+    assert "warning" in line.lower()
     assert "without: CreditBudgetSpent × 2 (items 2-3)" in said
 
 
 @pytest.mark.parametrize("on_failure", ["fail", "partial"])
-def test_the_log_names_the_rows_that_failed_and_their_vidu_tasks(
-    vidu_emulator, runtime_context, store, capsys, caplog, on_failure
-):
+def test_log_names_failed_rows_and_their_vidu_tasks(vidu_emulator, runtime_context, store, capsys, caplog, on_failure):
     requests = requests_of("cat", "[emulator:fail=CreationPolicyViolation]", "cat")
     with suppress(AirflowFailException):
         drive(operator(requests, on_failure=on_failure), runtime_context(store))
@@ -635,7 +623,7 @@ def test_the_log_names_the_rows_that_failed_and_their_vidu_tasks(
     assert any("warning" in line.lower() for line in named)
 
 
-def test_a_host_that_answers_nobody_is_not_sent_the_whole_batch(vidu_emulator, runtime_context, store, monkeypatch):
+def test_unresponsive_host_does_not_get_the_whole_batch(vidu_emulator, runtime_context, store, monkeypatch):
     monkeypatch.setattr(pacing, "next_submission", lambda *arguments: 0.02)
     monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu_emulator.connection_json(timeout=0.3))
     vidu_emulator.faults.add("submit", Fault.refuse(503, times=None))
@@ -648,9 +636,7 @@ def test_a_host_that_answers_nobody_is_not_sent_the_whole_batch(vidu_emulator, r
     assert vidu_emulator.counters.submissions == 60
 
 
-def test_replies_that_are_lost_again_and_again_end_the_try_also_where_it_leaves_the_worker(
-    vidu_emulator, runtime_context, store, monkeypatch
-):
+def test_repeated_lost_replies_end_the_try_even_when_deferrable(vidu_emulator, runtime_context, store, monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.submission.tries.IN_PLACE_SECONDS", 0.0)
     monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu_emulator.connection_json(timeout=0.3))
     vidu_emulator.faults.add("submit", Fault.refuse(504, times=None))
@@ -659,9 +645,7 @@ def test_replies_that_are_lost_again_and_again_end_the_try_also_where_it_leaves_
     assert vidu_emulator.counters.requests["submit"] == 3
 
 
-def test_after_the_deadline_nothing_is_submitted_though_the_links_of_its_pictures_are_signed_anew(
-    vidu_emulator, runtime_context, store
-):
+def test_re_signed_links_submit_nothing_after_the_deadline(vidu_emulator, runtime_context, store):
     def requests(signature):
         prompts = ("good", "[emulator:fail=InternalServiceFailure]")
         link = f"https://example.com/a.png?verify=190000000{signature}-c2lnbmF0dXJl"
@@ -678,9 +662,7 @@ def test_after_the_deadline_nothing_is_submitted_though_the_links_of_its_picture
     assert vidu_emulator.counters.submissions == 2
 
 
-def test_pictures_that_differ_in_the_query_of_their_url_alone_keep_their_own_videos(
-    vidu_emulator, runtime_context, store
-):
+def test_pictures_with_different_url_queries_keep_their_own_videos(vidu_emulator, runtime_context, store):
     requests = [{**FIELDS, "images": f"https://example.com/image?id={number}", "prompt": "x"} for number in range(3)]
     drive(operator(requests, on_failure="partial"), runtime_context(store))
     signature = "wsSecret=0123456789abcdef0123456789abcdef&wsTime=6a0b1c2d"
@@ -691,7 +673,7 @@ def test_pictures_that_differ_in_the_query_of_their_url_alone_keep_their_own_vid
     assert vidu_emulator.counters.submissions == 3
 
 
-def test_one_task_adopted_for_two_requests_ends_the_batch_all_the_same(vidu_emulator, runtime_context, store):
+def test_batch_ends_if_two_requests_adopted_one_task(vidu_emulator, runtime_context, store):
     vidu_emulator.quirks.has_list = False
     vidu_emulator.faults.add("submit", Fault.drop_after_accept(times=2))
     with pytest.raises(AirflowFailException):
@@ -704,7 +686,7 @@ def test_one_task_adopted_for_two_requests_ends_the_batch_all_the_same(vidu_emul
     assert [record["task_id"] for record in records] == [one, one]
 
 
-def test_an_adoption_is_for_one_attempt_and_a_corrected_one_counts(vidu_emulator, runtime_context, store, monkeypatch):
+def test_adoption_is_for_one_attempt_and_can_be_corrected(vidu_emulator, runtime_context, store, monkeypatch):
     monkeypatch.setattr(submission, "REFUSAL_GAP", 0)
     vidu_emulator.quirks.has_list = False
     vidu_emulator.faults.add("submit", Fault.drop_after_accept())
@@ -721,15 +703,13 @@ def test_an_adoption_is_for_one_attempt_and_a_corrected_one_counts(vidu_emulator
     store.values[ADOPTED_KEY] = {marker: task.task_id}
     records, _ = drive(operator(requests), runtime_context(store, try_number=3, max_tries=4))
     assert [record["task_id"] for record in records] == [task.task_id]
-    # Delivered, cleared, and the next generation's reply is lost: what was adopted then is none of its business.
+    # Delivered, cleared, and the next generation's reply is lost: the earlier adoption must not count for it.
     vidu_emulator.faults.add("submit", Fault.drop_after_accept())
     with pytest.raises(AirflowFailException, match="adopt it"):
         drive(operator(requests), runtime_context(store, try_number=4, max_tries=9))
 
 
-def test_a_file_that_is_gone_while_the_batch_waits_is_not_told_as_if_nothing_were_billed(
-    vidu_emulator, runtime_context, store, tmp_path
-):
+def test_missing_file_during_a_wait_is_not_reported_as_unbilled(vidu_emulator, runtime_context, store, tmp_path):
     path = tmp_path / "requests.jsonl"
     path.write_text(json.dumps(requests_of("a cat")[0]))
     made, context = operator(str(path), deferrable=True), runtime_context(store)
@@ -737,32 +717,32 @@ def test_a_file_that_is_gone_while_the_batch_waits_is_not_told_as_if_nothing_wer
         made.execute(context)
     event = asyncio.run(first_event(deferred.value.trigger))
     path.unlink()
-    with pytest.raises(AirflowFailException, match="goes on, is billed and remembered") as raised:
+    with pytest.raises(AirflowFailException, match="keeps running, is billed and is remembered") as raised:
         made.execute_complete(context, event=event, **deferred.value.kwargs)
     assert "nothing is billed" not in str(raised.value)
 
 
-def test_a_wrong_input_of_a_later_try_advises_no_clear_that_would_pay_again(vidu_emulator, runtime_context, tmp_path):
+def test_invalid_input_of_a_later_try_advises_no_costly_clear(vidu_emulator, runtime_context, tmp_path):
     # Below Airflow 3.3 there is no store.
     with pytest.raises(AirflowFailException, match="do not clear this task") as raised:
         drive(operator(str(tmp_path / "gone.jsonl")), runtime_context(None, try_number=2))
     assert "clear the task" not in str(raised.value)
 
 
-def test_where_a_clear_would_pay_again_nobody_is_told_to_clear(vidu_emulator, runtime_context):
+def test_no_message_advises_a_clear_that_would_pay_again(vidu_emulator, runtime_context):
     # Below Airflow 3.3 there is no store.
     requests = requests_of("good", "[emulator:fail=CreationPolicyViolation]")
     with pytest.raises(AirflowFailException, match="do not clear this task, which would pay for every request again"):
         drive(operator(requests), runtime_context(None))
 
 
-def test_a_retry_that_would_pay_for_all_again_is_not_made(vidu_emulator, runtime_context, store):
+def test_no_retry_if_it_would_pay_for_everything_again(vidu_emulator, runtime_context, store):
     requests = requests_of("good", "[emulator:fail=InternalServiceFailure]")
     with pytest.raises(AirflowFailException, match="durable=False"):
         drive(operator(requests, durable=False, item_retries=0), runtime_context(store))
 
 
-def test_the_refusal_of_a_row_names_a_model_that_nobody_knows(vidu_emulator, runtime_context, store):
+def test_rejected_row_names_its_unknown_model(vidu_emulator, runtime_context, store):
     vidu_emulator.faults.add("submit", Fault.refuse(400, reason="FieldInvalid"))
     rows = [{**FIELDS, "model": "viduq2-trubo"}]
     for try_number in (1, 2):
@@ -770,9 +750,7 @@ def test_the_refusal_of_a_row_names_a_model_that_nobody_knows(vidu_emulator, run
             drive(operator(rows), runtime_context(store, try_number=try_number))
 
 
-def test_a_landing_that_fails_promises_no_retry_where_it_would_pay_again(
-    vidu_emulator, runtime_context, store, tmp_path
-):
+def test_failed_landing_promises_no_retry_that_would_pay_again(vidu_emulator, runtime_context, store, tmp_path):
     vidu_emulator.faults.add("download", Fault.refuse(403, times=None))
     settings = {"durable": False, "output_path": f"{tmp_path}/", "on_failure": "partial"}
     records, _ = drive(operator(numbered(1), **settings), runtime_context(store))
@@ -780,20 +758,20 @@ def test_a_landing_that_fails_promises_no_retry_where_it_would_pay_again(
     assert "submits nothing" not in records[0]["error"]
 
 
-def test_what_stops_the_submissions_midway_says_what_was_paid(vidu_emulator, runtime_context, store):
+def test_error_during_submission_says_what_was_paid(vidu_emulator, runtime_context, store):
     vidu_emulator.faults.add("submit", Fault.refuse(401, times=100, after=4))
     with pytest.raises(AirflowFailException, match=r"4 of 10 requests are submitted \(32 credits\) and go on"):
         drive(operator(numbered(10), max_in_flight=1), runtime_context(store))
 
 
 @pytest.mark.usefixtures("vidu_emulator")
-def test_a_deferred_wait_counts_what_the_author_gave(runtime_context, store):
+def test_deferred_wait_counts_all_requests(runtime_context, store):
     deferred = deferred_by(operator(numbered(5), credit_budget=16, deferrable=True), runtime_context(store))
     hints = deferred.trigger.serialize()[1]["hints"]
     assert (hints["batch_size"], hints.get("batch_done", 0)) == (5, 0)
 
 
-def test_a_manifest_that_cannot_be_written_loses_nothing_and_says_so(vidu_emulator, runtime_context, store, tmp_path):
+def test_unwritable_manifest_is_reported_and_loses_nothing(vidu_emulator, runtime_context, store, tmp_path):
     (tmp_path / "file").write_text("in the way")
     made = operator(numbered(2), manifest_path=f"{tmp_path}/file/manifest.jsonl")
     with pytest.raises(ViduError, match="it writes the manifest and submits nothing"):
@@ -803,7 +781,7 @@ def test_a_manifest_that_cannot_be_written_loses_nothing_and_says_so(vidu_emulat
     assert vidu_emulator.counters.submissions == 2
 
 
-def test_links_that_cannot_be_read_now_cost_no_paid_video(vidu_emulator, runtime_context, store, monkeypatch):
+def test_unreadable_links_lose_no_paid_video(vidu_emulator, runtime_context, store, monkeypatch):
     get_tasks = BulkQuery.get_tasks
 
     async def without_links(self, task_ids):
@@ -827,7 +805,7 @@ def test_links_that_cannot_be_read_now_cost_no_paid_video(vidu_emulator, runtime
     assert vidu_emulator.counters.submissions == 3
 
 
-def test_a_blip_that_all_submissions_in_flight_see_is_one_outage(vidu_emulator, runtime_context, store, monkeypatch):
+def test_simultaneous_failures_count_as_one_outage(vidu_emulator, runtime_context, store, monkeypatch):
     submit, refused = AsyncViduClient.submit, []
 
     async def blip(self, *arguments, **settings):
@@ -842,15 +820,15 @@ def test_a_blip_that_all_submissions_in_flight_see_is_one_outage(vidu_emulator, 
     assert [record["state"] for record in records] == ["success"] * 12
 
 
-@pytest.mark.parametrize("told", ["timeout", "error"])
-def test_nothing_is_submitted_that_nobody_would_wait_for(vidu_emulator, runtime_context, store, told):
+@pytest.mark.parametrize("status", ["timeout", "error"])
+def test_nothing_is_submitted_after_the_wait_has_ended(vidu_emulator, runtime_context, store, status):
     made = operator(requests_of("good", "[emulator:fail=InternalServiceFailure]"), item_retries=2, deferrable=True)
     context = runtime_context(store)
     with pytest.raises(TaskDeferred) as deferred:
         made.execute(context)
     asyncio.run(first_event(deferred.value.trigger))
-    arguments = {**deferred.value.kwargs, "event": {"status": told, "ids": deferred.value.kwargs["ids"]}}
-    if told == "timeout":
+    arguments = {**deferred.value.kwargs, "event": {"status": status, "ids": deferred.value.kwargs["ids"]}}
+    if status == "timeout":
         arguments["began"] -= 10**6
     with pytest.raises(ViduTaskFailedError, match="InternalServiceFailure"):
         made.execute_complete(context, **arguments)
@@ -860,9 +838,7 @@ def test_nothing_is_submitted_that_nobody_would_wait_for(vidu_emulator, runtime_
 # -- deadlines, kills -----------------------------------------------------------------------------------------
 
 
-def test_at_the_deadline_the_tasks_are_left_and_the_next_try_re_attaches(
-    vidu_emulator, runtime_context, store, deferrable
-):
+def test_next_try_re_attaches_after_the_deadline(vidu_emulator, runtime_context, store, deferrable):
     requests = requests_of("a", "[emulator:seconds=6000]")
     with pytest.raises(ViduStillRunningError, match="1 of 2"):
         drive(operator(requests, timeout=1.5, deferrable=deferrable), runtime_context(store))
@@ -874,15 +850,15 @@ def test_at_the_deadline_the_tasks_are_left_and_the_next_try_re_attaches(
 
 
 @pytest.mark.vidu_emulator(created_seconds=1e6)
-def test_at_the_deadline_it_cancels_what_it_is_told_to(vidu_emulator, runtime_context, store):
+def test_cancel_on_timeout_cancels_at_the_deadline(vidu_emulator, runtime_context, store):
     with pytest.raises(ViduStillRunningError, match="3 were cancelled"):
         drive(operator(numbered(3), timeout=1, cancel_on_timeout=True), runtime_context(store))
     assert vidu_emulator.ledger.refunded == 24
 
 
 @pytest.mark.vidu_emulator(created_seconds=1e6)
-def test_what_was_cancelled_at_the_deadline_is_submitted_anew_by_a_retry(vidu_emulator, runtime_context, store):
-    with pytest.raises(ViduStillRunningError, match="a retry submits them anew"):
+def test_retry_resubmits_tasks_cancelled_at_the_deadline(vidu_emulator, runtime_context, store):
+    with pytest.raises(ViduStillRunningError, match="a retry submits them again"):
         drive(operator(numbered(3), timeout=1, cancel_on_timeout=True), runtime_context(store))
     with pytest.raises(ViduStillRunningError):
         drive(operator(numbered(3), timeout=1), runtime_context(store, try_number=2))
@@ -891,9 +867,7 @@ def test_what_was_cancelled_at_the_deadline_is_submitted_anew_by_a_retry(vidu_em
 
 
 @pytest.mark.vidu_emulator(created_seconds=1e6)
-def test_a_cancel_that_was_only_said_yes_to_is_no_reason_to_pay_again(
-    vidu_emulator, runtime_context, store, monkeypatch
-):
+def test_accepted_cancel_without_effect_does_not_pay_again(vidu_emulator, runtime_context, store, monkeypatch):
     async def says_yes(self, task_id):  # ruff: ignore[unused-async]
         return None
 
@@ -908,9 +882,7 @@ def test_a_cancel_that_was_only_said_yes_to_is_no_reason_to_pay_again(
 
 @pytest.mark.vidu_emulator(created_seconds=1e6)
 @pytest.mark.parametrize("ended", [True, False], ids=["by a user", "by an eviction"])
-def test_a_kill_while_a_full_queue_is_waited_out_cancels_what_was_submitted(
-    vidu_emulator, runtime_context, store, monkeypatch, ended
-):
+def test_kill_during_a_full_queue_cancels_submitted_tasks(vidu_emulator, runtime_context, store, monkeypatch, ended):
     async def ended_by_user(instance):  # ruff: ignore[unused-async]
         return ended
 
@@ -928,9 +900,7 @@ def test_a_kill_while_a_full_queue_is_waited_out_cancels_what_was_submitted(
 
 @pytest.mark.vidu_emulator(created_seconds=1e6)
 @pytest.mark.parametrize("ended", [True, False], ids=["by a user", "by an eviction"])
-def test_a_kill_cancels_what_a_user_has_ended_and_nothing_else(
-    vidu_emulator, runtime_context, store, monkeypatch, ended
-):
+def test_kill_cancels_only_if_a_user_ended_the_task(vidu_emulator, runtime_context, store, monkeypatch, ended):
     monkeypatch.setattr("airflow_provider_vidu.execution.batch.ended_by_user", lambda instance: ended)
     made = operator(numbered(6))
     seen = []
@@ -957,11 +927,11 @@ def test_a_full_queue_leaves_the_worker_and_costs_no_retry(vidu_emulator, runtim
     assert vidu_emulator.counters.submissions == 6
 
 
-# -- what travels, what is told -------------------------------------------------------------------------------
+# -- what a deferral carries, what the log says ----------------------------------------------------------------
 
 
 @pytest.mark.vidu_emulator(processing_seconds=60, concurrency=1000)
-def test_thousands_of_items_fit_what_airflow_keeps(vidu_emulator, runtime_context, store):
+def test_thousands_of_items_fit_into_airflows_limits(vidu_emulator, runtime_context, store):
     with pytest.raises(TaskDeferred) as raised:
         operator(numbered(1200), deferrable=True, max_in_flight=50).execute(runtime_context(store))
     assert max(len(json.dumps(value)) for value in store.values.values()) < 64 * 1024
@@ -973,14 +943,14 @@ def test_thousands_of_items_fit_what_airflow_keeps(vidu_emulator, runtime_contex
     assert vidu_emulator.api_key not in json.dumps(kwargs)
 
 
-def test_the_log_tells_the_sum_and_not_a_line_an_item(vidu_emulator, runtime_context, store, capsys):
+def test_log_reports_totals_instead_of_every_item(vidu_emulator, runtime_context, store, capsys):
     drive(operator(numbered(40)), runtime_context(store))
-    told = capsys.readouterr().out
-    assert "40 of 40 requests have their video, for 320 credits" in told
-    assert len(told.splitlines()) < 40
+    output = capsys.readouterr().out
+    assert "40 of 40 requests have their video, for 320 credits" in output
+    assert len(output.splitlines()) < 40
 
 
-def test_a_record_of_a_stranger_is_not_taken_for_none(vidu_emulator, runtime_context, store):
+def test_foreign_record_is_not_treated_as_missing(vidu_emulator, runtime_context, store):
     store.values[HEADER_KEY] = ["?"]
     with pytest.raises(AirflowFailException, match="cannot be used"):
         drive(operator(numbered(2)), runtime_context(store))
@@ -994,7 +964,7 @@ def test_an_unreadable_store_submits_nothing(vidu_emulator, runtime_context, sto
     assert vidu_emulator.counters.submissions == 0
 
 
-# -- whose event it is ----------------------------------------------------------------------------------------
+# -- events of other triggers ----------------------------------------------------------------------------------------
 
 
 def deferred_by(made: Img2VideoBatchOperator, context: Any) -> TaskDeferred:
@@ -1004,7 +974,7 @@ def deferred_by(made: Img2VideoBatchOperator, context: Any) -> TaskDeferred:
 
 
 def own_event(deferred: TaskDeferred, **said: Any) -> dict[str, Any]:
-    """Return the event of its trigger, as if the trigger had said something else."""
+    """Return the event of the operator's trigger, with some fields replaced."""
     return {**asyncio.run(first_event(deferred.trigger)), **said}
 
 
@@ -1017,8 +987,8 @@ FOREIGN = [
 
 
 @pytest.mark.vidu_emulator(created_seconds=1e6)
-@pytest.mark.parametrize("event", FOREIGN, ids=["group", "nobody's", "single", "success"])
-def test_another_triggers_event_is_a_hint_to_query_and_wait_on(vidu_emulator, runtime_context, store, event):
+@pytest.mark.parametrize("event", FOREIGN, ids=["group", "unknown", "single", "success"])
+def test_event_of_another_trigger_only_causes_a_query(vidu_emulator, runtime_context, store, event):
     made, context = operator(numbered(2), deferrable=True), runtime_context(store)
     deferred = deferred_by(made, context)
     with pytest.raises(TaskDeferred) as again:
@@ -1038,7 +1008,7 @@ def test_its_own_triggers_error_ends_the_try(vidu_emulator, runtime_context, sto
         made.execute_complete(context, event=event, **deferred.kwargs)
 
 
-def test_a_group_event_is_small_and_the_same_in_any_order():
+def test_group_event_is_small_and_independent_of_order():
     ids = [str(911045603801182208 + number) for number in range(10_000)]
     event = event_of_group(GroupOutcome(), ids)
     assert event == event_of_group(GroupOutcome(), ids[::-1])
@@ -1050,9 +1020,7 @@ def test_a_group_event_is_small_and_the_same_in_any_order():
 
 
 @pytest.mark.parametrize("path", ["resumed", "changed file", "in the worker"])
-def test_a_batch_whose_queries_fail_after_the_wait_ends_the_try(
-    vidu_emulator, runtime_context, store, monkeypatch, path
-):
+def test_failed_queries_after_the_wait_end_the_try(vidu_emulator, runtime_context, store, monkeypatch, path):
     monkeypatch.setattr(submission, "OUTAGE_GAP", 0)
     made, context = operator(numbered(3), deferrable=path != "in the worker"), runtime_context(store)
     real, down = BulkQuery.get_tasks, [path != "in the worker"]
@@ -1063,14 +1031,14 @@ def test_a_batch_whose_queries_fail_after_the_wait_ends_the_try(
         return await real(self, task_ids)
 
     if path == "in the worker":
-        wait_here = BatchExecution._wait_here
+        wait_in_worker = BatchExecution._wait_in_worker
 
         async def wait(self, batch):
-            event = await wait_here(self, batch)
+            event = await wait_in_worker(self, batch)
             down[0] = True
             return event
 
-        monkeypatch.setattr(BatchExecution, "_wait_here", wait)
+        monkeypatch.setattr(BatchExecution, "_wait_in_worker", wait)
         step, arguments = made.execute, {}
     else:
         deferred = deferred_by(made, context)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The download operator lands what somebody else has submitted, and submits nothing; what it cannot do it explains."""
+"""The download operator lands tasks that were submitted elsewhere, submits nothing, and explains its errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def video(vidu_emulator):
 
 
 @pytest.mark.parametrize("given", ["the record", "the id", "the id as a number"])
-def test_an_id_or_a_record_is_landed_as_often_as_you_like(video, vidu_emulator, runtime_context, tmp_path, given):
+def test_id_or_record_can_be_landed_repeatedly(video, vidu_emulator, runtime_context, tmp_path, given):
     task = {"the record": video.record(), "the id": video.task_id, "the id as a number": int(video.task_id)}[given]
     for _ in range(2):
         record = made(vidu_task=task, destination=f"{tmp_path}/").execute(runtime_context())
@@ -47,19 +47,19 @@ def test_a_rendered_switch_means_what_it_says(video, runtime_context, tmp_path, 
     assert kinds == (["video", "cover"] if cover in {"True", True} else ["video"])
 
 
-def test_a_switch_that_is_none_is_told(video, runtime_context, tmp_path):
+def test_invalid_switch_is_rejected(video, runtime_context, tmp_path):
     with pytest.raises(AirflowFailException, match="land_cover must be true or false"):
         made(vidu_task=video.task_id, destination=f"{tmp_path}/", land_cover="perhaps").execute(runtime_context())
 
 
 @pytest.mark.vidu_emulator(concurrency=0)
-def test_a_task_that_runs_says_what_is_missing(vidu_emulator, runtime_context, tmp_path):
+def test_running_task_is_reported_with_advice(vidu_emulator, runtime_context, tmp_path):
     task = ViduHook().submit(FIELDS)
     with pytest.raises(ViduStillRunningError, match=f"Vidu task {task.task_id}.*Put a ViduTaskSensor before"):
         made(vidu_task=task.task_id, destination=f"{tmp_path}/").execute(runtime_context())
 
 
-def test_a_failed_task_says_which_one_to_clear(vidu_emulator, runtime_context, tmp_path):
+def test_failed_task_names_the_task_to_clear(vidu_emulator, runtime_context, tmp_path):
     task = ViduHook().submit({**FIELDS, "prompt": "[emulator:fail=CreationPolicyViolation]"})
     with pytest.raises(Exception, match="content checks"):
         ViduHook().wait_for_task(task, poll_interval=0.1)
@@ -67,26 +67,26 @@ def test_a_failed_task_says_which_one_to_clear(vidu_emulator, runtime_context, t
         made(vidu_task=task.task_id, destination=f"{tmp_path}/").execute(runtime_context())
 
 
-def test_the_requests_of_a_batch_that_have_no_video_are_skipped(runtime_context, tmp_path):
+def test_records_without_a_video_are_skipped(runtime_context, tmp_path):
     record = {"task_id": None, "error": "credit_budget was reached"}
     with pytest.raises(AirflowSkipException, match="credit_budget was reached"):
         made(vidu_task=record, destination=f"{tmp_path}/").execute(runtime_context())
 
 
-def test_no_message_tells_a_signed_link(video, vidu_emulator, runtime_context, tmp_path):
+def test_no_message_contains_a_signed_link(video, vidu_emulator, runtime_context, tmp_path):
     with pytest.raises(AirflowFailException, match="got a list") as raised:
         made(vidu_task=[video.record()], destination=f"{tmp_path}/").execute(runtime_context())
     assert "http" not in str(raised.value)
 
 
-def test_a_watermarked_copy_that_nobody_asks_for_is_told_at_once(vidu_emulator, runtime_context, store, tmp_path):
+def test_land_watermarked_without_watermark_is_rejected_at_once(vidu_emulator, runtime_context, store, tmp_path):
     operator = Img2VideoOperator(task_id="t", output_path=f"{tmp_path}/", land_watermarked=True, **FIELDS)
     with pytest.raises(AirflowFailException, match="needs watermark=True"):
         operator.execute(runtime_context(store))
     assert vidu_emulator.counters.submissions == 0
 
 
-def test_a_failed_landing_without_a_memory_is_not_tried_again(vidu_emulator, runtime_context, tmp_path, monkeypatch):
+def test_failed_landing_without_durable_is_not_retried(vidu_emulator, runtime_context, tmp_path, monkeypatch):
     """With durable=False a retry would pay for another video."""
     monkeypatch.setattr("airflow_provider_vidu.landing.land.put_file", Mock(side_effect=OSError("the disk is full")))
     operator = Img2VideoOperator(task_id="t", output_path=f"{tmp_path}/", durable=False, poll_interval=0.2, **FIELDS)

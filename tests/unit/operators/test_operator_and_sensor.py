@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Operator and sensor as objects: nothing happens at parse time, and a resumed worker trusts no event."""
+"""Operator and sensor as objects: parsing does no work, and a resumed worker does not trust the event."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def operator(**settings):
     return Img2VideoOperator(**{"task_id": "t", **FIELDS, **settings})
 
 
-def test_the_operator_has_every_field_of_the_request_and_templates_it():
+def test_operator_has_and_templates_every_request_field():
     assert set(REQUEST_FIELDS) == set(Img2VideoRequest.model_fields)
     parameters = inspect.signature(Img2VideoOperator.__init__).parameters
     assert set(REQUEST_FIELDS) <= set(parameters)
     assert set(REQUEST_FIELDS) <= set(Img2VideoOperator.template_fields)
 
 
-def test_templated_fields_are_not_looked_at_in_init():
+def test_templated_fields_are_not_checked_in_init():
     made = operator(images="{{ nothing }}", duration="{{ params.x }}", model="{{ y }}", meta_data="{{ z }}")
     assert made.duration == "{{ params.x }}"
 
 
 @pytest.mark.parametrize("policy", ["on_unknown", "on_input_change"])
-def test_a_policy_that_does_not_exist_is_refused_at_parse_time(policy):
+def test_unknown_policy_is_rejected_at_parse_time(policy):
     with pytest.raises(ValueError, match=policy):
         operator(**{policy: "retry"})
 
@@ -74,7 +74,7 @@ def deferral(made, context) -> TaskDeferred:
     return raised.value
 
 
-def test_what_travels_with_a_deferral_is_small_and_has_no_key(vidu_emulator, runtime_context, store):
+def test_deferral_is_small_and_contains_no_key(vidu_emulator, runtime_context, store):
     deferred = deferral(operator(deferrable=True, prompt="[emulator:seconds=60]"), runtime_context(store))
     _, kwargs = deferred.trigger.serialize()
     travelling = f"{kwargs}{deferred.kwargs}"
@@ -83,7 +83,7 @@ def test_what_travels_with_a_deferral_is_small_and_has_no_key(vidu_emulator, run
     assert kwargs["vidu_task_ids"] == [vidu_emulator.tasks[0].task_id]
 
 
-def test_airflows_trigger_timeout_lies_behind_ours(vidu_emulator, runtime_context, store):
+def test_airflows_trigger_timeout_is_later_than_ours(vidu_emulator, runtime_context, store):
     settings = {"deferrable": True, "prompt": "[emulator:seconds=60]", "timeout": 100}
     deferred = deferral(operator(**settings), runtime_context(store))
     assert deferred.trigger.end_time - timing.now() == pytest.approx(100, abs=5)
@@ -114,7 +114,7 @@ def test_resuming_twice_with_the_same_event_gives_the_same_result(vidu_emulator,
 
 
 def submitted_and_died(vidu, context):
-    """A try whose worker died while it waited, and whose video is there."""
+    """A try whose worker died while it waited, and whose video is ready."""
     with pytest.raises(TaskDeferred) as raised:
         operator(deferrable=True, prompt="[emulator:seconds=60]").execute(context)
     vidu.skip(61)
@@ -122,14 +122,14 @@ def submitted_and_died(vidu, context):
 
 
 @pytest.mark.parametrize("images", [None, "None", "/gone/cat.png"])
-def test_a_paid_video_is_delivered_though_its_picture_is_gone(vidu_emulator, runtime_context, store, images):
+def test_paid_video_is_delivered_without_its_picture(vidu_emulator, runtime_context, store, images):
     task_id = submitted_and_died(vidu_emulator, runtime_context(store))
     made = operator(prompt="[emulator:seconds=60]", images=images)
     assert made.execute(runtime_context(store, try_number=2))["task_id"] == task_id
     assert vidu_emulator.counters.submissions == 1
 
 
-def test_a_destination_that_broke_after_the_payment_is_retried(vidu_emulator, runtime_context, store, tmp_path):
+def test_destination_that_breaks_after_payment_is_retried(vidu_emulator, runtime_context, store, tmp_path):
     task_id = submitted_and_died(vidu_emulator, runtime_context(store))
     (tmp_path / "videos").write_text("an unmounted share")
     made = operator(prompt="[emulator:seconds=60]", output_path=f"{tmp_path}/videos/")
@@ -141,7 +141,7 @@ def test_a_destination_that_broke_after_the_payment_is_retried(vidu_emulator, ru
     assert vidu_emulator.counters.submissions == 1
 
 
-def test_a_setting_that_broke_after_the_payment_denies_no_bill(vidu_emulator, runtime_context, store):
+def test_setting_that_breaks_after_payment_denies_no_bill(vidu_emulator, runtime_context, store):
     made = operator(prompt="[emulator:seconds=60]", deferrable=True)
     deferred = deferral(made, runtime_context(store))
     broken = operator(prompt="[emulator:seconds=60]", deferrable=True, max_credits="plenty")
@@ -186,11 +186,9 @@ def test_mapped_videos_never_replace_each_other(vidu_emulator, runtime_context, 
 @pytest.mark.parametrize(
     ("settings", "remembered"), [({}, True), ({"deferrable": True}, True), ({"durable": False}, False)], ids=str
 )
-def test_a_success_without_a_link_keeps_its_record_and_pays_once(
-    vidu_emulator, runtime_context, store, monkeypatch, settings, remembered
-):
+def test_success_without_a_link_pays_once(vidu_emulator, runtime_context, store, monkeypatch, settings, remembered):
     monkeypatch.setattr("airflow_provider_vidu.waiting.wait.EMPTY_GAP", 0.0)
-    # As from Airflow 3.4 on, whichever release this runs on: the advice has to name the box.
+    # Behave as Airflow 3.4 does, whichever release this is: the advice must name the box.
     monkeypatch.setattr("airflow_provider_vidu.compat.clear_discards_state", lambda: True)
     made = operator(**settings, prompt="[emulator:no-creation:1000][emulator:seconds=1]")
 
@@ -216,17 +214,17 @@ def test_a_success_without_a_link_keeps_its_record_and_pays_once(
     assert vidu_emulator.counters.submissions == 1
 
 
-def test_an_event_about_another_task_is_not_believed(vidu_emulator, runtime_context, store):
+def test_event_about_another_task_is_ignored(vidu_emulator, runtime_context, store):
     settings = {"deferrable": True, "prompt": "[emulator:seconds=60]"}
     deferred = deferral(operator(**settings), runtime_context(store))
     with pytest.raises(TaskDeferred) as raised:
         resumed(deferred, operator(**settings), runtime_context(store), {"status": "success", "task_id": "1"})
     again, first = raised.value.trigger, deferred.trigger
-    # But for the hold of its event, which counts from each defer.
+    # Except for the delay of its event, which is counted from each deferral.
     assert {**again.serialize()[1], "not_before": 0} == {**first.serialize()[1], "not_before": 0}
 
 
-def test_at_the_deadline_the_task_is_left_running_and_even_a_clear_waits_on(vidu_emulator, runtime_context, store):
+def test_task_left_at_the_deadline_is_continued_by_a_clear(vidu_emulator, runtime_context, store):
     settings = {"deferrable": True, "prompt": "[emulator:seconds=60]"}
     deferred = deferral(operator(**settings), runtime_context(store))
     with pytest.raises(ViduStillRunningError, match="left running"):
@@ -238,7 +236,7 @@ def test_at_the_deadline_the_task_is_left_running_and_even_a_clear_waits_on(vidu
 
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
-def test_cancel_on_timeout_cancels_what_still_waits_and_a_retry_submits_anew(vidu_emulator, runtime_context, store):
+def test_cancel_on_timeout_lets_a_retry_submit_again(vidu_emulator, runtime_context, store):
     settings = {"timeout": 0.5, "cancel_on_timeout": True}
     with pytest.raises(ViduStillRunningError, match=r"cancelled at Vidu .* a retry submits again"):
         operator(**settings).execute(runtime_context(store))
@@ -249,7 +247,7 @@ def test_cancel_on_timeout_cancels_what_still_waits_and_a_retry_submits_anew(vid
     assert vidu_emulator.counters.submissions == 2
 
 
-def test_execution_timeout_in_a_worker_leaves_time_to_say_what_happens(vidu_emulator, runtime_context, store):
+def test_execution_timeout_in_a_worker_leaves_time_for_the_error(vidu_emulator, runtime_context, store):
     settings = {"prompt": "[emulator:seconds=60]", "execution_timeout": timedelta(seconds=5.3)}
     with pytest.raises(ViduStillRunningError, match="left running"):
         operator(**settings).execute(runtime_context(store))
@@ -257,7 +255,7 @@ def test_execution_timeout_in_a_worker_leaves_time_to_say_what_happens(vidu_emul
 
 
 @pytest.mark.parametrize("try_number", [1, 2])
-def test_no_time_to_wait_is_refused_before_the_payment_and_not_after(vidu_emulator, runtime_context, store, try_number):
+def test_too_short_timeout_is_rejected_only_before_payment(vidu_emulator, runtime_context, store, try_number):
     short = operator(execution_timeout=timedelta(seconds=5))
     with pytest.raises(AirflowFailException, match="leaves no time to wait"):
         short.execute(runtime_context(store, try_number=try_number))
@@ -279,9 +277,7 @@ def test_a_trigger_that_gave_up_is_no_deadline(vidu_emulator, runtime_context, s
 
 
 @pytest.mark.parametrize("status", [400, 401, 404])
-def test_a_resumed_worker_that_is_refused_for_good_loses_no_task(
-    vidu_emulator, runtime_context, store, monkeypatch, status
-):
+def test_refused_query_after_resuming_loses_no_task(vidu_emulator, runtime_context, store, monkeypatch, status):
     monkeypatch.setattr("airflow_provider_vidu.waiting.wait.REFUSAL_GAP", 0.0)
     settings = {"deferrable": True, "prompt": "[emulator:seconds=60]"}
     deferred = deferral(operator(**settings), runtime_context(store))
@@ -295,7 +291,7 @@ def test_a_resumed_worker_that_is_refused_for_good_loses_no_task(
 
 
 @pytest.mark.parametrize("event", [{"status": "success"}, ["not", "ours"], "text", None])
-def test_a_foreign_event_before_the_deadline_waits_on(vidu_emulator, runtime_context, store, event):
+def test_foreign_event_before_the_deadline_continues_the_wait(vidu_emulator, runtime_context, store, event):
     settings = {"deferrable": True, "prompt": "[emulator:seconds=60]"}
     deferred = deferral(operator(**settings), runtime_context(store))
     with pytest.raises(TaskDeferred):
@@ -306,7 +302,7 @@ def test_a_foreign_event_before_the_deadline_waits_on(vidu_emulator, runtime_con
         made.execute_complete(runtime_context(), event=event, **waiting.kwargs)
 
 
-def test_an_outage_at_the_last_look_skips_nothing_that_is_paid_for(vidu_emulator, runtime_context, store, monkeypatch):
+def test_outage_at_the_last_query_skips_no_paid_task(vidu_emulator, runtime_context, store, monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.client.GET_ATTEMPTS", 1)
     made = sensor(vidu_task=ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id, soft_fail=True)
     waiting = deferral(made, runtime_context())
@@ -331,9 +327,7 @@ def test_an_outage_at_the_last_look_skips_nothing_that_is_paid_for(vidu_emulator
         ({"execution_timeout": timedelta(seconds=4)}, "execution_timeout .* leaves no time to wait"),
     ],
 )
-def test_a_setting_that_cannot_work_is_told_before_anything_is_paid(
-    vidu_emulator, runtime_context, store, settings, named
-):
+def test_invalid_setting_is_rejected_before_payment(vidu_emulator, runtime_context, store, settings, named):
     with pytest.raises(AirflowFailException, match=named):
         operator(**settings).execute(runtime_context(store))
     assert vidu_emulator.counters.requests["submit"] == 0
@@ -349,14 +343,14 @@ def test_settings_may_be_timedeltas_and_rendered_json(vidu_emulator, runtime_con
     assert vidu_emulator.tasks[0].request.duration == 2
 
 
-def test_one_refused_look_does_not_end_a_sensor(vidu_emulator, runtime_context, monkeypatch):
+def test_single_refused_query_does_not_end_a_sensor(vidu_emulator, runtime_context, monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.waiting.wait.REFUSAL_GAP", 0.0)
     task_id = ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id
     vidu_emulator.faults.add("poll", Fault.refuse(403, times=2))
     assert sensor(vidu_task=task_id, deferrable=False).poke(runtime_context()) is False
     assert deferral(sensor(vidu_task=task_id), runtime_context())
     made = sensor(vidu_task=task_id, deferrable=False)
-    # Each poke bears two refusals itself.
+    # Each poke tolerates two refusals.
     vidu_emulator.faults.add("poll", Fault.refuse(403, times=9))
     assert [made.poke(runtime_context()) for _ in range(2)] == [False, False]
     with pytest.raises(AirflowFailException, match="403"):
@@ -372,7 +366,7 @@ def test_without_its_arguments_a_resumed_task_still_knows_its_id(vidu_emulator, 
     assert record["model"] == "viduq2-turbo"
 
 
-def test_a_task_that_has_ended_already_is_not_deferred(vidu_emulator, runtime_context, store):
+def test_finished_task_is_not_deferred(vidu_emulator, runtime_context, store):
     hook = ViduHook()
     first = hook.submit_once(runtime_context(store), FIELDS)
     hook.wait_for_task(first)
@@ -390,8 +384,8 @@ def test_a_kill_of_a_waiting_worker_never_ends_in_success(vidu_emulator, runtime
     assert vidu_emulator.counters.requests["cancel"] == 0
 
 
-def test_a_kill_is_noticed_while_the_result_is_taken(vidu_emulator, runtime_context, store, monkeypatch):
-    """The pauses of the last query are no place to miss a kill: the record stays, and a retry takes the result."""
+def test_kill_is_noticed_while_fetching_the_result(vidu_emulator, runtime_context, store, monkeypatch):
+    """A kill during the pauses of the last query keeps the record, so that a retry fetches the result."""
     from airflow_provider_vidu.waiting import wait as waiting
 
     monkeypatch.setattr(single, "ended_by_user", lambda instance: False)
@@ -420,7 +414,7 @@ def test_a_kill_is_noticed_while_the_result_is_taken(vidu_emulator, runtime_cont
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
 def test_a_shutdown_is_no_deadline(vidu_emulator, runtime_context, store, monkeypatch):
-    """SIGTERM of a worker cancels nothing, whatever the deadline would do, and leaves a later clear its choice."""
+    """SIGTERM of a worker cancels nothing, unlike the deadline, and does not bind a later clear."""
 
     monkeypatch.setattr(single, "ended_by_user", lambda instance: False)
     made = operator(cancel_on_timeout=True)
@@ -432,7 +426,7 @@ def test_a_shutdown_is_no_deadline(vidu_emulator, runtime_context, store, monkey
 
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
-def test_a_user_who_ends_a_waiting_worker_gets_his_credits_back(vidu_emulator, runtime_context, store, monkeypatch):
+def test_user_ending_a_waiting_worker_gets_a_refund(vidu_emulator, runtime_context, store, monkeypatch):
 
     monkeypatch.setattr(single, "ended_by_user", lambda instance: True)
     made = operator()
@@ -447,31 +441,31 @@ def sensor(**settings):
 
 
 @pytest.mark.parametrize("given", [902581991298326528, "902581991298326528", {"task_id": "902581991298326528"}])
-def test_the_sensor_takes_a_number_a_string_or_a_record(given):
-    assert sensor(vidu_task=given)._execution().known().task_id == "902581991298326528"
+def test_sensor_accepts_number_string_or_record(given):
+    assert sensor(vidu_task=given)._execution().parse_task().task_id == "902581991298326528"
 
 
 @pytest.mark.parametrize("given", [None, "", {}, [], True, {"state": "created"}])
-def test_the_sensor_refuses_what_is_no_task_without_a_retry(given):
+def test_sensor_rejects_non_tasks_permanently(given):
     with pytest.raises(AirflowFailException, match=r"vidu_task (must be|is required)"):
-        sensor(vidu_task=given)._execution().known()
+        sensor(vidu_task=given)._execution().parse_task()
 
 
-def test_the_sensors_own_poke_interval_leaves_the_deferred_wait_to_the_schedule(vidu_emulator, runtime_context):
+def test_sensors_default_poke_interval_does_not_affect_deferred_waits(vidu_emulator, runtime_context):
     task_id = ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id
     assert deferral(sensor(vidu_task=task_id), runtime_context()).trigger.poll_interval is None
     assert deferral(sensor(vidu_task=task_id, poke_interval=7), runtime_context()).trigger.poll_interval == 7
     assert deferral(sensor(vidu_task=task_id), runtime_context()).trigger.cancel_on_kill is False
 
 
-def test_a_sensor_at_its_deadline_times_out_as_sensors_do(vidu_emulator, runtime_context):
+def test_sensor_raises_airflows_timeout_at_its_deadline(vidu_emulator, runtime_context):
     made = sensor(vidu_task=ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).task_id)
     deferred = deferral(made, runtime_context())
     with pytest.raises(AirflowSensorTimeout):
         made.execute_complete(runtime_context(), event={"status": "timeout"}, **deferred.kwargs)
 
 
-def test_a_sensor_that_ends_in_the_triggerer_sends_what_the_record_needs(vidu_emulator, runtime_context):
+def test_sensor_passes_the_record_to_an_ending_trigger(vidu_emulator, runtime_context):
     record = ViduHook().submit({**FIELDS, "prompt": "[emulator:seconds=60]"}).record()
     made = sensor(vidu_task=record, end_from_trigger=True)
     kwargs = deferral(made, runtime_context()).trigger.serialize()[1]
@@ -490,7 +484,7 @@ def test_a_sensor_that_ends_in_the_triggerer_sends_what_the_record_needs(vidu_em
         ({"multiple_outputs": True}, "multiple_outputs"),
     ],
 )
-def test_a_sensor_that_cannot_end_in_the_triggerer_says_so_at_parse_time(settings, named):
+def test_impossible_end_from_trigger_is_rejected_at_parse_time(settings, named):
     with pytest.raises(ValueError, match=named):
         sensor(vidu_task="1", end_from_trigger=True, **settings)
 
@@ -513,7 +507,7 @@ def test_a_callback_gets_its_success_from_a_worker(vidu_emulator, runtime_contex
     assert deferral(made, runtime_context()).trigger.end_task is False
 
 
-def test_a_listener_for_task_success_is_seen_and_another_is_not():
+def test_only_listeners_for_task_success_count():
     from airflow.listeners import hookimpl
 
     try:
@@ -541,12 +535,12 @@ def test_a_listener_for_task_success_is_seen_and_another_is_not():
 
 
 def test_airflow_imports_the_sensor_where_listeners_are_installed():
-    """Airflow refuses a DAG with a task that has a true attribute of this name, wherever a listener is installed."""
+    """With a listener installed, Airflow refuses a DAG with a task that has a true attribute of this name."""
     assert not getattr(sensor(vidu_task="1", end_from_trigger=True), "end_from_trigger", False)
 
 
-def test_a_sensor_that_was_to_end_in_the_triggerer_takes_its_own_word_for_an_event(vidu_emulator, runtime_context):
-    """dag.test() runs the trigger itself and resumes the task with what would have ended it."""
+def test_end_from_trigger_resumes_with_its_own_event(vidu_emulator, runtime_context):
+    """dag.test() runs the trigger itself, and resumes the task with the event that would have ended it."""
     task_id = ViduHook().submit(FIELDS).task_id
     ViduHook().wait_for_task(task_id)
     made = sensor(vidu_task=task_id, end_from_trigger=True)

@@ -37,14 +37,14 @@ def filled(value: Any, names: dict[str, Any]) -> Any:
 
 
 def resume(made: Any, row: dict[str, Any], context: Any) -> Any:
-    """Do as Airflow's triggerer and worker do with a row, and with what it is deferred to next."""
+    """Run a deferred task as Airflow's triggerer and worker do, including its next deferrals."""
     while True:
         method, arguments = row["next_method"], dict(row["next_kwargs"])
         try:
             arguments["event"] = event_of(row)
         except Exception as error:
-            told = traceback.format_exception(type(error), error, error.__traceback__)
-            method, arguments = "__fail__", {"error": "Trigger failure", "traceback": told}
+            lines = traceback.format_exception(type(error), error, error.__traceback__)
+            method, arguments = "__fail__", {"error": "Trigger failure", "traceback": lines}
         try:
             return made.resume_execution(method, arguments, context)
         except TaskDeferred as deferred:
@@ -72,7 +72,7 @@ def event_of(row: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['release']}-{row['operator']}-{row['next_method']}")
-def test_what_another_release_deferred_resumes_without_a_retry(vidu_emulator, runtime_context, store, row):
+def test_deferral_of_another_release_resumes_without_a_retry(vidu_emulator, runtime_context, store, row):
     context = runtime_context(store)
     if row["operator"] == "ViduTaskSensor":
         task_id = ViduHook().submit(FIELDS).task_id
@@ -100,7 +100,7 @@ def test_what_another_release_deferred_resumes_without_a_retry(vidu_emulator, ru
 @pytest.mark.parametrize(
     ("method", "arguments"), [("__fail__", {"error": "Trigger failure"}), ("execute_landing", {"task_id": "1"})]
 )
-def test_where_nothing_is_remembered_nothing_starts_again(
+def test_nothing_starts_again_without_a_record(
     vidu_emulator, runtime_context, store, method, arguments, durable, has_store, batch
 ):
     context = runtime_context(store) if has_store else runtime_context()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Templates really rendered: what a Param without a value and native rendering make of parameters."""
+"""Templates rendered by Airflow: unset Params and native rendering must not change parameters."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_text_stays_the_text_it_was(name, text, native):
     assert getattr(task, name) == text
 
 
-def test_a_picture_may_be_called_by_a_number(tmp_path, monkeypatch):
+def test_picture_may_have_a_numeric_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (200, 200)).save("20231023", "PNG")
     task = rendered(Img2VideoOperator, native=True, params={"x": "20231023"}, images="{{ params.x }}")
@@ -104,7 +104,7 @@ def test_unset_params_count_as_not_given(vidu_emulator, runtime_context, store, 
     ],
 )
 def test_an_unset_param_names_the_default_connection(kind, settings, native):
-    """Triggers and links read it, too."""
+    """Triggers and links read it too."""
     task = rendered(kind, native=native, params={"x": None}, vidu_conn_id="{{ params.x }}", **settings)
     assert task.vidu_conn_id == "vidu_default"
 
@@ -177,7 +177,7 @@ def test_an_unset_extra_parameter_is_not_sent(vidu_emulator, runtime_context, st
     assert submitted.fields["payload"].startswith("avp1:")
 
 
-def test_a_list_of_one_picture_that_became_text_is_a_list():
+def test_list_rendered_to_text_is_a_list_again():
     assert load_images(f"['{URL}']") == [URL]
 
 
@@ -239,7 +239,7 @@ def test_record_in_a_text_is_parsed(text):
         '{"task_id": " ", "url": "secret"}',
     ],
 )
-def test_text_of_something_else_is_refused_unquoted(text):
+def test_other_text_is_refused_without_quoting_it(text):
     with pytest.raises(ViduInputError, match="vidu_task") as raised:
         parse_vidu_task(text)
     assert "secret" not in str(raised.value)

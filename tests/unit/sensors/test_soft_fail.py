@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""One table of what ``soft_fail`` skips, played in each of the sensor's modes."""
+"""One table of what ``soft_fail`` skips, tested in each of the sensor's modes."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def end(vidu, context, mode, what, *, soft_fail=True, **more):
         try:
             return made.execute(context)
         except TaskDeferred as deferred:
-            # Its trigger gives up or ends; the worker sees the cause itself.
+            # The trigger gives up or ends; the worker finds the cause itself.
             kwargs = deferred.kwargs
     else:
         kwargs = {"task_id": given, "end_time": time.time() - 1 if what == "deadline" else time.time() + 600}
@@ -117,7 +117,7 @@ def test_silent_fail_does_not_wait_out_a_wrong_key(vidu_emulator, runtime_contex
         )
 
 
-def test_a_skip_says_why_where_the_log_shows_it(vidu_emulator, runtime_context, caplog):
+def test_skip_logs_its_reason(vidu_emulator, runtime_context, caplog):
     with pytest.raises(AirflowSkipException):
         end(vidu_emulator, context_of(runtime_context), "poke", "failed")
     assert "The video failed at Vidu" in "".join(one.message for one in caplog.records if one.levelname == "WARNING")

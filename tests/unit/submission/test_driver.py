@@ -149,7 +149,7 @@ def test_a_cancel_that_vidu_says_yes_to_and_does_not_carry_out_submits_nothing(m
 
 
 def test_payloads_that_a_list_cuts_are_still_recognised(make, vidu, monkeypatch):
-    monkeypatch.setattr("airflow_provider_vidu.compat.sealed", lambda parts: "x" * 300)
+    monkeypatch.setattr("airflow_provider_vidu.compat.encrypt_parts", lambda parts: "x" * 300)
     vidu.replies = [("accepted", WorkerDied())]
     with pytest.raises(WorkerDied):
         make().submit(lambda: WIRE)
@@ -358,7 +358,7 @@ PAYLOADS = {
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
 @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
 def test_a_payload_that_a_list_empties_or_cuts_is_queried(make, vidu, monkeypatch, payload, cut):
-    monkeypatch.setattr("airflow_provider_vidu.compat.sealed", lambda parts: "x" * 300)
+    monkeypatch.setattr("airflow_provider_vidu.compat.encrypt_parts", lambda parts: "x" * 300)
     vidu.add("1", "order-17")
     vidu.add("2", f"avp1:{'0' * 32}.{'y' * 90}")
     vidu.replies, vidu.as_listed = [LOST], lambda payload: cut(payload)

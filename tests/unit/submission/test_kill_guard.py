@@ -165,7 +165,7 @@ def airflow(monkeypatch):
 
     monkeypatch.setattr(kill_guard.compat, "clear_discards_state", lambda: True)
     monkeypatch.setattr(kill_guard, "get_standing", lambda instance: reply(airflow.standings))
-    monkeypatch.setattr(kill_guard.compat, "is_noted_as_discarded", lambda instance: reply(airflow.noted))
+    monkeypatch.setattr(kill_guard.compat, "read_discarded_note", lambda instance: reply(airflow.noted))
     monkeypatch.setattr(kill_guard, "ASK_GAP", 5.0)
     monkeypatch.setattr(timing, "source", replace(timing.source, asleep=sleep))
     return airflow
@@ -255,7 +255,7 @@ def test_an_iteration_of_a_loop_is_over_only_when_its_run_is(monkeypatch, is_act
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", lambda **asked: {"r": {"t": "failed"}})
-    monkeypatch.setattr(kill_guard.compat, "run_is_active", lambda dag_id, run_id: is_active)
+    monkeypatch.setattr(kill_guard.compat, "query_run_activity", lambda dag_id, run_id: is_active)
     instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, region_id=UUID(int=3), region_index=1)
     assert get_standing(instance) is standing
 

@@ -34,7 +34,7 @@ def ciphers(monkeypatch):
 @pytest.fixture
 def runs(monkeypatch):
     active: dict[tuple[str, str], bool] = {}
-    monkeypatch.setattr(compat, "run_is_active", lambda dag_id, run_id: active.get((dag_id, run_id)))
+    monkeypatch.setattr(compat, "query_run_activity", lambda dag_id, run_id: active.get((dag_id, run_id)))
     return active
 
 
@@ -119,7 +119,7 @@ def test_the_marker_tells_no_names_to_vidu_and_is_still_found_again(vidu_emulato
     payload = vidu_emulator.tasks[0].request.payload
     assert payload == store.values["vidu_submission"]["marker"]
     assert "customer" not in payload
-    assert compat.opened(payload.split(".")[1]) == ["d", "a run of a customer", "t", -1, compat.base_url()]
+    assert compat.decrypt_parts(payload.split(".")[1]) == ["d", "a run of a customer", "t", -1, compat.base_url()]
     assert vidu_emulator.counters.submissions == 1
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Connecting takes no longer than the exchange has left, whatever the name service and the addresses do."""
+"""Connecting never exceeds the time left for the exchange, whatever name service and addresses do."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_addresses_share_what_is_left_of_the_exchange(names, tries):
     seconds = [seconds for _, seconds in tries]
     assert seconds[0] == pytest.approx(2.0, abs=0.5)
     assert seconds[1] == pytest.approx(8 / 3, abs=0.5)
-    # The timeout of one address is the most.
+    # The timeout of one address is the maximum.
     assert seconds[2:] == pytest.approx([3.0, 3.0])
     assert connected.gettimeout() == pytest.approx(3.0)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The event loop's name resolution runs in a thread of its session's own."""
+"""The event loop's name resolution runs in a thread of its own session."""
 
 from __future__ import annotations
 

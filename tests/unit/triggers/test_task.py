@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The trigger over real HTTP: small equal events, one session for all, nothing but JSON across the wire."""
+"""The trigger over real HTTP: small events, one session for all waits, only JSON in its arguments."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def event_of(made):
     return event.payload
 
 
-def test_it_comes_back_from_the_database_as_it_went():
+def test_trigger_survives_serialisation():
     made = ViduTaskTrigger("c", ["1", 2], 1.5, 3.0, False, {"model": "m"}, 7.5)
     path, kwargs = made.serialize()
     assert path == "airflow_provider_vidu.triggers.task.ViduTaskTrigger"
@@ -65,15 +65,15 @@ async def test_a_failure_carries_its_code(submit):
     assert (event["status"], event["err_code"]) == ("failed", "CreationPolicyViolation")
 
 
-async def test_the_deadline_is_its_own(submit):
+async def test_deadline_gives_a_timeout_event(submit):
     event = await event_of(trigger(submit("[emulator:seconds=60]"), timeout=0.5))
     assert (event["status"], event["state"]) == ("timeout", "processing")
 
 
-async def test_it_gives_up_on_what_waiting_does_not_mend(submit, vidu_emulator):
+async def test_gives_up_on_permanent_errors(submit, vidu_emulator):
     task_id = submit()
-    for look in ("list", "poll"):
-        vidu_emulator.faults.add(look, Fault.refuse(302, location="http://127.0.0.1:9/", times=None))
+    for operation in ("list", "poll"):
+        vidu_emulator.faults.add(operation, Fault.refuse(302, location="http://127.0.0.1:9/", times=None))
     event = await event_of(trigger(task_id))
     assert event["status"] == "error"
     assert "redirects" in event["message"]
@@ -92,7 +92,7 @@ async def test_a_missing_connection_is_an_error_not_an_endless_wait(vidu_emulato
     assert "no_such_connection" in event["message"]
 
 
-async def test_all_waits_of_an_account_share_one_session_which_the_last_one_closes(submit, monkeypatch):
+async def test_waits_of_an_account_share_one_session(submit, monkeypatch):
     opened = []
     real = ViduHook.aget_account
 
@@ -108,7 +108,7 @@ async def test_all_waits_of_an_account_share_one_session_which_the_last_one_clos
     assert not watcher._watchers.get(asyncio.get_running_loop())
 
 
-async def test_a_cancelled_wait_cancels_nothing_at_vidu_and_leaves_no_session(submit, vidu_emulator, clock):
+async def test_cancelled_wait_cancels_nothing_and_closes_its_session(submit, vidu_emulator, clock):
     waits = asyncio.Event()
 
     async def asleep(seconds):
@@ -126,7 +126,7 @@ async def test_a_cancelled_wait_cancels_nothing_at_vidu_and_leaves_no_session(su
     assert not watcher._watchers.get(asyncio.get_running_loop())
 
 
-async def test_one_trigger_waits_for_many_and_the_worst_gives_the_status(submit):
+async def test_worst_task_of_a_group_determines_the_status(submit):
     good, bad = submit(), submit("[emulator:fail=AuditSubmitIllegal]")
     event = await event_of(trigger(good, bad))
     assert event == {
@@ -137,8 +137,8 @@ async def test_one_trigger_waits_for_many_and_the_worst_gives_the_status(submit)
     }
 
 
-async def test_no_event_leaves_while_the_worker_that_deferred_may_still_be_ending(submit, clock):
-    """An early event can make Airflow take the worker's late end for a failure of the next one."""
+async def test_event_is_delayed_until_the_worker_has_deferred(submit, clock):
+    """After an early event Airflow can mistake the worker's late end for a failure of the next one."""
     task_id = submit()
     ViduHook().wait_for_task(task_id)
     held = trigger(task_id, poll_interval=0.1, not_before=clock() + 6)
@@ -156,7 +156,7 @@ def test_a_thousand_ids_travel_as_one_short_text():
     assert ViduTaskTrigger(**json.loads(json.dumps(kwargs))).vidu_task_ids == ids
 
 
-async def test_the_event_of_many_has_counts_and_a_digest_of_the_ids(submit, vidu_emulator):
+async def test_group_event_has_counts_and_a_digest(submit, vidu_emulator):
     ids = [submit() for _ in range(30)] + [submit("[emulator:seconds=6000]")]
     vidu_emulator.skip(60)
     event = await event_of(trigger(*ids, timeout=3.0))
@@ -168,10 +168,10 @@ async def test_the_event_of_many_has_counts_and_a_digest_of_the_ids(submit, vidu
     }
 
 
-async def test_many_that_are_refused_give_the_first_errors_text(submit, vidu_emulator):
+async def test_refused_group_reports_its_first_error(submit, vidu_emulator):
     ids = [submit(), submit()]
-    for look in ("list", "poll"):
-        vidu_emulator.faults.add(look, Fault.refuse(302, location="http://127.0.0.1:9/", times=None))
+    for operation in ("list", "poll"):
+        vidu_emulator.faults.add(operation, Fault.refuse(302, location="http://127.0.0.1:9/", times=None))
     event = await event_of(trigger(*ids))
     assert (event["status"], event["counts"]["error"]) == ("error", 2)
     assert "redirects" in event["message"]
@@ -201,7 +201,7 @@ def ending(*task_ids, **options):
     return made
 
 
-async def test_a_success_can_end_the_airflow_task_with_its_record_and_is_not_held(submit, pushed):
+async def test_success_ends_the_airflow_task_with_its_record_immediately(submit, pushed):
     task_id = submit()
     known = {"task_id": task_id, "model": "m"}
     event = await ending_of(ending(task_id, known=known, not_before=timing.now() + 600))
@@ -219,7 +219,7 @@ async def test_the_record_does_not_travel_in_the_event(submit, pushed):
     assert "return_value" not in event.xcoms
 
 
-async def test_a_record_that_cannot_be_pushed_is_left_to_a_worker(submit, monkeypatch):
+async def test_worker_finishes_if_the_record_cannot_be_pushed(submit, monkeypatch):
     from airflow.sdk.execution_time.xcom import XCom
 
     def refuse(*_, **__):
@@ -230,7 +230,7 @@ async def test_a_record_that_cannot_be_pushed_is_left_to_a_worker(submit, monkey
     assert (type(event).__name__, event.payload["status"]) == ("TriggerEvent", "success")
 
 
-async def test_a_triggerer_that_takes_no_xcom_leaves_it_to_a_worker(submit, pushed, monkeypatch):
+async def test_worker_finishes_if_the_triggerer_accepts_no_xcom(submit, pushed, monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.compat.takes_xcoms_of_triggers", lambda: False)
     event = await ending_of(ending(submit(), known={}))
     assert (type(event).__name__, pushed) == ("TriggerEvent", {})
@@ -248,10 +248,10 @@ async def test_a_row_without_links_is_queried_for_the_record(submit, monkeypatch
     real = answers.list_row
     monkeypatch.setattr(
         "airflow_provider_vidu.emulator.http.server.list_row",
-        lambda *told, **named: {**real(*told, **named), "creations": []},
+        lambda *arguments, **named: {**real(*arguments, **named), "creations": []},
         raising=False,
     )
-    monkeypatch.setattr(answers, "list_row", lambda *told, **named: {**real(*told, **named), "creations": []})
+    monkeypatch.setattr(answers, "list_row", lambda *arguments, **named: {**real(*arguments, **named), "creations": []})
     task_id = submit()
     await ending_of(ending(task_id, known={"task_id": task_id}))
     assert pushed["return_value"][0]["creations"][0]["url"]
@@ -264,7 +264,7 @@ async def test_without_a_known_record_none_is_pushed(submit, pushed):
     assert pushed == {}
 
 
-async def test_the_buttons_lead_somewhere_although_no_worker_runs(submit, vidu_emulator):
+async def test_links_work_without_a_worker(submit, vidu_emulator):
     task_id = submit()
     event = await ending_of(ending(task_id))
     assert event.xcoms["_link_ViduTaskLink"] == f"{vidu_emulator.url}/emulator/tasks/{task_id}"
@@ -285,19 +285,19 @@ async def test_anything_but_a_video_resumes_on_a_worker(prompt, status, submit):
     assert event.payload["status"] == status
 
 
-async def test_where_a_trigger_cannot_end_a_task_a_worker_does(submit, monkeypatch):
+async def test_worker_finishes_if_a_trigger_cannot(submit, monkeypatch):
     monkeypatch.setattr("airflow_provider_vidu.compat.task_success_event", lambda: None)
     event = await ending_of(ending(submit(), known={}))
     assert event.payload["status"] == "success"
 
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1, credits=10**5)
-async def test_a_kill_cancels_all_of_many_and_says_what_came_of_it(submit, vidu_emulator, monkeypatch):
-    told = []
+async def test_kill_cancels_the_whole_group_and_reports_it(submit, vidu_emulator, monkeypatch):
+    lines = []
     monkeypatch.setattr("airflow_provider_vidu.submission.kill_guard.ended_by_user", lambda instance: True)
-    monkeypatch.setattr(ViduTaskTrigger, "log", SimpleNamespace(info=lambda *line: told.append(line[0] % line[1:])))
+    monkeypatch.setattr(ViduTaskTrigger, "log", SimpleNamespace(info=lambda *line: lines.append(line[0] % line[1:])))
     made = trigger(*[submit() for _ in range(120)])
     made.task_instance = SimpleNamespace(task_id="t")
     await made.on_kill()
     assert vidu_emulator.counters.cancels_accepted == 120
-    assert any("120 cancelled, 0 had finished, 0 refused" in line for line in told)
+    assert any("120 cancelled, 0 had finished, 0 refused" in line for line in lines)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Thousands of ids travel as one short text, and come out as they went in."""
+"""Thousands of ids are packed into one short text and unpacked unchanged."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def test_a_thousand_ids_are_a_few_bytes_each():
 
 
 @pytest.mark.parametrize("text", ["", "902581991298326528", "not packed at all"])
-def test_what_is_not_packed_is_said_to_be_none(text):
+def test_unpacking_other_text_gives_none(text):
     with pytest.raises(ValueError, match="Not packed task ids"):
         unpacked(text)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What ends in the triggerer hands its record on as any other task does."""
+"""A task that ends in the triggerer passes its record on like any other task."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.system
 
 def ended_in_triggerer(airflow: LocalAirflow, account: Account) -> Run:
     run = Run(airflow, account, "ends_in_triggerer", "wait")
-    run.waits_in_triggerer()
+    run.wait_until_in_triggerer()
     account.finish()
-    run.ends()
+    run.wait_until_ended()
     return run
 
 
@@ -34,7 +34,7 @@ def test_a_plain_task_behind_it_gets_the_record(play: Callable[[], Run]) -> None
 
 @pytest.mark.skipif(
     compat.task_success_event() is None or not compat.takes_xcoms_of_triggers(),
-    reason="a trigger of this Airflow cannot end a task with a result",
+    reason="in this Airflow a trigger cannot finish a task with a result",
 )
 @pytest.mark.plays(scenario=ended_in_triggerer)
 def test_no_worker_resumes_it(play: Callable[[], Run]) -> None:

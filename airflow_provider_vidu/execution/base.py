@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the executions of all submitting operators share: settings as rendered, the deadline, leaving the worker."""
+"""The base class of the executions that submit: rendered settings, the deadline, leaving the worker."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_vidu.client import ViduClient
 
-#: Seconds of a timeout at the most, ten years: what is far more does not fit Airflow's own dates.
+#: Maximum timeout in seconds, ten years: Airflow's dates cannot represent much more.
 MAX_SECONDS = 10 * 366 * 24 * 3600.0
-#: Seconds by which our deadline in a worker lies before Airflow's execution timeout.
+#: Seconds by which our deadline in a worker precedes Airflow's execution timeout.
 EXECUTION_TIMEOUT_MARGIN = 5.0
 
 #: What a try returns.
@@ -42,7 +42,7 @@ Result = TypeVar("Result")
 
 
 class Execution(ABC, Generic[Result]):
-    """One try of a task on a worker; the operator has the settings."""
+    """One try of an operator on a worker."""
 
     def __init__(self, operator: Any) -> None:
         self.operator = operator
@@ -50,7 +50,7 @@ class Execution(ABC, Generic[Result]):
         self.log = operator.log
 
     def _read_rendered(self) -> None:
-        """Take the rendered parameters as they were meant; an unset Param or XCom counts as not given."""
+        """Convert the rendered parameters to their types; an unset Param or XCom counts as not given."""
         defaults = {"model": self.endpoint.default_model}
         given = {name: getattr(self.operator, name) for name in self.operator.template_fields}
         rendered = request_fields(given, self.operator.text_fields)
@@ -62,11 +62,11 @@ class Execution(ABC, Generic[Result]):
 
     @abstractmethod
     def run(self, context: Context, resumed: Resumed | None = None, travelled: dict[str, Any] | None = None) -> Result:
-        """Do what is to be done now; ``resumed`` is what the try took with it when it left the worker."""
+        """Run the try; ``resumed`` is what it took along when it left the worker, if it did."""
 
     @abstractmethod
     def openlineage_facets(self) -> Any:
-        """Return what OpenLineage asks for; see ``lineage.openlineage_facets``."""
+        """Return the facets for OpenLineage; see ``lineage.openlineage_facets``."""
 
     def run_again(
         self,
@@ -75,32 +75,32 @@ class Execution(ABC, Generic[Result]):
         try_number: int | None,
         travelled: dict[str, Any] | None,
     ) -> Result:
-        """Go on where a try has left the worker, or start the one that Airflow has put in its place."""
-        if not self._is_still(try_number, context):
+        """Continue a try that left the worker, or start the later try that Airflow has resumed in its place."""
+        if not self._is_same_try(try_number, context):
             return self.run(context)
         return self.run(context, Resumed.from_json(resumed, context), travelled)
 
     def is_remembered(self, context: Context) -> bool:
-        """Whether this task may start again without paying again."""
+        """Check whether this task may start again without paying again."""
         return bool(self.operator.durable) and state_store(context) is not None
 
-    def _is_still(self, try_number: int | None, context: Context) -> bool:
+    def _is_same_try(self, try_number: int | None, context: Context) -> bool:
         return try_number is None or try_number == context["ti"].try_number
 
     def _check_time_to_wait(self) -> None:
-        """Refuse an execution_timeout that leaves no time to wait: the generation would be paid and the try fail."""
+        """Reject an execution_timeout that leaves no time to wait: the try would pay for a video and then fail."""
         if self.operator.deferrable or not self.operator.wait_for_completion or self.operator.execution_timeout is None:
             return
         seconds = self.operator.execution_timeout.total_seconds()
         if seconds <= EXECUTION_TIMEOUT_MARGIN:
             raise ViduInputError(
                 f"execution_timeout of {seconds:g} s leaves no time to wait for a video: the last "
-                f"{EXECUTION_TIMEOUT_MARGIN:.0f} s are kept for ending in order.",
+                f"{EXECUTION_TIMEOUT_MARGIN:.0f} s are reserved for stopping cleanly.",
                 advice="Nothing was sent to Vidu. Raise execution_timeout, or set deferrable=True with a longer one.",
             )
 
     def _check_settings(self) -> None:
-        """What is no field of the request has to be right before anything is paid for, too."""
+        """Check and convert the settings that are not part of the request, before anything is paid for."""
         for name in ("timeout", "poll_interval"):
             value = getattr(self.operator, name)
             if isinstance(value, timedelta):
@@ -115,7 +115,7 @@ class Execution(ABC, Generic[Result]):
                     f"{getattr(self.operator, name)!r}."
                 )
             setattr(self.operator, name, seconds)
-        self._limits()
+        self._credit_limits()
         if self.operator.output_path == "":
             self.log.warning("output_path is empty after rendering: nothing is landed, and links die within 24 hours.")
             self.operator.output_path = None
@@ -127,10 +127,10 @@ class Execution(ABC, Generic[Result]):
                 "Nothing is landed at %s: this task does not wait for the video.", self.operator.output_path
             )
 
-    def _limits(self) -> CreditLimits:
-        return CreditLimits(self._credits("max_credits"), self._credits("min_remaining_credits"))
+    def _credit_limits(self) -> CreditLimits:
+        return CreditLimits(self._parse_credits("max_credits"), self._parse_credits("min_remaining_credits"))
 
-    def _credits(self, name: str) -> int | None:
+    def _parse_credits(self, name: str) -> int | None:
         value = getattr(self.operator, name)
         if value is None or value == "":
             return None
@@ -152,12 +152,12 @@ class Execution(ABC, Generic[Result]):
             self.endpoint.produces,
         )
 
-    def _seconds(self, *, off_peak: bool) -> float:
+    def _seconds_to_wait(self, *, off_peak: bool) -> float:
         seconds = default_timeout(off_peak=off_peak) if self.operator.timeout is None else float(self.operator.timeout)
         if self.operator.execution_timeout is None:
             return seconds
         # Airflow 3 does not apply execution_timeout while a task is deferred. In a worker it does, with an exception
-        # that ends everything: our deadline has to come first.
+        # that stops everything, so our deadline must come first.
         margin = 0.0 if self.operator.deferrable else EXECUTION_TIMEOUT_MARGIN
         return float(min(seconds, max(0.0, self.operator.execution_timeout.total_seconds() - margin)))
 
@@ -166,9 +166,9 @@ class Execution(ABC, Generic[Result]):
             on_unknown=self.operator.on_unknown,
             on_input_change=self.operator.on_input_change,
             durable=self.operator.durable,
-            timeout=self._seconds(off_peak=False),
+            timeout=self._seconds_to_wait(off_peak=False),
             may_leave=self.operator.deferrable,
-            limits=self._limits(),
+            limits=self._credit_limits(),
         )
 
     def _defer_submission(
@@ -177,10 +177,8 @@ class Execution(ABC, Generic[Result]):
         """
         Leave the worker until it is time to submit again.
 
-        :param context: Airflow's.
-        :param later: when that is.
-        :param running: Vidu's ids of what is submitted already: a kill cancels it.
-        :param more: what has to travel beside the try.
+        :param running: ids of the Vidu tasks that are already submitted: a kill cancels them.
+        :param more: further arguments for ``execute_again``.
         """
         moment = datetime.fromtimestamp(timing.now() + later.seconds, timezone.utc)
         timer: BaseTrigger = (
@@ -207,5 +205,5 @@ class Execution(ABC, Generic[Result]):
         if self.operator.killed:
             raise ViduUnavailableError(
                 "The task was told to stop before it had submitted.",
-                advice="A retry looks whether anything was accepted before it submits.",
+                advice="Before a retry submits, it checks whether Vidu has accepted anything.",
             )

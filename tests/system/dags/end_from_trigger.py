@@ -18,7 +18,7 @@ with DAG(dag_id="ends_in_triggerer", schedule=None, params={"connection": "vidu_
 
     @task
     def kind_and_id(record) -> list[str]:
-        """Return what Python makes of the record, and the id in it."""
+        """Return the record's Python type, its task id and its link."""
         return [type(record).__name__, record["task_id"], record["creations"][0]["url"]]
 
     submit = Img2VideoOperator(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What real processes tell of a video: asset events, buttons, metrics on the wire, OpenLineage events in a file."""
+"""What real processes report about a video: asset events, buttons, StatsD metrics, OpenLineage events in a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.system
 
 
 class StatsDServer:
-    """A StatsD server that keeps what it is sent."""
+    """A StatsD server that keeps the lines it receives."""
 
     def __init__(self) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -53,8 +53,8 @@ class StatsDServer:
 
 
 @dataclass
-class Told:
-    """A run of the DAG ``told`` that has ended, and what listened to it."""
+class Reporting:
+    """A finished run of the DAG ``reporting``, and everything that listened to it."""
 
     airflow: LocalAirflow
     vidu: ViduEmulator
@@ -64,20 +64,20 @@ class Told:
     run_id: str = ""
     links: dict[tuple[str, int], dict[str, str]] = field(default_factory=dict)
 
-    def ends(self, dag_id: str = "told", run_id: str = "") -> None:
+    def wait_until_ended(self, dag_id: str = "reporting", run_id: str = "") -> None:
         end = time.monotonic() + 180
         while self.airflow.run_state(dag_id, run_id or self.run_id) in {"queued", "running"}:
             assert time.monotonic() < end, "the run has not ended"
             time.sleep(0.5)
 
-    def record(self, task_id: str, map_index: int = -1, *, dag_id: str = "told", run_id: str = "") -> Any:
-        """Return what a task has handed over. Airflow 3.0 shows it as the text that it keeps."""
+    def record(self, task_id: str, map_index: int = -1, *, dag_id: str = "reporting", run_id: str = "") -> Any:
+        """Return a task's XCom. Airflow 3.0 shows it as the text that it stores."""
         path = f"dags/{dag_id}/dagRuns/{run_id or self.run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         value = self.airflow.get(path, map_index=map_index)["value"]
         return json.loads(value) if isinstance(value, str) else value
 
     def buttons(self, task_id: str, map_index: int = -1) -> dict[str, str]:
-        path = f"dags/told/dagRuns/{self.run_id}/taskInstances/{task_id}/links"
+        path = f"dags/reporting/dagRuns/{self.run_id}/taskInstances/{task_id}/links"
         return self.airflow.get(path, map_index=map_index)["extra_links"]
 
     def events(self) -> list[dict[str, Any]]:
@@ -87,8 +87,8 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    folder = tmp_path_factory.mktemp("told")
+def reporting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reporting]:
+    folder = tmp_path_factory.mktemp("reporting")
     statsd = StatsDServer()
     with ViduEmulator(speed=60, seed=3) as vidu, own_database() as database:
         environment = {
@@ -103,18 +103,18 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         }
         dags = Path(__file__).parent / "dags"
         with LocalAirflow(home=folder / "airflow", dags=dags, environment=environment, database=database) as airflow:
-            made = Told(airflow, vidu, statsd, folder / "lineage.jsonl", folder / "videos")
-            airflow.unpause("told_of")
-            made.run_id = airflow.trigger("told", {"output_path": f"{made.videos}/"})
-            made.ends()
+            made = Reporting(airflow, vidu, statsd, folder / "lineage.jsonl", folder / "videos")
+            airflow.unpause("reading_events")
+            made.run_id = airflow.trigger("reporting", {"output_path": f"{made.videos}/"})
+            made.wait_until_ended()
             yield made
     statsd.socket.close()
 
 
-def test_the_outlets_events_tell_task_place_and_price(told: Told) -> None:
-    record = told.record("one")
+def test_outlet_events_contain_task_path_and_price(reporting: Reporting) -> None:
+    record = reporting.record("one")
     (video,) = record["files"]
-    events = {event["uri"]: event["extra"] for event in told.airflow.get("assets/events")["asset_events"]}
+    events = {event["uri"]: event["extra"] for event in reporting.airflow.get("assets/events")["asset_events"]}
     extra = {
         "vidu_task_id": record["task_id"],
         "uri": f"file://{video['path']}",
@@ -122,19 +122,21 @@ def test_the_outlets_events_tell_task_place_and_price(told: Told) -> None:
         "model": "viduq3-turbo",
     }
     assert record["credits"] > 0
-    assert extra.items() <= events["file:///told/videos"].items()
-    # The alias has got the landed file itself.
+    assert extra.items() <= events["file:///reported/videos"].items()
+    # The alias has an event for the landed file itself.
     assert extra.items() <= events[extra["uri"]].items()
 
 
-@pytest.mark.skipif(AIRFLOW < (3, 1), reason="Airflow 3.0 runs what is scheduled on an alias, and hands it no events")
-def test_a_dag_that_is_scheduled_on_the_videos_runs_and_reads_the_price(told: Told) -> None:
+@pytest.mark.skipif(
+    AIRFLOW < (3, 1), reason="Airflow 3.0 runs DAGs that are scheduled on an alias, but passes no events"
+)
+def test_dag_scheduled_on_the_videos_reads_the_price(reporting: Reporting) -> None:
     end = time.monotonic() + 90
-    while not (runs := told.airflow.get("dags/told_of/dagRuns", state="success")["dag_runs"]):
-        assert time.monotonic() < end, "no DAG was told"
+    while not (runs := reporting.airflow.get("dags/reading_events/dagRuns", state="success")["dag_runs"]):
+        assert time.monotonic() < end, "no DAG has run for the videos"
         time.sleep(0.5)
-    (extra,) = told.record("tell", dag_id="told_of", run_id=runs[0]["dag_run_id"])
-    record = told.record("one")
+    (extra,) = reporting.record("read_events", dag_id="reading_events", run_id=runs[0]["dag_run_id"])
+    record = reporting.record("one")
     assert (extra["vidu_task_id"], extra["credits"]) == (record["task_id"], record["credits"])
 
 
@@ -142,14 +144,14 @@ def test_a_dag_that_is_scheduled_on_the_videos_runs_and_reads_the_price(told: To
     ("task_id", "map_index"),
     [("one", -1), ("many", 0), ("many", 1), ("waited", 0), ("waited", 1), ("landed", 0), ("landed", 1)],
 )
-def test_each_instances_button_leads_to_its_own_task_and_video(told: Told, task_id: str, map_index: int) -> None:
-    vidu_task = told.record(task_id, map_index)["task_id"]
-    buttons = told.buttons(task_id, map_index)
+def test_each_instance_links_to_its_own_task_and_video(reporting: Reporting, task_id: str, map_index: int) -> None:
+    vidu_task = reporting.record(task_id, map_index)["task_id"]
+    buttons = reporting.buttons(task_id, map_index)
     page = requests.get(buttons["Vidu task"], timeout=10)
     assert page.ok
     assert f"<h1>Vidu task {vidu_task}</h1>" in page.text
     if task_id == "many":
-        # It has only submitted.
+        # This task has only submitted.
         assert not buttons["Vidu video"]
         return
     assert vidu_task in buttons["Vidu video"]
@@ -157,24 +159,24 @@ def test_each_instances_button_leads_to_its_own_task_and_video(told: Told, task_
     assert video.content[4:8] == b"ftyp"
 
 
-def test_a_task_that_has_failed_has_the_button_to_look_why(told: Told) -> None:
-    assert "911045603801182208" in told.buttons("never")["Vidu task"]
-    assert not told.buttons("never")["Vidu video"]
+def test_failed_task_links_to_its_vidu_task(reporting: Reporting) -> None:
+    assert "911045603801182208" in reporting.buttons("never")["Vidu task"]
+    assert not reporting.buttons("never")["Vidu video"]
 
 
-def test_the_metrics_are_on_the_wire(told: Told) -> None:
-    counts = told.statsd.counts()
-    assert counts["vidu.submitted"] == told.vidu.counters.submissions == 4
-    # What ended in the triggerer was seen by no worker's sensor.
+def test_metrics_are_sent_to_statsd(reporting: Reporting) -> None:
+    counts = reporting.statsd.counts()
+    assert counts["vidu.submitted"] == reporting.vidu.counters.submissions == 4
+    # No worker's sensor has seen the tasks that ended in the triggerer.
     assert counts["vidu.completed"] >= 1
-    assert counts["vidu.credits"] >= told.record("one")["credits"]
+    assert counts["vidu.credits"] >= reporting.record("one")["credits"]
     assert counts["vidu.failed.CreationPolicyViolation"] == 1
-    assert any(line.startswith("airflow.vidu.wait_seconds:") for line in told.statsd.lines)
+    assert any(line.startswith("airflow.vidu.wait_seconds:") for line in reporting.statsd.lines)
 
 
-def test_openlineage_learns_picture_video_and_price(told: Told) -> None:
-    (event,) = [event for event in told.events() if event["job"]["name"] == "told.one"]
-    record = told.record("one")
+def test_openlineage_gets_picture_video_and_price(reporting: Reporting) -> None:
+    (event,) = [event for event in reporting.events() if event["job"]["name"] == "reporting.one"]
+    record = reporting.record("one")
     assert [dataset["name"].rpartition("/")[2] for dataset in event["inputs"]] == ["night_sail.webp"]
     (video,) = event["outputs"]
     assert (video["namespace"], video["name"]) == ("file", record["files"][0]["path"])
@@ -185,44 +187,44 @@ def test_openlineage_learns_picture_video_and_price(told: Told) -> None:
     assert facet["duration"] == record["files"][0]["duration"]
 
 
-def test_openlineage_learns_what_was_downloaded(told: Told) -> None:
-    events = [event for event in told.events() if event["job"]["name"] == "told.landed"]
+def test_openlineage_gets_downloaded_files(reporting: Reporting) -> None:
+    events = [event for event in reporting.events() if event["job"]["name"] == "reporting.landed"]
     names = {dataset["name"] for event in events for dataset in event["outputs"]}
-    landed = {file["path"] for index in (0, 1) for file in told.record("landed", index)["files"]}
+    landed = {file["path"] for index in (0, 1) for file in reporting.record("landed", index)["files"]}
     assert len(landed) == 4
     assert names == landed
 
 
-def test_a_worker_ends_the_sensor_where_a_listener_listens(told: Told) -> None:
-    assert told.airflow.get("importErrors")["import_errors"] == []
-    run_id = told.airflow.trigger("ends_in_triggerer")
-    told.ends("ends_in_triggerer", run_id)
-    submitted = told.record("submit", dag_id="ends_in_triggerer", run_id=run_id)
-    kind, task_id, _ = told.record("kind_and_id", dag_id="ends_in_triggerer", run_id=run_id)
+def test_worker_ends_the_sensor_if_there_is_a_listener(reporting: Reporting) -> None:
+    assert reporting.airflow.get("importErrors")["import_errors"] == []
+    run_id = reporting.airflow.trigger("ends_in_triggerer")
+    reporting.wait_until_ended("ends_in_triggerer", run_id)
+    submitted = reporting.record("submit", dag_id="ends_in_triggerer", run_id=run_id)
+    kind, task_id, _ = reporting.record("kind_and_id", dag_id="ends_in_triggerer", run_id=run_id)
     assert (kind, task_id) == ("dict", submitted["task_id"])
-    assert "ends_in_triggerer.wait" in {event["job"]["name"] for event in told.events()}
+    assert "ends_in_triggerer.wait" in {event["job"]["name"] for event in reporting.events()}
 
 
-def test_after_a_clear_the_button_leads_to_the_new_task(told: Told) -> None:
-    before = told.record("one")["task_id"]
-    told.airflow.send(
+def test_after_a_clear_the_link_leads_to_the_new_task(reporting: Reporting) -> None:
+    before = reporting.record("one")["task_id"]
+    reporting.airflow.send(
         "POST",
-        "dags/told/clearTaskInstances",
-        {"dag_run_id": told.run_id, "task_ids": ["one"], "dry_run": False, "only_failed": False},
+        "dags/reporting/clearTaskInstances",
+        {"dag_run_id": reporting.run_id, "task_ids": ["one"], "dry_run": False, "only_failed": False},
     )
-    told.ends()
-    after = told.record("one")["task_id"]
+    reporting.wait_until_ended()
+    after = reporting.record("one")["task_id"]
     assert after != before
-    buttons = told.buttons("one")
+    buttons = reporting.buttons("one")
     assert after in buttons["Vidu task"]
     assert after in buttons["Vidu video"]
 
 
-def test_a_pool_that_counts_deferred_tasks_bounds_what_runs_at_vidu(told: Told) -> None:
-    before = {task.task_id for task in told.vidu.tasks}
-    told.airflow.send("POST", "pools", {"name": "vidu", "slots": 2, "include_deferred": True})
-    told.ends("pooled", told.airflow.trigger("pooled"))
-    tasks = [task for task in told.vidu.tasks if task.task_id not in before]
+def test_pool_with_deferred_tasks_limits_tasks_at_vidu(reporting: Reporting) -> None:
+    before = {task.task_id for task in reporting.vidu.tasks}
+    reporting.airflow.send("POST", "pools", {"name": "vidu", "slots": 2, "include_deferred": True})
+    reporting.wait_until_ended("pooled", reporting.airflow.trigger("pooled"))
+    tasks = [task for task in reporting.vidu.tasks if task.task_id not in before]
     assert len(tasks) == 6
     assert all(task.state == "success" for task in tasks)
     begins = sorted((task.changes[0][1], 1) for task in tasks)
