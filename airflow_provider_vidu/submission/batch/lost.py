@@ -13,9 +13,9 @@ from airflow_provider_vidu.api.errors import Fate, ViduSubmissionInDoubtError
 from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.reporting import metrics
-from airflow_provider_vidu.submission.batch.records import Item, renewed
+from airflow_provider_vidu.submission.batch.records import Item, reset_item
 from airflow_provider_vidu.submission.batch.results import Memory
-from airflow_provider_vidu.submission.batch.search import Sightings, look_for
+from airflow_provider_vidu.submission.batch.search import ListedTasks, search_list
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY
 from airflow_provider_vidu.submission.protocol import LookUp, Phase
@@ -49,7 +49,7 @@ class LostSubmissions:
         batch = self._batch
         await self.look_up(batch.lost, only_adopt=True)
         for index in batch.lost:
-            batch.kept.put(index, renewed(batch.items[index]))
+            batch.store.put(index, reset_item(batch.items[index]))
 
     async def look_up(self, lost: Sequence[int], *, only_adopt: bool = False) -> Pause | None:
         """
@@ -69,9 +69,9 @@ class LostSubmissions:
             # A clear has discarded the record: any try of the run may have sent it.
             began = batch.this_try.first_submission(batch.began)
         now = batch.clock()
-        sightings = await look_for(batch.client, header.generation, began, batch.log, self._search)
+        listed = await search_list(batch.client, header.generation, began, batch.log, self._search)
         if any(not batch.items[index].attempt for index in lost):
-            self._recognise(lost, sightings)
+            self._assign_equal_items(lost, listed)
         waits: list[Pause] = []
         is_held_up = False
         for index in lost:
@@ -79,8 +79,8 @@ class LostSubmissions:
             request = batch.requests[index]
             record = item.as_submission(header, batch.client.account.timeout)
             self._search.settled = settled_at(record, batch.client.account, now)
-            found = sightings.of(item.identity, item.attempt)
-            is_overlooked = sightings.outage is not None and request.can_be_found
+            found = listed.find(item.identity, item.attempt)
+            is_overlooked = listed.outage is not None and request.can_be_found
             if is_overlooked and (found is None or found[1].is_unexplained or (found[1].failed and not item.attempt)):
                 # A task that cannot be queried now may be it, and a failure's reason decides what is done about it.
                 is_held_up = True
@@ -89,33 +89,31 @@ class LostSubmissions:
                 attempt, task = found
                 if not item.attempt and task.failed:
                     # The number of attempts is unknown: a later one than the failed one may still show.
-                    wait = self._search.next_walk(
-                        sightings.otherwise, now, has_list=sightings.has_list, can_be_found=True
-                    )
+                    wait = self._search.next_walk(listed.verdict, now, has_list=listed.has_list, can_be_found=True)
                     if wait is not None:
                         waits.append(wait)
                         continue
                     if batch.memory is Memory.STORE:
-                        self._take_failed(index, task, attempt, sightings)
+                        self._reset_failed(index, task, attempt, listed)
                         continue
                 if batch.memory is Memory.STORE and item.phase is Phase.INTENT:
                     # Its reply was lost. Without a store it may as well have been counted by the try that sent it.
                     metrics.submitted(request.model)
-                batch.created(index, task, attempt)
+                batch.record_created(index, task, attempt)
                 batch.log.info("Item %d: the earlier attempt was accepted: it is Vidu task %s.", index, task.task_id)
                 continue
-            verdict = sightings.otherwise if request.can_be_found else LookUp.UNKNOWN
+            verdict = listed.verdict if request.can_be_found else LookUp.UNKNOWN
             if only_adopt:
                 continue
-            wait = self._search.next_walk(verdict, now, has_list=sightings.has_list, can_be_found=request.can_be_found)
+            wait = self._search.next_walk(verdict, now, has_list=listed.has_list, can_be_found=request.can_be_found)
             if wait is None:
                 batch.look_ups[index] = verdict
             else:
                 waits.append(wait)
-        self.candidates = sightings.candidates
-        batch.kept.write(needed=False)
-        if is_held_up and sightings.outage is not None and not only_adopt:
-            raise sightings.outage
+        self.candidates = listed.candidates
+        batch.store.write(needed=False)
+        if is_held_up and listed.outage is not None and not only_adopt:
+            raise listed.outage
         # The last one decides when all of them can be told.
         wait = max(waits, key=lambda wait: wait.of, default=None)
         if wait is not None and wait.of:
@@ -124,19 +122,19 @@ class LostSubmissions:
             )
         return wait
 
-    def _take_failed(self, index: int, task: ViduTask, attempt: int, sightings: Sightings) -> None:
+    def _reset_failed(self, index: int, task: ViduTask, attempt: int, listed: ListedTasks) -> None:
         """Submit an item again that has failed before a clear discarded its record."""
         batch = self._batch
-        if sightings.otherwise is LookUp.UNKNOWN:
+        if listed.verdict is LookUp.UNKNOWN:
             batch.look_ups[index] = LookUp.UNKNOWN
             return
         batch.log.info(
             "Item %d is submitted again: Vidu task %s failed, unbilled, before the clear.", index, task.task_id
         )
         batch.budget.release(batch.reserved.pop(index, 0))
-        batch.kept.put(index, replace(renewed(batch.items[index]), attempt=attempt))
+        batch.store.put(index, replace(reset_item(batch.items[index]), attempt=attempt))
 
-    def _recognise(self, lost: Sequence[int], sightings: Sightings) -> None:
+    def _assign_equal_items(self, lost: Sequence[int], listed: ListedTasks) -> None:
         """
         Give equal requests the best of their tasks where nothing but the list remembers them.
 
@@ -152,24 +150,24 @@ class LostSubmissions:
             return
         free = {batch.items[index].identity for rows in rows_of.values() for index in rows}
         taken = {item.identity for item in batch.items} - free
-        best = sorted((name for name in sightings.by_attempt if name not in taken), key=sightings.worth, reverse=True)
+        best = sorted((name for name in listed.by_attempt if name not in taken), key=listed.sort_key, reverse=True)
         for identity, rows in rows_of.items():
             seen = [name for name in best if name.partition("-")[0] == identity][: len(rows)]
             unseen = [name for index in rows if (name := batch.items[index].identity) not in seen]
             for index, name in zip(rows, seen + unseen, strict=False):
-                batch.kept.put(index, replace(batch.items[index], identity=name))
+                batch.store.put(index, replace(batch.items[index], identity=name))
         asked_for = {item.identity for item in batch.items}
         left = [
             task.task_id
             for name in best
             if name not in asked_for
-            for task in sightings.by_attempt[name].values()
+            for task in listed.by_attempt[name].values()
             if not task.failed
         ]
         if left and batch.memory is Memory.LIST and batch.policies.on_input_change != "resubmit":
-            raise batch.changed(len(left), left)
+            raise batch.changed_error(len(left), left)
 
-    def in_doubt(self, index: int, reason: str) -> ViduSubmissionInDoubtError:
+    def in_doubt_error(self, index: int, reason: str) -> ViduSubmissionInDoubtError:
         """Return the error of an item of which nobody can tell whether it was accepted."""
         batch = self._batch
         item = batch.items[index]
@@ -181,12 +179,12 @@ class LostSubmissions:
             fate=Fate.RETRYABLE if batch.policies.on_unknown == "resubmit" else None,
             advice=(
                 f"It may exist and be billed: look for {item.marker(batch.header.generation)} in the payloads of the "
-                f"account's tasks. If one is it, {self._adopting(item)} on_unknown='resubmit' submits it again all "
+                f"account's tasks. If one is it, {self._adopt_advice(item)} on_unknown='resubmit' submits it again all "
                 "the same."
             ),
         )
 
-    def _adopting(self, item: Item) -> str:
+    def _adopt_advice(self, item: Item) -> str:
         batch = self._batch
         if batch.memory is not Memory.STORE:
             return batch.memory.by_clearing("what failed")

@@ -33,12 +33,12 @@ class Pace:
         """Submissions that may be out now."""
         return max(1, int(self._allowed))
 
-    def accepted(self) -> None:
+    def on_accepted(self) -> None:
         """Note a submission that was answered."""
         self.refusals = 0
         self._allowed = min(self._limit, self._allowed + 1 / self._allowed)
 
-    def refused(self, now: float, retry_after: float | None = None) -> bool:
+    def on_refused(self, now: float, retry_after: float | None = None) -> bool:
         """
         Note a 429, or that Vidu could not be reached. Several at once are one: they were sent before the first came
         back.
@@ -77,7 +77,7 @@ class Budget:
         self.spent: float = 0
         self._reserved: float = 0
         self._prices: dict[Hashable, float] = {}
-        self._untold: set[Hashable] = set()
+        self._unpriced: set[Hashable] = set()
 
     def price(self, kind: Hashable, estimate: int | None) -> float | None:
         """
@@ -88,16 +88,16 @@ class Budget:
         """
         return self._prices.get(kind, estimate)
 
-    def is_untold(self, kind: Hashable, estimate: int | None) -> bool:
+    def has_unknown_price(self, kind: Hashable, estimate: int | None) -> bool:
         """
         Tell whether even a request of this kind that was paid for has not shown what it costs.
 
         :param kind: see :meth:`price`.
         :param estimate: see :meth:`price`.
         """
-        return kind in self._untold and self.price(kind, estimate) is None
+        return kind in self._unpriced and self.price(kind, estimate) is None
 
-    def cannot_tell(self, kind: Hashable, estimate: int | None) -> None:
+    def note_unknown_price(self, kind: Hashable, estimate: int | None) -> None:
         """
         Note that a request may have been billed, and that nobody will ever tell for how much.
 
@@ -105,9 +105,9 @@ class Budget:
         :param estimate: see :meth:`price`.
         """
         if self.price(kind, estimate) is None:
-            self._untold.add(kind)
+            self._unpriced.add(kind)
 
-    def asks(self, kind: Hashable, estimate: int | None, *, others_are_out: bool) -> Spending:
+    def check(self, kind: Hashable, estimate: int | None, *, others_are_out: bool) -> Spending:
         """
         Tell whether a request may be submitted.
 
@@ -120,7 +120,7 @@ class Budget:
         price = self.price(kind, estimate)
         if price is None and others_are_out:
             return Spending.WAIT
-        if self.is_untold(kind, estimate):
+        if self.has_unknown_price(kind, estimate):
             return Spending.STOP
         # The first of a kind whose price nobody knows goes alone, while anything at all is left.
         if self.spent + self._reserved + (1 if price is None else price) > self.limit:
@@ -147,7 +147,7 @@ class Budget:
         """
         self._reserved -= reserved
 
-    def paid(self, kind: Hashable, credits: float | None, estimate: int | None) -> None:
+    def add_paid(self, kind: Hashable, credits: float | None, estimate: int | None) -> None:
         """
         Note a task that has not failed (Vidu does not bill failed ones).
 
@@ -158,5 +158,5 @@ class Budget:
         # A host that does not know what a task costs may answer 0.
         if credits is not None and (credits > 0 or not estimate):
             self._prices[kind] = credits
-        self.cannot_tell(kind, estimate)
+        self.note_unknown_price(kind, estimate)
         self.spent += self.price(kind, estimate) or 0

@@ -28,7 +28,7 @@ async def check_prices(batch: BatchState, new: Sequence[int]) -> None:
     estimates: list[int | None] = []
     for index in new:
         try:
-            estimates.append(limits.check_estimate(batch.requests[index].asked, batch.requests[index].endpoint))
+            estimates.append(limits.check_estimate(batch.requests[index].all_fields, batch.requests[index].endpoint))
         except ViduCreditLimitError as error:
             raise error.but(message=f"Item {index}: {error.message}") from error.__cause__
     unknown = estimates.count(None)
@@ -42,31 +42,31 @@ async def check_prices(batch: BatchState, new: Sequence[int]) -> None:
         limits.check_balance(credits.total, sum(estimate or 0 for estimate in estimates))
 
 
-async def give_back(batch: BatchState) -> None:
+async def cancel_over_limit(batch: BatchState) -> None:
     """
     Cancel what Vidu has asked more for than it may cost, whenever it was found out.
 
     :param batch: whose tasks.
     """
-    dear = {
+    over_limit = {
         item.task_id: index
         for index, item in enumerate(batch.items)
         if item.task_id and (task := batch.tasks.get(index)) is not None and not task.is_final
-        if batch.policies.limits.is_exceeded_by(task) and index not in batch.kept_in_spite
+        if batch.policies.limits.is_exceeded_by(task) and index not in batch.uncancelled
     }
-    if not dear:
+    if not over_limit:
         return
-    report = await cancel_unfinished(batch.client, list(dear), seconds=CANCEL_SECONDS, log=batch.log)
+    report = await cancel_unfinished(batch.client, list(over_limit), seconds=CANCEL_SECONDS, log=batch.log)
     # The tasks themselves are asked: a host may say yes to a cancel and go on.
-    cancelled = await batch.note_cancelled(report.cancelled)
-    for task_id, index in dear.items():
+    cancelled = await batch.confirm_cancelled(report.cancelled)
+    for task_id, index in over_limit.items():
         if task_id in cancelled:
             task = batch.tasks.pop(index)
             batch.budget.spent -= task.credits or 0
         else:
-            batch.kept_in_spite.add(index)
+            batch.uncancelled.add(index)
     batch.log.info("Cancelled, unbilled: %s above max_credits.", counted(len(cancelled), "task"))
-    if kept := [task_id for task_id in dear if task_id not in cancelled]:
+    if kept := [task_id for task_id in over_limit if task_id not in cancelled]:
         batch.log.warning(
             "%d tasks cost more than max_credits (%s), and Vidu has not cancelled them. They are billed when they "
             "succeed, and their videos are kept and landed: %s",

@@ -37,7 +37,7 @@ _MARKER = re.compile(f"({re.escape(MARKER_PREFIX)}[0-9a-f]{{32}}):([0-9a-f]{{16}
 
 
 @dataclass(frozen=True)
-class Submitted:
+class MarkedTask:
     """
     One submission of a batch, read from its marker.
 
@@ -108,7 +108,7 @@ class Recalled:
     outage: ViduError | None = None
 
 
-def read_marker(text: str, task: ViduTask, marks: Sequence[str]) -> Submitted | None:
+def read_marker(text: str, task: ViduTask, marks: Sequence[str]) -> MarkedTask | None:
     """
     Read whose submission a task is.
 
@@ -118,13 +118,13 @@ def read_marker(text: str, task: ViduTask, marks: Sequence[str]) -> Submitted | 
     """
     for generation, identity, attempt in _MARKER.findall(text):
         if generation.startswith(tuple(marks)):
-            return Submitted(generation, identity, int(attempt), task)
+            return MarkedTask(generation, identity, int(attempt), task)
     return None
 
 
-def newest(submitted: Iterable[Submitted]) -> Generation | None:
+def newest_generation(submitted: Iterable[MarkedTask]) -> Generation | None:
     """Return the generation that was submitted last."""
-    generations: dict[str, list[Submitted]] = {}
+    generations: dict[str, list[MarkedTask]] = {}
     for one in submitted:
         generations.setdefault(one.generation, []).append(one)
     if not generations:
@@ -147,7 +147,7 @@ def newest(submitted: Iterable[Submitted]) -> Generation | None:
     return Generation(ordered[0], tasks, attempts, tuple(ordered[1:]))
 
 
-def of_manifest(rows: Iterable[Mapping[str, Any]], marks: Sequence[str]) -> list[Submitted]:
+def tasks_in_manifest(rows: Iterable[Mapping[str, Any]], marks: Sequence[str]) -> list[MarkedTask]:
     """
     Read the submissions that a manifest names; a row without a task, or of another batch, is passed over.
 
@@ -189,13 +189,13 @@ async def recall(
     """
     rows = await aread_rows(client, walk_list(client.account, begin, search, log))
     found = [one for task in rows.tasks if task.payload and (one := read_marker(task.payload, task, marks))]
-    generation = newest(found if rows.has_list else of_manifest(manifest, marks))
+    generation = newest_generation(found if rows.has_list else tasks_in_manifest(manifest, marks))
     if generation is not None:
         generation = replace(generation, is_listed=rows.has_list)
     return Recalled(generation, rows.verdict, rows.has_list, rows.unreadable, rows.outage)
 
 
-async def find_again(batch: BatchState) -> Generation | None:
+async def find_generation(batch: BatchState) -> Generation | None:
     """
     Find the generation that a batch goes on with, where its record may have been discarded by a clear.
 
@@ -238,7 +238,7 @@ async def find_again(batch: BatchState) -> Generation | None:
             "tries to cancel them."
         )
         batch.note_discarded()
-    if generation is not None and not await _is_whole(batch, generation, manifest):
+    if generation is not None and not await _was_delivered_whole(batch, generation, manifest):
         if generation.others:
             batch.log.warning(
                 "Earlier tries have submitted several generations of this batch. The newest, %s, counts; the "
@@ -251,7 +251,7 @@ async def find_again(batch: BatchState) -> Generation | None:
         raise found.outage
     is_unknown = found.has_list and (found.verdict is LookUp.UNKNOWN or not all(can_be_found))
     if is_unknown and batch.policies.on_unknown == "fail":
-        raise _in_doubt(batch, found)
+        raise _in_doubt_error(batch, found)
     if generation is not None:
         ids = [task.task_id for task in generation.tasks.values()]
         credits = [task.credits for task in generation.tasks.values() if task.succeeded]
@@ -265,7 +265,9 @@ async def find_again(batch: BatchState) -> Generation | None:
     return None
 
 
-async def _is_whole(batch: BatchState, generation: Generation, manifest: Sequence[Mapping[str, Any]]) -> bool:
+async def _was_delivered_whole(
+    batch: BatchState, generation: Generation, manifest: Sequence[Mapping[str, Any]]
+) -> bool:
     """Check whether every video of a generation was delivered, or may have been: then a clear means a new one."""
     if is_delivered_by(generation, manifest):
         return True
@@ -284,7 +286,7 @@ async def _is_whole(batch: BatchState, generation: Generation, manifest: Sequenc
     return not missing
 
 
-def _in_doubt(batch: BatchState, found: Recalled) -> ViduSubmissionInDoubtError:
+def _in_doubt_error(batch: BatchState, found: Recalled) -> ViduSubmissionInDoubtError:
     this_try = batch.this_try
     listed = f" Vidu tasks that may be its own: {some_of(found.candidates)}." if found.candidates else ""
     return ViduSubmissionInDoubtError(

@@ -41,7 +41,7 @@ _PHASES = {letter: phase for phase, letter in _LETTERS.items()}
 _MARKER = re.compile(re.escape(MARKER_PREFIX) + r"[0-9a-f]{32}:([0-9a-f]{16}(?:-\d+)?):(\d+)")
 
 
-class Rank(IntEnum):
+class KeepPriority(IntEnum):
     """What an item is worth among items of equal requests: the lower, the sooner a request keeps it."""
 
     SUCCEEDED = 0
@@ -169,7 +169,7 @@ class Header:
     :param try_number: of the try that wrote it, for the same purpose; 0 = unknown.
     :param account: identity of host and key.
     :param asked: hash of the requests as they were given: tells a resumed worker that they still are the same.
-    :param left_credits: what tasks cost that are paid and not in the batch any more: a budget goes on counting them.
+    :param dropped_credits: what tasks cost that are paid and not in the batch any more: a budget goes on counting them.
     :param dear: credits that Vidu has asked for one of them although its author allows less: nothing more is submitted
         before he allows it, or clears the task.
     :param returned: ``whole`` or ``partly``: the results were handed over by ``execute``, with or without all videos.
@@ -180,9 +180,9 @@ class Header:
     size: int
     max_tries: int
     account: str
-    asked: str = ""
-    left_credits: float = 0
-    dear: float = 0
+    requests_digest: str = ""
+    dropped_credits: float = 0
+    over_limit: float = 0
     returned: str = ""
     try_number: int = 0
 
@@ -264,29 +264,29 @@ class Match:
     :param items: one for each request, in their order.
     :param left_over: what has been sent, and no request asks for any more.
     :param moved: whether any item is in another place than before.
-    :param in_question: requests that may be one that is left over, with another signature in its URL, or may be of
+    :param ambiguous: requests that may be one that is left over, with another signature in its URL, or may be of
         another picture: the request's number, and what is left over.
-    :param crowded: sent items of equal requests that are more than the requests: which are worth keeping depends on
+    :param surplus: sent items of equal requests that are more than the requests: which are worth keeping depends on
         their tasks.
     """
 
     items: tuple[Item, ...]
     left_over: tuple[Item, ...]
     moved: bool
-    in_question: tuple[tuple[int, Item], ...] = ()
-    crowded: tuple[Item, ...] = ()
+    ambiguous: tuple[tuple[int, Item], ...] = ()
+    surplus: tuple[Item, ...] = ()
 
     @property
     def unclear(self) -> list[Item]:
-        """Items whose tasks decide: query them, and match again with their ranks."""
-        found = [*self.crowded, *(item for _, item in self.in_question)]
+        """Items whose tasks decide: query them, and match again with their priorities."""
+        found = [*self.surplus, *(item for _, item in self.ambiguous)]
         return list({item.identity: item for item in found}.values())
 
 
 def match(
     remembered: Sequence[Item],
     wanted: Sequence[Reading | None],
-    ranks: Mapping[str, Rank] | None = None,
+    priorities: Mapping[str, KeepPriority] | None = None,
     *,
     by_place: bool = True,
 ) -> Match:
@@ -296,10 +296,10 @@ def match(
     :param remembered: of the store, in the order of then.
     :param wanted: the requests of now; None = it cannot be built now (its image is gone): it is taken for the one that
         was in its place, where the batch has kept its size and no other request is that one.
-    :param ranks: what became of the tasks of :attr:`Match.unclear`, by the items' identities.
+    :param priorities: what became of the tasks of :attr:`Match.unclear`, by the items' identities.
     :param by_place: False = what is remembered has no places: a search has found it.
     """
-    ranks = ranks or {}
+    priorities = priorities or {}
     keeps_size = by_place and len(wanted) == len(remembered)
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, reading in enumerate(wanted):
@@ -309,25 +309,27 @@ def match(
     for place, item in enumerate(remembered):
         places_of[item.reading.identity].append(place)
     claims: dict[int, int] = {}
-    crowded: list[Item] = []
+    surplus: list[Item] = []
     for identity, rows in rows_of.items():
         places = places_of[identity]
         sent = [remembered[place] for place in places if remembered[place].has_been_sent]
         unread = sum(keeps_size and wanted[place] is None for place in places)
         if len(sent) > len(rows) + unread:
-            crowded += sent
-        claims.update(_pairs(remembered, places, wanted, rows, ranks))
+            surplus += sent
+        claims.update(_pairs(remembered, places, wanted, rows, priorities))
     claimed = set(claims.values())
     if keeps_size:
         unread_rows = [row for row, reading in enumerate(wanted) if reading is None and row not in claimed]
         claims.update(zip(unread_rows, unread_rows, strict=True))
         claimed.update(unread_rows)
     left_over = [item for place, item in enumerate(remembered) if place not in claimed and item.has_been_sent]
-    fresh = _fresh(remembered, [(row, reading) for row, reading in enumerate(wanted) if row not in claims])
+    fresh = _new_under_free_names(
+        remembered, [(row, reading) for row, reading in enumerate(wanted) if row not in claims]
+    )
     items = tuple(remembered[claims[row]] if row in claims else fresh[row] for row in range(len(wanted)))
     moved = [item.identity for item in items] != [item.identity for item in remembered]
-    lost = [item for item in left_over if ranks.get(item.identity) is not Rank.FAILED]
-    return Match(items, tuple(left_over), moved, _in_question(fresh, lost), tuple(crowded))
+    lost = [item for item in left_over if priorities.get(item.identity) is not KeepPriority.FAILED]
+    return Match(items, tuple(left_over), moved, _ambiguous(fresh, lost), tuple(surplus))
 
 
 def _pairs(
@@ -335,7 +337,7 @@ def _pairs(
     places: Sequence[int],
     wanted: Sequence[Reading | None],
     rows: Sequence[int],
-    ranks: Mapping[str, Rank],
+    priorities: Mapping[str, KeepPriority],
 ) -> dict[int, int]:
     """Return which of equal requests keeps which item: row -> place."""
     exact_of = {row: reading.exact for row in rows if (reading := wanted[row]) is not None}
@@ -343,7 +345,7 @@ def _pairs(
 
     def worth(place: int) -> tuple[Any, ...]:
         item = remembered[place]
-        rank = ranks.get(item.identity, Rank.SUCCEEDED) if item.has_been_sent else Rank.UNSENT
+        rank = priorities.get(item.identity, KeepPriority.SUCCEEDED) if item.has_been_sent else KeepPriority.UNSENT
         return rank, item.reading.exact not in exacts, place not in own, place
 
     chosen = dict.fromkeys(sorted(sorted(places, key=worth)[: len(rows)]))
@@ -369,7 +371,9 @@ def _pairs(
     return pairs
 
 
-def _fresh(remembered: Sequence[Item], unmatched: Sequence[tuple[int, Reading | None]]) -> dict[int, Item]:
+def _new_under_free_names(
+    remembered: Sequence[Item], unmatched: Sequence[tuple[int, Reading | None]]
+) -> dict[int, Item]:
     """Return new items, under names that none of the remembered has: a lost submission is searched for by its name."""
     taken = {item.identity for item in remembered}
     numbers: dict[str, count[int]] = defaultdict(count)
@@ -384,7 +388,7 @@ def _fresh(remembered: Sequence[Item], unmatched: Sequence[tuple[int, Reading | 
     return fresh
 
 
-def _in_question(fresh: Mapping[int, Item], lost: Sequence[Item]) -> tuple[tuple[int, Item], ...]:
+def _ambiguous(fresh: Mapping[int, Item], lost: Sequence[Item]) -> tuple[tuple[int, Item], ...]:
     by_bare: dict[str, deque[Item]] = defaultdict(deque)
     unread = deque(item for item in lost if item.more == UNREAD)
     for item in lost:
@@ -450,7 +454,7 @@ def shard_from_json(value: Any) -> list[Item]:
     return items
 
 
-def renewed(item: Item) -> Item:
+def reset_item(item: Item) -> Item:
     """
     Return an item that is to be submitted anew; its next attempt has a marker of its own.
 

@@ -61,7 +61,7 @@ class BatchRequest:
     problem: Exception | None = None
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def all_fields(self) -> dict[str, Any]:
         """The fields as they are sent, ``extra_params`` last; its images are not read."""
         return {**self.fields, **(self.extra_params or {})}
 
@@ -74,12 +74,12 @@ class BatchRequest:
     @property
     def off_peak(self) -> bool:
         """Whether it may take 48 hours."""
-        return is_yes(self.asked.get("off_peak"))
+        return is_yes(self.all_fields.get("off_peak"))
 
     @property
     def can_be_found(self) -> bool:
         """Whether its payload has a place for the marker by which a lost submission is found again."""
-        payload = self.asked.get("payload")
+        payload = self.all_fields.get("payload")
         return not payload or (isinstance(payload, str) and MARKER_PLACEHOLDER in payload)
 
     @property
@@ -87,7 +87,7 @@ class BatchRequest:
         """
         What its price depends on, and the catalogue's estimate of it; None = it does not know. No image is read.
         """
-        asked = self.asked
+        asked = self.all_fields
         kind = (
             self.endpoint.name,
             self.model,
@@ -100,7 +100,7 @@ class BatchRequest:
         )
         return kind, estimate_credits(asked, endpoint=self.endpoint.name)
 
-    def wire(self, log: Any) -> dict[str, Any]:
+    def build_wire(self, log: Any) -> dict[str, Any]:
         """
         Build the request's JSON object; reads the image.
 
@@ -150,7 +150,7 @@ def read_requests(
             problems.append(f"item {number}: extra_params must be a dict, got {type(extra).__name__}")
             continue
         requests.append(BatchRequest(number, endpoint, merged, without_unset(extra) or None, own_path or output_path))
-    _raise_for(problems)
+    _raise_if_any(problems)
     return requests
 
 
@@ -170,7 +170,7 @@ def check_requests(
 
     def check(request: BatchRequest) -> BatchRequest:
         try:
-            wire = request.wire(warnings)
+            wire = request.build_wire(warnings)
             prepare_create(account, request.endpoint.name, wire)
         except (ViduError, OSError) as error:
             return replace(request, problem=error)
@@ -226,10 +226,10 @@ def check_destinations(requests: Iterable[BatchRequest], file_name: str | None =
             hint = "" if own else "; put {task_id} or {index} into it"
             problems.append(f"item {number}: {named} is that of item {seen[path]}, too{hint}")
         seen.setdefault(path, number)
-    _raise_for(problems)
+    _raise_if_any(problems)
 
 
-def problems_of(requests: Iterable[BatchRequest]) -> None:
+def raise_problems(requests: Iterable[BatchRequest]) -> None:
     """
     Raise what is wrong with the requests, all of it at once.
 
@@ -243,10 +243,10 @@ def problems_of(requests: Iterable[BatchRequest]) -> None:
             f"A picture cannot be read now ({getattr(passing, 'message', passing)}).",
             advice="This try has sent nothing; a retry reads it again.",
         ) from passing
-    _raise_for([f"item {request.number}: {getattr(request.problem, 'message', request.problem)}" for request in bad])
+    _raise_if_any([f"item {request.number}: {getattr(request.problem, 'message', request.problem)}" for request in bad])
 
 
-def digest_of(requests: Iterable[BatchRequest]) -> str:
+def digest_requests(requests: Iterable[BatchRequest]) -> str:
     """
     Return a hash of the requests as they were given, in their order: no image is read for it.
 
@@ -340,7 +340,7 @@ def _lines(text: str, path: str, endpoint: Endpoint) -> list[Any]:
         raise ViduInputError(
             f"requests: {path} has an object over several lines. Write one JSON object a line, or a JSON array."
         )
-    _raise_for(problems)
+    _raise_if_any(problems)
     return rows
 
 
@@ -388,7 +388,7 @@ def _json(text: str, name: str) -> Any:
         raise ViduInputError(f"{name}: is no JSON ({error}).") from None
 
 
-def _raise_for(problems: Sequence[str]) -> None:
+def _raise_if_any(problems: Sequence[str]) -> None:
     if problems:
         problems = [problem.rstrip(".") for problem in problems]
         more = [f"… and {len(problems) - MAX_NAMED} more"] if len(problems) > MAX_NAMED else []

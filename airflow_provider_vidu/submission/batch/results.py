@@ -98,7 +98,7 @@ class Memory(str, Enum):
         )
 
 
-def record_of(
+def task_record(
     request: BatchRequest,
     item: Item,
     generation: str,
@@ -118,7 +118,7 @@ def record_of(
     """
     # Failed tasks are not billed: what the create answer told is not filled in for them.
     credits = None if task is not None and task.failed else item.credits
-    payload = None if request.asked.get("payload") or not item.task_id else item.marker(generation)
+    payload = None if request.all_fields.get("payload") or not item.task_id else item.marker(generation)
     known = ViduTask(task_id=item.task_id or "none", model=request.model, credits=credits, payload=payload)
     record = (known if task is None else task.filled_from(known)).record(files)
     record["task_id"] = item.task_id
@@ -128,7 +128,7 @@ def record_of(
     return {**record, "error": None if error is None else str(error)}
 
 
-def for_xcom(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def shrink_for_xcom(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """
     Return the records as they go to XCom: beyond a few hundred without links, which die within a day anyway.
 
@@ -214,7 +214,7 @@ def write_manifest(path: str, records: Sequence[Mapping[str, Any]]) -> None:
         ) from error
 
 
-def reasons_of(records: Sequence[Mapping[str, Any]], failed: Iterable[int]) -> str:
+def failure_reasons(records: Sequence[Mapping[str, Any]], failed: Iterable[int]) -> str:
     """
     Return why items have failed and which, the most frequent reasons first.
 
@@ -231,7 +231,7 @@ def reasons_of(records: Sequence[Mapping[str, Any]], failed: Iterable[int]) -> s
     return ", ".join(f"{reason} × {len(numbers)} ({item_ranges(numbers)})" for reason, numbers in named)
 
 
-def lines_of_failures(errors: Mapping[int, ViduError], stopped: ViduError | None) -> list[str]:
+def failure_lines(errors: Mapping[int, ViduError], stopped: ViduError | None) -> list[str]:
     """
     Return why items have no video, a line each, for the log.
 
@@ -245,7 +245,7 @@ def lines_of_failures(errors: Mapping[int, ViduError], stopped: ViduError | None
     return lines
 
 
-def failure_of(
+def batch_error(
     records: Sequence[Mapping[str, Any]], errors: Mapping[int, ViduError], stopped: ViduError | None, memory: Memory
 ) -> ViduError:
     """
@@ -318,7 +318,7 @@ def _what_has_no_video(
         count = f"{len(others)} more" if held else f"{len(others)} of {counted(len(records), 'request')}"
         first = others[0]
         parts.append(
-            f"{count} {'has' if len(others) == 1 else 'have'} no video: {reasons_of(records, others)}. "
+            f"{count} {'has' if len(others) == 1 else 'have'} no video: {failure_reasons(records, others)}. "
             f"Item {first}: {records[first]['error']}"
         )
     return " ".join(parts)

@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Sightings:
+class ListedTasks:
     """
     What the list has shown of a batch.
 
     :param by_attempt: the tasks of each item's identity, by the attempt's number.
-    :param otherwise: what it means that an attempt is not among them.
+    :param verdict: what it means that an attempt is not among them.
     :param has_list: False = this host has no list at all.
     :param candidates: tasks that may be one, and cannot be told apart.
     :param outage: why some of them could not be queried now.
     """
 
     by_attempt: dict[str, dict[int, ViduTask]] = field(default_factory=lambda: defaultdict(dict))
-    otherwise: LookUp = LookUp.UNKNOWN
+    verdict: LookUp = LookUp.UNKNOWN
     has_list: bool = True
     candidates: tuple[str, ...] = ()
     outage: ViduError | None = None
 
-    def of(self, identity: str, attempt: int) -> tuple[int, ViduTask] | None:
+    def find(self, identity: str, attempt: int) -> tuple[int, ViduTask] | None:
         """
         Return the task of an attempt, and the attempt's number.
 
@@ -52,7 +52,7 @@ class Sightings:
         task = best(list(attempts.values()))
         return next(number for number, one in attempts.items() if one is task), task
 
-    def worth(self, identity: str) -> tuple[bool, bool, float, str]:
+    def sort_key(self, identity: str) -> tuple[bool, bool, float, str]:
         """
         Return a key that sorts items by their tasks: what succeeded is worth most, what has failed least.
 
@@ -62,7 +62,7 @@ class Sightings:
         return task.succeeded, not task.is_final, task.created or 0.0, task.created_at or ""
 
 
-async def look_for(client: AsyncViduClient, generation: str, begin: float, log: Any, search: Search) -> Sightings:
+async def search_list(client: AsyncViduClient, generation: str, begin: float, log: Any, search: Search) -> ListedTasks:
     """
     Walk through the list once, for one generation of a batch.
 
@@ -72,7 +72,7 @@ async def look_for(client: AsyncViduClient, generation: str, begin: float, log: 
     :raises ViduUnavailableError: the list cannot be read now; the intents stay, a retry searches again.
     """
     rows = await aread_rows(client, walk_list(client.account, begin, search, log))
-    found = Sightings(otherwise=rows.verdict, has_list=rows.has_list, candidates=rows.unreadable, outage=rows.outage)
+    found = ListedTasks(verdict=rows.verdict, has_list=rows.has_list, candidates=rows.unreadable, outage=rows.outage)
     for row in rows.tasks:
         if row.payload is not None and (named := identity_of(row.payload, generation)):
             identity, attempt = named

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import Fate, ViduCreditLimitError, ViduError, ViduNotFoundError, task_error
 from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.submission.batch.pacing import Budget, Pace
-from airflow_provider_vidu.submission.batch.records import Header, Item, renewed
+from airflow_provider_vidu.submission.batch.records import Header, Item, reset_item
 from airflow_provider_vidu.submission.batch.requests import BatchRequest
 from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.store import BatchStore, TravellingStore
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.compat import StateStore
 
 #: Seconds between two lines of progress while submitting.
-SAY_EVERY = 15.0
+PROGRESS_SECONDS = 15.0
 
 
 class BatchState:
@@ -56,7 +56,7 @@ class BatchState:
     :param credit_budget: credits that all of it may cost; None = any.
     :param resumed: what the try took with it when it left the worker; None = it has not.
     :param travelled: the values of a :class:`TravellingStore` that came with it.
-    :param given_up: the wait was given up: nothing would wait for what is submitted now.
+    :param wait_failed: the wait was given up: nothing would wait for what is submitted now.
     :param read_manifest: the rows of the manifest, where there is one.
     :param is_landed: whether an item's file is where it was to be landed, by the item's number; None = nobody can say.
     :param note_discarded: see :class:`~airflow_provider_vidu.submission.driver.Submission`.
@@ -78,7 +78,7 @@ class BatchState:
         credit_budget: int | None = None,
         resumed: Resumed | None = None,
         travelled: dict[str, Any] | None = None,
-        given_up: bool = False,
+        wait_failed: bool = False,
         read_manifest: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
         is_landed: Callable[[int, ViduTask], bool | None] = lambda index, task: None,
         note_discarded: Callable[[], None] = lambda: None,
@@ -108,7 +108,7 @@ class BatchState:
         #: Replies that this try has lost, by the items' identities.
         self.in_doubt: Counter[str] = Counter({} if resumed is None else resumed.attempts_of)
         #: The wait was given up.
-        self.given_up = given_up
+        self.wait_failed = wait_failed
         #: The numbers of the items that Vidu has accepted since this part of the try began.
         self.sent_now: set[int] = set()
         #: Credits that are held back for what is out or in doubt, by the items' numbers.
@@ -133,7 +133,7 @@ class BatchState:
         held = lasting or self.travelling or TravellingStore()
         self.list_memory = ListMemory(lasting, client.account)
         self.writer = StateWriter(clock, self._sleep_unless_stopped(sleep), lambda: self.stop(), log)
-        self.kept = BatchStore(held, this_try, log, self.writer)
+        self.store = BatchStore(held, this_try, log, self.writer)
         self._item_retries = item_retries
         #: This try has left its worker and come back.
         self.has_left = resumed is not None
@@ -141,8 +141,8 @@ class BatchState:
         self._query = BulkQuery(client)
         self._prices_are_checked = False
         #: Items that cost more than they may, and that Vidu has not cancelled.
-        self.kept_in_spite: set[int] = set()
-        self._said_at = clock()
+        self.uncancelled: set[int] = set()
+        self._logged_at = clock()
 
     def _sleep_unless_stopped(self, sleep: Callable[[float], None]) -> Callable[[float], None]:
         def sliced(seconds: float) -> None:
@@ -156,7 +156,7 @@ class BatchState:
     @property
     def items(self) -> Sequence[Item]:
         """What is known of each item, in the order of the requests."""
-        return self.kept.items
+        return self.store.items
 
     @property
     def end_time(self) -> float:
@@ -166,7 +166,7 @@ class BatchState:
     @property
     def may_submit(self) -> bool:
         """Whether anybody would wait for what is submitted now: nobody pays for what is given up at once."""
-        return not self.given_up and self.clock() < self.end_time
+        return not self.wait_failed and self.clock() < self.end_time
 
     @property
     def running(self) -> dict[int, str]:
@@ -178,7 +178,7 @@ class BatchState:
         ]
         return {index: task_id for _, index, task_id in sorted(running)}
 
-    async def note_cancelled(self, task_ids: Iterable[str]) -> set[str]:
+    async def confirm_cancelled(self, task_ids: Iterable[str]) -> set[str]:
         """
         Note tasks that were cancelled on our side, unbilled: the next try submits them anew.
 
@@ -192,14 +192,14 @@ class BatchState:
             if look:
                 await timing.asleep(CANCEL_GAP)
             seen = await self._query.get_tasks(left)
-            cancelled |= failed_of(seen)
+            cancelled |= failed_ids(seen)
             left = [task_id for task_id in left if task_id not in cancelled]
             if not left:
                 break
         for index, item in enumerate(self.items):
             if item.task_id in cancelled:
-                self.kept.put(index, renewed(item))
-        self.kept.write(needed=False)
+                self.store.put(index, reset_item(item))
+        self.store.write(needed=False)
         return cancelled
 
     @property
@@ -210,11 +210,11 @@ class BatchState:
     @property
     def header(self) -> Header:
         """What is remembered of the batch as a whole."""
-        if self.kept.header is None:
+        if self.store.header is None:
             raise RuntimeError("a batch that has not begun")
-        return self.kept.header
+        return self.store.header
 
-    def changed(self, count: int, names: Iterable[str]) -> ViduError:
+    def changed_error(self, count: int, names: Iterable[str]) -> ViduError:
         """
         Return the error of a try that does not ask any more for what an earlier one has submitted.
 
@@ -222,7 +222,7 @@ class BatchState:
         :param names: of their Vidu tasks.
         """
         return ViduError(
-            f"This try asks for something else than the try before: {named(count, names)}.",
+            f"This try asks for something else than the try before: {removed_requests(count, names)}.",
             advice=(
                 f"Nothing was submitted by this try. To go on with the new requests, "
                 f"{self.memory.by_clearing('what is new')} Or set on_input_change='resubmit'. A field that renders "
@@ -267,7 +267,7 @@ class BatchState:
             on_unknown=self.policies.on_unknown,
         )
 
-    def needs(self) -> Mapping[Action, Sequence[int]]:
+    def next_actions(self) -> Mapping[Action, Sequence[int]]:
         """Return which items need what next, by the rules of submission."""
         needs: dict[Action, list[int]] = defaultdict(list)
         for index, item in enumerate(self.items):
@@ -286,17 +286,17 @@ class BatchState:
         self.within_try = within_try
         self.remotes.clear()
         self.look_ups.clear()
-        self.budget.spent = self.header.left_credits
+        self.budget.spent = self.header.dropped_credits
         for index, item in enumerate(self.items):
             if item.phase is Phase.INTENT and index not in self.reserved:
                 # An earlier part of this task has sent it, and it may be billed.
                 self.reserved[index] = self.budget.reserve(*self.requests[index].price)
 
-    def observe(self, index: int, answer: ViduTask | ViduError) -> None:
+    def record_answer(self, index: int, answer: ViduTask | ViduError) -> None:
         """Note what a query has shown of an item's task."""
         item = self.items[index]
         self._unanswered.pop(index, None)
-        if isinstance(answer, ViduError) and is_refusal(answer):
+        if isinstance(answer, ViduError) and is_refused(answer):
             is_missing = isinstance(answer, ViduNotFoundError)
             self.errors[index] = type(answer)(
                 "Vidu does not know this task (any more)."
@@ -315,13 +315,13 @@ class BatchState:
             self._unanswered[index] = answer
             self.remotes[index] = Remote.UNREACHABLE
         else:
-            self._take_task(index, answer)
+            self._record_task(index, answer)
         if isinstance(answer, ViduError) or not answer.failed:
             # Not every host tells what a task has cost: then the estimate counts, as when it was submitted.
             kind, estimate = self.requests[index].price
-            self.budget.paid(kind, item.credits, estimate)
+            self.budget.add_paid(kind, item.credits, estimate)
 
-    def _take_task(self, index: int, task: ViduTask) -> None:
+    def _record_task(self, index: int, task: ViduTask) -> None:
         self.tasks[index] = task
         self.remotes[index] = remote_of(task)
         # It may have been refused before.
@@ -340,7 +340,7 @@ class BatchState:
         self.look_ups.pop(index, None)
         # Until now it might have been billed.
         self.budget.release(self.reserved.pop(index, 0))
-        self.kept.put(index, renewed(self.items[index]))
+        self.store.put(index, reset_item(self.items[index]))
 
     async def pause(self, seconds: float, of: float) -> None:
         """
@@ -352,18 +352,18 @@ class BatchState:
         """
         absence = self._time_in_worker.absence(seconds, of)
         if absence is not None:
-            self.kept.write(needed=False)
+            self.store.write(needed=False)
             raise SubmitLater(absence, Resumed(self.began, attempts_of=dict(self.in_doubt)))
-        await self._rest(seconds)
+        await self._sleep(seconds)
 
-    async def _rest(self, seconds: float) -> None:
+    async def _sleep(self, seconds: float) -> None:
         """Wait here, whatever the policies."""
         end = self.clock() + seconds
         while (left := end - self.clock()) > 0:
             self.stop()
             await timing.asleep(min(SLICE, left))
 
-    def created(self, index: int, task: ViduTask, attempt: int) -> None:
+    def record_created(self, index: int, task: ViduTask, attempt: int) -> None:
         """
         Note the task of an item; it reaches the store with the next write.
 
@@ -371,24 +371,24 @@ class BatchState:
         :param task: the create answer, or the row that a look-up found.
         :param attempt: number of the attempt that has created it.
         """
-        self.kept.update(index, phase=Phase.SUBMITTED, attempt=attempt, task_id=task.task_id, credits=task.credits)
-        self._take_task(index, task)
+        self.store.update(index, phase=Phase.SUBMITTED, attempt=attempt, task_id=task.task_id, credits=task.credits)
+        self._record_task(index, task)
         self.budget.release(self.reserved.pop(index, 0))
         if not task.failed:
             kind, estimate = self.requests[index].price
-            self.budget.paid(kind, task.credits, estimate)
+            self.budget.add_paid(kind, task.credits, estimate)
         if self.policies.limits.is_exceeded_by(task):
-            self.hold_to_price()
+            self.stop_if_over_limit()
 
-    def say(self, *, now: bool = False) -> None:
+    def log_progress(self, *, now: bool = False) -> None:
         """
         Tell the progress of the submissions, once in a while.
 
         :param now: in any case.
         """
-        if not now and self.clock() - self._said_at < SAY_EVERY:
+        if not now and self.clock() - self._logged_at < PROGRESS_SECONDS:
             return
-        self._said_at = self.clock()
+        self._logged_at = self.clock()
         submitted = sum(item.phase is Phase.SUBMITTED for item in self.items)
         if len(self.sent_now) == submitted:
             what = f"Submitted {submitted} of {len(self.items)}"
@@ -406,7 +406,7 @@ class BatchState:
             f"; {len(self.errors)} failed" if self.errors else "",
         )
 
-    def hold_to_price(self) -> None:
+    def stop_if_over_limit(self) -> None:
         """
         Stop submitting where Vidu has asked too much: the next one would cost as much.
 
@@ -415,11 +415,11 @@ class BatchState:
         limits = self.policies.limits
         for task in self.tasks.values():
             # Also one that an earlier try had no time to note or cancel.
-            if limits.is_exceeded_by(task) and not task.is_final and (task.credits or 0) > self.header.dear:
-                self.kept.write_header(replace(self.header, dear=task.credits or 0), needed=False)
-        if self.stopped is None and limits.max_credits is not None and self.header.dear > limits.max_credits:
+            if limits.is_exceeded_by(task) and not task.is_final and (task.credits or 0) > self.header.over_limit:
+                self.store.write_header(replace(self.header, over_limit=task.credits or 0), needed=False)
+        if self.stopped is None and limits.max_credits is not None and self.header.over_limit > limits.max_credits:
             self.stopped = ViduCreditLimitError(
-                f"Vidu asked {self.header.dear} credits for one of these generations, and max_credits is "
+                f"Vidu asked {self.header.over_limit} credits for one of these generations, and max_credits is "
                 f"{limits.max_credits}: nothing more was submitted.",
                 advice=(
                     "What cost too much was cancelled where Vidu let it; what it did not cancel is billed, kept and "
@@ -428,20 +428,20 @@ class BatchState:
             )
 
 
-def is_refusal(result: object) -> bool:
+def is_refused(result: object) -> bool:
     """Say whether a query was refused, and not just unanswered."""
     return isinstance(result, ViduError) and (
         isinstance(result, ViduNotFoundError) or result.fate is not Fate.RETRYABLE
     )
 
 
-def named(count: int, names: Iterable[str]) -> str:
+def removed_requests(count: int, names: Iterable[str]) -> str:
     """Return how a message names requests that are gone."""
     if count == 1:
         return f"1 request that was submitted is not in the batch any more ({some_of(names)})"
     return f"{count} requests that were submitted are not in the batch any more ({some_of(names)})"
 
 
-def failed_of(seen: Mapping[str, ViduTask | ViduError]) -> set[str]:
+def failed_ids(seen: Mapping[str, ViduTask | ViduError]) -> set[str]:
     """Return the ids of the tasks that have failed, or were cancelled: they are not billed."""
     return {task_id for task_id, task in seen.items() if not isinstance(task, ViduError) and task.failed}

@@ -133,7 +133,7 @@ class BatchStore:
         """Take what a search has found for what is remembered; it is not written."""
         self.header, self.items = header, list(items)
 
-    def begin(self, header: Header, items: Sequence[Item]) -> None:
+    def write_layout(self, header: Header, items: Sequence[Item]) -> None:
         """
         Write a new set of shards, and then the header that names it: a death in between leaves the old one whole.
 

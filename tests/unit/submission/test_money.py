@@ -280,7 +280,7 @@ def test_a_batch_whose_worker_died_before_it_gave_back_submits_no_more(
     requests = [{**UNKNOWN, "prompt": str(number)} for number in range(9)]
 
     with monkeypatch.context() as patch:
-        patch.setattr(batch_submission, "give_back", Mock(side_effect=WorkerDied))
+        patch.setattr(batch_submission, "cancel_over_limit", Mock(side_effect=WorkerDied))
         with pytest.raises(WorkerDied):
             drive(batch(requests, max_credits=23, max_in_flight=2), runtime_context(store))
     submitted = vidu_emulator.counters.submissions

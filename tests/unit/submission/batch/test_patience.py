@@ -90,7 +90,7 @@ def test_a_refused_key_speaks_of_the_rest_only_where_there_is_one(stage):
 def logged(stage: Stage, caplog: Any, rows: Any, **settings: Any) -> str:
     caplog.clear()
     with caplog.at_level(logging.INFO):
-        stage.submit(rows, **settings).say(now=True)
+        stage.submit(rows, **settings).log_progress(now=True)
     return caplog.text
 
 
@@ -141,7 +141,7 @@ def test_a_wait_that_has_ended_is_not_waited_for_again_unseen(stage):
     stage.vidu.instead = outage
 
     async def act(batch):
-        await batch.go_on()
+        await batch.continue_after_wait()
         await batch.query_until_answered()
 
     with pytest.raises(ViduUnavailableError, match="3 Vidu tasks") as raised:
@@ -162,7 +162,7 @@ def test_an_outage_that_passes_in_place_costs_no_retry(stage):
     stage.vidu.instead = lambda operation, request: outage(operation, request) if stage.clock() < until else None
 
     async def act(batch):
-        await batch.go_on()
+        await batch.continue_after_wait()
         await batch.query_until_answered()
 
     stage.resume(batch, act)
@@ -173,7 +173,7 @@ def test_what_is_seen_to_run_is_waited_for(stage):
     batch = stage.submit(ROWS)
 
     async def act(batch):
-        await batch.go_on()
+        await batch.continue_after_wait()
         await batch.query_until_answered()
 
     stage.resume(batch, act)
@@ -185,7 +185,7 @@ def test_an_answer_that_never_changes_is_not_waited_for_for_ever(stage):
     batch = stage.submit(ROWS)
 
     async def act(batch):
-        await batch.go_on()
+        await batch.continue_after_wait()
         await batch.query_until_answered(lambda: len(batch.running) == 3)
 
     with pytest.raises(ViduUnavailableError, match="still shows them as running"):
@@ -200,7 +200,7 @@ def test_the_queries_of_an_outage_end_with_the_worker(stage):
         raise ViduStillRunningError("The task was told to stop.")
 
     async def act(batch):
-        await batch.go_on()
+        await batch.continue_after_wait()
         batch.stop = stop
         await batch.query_until_answered()
 
@@ -220,7 +220,7 @@ def test_a_success_without_a_link_is_never_paid_again(stage, clear):
     stage.vidu.tasks[paid]["creations"] = []
 
     async def act(batch):
-        await batch.go_on()
+        await batch.continue_after_wait()
         await batch.fetch_missing_links()
 
     stage.resume(batch, act)

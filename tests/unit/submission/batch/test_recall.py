@@ -18,7 +18,12 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.tasks import ViduTask
-from airflow_provider_vidu.submission.batch.recall import is_delivered_by, newest, of_manifest, read_marker
+from airflow_provider_vidu.submission.batch.recall import (
+    is_delivered_by,
+    newest_generation,
+    read_marker,
+    tasks_in_manifest,
+)
 
 MARK = "avp1:" + "a" * 16
 OLD, NEW = MARK + "0" * 16, MARK + "1" * 16
@@ -50,7 +55,7 @@ def test_only_this_task_instances_markers_count(payload, is_own):
 
 
 def test_the_newest_generation_counts_and_the_others_are_named():
-    found = newest(
+    found = newest_generation(
         [
             submitted(f"{OLD}:{X}:1", task("1", minute=0)),
             submitted(f"{NEW}:{X}:1", task("2", minute=5)),
@@ -59,7 +64,7 @@ def test_the_newest_generation_counts_and_the_others_are_named():
     )
     assert (found.marker, found.others) == (NEW, (OLD,))
     assert found.tasks.keys() == {X}
-    assert newest([]) is None
+    assert newest_generation([]) is None
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,7 @@ def test_the_newest_generation_counts_and_the_others_are_named():
     ],
 )
 def test_what_is_paid_or_running_counts_before_what_has_failed(states, attempt):
-    found = newest(
+    found = newest_generation(
         submitted(f"{OLD}:{X}:{number}", task(str(number), state, minute=number))
         for number, state in enumerate(states, start=1)
     )
@@ -83,7 +88,7 @@ def test_what_is_paid_or_running_counts_before_what_has_failed(states, attempt):
 
 
 def test_what_has_failed_may_have_a_later_attempt_that_does_not_show_yet():
-    (item,) = newest([submitted(f"{OLD}:{X}:1", task("1", "failed"))]).items
+    (item,) = newest_generation([submitted(f"{OLD}:{X}:1", task("1", "failed"))]).items
     assert not item.has_been_sent
 
 
@@ -95,7 +100,7 @@ def test_a_manifest_tells_the_same_where_there_is_no_list():
         {**task("4").record(), "error": "of an older release"},
         {**task("5").record(), "payload": f"avp1:{'b' * 32}:{X}:1", "error": None},
     ]
-    found = newest(of_manifest(rows, (MARK,)))
+    found = newest_generation(tasks_in_manifest(rows, (MARK,)))
     assert {identity: one.task_id for identity, one in found.tasks.items()} == {X: "1", Y: "2"}
     assert found.attempts[Y] == 3
 
@@ -113,7 +118,7 @@ def test_a_manifest_tells_the_same_where_there_is_no_list():
     ],
 )
 def test_a_manifest_shows_whether_all_was_delivered(rows, is_delivered):
-    found = newest([submitted(f"{OLD}:{X}:1", task("1")), submitted(f"{OLD}:{Y}:1", task("2"))])
+    found = newest_generation([submitted(f"{OLD}:{X}:1", task("1")), submitted(f"{OLD}:{Y}:1", task("2"))])
     assert is_delivered_by(found, [{"task_id": id_, "error": error} for id_, error in rows]) is is_delivered
 
 

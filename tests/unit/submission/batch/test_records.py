@@ -13,12 +13,12 @@ from airflow_provider_vidu.submission.batch.records import (
     SHARD_SIZE,
     Header,
     Item,
-    Rank,
+    KeepPriority,
     Reading,
     identities,
     identity_of,
     match,
-    renewed,
+    reset_item,
     shard_from_json,
     shard_to_json,
 )
@@ -144,9 +144,9 @@ def test_a_request_that_cannot_be_read_takes_the_place_of_no_other(remembered, w
         # What was sent before what was not …
         ([Item(A, Phase.REFUSED), sent(f"{A}-1")], [A], {}, [f"{A}-1"]),
         # … what is paid or runs before what is in doubt, and that before what has failed.
-        ([sent(A), sent(f"{A}-1")], [A], {A: Rank.FAILED, f"{A}-1": Rank.SUCCEEDED}, [f"{A}-1"]),
-        ([sent(A), sent(f"{A}-1")], [A], {A: Rank.IN_DOUBT, f"{A}-1": Rank.RUNNING}, [f"{A}-1"]),
-        ([sent(A), sent(f"{A}-1")], [A], {A: Rank.FAILED, f"{A}-1": Rank.IN_DOUBT}, [f"{A}-1"]),
+        ([sent(A), sent(f"{A}-1")], [A], {A: KeepPriority.FAILED, f"{A}-1": KeepPriority.SUCCEEDED}, [f"{A}-1"]),
+        ([sent(A), sent(f"{A}-1")], [A], {A: KeepPriority.IN_DOUBT, f"{A}-1": KeepPriority.RUNNING}, [f"{A}-1"]),
+        ([sent(A), sent(f"{A}-1")], [A], {A: KeepPriority.FAILED, f"{A}-1": KeepPriority.IN_DOUBT}, [f"{A}-1"]),
         # One more of them has a name that no other has had.
         ([sent(f"{A}-1")], [A, A], {}, [f"{A}-1", A]),
         ([sent(A), sent(f"{A}-1")], [A, A, A], {}, [A, f"{A}-1", f"{A}-2"]),
@@ -214,5 +214,5 @@ def test_each_attempt_has_a_marker_of_its_own_which_the_payload_tells_back():
 
 
 def test_what_is_submitted_anew_forgets_the_task_and_keeps_the_count():
-    again = renewed(replace(sent(A), error="x", ended_at=1.0))
+    again = reset_item(replace(sent(A), error="x", ended_at=1.0))
     assert again == Item(A, Phase.NEW, 1, attempted_at=1_800_000_000.0)

@@ -15,7 +15,7 @@ from _support.img2video import read_requests
 
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.submission.batch.requests import check_destinations, check_requests, problems_of
+from airflow_provider_vidu.submission.batch.requests import check_destinations, check_requests, raise_problems
 
 ACCOUNT = Account(base_url="https://vidu.example", api_key="vda_0123456789")
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo"}
@@ -162,7 +162,7 @@ def test_the_uri_of_an_asset_event_leads_to_its_file(tmp_path, name, start):
     (tmp_path / name / "%20.png").write_bytes(PNG)
     for path in (f"{start}{tmp_path}/{name}/r.jsonl", f"{start}{tmp_path}/{quote(name)}/r.jsonl"):
         (read,) = read_requests(path, None)
-        assert read.wire(logging.getLogger())["images"][0].startswith("data:image/png;base64,")
+        assert read.build_wire(logging.getLogger())["images"][0].startswith("data:image/png;base64,")
 
 
 @pytest.mark.parametrize("images", ["pictures/cat.png", "./pictures/cat.png", ["pictures/cat.png"]])
@@ -173,7 +173,7 @@ def test_pictures_of_a_file_are_relative_to_it(tmp_path, monkeypatch, images):
     path.write_text(json.dumps({"images": images}))
     monkeypatch.chdir(tmp_path)
     (read,) = read_requests(str(path), None)
-    assert read.wire(logging.getLogger())["images"][0].startswith("data:image/png;base64,")
+    assert read.build_wire(logging.getLogger())["images"][0].startswith("data:image/png;base64,")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_pictures_of_a_file_in_an_object_store_are_in_it_too(tmp_path):
     (tmp_path / "cat.png").write_bytes(PNG)
     (tmp_path / "requests.jsonl").write_text('{"images": "cat.png"}')
     (read,) = read_requests(f"local://{tmp_path}/requests.jsonl", None)
-    assert read.wire(logging.getLogger())["images"][0].startswith("data:image/png;base64,")
+    assert read.build_wire(logging.getLogger())["images"][0].startswith("data:image/png;base64,")
 
 
 def test_pictures_of_defaults_are_relative_to_the_worker_as_ever(tmp_path):
@@ -202,7 +202,7 @@ def test_a_missing_picture_says_where_it_was_looked_for(tmp_path):
     path = tmp_path / "requests.jsonl"
     path.write_text('{"images": "pictures/cat.png"}')
     with pytest.raises(ViduInputError) as raised:
-        problems_of(check_requests(read_requests(str(path), None), ACCOUNT, logging.getLogger()))
+        raise_problems(check_requests(read_requests(str(path), None), ACCOUNT, logging.getLogger()))
     assert f"pictures/cat.png was not found on the worker; looked in {tmp_path}/pictures" in str(raised.value)
 
 

@@ -18,7 +18,7 @@ from airflow_provider_vidu.api.errors import (
     ViduTaskFailedError,
 )
 from airflow_provider_vidu.compat import clear_this_task
-from airflow_provider_vidu.submission.batch.results import Memory, failure_of, lines_of_failures, reasons_of
+from airflow_provider_vidu.submission.batch.results import Memory, batch_error, failure_lines, failure_reasons
 
 
 def record(task_id: str | None, state: str | None, error: ViduError | None) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def record(task_id: str | None, state: str | None, error: ViduError | None) -> d
 def test_what_may_be_billed_is_checked_before_it_is_submitted_again(memory, error, state):
     failed = ViduTaskFailedError("failed")
     records = [record("1", "success", None), record("2", state, error), record("3", "failed", failed)]
-    told = str(failure_of(records, {1: error, 2: failed}, None, memory))
+    told = str(batch_error(records, {1: error, 2: failed}, None, memory))
     assert "Item 1 is or may be billed: check Vidu task 2 before" in told
 
 
@@ -40,7 +40,7 @@ def test_what_may_be_billed_is_checked_before_it_is_submitted_again(memory, erro
 def test_what_has_failed_needs_no_check(memory):
     failed = ViduTaskFailedError("failed")
     records = [record("1", "success", None), record("3", "failed", failed), record(None, None, failed)]
-    assert "may be billed" not in str(failure_of(records, {1: failed, 2: failed}, None, memory))
+    assert "may be billed" not in str(batch_error(records, {1: failed, 2: failed}, None, memory))
 
 
 def batch_of(made: int, refused: list[ViduError], held: int, budget: ViduError) -> tuple[list[dict[str, Any]], Any]:
@@ -58,7 +58,7 @@ BUDGET = ViduCreditError(
 @pytest.mark.parametrize("memory", Memory)
 def test_a_spent_budget_comes_first_and_its_items_need_no_correction(memory):
     records, errors = batch_of(10, [], 35, BUDGET)
-    told = str(failure_of(records, errors, BUDGET, memory))
+    told = str(batch_error(records, errors, BUDGET, memory))
     assert told.startswith(f"35 of 45 requests were not submitted (CreditBudgetSpent, items 10-44): {BUDGET.message}")
     assert "Raise it." in told
     assert "Correct" not in told
@@ -68,7 +68,7 @@ def test_a_spent_budget_comes_first_and_its_items_need_no_correction(memory):
 @pytest.mark.parametrize("memory", Memory)
 def test_beside_a_spent_budget_only_the_others_are_to_be_corrected(memory):
     refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
-    told = str(failure_of(*batch_of(10, [refused], 34, BUDGET), BUDGET, memory))
+    told = str(batch_error(*batch_of(10, [refused], 34, BUDGET), BUDGET, memory))
     assert told.startswith("34 of 45 requests were not submitted (CreditBudgetSpent, items 11-44): ")
     assert "1 more has no video: AuditSubmitIllegal × 1 (item 10). Item 10: submit is illegal" in told
     assert told.index("Raise it.") < told.index("Correct what item 10 says first")
@@ -76,7 +76,7 @@ def test_beside_a_spent_budget_only_the_others_are_to_be_corrected(memory):
 
 def test_what_failed_is_told_as_ever_where_nothing_was_held_back():
     refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
-    told = str(failure_of(*batch_of(1, [refused], 0, BUDGET), None, Memory.STORE))
+    told = str(batch_error(*batch_of(1, [refused], 0, BUDGET), None, Memory.STORE))
     assert told.startswith("1 of 2 requests has no video: AuditSubmitIllegal × 1 (item 1). Item 1: ")
     assert "Fix the cause, then" in told
     assert "The other video is made and paid for." in told
@@ -85,18 +85,18 @@ def test_what_failed_is_told_as_ever_where_nothing_was_held_back():
 def test_what_could_only_not_be_landed_is_not_said_to_be_submitted_again():
     full = ViduLandingError("No space left.")
     records = [record("1", "success", None), record("2", "success", full)]
-    told = str(failure_of(records, {1: full}, None, Memory.STORE))
+    told = str(batch_error(records, {1: full}, None, Memory.STORE))
     assert f"A retry lands it and submits nothing; if no retry is left, {clear_this_task()}: it does the same." in told
     assert "submits the failed" not in told
     both = {1: full, 2: ViduTaskFailedError("failed", fate=Fate.RETRYABLE)}
-    told = str(failure_of([*records, record("3", "failed", both[2])], both, None, Memory.STORE))
+    told = str(batch_error([*records, record("3", "failed", both[2])], both, None, Memory.STORE))
     assert "A retry submits only what failed and lands the rest; if no retry is left" in told
-    assert "A retry lands it and submits nothing. " in str(failure_of(records, {1: full}, None, Memory.LIST))
+    assert "A retry lands it and submits nothing. " in str(batch_error(records, {1: full}, None, Memory.LIST))
 
 
 def test_what_nobody_has_is_not_counted():
     refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
-    told = str(failure_of(*batch_of(0, [refused, refused], 0, BUDGET), None, Memory.STORE))
+    told = str(batch_error(*batch_of(0, [refused, refused], 0, BUDGET), None, Memory.STORE))
     assert told.startswith("2 of 2 requests have no video: AuditSubmitIllegal × 2 (items 0-1). Item 0: ")
     assert "made and paid" not in told
 
@@ -104,7 +104,7 @@ def test_what_nobody_has_is_not_counted():
 def test_each_reason_names_its_items():
     reasons = {2: "A", 3: "A", 4: "B", 5: "A", 9: "B", 11: "C", 12: "D", 13: "E", 14: "F", 16: "G"}
     records = [{"err_code": reasons.get(number), "error": number in reasons or None} for number in range(20)]
-    assert reasons_of(records, list(reasons)) == (
+    assert failure_reasons(records, list(reasons)) == (
         "A × 3 (items 2-3, 5), B × 2 (items 4, 9), C × 1 (item 11), D × 1 (item 12), E × 1 (item 13), "
         "others × 2 (items 14, 16)"
     )
@@ -113,7 +113,7 @@ def test_each_reason_names_its_items():
 @pytest.mark.parametrize("failed", [3, 10, 12])
 def test_what_failed_is_named_a_line_each_but_not_for_ever(failed):
     errors = {number: ViduTaskFailedError(f"no. {number}", task_id=f"9{number}") for number in range(failed)}
-    lines = lines_of_failures({**errors, 70: BUDGET}, BUDGET)
+    lines = failure_lines({**errors, 70: BUDGET}, BUDGET)
     assert lines[0] == "Item 0: no. 0 (Vidu task 90). Vidu does not bill failed tasks."
     assert len(lines) == {3: 3, 10: 10, 12: 11}[failed]
     assert (lines[-1] == "2 more items have no video.") is (failed == 12)
