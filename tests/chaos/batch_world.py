@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
-from airflow_provider_vidu.submission.batch.records import identity_of, shard_from_json
+from airflow_provider_vidu.submission.batch.records import find_marker, shard_from_json
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY, HEADER_KEY
 from airflow_provider_vidu.submission.protocol import Phase
 
@@ -71,9 +71,9 @@ class BatchWorld(World):
         in_doubt = {item.identity: item for item in items if item.phase is Phase.INTENT}
         found = {}
         for task in self.wire.vidu.tasks():
-            identity, attempt = identity_of(task.request.payload, header.get("generation", "?")) or ("", 0)
-            if identity in in_doubt and in_doubt[identity].attempt == attempt:
-                found[identity] = task.task_id
+            marker = find_marker(task.request.payload, header.get("generation", "?"))
+            if marker and marker.identity in in_doubt and in_doubt[marker.identity].attempt == marker.attempt:
+                found[marker.identity] = task.task_id
         if not header and self.discards:
             self._say_what_was_discarded()
         if found:

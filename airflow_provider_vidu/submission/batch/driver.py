@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Durable submission of many requests: every item by the rules of ``submission.protocol``, many of them at once.
+Submits many requests durably: every item follows the rules of ``submission.protocol``.
 
 ::
 
-    header and shards read                    ->  each item decided on
-    lost ones searched in one walk of the list, known ones read 100 a query
-    intents written for those that can leave  and the ids of those that have returned: one write for both
-    POSTs, at most max_in_flight              each payload carries its item's marker
-    what is in doubt is searched again        once it can be told
+    read the header and the shards           then decide on each item
+    search the list once for lost items      and query the known tasks, 100 a request
+    write the intents of what is sent next   in one write with the ids of what has returned
+    POST, at most max_in_flight at once      each payload carries its item's marker
+    search again for what is in doubt        once the list has settled
 
-Runs on an event loop of the worker's own. The store is written from that loop: a write takes milliseconds, and the only
-others there are the batch's own submissions.
+Runs on an event loop of its own in the worker. The store is written from that loop: a write takes milliseconds, and
+only this batch's submissions wait for it.
 """
 
 from __future__ import annotations
@@ -60,27 +60,28 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.submission.task_list import Pause
 
-#: Seconds for cancelling what is not in the batch any more.
+#: Seconds for cancelling tasks whose requests were removed from the batch.
 DROP_SECONDS = 30.0
 #: Seconds between two queries for tasks that Vidu refuses to show; ``REFUSALS`` in a row are final.
 REFUSAL_GAP = 3.0
-#: How often tasks are queried again after their wait has ended and no query was answered …
+#: How often tasks are queried again after a wait that ended without an answered query …
 OUTAGE_QUERIES = 4
-#: … and seconds in between.
+#: … and the seconds in between.
 OUTAGE_GAP = 5.0
 
 
 class BatchSubmission(BatchState):
-    """The submissions of one batch, over all tries of its task instance."""
+    """All submissions of one batch, over all tries of its task instance."""
 
     async def submit(self, requests: Sequence[BatchRequest]) -> None:
         """
-        Submit what has not been submitted by any try, and find what has. The first thing that a try does.
+        Submit what no try has submitted yet, and find what has been submitted. The first step of a try.
 
-        :param requests: as checked. One that cannot be built now is taken for what stood in its place.
-        :raises ViduInputError: requests that nothing was submitted for cannot be built.
-        :raises ViduError: the list differs from what was paid for, or nothing can be told or written now.
-        :raises SubmitLater: only where the policies have ``may_leave``.
+        A request that cannot be built now stands for the one that had its place before.
+
+        :raises ViduInputError: a request cannot be built, and no earlier try has submitted it.
+        :raises ViduError: the requests differ from what was paid for, or neither Vidu nor the store can be used now.
+        :raises SubmitLater: only if the policies have ``may_leave``.
         """
         self.requests = requests
         header = self.store.load()
@@ -95,8 +96,8 @@ class BatchSubmission(BatchState):
         if self.memory is Memory.LIST and is_first and self.lost:
             await LostSubmissions(self).adopt()
         await self._advance(may_send=False)
-        if self._cleared:
-            # Last: a death before this leaves the clear to the next try.
+        if self._is_cleared:
+            # Last: if the worker dies before this, the next try still sees the clear.
             self.store.write(needed=True)
             this_try = self.this_try
             self.store.write_header(
@@ -108,30 +109,30 @@ class BatchSubmission(BatchState):
 
     async def resume(self, requests: Sequence[BatchRequest]) -> bool:
         """
-        Read what became of the batch; what a resumed worker does first. Items that may be tried again are submitted.
+        Query every task, and submit again what may be retried. The first step of a resumed worker.
 
-        :param requests: as read.
-        :return: whether the batch is the one that is remembered; False = a try has to begin anew.
+        :return: False if the requests are not those of the record: then :meth:`submit` has to match them.
         """
         self.requests = requests
         header = self.store.load()
         if header is None or header.requests_digest != digest_requests(requests):
-            # A file may have been written anew meanwhile: which video is whose takes a look at every request.
+            # The file of requests may have been rewritten: only a full match shows which video belongs to which.
             return False
         await self.continue_after_wait()
         return True
 
     async def continue_after_wait(self) -> None:
-        """Query every task, and submit again what may be: after a wait."""
+        """Query every task after a wait, and submit again what may be retried."""
         self.forget_queries(within_try=True)
         await self._advance_and_save()
 
     async def query_until_answered(self, is_unchanged: Callable[[], bool] = lambda: False) -> None:
         """
-        Query again where a wait has ended and nothing has been learnt of what it was for: another would end at once.
+        Query again after a wait that has ended without news: another wait would end at once.
 
-        :param is_unchanged: whether everything that was waited for still seems to run.
-        :raises ViduUnavailableError: there is still no better answer; a retry goes on.
+        ``is_unchanged`` says whether everything that was waited for still seems to run.
+
+        :raises ViduUnavailableError: there is still no news; a retry continues.
         """
 
         def is_stuck() -> bool:
@@ -152,8 +153,10 @@ class BatchSubmission(BatchState):
         )
         advice = "Their videos stay at Vidu and nothing is lost. "
         if self.memory is Memory.NONE:
-            # A retry that pays for everything again is not made.
-            advice += f"A retry would submit all again (durable=False): {self.memory.by_clearing('what is missing')}"
+            # Permanent, since a retry would pay for everything again.
+            advice += (
+                f"A retry would submit everything again (durable=False): {self.memory.by_clearing('what is missing')}"
+            )
         else:
             advice += "A retry queries them again and submits only what is missing."
         raise ViduUnavailableError(
@@ -164,10 +167,10 @@ class BatchSubmission(BatchState):
         )
 
     async def fetch_missing_links(self) -> None:
-        """Give what has succeeded without a video a second chance, a few seconds long."""
+        """Query again, for a few seconds, the tasks that have succeeded without a link to their video."""
         unanswered: dict[int, ViduError] = {}
 
-        async def look_at(index: int) -> None:
+        async def query(index: int) -> None:
             self.stop()
             unanswered.pop(index, None)
             try:
@@ -175,47 +178,47 @@ class BatchSubmission(BatchState):
             except ViduError as error:
                 unanswered[index] = error
 
-        for look in range(EMPTY_LOOKS):
+        for number in range(EMPTY_LOOKS):
             empty = [index for index, task in self.tasks.items() if task.succeeded and not task.video_url]
             if not empty:
                 return
-            if look:
+            if number:
                 await timing.asleep(EMPTY_GAP)
-            await in_parallel(empty, min(MAX_PARALLEL, len(empty)), look_at)
+            await in_parallel(empty, min(MAX_PARALLEL, len(empty)), query)
         for index in (index for index in empty if not self.tasks[index].video_url):
             task = self.tasks[index]
             if index in unanswered:
-                # Only an answer tells that there is no video; it is paid, and the next try looks again.
+                # Only an answer shows that there is no video. It is paid for, so the next try queries again.
                 self.errors[index] = ViduUnavailableError(
                     f"The task has succeeded, and its links cannot be read now ({unanswered[index].message}).",
                     task_id=task.task_id,
                     advice="The video is paid and stays at Vidu; a retry fetches it.",
                 )
                 continue
-            # It stays as submitted: the video exists at the host, and a new generation would be billed again.
+            # It stays submitted: the video exists at the host, and a new generation would be billed again.
             error = no_creation_error(task.task_id, task.unread_reply, state=task.state, credits=task.credits)
             self.errors[index] = error.without(self.client.account.api_key).but(
                 advice=(
-                    "It is billed: check the task with Vidu (its console or support) before anything else. "
+                    "It is billed: check the task with Vidu (console or support) before anything else. "
                     f"{self.memory.queried_again}"
                 )
             )
 
     def note_returned(self, *, whole: bool) -> None:
         """
-        Note that ``execute`` is about to hand the results over.
+        Note that ``execute`` is about to return the results.
 
-        :param whole: no item has failed: a clear after this means a new generation of all. Otherwise a clear means
-            the rest.
+        After a whole batch (no item has failed), a clear means a new generation of everything; otherwise it means the
+        rest.
         """
         if self.store.header is not None:
             returned = "whole" if whole else "partly"
             self.store.write_header(replace(self.store.header, returned=returned), needed=False)
 
-    # -- begin ------------------------------------------------------------------------------------------------
+    # -- starting ---------------------------------------------------------------------------------------------
 
     @property
-    def _cleared(self) -> bool:
+    def _is_cleared(self) -> bool:
         return self.known_of(self.header.as_submission()).is_cleared
 
     @property
@@ -223,36 +226,36 @@ class BatchSubmission(BatchState):
         return self.memory is Memory.STORE and self.this_try.record_may_be_discarded and not self.store.is_known_empty
 
     def _must_start_over(self, header: Header) -> bool:
-        """Say whether a new generation of all is asked for, by the rules of submission."""
+        """Decide, by the rules of submission, whether the task asks for a new generation of everything."""
         decision = decide(self.known_of(header.as_submission()))
         if decision.action is Action.SUBMIT:
-            self.log.info("All is submitted again, since %s.", decision.reason)
+            self.log.info("Everything is submitted again, since %s.", decision.reason)
             return True
         if decision.action is not Action.FAIL:
             return False
         ids = [item.task_id for item in self.items if item.task_id]
         raise ViduError(
             f"An earlier try has submitted {counted(len(ids), 'Vidu task')} ({some_of(ids)}), and the connection's "
-            "host or key has changed since.",
+            "host or key has changed since then.",
             advice=(
-                "They may be billed; nothing was submitted by this try. Restore the connection that submitted them, or "
-                f"set on_unknown='resubmit' and {clear_this_task()} to submit all again."
+                "They may be billed; this try submitted nothing. Restore the connection that submitted them, or set "
+                f"on_unknown='resubmit' and {clear_this_task()} to submit everything again."
             ),
         )
 
     async def _restore(self, generation: Generation) -> None:
-        """Meet what a search has found as if it had been remembered; it counts as cleared."""
+        """Use what a search has found in place of the discarded record; the task counts as cleared."""
         items = generation.items
         header = Header(generation.marker, 0, len(items), max_tries=-1, account=self.client.account.identity)
         self.store.remember(header, items)
-        # What was not found, and a later attempt at what has failed, may still show where there is a list to show it.
+        # With a list, an item that was not found may still show, and so may a later attempt at one that has failed.
         await self._match_items(header, unsent=Phase.INTENT if generation.is_listed else Phase.NEW)
 
     async def _match_items(self, header: Header, *, unsent: Phase = Phase.NEW) -> None:
         """
-        Meet what is remembered: each request finds what was done for it, wherever it is in the list now.
+        Match the requests with the record, wherever each one is in the list now.
 
-        :param unsent: what a request counts as that nothing is remembered of.
+        ``unsent`` is the phase of requests that the record does not have.
         """
         wanted = [request.reading for request in self.requests]
         by_place = bool(header.layout)
@@ -298,9 +301,9 @@ class BatchSubmission(BatchState):
 
     async def _query_priorities(self, items: Sequence[Item]) -> dict[str, KeepPriority]:
         """
-        Query what became of some items, by their identities.
+        Query the tasks of some items, and return which of them are worth keeping, by the items' identities.
 
-        :raises ViduError: Vidu cannot be asked now; without the answer a request might be paid for again.
+        :raises ViduError: the tasks cannot be queried now; without the answer a request might be paid for again.
         """
         seen = await self._query_patiently([item.task_id for item in items if item.task_id])
         priorities = {}
@@ -315,7 +318,7 @@ class BatchSubmission(BatchState):
                     task_id=item.task_id,
                     fate=found.fate,
                     http_status=found.http_status,
-                    advice="Nothing was submitted by this try, and what was submitted goes on. A retry queries again.",
+                    advice="This try submitted nothing, and what was submitted goes on. A retry queries again.",
                 )
             elif found.failed:
                 priorities[item.identity] = KeepPriority.FAILED
@@ -324,7 +327,7 @@ class BatchSubmission(BatchState):
         return priorities
 
     def _ambiguous_links_error(self, ambiguous: Sequence[tuple[int, Item]]) -> ViduError:
-        """Return the error of links that may be new ones to pictures that are paid for, or links to other pictures."""
+        """Return the error for links that may lead to paid pictures with a new signature, or to other pictures."""
         differing: dict[str, None] = {}
         for row, item in ambiguous:
             reading = self.requests[row].reading
@@ -337,27 +340,27 @@ class BatchSubmission(BatchState):
         names = f" ({', '.join(list(differing)[:MAX_PARAMETERS])})" if differing else ""
         return ViduError(
             f"{what} for a picture whose URL differs only in its query{names} from that of Vidu task {some_of(tasks)}, "
-            "which was submitted and is not in the batch any more. It may be the same picture with a new signature, or "
+            "which was submitted and is no longer in the batch. It may be the same picture with a new signature, or "
             "another picture.",
             advice=(
-                "Nothing was submitted by this try; the earlier task may be billed. If it is another picture and may "
-                "be billed too, set on_input_change='resubmit'. If it is the same picture, pass the earlier link "
-                "again, or fetch the video with ViduHook().download('THE-VIDU-TASK-ID', path) and take the item out "
-                "of the batch. In later runs, pass the picture as a file or an unsigned URL."
+                "This try submitted nothing; the earlier task may be billed. If it is another picture and may be "
+                "billed too, set on_input_change='resubmit'. If it is the same picture, pass the earlier link again, "
+                "or fetch the video with ViduHook().download('THE-VIDU-TASK-ID', path) and remove the item from the "
+                "batch. In later runs, pass the picture as a file or an unsigned URL."
             ),
         )
 
     async def _drop_items(self, left_over: Sequence[Item]) -> float:
-        """Let go of what nobody asks for any more. Returns the credits that it costs."""
+        """Cancel what was removed from the batch, and return the credits that it costs."""
         ids = [item.task_id for item in left_over if item.task_id]
         # Of one in doubt, its marker is all that tells it in the account's list.
         names = [item.task_id or item.marker(self.generation) for item in left_over]
-        if not self._cleared and self.policies.on_input_change != "resubmit":
+        if not self._is_cleared and self.policies.on_input_change != "resubmit":
             raise self.changed_error(len(left_over), names)
         from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
 
         await cancel_unfinished(self.client, ids, seconds=DROP_SECONDS, log=self.log)
-        # The tasks themselves are asked: a cancelled one shows as failed, and what has failed is not billed.
+        # Query the tasks themselves: a cancelled one shows as failed, and Vidu does not bill failed tasks.
         seen = await self._query.get_tasks(ids)
         unbilled = failed_ids(seen)
         self.log.info(
@@ -373,16 +376,17 @@ class BatchSubmission(BatchState):
         return sum(item.credits or 0 for item in left_over if item.task_id not in unbilled)
 
     def _start_generation(self, layout: int) -> None:
-        """Write a new generation: every item new, unless an earlier part of it may be forgotten."""
+        """Write the record of a new generation."""
         raise_problems(self.requests)
         items = new_items([request.reading for request in self.requests if request.reading is not None])
         if self.memory is Memory.LIST:
+            # Only the account's list shows what earlier tries have sent.
             if self.this_try.try_number > 1 or self.has_left:
                 items = [replace(item, phase=Phase.INTENT, attempted_at=self.began) for item in items]
         elif self.has_left and self.memory is Memory.NONE:
             raise ViduError(
-                "What this try has submitted before it left the worker is forgotten (durable=False).",
-                advice="Look at the account's tasks; nothing more was submitted.",
+                "What this try submitted before it left the worker is unknown (durable=False).",
+                advice="Check the account's tasks; nothing more was submitted.",
             )
         account = self.client.account.identity
         digest = digest_requests(self.requests)
@@ -390,7 +394,7 @@ class BatchSubmission(BatchState):
         self.store.write_layout(replace(header, try_number=self.this_try.try_number), items)
 
     def _new_generation(self) -> str:
-        """Return the marker of a new generation: random, or without a store one that a later try computes again."""
+        """Return a random marker; without a store, one that a later try computes again."""
         if self.memory is Memory.LIST:
             return derived_marker(*self.this_try.marker_parts, HEADER_KEY)
         return self.this_try.new_marker(HEADER_KEY)
@@ -399,7 +403,7 @@ class BatchSubmission(BatchState):
     def _has_unsent_items(self) -> bool:
         return not all(item.has_been_sent for item in self.items)
 
-    # -- what is known ----------------------------------------------------------------------------------------
+    # -- querying ---------------------------------------------------------------------------------------------
 
     async def _read(self, indices: Sequence[int]) -> None:
         """Query the tasks of some items."""
@@ -414,7 +418,7 @@ class BatchSubmission(BatchState):
             self.record_answer(index, seen[task_id])
 
     async def _query_patiently(self, task_ids: Sequence[str]) -> dict[str, ViduTask | ViduError]:
-        """Query tasks, and again those that Vidu refuses to show: one refusal may be a gateway's hiccup."""
+        """Query tasks, and again those that Vidu refuses to show: a single refusal may come from a gateway."""
         seen = await self._query.get_tasks(task_ids)
         for _ in range(REFUSALS - 1):
             refused = [task_id for task_id, result in seen.items() if is_refused(result)]
@@ -425,7 +429,7 @@ class BatchSubmission(BatchState):
         return seen
 
     def _refused_queries_error(self, error: ViduError, task_ids: Sequence[str]) -> ViduError:
-        """Return the error of a host that refuses all queries; it is about tasks that may be billed."""
+        """Return the error for a host that refuses all queries; the tasks may be billed."""
         return type(error)(
             f"Vidu refuses queries for {counted(len(task_ids), 'task')} of this batch ({some_of(task_ids)}). "
             f"{error.message}",
@@ -442,7 +446,7 @@ class BatchSubmission(BatchState):
     # -- submitting -------------------------------------------------------------------------------------------
 
     async def _advance_and_save(self) -> None:
-        """Carry every item on, and give back what costs more than it may."""
+        """Advance every item, and cancel what costs more than ``max_credits``."""
         self.stop_if_over_limit()
         await self._advance()
         await cancel_over_limit(self)
@@ -450,9 +454,10 @@ class BatchSubmission(BatchState):
 
     async def _advance(self, *, may_send: bool = True) -> None:
         """
-        Carry every item on by the rules of submission, all that need the same at once, until nothing is left to do now.
+        Advance every item by the rules of submission, until nothing is left to do now.
 
-        :param may_send: False = only find out what became of them, without waiting for the list to settle.
+        Items that need the same step take it together. Without ``may_send``, only find out what became of them, without
+        waiting for the list to settle.
         """
         lost = LostSubmissions(self)
         is_searched = waits_for_lost = False
@@ -486,7 +491,7 @@ class BatchSubmission(BatchState):
                 return
 
     def _reset_if_attempted(self, index: int) -> bool:
-        """Begin a new attempt at an item that has had one; say whether it had."""
+        """Reset an item for another attempt; return False for one that has had none."""
         item = self.items[index]
         if item.phase is Phase.NEW:
             return False
@@ -500,13 +505,13 @@ class BatchSubmission(BatchState):
         return True
 
     def _set_errors(self, indices: Sequence[int], lost: LostSubmissions) -> None:
-        """Give what stops an error, unless its task has told one."""
+        """Set the errors of items that stop here, unless their tasks have set one."""
         for index in indices:
             item = self.items[index]
             if item.phase is Phase.REFUSED:
                 self.errors[index] = refusal_error(item.error or "")
             elif item.phase is Phase.INTENT:
-                # It may be billed: the budget goes on holding its price back.
+                # It may be billed: its price stays reserved in the budget.
                 self.budget.note_unknown_price(*self.requests[index].price)
                 self.errors[index] = lost.in_doubt_error(index, decide(self.known(index)).reason)
 
@@ -519,18 +524,18 @@ class BatchSubmission(BatchState):
         except ViduCreditError as error:
             if all(item.phase is Phase.NEW for item in self.items):
                 raise
-            # What an earlier try has paid for is waited for and landed first.
+            # Not raised yet: first wait for and land what an earlier try has paid for.
             self.stopped = error.but(
                 advice=f"The rest was not submitted. Fix the cause, then {self.memory.by_clearing('what is missing')}"
             )
 
     def _raise_unless_credits_ran_out(self) -> None:
-        # What is paid for is waited for and landed first, where only credits are missing.
+        # If only credits are missing, first wait for and land what is paid for.
         if self.stopped is not None and not isinstance(self.stopped, ViduCreditError):
             raise self._stopped_error(self.stopped)
 
     def _stopped_error(self, error: ViduError) -> ViduError:
-        """Say what the refusal of one submission means for the batch: it tells of itself alone."""
+        """Return the batch's error for a refused submission, whose own error says nothing of the other items."""
         submitted = sum(item.phase is Phase.SUBMITTED for item in self.items)
         if not submitted:
             return error
@@ -539,7 +544,7 @@ class BatchSubmission(BatchState):
         rest = (
             "Nothing is lost: a retry waits for them and submits only what is missing."
             if self.memory is not Memory.NONE
-            else f"A retry would submit all again (durable=False): {self.memory.by_clearing('what is missing')}"
+            else f"A retry would submit everything again (durable=False): {self.memory.by_clearing('what is missing')}"
         )
         return error.but(
             message=(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A batch's submissions of which nobody noted what became of them: all are searched for in one walk of the list."""
+"""Searches the account's list once for all submissions whose replies were lost."""
 
 from __future__ import annotations
 
@@ -27,24 +27,20 @@ if TYPE_CHECKING:
 
 
 class LostSubmissions:
-    """
-    Finds what was accepted, and decides on the rest by the rules of submission.
-
-    :param batch: whose.
-    """
+    """Finds the lost submissions that Vidu accepted, and decides on the others by the rules of submission."""
 
     def __init__(self, batch: BatchState) -> None:
         self._batch = batch
         self._search = Search(batch.client.account, 0.0)
-        #: Tasks that may be a lost one, and cannot be told apart.
+        #: Tasks that may be lost submissions, though no query shows which.
         self.candidates: Sequence[str] = ()
 
     async def adopt(self) -> None:
         """
-        Search for what has a marker that no other attempt should have, and take the rest for never sent.
+        Search for the items of a first try without a store, and take those that are not found for never sent.
 
-        So it is in a first try where nothing but the list remembers: unless this worker's idea of the task's retries is
-        another one than Airflow's.
+        Usually none is found. One may be, if this worker counts the task's retries differently from Airflow: then the
+        marker of this "first" try is that of an earlier one.
         """
         batch = self._batch
         await self.look_up(batch.lost, only_adopt=True)
@@ -53,24 +49,25 @@ class LostSubmissions:
 
     async def look_up(self, lost: Sequence[int], *, only_adopt: bool = False) -> Pause | None:
         """
-        Search the list once, and note what was found and what was not.
+        Search the list once, and record what was found; with ``only_adopt``, conclude nothing about the rest.
 
-        :param lost: the numbers of the items.
         :return: how long to wait before the next search; None = nothing is left to find out.
         :raises ViduUnavailableError: the list cannot be read now.
         """
         batch = self._batch
         batch.log.info("Searching the account's list for %s.", counted(len(lost), "lost submission"))
         header = batch.header
-        began = min(batch.items[index].attempted_at or batch.began for index in lost)
-        if batch.memory is Memory.LIST and any(not batch.items[index].attempt for index in lost):
+        is_recalled = any(not batch.items[index].attempt for index in lost)
+        if not is_recalled:
+            began = min(batch.items[index].attempted_at or batch.began for index in lost)
+        elif batch.memory is Memory.LIST:
             began = batch.this_try.first_submission_since_the_clear(batch.began)
-        elif any(not batch.items[index].attempt for index in lost):
+        else:
             # A clear has discarded the record: any try of the run may have sent it.
             began = batch.this_try.first_submission(batch.began)
         now = batch.clock()
         listed = await search_list(batch.client, header.generation, began, batch.log, self._search)
-        if any(not batch.items[index].attempt for index in lost):
+        if is_recalled:
             self._assign_equal_items(lost, listed)
         waits: list[Pause] = []
         is_held_up = False
@@ -82,7 +79,7 @@ class LostSubmissions:
             found = listed.find(item.identity, item.attempt)
             is_overlooked = listed.outage is not None and request.can_be_found
             if is_overlooked and (found is None or found[1].is_unexplained or (found[1].failed and not item.attempt)):
-                # A task that cannot be queried now may be it, and a failure's reason decides what is done about it.
+                # A task that cannot be queried now may be it, and what follows depends on why a task has failed.
                 is_held_up = True
                 continue
             if found is not None:
@@ -97,7 +94,7 @@ class LostSubmissions:
                         self._reset_failed(index, task, attempt, listed)
                         continue
                 if batch.memory is Memory.STORE and item.phase is Phase.INTENT:
-                    # Its reply was lost. Without a store it may as well have been counted by the try that sent it.
+                    # Its reply was lost. Without a store, the try that sent it may have counted it already.
                     metrics.submitted(request.model)
                 batch.record_created(index, task, attempt)
                 batch.log.info("Item %d: the earlier attempt was accepted: it is Vidu task %s.", index, task.task_id)
@@ -114,7 +111,7 @@ class LostSubmissions:
         batch.store.write(needed=False)
         if is_held_up and listed.outage is not None and not only_adopt:
             raise listed.outage
-        # The last one decides when all of them can be told.
+        # The longest wait decides, since all of them need the same walk.
         wait = max(waits, key=lambda wait: wait.of, default=None)
         if wait is not None and wait.of:
             batch.log.info(
@@ -123,7 +120,7 @@ class LostSubmissions:
         return wait
 
     def _reset_failed(self, index: int, task: ViduTask, attempt: int, listed: ListedTasks) -> None:
-        """Submit an item again that has failed before a clear discarded its record."""
+        """Reset an item that has failed before a clear discarded its record, so that it is submitted again."""
         batch = self._batch
         if listed.verdict is LookUp.UNKNOWN:
             batch.look_ups[index] = LookUp.UNKNOWN
@@ -136,14 +133,14 @@ class LostSubmissions:
 
     def _assign_equal_items(self, lost: Sequence[int], listed: ListedTasks) -> None:
         """
-        Give equal requests the best of their tasks where nothing but the list remembers them.
+        Assign the best of their tasks to equal requests of which only the list has a record.
 
-        :raises ViduError: an earlier try has submitted what no request asks for now.
+        :raises ViduError: an earlier try has submitted a request that is not in the batch now.
         """
         batch = self._batch
         rows_of: dict[str, list[int]] = defaultdict(list)
         for index in lost:
-            # What this try has sent itself has a name of its own.
+            # An item that this try has sent keeps its own name.
             if not batch.items[index].attempt:
                 rows_of[batch.items[index].reading.identity].append(index)
         if not rows_of:
@@ -168,19 +165,19 @@ class LostSubmissions:
             raise batch.changed_error(len(left), left)
 
     def in_doubt_error(self, index: int, reason: str) -> ViduSubmissionInDoubtError:
-        """Return the error of an item of which nobody can tell whether it was accepted."""
+        """Return the error of an item of which it is unknown whether Vidu accepted it."""
         batch = self._batch
         item = batch.items[index]
         reply = f" {batch.lost_replies[index]}" if index in batch.lost_replies else ""
         listed = f" Vidu tasks that may be it: {some_of(self.candidates)}." if self.candidates else ""
         return ViduSubmissionInDoubtError(
             f"An attempt was made, and {reason}.{reply}{listed}",
-            # Whoever has chosen to submit in doubt does so with the next try.
+            # With on_unknown='resubmit' the next try submits it again.
             fate=Fate.RETRYABLE if batch.policies.on_unknown == "resubmit" else None,
             advice=(
-                f"It may exist and be billed: look for {item.marker(batch.header.generation)} in the payloads of the "
-                f"account's tasks. If one is it, {self._adopt_advice(item)} on_unknown='resubmit' submits it again all "
-                "the same."
+                f"It may exist and be billed: search the payloads of the account's tasks for "
+                f"{item.marker(batch.generation)}. If a task has it, {self._adopt_advice(item)} "
+                "on_unknown='resubmit' submits it again in any case."
             ),
         )
 

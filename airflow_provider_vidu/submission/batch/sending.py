@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The stream of a batch's submissions: requests are built ahead, intents written for those that can leave at once, and
-at most so many POSTs are out as the account bears.
+Sends a batch's requests: builds them ahead, writes the intents of those that can leave together, and keeps as many
+POSTs in flight as the account allows.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from airflow_provider_vidu.waiting.wait import SLICE
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
 
-#: Attempts in a row that do not reach Vidu, after which a try ends; those that were out together are one.
+#: Attempts in a row that may fail to reach Vidu before the try ends; those in flight together count once.
 MAX_OUTAGES = 5
-#: Seconds that submissions which are out may take when the worker is told to stop.
+#: Seconds that the POSTs in flight may still take once the worker has to stop.
 DRAIN_SECONDS = 1.5
-#: How often a request is sent again that Vidu refuses for now, though not for a full queue.
+#: How often a request is sent again after a temporary refusal other than a full queue.
 MAX_REFUSALS = 3
 
 
@@ -51,12 +51,7 @@ class _BuiltRequest:
 
 
 class Sender:
-    """
-    Submits some items of a batch.
-
-    :param batch: whose.
-    :param new: their numbers.
-    """
+    """Submits new items of a batch, given by their numbers."""
 
     def __init__(self, batch: BatchState, new: Iterable[int]) -> None:
         self._batch = batch
@@ -73,10 +68,9 @@ class Sender:
 
     async def run(self) -> bool:
         """
-        Submit until all have been, or something stops it (:attr:`BatchState.stopped`), or the deadline has
-        passed, or the budget depends on what lost submissions turn out to be.
+        Submit until all items are sent, something stops it (:attr:`BatchState.stopped`), or the deadline passes.
 
-        :return: whether the budget waits for the lost ones.
+        :return: True if the rest waits for lost submissions, since the budget depends on whether they were accepted.
         :raises ViduUnavailableError: an intent cannot be written.
         :raises SubmitLater: see :meth:`BatchState.pause`.
         """
@@ -112,11 +106,11 @@ class Sender:
     def _start_builds(self) -> None:
         while self._waiting and len(self._building) + len(self._ready) < self._batch.max_in_flight:
             index = self._waiting.popleft()
-            # A large image is read and encoded beside the loop.
+            # In a thread, since a large image is read and encoded.
             self._building[asyncio.ensure_future(asyncio.to_thread(self._build_request, index))] = index
 
     def _build_request(self, index: int) -> _BuiltRequest:
-        # Its warnings were told when it was checked.
+        # Its warnings were logged when it was checked.
         wire = self._batch.requests[index].build_wire(SILENT)
         if self._batch.items[index].reading != reading_of(wire, self._batch.requests[index].endpoint):
             raise ViduInputError("The request, or its picture, has changed since the batch was checked.")
@@ -125,10 +119,10 @@ class Sender:
     @property
     def _next_ready(self) -> _BuiltRequest | None:
         """
-        The request whose turn it is, if it is built.
+        The request to send next, if it is built.
 
-        A budget pays for the first rows, so no row leaves before an earlier one. Without a budget no row waits for
-        another's picture, and what was refused goes last.
+        With a budget, no row is sent before an earlier one, since the budget pays for the first rows. Without one, no
+        row waits for another's picture, and refused requests go last.
         """
         if not self._ready:
             return None
@@ -138,7 +132,7 @@ class Sender:
         return None if any(index < first for index in self._building.values()) else self._ready[first]
 
     def _take_sendable(self) -> list[_BuiltRequest]:
-        """Take those that can leave now: as many as the account bears, within the budget."""
+        """Take the requests that can be sent now: as many as the account allows, within the budget."""
         batch = self._batch
         leaving: list[_BuiltRequest] = []
         while (
@@ -150,7 +144,7 @@ class Sender:
             others = bool(self._out or leaving)
             spending = batch.budget.check(*price, others_are_out=others or bool(batch.lost))
             if spending is not Spending.GO:
-                # What is out may come back unbilled, and what is lost may be absent; only then is the end certain.
+                # A POST in flight may come back unbilled, and a lost one may be absent: stop only without either.
                 if not others and batch.lost:
                     self._waits_for_lost = True
                 elif not others:
@@ -161,7 +155,7 @@ class Sender:
         return leaving
 
     def _write_intents(self, leaving: list[_BuiltRequest]) -> None:
-        """Write the intents of what leaves, and with them the ids of what has come back."""
+        """Write the intents of the requests to send, and with them the ids of those that have returned."""
         batch = self._batch
         if not leaving:
             self._raise_if_stopped()
@@ -188,8 +182,8 @@ class Sender:
         item = batch.items[built.index]
         marker = item.marker(batch.generation)
         sent, _ = with_marker(built.wire, f"{marker}.{self._seal}" if self._seal else marker)
-        # The next try waits this out before it takes a submission for absent: nothing may be sent later.
-        not_after = (item.attempted_at or 0.0) + batch.client.account.timeout
+        # The next try takes a submission for absent once this has passed: nothing may be sent later.
+        not_after = item.not_after(batch.client.account.timeout)
         return await batch.client.submit(sent, endpoint=batch.requests[built.index].endpoint.name, not_after=not_after)
 
     async def _wait_for_any(self) -> None:
@@ -204,9 +198,9 @@ class Sender:
                     self._record_reply(one)
         elif self._ready and batch.stopped is None and (left := batch.pace.not_before - batch.clock()) > 0:
             if batch.clock() + left > batch.end_time:
-                batch.stopped = ViduRateLimitError("Vidu takes no further submission.")
+                batch.stopped = ViduRateLimitError("Vidu accepts no further submissions now.")
                 return
-            batch.log.info("Vidu refuses or does not answer submissions now; next attempt in %.0f s.", left)
+            batch.log.info("Vidu refuses submissions or does not answer them; next attempt in %.0f s.", left)
             await batch.pause(left, left)
 
     def _record_built(self, one: asyncio.Future[Any]) -> None:
@@ -218,11 +212,11 @@ class Sender:
             self._batch.errors[index] = error
         except OSError as error:
             self._batch.errors[index] = ViduUnavailableError(
-                f"images: cannot be read now ({error}).", advice="It was not submitted; a retry tries again."
+                f"images: cannot be read now ({error}).", advice="It was not submitted; a retry reads it again."
             )
 
     def _record_reply(self, one: asyncio.Future[Any]) -> None:
-        """Take what came back."""
+        """Record the reply to a POST."""
         batch = self._batch
         built = self._out.pop(one)
         index = built.index
@@ -231,16 +225,16 @@ class Sender:
             created: ViduTask = one.result()
         except ViduSubmissionInDoubtError as error:
             batch.log.warning("Item %d: %s", index, error)
-            not_after = (item.attempted_at or 0.0) + batch.client.account.timeout
+            not_after = item.not_after(batch.client.account.timeout)
             ended = lost_post_ended(batch.clock(), not_after, is_vidus_own=error.is_vidus_own)
             batch.in_doubt[item.identity] += 1
             batch.lost_replies[index] = error.message
             batch.store.update(index, ended_at=ended)
-            # A host that answers nobody must not be sent the whole batch.
+            # A host that answers nothing must not be sent the whole batch.
             if self._count_outage(error):
                 batch.stopped = batch.stopped or ViduUnavailableError(
-                    f"{self._outages} times in a row submissions were sent and not answered ({error.message}).",
-                    advice="Which of them were accepted is looked up by the next try; none is sent blindly again.",
+                    f"{self._outages} times in a row, submissions were sent and not answered ({error.message}).",
+                    advice="The next try searches for those that were accepted, and sends none of them again blindly.",
                 )
         except ViduError as error:
             batch.budget.release(batch.reserved.pop(index, 0))
@@ -253,25 +247,25 @@ class Sender:
             metrics.submitted(batch.requests[index].model)
 
     def _count_outage(self, error: ViduError) -> bool:
-        """Note an attempt that came to nothing, and tell whether there were too many in a row."""
+        """Count an attempt that Vidu did not answer; return True after too many in a row."""
         self._outages += self._batch.pace.on_refused(self._batch.clock(), error.retry_after)
         return self._outages > MAX_OUTAGES
 
     def _record_refusal(self, built: _BuiltRequest, error: ViduError) -> None:
-        """Nothing was created."""
+        """Record that Vidu created nothing, and decide whether to send the request again."""
         batch = self._batch
         index = built.index
         error = batch.requests[index].endpoint.name_unknown_model(error, batch.requests[index].model)
-        # Its marker stands nowhere at Vidu: the next attempt may have the same one.
+        # Nothing at Vidu has its marker: the next attempt may use it again.
         batch.store.update(index, phase=Phase.NEW, attempt=batch.items[index].attempt - 1)
         if isinstance(error, ViduRateLimitError):
             batch.pace.on_refused(batch.clock(), error.retry_after)
             self._ready[index] = built
         elif isinstance(error, (ViduCreditError, ViduAuthError, ViduConfigurationError)):
-            # The next one would be told the same.
+            # The next request would be refused, too.
             if isinstance(error, ViduCreditError):
                 next_step = batch.memory.by_clearing("what is missing")
-                error = error.but(advice=f"The rest was not submitted. Top the account up, then {next_step}")
+                error = error.but(advice=f"The rest was not submitted. Top up the account, then {next_step}")
             batch.stopped = batch.stopped or error
         elif isinstance(error, ViduUnavailableError):
             self._ready[index] = built
@@ -294,8 +288,8 @@ class Sender:
         next_step = self._batch.memory.by_clearing("what is missing")
         if budget.has_unknown_price(*request.price):
             return ViduCreditError(
-                f"credit_budget cannot be kept ({budget.limit} credits): neither Vidu's answers nor the catalogue tell "
-                f"what such a request to model {request.model} costs.",
+                f"Cannot enforce credit_budget ({budget.limit} credits): neither Vidu nor the catalogue gives a price "
+                f"for such a request to model {request.model}.",
                 reason="CreditBudgetUnknownPrice",
                 advice=f"The rest was not submitted. Leave credit_budget out, then {next_step}",
             )
@@ -307,11 +301,11 @@ class Sender:
         )
 
     async def _drain(self) -> None:
-        """Let what is out come back, as long as there is time: what nobody noted has to be searched for."""
+        """Wait for the POSTs in flight while there is time: one without a recorded reply has to be searched for."""
         if self._out:
             done, _ = await asyncio.wait(self._out, timeout=self._patience)
             for one in done:
-                # One that Airflow's own timeout has cancelled on its way is in doubt: its intent stands in the store.
+                # One that Airflow's own timeout has cancelled in flight is in doubt: the store has its intent.
                 if not one.cancelled():
                     self._record_reply(one)
             for one in self._out:
@@ -319,24 +313,16 @@ class Sender:
 
 
 def refusal_text(error: ViduError) -> str:
-    """
-    Return what is kept of a refusal beyond the try.
-
-    :param error: of Vidu's answer.
-    """
+    """Return the text by which the record keeps a refusal."""
     return f"{error.reason}: {error.message}" if error.reason else error.message
 
 
-def refusal_error(kept: str) -> ViduError:
-    """
-    Return the error of an item that an earlier part of the batch has seen refused.
-
-    :param kept: of :func:`refusal_text`.
-    """
-    reason, colon, message = kept.partition(": ")
+def refusal_error(text: str) -> ViduError:
+    """Return the error of an item whose refusal the record has."""
+    reason, colon, message = text.partition(": ")
     known = bool(colon) and reason in REASONS
     return ViduError(
-        (message if known else kept) or "Vidu has refused it.",
+        (message if known else text) or "Vidu refused it.",
         reason=reason if known else None,
         advice="It is not billed.",
     )

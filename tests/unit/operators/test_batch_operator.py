@@ -303,7 +303,7 @@ def test_a_file_that_is_reordered_while_the_triggerer_waits_still_gives_each_req
 def test_a_plain_retry_that_asks_for_less_fails_unless_it_may(vidu_emulator, runtime_context, store):
     drive(operator(numbered(3)), runtime_context(store))
     changed = [*numbered(2), *requests_of("another")]
-    with pytest.raises(AirflowFailException, match="something else"):
+    with pytest.raises(AirflowFailException, match="requests differ from those of the try before"):
         drive(operator(changed), runtime_context(store, try_number=2))
     assert vidu_emulator.counters.submissions == 3
     drive(operator(changed, on_input_change="resubmit"), runtime_context(store, try_number=2))
@@ -570,7 +570,7 @@ def test_a_budget_that_nobody_can_keep_stops_after_the_first_of_its_kind(
     vidu_emulator, runtime_context, store, monkeypatch
 ):
     monkeypatch.setattr("airflow_provider_vidu.submission.batch.requests.estimate_credits", lambda *told, **facts: None)
-    with pytest.raises(AirflowFailException, match="what such a request to model viduq2-turbo costs"):
+    with pytest.raises(AirflowFailException, match="gives a price for such a request to model viduq2-turbo"):
         drive(operator(numbered(10), credit_budget=28), runtime_context(store))
     assert vidu_emulator.counters.submissions == 1
 

@@ -120,7 +120,7 @@ def test_a_look_up_queries_a_payload_once(stage, store):
         return GATEWAY_TIMEOUT
 
     stage.first = beside
-    with mock.patch("airflow_provider_vidu.submission.batch.search.identity_of", return_value=None):
+    with mock.patch("airflow_provider_vidu.submission.batch.search.find_marker", return_value=None):
         stage.submit(store)
     assert len(stage.posts) == 2
     assert len(stage.queried) == 1

@@ -148,7 +148,7 @@ def test_of_equal_requests_the_submitted_one_is_kept_over_the_refused(stage):
 def test_nothing_is_decided_among_equal_requests_during_an_outage(stage):
     stage.submit(rows_of(CDN, CDN))
     stage.vidu.instead = lambda operation, request: reply(503, {})
-    with pytest.raises(ViduUnavailableError, match="Nothing was submitted"):
+    with pytest.raises(ViduUnavailableError, match="This try submitted nothing"):
         stage.submit(rows_of(CDN), clear=True)
     stage.vidu.instead = lambda operation, request: None
     stage.submit(rows_of(CDN), clear=True)

@@ -56,7 +56,7 @@ def test_the_servers_own_wish_is_followed():
 )
 def test_the_budget_lets_pass_what_it_surely_bears(limit, spent, estimate, others_are_out, answer):
     budget = Budget(limit)
-    budget.add_paid("other", spent, None)
+    budget.add_paid("other", None, spent)
     assert budget.check("kind", estimate, others_are_out=others_are_out) is answer
 
 
@@ -81,10 +81,10 @@ def test_vidus_price_outranks_the_catalogues():
     budget = Budget(30)
     held = budget.reserve("kind", 8)
     budget.release(held)
-    budget.add_paid("kind", 12, 8)
+    budget.add_paid("kind", 8, 12)
     assert budget.price("kind", 8) == 12
     assert budget.spent == 12
-    budget.add_paid("kind", None, 8)
+    budget.add_paid("kind", 8, None)
     assert budget.spent == 24
     assert budget.check("kind", 8, others_are_out=False) is Spending.STOP
 
@@ -92,6 +92,6 @@ def test_vidus_price_outranks_the_catalogues():
 @pytest.mark.parametrize("credits", [0, -1, 0.0])
 def test_a_host_that_answers_no_credits_does_not_lift_the_budget(credits):
     budget = Budget(100)
-    budget.add_paid("kind", credits, 75)
+    budget.add_paid("kind", 75, credits)
     assert budget.spent == 75
     assert budget.check("kind", 75, others_are_out=False) is Spending.STOP
