@@ -51,7 +51,7 @@ def refusing(stage: Stage, status: int, seconds: float = float("inf")) -> Any:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_a_refusal_that_passes_ends_nothing(stage, status):
+def test_refusal_that_passes_ends_nothing(stage, status):
     stage.submit(ROWS)
     stage.vidu.instead = refusing(stage, status, SECONDS_OF_A_HICCUP)
     again = stage.submit(ROWS)
@@ -60,7 +60,7 @@ def test_a_refusal_that_passes_ends_nothing(stage, status):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_is_reported_in_words_true_of_paid_tasks(stage, status):
+def test_refused_key_is_reported_correctly_for_paid_tasks(stage, status):
     first = stage.submit(ROWS)
     stage.vidu.instead = refusing(stage, status)
     stage.vidu.requests.clear()
@@ -79,7 +79,7 @@ def test_a_refused_key_is_reported_in_words_true_of_paid_tasks(stage, status):
     assert len(stage.vidu.tasks) == 3
 
 
-def test_a_refused_key_speaks_of_the_rest_only_where_there_is_one(stage):
+def test_refused_key_names_the_rest_only_if_there_is_one(stage):
     stage.options["credit_budget"] = 16
     stage.submit(ROWS)
     stage.vidu.instead = refusing(stage, 401)
@@ -95,7 +95,7 @@ def logged(stage: Stage, caplog: Any, rows: Any, **settings: Any) -> str:
 
 
 @pytest.mark.parametrize("clear", [False, True])
-def test_a_try_says_what_it_has_submitted_itself(stage, caplog, clear):
+def test_try_logs_what_it_has_submitted_itself(stage, caplog, clear):
     assert "Submitted 2 of 2, 16 credits committed." in logged(stage, caplog, ROWS[:2])
     said = logged(stage, caplog, ROWS[:2], clear=clear)
     assert "2 of 2 requests were sent before. Only those that failed are sent again." in said
@@ -106,7 +106,7 @@ def test_a_try_says_what_it_has_submitted_itself(stage, caplog, clear):
 
 
 @pytest.mark.parametrize("status", [400, 404])
-def test_a_task_that_stays_refused_keeps_no_other_from_its_video(stage, status):
+def test_refused_task_keeps_no_other_from_its_video(stage, status):
     first = stage.submit(ROWS)
     lost = str(first.items[1].task_id)
     refused = refusing(stage, status)
@@ -134,7 +134,7 @@ def outage(operation: str, request: Any) -> Any:
     return reply(503, {}) if operation != "submit" else None
 
 
-def test_a_wait_that_has_ended_is_not_waited_for_again_unseen(stage):
+def test_ended_wait_is_not_repeated_without_an_answer(stage):
     batch = stage.submit(ROWS)
     for task_id in stage.vidu.tasks:
         stage.vidu.end(task_id)
@@ -154,7 +154,7 @@ def test_a_wait_that_has_ended_is_not_waited_for_again_unseen(stage):
     assert len(stage.vidu.tasks) == 3
 
 
-def test_an_outage_that_passes_in_place_costs_no_retry(stage):
+def test_outage_that_passes_in_place_costs_no_retry(stage):
     batch = stage.submit(ROWS)
     until = stage.clock() + SECONDS_OF_A_HICCUP
     for task_id in stage.vidu.tasks:
@@ -169,7 +169,7 @@ def test_an_outage_that_passes_in_place_costs_no_retry(stage):
     assert not batch.running
 
 
-def test_what_is_seen_to_run_is_waited_for(stage):
+def test_running_tasks_are_waited_for(stage):
     batch = stage.submit(ROWS)
 
     async def act(batch):
@@ -180,7 +180,7 @@ def test_what_is_seen_to_run_is_waited_for(stage):
     assert len(batch.running) == 3
 
 
-def test_an_answer_that_never_changes_is_not_waited_for_for_ever(stage):
+def test_answer_that_never_changes_ends_the_wait(stage):
     """As of a host whose list lags behind its single queries."""
     batch = stage.submit(ROWS)
 
@@ -192,7 +192,7 @@ def test_an_answer_that_never_changes_is_not_waited_for_for_ever(stage):
         stage.resume(batch, act)
 
 
-def test_the_queries_of_an_outage_end_with_the_worker(stage):
+def test_queries_of_an_outage_end_with_the_worker(stage):
     batch = stage.submit(ROWS)
     stage.vidu.instead = outage
 
@@ -212,7 +212,7 @@ def test_the_queries_of_an_outage_end_with_the_worker(stage):
 
 
 @pytest.mark.parametrize("clear", [False, True], ids=["retry", "clear"])
-def test_a_success_without_a_link_is_never_paid_again(stage, clear):
+def test_success_without_a_link_is_never_paid_again(stage, clear):
     batch = stage.submit(ROWS)
     for task_id in stage.vidu.tasks:
         stage.vidu.end(task_id)
@@ -264,7 +264,7 @@ def written(clock: Any, failures: int, *, stop: Any = lambda: None) -> tuple[Fai
     return store, kept
 
 
-def test_writes_after_a_submission_are_a_second_and_two_apart(clock):
+def test_failed_writes_are_repeated_after_one_and_two_seconds(clock):
     store, kept = written(clock, 2)
     began = clock()
     kept.write(needed=False)
@@ -272,7 +272,7 @@ def test_writes_after_a_submission_are_a_second_and_two_apart(clock):
     assert store.values
 
 
-def test_a_store_that_stays_down_does_not_hold_up_every_write(clock, caplog):
+def test_store_outage_does_not_delay_every_write(clock, caplog):
     store, kept = written(clock, 1000)
     for number in range(10):
         kept.update(0, attempt=number)
@@ -284,14 +284,14 @@ def test_a_store_that_stays_down_does_not_hold_up_every_write(clock, caplog):
     assert len(store.moments) == 3 + 9 + 3
 
 
-def test_a_needed_write_is_tried_once(clock):
+def test_needed_write_is_tried_once(clock):
     store, kept = written(clock, 1000)
     with pytest.raises(ViduUnavailableError):
         kept.write(needed=True)
     assert len(store.moments) == 1
 
 
-def test_a_worker_that_must_stop_does_not_wait_for_the_store(clock):
+def test_stopping_worker_does_not_wait_for_the_store(clock):
     def stop():
         raise ViduError("The task was told to stop.")
 

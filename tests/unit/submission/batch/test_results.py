@@ -29,7 +29,7 @@ def record(task_id: str | None, state: str | None, error: ViduError | None) -> d
 @pytest.mark.parametrize(
     ("error", "state"), [(ViduNoCreationError("no link"), "success"), (ViduNotFoundError("unknown"), None)]
 )
-def test_what_may_be_billed_is_checked_before_it_is_submitted_again(memory, error, state):
+def test_error_advises_a_check_of_what_may_be_billed(memory, error, state):
     failed = ViduTaskFailedError("failed")
     records = [record("1", "success", None), record("2", state, error), record("3", "failed", failed)]
     told = str(batch_error(records, {1: error, 2: failed}, None, memory))
@@ -37,7 +37,7 @@ def test_what_may_be_billed_is_checked_before_it_is_submitted_again(memory, erro
 
 
 @pytest.mark.parametrize("memory", Memory)
-def test_what_has_failed_needs_no_check(memory):
+def test_failed_tasks_need_no_check(memory):
     failed = ViduTaskFailedError("failed")
     records = [record("1", "success", None), record("3", "failed", failed), record(None, None, failed)]
     assert "may be billed" not in str(batch_error(records, {1: failed, 2: failed}, None, memory))
@@ -56,7 +56,7 @@ BUDGET = ViduCreditError(
 
 
 @pytest.mark.parametrize("memory", Memory)
-def test_a_spent_budget_comes_first_and_its_items_need_no_correction(memory):
+def test_spent_budget_comes_first_and_its_items_need_no_correction(memory):
     records, errors = batch_of(10, [], 35, BUDGET)
     told = str(batch_error(records, errors, BUDGET, memory))
     assert told.startswith(f"35 of 45 requests were not submitted (CreditBudgetSpent, items 10-44): {BUDGET.message}")
@@ -66,7 +66,7 @@ def test_a_spent_budget_comes_first_and_its_items_need_no_correction(memory):
 
 
 @pytest.mark.parametrize("memory", Memory)
-def test_beside_a_spent_budget_only_the_others_are_to_be_corrected(memory):
+def test_with_a_spent_budget_only_other_items_need_correction(memory):
     refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
     told = str(batch_error(*batch_of(10, [refused], 34, BUDGET), BUDGET, memory))
     assert told.startswith("34 of 45 requests were not submitted (CreditBudgetSpent, items 11-44): ")
@@ -74,7 +74,7 @@ def test_beside_a_spent_budget_only_the_others_are_to_be_corrected(memory):
     assert told.index("Raise it.") < told.index("Correct what item 10 says first")
 
 
-def test_what_failed_is_told_as_ever_where_nothing_was_held_back():
+def test_failures_are_reported_first_if_nothing_was_held_back():
     refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
     told = str(batch_error(*batch_of(1, [refused], 0, BUDGET), None, Memory.STORE))
     assert told.startswith("1 of 2 requests has no video: AuditSubmitIllegal × 1 (item 1). Item 1: ")
@@ -82,7 +82,7 @@ def test_what_failed_is_told_as_ever_where_nothing_was_held_back():
     assert "The other video is made and paid for." in told
 
 
-def test_what_could_only_not_be_landed_is_not_said_to_be_submitted_again():
+def test_unlanded_videos_are_not_submitted_again():
     full = ViduLandingError("No space left.")
     records = [record("1", "success", None), record("2", "success", full)]
     told = str(batch_error(records, {1: full}, None, Memory.STORE))
@@ -94,7 +94,7 @@ def test_what_could_only_not_be_landed_is_not_said_to_be_submitted_again():
     assert "A retry lands it and submits nothing. " in str(batch_error(records, {1: full}, None, Memory.LIST))
 
 
-def test_what_nobody_has_is_not_counted():
+def test_batch_without_videos_counts_none_as_made():
     refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
     told = str(batch_error(*batch_of(0, [refused, refused], 0, BUDGET), None, Memory.STORE))
     assert told.startswith("2 of 2 requests have no video: AuditSubmitIllegal × 2 (items 0-1). Item 0: ")
@@ -111,7 +111,7 @@ def test_each_reason_names_its_items():
 
 
 @pytest.mark.parametrize("failed", [3, 10, 12])
-def test_what_failed_is_named_a_line_each_but_not_for_ever(failed):
+def test_failures_have_a_line_each_up_to_a_limit(failed):
     errors = {number: ViduTaskFailedError(f"no. {number}", task_id=f"9{number}") for number in range(failed)}
     lines = failure_lines({**errors, 70: BUDGET}, BUDGET)
     assert lines[0] == "Item 0: no. 0 (Vidu task 90). Vidu does not bill failed tasks."
