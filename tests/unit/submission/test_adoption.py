@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Who cannot be told is named, and a person can adopt it with the command that the message prints."""
+"""A message names the tasks that may be the lost one, and prints the command that adopts it."""
 
 from __future__ import annotations
 

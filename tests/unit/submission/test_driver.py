@@ -160,7 +160,7 @@ def test_payloads_that_a_list_cuts_are_still_recognised(make, vidu, monkeypatch)
 
 
 def test_without_store_a_worker_with_other_retries_still_searches(make, vidu):
-    """What tells a clear from a retry there is the task's number of retries, which workers may see differently."""
+    """There a clear shows only in the task's number of retries, which workers may see differently."""
     first = make(with_store=False).submit(lambda: WIRE)
     again = make(try_number=2, first_try=3, with_store=False).submit(lambda: WIRE)
     assert again.task_id == first.task_id

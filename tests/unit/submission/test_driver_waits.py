@@ -61,7 +61,7 @@ def test_lasting_refusal_leaves_the_worker_and_submits_when_resumed(make, vidu, 
             break
         except SubmitLater as again:
             later = again
-            assert clock.slept == waited, "whoever comes back does not sit in a worker"
+            assert clock.slept == waited, "a resumed try does not wait in a worker"
     assert task.task_id in vidu.tasks
     assert len(vidu.tasks) == 1
     assert all(seconds >= MIN_ABSENCE for seconds in absences)
@@ -143,11 +143,11 @@ def test_sibling_tasks_do_not_resume_together():
 
 
 def test_nothing_is_sent_once_the_next_try_may_search(make, vidu, store, monkeypatch):
-    told = {}
+    sent = {}
     real = vidu.submit
-    monkeypatch.setattr(vidu, "submit", lambda wire, *, endpoint, not_after: (told.update(at=not_after), real(wire))[1])
+    monkeypatch.setattr(vidu, "submit", lambda wire, *, endpoint, not_after: (sent.update(at=not_after), real(wire))[1])
     make().submit(lambda: WIRE)
-    assert told["at"] == store.writes[0]["attempted_at"] + vidu.account.timeout
+    assert sent["at"] == store.writes[0]["attempted_at"] + vidu.account.timeout
 
 
 def operator(**settings):

@@ -103,14 +103,12 @@ async def test_kill_survives_airflow_cancelling_on_kill(trigger, monkeypatch):
 
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
-@pytest.mark.parametrize(("told", "cancels"), [(True, 1), (False, 0), (RuntimeError("no supervisor"), 0)])
-async def test_deferred_task_is_cancelled_only_if_a_user_ended_it(
-    vidu_emulator, monkeypatch, told, cancels
-):
+@pytest.mark.parametrize(("answer", "cancels"), [(True, 1), (False, 0), (RuntimeError("no supervisor"), 0)])
+async def test_deferred_task_is_cancelled_only_if_a_user_ended_it(vidu_emulator, monkeypatch, answer, cancels):
     def ended_by_user(instance):
-        if isinstance(told, Exception):
-            raise told
-        return told
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     monkeypatch.setattr(kill_guard, "ended_by_user", ended_by_user)
     submitted = ViduHook().submit({"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1})

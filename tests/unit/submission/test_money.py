@@ -262,9 +262,7 @@ def test_deferred_batch_remembers_a_price_over_the_limit(vidu_emulator, runtime_
 
 
 @pytest.mark.vidu_emulator(concurrency=0)
-def test_lost_batch_task_over_the_limit_is_cancelled(
-    vidu_emulator, runtime_context, store, monkeypatch
-):
+def test_lost_batch_task_over_the_limit_is_cancelled(vidu_emulator, runtime_context, store, monkeypatch):
     settles = vidu_emulator.connection_json(timeout=0.5, settle_seconds=0.2)
     monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", settles)
     vidu_emulator.faults.add("submit", Fault.drop_after_accept())
@@ -274,9 +272,7 @@ def test_lost_batch_task_over_the_limit_is_cancelled(
 
 
 @pytest.mark.vidu_emulator(concurrency=0)
-def test_batch_whose_worker_died_before_cancelling_submits_no_more(
-    vidu_emulator, runtime_context, store, monkeypatch
-):
+def test_batch_whose_worker_died_before_cancelling_submits_no_more(vidu_emulator, runtime_context, store, monkeypatch):
     requests = [{**UNKNOWN, "prompt": str(number)} for number in range(9)]
 
     with monkeypatch.context() as patch:

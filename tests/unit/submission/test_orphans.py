@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Only what is provably this Airflow's is reported as an orphan, and nothing that somebody still waits for."""
+"""Only tasks that are provably this Airflow's, and that no run waits for, are reported as orphans."""
 
 from __future__ import annotations
 

@@ -255,7 +255,7 @@ def test_list_that_was_shown_is_never_missing_afterwards(make, discard, vidu, cl
 
 
 def test_one_search_of_a_missing_list_decides_nothing(make, discard, vidu, clock):
-    """The first look at the list is made when it has settled already: whoever comes back has the try's own begin."""
+    """A resumed try still counts from its own start, so the list has settled by its first search."""
     first = make().submit(lambda: WIRE)
     vidu.cancellable, vidu.list_errors = False, [NO_LIST]
     resumed = Resumed(clock() - 3600)
@@ -398,9 +398,7 @@ def test_identity_distinguishes_task_instances(more, identity):
         (1, 2, 2, 1, False),
     ],
 )
-def test_clear_shows_in_max_tries_or_clear_number(
-    try_number, max_tries, retries, clear_number, may_be
-):
+def test_clear_shows_in_max_tries_or_clear_number(try_number, max_tries, retries, clear_number, may_be):
     instance = SimpleNamespace(
         dag_id="d",
         run_id="r",

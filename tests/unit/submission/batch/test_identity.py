@@ -82,14 +82,14 @@ def test_ambiguous_query_stops_before_anything_is_sent(stage, clear):
     first = stage.submit(rows_of(f"{CDN}?id=0", f"{CDN}?id=7&sekret=abcdef"))
     with pytest.raises(ViduError) as raised:
         stage.submit(rows_of(f"{CDN}?id=0", f"{CDN}?id=7&sekret=uvwxyz"), clear=clear)
-    told = str(raised.value)
-    assert "tem 1" in told
-    assert str(first.items[1].task_id) in told
-    assert "sekret" in told
-    assert not re.search(r"\bid\b", told)
-    assert "abcdef" not in told
-    assert "uvwxyz" not in told
-    assert "on_input_change='resubmit'" in told
+    message = str(raised.value)
+    assert "tem 1" in message
+    assert str(first.items[1].task_id) in message
+    assert "sekret" in message
+    assert not re.search(r"\bid\b", message)
+    assert "abcdef" not in message
+    assert "uvwxyz" not in message
+    assert "on_input_change='resubmit'" in message
     assert len(stage.vidu.tasks) == 2
     assert "cancel" not in stage.vidu.requests
 
@@ -280,7 +280,7 @@ def test_no_edit_pays_again_or_gives_another_pictures_video(data):
                 rows_of(*(url for _, url in edits.rows)), clear=chance.random() < 0.5, on_input_change=policy
             )
         except ViduError:
-            # A plain retry that asks for less, or a link that nobody can read.
+            # A plain retry with fewer requests, or an ambiguous link.
             assert set(stage.vidu.tasks) == before
             edits.edit()
             continue

@@ -66,12 +66,12 @@ def test_refused_key_is_reported_correctly_for_paid_tasks(stage, status):
     stage.vidu.requests.clear()
     with pytest.raises(ViduAuthError) as raised:
         stage.submit(ROWS)
-    told = str(raised.value)
-    assert not any(words in told for words in UNTRUE)
-    assert str(first.items[0].task_id) in told
-    assert "may be billed" in told
-    assert "nothing is lost" in told
-    assert "it waits for what was submitted, and submits nothing unless some of that has failed." in told
+    message = str(raised.value)
+    assert not any(words in message for words in UNTRUE)
+    assert str(first.items[0].task_id) in message
+    assert "may be billed" in message
+    assert "nothing is lost" in message
+    assert "it waits for what was submitted, and submits nothing unless some of that has failed." in message
     # One bulk call for all, as often as a wait would query.
     assert len(stage.vidu.requests) <= 2 * REFUSALS
     stage.vidu.instead = lambda operation, request: None
@@ -118,10 +118,10 @@ def test_refused_task_keeps_no_other_from_its_video(stage, status):
     again = stage.submit(ROWS)
     assert list(again.errors) == [1]
     assert len(again.running) == 2
-    told = str(again.errors[1])
-    assert not any(words in told for words in UNTRUE)
-    assert lost in told
-    assert "billed" in told
+    message = str(again.errors[1])
+    assert not any(words in message for words in UNTRUE)
+    assert lost in message
+    assert "billed" in message
     stage.vidu.tasks[lost], stage.vidu.instead = held, lambda operation, request: None
     assert len(stage.submit(ROWS, clear=True).running) == 3
     assert len(stage.vidu.tasks) == 3
@@ -225,10 +225,10 @@ def test_success_without_a_link_is_never_paid_again(stage, clear):
 
     stage.resume(batch, act)
     assert isinstance(batch.errors[0], ViduNoCreationError)
-    told = str(batch.errors[0])
-    assert paid in told
-    assert "again" in told
-    assert "submit" not in told.replace("submits nothing", "")
+    message = str(batch.errors[0])
+    assert paid in message
+    assert "again" in message
+    assert "submit" not in message.replace("submits nothing", "")
     assert batch.items[0].phase is Phase.SUBMITTED
     batch.note_returned(whole=False)
     again = stage.submit(ROWS, clear=clear)

@@ -461,7 +461,7 @@ def listed(stage, rows):
 
 
 def test_link_with_another_query_stops_before_anything_is_sent(stage):
-    """It may be the same picture, signed again in a way that no scheme tells."""
+    """It may be the same picture, signed again by an unknown scheme."""
     first = stage.submit([{"images": "https://cdn.example/a.png?token=one"}])
     stage.vidu.end(first.items[0].task_id)
     stage.options["is_landed"] = lambda index, task: False

@@ -32,8 +32,8 @@ def record(task_id: str | None, state: str | None, error: ViduError | None) -> d
 def test_error_advises_a_check_of_what_may_be_billed(memory, error, state):
     failed = ViduTaskFailedError("failed")
     records = [record("1", "success", None), record("2", state, error), record("3", "failed", failed)]
-    told = str(batch_error(records, {1: error, 2: failed}, None, memory))
-    assert "Item 1 is or may be billed: check Vidu task 2 before" in told
+    message = str(batch_error(records, {1: error, 2: failed}, None, memory))
+    assert "Item 1 is or may be billed: check Vidu task 2 before" in message
 
 
 @pytest.mark.parametrize("memory", Memory)
@@ -58,47 +58,51 @@ BUDGET = ViduCreditError(
 @pytest.mark.parametrize("memory", Memory)
 def test_spent_budget_comes_first_and_its_items_need_no_correction(memory):
     records, errors = batch_of(10, [], 35, BUDGET)
-    told = str(batch_error(records, errors, BUDGET, memory))
-    assert told.startswith(f"35 of 45 requests were not submitted (CreditBudgetSpent, items 10-44): {BUDGET.message}")
-    assert "Raise it." in told
-    assert "Correct" not in told
-    assert "have no video" not in told
+    message = str(batch_error(records, errors, BUDGET, memory))
+    assert message.startswith(
+        f"35 of 45 requests were not submitted (CreditBudgetSpent, items 10-44): {BUDGET.message}"
+    )
+    assert "Raise it." in message
+    assert "Correct" not in message
+    assert "have no video" not in message
 
 
 @pytest.mark.parametrize("memory", Memory)
 def test_with_a_spent_budget_only_other_items_need_correction(memory):
     refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
-    told = str(batch_error(*batch_of(10, [refused], 34, BUDGET), BUDGET, memory))
-    assert told.startswith("34 of 45 requests were not submitted (CreditBudgetSpent, items 11-44): ")
-    assert "1 more has no video: AuditSubmitIllegal × 1 (item 10). Item 10: submit is illegal" in told
-    assert told.index("Raise it.") < told.index("Correct what item 10 says first")
+    message = str(batch_error(*batch_of(10, [refused], 34, BUDGET), BUDGET, memory))
+    assert message.startswith("34 of 45 requests were not submitted (CreditBudgetSpent, items 11-44): ")
+    assert "1 more has no video: AuditSubmitIllegal × 1 (item 10). Item 10: submit is illegal" in message
+    assert message.index("Raise it.") < message.index("Correct what item 10 says first")
 
 
 def test_failures_are_reported_first_if_nothing_was_held_back():
     refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
-    told = str(batch_error(*batch_of(1, [refused], 0, BUDGET), None, Memory.STORE))
-    assert told.startswith("1 of 2 requests has no video: AuditSubmitIllegal × 1 (item 1). Item 1: ")
-    assert "Fix the cause, then" in told
-    assert "The other video is made and paid for." in told
+    message = str(batch_error(*batch_of(1, [refused], 0, BUDGET), None, Memory.STORE))
+    assert message.startswith("1 of 2 requests has no video: AuditSubmitIllegal × 1 (item 1). Item 1: ")
+    assert "Fix the cause, then" in message
+    assert "The other video is made and paid for." in message
 
 
 def test_unlanded_videos_are_not_submitted_again():
     full = ViduLandingError("No space left.")
     records = [record("1", "success", None), record("2", "success", full)]
-    told = str(batch_error(records, {1: full}, None, Memory.STORE))
-    assert f"A retry lands it and submits nothing; if no retry is left, {clear_this_task()}: it does the same." in told
-    assert "submits the failed" not in told
+    message = str(batch_error(records, {1: full}, None, Memory.STORE))
+    assert (
+        f"A retry lands it and submits nothing; if no retry is left, {clear_this_task()}: it does the same." in message
+    )
+    assert "submits the failed" not in message
     both = {1: full, 2: ViduTaskFailedError("failed", fate=Fate.RETRYABLE)}
-    told = str(batch_error([*records, record("3", "failed", both[2])], both, None, Memory.STORE))
-    assert "A retry submits only what failed and lands the rest; if no retry is left" in told
+    message = str(batch_error([*records, record("3", "failed", both[2])], both, None, Memory.STORE))
+    assert "A retry submits only what failed and lands the rest; if no retry is left" in message
     assert "A retry lands it and submits nothing. " in str(batch_error(records, {1: full}, None, Memory.LIST))
 
 
 def test_batch_without_videos_counts_none_as_made():
     refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
-    told = str(batch_error(*batch_of(0, [refused, refused], 0, BUDGET), None, Memory.STORE))
-    assert told.startswith("2 of 2 requests have no video: AuditSubmitIllegal × 2 (items 0-1). Item 0: ")
-    assert "made and paid" not in told
+    message = str(batch_error(*batch_of(0, [refused, refused], 0, BUDGET), None, Memory.STORE))
+    assert message.startswith("2 of 2 requests have no video: AuditSubmitIllegal × 2 (items 0-1). Item 0: ")
+    assert "made and paid" not in message
 
 
 def test_each_reason_names_its_items():
