@@ -33,13 +33,13 @@ from airflow_provider_vidu.submission.batch.requests import (
 )
 from airflow_provider_vidu.submission.batch.results import (
     Memory,
+    batch_error,
     check_manifest,
-    failure_of,
-    for_xcom,
-    lines_of_failures,
+    failure_lines,
+    failure_reasons,
     read_manifest,
-    reasons_of,
-    record_of,
+    shrink_for_xcom,
+    task_record,
     write_manifest,
 )
 from airflow_provider_vidu.submission.kill_guard import ended_by_user
@@ -102,7 +102,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     credit_budget=self._parse_credits("credit_budget"),
                     resumed=resumed,
                     travelled=travelled,
-                    given_up=event is not None and event.get("status") == "error",
+                    wait_failed=event is not None and event.get("status") == "error",
                     read_manifest=self._read_manifest,
                     is_landed=lambda index, task: self._is_landed(requests[index], index, task),
                     note_discarded=partial(note_discarded, context),
@@ -180,10 +180,10 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     await batch.submit(await self._check(batch, requests))
                 if event is not None and event.get("status") in ENDED:
                     await batch.query_until_answered(all_seem_to_run)
-                batch.say(now=event is None)
+                batch.log_progress(now=event is None)
                 while batch.running:
                     self._raise_if_killed()
-                    if event is not None and batch.given_up:
+                    if event is not None and batch.wait_failed:
                         raise self._still_running(batch, str(event.get("message") or "The wait was given up."))
                     if not batch.may_submit:
                         raise await self._end_at_deadline(batch)
@@ -191,8 +191,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                         return True
                     ids = digest_of_ids(batch.running.values())
                     event = await self._wait_in_worker(batch)
-                    batch.given_up = event.get("status") == "error"
-                    await batch.go_on()
+                    batch.wait_failed = event.get("status") == "error"
+                    await batch.continue_after_wait()
                     if event.get("status") in ENDED:
                         await batch.query_until_answered(all_seem_to_run)
                 await batch.fetch_missing_links()
@@ -278,10 +278,12 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             unsubmitted = (index for index, item in enumerate(batch.items) if not item.task_id)
             errors = {**dict.fromkeys(unsubmitted, batch.stopped), **errors}
         records = [
-            record_of(request, item, batch.generation, batch.tasks.get(index), files.get(index, []), errors.get(index))
+            task_record(
+                request, item, batch.generation, batch.tasks.get(index), files.get(index, []), errors.get(index)
+            )
             for index, (request, item) in enumerate(zip(batch.requests, batch.items, strict=True))
         ]
-        for line in lines_of_failures(errors, batch.stopped):
+        for line in failure_lines(errors, batch.stopped):
             self.log.warning("%s", line)
         if self.operator.manifest_path:
             write_manifest(self.operator.manifest_path, records)
@@ -296,7 +298,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             "has its video" if len(records) - len(errors) == 1 else "have their video",
             counted(round(sum(credits or 0 for credits in paid), 2), "credit"),
             f" and {unpriced} whose price is unknown" if unpriced else "",
-            f"; without: {reasons_of(records, sorted(errors))}" if errors else "",
+            f"; without: {failure_reasons(records, sorted(errors))}" if errors else "",
         )
         for record in records:
             if record["error"] is None:
@@ -308,12 +310,12 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         if batch.stopped is not None and self.operator.on_failure != "fail":
             self.log.warning("Not every request was submitted: %s", batch.stopped)
         if errors and self.operator.on_failure == "fail":
-            raise failure_of(records, errors, batch.stopped, batch.memory)
+            raise batch_error(records, errors, batch.stopped, batch.memory)
         if len(errors) == len(records) and self.operator.on_failure == "skip":
-            reasons = reasons_of(records, range(len(records)))
+            reasons = failure_reasons(records, range(len(records)))
             raise AirflowSkipException(f"None of the {len(records)} requests has a video: {reasons}.")
         batch.note_returned(whole=not errors)
-        return for_xcom(records)
+        return shrink_for_xcom(records)
 
     def _land(self, client: ViduClient, batch: BatchSubmission) -> dict[int, list[dict[str, Any]]]:
         wanted = {
@@ -356,7 +358,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         if self.operator.cancel_on_timeout:
             ids = list(batch.running.values())
             report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_AT_DEADLINE_SECONDS, log=self.log)
-            cancelled = len(await batch.note_cancelled(report.cancelled))
+            cancelled = len(await batch.confirm_cancelled(report.cancelled))
             left = len(ids) - cancelled
             does = "submits" if batch.memory is Memory.STORE else "does not submit"
             rest = (

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What can strike a run, and how likely it is."""
+"""The accidents that can happen to a run, and their probabilities."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from airflow_provider_vidu.emulator.faults import Fault, Quirks
 
 from .chance import Chance
 
-#: Of each request: that something strikes it.
+#: That a request fails.
 FAULT = 0.12
-#: Of each step of a worker (a request, an access to the store): that the worker dies there.
+#: That a worker dies at a step (a request, an access to the store).
 DEATH = 0.02
-#: … that the worker freezes there, is given up by Airflow, and wakes up beside its successor.
+#: That it freezes there, Airflow gives it up, and it wakes up beside its successor.
 FREEZE = 0.01
-#: Of each access to the state store: that it fails.
+#: That an access to the state store fails.
 STORE_FAILURE = 0.04
-#: Of each half second of a wait in a worker: that somebody ends it.
+#: That a user or Airflow ends a worker, for each half second of its waits.
 END_OF_WORKER = 0.004
-#: Of each stretch of a deferred wait: that something happens to it.
+#: That an incident happens in a stretch of a deferred wait.
 INCIDENT = 0.5
-#: That Airflow does not tell a task's state when it is asked.
+#: That Airflow does not return a task's state.
 SILENCE = 0.05
-#: That a user clears a task that has ended.
+#: That a user clears a finished task.
 CLEAR = 0.35
 
 _STATUSES = (500, 502, 503, 504, 408, 409, 499)
@@ -30,10 +30,7 @@ _STATUSES = (500, 502, 503, 504, 408, 409, 499)
 
 def fault_of(chance: Chance, operation: str) -> Fault:
     """
-    Return one fault of the matrix.
-
-    :param chance: which.
-    :param operation: what it strikes.
+    Return one fault of the matrix for an operation.
     """
     kinds = [
         Fault.drop_before_accept,
@@ -49,7 +46,7 @@ def fault_of(chance: Chance, operation: str) -> Fault:
     if operation == "submit":
         kinds += [
             Fault.no_id,
-            # What a transport returns that takes an interim reply for the final one.
+            # As from a transport that takes an interim reply for the final one.
             lambda: Fault.fail_after_accept(chance.one_of([102, 103])),
             lambda: Fault.refuse(302, location="https://elsewhere.example/"),
             lambda: Fault.refuse(400, reason="CreditInsufficient"),
@@ -60,11 +57,7 @@ def fault_of(chance: Chance, operation: str) -> Fault:
 
 
 def quirks_of(chance: Chance) -> Quirks:
-    """
-    Return how this run's host differs from Vidu's pages.
-
-    :param chance: how.
-    """
+    """Return how this run's host differs from Vidu's API page."""
     quirks = Quirks()
     if chance.happens(0.3):
         quirks.list_lag_seconds = chance.between(0, 50)
@@ -76,11 +69,7 @@ def quirks_of(chance: Chance) -> Quirks:
 
 
 def prompt_of(chance: Chance) -> str:
-    """
-    Return a prompt, whose switches may make the remote task go wrong.
-
-    :param chance: which.
-    """
+    """Return a prompt, whose switches may make the Vidu task fail."""
     return str(
         chance.one_of(
             [

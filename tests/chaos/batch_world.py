@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The same simulated Airflow with the batch operator in it: several requests, each of which is paid for once."""
+"""The simulated Airflow with the batch operator: several requests, each of which is paid for once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
-from airflow_provider_vidu.submission.batch.records import identity_of, shard_from_json
+from airflow_provider_vidu.submission.batch.records import find_marker, shard_from_json
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY, HEADER_KEY
 from airflow_provider_vidu.submission.protocol import Phase
 
@@ -20,12 +20,7 @@ from .world import World
 
 
 class BatchWorld(World):
-    """
-    One run of a batch.
-
-    :param chance: where its accidents come from.
-    :param folder: where videos may be landed.
-    """
+    """One run of a batch."""
 
     option = " BATCH=1"
 
@@ -35,7 +30,7 @@ class BatchWorld(World):
             self.settings.pop(name)
         number_of = chance.one_of([1, 2, 5, 9])
         self.settings.update(
-            # Each prompt is another one, so that a task tells whose it is.
+            # Each prompt is unique, so that it shows which request a task belongs to.
             requests=[{"prompt": f"{number} {accidents.prompt_of(chance)}"} for number in range(number_of)],
             defaults={"images": "https://example.com/cat.png", "model": "viduq2-turbo", "duration": 1},
             max_in_flight=chance.one_of([1, 3, 10]),
@@ -45,17 +40,17 @@ class BatchWorld(World):
         self.delivered: dict[str, str] = {}
         if chance.happens(0.3):
             self.settings["manifest_path"] = f"{folder}/manifest.jsonl"
-        #: Prompts that were taken out of the list: their videos are of no use any more.
+        #: Prompts that were removed from the list: their videos are unused.
         self.taken_out: set[str] = set()
         self.note("", f"{self.settings}")
 
-    def told(self, key: str, value: Any) -> str:
+    def describe_write(self, key: str, value: Any) -> str:
         return f"{key} {value}"
 
     def _operator(self) -> Any:
         return Img2VideoBatchOperator(task_id="t", on_unknown=self.on_unknown, **self.settings)
 
-    def _noted_as_returned(self) -> set[str] | None:
+    def _recorded_as_returned(self) -> set[str] | None:
         header = self.store.get(HEADER_KEY) or {}
         if header.get("returned") != "whole":
             return None
@@ -71,40 +66,40 @@ class BatchWorld(World):
         in_doubt = {item.identity: item for item in items if item.phase is Phase.INTENT}
         found = {}
         for task in self.wire.vidu.tasks():
-            identity, attempt = identity_of(task.request.payload, header.get("generation", "?")) or ("", 0)
-            if identity in in_doubt and in_doubt[identity].attempt == attempt:
-                found[identity] = task.task_id
+            marker = find_marker(task.request.payload, header.get("generation", "?"))
+            if marker and marker.identity in in_doubt and in_doubt[marker.identity].attempt == marker.attempt:
+                found[marker.identity] = task.task_id
         if not header and self.discards:
-            self._say_what_was_discarded()
+            self._write_what_was_discarded()
         if found:
             self.note("adoption", f"the user adopts the Vidu tasks {found}")
-            # What was adopted earlier stays where it was written.
+            # Earlier adoptions stay.
             markers = {in_doubt[identity].marker(header["generation"]): task_id for identity, task_id in found.items()}
             self.store[ADOPTED_KEY] = {**(self.store.get(ADOPTED_KEY) or {}), **markers}
         elif in_doubt:
             self.on_unknown = "resubmit"
         if not self.has_store and self._undelivered():
-            # Below 3.3 the message says: fetch it, and mark the task as a success.
+            # Below 3.3 the message advises to fetch it and mark the task as a success.
             self._fetch_by_hand()
             return True
         return False
 
-    def _say_what_was_discarded(self) -> None:
-        """Look at the account: where nothing can tell, all is submitted again, which is what the message says."""
+    def _write_what_was_discarded(self) -> None:
+        """Check the account, and submit everything again, as the message advises."""
         wanted = [task.task_id for task in self.wire.vidu.tasks() if str(task.state) != "failed"]
         if wanted:
             self.note("adoption", "the user has everything submitted again")
             self.asked_for += 1
-            self.handed_over |= set(wanted)
+            self.delivered_ids |= set(wanted)
         self.store[HEADER_KEY] = {"task_id": None}
 
-    def heard(self, warning: str) -> None:
+    def on_warning(self, warning: str) -> None:
         if "a new generation of all" in warning:
             self.note("announced generation", "the log announces a new generation of all")
             self.asked_for += 1
-            self.handed_over |= {task.task_id for task in self.wire.vidu.tasks() if str(task.state) == "success"}
+            self.delivered_ids |= {task.task_id for task in self.wire.vidu.tasks() if str(task.state) == "success"}
         elif "this host has no task list: a Vidu task" in warning:
-            self.note("not promised: no record, no list", "nothing can tell what was submitted")
+            self.note("not promised: no record, no list", "nothing shows what was submitted")
             self.asked_for += 1
             self.unfindable = True
 
@@ -142,7 +137,7 @@ class BatchWorld(World):
             task_id = record["task_id"]
             if prompts[task_id] != self.settings["requests"][number]["prompt"]:
                 raise Broken(f"request {number} got the video of {prompts[task_id]!r}")
-            self.handed_over.add(task_id)
+            self.delivered_ids.add(task_id)
             prompt = prompts[task_id]
             if not worker.superseded and self.delivered.setdefault(prompt, task_id) != task_id:
                 raise Broken(f"{prompt!r} of one run has delivered {self.delivered[prompt]} and then {task_id}")

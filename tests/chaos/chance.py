@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Where a run's accidents come from: a seed, or Hypothesis, which then finds the shortest run that fails."""
+"""The source of a run's accidents: a seed, or Hypothesis, which finds the shortest run that fails."""
 
 from __future__ import annotations
 
@@ -13,21 +13,17 @@ class Chance(Protocol):
     """A source of accidents."""
 
     def happens(self, probability: float) -> bool:
-        """Tell whether something happens that does so with this probability."""
+        """Return whether something happens that has this probability."""
 
     def one_of(self, choices: Sequence[Any]) -> Any:
-        """Return one of several."""
+        """Return one of the choices."""
 
     def between(self, least: float, most: float) -> float:
-        """Return a number."""
+        """Return a number between two."""
 
 
 class Seeded:
-    """
-    Accidents of a seed.
-
-    :param seed: the same seed gives the same run.
-    """
+    """Accidents from a seed: the same seed gives the same run."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -43,11 +39,7 @@ class Seeded:
 
 
 class Drawn:
-    """
-    Accidents that Hypothesis draws; simpler means fewer of them.
-
-    :param data: of ``hypothesis.strategies.data()``.
-    """
+    """Accidents that Hypothesis draws; simpler data means fewer of them."""
 
     def __init__(self, data: Any) -> None:
         from hypothesis import strategies

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Drives many runs, each from a seed of its own: ``make chaos N=10000``, and ``make chaos SEED=7`` to see one again.
+Drives many runs, each from its own seed: ``make chaos N=10000``, and ``make chaos SEED=7`` to repeat one.
 """
 
 from __future__ import annotations
@@ -45,19 +45,15 @@ from .virtual import InLine, VirtualLoop, in_line
 from .worker import Broken
 from .world import World
 
-# The boxes without which no MP4 counts as whole.
+# The boxes that make an MP4 count as whole.
 MOVIE = b"\0\0\0\x08moov\0\0\0\x08mdat"
 
 
 def run(chance: Chance, folder: Path, kind: type[World] = World) -> World:
     """
-    Live one run to its end.
+    Run one task instance to its end, and check the promises.
 
-    :param chance: of its accidents.
-    :param folder: where videos may be landed.
-    :param kind: whose run: of the single operator, or of the batch.
-    :return: the run, judged well.
-    :raises Broken: a promise was broken; the error's ``world`` tells the history.
+    :raises Broken: a promise was broken; the error's ``world`` has the history.
     """
     # The pauses between a client's retries are random, too.
     random.seed(chance.between(0, 1))
@@ -73,12 +69,9 @@ def run(chance: Chance, folder: Path, kind: type[World] = World) -> World:
 
 def run_seeds(seeds: range, kind: type[World] = World) -> Counter[str]:
     """
-    Live several runs.
+    Run several seeds, and count the accidents, ``runs``, ``submissions``, ``paid`` and ``asked for``.
 
-    :param seeds: one a run.
-    :param kind: see :func:`run`.
-    :return: what has struck them, and ``runs``, ``submissions``, ``paid`` and ``deliveries``.
-    :raises Broken: with the seed, the history and the command that shows it again.
+    :raises Broken: with the seed, the history and the command that repeats the run.
     """
     totals: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="vidu-chaos-") as folder:
@@ -87,7 +80,7 @@ def run_seeds(seeds: range, kind: type[World] = World) -> Counter[str]:
                 world = run(Seeded(seed), Path(folder) / str(seed), kind)
             except Exception as error:
                 history = "\n".join(error.world.history)  # type: ignore[attr-defined]
-                again = f"see it again: make chaos SEED={seed}{kind.option}"
+                again = f"repeat it: make chaos SEED={seed}{kind.option}"
                 raise Broken(f"{history}\n\nseed {seed}: {type(error).__name__}: {error}\n{again}") from error
             totals.update(world.struck)
             totals["runs"] += 1
@@ -99,7 +92,7 @@ def run_seeds(seeds: range, kind: type[World] = World) -> Counter[str]:
 
 @contextmanager
 def _in(world: World) -> Generator[None, None, None]:
-    """Put the world in the place of time, network, triggerer threads and Airflow's answers."""
+    """Replace time, network, triggerer threads and Airflow's answers by the world's."""
 
     def fault_for(operation: str) -> Fault | None:
         if world.calm or not world.chance.happens(accidents.FAULT):
@@ -146,7 +139,7 @@ def _in(world: World) -> Generator[None, None, None]:
         transfer.restart()
         transfer._keep((8 + len(url)).to_bytes(4, "big") + b"ftyp" + url.encode() + MOVIE)
 
-    log = Ear(world)
+    log = UserLog(world)
     with ExitStack() as stack:
         enter = stack.enter_context
         # The loops' own sleeps are virtual.
@@ -162,7 +155,7 @@ def _in(world: World) -> Generator[None, None, None]:
         enter(mock.patch.object(compat, "clear_discards_state", return_value=world.discards))
         enter(
             mock.patch.object(
-                compat, "read_discarded_note", lambda instance: world.noted_discarded > instance.try_number
+                compat, "read_discarded_note", lambda instance: world.reported_discarded > instance.try_number
             )
         )
         enter(mock.patch.object(asyncio, "run", run_virtually))
@@ -174,14 +167,14 @@ def _in(world: World) -> Generator[None, None, None]:
         yield
 
 
-class Ear:
+class UserLog:
     """A log that the simulated user reads."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     def warning(self, text: str, *arguments: Any) -> None:
-        self._world.heard(text % arguments)
+        self._world.on_warning(text % arguments)
 
     def info(self, text: str, *arguments: Any) -> None:
         text % arguments
@@ -190,7 +183,7 @@ class Ear:
 
 
 def main() -> None:
-    """Parse the command line, drive, print the figures."""
+    """Parse the command line, drive the runs and print the figures."""
     parser = argparse.ArgumentParser(description="Random accidents over the real operator; the ledger is the judge.")
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--first", type=int, default=0, help="the first seed")

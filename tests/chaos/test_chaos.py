@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Whatever goes wrong, whenever: nobody pays twice and nothing paid for is lost.
+Whatever goes wrong, whenever: no user pays twice, and nothing paid for is lost.
 
-Five hundred runs of fixed seeds for each operator here, so that a red one is red again; ``make chaos N=10000`` drives
-more.
+Runs five hundred fixed seeds for each operator, so that a failure repeats; ``make chaos N=10000`` drives more.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ RUNS, SHARD = 500, 50
 
 @pytest.fixture(autouse=True)
 def _quiet():
-    # Ten thousand lines of what is supposed to go wrong tell nothing; a broken run brings its own history.
+    # The log has only failures that are meant to happen; a broken run brings its own history.
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
@@ -35,9 +34,9 @@ def _quiet():
 
 @pytest.mark.parametrize("kind", [World, BatchWorld], ids=["single", "batch"])
 @pytest.mark.parametrize("first", range(0, RUNS, SHARD))
-def test_no_accident_makes_anybody_pay_twice_or_lose_a_paid_video(first, kind):
+def test_no_accident_pays_twice_or_loses_a_paid_video(first, kind):
     struck = run_seeds(range(first, first + SHARD), kind)
-    # A driver whose accidents have stopped happening would hold every promise.
+    # Without accidents every promise would be kept.
     assert struck["runs"] == SHARD
     for accident in ("fault", "death", "freeze", "clear", "retry", "store failure", "user kill"):
         assert struck[accident] > 0, f"no {accident} in {SHARD} runs"
@@ -53,13 +52,13 @@ def test_no_accident_makes_anybody_pay_twice_or_lose_a_paid_video(first, kind):
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 @given(data=st.data())
-def test_no_short_chain_of_accidents_does_either(data):
-    """Hypothesis chooses the accidents, and shortens the chain of those that break a promise."""
+def test_no_short_chain_of_accidents_breaks_a_promise(data):
+    """Hypothesis chooses the accidents, and shortens a chain that breaks a promise."""
     with TemporaryDirectory(prefix="vidu-chaos-") as folder:
         run(Drawn(data), Path(folder))
 
 
-def test_a_seed_gives_the_same_run_every_time():
+def test_seed_gives_the_same_run_every_time():
     from chaos.chance import Seeded
 
     with TemporaryDirectory(prefix="vidu-chaos-") as folder:

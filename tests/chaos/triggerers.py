@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Triggerers that die, freeze, hand over, and are told to kill what they run."""
+"""Triggerers that die, freeze, hand over, and have to kill their triggers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 
 class Triggerers:
-    """
-    Those of a run.
-
-    :param world: the run.
-    """
+    """The triggerers of a run."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -71,7 +67,7 @@ class Triggerers:
             self.world.note("hand-over", "the triggerer stops; another takes over")
             running.cancel()
         elif kind == "freeze":
-            # Airflow 3.3.0 to 3.3.2: the one that wakes up calls on_kill on what the other one runs by now.
+            # Airflow 3.3.0 to 3.3.2: the one that wakes up calls on_kill on triggers that the other one runs by now.
             self.world.note(
                 "triggerer freeze", "the triggerer freezes; another takes over; it wakes up and kills its triggers"
             )
@@ -97,11 +93,11 @@ class Triggerers:
             if first:
                 await self.kill(trigger)
             elif self.world.has_store:
-                # The new try is quicker than the old trigger's end.
+                # The new try starts before the old trigger is killed.
                 self.world.late_kill = trigger
             return trigger, running, True
         else:
-            self.world.note("stale event", "an event of somebody else's trigger arrives")
+            self.world.note("stale event", "an event of another task's trigger arrives")
             running.cancel()
             self.world.state = "scheduled"
             self.world.event = {"status": self.world.chance.one_of(["success", "failed", "error"]), "task_id": "4711"}
@@ -118,7 +114,7 @@ class Triggerers:
 
     async def kill(self, trigger: ViduTaskTrigger) -> None:
         if not self.world.has_store:
-            # Below Airflow 3.3 nobody calls it.
+            # Airflow below 3.3 does not call it.
             return
         killing = asyncio.ensure_future(trigger.on_kill())
         # Airflow cancels on_kill after about a second.

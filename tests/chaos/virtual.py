@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Time that passes only when somebody sleeps, for blocking code and for event loops: weeks in a millisecond."""
+"""Time that passes only in sleeps, for blocking code and for event loops: weeks in a millisecond."""
 
 from __future__ import annotations
 
@@ -12,11 +12,7 @@ from typing import Any
 
 
 class Clock:
-    """
-    The time of a run.
-
-    :param now: epoch seconds.
-    """
+    """The time of a run, in epoch seconds."""
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
         self.now = now
@@ -33,7 +29,7 @@ class Clock:
 
 
 class _NoWaiting(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
-    """Lets the clock jump where an event loop would sleep."""
+    """Moves the clock forward where an event loop would sleep."""
 
     def __init__(self, clock: Clock, *, in_worker: bool) -> None:
         super().__init__()
@@ -48,23 +44,18 @@ class _NoWaiting(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
             raise RuntimeError("everything waits for something that will never happen")
         if self._in_worker:
             self._clock.on_sleep(timeout)
-        # A step that is smaller than the clock's digits would be none, for ever.
+        # A smaller step than the clock can represent would never pass.
         self._clock.now += max(1e-6, timeout)
         return []
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """
-    An event loop whose sleeps take no time.
-
-    :param clock: the run's.
-    :param in_worker: it is a worker's, whose sleeps may be ended by a signal.
-    """
+    """An event loop whose sleeps take no time; ``in_worker``, a signal may end them."""
 
     def __init__(self, clock: Clock, *, in_worker: bool = False) -> None:
         super().__init__(_NoWaiting(clock, in_worker=in_worker))
         self._virtual = clock
-        # Epoch seconds have fewer digits behind the point than a monotonic clock: a timer must not be just missed.
+        # Epoch seconds have fewer decimals than a monotonic clock: no timer may be missed by rounding.
         self._clock_resolution = 1e-5
 
     def time(self) -> float:
@@ -72,12 +63,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 async def in_line(function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:  # ruff: ignore[unused-async]
-    """Stand in for ``asyncio.to_thread``: a thread would not know what time it is."""
+    """Replace ``asyncio.to_thread``: a thread would not follow the virtual time."""
     return function(*arguments, **named)
 
 
 class InLine:
-    """Stands in for a pool of threads: their order would be chance that no seed tells."""
+    """Replaces a pool of threads, whose order no seed determines."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         pass

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The emulated Vidu behind a wire that breaks on order, in virtual time and without sockets.
+The emulated Vidu behind a connection that fails on demand, in virtual time and without sockets.
 
-Stands where the clients' own ``_send`` stands: everything above it (what is sent, what an answer means, what is
-retried) is the real code.
+Replaces the clients' own ``_send``: everything above it (what is sent, what an answer means, what is retried) is the
+real code.
 """
 
 from __future__ import annotations
@@ -51,13 +51,10 @@ _CANCEL = re.compile(r"/ent/v2/tasks/(\d+)/cancel$")
 
 class Wire:
     """
-    One account at Vidu, and the way there.
+    One account at Vidu, and the connection to it.
 
-    :param clock: the run's.
-    :param settings: how Vidu behaves.
-    :param timeout: seconds after which a client gives a request up.
-    :param settle_seconds: within which what was accepted shows in the list.
-    :param latency: seconds of a request, in which nobody else does anything.
+    A client gives up a request after ``timeout`` seconds, what Vidu accepts shows in its list within
+    ``settle_seconds``, and each request takes ``latency`` seconds.
     """
 
     def __init__(
@@ -74,11 +71,9 @@ class Wire:
 
     def exchange(self, request: HttpRequest, fault_for: Callable[[str], Fault | None]) -> Answer:
         """
-        Send a request and return the answer.
+        Send a request and return the answer; ``fault_for`` returns its fault, or raises, as a kill does.
 
-        :param request: as the clients prepare it.
-        :param fault_for: asked for what strikes this operation; it may raise, as a kill does.
-        :raises ViduError: what a transport raises.
+        :raises ViduError: as a transport raises it.
         """
         operation, act = self._route(request)
         fault = fault_for(operation)
@@ -90,17 +85,17 @@ class Wire:
         return self._answer(request, act, fault)
 
     def settle(self) -> None:
-        """Let arrive what was sent long ago and is only arriving now."""
+        """Deliver requests that have been under way until now."""
         now = self.clock.now
         while self._late and self._late[0][0] <= now:
             at, _, act = heapq.heappop(self._late)
             self.clock.now = at
-            self._told(act)
+            self._perform(act)
         self.clock.now = now
 
     def _answer(self, request: HttpRequest, act: Callable[[], Any], fault: Fault | None) -> Answer:
         if fault is None:
-            return self._told(act)
+            return self._perform(act)
         kind = fault.kind
         patience = min(self.timeout, request.not_after - self.clock())
         if kind == DROP_BEFORE_ACCEPT:
@@ -110,13 +105,13 @@ class Wire:
         if kind == HANG_BEFORE_ACCEPT:
             if fault.seconds < patience:
                 self.clock.now += fault.seconds
-                return self._told(act)
+                return self._perform(act)
             # Later than this is not promised: docs/reliability.md.
             latest = request.not_after + self.settle_seconds - self.quirks.list_lag_seconds - 1.0
             heapq.heappush(self._late, (min(self.clock() + fault.seconds, latest), len(self._late), act))
             self.clock.now += patience
             raise self._lost(request)
-        status, headers, body = self._told(act)
+        status, headers, body = self._perform(act)
         if kind == HANG:
             self.clock.now += min(fault.seconds, patience)
             if fault.seconds >= patience:
@@ -144,7 +139,7 @@ class Wire:
         refusal = Refusal(fault.reason or reason_of(status), status=status)
         return status, headers, json.dumps(refusal.body("0" * 32)).encode()
 
-    def _told(self, act: Callable[[], Any]) -> Answer:
+    def _perform(self, act: Callable[[], Any]) -> Answer:
         try:
             return 200, {}, json.dumps(act()).encode()
         except Refusal as refusal:

@@ -29,7 +29,7 @@ class Worker:
         self.dead = False
         #: Airflow has started another try; the ids of this one are gone.
         self.superseded = False
-        self.told_to_stop_at: float | None = None
+        self.stopping_since: float | None = None
         self.operator: Any = None
 
     def step(self, what: str) -> None:
@@ -52,7 +52,7 @@ class Worker:
     def get(self, key: str) -> Any:
         self.step("reading the store")
         self._may_fail("read")
-        # Airflow's answer to a task instance that it does not know any more.
+        # Airflow's answer to a task instance that it no longer knows.
         return None if self.superseded else json.loads(json.dumps(self.world.store.get(key)))
 
     def set(self, key: str, value: Any, retention: Any = None) -> None:
@@ -61,8 +61,8 @@ class Worker:
         if self.superseded:
             raise RuntimeError("404: task instance not found")
         self.world.store[key] = json.loads(json.dumps(value))
-        self.world.note("", f"store: {self.world.told(key, value)}")
-        self._may_fail("told to be written, though it is")
+        self.world.note("", f"store: {self.world.describe_write(key, value)}")
+        self._may_fail("reported as written, though it is")
         self.step("having written the store")
 
     def _may_fail(self, what: str) -> None:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-One task instance in a simulated Airflow that goes wrong at random, over the real operator, trigger and clients.
+One task instance in a simulated Airflow with random failures, over the real operator, trigger and clients.
 
-Simulated are Airflow (tries, retries, clears, kills, the state store, triggerers), the wire and the time. A run ends
-in a calm, in which nothing strikes any more and a user follows the advice of the error messages; then the emulator's
-ledger is the judge.
+Airflow (tries, retries, clears, kills, the state store, triggerers), the connection and the time are simulated. A run
+ends in a calm without accidents, in which a user follows the advice of the error messages; then the emulator's ledger
+is the judge.
 """
 
 from __future__ import annotations
@@ -36,25 +36,20 @@ from .virtual import Clock, VirtualLoop
 from .wire import Wire
 from .worker import Broken, Worker, WorkerDied
 
-#: Seconds for which a worker may be silent before Airflow gives it up.
+#: Seconds without a heartbeat after which Airflow gives a worker up.
 HEARTBEAT_TIMEOUT = 300.0
 #: Seconds between a worker's SIGTERM and its SIGKILL.
 GRACE = 5.0
-#: Phases of a run's life at the most; the calm that follows takes few.
+#: The most phases of a run before its calm.
 LONGEST_LIFE = 40
 
 OVER = ("success", "failed")
 
 
 class World:
-    """
-    One run.
+    """One run."""
 
-    :param chance: where its accidents come from.
-    :param folder: where videos may be landed.
-    """
-
-    #: What ``make chaos`` is told to show such a run.
+    #: The option of ``make chaos`` for such a run.
     option = ""
 
     def __init__(self, chance: Chance, folder: Path) -> None:
@@ -91,8 +86,8 @@ class World:
         self.may_cancel = self.settings["cancel_on_timeout"]
         self.triggerers = Triggerers(self)
         self.store: dict[str, Any] = {}
-        #: The try that has noted, for triggers, that it has no record.
-        self.noted_discarded = 0
+        #: The try that has reported to triggers that it has no record.
+        self.reported_discarded = 0
         self.run_started = self.began - 5
         self.clear_number = 0
         self.state = "scheduled"
@@ -107,20 +102,20 @@ class World:
         self.failure: Exception | None = None
         self.broken: Broken | None = None
         self.on_unknown = "fail"
-        #: A host without a list, after a clear that discarded the record: what is not promised.
+        #: The host has no list, and a clear has discarded the record: nothing is promised then.
         self.unfindable = False
         #: Generations that the user has asked for.
         self.asked_for = 1
         self.user_has_acted = False
         self.user_has_ended_it = False
-        self.handed_over: set[str] = set()
-        #: Delivered before a clear that kept the record: the same video must not be handed out again.
+        self.delivered_ids: set[str] = set()
+        #: Delivered before a clear that kept the record: the same video must not be returned again.
         self.outdated: set[str] = set()
         self.returned: str | None = None
         airflow = "3.4" if self.discards else "3.3" if self.has_store else "3.0"
         self.note("", f"{airflow} {self.settings} {self.wire.quirks} {settings}")
 
-    # -- telling ----------------------------------------------------------------------------------------------
+    # -- history ----------------------------------------------------------------------------------------------
 
     def note(self, kind: str, text: str) -> None:
         """Write a line of the run's history."""
@@ -128,14 +123,14 @@ class World:
             self.struck[kind] += 1
         self.history.append(f"{self.clock.now - self.began:9.1f} s  try {self.try_number}  {text}")
 
-    def told(self, key: str, value: Any) -> str:
-        """Return what is written into the store, for the history."""
+    def describe_write(self, key: str, value: Any) -> str:
+        """Describe a write to the store, for the history."""
         return f"{value.get('phase')} {value.get('task_id') or ''}"
 
     # -- a life -----------------------------------------------------------------------------------------------
 
     def live(self) -> None:
-        """Live through accidents, then through a calm, and be judged."""
+        """Run through accidents, then through a calm, and be judged."""
         for _ in range(LONGEST_LIFE):
             if self.state in OVER:
                 if not self.chance.happens(accidents.CLEAR) or self.asked_for > 3:
@@ -161,9 +156,9 @@ class World:
         """Clear the task instance as a user does."""
         discarding = self.discards and not keep and self.chance.happens(0.7)
         self.note("discarding clear" if discarding else "clear", f"{why}{', discarding its state' * discarding}")
-        noted = self._noted_as_returned()
+        noted = self._recorded_as_returned()
         if discarding:
-            # A new generation is one that the log announces, see `heard`.
+            # The log announces a new generation, see `on_warning`.
             self.store.clear()
             self._forget_delivery()
         elif noted is not None or not self.has_store:
@@ -171,16 +166,16 @@ class World:
             self.asked_for += 1
             self._forget_delivery()
             self.outdated |= set() if waits_for_retry else noted or set()
-            if noted is not None and noted - self.handed_over:
+            if noted is not None and noted - self.delivered_ids:
                 # Not promised: it died between its last write and its report, without a retry, and was cleared then.
                 self.note("returned, died, cleared", f"the Vidu tasks {sorted(noted)} were noted as returned")
-                self.handed_over |= noted
+                self.delivered_ids |= noted
         self.user_has_acted = True
         self.user_has_ended_it = False
         if self.has_store and self.retries and not self.calm and self.chance.happens(0.2):
             self.note("fewer retries", "the DAG's author has lowered retries before the clear")
             self.retries -= 1
-        # Of a task that waits for its retry Airflow counts the try before, so that max_tries stays as it was.
+        # If the task waits for its retry, Airflow counts from the try before, and max_tries stays as it was.
         self.max_tries = self.try_number - waits_for_retry + self.retries
         self.clear_number += 1
         if self.state in OVER:
@@ -189,8 +184,8 @@ class World:
         if not waits_for_retry:
             self._next_try()
 
-    def heard(self, warning: str) -> None:
-        """Take a warning of the operator's log for what it announces."""
+    def on_warning(self, warning: str) -> None:
+        """Read what a warning in the operator's log announces."""
         if "starts a new generation" in warning:
             (task_id,) = re.findall(r"made Vidu task (\d+)", warning)
             if self._must_be_landed() and not Path(f"{self.settings['output_path']}{task_id}.mp4").is_file():
@@ -198,22 +193,22 @@ class World:
             self.note("announced generation", f"the log announces a new generation after Vidu task {task_id}")
             self.asked_for += 1
             # The warning says how to fetch it.
-            self.handed_over.add(task_id)
+            self.delivered_ids.add(task_id)
         elif "this host has no task list: a Vidu task" in warning:
-            self.note("not promised: no record, no list", "nothing can tell what was submitted")
+            self.note("not promised: no record, no list", "nothing shows what was submitted")
             self.asked_for += 1
             self.unfindable = True
 
     def _must_be_landed(self) -> bool:
         return bool(self.settings["output_path"]) and bool(self.settings.get("wait_for_completion", True))
 
-    # -- what another operator does otherwise -----------------------------------------------------------------
+    # -- what the batch overrides -----------------------------------------------------------------
 
     def _operator(self) -> Any:
         return Img2VideoOperator(task_id="t", on_unknown=self.on_unknown, **self.settings)
 
-    def _noted_as_returned(self) -> set[str] | None:
-        """Return what the store says to have been delivered, so that a clear means a new generation."""
+    def _recorded_as_returned(self) -> set[str] | None:
+        """Return the tasks that the store records as returned, after which a clear means a new generation."""
         record = self.store.get(STORE_KEY) or {}
         return {record["task_id"]} if record.get("phase") == "returned" else None
 
@@ -221,10 +216,10 @@ class World:
         self.returned = None
 
     def _follow_the_advice(self) -> bool:
-        """Do what the message advises before the clear. Returns whether that is all there is to do."""
+        """Do what the message advises before the clear; return whether no clear is needed."""
         record = self.store.get(STORE_KEY) or {}
         if not record and self.discards:
-            self._say_what_was_discarded()
+            self._write_what_was_discarded()
         if record.get("phase") == "intent":
             lost = [task for task in self.wire.vidu.tasks() if (record["marker"] or "?") in task.request.payload]
             if lost:
@@ -233,23 +228,23 @@ class World:
             else:
                 self.on_unknown = "resubmit"
         if not self.has_store and self._undelivered():
-            # Below 3.3 the message says: fetch it, and mark the task as a success.
+            # Below 3.3 the message advises to fetch it and mark the task as a success.
             self._fetch_by_hand()
             return True
         return False
 
-    def _say_what_was_discarded(self) -> None:
-        """Look at the account, and write what is there into the record that a clear has discarded."""
+    def _write_what_was_discarded(self) -> None:
+        """Check the account, and write its task into the record that a clear has discarded."""
         wanted = [task for task in self.wire.vidu.tasks() if str(task.state) != "failed"]
-        undelivered = [task.task_id for task in wanted if task.task_id not in self.handed_over]
+        undelivered = [task.task_id for task in wanted if task.task_id not in self.delivered_ids]
         if not undelivered and wanted:
             self.asked_for += 1
         self.note("adoption", f"the user writes {undelivered[-1:]} into the record")
         self.store[STORE_KEY] = {"task_id": undelivered[-1] if undelivered else None}
 
     def _fetch_by_hand(self) -> None:
-        self.note("adoption", "the user fetches the video himself")
-        self.handed_over.update(self._undelivered())
+        self.note("adoption", "the user fetches the video")
+        self.delivered_ids.update(self._undelivered())
         self.state, self.user_has_ended_it = "success", False
 
     # -- tries ------------------------------------------------------------------------------------------------
@@ -337,7 +332,7 @@ class World:
     def _has_returned(self, worker: Worker, result: Any) -> None:
         task_id = result["task_id"]
         self.note("", f"execute returns Vidu task {task_id}")
-        self.handed_over.add(task_id)
+        self.delivered_ids.add(task_id)
         if task_id in self.outdated:
             raise Broken(f"a cleared task hands out Vidu task {task_id} again")
         if not worker.superseded:
@@ -374,17 +369,17 @@ class World:
         self.note("", f"deferred, to {deferred.method_name}")
 
     def freeze(self, worker: Worker, what: str) -> None:
-        """Stop a worker, let Airflow give it up and go on without it, and wake it up again."""
+        """Stop a worker, let Airflow continue without it, and wake it up again."""
         self.note("freeze", f"the worker freezes at: {what}")
         self.nested = True
         self.clock.now += HEARTBEAT_TIMEOUT
-        before = worker.told_to_stop_at
+        before = worker.stopping_since
         self._fail(None)
         for _ in range(self.chance.one_of([1, 2, 3])):
             if self.state in OVER:
                 break
             _elsewhere(self.go_on)
-        worker.told_to_stop_at = before
+        worker.stopping_since = before
         self.nested = False
         self.worker = worker
         self.note("", f"the worker that froze at {what!r} wakes up")
@@ -393,13 +388,13 @@ class World:
         worker = self.worker
         if worker is None or self.calm or worker.dead:
             return
-        if worker.told_to_stop_at is not None:
-            if self.clock() > worker.told_to_stop_at + GRACE:
+        if worker.stopping_since is not None:
+            if self.clock() > worker.stopping_since + GRACE:
                 worker.die("the end of its grace")
             return
         if worker.superseded or not self.chance.happens(accidents.END_OF_WORKER * max(1.0, seconds / 0.5)):
             return
-        worker.told_to_stop_at = self.clock()
+        worker.stopping_since = self.clock()
         if self.chance.happens(0.5):
             self.note("eviction", "SIGTERM, as when a pod is evicted")
         else:
@@ -427,13 +422,13 @@ class World:
 
     def _push(self, key: str, value: Any) -> None:
         assert key == compat.DISCARDED_KEY
-        self.noted_discarded = value
+        self.reported_discarded = value
 
     def instance(self) -> SimpleNamespace:
         return SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=self.try_number)
 
     def task_states(self, **asked: Any) -> dict[str, Any]:
-        """Answer as Airflow does when it is asked for the task's state."""
+        """Answer as Airflow does to a query for the task's state."""
         if not self.calm and self.chance.happens(accidents.SILENCE):
             raise RuntimeError("Airflow does not answer")
         state = None if self.state == "scheduled" else self.state
@@ -444,14 +439,14 @@ class World:
     def _calm(self) -> None:
         self.calm = True
         self.note("", "calm")
-        # Who never gives Vidu the time that it takes never gets a video.
+        # With too short a timeout there would never be a video.
         self.settings.update(timeout=None, cancel_on_timeout=False)
         for _ in range(12):
             while self.state not in OVER:
                 self.go_on()
             if self.state == "success" and not self.user_has_ended_it:
                 break
-            # What the messages advise: look at the account, adopt what is there, else submit anew.
+            # As the messages advise: check the account, adopt what is there, or else submit again.
             self.clock.now += 600
             self.wire.settle()
             if self._follow_the_advice():
@@ -463,13 +458,13 @@ class World:
         self.wire.settle()
 
     def _undelivered(self) -> set[str]:
-        return {task.task_id for task in self.wire.vidu.tasks() if str(task.state) == "success"} - self.handed_over
+        return {task.task_id for task in self.wire.vidu.tasks() if str(task.state) == "success"} - self.delivered_ids
 
     def judge(self) -> None:
         """
-        Ask the ledger.
+        Check the promises against the ledger.
 
-        :raises Broken: a promise was.
+        :raises Broken: a promise was broken.
         """
         if self.broken is not None:
             raise self.broken
@@ -491,6 +486,6 @@ class World:
 
 
 def _elsewhere(act: Callable[[], None]) -> None:
-    """Run another process's part while this one stands still, also in the middle of its event loop."""
+    """Run another process's part while this one is frozen, even in the middle of its event loop."""
     with ThreadPoolExecutor(1) as other:
         other.submit(act).result()

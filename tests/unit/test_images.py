@@ -472,7 +472,7 @@ def test_a_picture_is_decoded_once_a_submission(tmp_path, decodes):
 def test_a_picture_of_a_batch_is_decoded_once(tmp_path, decodes, is_uri):
     (tmp_path / "a.png").write_bytes(PNG)
     request = checked(uri() if is_uri else f"{tmp_path}/a.png")
-    assert reading_of(request.wire(LOG)) == request.reading
+    assert reading_of(request.build_wire(LOG)) == request.reading
     assert decodes["open"] == 1
 
 
@@ -480,5 +480,5 @@ def test_replaced_picture_is_decoded_again(tmp_path, decodes):
     (tmp_path / "a.png").write_bytes(PNG)
     request = checked(f"{tmp_path}/a.png")
     (tmp_path / "a.png").write_bytes(PNG + b"x")
-    assert reading_of(request.wire(LOG)) != request.reading
+    assert reading_of(request.build_wire(LOG)) != request.reading
     assert decodes["open"] == 2

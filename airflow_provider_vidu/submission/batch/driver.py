@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Durable submission of many requests: every item by the rules of ``submission.protocol``, many of them at once.
+Submits many requests durably: every item follows the rules of ``submission.protocol``.
 
 ::
 
-    header and shards read                    ->  each item decided on
-    lost ones searched in one walk of the list, known ones read 100 a query
-    intents written for those that can leave  and the ids of those that have returned: one write for both
-    POSTs, at most max_in_flight              each payload carries its item's marker
-    what is in doubt is searched again        once it can be told
+    read the header and the shards           then decide on each item
+    search the list once for lost items      and query the known tasks, 100 a request
+    write the intents of what is sent next   in one write with the ids of what has returned
+    POST, at most max_in_flight at once      each payload carries its item's marker
+    search again for what is in doubt        once the list has settled
 
-Runs on an event loop of the worker's own. The store is written from that loop: a write takes milliseconds, and the only
-others there are the batch's own submissions.
+Runs on an event loop of its own in the worker. The store is written from that loop: a write takes milliseconds, and
+only this batch's submissions wait for it.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.compat import clear_this_task
-from airflow_provider_vidu.submission.batch.flow import Flow, refusal_of
 from airflow_provider_vidu.submission.batch.lost import LostSubmissions
-from airflow_provider_vidu.submission.batch.prices import check_prices, give_back
-from airflow_provider_vidu.submission.batch.recall import Generation, find_again
+from airflow_provider_vidu.submission.batch.prices import cancel_over_limit, check_prices
+from airflow_provider_vidu.submission.batch.recall import Generation, find_generation
 from airflow_provider_vidu.submission.batch.records import (
     MAX_PARAMETERS,
     UNREAD,
     Header,
     Item,
-    Rank,
+    KeepPriority,
     match,
     new_items,
 )
-from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_of, problems_of
+from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_requests, raise_problems
 from airflow_provider_vidu.submission.batch.results import Memory
-from airflow_provider_vidu.submission.batch.state import BatchState, failed_of, is_refusal, named
+from airflow_provider_vidu.submission.batch.sending import Sender, refusal_error
+from airflow_provider_vidu.submission.batch.state import BatchState, failed_ids, is_refused, removed_requests
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
 from airflow_provider_vidu.submission.protocol import MAX_ATTEMPTS, Action, Phase, decide, derived_marker
 from airflow_provider_vidu.transport import timing
@@ -60,87 +60,90 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.submission.task_list import Pause
 
-#: Seconds for cancelling what is not in the batch any more.
-LEAVE_SECONDS = 30.0
+#: Seconds for cancelling tasks whose requests were removed from the batch.
+DROP_SECONDS = 30.0
 #: Seconds between two queries for tasks that Vidu refuses to show; ``REFUSALS`` in a row are final.
 REFUSAL_GAP = 3.0
-#: How often tasks are queried again after their wait has ended and no query was answered …
-OUTAGE_LOOKS = 4
-#: … and seconds in between.
+#: How often tasks are queried again after a wait that ended without an answered query …
+OUTAGE_QUERIES = 4
+#: … and the seconds in between.
 OUTAGE_GAP = 5.0
 
 
 class BatchSubmission(BatchState):
-    """The submissions of one batch, over all tries of its task instance."""
+    """All submissions of one batch, over all tries of its task instance."""
 
     async def submit(self, requests: Sequence[BatchRequest]) -> None:
         """
-        Submit what has not been submitted by any try, and find what has. The first thing that a try does.
+        Submit what no try has submitted yet, and find what has been submitted. The first step of a try.
 
-        :param requests: as checked. One that cannot be built now is taken for what stood in its place.
-        :raises ViduInputError: requests that nothing was submitted for cannot be built.
-        :raises ViduError: the list differs from what was paid for, or nothing can be told or written now.
-        :raises SubmitLater: only where the policies have ``may_leave``.
+        A request that cannot be built now stands for the one that had its place before.
+
+        :raises ViduInputError: a request cannot be built, and no earlier try has submitted it.
+        :raises ViduError: the requests differ from what was paid for, or neither Vidu nor the store can be used now.
+        :raises SubmitLater: only if the policies have ``may_leave``.
         """
         self.requests = requests
-        header = self.kept.load()
-        if header is None and self._may_be_discarded and (generation := await find_again(self)) is not None:
-            await self._meet_again(generation)
-        elif header is None or self._begins_again(header):
-            self._begin(layout=1 if header is None else header.layout + 1)
+        header = self.store.load()
+        if header is None and self._may_be_discarded and (generation := await find_generation(self)) is not None:
+            await self._restore(generation)
+        elif header is None or self._must_start_over(header):
+            self._start_generation(layout=1 if header is None else header.layout + 1)
         else:
-            await self._meet(header)
+            await self._match_items(header)
         self.forget_queries(within_try=self.has_left)
         is_first = self.this_try.try_number <= self.this_try.first_try and not self.has_left
         if self.memory is Memory.LIST and is_first and self.lost:
             await LostSubmissions(self).adopt()
-        await self._carry_on(may_send=False)
-        if self._cleared:
-            # Last: a death before this leaves the clear to the next try.
-            self.kept.write(needed=True)
+        await self._advance(may_send=False)
+        if self._is_cleared:
+            # Last: if the worker dies before this, the next try still sees the clear.
+            self.store.write(needed=True)
             this_try = self.this_try
-            self.kept.write_header(
-                replace(self.header, max_tries=this_try.max_tries, try_number=this_try.try_number, returned="", dear=0)
+            self.store.write_header(
+                replace(
+                    self.header, max_tries=this_try.max_tries, try_number=this_try.try_number, returned="", over_limit=0
+                )
             )
-        await self._finish()
+        await self._advance_and_save()
 
     async def resume(self, requests: Sequence[BatchRequest]) -> bool:
         """
-        Read what became of the batch; what a resumed worker does first. Items that may be tried again are submitted.
+        Query every task, and submit again what may be retried. The first step of a resumed worker.
 
-        :param requests: as read.
-        :return: whether the batch is the one that is remembered; False = a try has to begin anew.
+        :return: False if the requests are not those of the record: then :meth:`submit` has to match them.
         """
         self.requests = requests
-        header = self.kept.load()
-        if header is None or header.asked != digest_of(requests):
-            # A file may have been written anew meanwhile: which video is whose takes a look at every request.
+        header = self.store.load()
+        if header is None or header.requests_digest != digest_requests(requests):
+            # The file of requests may have been rewritten: only a full match shows which video belongs to which.
             return False
-        await self.go_on()
+        await self.continue_after_wait()
         return True
 
-    async def go_on(self) -> None:
-        """Query every task, and submit again what may be: after a wait."""
+    async def continue_after_wait(self) -> None:
+        """Query every task after a wait, and submit again what may be retried."""
         self.forget_queries(within_try=True)
-        await self._finish()
+        await self._advance_and_save()
 
     async def query_until_answered(self, is_unchanged: Callable[[], bool] = lambda: False) -> None:
         """
-        Query again where a wait has ended and nothing has been learnt of what it was for: another would end at once.
+        Query again after a wait that has ended without news: another wait would end at once.
 
-        :param is_unchanged: whether everything that was waited for still seems to run.
-        :raises ViduUnavailableError: there is still no better answer; a retry goes on.
+        ``is_unchanged`` says whether everything that was waited for still seems to run.
+
+        :raises ViduUnavailableError: there is still no news; a retry continues.
         """
 
         def is_stuck() -> bool:
             running = self.running
             return self.may_submit and bool(running) and (running.keys() <= self._unanswered.keys() or is_unchanged())
 
-        for _ in range(OUTAGE_LOOKS):
+        for _ in range(OUTAGE_QUERIES):
             if not is_stuck():
                 return
-            await self._rest(OUTAGE_GAP)
-            await self.go_on()
+            await self._sleep(OUTAGE_GAP)
+            await self.continue_after_wait()
         if not is_stuck():
             return
         running = self.running
@@ -150,8 +153,10 @@ class BatchSubmission(BatchState):
         )
         advice = "Their videos stay at Vidu and nothing is lost. "
         if self.memory is Memory.NONE:
-            # A retry that pays for everything again is not made.
-            advice += f"A retry would submit all again (durable=False): {self.memory.by_clearing('what is missing')}"
+            # Permanent, since a retry would pay for everything again.
+            advice += (
+                f"A retry would submit everything again (durable=False): {self.memory.by_clearing('what is missing')}"
+            )
         else:
             advice += "A retry queries them again and submits only what is missing."
         raise ViduUnavailableError(
@@ -162,10 +167,10 @@ class BatchSubmission(BatchState):
         )
 
     async def fetch_missing_links(self) -> None:
-        """Give what has succeeded without a video a second chance, a few seconds long."""
+        """Query again, for a few seconds, the tasks that have succeeded without a link to their video."""
         unanswered: dict[int, ViduError] = {}
 
-        async def look_at(index: int) -> None:
+        async def query(index: int) -> None:
             self.stop()
             unanswered.pop(index, None)
             try:
@@ -173,97 +178,99 @@ class BatchSubmission(BatchState):
             except ViduError as error:
                 unanswered[index] = error
 
-        for look in range(EMPTY_QUERIES):
+        for number in range(EMPTY_QUERIES):
             empty = [index for index, task in self.tasks.items() if task.succeeded and not task.video_url]
             if not empty:
                 return
-            if look:
+            if number:
                 await timing.asleep(EMPTY_GAP)
-            await in_parallel(empty, min(MAX_PARALLEL, len(empty)), look_at)
+            await in_parallel(empty, min(MAX_PARALLEL, len(empty)), query)
         for index in (index for index in empty if not self.tasks[index].video_url):
             task = self.tasks[index]
             if index in unanswered:
-                # Only an answer tells that there is no video; it is paid, and the next try looks again.
+                # Only an answer shows that there is no video. It is paid for, so the next try queries again.
                 self.errors[index] = ViduUnavailableError(
                     f"The task has succeeded, and its links cannot be read now ({unanswered[index].message}).",
                     task_id=task.task_id,
                     advice="The video is paid and stays at Vidu; a retry fetches it.",
                 )
                 continue
-            # It stays as submitted: the video exists at the host, and a new generation would be billed again.
+            # It stays submitted: the video exists at the host, and a new generation would be billed again.
             error = no_creation_error(task.task_id, task.unread_reply, state=task.state, credits=task.credits)
             self.errors[index] = error.without(self.client.account.api_key).but(
                 advice=(
-                    "It is billed: check the task with Vidu (its console or support) before anything else. "
+                    "It is billed: check the task with Vidu (console or support) before anything else. "
                     f"{self.memory.queried_again}"
                 )
             )
 
     def note_returned(self, *, whole: bool) -> None:
         """
-        Note that ``execute`` is about to hand the results over.
+        Note that ``execute`` is about to return the results.
 
-        :param whole: no item has failed: a clear after this means a new generation of all. Otherwise a clear means
-            the rest.
+        After a whole batch (no item has failed), a clear means a new generation of everything; otherwise it means the
+        rest.
         """
-        if self.kept.header is not None:
+        if self.store.header is not None:
             returned = "whole" if whole else "partly"
-            self.kept.write_header(replace(self.kept.header, returned=returned), needed=False)
+            self.store.write_header(replace(self.store.header, returned=returned), needed=False)
 
-    # -- begin ------------------------------------------------------------------------------------------------
+    # -- starting ---------------------------------------------------------------------------------------------
 
     @property
-    def _cleared(self) -> bool:
+    def _is_cleared(self) -> bool:
         return self.known_of(self.header.as_submission()).is_cleared
 
     @property
     def _may_be_discarded(self) -> bool:
-        return self.memory is Memory.STORE and self.this_try.record_may_be_discarded and not self.kept.is_known_empty
+        return self.memory is Memory.STORE and self.this_try.record_may_be_discarded and not self.store.is_known_empty
 
-    def _begins_again(self, header: Header) -> bool:
-        """Say whether a new generation of all is asked for, by the rules of submission."""
+    def _must_start_over(self, header: Header) -> bool:
+        """Decide, by the rules of submission, whether the task asks for a new generation of everything."""
         decision = decide(self.known_of(header.as_submission()))
         if decision.action is Action.SUBMIT:
-            self.log.info("All is submitted again, since %s.", decision.reason)
+            self.log.info("Everything is submitted again, since %s.", decision.reason)
             return True
         if decision.action is not Action.FAIL:
             return False
         ids = [item.task_id for item in self.items if item.task_id]
         raise ViduError(
             f"An earlier try has submitted {counted(len(ids), 'Vidu task')} ({some_of(ids)}), and the connection's "
-            "host or key has changed since.",
+            "host or key has changed since then.",
             advice=(
-                "They may be billed; nothing was submitted by this try. Restore the connection that submitted them, or "
-                f"set on_unknown='resubmit' and {clear_this_task()} to submit all again."
+                "They may be billed; this try submitted nothing. Restore the connection that submitted them, or set "
+                f"on_unknown='resubmit' and {clear_this_task()} to submit everything again."
             ),
         )
 
-    async def _meet_again(self, generation: Generation) -> None:
-        """Meet what a search has found as if it had been remembered; it counts as cleared."""
+    async def _restore(self, generation: Generation) -> None:
+        """Use what a search has found in place of the discarded record; the task counts as cleared."""
         items = generation.items
         header = Header(generation.marker, 0, len(items), max_tries=-1, account=self.client.account.identity)
-        self.kept.remember(header, items)
-        # What was not found, and a later attempt at what has failed, may still show where there is a list to show it.
-        await self._meet(header, unsent=Phase.INTENT if generation.is_listed else Phase.NEW)
+        self.store.remember(header, items)
+        # With a list, an item that was not found may still show, and so may a later attempt at one that has failed.
+        await self._match_items(header, unsent=Phase.INTENT if generation.is_listed else Phase.NEW)
 
-    async def _meet(self, header: Header, *, unsent: Phase = Phase.NEW) -> None:
+    async def _match_items(self, header: Header, *, unsent: Phase = Phase.NEW) -> None:
         """
-        Meet what is remembered: each request finds what was done for it, wherever it is in the list now.
+        Match the requests with the record, wherever each one is in the list now.
 
-        :param unsent: what a request counts as that nothing is remembered of.
+        ``unsent`` is the phase of requests that the record does not have.
         """
         wanted = [request.reading for request in self.requests]
         by_place = bool(header.layout)
         found = match(self.items, wanted, by_place=by_place)
         if found.unclear:
-            found = match(self.items, wanted, await self._ranks(found.unclear), by_place=by_place)
-        if found.in_question and self.policies.on_input_change != "resubmit":
-            raise self._unrecognised(found.in_question)
-        problems_of(request for request, item in zip(self.requests, found.items, strict=True) if not item.has_been_sent)
-        left_credits = header.left_credits
+            found = match(self.items, wanted, await self._query_priorities(found.unclear), by_place=by_place)
+        if found.ambiguous and self.policies.on_input_change != "resubmit":
+            raise self._ambiguous_links_error(found.ambiguous)
+        raise_problems(
+            request for request, item in zip(self.requests, found.items, strict=True) if not item.has_been_sent
+        )
+        dropped_credits = header.dropped_credits
         if found.left_over:
-            left_credits += await self._leave(found.left_over)
-        asked = digest_of(self.requests)
+            dropped_credits += await self._drop_items(found.left_over)
+        digest = digest_requests(self.requests)
         read = [
             replace(item, more=reading.more) if item.more == UNREAD and reading is not None else item
             for item, reading in zip(found.items, wanted, strict=True)
@@ -277,32 +284,33 @@ class BatchSubmission(BatchState):
             found = replace(found, items=tuple(items))
         if found.moved or not header.layout:
             layout, size = header.layout + 1, len(found.items)
-            self.kept.begin(
-                replace(header, layout=layout, size=size, asked=asked, left_credits=left_credits), found.items
+            self.store.write_layout(
+                replace(header, layout=layout, size=size, requests_digest=digest, dropped_credits=dropped_credits),
+                found.items,
             )
-        elif header.asked != asked:
-            self.kept.write_header(replace(header, asked=asked))
+        elif header.requests_digest != digest:
+            self.store.write_header(replace(header, requests_digest=digest))
         sent = sum(item.has_been_sent for item in self.items)
         self.log.info(
             "%d of %s %s sent before. Only those that failed %s.",
             sent,
             counted(len(self.items), "request"),
             "was" if sent == 1 else "were",
-            "or were never sent are sent now" if self._has_rest else "are sent again",
+            "or were never sent are sent now" if self._has_unsent_items else "are sent again",
         )
 
-    async def _ranks(self, items: Sequence[Item]) -> dict[str, Rank]:
+    async def _query_priorities(self, items: Sequence[Item]) -> dict[str, KeepPriority]:
         """
-        Query what became of some items, by their identities.
+        Query the tasks of some items, and return which of them are worth keeping, by the items' identities.
 
-        :raises ViduError: Vidu cannot be asked now; without the answer a request might be paid for again.
+        :raises ViduError: the tasks cannot be queried now; without the answer a request might be paid for again.
         """
         seen = await self._query_patiently([item.task_id for item in items if item.task_id])
-        ranks = {}
+        priorities = {}
         for item in items:
             found = seen[item.task_id] if item.task_id else None
             if found is None or isinstance(found, ViduNotFoundError):
-                ranks[item.identity] = Rank.IN_DOUBT
+                priorities[item.identity] = KeepPriority.IN_DOUBT
             elif isinstance(found, ViduError):
                 raise ViduUnavailableError(
                     "The list of requests has changed, and which of the earlier Vidu tasks are paid for cannot be "
@@ -310,53 +318,55 @@ class BatchSubmission(BatchState):
                     task_id=item.task_id,
                     fate=found.fate,
                     http_status=found.http_status,
-                    advice="Nothing was submitted by this try, and what was submitted goes on. A retry queries again.",
+                    advice="This try submitted nothing, and what was submitted goes on. A retry queries again.",
                 )
             elif found.failed:
-                ranks[item.identity] = Rank.FAILED
+                priorities[item.identity] = KeepPriority.FAILED
             else:
-                ranks[item.identity] = Rank.SUCCEEDED if found.succeeded else Rank.RUNNING
-        return ranks
+                priorities[item.identity] = KeepPriority.SUCCEEDED if found.succeeded else KeepPriority.RUNNING
+        return priorities
 
-    def _unrecognised(self, in_question: Sequence[tuple[int, Item]]) -> ViduError:
-        """Return the error of links that may be new ones to pictures that are paid for, or links to other pictures."""
+    def _ambiguous_links_error(self, ambiguous: Sequence[tuple[int, Item]]) -> ViduError:
+        """Return the error for links that may lead to paid pictures with a new signature, or to other pictures."""
         differing: dict[str, None] = {}
-        for row, item in in_question:
+        for row, item in ambiguous:
             reading = self.requests[row].reading
             if reading is not None:
                 differing.update(dict.fromkeys(reading.differing(item.reading)))
-        rows = [row for row, _ in in_question]
+        rows = [row for row, _ in ambiguous]
         # Of one in doubt, its marker is all that tells it in the account's list.
-        tasks = list(dict.fromkeys(item.task_id or item.marker(self.generation) for _, item in in_question))
+        tasks = list(dict.fromkeys(item.task_id or item.marker(self.generation) for _, item in ambiguous))
         what = f"Item {rows[0]} asks" if len(rows) == 1 else f"Items {some_of(rows)} ask"
         names = f" ({', '.join(list(differing)[:MAX_PARAMETERS])})" if differing else ""
         return ViduError(
             f"{what} for a picture whose URL differs only in its query{names} from that of Vidu task {some_of(tasks)}, "
-            "which was submitted and is not in the batch any more. It may be the same picture with a new signature, or "
+            "which was submitted and is no longer in the batch. It may be the same picture with a new signature, or "
             "another picture.",
             advice=(
-                "Nothing was submitted by this try; the earlier task may be billed. If it is another picture and may "
-                "be billed too, set on_input_change='resubmit'. If it is the same picture, pass the earlier link "
-                "again, or fetch the video with ViduHook().download('THE-VIDU-TASK-ID', path) and take the item out "
-                "of the batch. In later runs, pass the picture as a file or an unsigned URL."
+                "This try submitted nothing; the earlier task may be billed. If it is another picture and may be "
+                "billed too, set on_input_change='resubmit'. If it is the same picture, pass the earlier link again, "
+                "or fetch the video with ViduHook().download('THE-VIDU-TASK-ID', path) and remove the item from the "
+                "batch. In later runs, pass the picture as a file or an unsigned URL."
             ),
         )
 
-    async def _leave(self, left_over: Sequence[Item]) -> float:
-        """Let go of what nobody asks for any more. Returns the credits that it costs."""
+    async def _drop_items(self, left_over: Sequence[Item]) -> float:
+        """Cancel what was removed from the batch, and return the credits that it costs."""
         ids = [item.task_id for item in left_over if item.task_id]
         # Of one in doubt, its marker is all that tells it in the account's list.
         names = [item.task_id or item.marker(self.generation) for item in left_over]
-        if not self._cleared and self.policies.on_input_change != "resubmit":
-            raise self.changed(len(left_over), names)
+        if not self._is_cleared and self.policies.on_input_change != "resubmit":
+            raise self.changed_error(len(left_over), names)
         from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
 
-        await cancel_unfinished(self.client, ids, seconds=LEAVE_SECONDS, log=self.log)
-        # The tasks themselves are asked: a cancelled one shows as failed, and what has failed is not billed.
+        await cancel_unfinished(self.client, ids, seconds=DROP_SECONDS, log=self.log)
+        # Query the tasks themselves: a cancelled one shows as failed, and Vidu does not bill failed tasks.
         seen = await self._query.get_tasks(ids)
-        unbilled = failed_of(seen)
+        unbilled = failed_ids(seen)
         self.log.info(
-            "%s: %d of them have failed or are cancelled, unbilled.", named(len(left_over), names), len(unbilled)
+            "%s: %d of them have failed or are cancelled, unbilled.",
+            removed_requests(len(left_over), names),
+            len(unbilled),
         )
         if len(unbilled) < len(left_over):
             self.log.warning(
@@ -365,34 +375,35 @@ class BatchSubmission(BatchState):
             )
         return sum(item.credits or 0 for item in left_over if item.task_id not in unbilled)
 
-    def _begin(self, layout: int) -> None:
-        """Write a new generation: every item new, unless an earlier part of it may be forgotten."""
-        problems_of(self.requests)
+    def _start_generation(self, layout: int) -> None:
+        """Write the record of a new generation."""
+        raise_problems(self.requests)
         items = new_items([request.reading for request in self.requests if request.reading is not None])
         if self.memory is Memory.LIST:
+            # Only the account's list shows what earlier tries have sent.
             if self.this_try.try_number > 1 or self.has_left:
                 items = [replace(item, phase=Phase.INTENT, attempted_at=self.began) for item in items]
         elif self.has_left and self.memory is Memory.NONE:
             raise ViduError(
-                "What this try has submitted before it left the worker is forgotten (durable=False).",
-                advice="Look at the account's tasks; nothing more was submitted.",
+                "What this try submitted before it left the worker is unknown (durable=False).",
+                advice="Check the account's tasks; nothing more was submitted.",
             )
         account = self.client.account.identity
-        asked = digest_of(self.requests)
-        header = Header(self._new_generation(), layout, len(items), self.this_try.max_tries, account, asked)
-        self.kept.begin(replace(header, try_number=self.this_try.try_number), items)
+        digest = digest_requests(self.requests)
+        header = Header(self._new_generation(), layout, len(items), self.this_try.max_tries, account, digest)
+        self.store.write_layout(replace(header, try_number=self.this_try.try_number), items)
 
     def _new_generation(self) -> str:
-        """Return the marker of a new generation: random, or without a store one that a later try computes again."""
+        """Return a random marker; without a store, one that a later try computes again."""
         if self.memory is Memory.LIST:
             return derived_marker(*self.this_try.marker_parts, HEADER_KEY)
         return self.this_try.new_marker(HEADER_KEY)
 
     @property
-    def _has_rest(self) -> bool:
+    def _has_unsent_items(self) -> bool:
         return not all(item.has_been_sent for item in self.items)
 
-    # -- what is known ----------------------------------------------------------------------------------------
+    # -- querying ---------------------------------------------------------------------------------------------
 
     async def _read(self, indices: Sequence[int]) -> None:
         """Query the tasks of some items."""
@@ -400,23 +411,25 @@ class BatchSubmission(BatchState):
         seen = await self._query_patiently(list(task_ids.values()))
         for result in seen.values():
             if isinstance(result, (ViduAuthError, ViduConfigurationError)):
-                raise self._refused(result, [task_id for task_id in seen if type(seen[task_id]) is type(result)])
+                raise self._refused_queries_error(
+                    result, [task_id for task_id in seen if type(seen[task_id]) is type(result)]
+                )
         for index, task_id in task_ids.items():
-            self.observe(index, seen[task_id])
+            self.record_answer(index, seen[task_id])
 
     async def _query_patiently(self, task_ids: Sequence[str]) -> dict[str, ViduTask | ViduError]:
-        """Query tasks, and again those that Vidu refuses to show: one refusal may be a gateway's hiccup."""
+        """Query tasks, and again those that Vidu refuses to show: a single refusal may come from a gateway."""
         seen = await self._query.get_tasks(task_ids)
         for _ in range(REFUSALS - 1):
-            refused = [task_id for task_id, result in seen.items() if is_refusal(result)]
+            refused = [task_id for task_id, result in seen.items() if is_refused(result)]
             if not refused:
                 break
-            await self._rest(REFUSAL_GAP)
+            await self._sleep(REFUSAL_GAP)
             seen.update(await self._query.get_tasks(refused))
         return seen
 
-    def _refused(self, error: ViduError, task_ids: Sequence[str]) -> ViduError:
-        """Return the error of a host that refuses all queries; it is about tasks that may be billed."""
+    def _refused_queries_error(self, error: ViduError, task_ids: Sequence[str]) -> ViduError:
+        """Return the error for a host that refuses all queries; the tasks may be billed."""
         return type(error)(
             f"Vidu refuses queries for {counted(len(task_ids), 'task')} of this batch ({some_of(task_ids)}). "
             f"{error.message}",
@@ -426,32 +439,33 @@ class BatchSubmission(BatchState):
             http_status=error.http_status,
             advice=(
                 f"The tasks go on and may be billed; nothing is lost. {error.advice} Then "
-                f"{self.memory.by_clearing('what is missing' if self._has_rest else None)}"
+                f"{self.memory.by_clearing('what is missing' if self._has_unsent_items else None)}"
             ),
         )
 
     # -- submitting -------------------------------------------------------------------------------------------
 
-    async def _finish(self) -> None:
-        """Carry every item on, and give back what costs more than it may."""
-        self.hold_to_price()
-        await self._carry_on()
-        await give_back(self)
-        self.kept.write(needed=False)
+    async def _advance_and_save(self) -> None:
+        """Advance every item, and cancel what costs more than ``max_credits``."""
+        self.stop_if_over_limit()
+        await self._advance()
+        await cancel_over_limit(self)
+        self.store.write(needed=False)
 
-    async def _carry_on(self, *, may_send: bool = True) -> None:
+    async def _advance(self, *, may_send: bool = True) -> None:
         """
-        Carry every item on by the rules of submission, all that need the same at once, until nothing is left to do now.
+        Advance every item by the rules of submission, until nothing is left to do now.
 
-        :param may_send: False = only find out what became of them, without waiting for the list to settle.
+        Items that need the same step take it together. Without ``may_send``, only find out what became of them, without
+        waiting for the list to settle.
         """
         lost = LostSubmissions(self)
-        is_searched = is_held = False
+        is_searched = waits_for_lost = False
         wait: Pause | None = None
         while True:
-            needs = self.needs()
-            self._fail(needs.get(Action.FAIL, ()), lost)
-            new = [index for index in needs.get(Action.SUBMIT, ()) if not self._has_to_be_renewed(index)]
+            needs = self.next_actions()
+            self._set_errors(needs.get(Action.FAIL, ()), lost)
+            new = [index for index in needs.get(Action.SUBMIT, ()) if not self._reset_if_attempted(index)]
             look_ups = needs.get(Action.LOOK_UP, ())
             if len(new) < len(needs.get(Action.SUBMIT, ())):
                 continue
@@ -466,18 +480,18 @@ class BatchSubmission(BatchState):
                     "The wait was over before it could be submitted.", advice="It is not billed; a retry submits it."
                 )
                 self.errors.update(dict.fromkeys(new, late))
-            elif new and not self.stopped and not is_held:
+            elif new and not self.stopped and not waits_for_lost:
                 await self._check_prices(new)
-                is_held, is_searched = await Flow(self, new).run(), False
+                waits_for_lost, is_searched = await Sender(self, new).run(), False
                 self._raise_unless_credits_ran_out()
             elif look_ups and wait is not None:
                 await self.pause(*wait)
-                is_held = is_searched = False
+                waits_for_lost = is_searched = False
             else:
                 return
 
-    def _has_to_be_renewed(self, index: int) -> bool:
-        """Begin a new attempt at an item that has had one; say whether it had."""
+    def _reset_if_attempted(self, index: int) -> bool:
+        """Reset an item for another attempt; return False for one that has had none."""
         item = self.items[index]
         if item.phase is Phase.NEW:
             return False
@@ -490,16 +504,16 @@ class BatchSubmission(BatchState):
             )
         return True
 
-    def _fail(self, indices: Sequence[int], lost: LostSubmissions) -> None:
-        """Give what stops an error, unless its task has told one."""
+    def _set_errors(self, indices: Sequence[int], lost: LostSubmissions) -> None:
+        """Set the errors of items that stop here, unless their tasks have set one."""
         for index in indices:
             item = self.items[index]
             if item.phase is Phase.REFUSED:
-                self.errors[index] = refusal_of(item.error or "")
+                self.errors[index] = refusal_error(item.error or "")
             elif item.phase is Phase.INTENT:
-                # It may be billed: the budget goes on holding its price back.
-                self.budget.cannot_tell(*self.requests[index].price)
-                self.errors[index] = lost.in_doubt(index, decide(self.known(index)).reason)
+                # It may be billed: its price stays reserved in the budget.
+                self.budget.note_unknown_price(*self.requests[index].price)
+                self.errors[index] = lost.in_doubt_error(index, decide(self.known(index)).reason)
 
     async def _check_prices(self, new: Sequence[int]) -> None:
         if self._prices_are_checked:
@@ -510,18 +524,18 @@ class BatchSubmission(BatchState):
         except ViduCreditError as error:
             if all(item.phase is Phase.NEW for item in self.items):
                 raise
-            # What an earlier try has paid for is waited for and landed first.
+            # Not raised yet: first wait for and land what an earlier try has paid for.
             self.stopped = error.but(
                 advice=f"The rest was not submitted. Fix the cause, then {self.memory.by_clearing('what is missing')}"
             )
 
     def _raise_unless_credits_ran_out(self) -> None:
-        # What is paid for is waited for and landed first, where only credits are missing.
+        # If only credits are missing, first wait for and land what is paid for.
         if self.stopped is not None and not isinstance(self.stopped, ViduCreditError):
-            raise self._cut_short(self.stopped)
+            raise self._stopped_error(self.stopped)
 
-    def _cut_short(self, error: ViduError) -> ViduError:
-        """Say what the refusal of one submission means for the batch: it tells of itself alone."""
+    def _stopped_error(self, error: ViduError) -> ViduError:
+        """Return the batch's error for a refused submission, whose own error says nothing of the other items."""
         submitted = sum(item.phase is Phase.SUBMITTED for item in self.items)
         if not submitted:
             return error
@@ -530,7 +544,7 @@ class BatchSubmission(BatchState):
         rest = (
             "Nothing is lost: a retry waits for them and submits only what is missing."
             if self.memory is not Memory.NONE
-            else f"A retry would submit all again (durable=False): {self.memory.by_clearing('what is missing')}"
+            else f"A retry would submit everything again (durable=False): {self.memory.by_clearing('what is missing')}"
         )
         return error.but(
             message=(

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-What makes a request the same request, read in three ways where only the URL of a picture is known.
+Says whether two requests are the same, in three readings if only the URL of a picture is known.
 
-The query of a URL may tell pictures apart (``…/image?id=7``), or sign a link to the same picture at every rendering.
-Only a complete signature of a known scheme is taken for one: a lone ``token``, ``sign`` or ``v`` may be a picture's
-name. What neither rule can tell is left to ``records.match``, which never guesses.
+The query of a URL may distinguish pictures (``…/image?id=7``), or sign a link to the same picture in every rendering.
+Only a complete signature of a known scheme counts as one: a lone ``token``, ``sign`` or ``v`` may be a picture's name.
+``records.match`` handles what neither rule decides, and never guesses.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from airflow_provider_vidu.submission.protocol import fingerprint
 
 Pairs = list[tuple[str, str]]
 
-# A plus sign that a link does not escape is decoded as a space.
+# An unescaped plus sign in a link is decoded as a space.
 _BASE64 = r"[\w +/=~-]{20,}"
 _HEX = r"(?i)[0-9a-f]{16,}"
 _MD5 = r"(?i)[0-9a-f]{32}"
@@ -51,7 +51,7 @@ _AZURE = frozenset(
 # What all of a scheme's links have, each parameter with the shape of its value; and what they may have. Names in lower
 # case. A parameter that changes the picture (x-oss-process, versionId) belongs to no scheme.
 _SCHEMES: Sequence[tuple[Mapping[str, str], frozenset[str]]] = [
-    # Amazon S3 and what imitates it
+    # Amazon S3 and compatible stores
     _version_4("amz", r"AWS4-.+", "content-sha256", "user-agent", "region-set", "s3session-token", "checksum-mode"),
     (
         {"awsaccesskeyid": r"\w{8,}", "signature": _BASE64, "expires": _EPOCH},
@@ -113,11 +113,7 @@ _COMPILED = [
 
 
 def signature_of(pairs: Iterable[tuple[str, str]]) -> set[str]:
-    """
-    Return the names of the parameters that only sign a link, in lower case.
-
-    :param pairs: the parameters of a query, names and values.
-    """
+    """Return the names of the parameters that only sign a link, in lower case."""
     values: dict[str, str] = {}
     times: Counter[str] = Counter()
     for name, value in pairs:
@@ -125,7 +121,7 @@ def signature_of(pairs: Iterable[tuple[str, str]]) -> set[str]:
         times[name.lower()] += 1
     found: set[str] = set()
     for required, names in _COMPILED:
-        # A scheme has each of its parameters once: of two, one may be the picture's.
+        # A scheme has each of its parameters once: if there are two, one may belong to the picture.
         if all(times[name] == 1 and shape.fullmatch(values[name]) for name, shape in required.items()):
             found |= {name for name in names if times[name] == 1}
     return found
@@ -133,16 +129,14 @@ def signature_of(pairs: Iterable[tuple[str, str]]) -> set[str]:
 
 def reading_of(wire: Mapping[str, Any], endpoint: Endpoint) -> Reading:
     """
-    Return what makes a request the same request.
+    Return what makes a request the same request; ``wire`` includes ``extra_params``.
 
     Bytes count by their content. Every URL counts without its fragment, and its query in three ways: whole, without a
     signature, not at all.
-
-    :param wire: the request's JSON object, ``extra_params`` included.
     """
     content = fingerprint({name: _bare(value) for name, value in wire.items()}, endpoint)
     queries = [
-        # By name alone: the order of one that occurs twice may matter. Some encodings are not UTF-8.
+        # By name alone, since the order of a name's values may matter. Some encodings are not UTF-8.
         sorted(
             parse_qsl(urlsplit(url).query, keep_blank_values=True, errors="surrogateescape"), key=lambda pair: pair[0]
         )
@@ -188,7 +182,7 @@ def _urls(value: Any) -> Iterator[str]:
 
 
 def _is_url(text: str) -> bool:
-    # A prompt may begin with a link and go on.
+    # A prompt may begin with a link and continue.
     if not text[:8].lower().startswith(("http://", "https://")) or any(map(str.isspace, text)):
         return False
     try:
@@ -199,7 +193,7 @@ def _is_url(text: str) -> bool:
 
 
 def _hash(content: Mapping[str, str], queries: Sequence[Pairs]) -> str:
-    # What has no query has one reading.
+    # Without a query, all readings are one.
     return short_hash([content, queries] if any(queries) else content)
 
 
@@ -208,9 +202,5 @@ def _mark(text: str) -> str:
 
 
 def short_hash(value: Any) -> str:
-    """
-    Return 16 hexadecimal digits that stand for a value.
-
-    :param value: JSON primitives; anything else counts as its text.
-    """
+    """Return 16 hexadecimal digits of the hash of a value: JSON primitives; anything else counts as its text."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""How fast a batch submits, and when it has to stop for its budget: pure, fed with what came back."""
+"""How fast a batch submits, and when its budget stops it: pure, driven by Vidu's replies."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from airflow_provider_vidu.waiting.schedule import next_submission
 
 class Pace:
     """
-    How many submissions may be out at once.
+    How many submissions may be in flight at once: at most ``limit``, at least one.
 
-    One 429 halves it and holds everything back; each acceptance adds a little, up to the limit again.
-
-    :param limit: at the most, at least 1.
-    :param spread: 0 to 1, see :func:`~airflow_provider_vidu.waiting.schedule.next_submission`.
+    A 429 halves the number and delays all submissions; each acceptance adds a little, up to the limit again.
+    ``spread``, from 0 to 1, varies the delay; see :func:`~airflow_provider_vidu.waiting.schedule.next_submission`.
     """
 
     def __init__(self, limit: int, spread: float) -> None:
@@ -25,27 +23,27 @@ class Pace:
         self._spread = spread
         self._allowed = float(limit)
         self.refusals = 0
-        #: Epoch seconds before which nothing is to be sent.
+        #: Epoch seconds before which nothing may be sent.
         self.not_before = 0.0
 
     @property
     def allowed(self) -> int:
-        """Submissions that may be out now."""
+        """The number of submissions that may be in flight now."""
         return max(1, int(self._allowed))
 
-    def accepted(self) -> None:
-        """Note a submission that was answered."""
+    def on_accepted(self) -> None:
+        """Speed up after a submission that Vidu accepted."""
         self.refusals = 0
         self._allowed = min(self._limit, self._allowed + 1 / self._allowed)
 
-    def refused(self, now: float, retry_after: float | None = None) -> bool:
+    def on_refused(self, now: float, retry_after: float | None = None) -> bool:
         """
-        Note a 429, or that Vidu could not be reached. Several at once are one: they were sent before the first came
-        back.
+        Slow down after a 429, or when Vidu could not be reached.
 
-        :param now: epoch seconds.
-        :param retry_after: seconds that the answer asked for; None = it did not.
-        :return: whether it was another one.
+        ``now`` is in epoch seconds, ``retry_after`` in seconds. Refusals of submissions that were in flight together
+        count once.
+
+        :return: whether this one counts.
         """
         if now < self.not_before:
             return False
@@ -56,10 +54,10 @@ class Pace:
 
 
 class Spending(str, Enum):
-    """Whether the budget lets a submission pass."""
+    """Whether the budget allows a submission."""
 
     GO = "go"
-    #: Its price is not known, and one that is out may tell it.
+    #: Its price is unknown, and a submission in flight may show it.
     WAIT = "wait"
     #: It would exceed the budget.
     STOP = "stop"
@@ -67,9 +65,10 @@ class Spending(str, Enum):
 
 class Budget:
     """
-    What a batch may cost, in credits. Vidu's create answer is the price; before it, the catalogue's estimate.
+    What a batch may cost: at most ``limit`` credits, None = unlimited.
 
-    :param limit: credits; None = any.
+    A request's kind is what its price depends on (model, duration, resolution, …). Vidu's create answer gives the price
+    of a kind; until then the catalogue's estimate does.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -77,86 +76,53 @@ class Budget:
         self.spent: float = 0
         self._reserved: float = 0
         self._prices: dict[Hashable, float] = {}
-        self._untold: set[Hashable] = set()
+        self._unpriced: set[Hashable] = set()
 
     def price(self, kind: Hashable, estimate: int | None) -> float | None:
-        """
-        Return what a request is going to cost; None = nobody knows.
-
-        :param kind: what its price depends on (model, duration, resolution, …).
-        :param estimate: the catalogue's.
-        """
+        """Return what a request is going to cost; None = unknown."""
         return self._prices.get(kind, estimate)
 
-    def is_untold(self, kind: Hashable, estimate: int | None) -> bool:
-        """
-        Tell whether even a request of this kind that was paid for has not shown what it costs.
+    def has_unknown_price(self, kind: Hashable, estimate: int | None) -> bool:
+        """Return whether not even a paid request of this kind has shown what it costs."""
+        return kind in self._unpriced and self.price(kind, estimate) is None
 
-        :param kind: see :meth:`price`.
-        :param estimate: see :meth:`price`.
-        """
-        return kind in self._untold and self.price(kind, estimate) is None
-
-    def cannot_tell(self, kind: Hashable, estimate: int | None) -> None:
-        """
-        Note that a request may have been billed, and that nobody will ever tell for how much.
-
-        :param kind: see :meth:`price`.
-        :param estimate: see :meth:`price`.
-        """
+    def note_unknown_price(self, kind: Hashable, estimate: int | None) -> None:
+        """Note that a request may have been billed at a price that no answer will show."""
         if self.price(kind, estimate) is None:
-            self._untold.add(kind)
+            self._unpriced.add(kind)
 
-    def asks(self, kind: Hashable, estimate: int | None, *, others_are_out: bool) -> Spending:
-        """
-        Tell whether a request may be submitted.
-
-        :param kind: see :meth:`price`.
-        :param estimate: see :meth:`price`.
-        :param others_are_out: submissions are under way, so that waiting is not for ever.
-        """
+    def check(self, kind: Hashable, estimate: int | None, *, others_are_out: bool) -> Spending:
+        """Return whether a request may be submitted; ``others_are_out`` = submissions are in flight or lost."""
         if self.limit is None:
             return Spending.GO
         price = self.price(kind, estimate)
         if price is None and others_are_out:
             return Spending.WAIT
-        if self.is_untold(kind, estimate):
+        if self.has_unknown_price(kind, estimate):
             return Spending.STOP
-        # The first of a kind whose price nobody knows goes alone, while anything at all is left.
+        # The first of a kind whose price is unknown goes alone, as long as anything is left.
         if self.spent + self._reserved + (1 if price is None else price) > self.limit:
             return Spending.STOP
         return Spending.GO
 
     def reserve(self, kind: Hashable, estimate: int | None) -> float:
         """
-        Note that a request leaves.
+        Reserve the price of a request that is about to be sent.
 
-        :param kind: see :meth:`price`.
-        :param estimate: see :meth:`price`.
-        :return: what is held back for it until :meth:`release`.
+        :return: the credits to :meth:`release` once its outcome is known.
         """
         price = self.price(kind, estimate) or 0
         self._reserved += price
         return price
 
     def release(self, reserved: float) -> None:
-        """
-        Give back what was held for a request, once its fate is known.
-
-        :param reserved: what was held back for it.
-        """
+        """Release what was reserved for a request, once its outcome is known."""
         self._reserved -= reserved
 
-    def paid(self, kind: Hashable, credits: float | None, estimate: int | None) -> None:
-        """
-        Note a task that has not failed (Vidu does not bill failed ones).
-
-        :param kind: see :meth:`price`.
-        :param credits: the create answer's; None, or 0 where the estimate is more, = it does not tell.
-        :param estimate: see :meth:`price`.
-        """
-        # A host that does not know what a task costs may answer 0.
+    def add_paid(self, kind: Hashable, estimate: int | None, credits: float | None) -> None:
+        """Add a task that has not failed (Vidu does not bill failed ones), with the credits of its create answer."""
+        # A host that does not know what a task costs may answer 0: then the estimate counts.
         if credits is not None and (credits > 0 or not estimate):
             self._prices[kind] = credits
-        self.cannot_tell(kind, estimate)
+        self.note_unknown_price(kind, estimate)
         self.spent += self.price(kind, estimate) or 0

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Holds a batch to its author's limits: ``max_credits`` a generation, ``min_remaining_credits`` on the account."""
+"""Enforces ``max_credits`` for each generation of a batch, and ``min_remaining_credits`` on the account."""
 
 from __future__ import annotations
 
@@ -11,29 +11,27 @@ from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
 
-#: Seconds for cancelling what costs more than it may.
+#: Seconds for cancelling tasks that cost more than ``max_credits``.
 CANCEL_SECONDS = 60.0
 
 
 async def check_prices(batch: BatchState, new: Sequence[int]) -> None:
     """
-    Refuse what would cost too much, or leave too little, before any of it is sent.
+    Check what new items would cost and would leave on the account, before any of them is sent.
 
-    :param batch: whose limits and requests.
-    :param new: the numbers of the items that are about to be submitted.
-    :raises ViduCreditLimitError: the catalogue estimates one at more than ``max_credits``.
-    :raises ViduCreditError: too few credits would be left.
+    :raises ViduCreditLimitError: the catalogue estimates an item at more than ``max_credits``.
+    :raises ViduCreditError: less than ``min_remaining_credits`` would be left.
     """
     limits = batch.policies.limits
     estimates: list[int | None] = []
     for index in new:
         try:
-            estimates.append(limits.check_estimate(batch.requests[index].asked, batch.requests[index].endpoint))
+            estimates.append(limits.check_estimate(batch.requests[index].all_fields, batch.requests[index].endpoint))
         except ViduCreditLimitError as error:
             raise error.but(message=f"Item {index}: {error.message}") from error.__cause__
     unknown = estimates.count(None)
     if unknown and limits.max_credits is not None:
-        batch.log.warning("No price is known for %s: Vidu's answers decide.", counted(unknown, "request"))
+        batch.log.warning("The catalogue has no price for %s: Vidu's answers decide.", counted(unknown, "request"))
     if limits.min_remaining is not None:
         try:
             credits = await batch.client.get_credits()
@@ -42,33 +40,28 @@ async def check_prices(batch: BatchState, new: Sequence[int]) -> None:
         limits.check_balance(credits.total, sum(estimate or 0 for estimate in estimates))
 
 
-async def give_back(batch: BatchState) -> None:
-    """
-    Cancel what Vidu has asked more for than it may cost, whenever it was found out.
-
-    :param batch: whose tasks.
-    """
-    dear = {
+async def cancel_over_limit(batch: BatchState) -> None:
+    """Cancel the unfinished tasks for which Vidu asks more than ``max_credits``."""
+    over_limit = {
         item.task_id: index
         for index, item in enumerate(batch.items)
         if item.task_id and (task := batch.tasks.get(index)) is not None and not task.is_final
-        if batch.policies.limits.is_exceeded_by(task) and index not in batch.kept_in_spite
+        if batch.policies.limits.is_exceeded_by(task) and index not in batch.uncancelled
     }
-    if not dear:
+    if not over_limit:
         return
-    report = await cancel_unfinished(batch.client, list(dear), seconds=CANCEL_SECONDS, log=batch.log)
-    # The tasks themselves are asked: a host may say yes to a cancel and go on.
-    cancelled = await batch.note_cancelled(report.cancelled)
-    for task_id, index in dear.items():
+    report = await cancel_unfinished(batch.client, list(over_limit), seconds=CANCEL_SECONDS, log=batch.log)
+    cancelled = await batch.confirm_cancelled(report.cancelled)
+    for task_id, index in over_limit.items():
         if task_id in cancelled:
             task = batch.tasks.pop(index)
             batch.budget.spent -= task.credits or 0
         else:
-            batch.kept_in_spite.add(index)
+            batch.uncancelled.add(index)
     batch.log.info("Cancelled, unbilled: %s above max_credits.", counted(len(cancelled), "task"))
-    if kept := [task_id for task_id in dear if task_id not in cancelled]:
+    if kept := [task_id for task_id in over_limit if task_id not in cancelled]:
         batch.log.warning(
-            "%d tasks cost more than max_credits (%s), and Vidu has not cancelled them. They are billed when they "
+            "%d tasks cost more than max_credits (%s), and Vidu did not cancel them. They are billed when they "
             "succeed, and their videos are kept and landed: %s",
             len(kept),
             batch.policies.limits.max_credits,

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Finds what a batch has submitted where a clear has discarded its record: in the account's list, and in its manifest.
+Finds what a batch has submitted after a clear has discarded its record: in the account's list, or in the manifest.
 
-A clear means the rest, as where the record was kept; only after a generation that was delivered whole does it mean a
-new one of all.
+As with a record, a clear means the rest. Only after a generation that was delivered whole does it mean a new generation
+of everything.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -19,10 +18,10 @@ from airflow_provider_vidu.api.errors import ViduError, ViduSubmissionInDoubtErr
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
-from airflow_provider_vidu.submission.batch.records import UNREAD, Item, match
+from airflow_provider_vidu.submission.batch.records import UNREAD, Item, find_marker, match
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
-from airflow_provider_vidu.submission.protocol import MARKER_PREFIX, LookUp, Phase
+from airflow_provider_vidu.submission.protocol import LookUp, Phase
 from airflow_provider_vidu.submission.search import best
 from airflow_provider_vidu.submission.task_list import Search, aread_rows, walk_list
 from airflow_provider_vidu.waiting.bulk_query import in_parallel
@@ -30,22 +29,13 @@ from airflow_provider_vidu.waiting.bulk_query import in_parallel
 if TYPE_CHECKING:
     from airflow_provider_vidu.client import AsyncViduClient
 
-#: Destinations that are checked at once for whether a file is there.
+#: Destinations that are checked at once for a file.
 MAX_PARALLEL = 20
-
-_MARKER = re.compile(f"({re.escape(MARKER_PREFIX)}[0-9a-f]{{32}}):([0-9a-f]{{16}}(?:-\\d+)?):(\\d+)")
 
 
 @dataclass(frozen=True)
-class Submitted:
-    """
-    One submission of a batch, read from its marker.
-
-    :param generation: the batch's own marker.
-    :param identity: of the item.
-    :param attempt: its number.
-    :param task: as listed, or as the manifest has it.
-    """
+class MarkedTask:
+    """A task of a batch, as listed or as the manifest has it, with the parts of its marker."""
 
     generation: str
     identity: str
@@ -56,13 +46,10 @@ class Submitted:
 @dataclass(frozen=True)
 class Generation:
     """
-    What is known of a batch's newest generation of videos.
+    The newest generation of a batch's videos: for each item's identity, the task that counts and its attempt.
 
-    :param marker: the batch's own.
-    :param tasks: the task that counts for each item, by the item's identity.
-    :param attempts: its attempt's number.
-    :param others: markers of earlier generations.
-    :param is_listed: False = the manifest tells it, since this host has no list.
+    ``others`` are the markers of earlier generations. ``is_listed`` is False if the manifest has it, since the host has
+    no list.
     """
 
     marker: str
@@ -73,7 +60,7 @@ class Generation:
 
     @property
     def items(self) -> list[Item]:
-        """The items as if they were remembered; in a list, a later attempt at what has failed may not show yet."""
+        """The items as a record would have them; failed ones are new, if the list may yet show a later attempt."""
         items = []
         for identity, task in self.tasks.items():
             item = Item(
@@ -91,15 +78,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class Recalled:
-    """
-    What a search has shown.
-
-    :param generation: None = no submission of this task instance was found.
-    :param verdict: what it means that something was not found.
-    :param has_list: False = this host has no list at all.
-    :param candidates: tasks whose payload cannot be read.
-    :param outage: why some of them could not be queried now.
-    """
+    """What a search has shown; ``verdict`` says what it means that a submission was not found."""
 
     generation: Generation | None
     verdict: LookUp
@@ -108,28 +87,20 @@ class Recalled:
     outage: ViduError | None = None
 
 
-def read_marker(text: str, task: ViduTask, marks: Sequence[str]) -> Submitted | None:
-    """
-    Read whose submission a task is.
-
-    :param text: its payload.
-    :param marks: what the markers of this task instance begin with.
-    :return: None = not this task instance's.
-    """
-    for generation, identity, attempt in _MARKER.findall(text):
-        if generation.startswith(tuple(marks)):
-            return Submitted(generation, identity, int(attempt), task)
-    return None
+def read_marker(text: str, task: ViduTask, marks: Sequence[str]) -> MarkedTask | None:
+    """Return the task with the marker in its payload; None if it is not this task instance's."""
+    marker = find_marker(text, tuple(marks))
+    return None if marker is None else MarkedTask(*marker, task)
 
 
-def newest(submitted: Iterable[Submitted]) -> Generation | None:
+def newest_generation(submitted: Iterable[MarkedTask]) -> Generation | None:
     """Return the generation that was submitted last."""
-    generations: dict[str, list[Submitted]] = {}
+    generations: dict[str, list[MarkedTask]] = {}
     for one in submitted:
         generations.setdefault(one.generation, []).append(one)
     if not generations:
         return None
-    # Some lists have no times; Vidu's ids grow.
+    # Some lists have no times, but Vidu's ids grow.
     ordered = sorted(
         generations,
         key=lambda marker: max(
@@ -147,12 +118,8 @@ def newest(submitted: Iterable[Submitted]) -> Generation | None:
     return Generation(ordered[0], tasks, attempts, tuple(ordered[1:]))
 
 
-def of_manifest(rows: Iterable[Mapping[str, Any]], marks: Sequence[str]) -> list[Submitted]:
-    """
-    Read the submissions that a manifest names; a row without a task, or of another batch, is passed over.
-
-    :param rows: as the manifest has them.
-    """
+def tasks_in_manifest(rows: Iterable[Mapping[str, Any]], marks: Sequence[str]) -> list[MarkedTask]:
+    """Return the tasks in a manifest, without rows that have no task or belong to another batch."""
     found = []
     for row in rows:
         try:
@@ -165,7 +132,7 @@ def of_manifest(rows: Iterable[Mapping[str, Any]], marks: Sequence[str]) -> list
 
 
 def is_delivered_by(generation: Generation, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Say whether a manifest is this generation's, and has a video for every row."""
+    """Return whether a manifest belongs to this generation and has a video in every row."""
     named = {str(row.get("task_id")) for row in rows}
     made = {task.task_id for task in generation.tasks.values() if not task.failed}
     return bool(rows) and made <= named and all(row.get("error") is None for row in rows)
@@ -180,35 +147,32 @@ async def recall(
     search: Search,
 ) -> Recalled:
     """
-    Search the account's list once, and the manifest where there is no list.
+    Search the account's list once, from ``begin`` (epoch seconds) on; without a list, search the manifest.
 
-    :param begin: when the first try can have submitted, epoch seconds.
-    :param manifest: its rows; empty = there is none.
-    :param search: that this walk is a part of.
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     """
     rows = await aread_rows(client, walk_list(client.account, begin, search, log))
     found = [one for task in rows.tasks if task.payload and (one := read_marker(task.payload, task, marks))]
-    generation = newest(found if rows.has_list else of_manifest(manifest, marks))
+    generation = newest_generation(found if rows.has_list else tasks_in_manifest(manifest, marks))
     if generation is not None:
         generation = replace(generation, is_listed=rows.has_list)
     return Recalled(generation, rows.verdict, rows.has_list, rows.unreadable, rows.outage)
 
 
-async def find_again(batch: BatchState) -> Generation | None:
+async def find_generation(batch: BatchState) -> Generation | None:
     """
-    Find the generation that a batch goes on with, where its record may have been discarded by a clear.
+    Find the generation that a batch continues, after a clear that may have discarded its record.
 
-    :return: None = a new one of all is asked for.
+    :return: None = start a new generation.
     :raises ViduSubmissionInDoubtError: the list cannot say what was submitted.
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     :raises SubmitLater: see :meth:`BatchState.pause`.
     """
     begin = batch.this_try.first_submission(batch.began)
-    # An earlier try may have sent its last POST as this one began.
+    # An earlier try may have sent its last POST just before this one began.
     search = batch.list_memory.search(batch.client.account, min(batch.began, batch.clock()))
     manifest = await asyncio.to_thread(batch.read_manifest)
-    batch.log.info("A clear may have discarded what earlier tries noted: searching the account's list for it.")
+    batch.log.info("A clear may have discarded the record of earlier tries: searching the account's list.")
     marks = batch.this_try.marks(HEADER_KEY)
     can_be_found = [request.can_be_found for request in batch.requests]
     is_reported = False
@@ -217,7 +181,7 @@ async def find_again(batch: BatchState) -> Generation | None:
         found = await recall(batch.client, marks, begin, manifest, batch.log, search)
         batch.list_memory.note(search)
         generation = found.generation
-        # Beside what has ended, a newer generation may not show yet.
+        # If all tasks have finished, a newer generation may not show yet.
         is_running = generation is not None and not all(task.is_final for task in generation.tasks.values())
         wait = None
         if not (is_running and found.has_list):
@@ -233,12 +197,12 @@ async def find_again(batch: BatchState) -> Generation | None:
         await batch.pause(*wait)
     if not found.has_list:
         batch.log.warning(
-            "The clear may have discarded what earlier tries noted, and this host has no task list: a Vidu task "
+            "The clear may have discarded the record of earlier tries, and this host has no task list: a Vidu task "
             "that they submitted can only be found in the manifest. If others are still running, the triggerer "
             "tries to cancel them."
         )
         batch.note_discarded()
-    if generation is not None and not await _is_whole(batch, generation, manifest):
+    if generation is not None and not await _was_delivered_whole(batch, generation, manifest):
         if generation.others:
             batch.log.warning(
                 "Earlier tries have submitted several generations of this batch. The newest, %s, counts; the "
@@ -251,13 +215,14 @@ async def find_again(batch: BatchState) -> Generation | None:
         raise found.outage
     is_unknown = found.has_list and (found.verdict is LookUp.UNKNOWN or not all(can_be_found))
     if is_unknown and batch.policies.on_unknown == "fail":
-        raise _in_doubt(batch, found)
+        raise _in_doubt_error(batch, found)
     if generation is not None:
         ids = [task.task_id for task in generation.tasks.values()]
         credits = [task.credits for task in generation.tasks.values() if task.succeeded]
         batch.log.warning(
-            "Earlier tries made all videos of this batch (%d, %s credits). The clear starts a new generation of all, "
-            "which is billed again. Fetch an earlier video with ViduHook().download('THE-VIDU-TASK-ID', path): %s.",
+            "Earlier tries made all videos of this batch (%d, %s credits). The clear starts a new generation of all "
+            "videos, which is billed again. Fetch an earlier one with ViduHook().download('THE-VIDU-TASK-ID', path): "
+            "%s.",
             len(credits),
             sum(one or 0 for one in credits),
             some_of(ids),
@@ -265,8 +230,10 @@ async def find_again(batch: BatchState) -> Generation | None:
     return None
 
 
-async def _is_whole(batch: BatchState, generation: Generation, manifest: Sequence[Mapping[str, Any]]) -> bool:
-    """Check whether every video of a generation was delivered, or may have been: then a clear means a new one."""
+async def _was_delivered_whole(
+    batch: BatchState, generation: Generation, manifest: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Check whether every video was delivered, as far as the manifest and the destinations show."""
     if is_delivered_by(generation, manifest):
         return True
     items = match(generation.items, [request.reading for request in batch.requests], by_place=False).items
@@ -284,17 +251,17 @@ async def _is_whole(batch: BatchState, generation: Generation, manifest: Sequenc
     return not missing
 
 
-def _in_doubt(batch: BatchState, found: Recalled) -> ViduSubmissionInDoubtError:
+def _in_doubt_error(batch: BatchState, found: Recalled) -> ViduSubmissionInDoubtError:
     this_try = batch.this_try
     listed = f" Vidu tasks that may be its own: {some_of(found.candidates)}." if found.candidates else ""
     return ViduSubmissionInDoubtError(
-        f"An earlier try of {this_try.name} may have submitted: a clear may have discarded what it noted, and the "
-        f"account's list cannot say.{listed}",
+        f"An earlier try of {this_try.name} may have submitted: a clear may have discarded its record, and the "
+        f"account's list does not show what it submitted.{listed}",
         advice=(
-            "It may be billed; nothing was submitted by this try. Check the account's tasks since this Dag run began. "
-            f"If none is of this batch, note that: {this_try.nothing_created_by_hand(HEADER_KEY)} . Then "
+            "It may be billed; this try submitted nothing. Check the account's tasks since this Dag run began. If none "
+            f"belongs to this batch, record that: {this_try.nothing_created_by_hand(HEADER_KEY)} . Then "
             f"{clear_this_task()}: {this_try.clear_command()} (AIRFLOW_URL, AIRFLOW_TOKEN: Airflow's API). "
-            "on_unknown='resubmit' submits all again without asking. From the next run on, put {marker} into a payload "
-            "of your own: then what it submits is found."
+            "on_unknown='resubmit' submits everything again without asking. From the next run on, put {marker} into "
+            "your own payload, so that its tasks can be found."
         ),
     )

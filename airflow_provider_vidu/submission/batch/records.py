@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-What is remembered of a batch's items, pure: one short row each, in shards that fit Airflow's state store.
+The record of a batch, pure: a header, and a short row for each item, in shards that fit Airflow's state store.
 
-An item is known by the content of its request, not by its position or its neighbours: a list that was reordered or has
-grown finds the tasks that it has paid for.
+An item is identified by the content of its request, not by its position or its neighbours: a list that was reordered or
+extended finds the tasks that it has paid for.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import IntEnum
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_vidu.submission.protocol import MARKER_PREFIX, Phase, SubmissionRecord
 
-#: Instead of an item's further readings: a search has found it, and they are unknown.
+#: Replaces the further readings of an item that a search has found: they are unknown.
 UNREAD = "-"
-#: Items of a shard at the most: with it a shard stays below the 64 KB that Airflow advises for a value.
+#: Items of a shard: so many stay below the 64 KB that Airflow advises for a value.
 SHARD_SIZE = 500
-#: Characters of an item's error that are kept; all of it stands in the log.
+#: Characters of an item's error that are kept; the log has all of it.
 MAX_ERROR_CHARACTERS = 200
 #: Different errors that a shard keeps.
 MAX_ERRORS = 30
@@ -31,18 +31,18 @@ MAX_ERRORS = 30
 EXACT_DIGITS = 6
 #: … and of the one without any query.
 BARE_DIGITS = 8
-#: Parameters of a query of which a record keeps two digits of the name and two of the value, to name those that differ.
+#: Query parameters of which a record keeps two digits of the name and two of the value, to name those that differ.
 MAX_PARAMETERS = 4
 
 # How a shard writes a phase.
 _LETTERS = {Phase.NEW: "", Phase.INTENT: "i", Phase.SUBMITTED: "s", Phase.REFUSED: "r"}
 _PHASES = {letter: phase for phase, letter in _LETTERS.items()}
 
-_MARKER = re.compile(re.escape(MARKER_PREFIX) + r"[0-9a-f]{32}:([0-9a-f]{16}(?:-\d+)?):(\d+)")
+_MARKER = re.compile(rf"({re.escape(MARKER_PREFIX)}[0-9a-f]{{32}}):([0-9a-f]{{16}}(?:-\d+)?):(\d+)")
 
 
-class Rank(IntEnum):
-    """What an item is worth among items of equal requests: the lower, the sooner a request keeps it."""
+class KeepPriority(IntEnum):
+    """Which of the items of equal requests are kept first: those with the lowest value."""
 
     SUCCEEDED = 0
     RUNNING = 1
@@ -54,12 +54,11 @@ class Rank(IntEnum):
 @dataclass(frozen=True)
 class Reading:
     """
-    What makes a request the same request, in three readings of the URLs in it; see ``batch.readings``.
+    What makes a request the same request, in three readings of the URLs in it; see ``batch.identity``.
 
-    :param identity: hash of its content, its URLs without what is known to be a signature.
-    :param more: the first digits of its exact hash and of the one without any query, then of names and values of
-        parameters; empty where no URL has a query and all three are one.
-    :param names: of these parameters; a record does not keep them.
+    ``identity`` hashes the content, with URLs that have lost their known signatures. ``more`` has the first digits of
+    the exact hash, of the hash without any query, and of ``names`` and values of parameters. It is empty if no URL has
+    a query, since all three readings are one then. A record does not keep ``names``.
     """
 
     identity: str
@@ -68,7 +67,7 @@ class Reading:
 
     @property
     def exact(self) -> str:
-        """The reading with every query as it is; only compared where the identity is the same."""
+        """The reading with every query as it is; only compared between equal identities."""
         return self.more[:EXACT_DIGITS] or self.identity[:EXACT_DIGITS]
 
     @property
@@ -77,11 +76,7 @@ class Reading:
         return self.more[EXACT_DIGITS : EXACT_DIGITS + BARE_DIGITS] or self.identity[:BARE_DIGITS]
 
     def differing(self, earlier: Reading) -> list[str]:
-        """
-        Return the names of parameters in which it differs from an earlier request, as far as the record knows.
-
-        :param earlier: of a record.
-        """
+        """Return the names of the parameters that differ from an earlier request, as far as its record shows."""
         known = earlier._marks()
         differing = [name for name, mark in zip(self.names, self._marks(), strict=False) if mark not in known]
         return list(dict.fromkeys(differing or self.names))
@@ -96,15 +91,9 @@ class Item:
     """
     One request of a batch, and what became of it.
 
-    :param identity: hash of the request's content, with a number behind it where the batch has it more than once.
-    :param phase: how far it got.
-    :param attempt: number of the last attempt to submit it, 1 for the first; part of its marker.
-    :param task_id: Vidu's id, once known.
-    :param credits: the price that the create answer told.
-    :param attempted_at: when it was (about to be) sent, epoch seconds.
-    :param error: why Vidu refused it.
-    :param more: see :class:`Reading`.
-    :param ended_at: when the reply of a lost submission was over, epoch seconds; not kept beyond the process.
+    ``identity`` has a number behind the hash if the batch has the request more than once. ``attempt`` counts from 1 and
+    is part of the marker; 0 = none, or unknown. Times are in epoch seconds; ``ended_at``, when the reply of a lost
+    submission was over, is not stored.
     """
 
     identity: str
@@ -124,55 +113,44 @@ class Item:
 
     @property
     def has_been_sent(self) -> bool:
-        """Whether there is, or may be, a task of it at Vidu."""
+        """Whether Vidu has, or may have, a task for it."""
         return self.phase in {Phase.INTENT, Phase.SUBMITTED}
 
     def marker(self, generation: str) -> str:
-        """
-        Return what the payload of its last attempt holds at Vidu.
-
-        :param generation: the batch's own marker.
-        """
+        """Return the marker in the payload of its last attempt."""
         return f"{generation}:{self.identity}:{self.attempt}"
 
-    def as_submission(self, header: Header, timeout: float) -> SubmissionRecord:
-        """
-        Return the item as the rules of submission know it.
+    def not_after(self, timeout: float) -> float:
+        """Return until when the POST of its last attempt can be in flight, epoch seconds."""
+        return (self.attempted_at or 0.0) + timeout
 
-        :param header: of its batch.
-        :param timeout: seconds for which a POST can be under way.
-        """
-        attempted_at = self.attempted_at or 0.0
+    def as_submission(self, header: Header, timeout: float) -> SubmissionRecord:
+        """Return the item as the rules of submission need it; a POST lasts at most ``timeout`` seconds."""
         return SubmissionRecord(
             phase=self.phase,
             max_tries=header.max_tries,
             try_number=header.try_number,
             account=header.account,
             fingerprint={},
-            attempted_at=attempted_at,
+            attempted_at=self.attempted_at or 0.0,
             marker=self.marker(header.generation),
             task_id=self.task_id,
             ended_at=self.ended_at,
-            not_after=attempted_at + timeout,
+            not_after=self.not_after(timeout),
         )
 
 
 @dataclass(frozen=True)
 class Header:
     """
-    What is remembered of a batch as a whole.
+    The record of a batch as a whole.
 
-    :param generation: marker of this generation of all its videos; a part of every item's.
-    :param layout: number of the present set of shards; a new order of the items gets a new one.
-    :param size: how many items there are.
-    :param max_tries: of the task instance when it was written: tells a retry from a clear.
-    :param try_number: of the try that wrote it, for the same purpose; 0 = unknown.
-    :param account: identity of host and key.
-    :param asked: hash of the requests as they were given: tells a resumed worker that they still are the same.
-    :param left_credits: what tasks cost that are paid and not in the batch any more: a budget goes on counting them.
-    :param dear: credits that Vidu has asked for one of them although its author allows less: nothing more is submitted
-        before he allows it, or clears the task.
-    :param returned: ``whole`` or ``partly``: the results were handed over by ``execute``, with or without all videos.
+    ``generation`` is the marker of all its videos' generation, and part of every item's marker. Each new order of the
+    items has a ``layout`` of its own, which numbers their shards. ``max_tries`` and ``try_number`` (0 = unknown) are
+    those of the try that wrote it, and tell a retry from a clear. ``dropped_credits`` is what removed requests have
+    cost: the budget still counts them. ``over_limit`` is the highest price that Vidu has asked above ``max_credits``:
+    nothing more is submitted until the limit is raised or the task is cleared. ``returned`` is ``whole`` or ``partly``
+    once ``execute`` has returned the results, with or without all videos.
     """
 
     generation: str
@@ -180,14 +158,14 @@ class Header:
     size: int
     max_tries: int
     account: str
-    asked: str = ""
-    left_credits: float = 0
-    dear: float = 0
+    requests_digest: str = ""
+    dropped_credits: float = 0
+    over_limit: float = 0
     returned: str = ""
     try_number: int = 0
 
     def as_submission(self) -> SubmissionRecord:
-        """Return the batch as a whole as the rules of submission know it."""
+        """Return the batch as a whole as the rules of submission need it."""
         return SubmissionRecord(
             phase=Phase.RETURNED if self.returned == "whole" else Phase.SUBMITTED,
             max_tries=self.max_tries,
@@ -198,16 +176,15 @@ class Header:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON primitives."""
+        """Return the header as JSON primitives."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Any) -> Header | None:
         """
-        Read it back, passing over what a newer release put in.
+        Read a header back, ignoring fields of a newer release.
 
-        :param value: of the store; None = there is none.
-        :raises ValueError: there is one that cannot be read; it must not be taken for none.
+        :raises ValueError: it cannot be read; it must not be taken for a missing one.
         """
         if value is None:
             return None
@@ -219,11 +196,7 @@ class Header:
 
 
 def identities(fingerprints: Iterable[str]) -> list[str]:
-    """
-    Return a name of its own for each request.
-
-    :param fingerprints: hashes of their content, in their order; equal requests are told apart by a number.
-    """
+    """Return a unique name for each request: equal ones have a number behind the hash."""
     seen: Counter[str] = Counter()
     named = []
     for fingerprint in fingerprints:
@@ -232,26 +205,22 @@ def identities(fingerprints: Iterable[str]) -> list[str]:
     return named
 
 
-def identity_of(payload: str, generation: str) -> tuple[str, int] | None:
-    """
-    Read whose submission a task is.
+class Marker(NamedTuple):
+    """The parts of an attempt's marker: the batch's own marker, the item's identity and the attempt's number."""
 
-    :param payload: of the task.
-    :param generation: of the batch.
-    :return: the item's identity and the attempt's number; None = not this batch's.
-    """
-    return next(
-        ((found[1], int(found[2])) for found in _MARKER.finditer(payload) if found[0].startswith(f"{generation}:")),
-        None,
-    )
+    generation: str
+    identity: str
+    attempt: int
+
+
+def find_marker(payload: str, marks: str | tuple[str, ...]) -> Marker | None:
+    """Return the first marker in a task's payload that begins with one of the marks."""
+    found = (Marker(generation, identity, int(attempt)) for generation, identity, attempt in _MARKER.findall(payload))
+    return next((marker for marker in found if marker.generation.startswith(marks)), None)
 
 
 def new_items(readings: Sequence[Reading]) -> list[Item]:
-    """
-    Return the items of requests of which nothing is remembered.
-
-    :param readings: one for each request, in their order.
-    """
+    """Return new items for requests that no record has."""
     names = identities(reading.identity for reading in readings)
     return [Item(name, more=reading.more) for name, reading in zip(names, readings, strict=True)]
 
@@ -259,47 +228,42 @@ def new_items(readings: Sequence[Reading]) -> list[Item]:
 @dataclass(frozen=True)
 class Match:
     """
-    How a list of requests meets what is remembered.
+    The match of a list of requests with a record.
 
-    :param items: one for each request, in their order.
-    :param left_over: what has been sent, and no request asks for any more.
-    :param moved: whether any item is in another place than before.
-    :param in_question: requests that may be one that is left over, with another signature in its URL, or may be of
-        another picture: the request's number, and what is left over.
-    :param crowded: sent items of equal requests that are more than the requests: which are worth keeping depends on
-        their tasks.
+    ``items`` has one for each request. ``left_over`` were sent, and no request matches them. ``moved`` = an item has
+    another place than before. ``ambiguous`` are pairs of a request's number and a left-over item whose URL differs only
+    in its query: a new signature, or another picture. ``surplus`` are the sent items of equal requests, if there are
+    more of them than requests: their tasks decide which are kept.
     """
 
     items: tuple[Item, ...]
     left_over: tuple[Item, ...]
     moved: bool
-    in_question: tuple[tuple[int, Item], ...] = ()
-    crowded: tuple[Item, ...] = ()
+    ambiguous: tuple[tuple[int, Item], ...] = ()
+    surplus: tuple[Item, ...] = ()
 
     @property
     def unclear(self) -> list[Item]:
-        """Items whose tasks decide: query them, and match again with their ranks."""
-        found = [*self.crowded, *(item for _, item in self.in_question)]
+        """The items whose tasks decide: query them, and match again with their priorities."""
+        found = [*self.surplus, *(item for _, item in self.ambiguous)]
         return list({item.identity: item for item in found}.values())
 
 
 def match(
     remembered: Sequence[Item],
     wanted: Sequence[Reading | None],
-    ranks: Mapping[str, Rank] | None = None,
+    priorities: Mapping[str, KeepPriority] | None = None,
     *,
     by_place: bool = True,
 ) -> Match:
     """
-    Find what is remembered of each request: by its identity, and among equal ones by its exact URL, then its place.
+    Match requests with recorded items: by their identity, and among equal ones by their exact URL, then their place.
 
-    :param remembered: of the store, in the order of then.
-    :param wanted: the requests of now; None = it cannot be built now (its image is gone): it is taken for the one that
-        was in its place, where the batch has kept its size and no other request is that one.
-    :param ranks: what became of the tasks of :attr:`Match.unclear`, by the items' identities.
-    :param by_place: False = what is remembered has no places: a search has found it.
+    A request without a reading cannot be built now, for instance since its image is gone. It matches the item in its
+    place if the batch has kept its size and no other request matches that item. Without ``by_place`` the items have no
+    places: a search has found them. ``priorities`` are those of :attr:`Match.unclear`, by the items' identities.
     """
-    ranks = ranks or {}
+    priorities = priorities or {}
     keeps_size = by_place and len(wanted) == len(remembered)
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, reading in enumerate(wanted):
@@ -309,25 +273,27 @@ def match(
     for place, item in enumerate(remembered):
         places_of[item.reading.identity].append(place)
     claims: dict[int, int] = {}
-    crowded: list[Item] = []
+    surplus: list[Item] = []
     for identity, rows in rows_of.items():
         places = places_of[identity]
         sent = [remembered[place] for place in places if remembered[place].has_been_sent]
         unread = sum(keeps_size and wanted[place] is None for place in places)
         if len(sent) > len(rows) + unread:
-            crowded += sent
-        claims.update(_pairs(remembered, places, wanted, rows, ranks))
+            surplus += sent
+        claims.update(_pairs(remembered, places, wanted, rows, priorities))
     claimed = set(claims.values())
     if keeps_size:
         unread_rows = [row for row, reading in enumerate(wanted) if reading is None and row not in claimed]
         claims.update(zip(unread_rows, unread_rows, strict=True))
         claimed.update(unread_rows)
     left_over = [item for place, item in enumerate(remembered) if place not in claimed and item.has_been_sent]
-    fresh = _fresh(remembered, [(row, reading) for row, reading in enumerate(wanted) if row not in claims])
+    fresh = _new_under_free_names(
+        remembered, [(row, reading) for row, reading in enumerate(wanted) if row not in claims]
+    )
     items = tuple(remembered[claims[row]] if row in claims else fresh[row] for row in range(len(wanted)))
     moved = [item.identity for item in items] != [item.identity for item in remembered]
-    lost = [item for item in left_over if ranks.get(item.identity) is not Rank.FAILED]
-    return Match(items, tuple(left_over), moved, _in_question(fresh, lost), tuple(crowded))
+    lost = [item for item in left_over if priorities.get(item.identity) is not KeepPriority.FAILED]
+    return Match(items, tuple(left_over), moved, _ambiguous(fresh, lost), tuple(surplus))
 
 
 def _pairs(
@@ -335,7 +301,7 @@ def _pairs(
     places: Sequence[int],
     wanted: Sequence[Reading | None],
     rows: Sequence[int],
-    ranks: Mapping[str, Rank],
+    priorities: Mapping[str, KeepPriority],
 ) -> dict[int, int]:
     """Return which of equal requests keeps which item: row -> place."""
     exact_of = {row: reading.exact for row in rows if (reading := wanted[row]) is not None}
@@ -343,8 +309,8 @@ def _pairs(
 
     def worth(place: int) -> tuple[Any, ...]:
         item = remembered[place]
-        rank = ranks.get(item.identity, Rank.SUCCEEDED) if item.has_been_sent else Rank.UNSENT
-        return rank, item.reading.exact not in exacts, place not in own, place
+        priority = priorities.get(item.identity, KeepPriority.SUCCEEDED) if item.has_been_sent else KeepPriority.UNSENT
+        return priority, item.reading.exact not in exacts, place not in own, place
 
     chosen = dict.fromkeys(sorted(sorted(places, key=worth)[: len(rows)]))
     pairs: dict[int, int] = {}
@@ -369,8 +335,10 @@ def _pairs(
     return pairs
 
 
-def _fresh(remembered: Sequence[Item], unmatched: Sequence[tuple[int, Reading | None]]) -> dict[int, Item]:
-    """Return new items, under names that none of the remembered has: a lost submission is searched for by its name."""
+def _new_under_free_names(
+    remembered: Sequence[Item], unmatched: Sequence[tuple[int, Reading | None]]
+) -> dict[int, Item]:
+    """Return new items whose names no recorded item has: a lost submission is searched for by its name."""
     taken = {item.identity for item in remembered}
     numbers: dict[str, count[int]] = defaultdict(count)
     fresh: dict[int, Item] = {}
@@ -384,14 +352,14 @@ def _fresh(remembered: Sequence[Item], unmatched: Sequence[tuple[int, Reading | 
     return fresh
 
 
-def _in_question(fresh: Mapping[int, Item], lost: Sequence[Item]) -> tuple[tuple[int, Item], ...]:
+def _ambiguous(fresh: Mapping[int, Item], lost: Sequence[Item]) -> tuple[tuple[int, Item], ...]:
     by_bare: dict[str, deque[Item]] = defaultdict(deque)
     unread = deque(item for item in lost if item.more == UNREAD)
     for item in lost:
         by_bare[item.reading.bare].append(item)
     found = []
     for row, item in fresh.items():
-        # Of what a search has found only the identity is known: any link with a query may be its.
+        # Of an item that a search has found only the identity is known: any link with a query may be its.
         candidates = (by_bare.get(item.reading.bare) or (item.more and unread)) if item.identity else None
         if candidates:
             found.append((row, candidates.popleft() if len(candidates) > 1 else candidates[0]))
@@ -399,11 +367,7 @@ def _in_question(fresh: Mapping[int, Item], lost: Sequence[Item]) -> tuple[tuple
 
 
 def shard_to_json(items: Sequence[Item]) -> dict[str, Any]:
-    """
-    Return a shard as JSON primitives: a short list an item, and each error once.
-
-    :param items: at most :data:`SHARD_SIZE`.
-    """
+    """Return a shard as JSON primitives: a short list for each item, and each error once."""
     errors: list[str] = []
     rows = []
     for item in items:
@@ -411,7 +375,7 @@ def shard_to_json(items: Sequence[Item]) -> dict[str, Any]:
         if item.error is not None:
             text = item.error[:MAX_ERROR_CHARACTERS]
             if text not in errors:
-                text = text if len(errors) < MAX_ERRORS else "refused: the log tells why"
+                text = text if len(errors) < MAX_ERRORS else "refused: the log says why"
                 errors += [text] if text not in errors else []
             number = errors.index(text)
         at = None if item.attempted_at is None else round(item.attempted_at, 1)
@@ -435,8 +399,7 @@ def shard_from_json(value: Any) -> list[Item]:
     """
     Read a shard back.
 
-    :param value: of :func:`shard_to_json`.
-    :raises ValueError: it is missing or cannot be read; that must not be taken for an empty one.
+    :raises ValueError: it is missing or cannot be read; it must not be taken for an empty one.
     """
     try:
         items = []
@@ -450,10 +413,6 @@ def shard_from_json(value: Any) -> list[Item]:
     return items
 
 
-def renewed(item: Item) -> Item:
-    """
-    Return an item that is to be submitted anew; its next attempt has a marker of its own.
-
-    :param item: whose earlier attempt came to nothing.
-    """
+def reset_item(item: Item) -> Item:
+    """Return an item to submit again; its next attempt has a new marker."""
     return replace(item, phase=Phase.NEW, task_id=None, credits=None, error=None, ended_at=None)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The requests of a batch: read from a list or a JSON Lines file, and all checked before the first one is paid for."""
+"""Reads the requests of a batch from a list or a JSON Lines file, and checks all before the first is paid for."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from airflow_provider_vidu.submission.batch.identity import reading_of, short_ha
 from airflow_provider_vidu.submission.batch.records import Reading
 from airflow_provider_vidu.submission.protocol import MARKER_PLACEHOLDER
 
-#: Images that are read at once for being checked.
+#: Images that are read and checked at once.
 READERS = 8
 
 #: What a request of a batch may hold beside Vidu's own fields.
@@ -39,16 +39,10 @@ OWN_FIELDS = frozenset({"extra_params", "output_path"})
 @dataclass(frozen=True)
 class BatchRequest:
     """
-    One request of a batch.
+    One request of a batch: its fields by their API names, with the defaults filled in.
 
-    :param number: its place, from 0.
-    :param endpoint: where it is posted to, and by whose rules it is checked.
-    :param fields: by their API names, as the author gave them, defaults filled in.
-    :param extra_params: merged in last, unchecked.
-    :param output_path: where its video is landed; None = nowhere.
-    :param reading: what makes it the same request; None = not checked yet, or it cannot be built.
-    :param picture: the facts of its image, once it has been checked; None = not checked, or Vidu reads it itself.
-    :param problem: why it cannot be built.
+    ``reading``, ``picture`` (the facts of its image) and ``problem`` (why it cannot be built) are set by
+    :func:`check_requests`; ``picture`` stays None if Vidu reads the image itself.
     """
 
     number: int
@@ -61,8 +55,8 @@ class BatchRequest:
     problem: Exception | None = None
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """The fields as they are sent, ``extra_params`` last; its images are not read."""
+    def all_fields(self) -> dict[str, Any]:
+        """The fields as they are sent, with ``extra_params`` merged in last; no image is read."""
         return {**self.fields, **(self.extra_params or {})}
 
     @property
@@ -73,38 +67,35 @@ class BatchRequest:
 
     @property
     def off_peak(self) -> bool:
-        """Whether it may take 48 hours."""
-        return is_yes(self.asked.get("off_peak"))
+        """Whether it is off-peak, which may take 48 hours."""
+        return is_yes(self.all_fields.get("off_peak"))
 
     @property
     def can_be_found(self) -> bool:
-        """Whether its payload has a place for the marker by which a lost submission is found again."""
-        payload = self.asked.get("payload")
+        """Whether its payload has room for the marker by which a lost submission is found."""
+        payload = self.all_fields.get("payload")
         return not payload or (isinstance(payload, str) and MARKER_PLACEHOLDER in payload)
 
     @property
     def price(self) -> tuple[tuple[Any, ...], int | None]:
-        """
-        What its price depends on, and the catalogue's estimate of it; None = it does not know. No image is read.
-        """
-        asked = self.asked
+        """What its price depends on, and the catalogue's estimate of it (None = unknown); no image is read."""
+        fields = self.all_fields
         kind = (
             self.endpoint.name,
             self.model,
-            str(asked.get("duration")),
-            str(asked.get("resolution")),
+            str(fields.get("duration")),
+            str(fields.get("resolution")),
             self.off_peak,
-            is_yes(asked.get("is_rec")),
-            # Left out, the model decides.
-            None if asked.get("audio") is None else is_yes(asked.get("audio")),
+            is_yes(fields.get("is_rec")),
+            # Without it, the model decides.
+            None if fields.get("audio") is None else is_yes(fields.get("audio")),
         )
-        return kind, estimate_credits(asked, endpoint=self.endpoint.name)
+        return kind, estimate_credits(fields, endpoint=self.endpoint.name)
 
-    def wire(self, log: Any) -> dict[str, Any]:
+    def build_wire(self, log: Any) -> dict[str, Any]:
         """
         Build the request's JSON object; reads the image.
 
-        :param log: where to warn of what has no effect.
         :raises ViduInputError: a field is outside what Vidu accepts.
         """
         return wire_of(self.fields, self.extra_params, log, self.picture, endpoint=self.endpoint)
@@ -114,16 +105,13 @@ def read_requests(
     given: Any, defaults: Any, output_path: str | None = None, *, endpoint: Endpoint
 ) -> list[BatchRequest]:
     """
-    Read the requests, each with the defaults filled in.
+    Read the requests, each with the defaults filled in; None in a request removes a default.
 
-    :param given: a list of dicts; a JSON text of one; or the path or ``ObjectStoragePath`` URL of a JSON Lines file,
-        one dict a line, or of a file with a JSON array of them; relative ``images`` in a file are relative to the file.
-        Beside Vidu's fields a request may have ``extra_params`` and an ``output_path`` of its own.
-    :param defaults: fields for all; a request's own win, and None in a request takes the default away.
-    :param output_path: for requests without one of their own.
-    :param endpoint: of all.
-    :return: the requests, in their order; not checked yet.
-    :raises ViduInputError: no list of dicts, an empty one, or unknown names in it.
+    ``given`` is a list of dicts, a JSON text of one, or the path or ``ObjectStoragePath`` URL of a file with a JSON
+    array or with one JSON object a line. Relative ``images`` in a file are relative to the file.
+
+    :return: the requests in their order, not checked yet.
+    :raises ViduInputError: it is no list of dicts, it is empty, or has unknown fields.
     :raises ViduUnavailableError: the file's store cannot be read now.
     """
     rows = _rows(given, endpoint)
@@ -139,7 +127,7 @@ def read_requests(
         if not isinstance(row, Mapping):
             problems.append(f"item {number}: must be a dict of fields, got {type(row).__name__}")
             continue
-        # Each side for itself: an unset Param in a row takes the default away, as None does.
+        # Separately, since an unset Param in a row removes the default, as None does.
         merged = {**shared, **request_fields(row, endpoint.request.text_fields)}
         if unknown := sorted(str(name) for name in merged.keys() - known):
             problems.append(f"item {number}: no such field: {describe_unknown_fields(unknown, known)}")
@@ -150,7 +138,7 @@ def read_requests(
             problems.append(f"item {number}: extra_params must be a dict, got {type(extra).__name__}")
             continue
         requests.append(BatchRequest(number, endpoint, merged, without_unset(extra) or None, own_path or output_path))
-    _raise_for(problems)
+    _raise_if_any(problems)
     return requests
 
 
@@ -158,23 +146,21 @@ def check_requests(
     requests: Sequence[BatchRequest], account: Account, log: Any, stop: Callable[[], None] = lambda: None
 ) -> list[BatchRequest]:
     """
-    Check every request as far as it can be known, images and destinations included; nothing is sent.
+    Check every request and its image, without sending anything; log each warning once, with its count.
 
-    :param requests: as read.
-    :param account: whose limits hold for the encoded request.
-    :param log: where to warn of what has no effect: each warning once, with its count.
-    :param stop: called between requests; raises to end it.
-    :return: the same requests, each checked or with its problem.
+    ``stop`` is called between requests and raises to end the check.
+
+    :return: the same requests, each with its reading or its problem.
     """
-    warnings = _Counted()
+    warnings = _CountingLog()
 
     def check(request: BatchRequest) -> BatchRequest:
         try:
-            wire = request.wire(warnings)
+            wire = request.build_wire(warnings)
             prepare_create(account, request.endpoint.name, wire)
         except (ViduError, OSError) as error:
             return replace(request, problem=error)
-        # extra_params may have put anything there.
+        # extra_params may hold anything.
         image = next(iter(wire.get("images") or ()), None)
         picture = image.facts if isinstance(image, EncodedImage) else None
         return replace(request, reading=reading_of(wire, request.endpoint), picture=picture)
@@ -195,10 +181,8 @@ def check_requests(
 
 def check_destinations(requests: Iterable[BatchRequest], file_name: str | None = None) -> None:
     """
-    Refuse destinations that cannot be written to, or that two videos would share.
+    Check that each video has a valid destination of its own.
 
-    :param requests: as read.
-    :param file_name: template of the names in folders; None = the default, which no two videos share.
     :raises ViduInputError: with the items' numbers.
     """
     problems = []
@@ -210,7 +194,7 @@ def check_destinations(requests: Iterable[BatchRequest], file_name: str | None =
         if request.output_path is None:
             continue
         number, produces = request.number, request.endpoint.produces
-        # No two tasks share an id, and their model is taken to be the same: what is left is the template's own doing.
+        # Tasks have different ids, and here one model: if two names are equal now, the template is the reason.
         unique = f"{number:018d}"
         values = {"task_id": unique, "creation_id": unique, "model": "model", "index": number}
         name = file_name_of(file_name, values, produces) if file_name else unique
@@ -226,15 +210,15 @@ def check_destinations(requests: Iterable[BatchRequest], file_name: str | None =
             hint = "" if own else "; put {task_id} or {index} into it"
             problems.append(f"item {number}: {named} is that of item {seen[path]}, too{hint}")
         seen.setdefault(path, number)
-    _raise_for(problems)
+    _raise_if_any(problems)
 
 
-def problems_of(requests: Iterable[BatchRequest]) -> None:
+def raise_problems(requests: Iterable[BatchRequest]) -> None:
     """
-    Raise what is wrong with the requests, all of it at once.
+    Raise one error for all problems of checked requests.
 
-    :param requests: as checked.
-    :raises ViduInputError: with the items' numbers; a problem that may pass by itself (a store that is down) as it is.
+    :raises ViduInputError: with the items' numbers.
+    :raises ViduUnavailableError: a picture cannot be read now (its store is down).
     """
     bad = [request for request in requests if request.problem is not None]
     passing = next((request.problem for request in bad if not isinstance(request.problem, ViduInputError)), None)
@@ -243,15 +227,11 @@ def problems_of(requests: Iterable[BatchRequest]) -> None:
             f"A picture cannot be read now ({getattr(passing, 'message', passing)}).",
             advice="This try has sent nothing; a retry reads it again.",
         ) from passing
-    _raise_for([f"item {request.number}: {getattr(request.problem, 'message', request.problem)}" for request in bad])
+    _raise_if_any([f"item {request.number}: {getattr(request.problem, 'message', request.problem)}" for request in bad])
 
 
-def digest_of(requests: Iterable[BatchRequest]) -> str:
-    """
-    Return a hash of the requests as they were given, in their order: no image is read for it.
-
-    :param requests: as read.
-    """
+def digest_requests(requests: Iterable[BatchRequest]) -> str:
+    """Return a hash of the requests as they were given, in their order; no image is read."""
     given = [(request.fields, request.extra_params) for request in requests]
     return short_hash(given)
 
@@ -300,17 +280,17 @@ def _text_and_folder(path: str) -> tuple[str, str]:
         raise ViduInputError("requests: empty after rendering: check its template.")
     try:
         source = path_to_read(path)
-        # Windows' editors begin a file with a byte order mark.
+        # Editors on Windows may begin a file with a byte order mark.
         text: str = source.read_bytes().decode("utf-8-sig")
         return text, str(source.absolute() if isinstance(source, Path) else source).rpartition("/")[0]
     except FileNotFoundError:
-        raise ViduInputError(f"requests: {path} does not exist, seen from the machine that runs the task.") from None
+        raise ViduInputError(f"requests: {path} does not exist on the machine that runs the task.") from None
     except UnicodeDecodeError as error:
-        raise ViduInputError(f"requests: {path} is not a text in UTF-8 ({error}).") from None
+        raise ViduInputError(f"requests: {path} is not UTF-8 text ({error}).") from None
     except (IsADirectoryError, PermissionError, ImportError, ValueError) as error:
         raise ViduInputError(f"requests: {path} cannot be read as a JSON Lines file ({error}).") from error
     except Exception as error:
-        # Each store has exceptions of its own.
+        # Each store has its own exceptions.
         raise ViduUnavailableError(
             f"requests: {path} cannot be read now ({error}).",
             advice="Nothing was sent to Vidu just now; a retry reads it again.",
@@ -335,12 +315,12 @@ def _lines(text: str, path: str, endpoint: Endpoint) -> list[Any]:
                 rows.append(_parsed(line))
             except json.JSONDecodeError as error:
                 problems.append(f"{path}, {_where(error, number)}")
-    _refuse_one_object(text, path, endpoint)
+    _reject_one_object(text, path, endpoint)
     if problems and _has_object_over_lines(text):
         raise ViduInputError(
             f"requests: {path} has an object over several lines. Write one JSON object a line, or a JSON array."
         )
-    _raise_for(problems)
+    _raise_if_any(problems)
     return rows
 
 
@@ -348,8 +328,8 @@ def _where(error: json.JSONDecodeError, line: int | None = None) -> str:
     return f"line {line or error.lineno}, column {error.colno}: {error.msg}"
 
 
-def _refuse_one_object(text: str, path: str, endpoint: Endpoint) -> None:
-    """Refuse a file that is a single object, over several lines or around the list of requests."""
+def _reject_one_object(text: str, path: str, endpoint: Endpoint) -> None:
+    """Reject a file that is a single object, over several lines or around the list of requests."""
     try:
         whole = _parsed(text)
     except ValueError:
@@ -385,10 +365,10 @@ def _json(text: str, name: str) -> Any:
     try:
         return _parsed(text or "null") or {}
     except ValueError as error:
-        raise ViduInputError(f"{name}: is no JSON ({error}).") from None
+        raise ViduInputError(f"{name}: is not JSON ({error}).") from None
 
 
-def _raise_for(problems: Sequence[str]) -> None:
+def _raise_if_any(problems: Sequence[str]) -> None:
     if problems:
         problems = [problem.rstrip(".") for problem in problems]
         more = [f"… and {len(problems) - MAX_NAMED} more"] if len(problems) > MAX_NAMED else []
@@ -396,8 +376,8 @@ def _raise_for(problems: Sequence[str]) -> None:
         raise ViduInputError(f"{len(problems)} of the batch's requests cannot be sent.\n{named}")
 
 
-class _Counted:
-    """A log for warnings that counts instead of writing."""
+class _CountingLog:
+    """A log that counts warnings instead of writing them."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()

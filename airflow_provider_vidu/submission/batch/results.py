@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What a batch hands over: one record a request, in their order; and whether it has succeeded as its author wants."""
+"""Builds a batch's results, one record for each request, and the error of a batch that lacks videos."""
 
 from __future__ import annotations
 
@@ -32,30 +32,25 @@ MAX_LINES = 10
 
 
 class Memory(str, Enum):
-    """What outlives a try, and so what a retry and a clear of the batch pay for."""
+    """Where a batch's record outlives a try, and thus what a retry and a clear pay for."""
 
-    #: Airflow's task state store: both submit the rest only.
+    #: In Airflow's task state store: both submit only the rest.
     STORE = "store"
-    #: None, below Airflow 3.3: a retry finds what was submitted in the account's list, a clear pays for all again.
+    #: Nowhere, below Airflow 3.3: a retry finds in the account's list what was submitted, a clear pays for all again.
     LIST = "list"
-    #: None, by the author's wish (``durable=False``): both pay for all again.
+    #: Nowhere, with ``durable=False``: both pay for all again.
     NONE = "none"
 
     @classmethod
     def of(cls, store: object | None, *, durable: bool) -> Memory:
-        """
-        Return what outlives a try.
-
-        :param store: Airflow's task state store; None = this Airflow has none.
-        :param durable: as the author has chosen.
-        """
+        """Return the memory of a batch; ``store`` is None if this Airflow has none."""
         if not durable:
             return cls.NONE
         return cls.LIST if store is None else cls.STORE
 
     @property
     def queried_again(self) -> str:
-        """What a retry and a clear do about a task that is paid for, for a message."""
+        """What a retry and a clear do about a paid task, for a message."""
         if self is Memory.STORE:
             return (
                 f"A retry of this task, or a clear{keeping_its_state()}, queries it again and submits nothing for it."
@@ -66,7 +61,7 @@ class Memory(str, Enum):
 
     @property
     def re_attaching(self) -> str:
-        """What a retry and a clear do about tasks that run or whose videos are not landed, for a message."""
+        """What a retry and a clear do about running tasks and about videos that are not landed, for a message."""
         if self is Memory.NONE:
             return (
                 "A retry or clear of this task would pay for every request again (durable=False): fetch a video with "
@@ -78,11 +73,7 @@ class Memory(str, Enum):
         return f"{retry}; a clear would pay for every request again."
 
     def by_clearing(self, then: str | None) -> str:
-        """
-        Return how to go on once the cause of a failure is fixed: an advice.
-
-        :param then: what is to be submitted, for example ``what is missing``; None = everything has been.
-        """
+        """Return the advice how to submit ``then`` once a failure is fixed; None = everything has been submitted."""
         if self is Memory.STORE and then is None:
             return (
                 f"{clear_this_task()}: it waits for what was submitted, and submits nothing unless some of that has "
@@ -98,7 +89,7 @@ class Memory(str, Enum):
         )
 
 
-def record_of(
+def task_record(
     request: BatchRequest,
     item: Item,
     generation: str,
@@ -106,19 +97,10 @@ def record_of(
     files: list[dict[str, Any]],
     error: ViduError | None,
 ) -> dict[str, Any]:
-    """
-    Return the task record of one request, with ``error`` beside its fields; None where it has its video.
-
-    :param request: what was asked for.
-    :param item: what is remembered of it.
-    :param generation: the batch's marker, in place of a payload that the host does not echo.
-    :param task: as last seen; None = nothing was created, or it cannot be looked at.
-    :param files: what was landed.
-    :param error: why there is no video.
-    """
-    # Failed tasks are not billed: what the create answer told is not filled in for them.
+    """Return the task record of one request, with the ``error`` that explains why it has no video, or None."""
+    # Failed tasks are not billed: the credits of the create answer are left out.
     credits = None if task is not None and task.failed else item.credits
-    payload = None if request.asked.get("payload") or not item.task_id else item.marker(generation)
+    payload = None if request.all_fields.get("payload") or not item.task_id else item.marker(generation)
     known = ViduTask(task_id=item.task_id or "none", model=request.model, credits=credits, payload=payload)
     record = (known if task is None else task.filled_from(known)).record(files)
     record["task_id"] = item.task_id
@@ -128,12 +110,8 @@ def record_of(
     return {**record, "error": None if error is None else str(error)}
 
 
-def for_xcom(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """
-    Return the records as they go to XCom: beyond a few hundred without links, which die within a day anyway.
-
-    :param records: in the order of the requests.
-    """
+def shrink_for_xcom(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the records for XCom: beyond a few hundred, without their links, which expire within a day anyway."""
     if len(records) <= MAX_WITH_LINKS:
         return [dict(record) for record in records]
     return [{**record, "creations": [], "payload": None} for record in records]
@@ -141,10 +119,9 @@ def for_xcom(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def check_manifest(path: str) -> None:
     """
-    Refuse a manifest's path that cannot be opened, before anything is paid for.
+    Check a manifest's path before anything is paid for.
 
-    :param path: a local path or any ``ObjectStoragePath`` URL of a file.
-    :raises ViduInputError: a folder, or of a file system that no installed provider brings.
+    :raises ViduInputError: it is a folder, or no installed provider has its file system.
     """
     if path.endswith("/"):
         raise ViduInputError(f"manifest_path must name a file, got the folder {path}.")
@@ -158,12 +135,7 @@ def check_manifest(path: str) -> None:
 
 
 def read_manifest(path: str, log: Any) -> list[dict[str, Any]]:
-    """
-    Read what an earlier try has written; empty where there is nothing, or nothing that can be read.
-
-    :param path: see :func:`write_manifest`.
-    :param log: where an unreadable one is reported.
-    """
+    """Read the rows that an earlier try has written; none if the manifest is missing or cannot be read."""
     source: Any = local_path(path)
     try:
         if source is None:
@@ -174,7 +146,7 @@ def read_manifest(path: str, log: Any) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     except Exception as error:
-        # Each store has exceptions of its own.
+        # Each store has its own exceptions.
         log.warning("The manifest at %s cannot be read: %s", path, error)
         return []
     return [row for row in rows if isinstance(row, dict)]
@@ -182,10 +154,8 @@ def read_manifest(path: str, log: Any) -> list[dict[str, Any]]:
 
 def write_manifest(path: str, records: Sequence[Mapping[str, Any]]) -> None:
     """
-    Write all records as JSON Lines, in one step: no half of a manifest ever stands there.
+    Write all records as JSON Lines, in one step, so that no reader sees half a manifest.
 
-    :param path: a local path or any ``ObjectStoragePath`` URL.
-    :param records: in the order of the requests.
     :raises ViduLandingError: it cannot be written.
     """
     local = local_path(path)
@@ -203,24 +173,19 @@ def write_manifest(path: str, records: Sequence[Mapping[str, Any]]) -> None:
     except ViduError:
         raise
     except Exception as error:
-        # Each store has exceptions of its own.
+        # Each store has its own exceptions.
         raise ViduLandingError(
             f"The manifest cannot be written to {path} ({error}).",
             advice=(
-                "What could be made is made, paid for and landed. Correct manifest_path or free space there, then "
+                "All videos that could be made are paid for and landed. Correct manifest_path or free space, then "
                 f"retry or, from Airflow 3.3 on, {clear_this_task()}: it writes the manifest and submits nothing for "
-                "what has its video."
+                "requests that have their video."
             ),
         ) from error
 
 
-def reasons_of(records: Sequence[Mapping[str, Any]], failed: Iterable[int]) -> str:
-    """
-    Return why items have failed and which, the most frequent reasons first.
-
-    :param records: of all items.
-    :param failed: the numbers of the failed items, ascending.
-    """
+def failure_reasons(records: Sequence[Mapping[str, Any]], failed: Iterable[int]) -> str:
+    """Return why items have failed, and which ones, the most frequent reasons first."""
     items_of: dict[str, list[int]] = defaultdict(list)
     for number in failed:
         items_of[str(records[number]["err_code"])].append(number)
@@ -231,13 +196,8 @@ def reasons_of(records: Sequence[Mapping[str, Any]], failed: Iterable[int]) -> s
     return ", ".join(f"{reason} × {len(numbers)} ({item_ranges(numbers)})" for reason, numbers in named)
 
 
-def lines_of_failures(errors: Mapping[int, ViduError], stopped: ViduError | None) -> list[str]:
-    """
-    Return why items have no video, a line each, for the log.
-
-    :param errors: by the items' numbers.
-    :param stopped: why the rest was not submitted: that is the batch's error, and no item's own.
-    """
+def failure_lines(errors: Mapping[int, ViduError], stopped: ViduError | None) -> list[str]:
+    """Return why items have no video, a line each, for the log; ``stopped`` is the batch's error and no item's own."""
     failed = sorted(number for number, error in errors.items() if error is not stopped)
     lines = [f"Item {number}: {errors[number]}" for number in failed[:MAX_LINES]]
     if more := len(failed) - len(lines):
@@ -245,23 +205,16 @@ def lines_of_failures(errors: Mapping[int, ViduError], stopped: ViduError | None
     return lines
 
 
-def failure_of(
+def batch_error(
     records: Sequence[Mapping[str, Any]], errors: Mapping[int, ViduError], stopped: ViduError | None, memory: Memory
 ) -> ViduError:
-    """
-    Return the error of a batch whose author wants every video.
-
-    :param records: of all items.
-    :param errors: why items have none, by their numbers.
-    :param stopped: why the rest was not submitted.
-    :param memory: what outlives this try.
-    """
+    """Return the error of a batch that lacks videos, with ``on_failure='fail'``."""
     failed = [number for number, record in enumerate(records) if record["error"] is not None]
-    # A request that was not sent has no fault of its own: only what stopped it counts.
+    # A request that was not sent has no error of its own: what stopped the batch counts.
     held = [number for number in failed if stopped is not None and errors.get(number) is stopped]
     others = [number for number in failed if errors.get(number) is not stopped or stopped is None]
     to_land = [number for number in others if isinstance(errors.get(number), ViduLandingError)]
-    # A retry does what may work now; one that could only fail the same way is not burnt, nor one that pays again.
+    # Retry only if something may work now: not to fail the same way, and not to pay again.
     may_pass = (
         stopped is None and memory is not Memory.NONE and any(error.fate is Fate.RETRYABLE for error in errors.values())
     )
@@ -275,7 +228,7 @@ def failure_of(
         advice.append(stopped.advice)
         if others:
             named = f"item {others[0]} says" if len(others) == 1 else f"items {some_of(others)} say"
-            advice.append(f"Correct what {named} first, where it can be corrected.")
+            advice.append(f"Correct what {named} first, if it can be corrected.")
     elif may_pass:
         does = "submits only what failed"
         if to_land:
@@ -306,7 +259,7 @@ def failure_of(
 def _what_has_no_video(
     records: Sequence[Mapping[str, Any]], held: Sequence[int], others: Sequence[int], stopped: ViduError | None
 ) -> str:
-    """Name what stopped the submissions before what failed by itself."""
+    """Say what stopped the submissions, then what failed by itself."""
     parts = []
     if held and stopped is not None:
         reason = stopped.reason or type(stopped).__name__
@@ -318,7 +271,7 @@ def _what_has_no_video(
         count = f"{len(others)} more" if held else f"{len(others)} of {counted(len(records), 'request')}"
         first = others[0]
         parts.append(
-            f"{count} {'has' if len(others) == 1 else 'have'} no video: {reasons_of(records, others)}. "
+            f"{count} {'has' if len(others) == 1 else 'have'} no video: {failure_reasons(records, others)}. "
             f"Item {first}: {records[first]['error']}"
         )
     return " ".join(parts)

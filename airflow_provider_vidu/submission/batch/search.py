@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import ViduError
-from airflow_provider_vidu.submission.batch.records import identity_of
+from airflow_provider_vidu.submission.batch.records import find_marker
 from airflow_provider_vidu.submission.protocol import LookUp
 from airflow_provider_vidu.submission.search import best
 from airflow_provider_vidu.submission.task_list import Search, aread_rows, walk_list
@@ -20,30 +20,22 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Sightings:
+class ListedTasks:
     """
-    What the list has shown of a batch.
+    The tasks of a batch that the list has shown, by the items' identities and the attempts' numbers.
 
-    :param by_attempt: the tasks of each item's identity, by the attempt's number.
-    :param otherwise: what it means that an attempt is not among them.
-    :param has_list: False = this host has no list at all.
-    :param candidates: tasks that may be one, and cannot be told apart.
-    :param outage: why some of them could not be queried now.
+    ``verdict`` says what a missing attempt means, ``candidates`` are ids of tasks whose payloads are unknown, and
+    ``outage`` is why some tasks could not be queried.
     """
 
     by_attempt: dict[str, dict[int, ViduTask]] = field(default_factory=lambda: defaultdict(dict))
-    otherwise: LookUp = LookUp.UNKNOWN
+    verdict: LookUp = LookUp.UNKNOWN
     has_list: bool = True
     candidates: tuple[str, ...] = ()
     outage: ViduError | None = None
 
-    def of(self, identity: str, attempt: int) -> tuple[int, ViduTask] | None:
-        """
-        Return the task of an attempt, and the attempt's number.
-
-        :param identity: the item's.
-        :param attempt: its number; 0 = nobody knows, any will do.
-        """
+    def find(self, identity: str, attempt: int) -> tuple[int, ViduTask] | None:
+        """Return the task of an attempt and the attempt's number; attempt 0 is unknown and matches any."""
         attempts = self.by_attempt.get(identity, {})
         if attempt:
             return (attempt, attempts[attempt]) if attempt in attempts else None
@@ -52,30 +44,23 @@ class Sightings:
         task = best(list(attempts.values()))
         return next(number for number, one in attempts.items() if one is task), task
 
-    def worth(self, identity: str) -> tuple[bool, bool, float, str]:
-        """
-        Return a key that sorts items by their tasks: what succeeded is worth most, what has failed least.
-
-        :param identity: of an item that was seen.
-        """
+    def sort_key(self, identity: str) -> tuple[bool, bool, float, str]:
+        """Return a key that sorts items by their tasks: succeeded ones are the greatest, failed ones the least."""
         task = best(list(self.by_attempt[identity].values()))
         return task.succeeded, not task.is_final, task.created or 0.0, task.created_at or ""
 
 
-async def look_for(client: AsyncViduClient, generation: str, begin: float, log: Any, search: Search) -> Sightings:
+async def search_list(client: AsyncViduClient, generation: str, begin: float, log: Any, search: Search) -> ListedTasks:
     """
-    Walk through the list once, for one generation of a batch.
+    Read the list once, from ``begin`` (epoch seconds) on, for one generation of a batch.
 
-    :param generation: the batch's marker.
-    :param begin: when the first attempt that is looked for was made, epoch seconds.
-    :param search: that this walk is a part of.
-    :raises ViduUnavailableError: the list cannot be read now; the intents stay, a retry searches again.
+    :raises ViduUnavailableError: the list cannot be read now; the intents stay, and a retry searches again.
     """
     rows = await aread_rows(client, walk_list(client.account, begin, search, log))
-    found = Sightings(otherwise=rows.verdict, has_list=rows.has_list, candidates=rows.unreadable, outage=rows.outage)
+    found = ListedTasks(verdict=rows.verdict, has_list=rows.has_list, candidates=rows.unreadable, outage=rows.outage)
     for row in rows.tasks:
-        if row.payload is not None and (named := identity_of(row.payload, generation)):
-            identity, attempt = named
-            attempts = found.by_attempt[identity]
-            attempts[attempt] = best([attempts[attempt], row]) if attempt in attempts else row
+        if row.payload is not None and (marker := find_marker(row.payload, generation)):
+            attempts = found.by_attempt[marker.identity]
+            earlier = attempts.get(marker.attempt)
+            attempts[marker.attempt] = row if earlier is None else best([earlier, row])
     return found

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What is known of a batch, and what its parts do to it: one item is created, queried, cancelled, waited for."""
+"""What a try knows of its batch, and the steps that change it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import Fate, ViduCreditLimitError, ViduError, ViduNotFoundError, task_error
 from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.submission.batch.pacing import Budget, Pace
-from airflow_provider_vidu.submission.batch.records import Header, Item, renewed
+from airflow_provider_vidu.submission.batch.records import Header, Item, reset_item
 from airflow_provider_vidu.submission.batch.requests import BatchRequest
 from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.store import BatchStore, TravellingStore
@@ -40,30 +40,16 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.compat import StateStore
 
 #: Seconds between two lines of progress while submitting.
-SAY_EVERY = 15.0
+PROGRESS_SECONDS = 15.0
 
 
 class BatchState:
     """
     What a try knows of its batch.
 
-    :param client: where to submit.
-    :param this_try: which try asks.
-    :param store: what outlives a try; None = nothing does (Airflow below 3.3).
-    :param policies: what the DAG author has chosen.
-    :param max_in_flight: submissions that may be out at once.
-    :param item_retries: how often an item is submitted again within a try after it has failed for a passing reason.
-    :param credit_budget: credits that all of it may cost; None = any.
-    :param resumed: what the try took with it when it left the worker; None = it has not.
-    :param travelled: the values of a :class:`TravellingStore` that came with it.
-    :param given_up: the wait was given up: nothing would wait for what is submitted now.
-    :param read_manifest: the rows of the manifest, where there is one.
-    :param is_landed: whether an item's file is where it was to be landed, by the item's number; None = nobody can say.
-    :param note_discarded: see :class:`~airflow_provider_vidu.submission.driver.Submission`.
-    :param clock: epoch seconds; injected by tests.
-    :param sleep: seconds, between two writes of a store that fails; injected by tests.
-    :param stop: called at least every half second; raises to end the try.
-    :param log: where to tell what is done and why.
+    The callbacks do what the state itself cannot: ``read_manifest`` returns the manifest's rows, ``is_landed`` says
+    whether an item's file is at its destination (None = unknown), ``note_discarded`` reports a lost record to the
+    trigger of the earlier try, and ``stop``, called at least every half second, raises to end the try.
     """
 
     def __init__(
@@ -78,7 +64,7 @@ class BatchState:
         credit_budget: int | None = None,
         resumed: Resumed | None = None,
         travelled: dict[str, Any] | None = None,
-        given_up: bool = False,
+        wait_failed: bool = False,
         read_manifest: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
         is_landed: Callable[[int, ViduTask], bool | None] = lambda index, task: None,
         note_discarded: Callable[[], None] = lambda: None,
@@ -95,23 +81,23 @@ class BatchState:
         self.tasks: dict[int, ViduTask] = {}
         #: Why an item has no task that can succeed, by its number.
         self.errors: dict[int, ViduError] = {}
-        #: Why nothing more is submitted; None = nothing stands in the way.
+        #: Why nothing more is submitted; None = it may be.
         self.stopped: ViduError | None = None
-        #: How each task was last seen, by the items' numbers; nothing = it has to be queried.
+        #: The last known state of each task, by the items' numbers; a missing one has to be queried.
         self.remotes: dict[int, Remote] = {}
-        #: What a search of the list means for an item that it has not found, by the items' numbers.
+        #: What a search of the list shows about an item that it has not found, by the items' numbers.
         self.look_ups: dict[int, LookUp] = {}
-        #: What was submitted before now is of this try.
+        #: Everything that was submitted so far is of this try.
         self.within_try = resumed is not None
-        #: How submissions in doubt were answered, by the items' numbers.
+        #: The errors of submissions in doubt, by the items' numbers.
         self.lost_replies: dict[int, str] = {}
-        #: Replies that this try has lost, by the items' identities.
+        #: How many replies this try has lost, by the items' identities.
         self.in_doubt: Counter[str] = Counter({} if resumed is None else resumed.attempts_of)
-        #: The wait was given up.
-        self.given_up = given_up
+        #: The wait has failed: nothing would wait for what is submitted now.
+        self.wait_failed = wait_failed
         #: The numbers of the items that Vidu has accepted since this part of the try began.
         self.sent_now: set[int] = set()
-        #: Credits that are held back for what is out or in doubt, by the items' numbers.
+        #: Credits that are reserved for what is in flight or in doubt, by the items' numbers.
         self.reserved: dict[int, float] = {}
         #: Why the last query for a running task was not answered, by its item's number.
         self._unanswered: dict[int, ViduError] = {}
@@ -128,21 +114,21 @@ class BatchState:
         #: What outlives this try.
         self.memory = Memory.of(store, durable=policies.durable)
         lasting = store if self.memory is Memory.STORE else None
-        #: What has to travel in the arguments of a deferral; None = the store has it.
+        #: What travels in the arguments of a deferral; None = the store has it.
         self.travelling = TravellingStore(travelled) if lasting is None else None
-        held = lasting or self.travelling or TravellingStore()
+        values = lasting or self.travelling or TravellingStore()
         self.list_memory = ListMemory(lasting, client.account)
         self.writer = StateWriter(clock, self._sleep_unless_stopped(sleep), lambda: self.stop(), log)
-        self.kept = BatchStore(held, this_try, log, self.writer)
+        self.store = BatchStore(values, this_try, log, self.writer)
         self._item_retries = item_retries
-        #: This try has left its worker and come back.
+        #: This try has left its worker and was resumed.
         self.has_left = resumed is not None
         self._time_in_worker = TimeInWorker(may_leave=policies.may_leave, has_left=self.has_left)
         self._query = BulkQuery(client)
         self._prices_are_checked = False
-        #: Items that cost more than they may, and that Vidu has not cancelled.
-        self.kept_in_spite: set[int] = set()
-        self._said_at = clock()
+        #: The numbers of the items that cost more than ``max_credits`` and that Vidu did not cancel.
+        self.uncancelled: set[int] = set()
+        self._logged_at = clock()
 
     def _sleep_unless_stopped(self, sleep: Callable[[float], None]) -> Callable[[float], None]:
         def sliced(seconds: float) -> None:
@@ -156,7 +142,7 @@ class BatchState:
     @property
     def items(self) -> Sequence[Item]:
         """What is known of each item, in the order of the requests."""
-        return self.kept.items
+        return self.store.items
 
     @property
     def end_time(self) -> float:
@@ -165,12 +151,12 @@ class BatchState:
 
     @property
     def may_submit(self) -> bool:
-        """Whether anybody would wait for what is submitted now: nobody pays for what is given up at once."""
-        return not self.given_up and self.clock() < self.end_time
+        """Whether this try would still wait for what is submitted now; otherwise it would pay for nothing."""
+        return not self.wait_failed and self.clock() < self.end_time
 
     @property
     def running(self) -> dict[int, str]:
-        """The ids of the tasks that have not ended, by their items' numbers, in the order of their submission."""
+        """The ids of the unfinished tasks, by their items' numbers, in the order of their submission."""
         running = [
             (item.attempted_at or 0.0, index, item.task_id)
             for index, item in enumerate(self.items)
@@ -178,71 +164,61 @@ class BatchState:
         ]
         return {index: task_id for _, index, task_id in sorted(running)}
 
-    async def note_cancelled(self, task_ids: Iterable[str]) -> set[str]:
+    async def confirm_cancelled(self, task_ids: Iterable[str]) -> set[str]:
         """
-        Note tasks that were cancelled on our side, unbilled: the next try submits them anew.
+        Query the tasks that Vidu has agreed to cancel, and reset the items of those that really are.
 
-        The tasks themselves are asked: a host may say yes to a cancel and go on.
+        A host may agree to a cancel and go on. A cancelled task is not billed, and the next try submits it again.
 
-        :param task_ids: Vidu's ids, of this batch, that it has said yes to.
-        :return: those that show it.
+        :return: the ids of the tasks that are cancelled.
         """
         left, cancelled = list(task_ids), set[str]()
-        for look in range(CANCEL_QUERIES):
-            if look:
+        for number in range(CANCEL_QUERIES):
+            if number:
                 await timing.asleep(CANCEL_GAP)
             seen = await self._query.get_tasks(left)
-            cancelled |= failed_of(seen)
+            cancelled |= failed_ids(seen)
             left = [task_id for task_id in left if task_id not in cancelled]
             if not left:
                 break
         for index, item in enumerate(self.items):
             if item.task_id in cancelled:
-                self.kept.put(index, renewed(item))
-        self.kept.write(needed=False)
+                self.store.put(index, reset_item(item))
+        self.store.write(needed=False)
         return cancelled
 
     @property
     def generation(self) -> str:
-        """The batch's own marker, which every item's begins with."""
+        """The batch's own marker; every item's marker begins with it."""
         return self.header.generation
 
     @property
     def header(self) -> Header:
-        """What is remembered of the batch as a whole."""
-        if self.kept.header is None:
-            raise RuntimeError("a batch that has not begun")
-        return self.kept.header
+        """The record of the batch as a whole."""
+        if self.store.header is None:
+            raise RuntimeError("a batch without a header")
+        return self.store.header
 
-    def changed(self, count: int, names: Iterable[str]) -> ViduError:
-        """
-        Return the error of a try that does not ask any more for what an earlier one has submitted.
-
-        :param count: how many requests that are.
-        :param names: of their Vidu tasks.
-        """
+    def changed_error(self, count: int, names: Iterable[str]) -> ViduError:
+        """Return the error for requests that an earlier try has submitted and this one does not have."""
         return ViduError(
-            f"This try asks for something else than the try before: {named(count, names)}.",
+            f"The requests differ from those of the try before: {removed_requests(count, names)}.",
             advice=(
-                f"Nothing was submitted by this try. To go on with the new requests, "
+                f"This try submitted nothing. To continue with the new requests, "
                 f"{self.memory.by_clearing('what is new')} Or set on_input_change='resubmit'. A field that renders "
-                "differently at every try (a time, a random value) causes this."
+                "differently in every try (a time, a random value) causes this."
             ),
         )
 
     @property
     def lost(self) -> list[int]:
-        """The numbers of the items of which nobody knows yet whether they were accepted."""
+        """The numbers of the items of which it is unknown whether Vidu accepted them."""
         return [
             index for index, item in enumerate(self.items) if item.phase is Phase.INTENT and index not in self.errors
         ]
 
     def known(self, index: int) -> Known:
-        """
-        Return what the rules of submission decide by.
-
-        :param index: the item's number.
-        """
+        """Return what the rules of submission decide an item by."""
         item = self.items[index]
         in_this_try = self.in_doubt[item.identity] > 0
         is_of_this_try = self.within_try or in_this_try or index in self.sent_now
@@ -255,7 +231,7 @@ class BatchState:
         )
 
     def known_of(self, record: SubmissionRecord) -> Known:
-        """Return what is known beside a record: of this try, and what its author has chosen."""
+        """Return what the rules of submission decide a record by, as far as the batch as a whole shows it."""
         return Known(
             record=record,
             max_tries=self.this_try.max_tries,
@@ -267,47 +243,47 @@ class BatchState:
             on_unknown=self.policies.on_unknown,
         )
 
-    def needs(self) -> Mapping[Action, Sequence[int]]:
-        """Return which items need what next, by the rules of submission."""
+    def next_actions(self) -> Mapping[Action, Sequence[int]]:
+        """Return the items' numbers by their next action, by the rules of submission."""
         needs: dict[Action, list[int]] = defaultdict(list)
         for index, item in enumerate(self.items):
-            # An error ends the visit to what has no task; a task is waited for all the same.
+            # An error stops an item without a task; a task is waited for all the same.
             if index not in self.errors or item.phase is Phase.SUBMITTED:
                 needs[decide(self.known(index)).action].append(index)
         return needs
 
     def forget_queries(self, *, within_try: bool) -> None:
         """
-        Begin to find out what became of the items: every task is queried again.
+        Forget what earlier queries have shown, so that every task is queried again.
 
-        :param within_try: it is still the try that has submitted them: they are submitted again only as often as
-            ``item_retries`` says.
+        With ``within_try`` it is still the try that has submitted them: then ``item_retries`` limits how often they are
+        submitted again.
         """
         self.within_try = within_try
         self.remotes.clear()
         self.look_ups.clear()
-        self.budget.spent = self.header.left_credits
+        self.budget.spent = self.header.dropped_credits
         for index, item in enumerate(self.items):
             if item.phase is Phase.INTENT and index not in self.reserved:
-                # An earlier part of this task has sent it, and it may be billed.
+                # An earlier try, or this one before it left the worker, has sent it, and it may be billed.
                 self.reserved[index] = self.budget.reserve(*self.requests[index].price)
 
-    def observe(self, index: int, answer: ViduTask | ViduError) -> None:
-        """Note what a query has shown of an item's task."""
+    def record_answer(self, index: int, answer: ViduTask | ViduError) -> None:
+        """Record what a query has shown of an item's task."""
         item = self.items[index]
         self._unanswered.pop(index, None)
-        if isinstance(answer, ViduError) and is_refusal(answer):
+        if isinstance(answer, ViduError) and is_refused(answer):
             is_missing = isinstance(answer, ViduNotFoundError)
             self.errors[index] = type(answer)(
-                "Vidu does not know this task (any more)."
+                "Vidu does not know this task (any longer)."
                 if is_missing
                 else f"Vidu refuses a query for this task. {answer.message}",
                 task_id=item.task_id,
                 reason=answer.reason,
                 http_status=answer.http_status,
                 advice=(
-                    "It was submitted and may be billed, and is not submitted again. Check that the connection's key "
-                    "and host are those that submitted it."
+                    "It was submitted, may be billed, and is not submitted again. Check that the connection's key and "
+                    "host are those that submitted it."
                 ),
             )
             self.remotes[index] = Remote.MISSING if is_missing else Remote.UNREACHABLE
@@ -315,16 +291,15 @@ class BatchState:
             self._unanswered[index] = answer
             self.remotes[index] = Remote.UNREACHABLE
         else:
-            self._take_task(index, answer)
+            self._record_task(index, answer)
         if isinstance(answer, ViduError) or not answer.failed:
-            # Not every host tells what a task has cost: then the estimate counts, as when it was submitted.
-            kind, estimate = self.requests[index].price
-            self.budget.paid(kind, item.credits, estimate)
+            # Not every host reports what a task has cost: then the estimate counts, as when it was submitted.
+            self.budget.add_paid(*self.requests[index].price, item.credits)
 
-    def _take_task(self, index: int, task: ViduTask) -> None:
+    def _record_task(self, index: int, task: ViduTask) -> None:
         self.tasks[index] = task
         self.remotes[index] = remote_of(task)
-        # It may have been refused before.
+        # An earlier query of it may have been refused.
         self.errors.pop(index, None)
         if task.failed:
             self.errors[index] = task_error(
@@ -332,7 +307,7 @@ class BatchState:
             )
 
     def submit_again(self, index: int, reason: str) -> None:
-        """Note that an item is to be submitted again, as the rules say: nothing came of its last attempt."""
+        """Reset an item whose last attempt came to nothing, so that it is submitted again."""
         error = self.errors.pop(index, None)
         self.log.info("Item %d is submitted again, since %s.%s", index, reason, f" {error}" if error else "")
         self.tasks.pop(index, None)
@@ -340,55 +315,42 @@ class BatchState:
         self.look_ups.pop(index, None)
         # Until now it might have been billed.
         self.budget.release(self.reserved.pop(index, 0))
-        self.kept.put(index, renewed(self.items[index]))
+        self.store.put(index, reset_item(self.items[index]))
 
     async def pause(self, seconds: float, of: float) -> None:
         """
-        Wait here, or leave the worker if all of it would take long.
+        Wait ``seconds`` here, or leave the worker if the whole wait, ``of`` seconds, would take long.
 
-        :param seconds: to wait now.
-        :param of: seconds that it may take in all; 0 = a short one, always here.
-        :raises SubmitLater: only where the policies have ``may_leave``.
+        :raises SubmitLater: only if the policies have ``may_leave``.
         """
         absence = self._time_in_worker.absence(seconds, of)
         if absence is not None:
-            self.kept.write(needed=False)
+            self.store.write(needed=False)
             raise SubmitLater(absence, Resumed(self.began, attempts_of=dict(self.in_doubt)))
-        await self._rest(seconds)
+        await self._sleep(seconds)
 
-    async def _rest(self, seconds: float) -> None:
-        """Wait here, whatever the policies."""
+    async def _sleep(self, seconds: float) -> None:
+        """Wait in the worker, whatever the policies."""
         end = self.clock() + seconds
         while (left := end - self.clock()) > 0:
             self.stop()
             await timing.asleep(min(SLICE, left))
 
-    def created(self, index: int, task: ViduTask, attempt: int) -> None:
-        """
-        Note the task of an item; it reaches the store with the next write.
-
-        :param index: the item's number.
-        :param task: the create answer, or the row that a look-up found.
-        :param attempt: number of the attempt that has created it.
-        """
-        self.kept.update(index, phase=Phase.SUBMITTED, attempt=attempt, task_id=task.task_id, credits=task.credits)
-        self._take_task(index, task)
+    def record_created(self, index: int, task: ViduTask, attempt: int) -> None:
+        """Record the task of an item; the next write saves it."""
+        self.store.update(index, phase=Phase.SUBMITTED, attempt=attempt, task_id=task.task_id, credits=task.credits)
+        self._record_task(index, task)
         self.budget.release(self.reserved.pop(index, 0))
         if not task.failed:
-            kind, estimate = self.requests[index].price
-            self.budget.paid(kind, task.credits, estimate)
+            self.budget.add_paid(*self.requests[index].price, task.credits)
         if self.policies.limits.is_exceeded_by(task):
-            self.hold_to_price()
+            self.stop_if_over_limit()
 
-    def say(self, *, now: bool = False) -> None:
-        """
-        Tell the progress of the submissions, once in a while.
-
-        :param now: in any case.
-        """
-        if not now and self.clock() - self._said_at < SAY_EVERY:
+    def log_progress(self, *, now: bool = False) -> None:
+        """Log the progress of the submissions: every :data:`PROGRESS_SECONDS`, or ``now``."""
+        if not now and self.clock() - self._logged_at < PROGRESS_SECONDS:
             return
-        self._said_at = self.clock()
+        self._logged_at = self.clock()
         submitted = sum(item.phase is Phase.SUBMITTED for item in self.items)
         if len(self.sent_now) == submitted:
             what = f"Submitted {submitted} of {len(self.items)}"
@@ -406,42 +368,42 @@ class BatchState:
             f"; {len(self.errors)} failed" if self.errors else "",
         )
 
-    def hold_to_price(self) -> None:
+    def stop_if_over_limit(self) -> None:
         """
-        Stop submitting where Vidu has asked too much: the next one would cost as much.
+        Stop submitting if a task costs more than ``max_credits``: the next one would, too.
 
-        It is remembered, since a batch that defers comes back without anything else.
+        The header keeps the price, so that a batch that was deferred stops as well.
         """
         limits = self.policies.limits
         for task in self.tasks.values():
-            # Also one that an earlier try had no time to note or cancel.
-            if limits.is_exceeded_by(task) and not task.is_final and (task.credits or 0) > self.header.dear:
-                self.kept.write_header(replace(self.header, dear=task.credits or 0), needed=False)
-        if self.stopped is None and limits.max_credits is not None and self.header.dear > limits.max_credits:
+            # Also a task that an earlier try had no time to record or cancel.
+            if limits.is_exceeded_by(task) and not task.is_final and (task.credits or 0) > self.header.over_limit:
+                self.store.write_header(replace(self.header, over_limit=task.credits or 0), needed=False)
+        if self.stopped is None and limits.max_credits is not None and self.header.over_limit > limits.max_credits:
             self.stopped = ViduCreditLimitError(
-                f"Vidu asked {self.header.dear} credits for one of these generations, and max_credits is "
+                f"Vidu asked {self.header.over_limit} credits for one of these generations, and max_credits is "
                 f"{limits.max_credits}: nothing more was submitted.",
                 advice=(
-                    "What cost too much was cancelled where Vidu let it; what it did not cancel is billed, kept and "
-                    f"landed. Ask for less or raise max_credits, then {self.memory.by_clearing('what is missing')}"
+                    "Tasks above the limit were cancelled if Vidu still could; the others are billed, kept and landed. "
+                    f"Ask for less or raise max_credits, then {self.memory.by_clearing('what is missing')}"
                 ),
             )
 
 
-def is_refusal(result: object) -> bool:
-    """Say whether a query was refused, and not just unanswered."""
+def is_refused(result: object) -> bool:
+    """Return whether a query was refused, rather than just not answered."""
     return isinstance(result, ViduError) and (
         isinstance(result, ViduNotFoundError) or result.fate is not Fate.RETRYABLE
     )
 
 
-def named(count: int, names: Iterable[str]) -> str:
-    """Return how a message names requests that are gone."""
+def removed_requests(count: int, names: Iterable[str]) -> str:
+    """Return the words for requests that were removed from the batch."""
     if count == 1:
-        return f"1 request that was submitted is not in the batch any more ({some_of(names)})"
-    return f"{count} requests that were submitted are not in the batch any more ({some_of(names)})"
+        return f"1 request that was submitted is no longer in the batch ({some_of(names)})"
+    return f"{count} requests that were submitted are no longer in the batch ({some_of(names)})"
 
 
-def failed_of(seen: Mapping[str, ViduTask | ViduError]) -> set[str]:
+def failed_ids(seen: Mapping[str, ViduTask | ViduError]) -> set[str]:
     """Return the ids of the tasks that have failed, or were cancelled: they are not billed."""
     return {task_id for task_id, task in seen.items() if not isinstance(task, ViduError) and task.failed}

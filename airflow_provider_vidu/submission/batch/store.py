@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Where a batch's items are remembered: a header and shards in Airflow's task state store, written group by group.
+Keeps a batch's record in Airflow's task state store: a header, and shards of the items.
 
-One write carries the ids of all submissions that have just returned and the intents of all that are about to leave.
+One write carries the ids of all submissions that have just returned and the intents of all that are about to be sent.
 """
 
 from __future__ import annotations
@@ -27,49 +27,29 @@ from airflow_provider_vidu.submission.tries import Try
 
 #: The key of a batch's header; its shards are called ``vidu_batch_<layout>_<number>``.
 HEADER_KEY = "vidu_batch"
-#: What a person writes under that key: nothing was created, and nothing need be searched for.
+#: What a person writes under that key to say that nothing was created, so that nothing has to be searched for.
 NOTHING_CREATED = {"task_id": None}
 #: The key under which a person adopts Vidu tasks for attempts in doubt: ``{the attempt's marker: task id}``.
 ADOPTED_KEY = "vidu_batch_adopted"
 
 
 class TravellingStore:
-    """
-    Stands in for Airflow's store below 3.3: outlives no try, and travels in the arguments of a deferral.
-
-    :param values: what an earlier part of the try took with it.
-    """
+    """Replaces Airflow's store below 3.3: it outlives no try, and travels in the arguments of a deferral."""
 
     def __init__(self, values: dict[str, Any] | None = None) -> None:
         self.values = dict(values or {})
 
     def get(self, key: str) -> Any:
-        """
-        Return the value of a key, or None.
-
-        :param key: of the item.
-        """
+        """Return the value of a key, or None."""
         return self.values.get(key)
 
     def set(self, key: str, value: Any) -> None:
-        """
-        Write the value of a key.
-
-        :param key: of the item.
-        :param value: JSON primitives.
-        """
+        """Write the value of a key."""
         self.values[key] = value
 
 
 class BatchStore:
-    """
-    The items of a batch, and their copy in the store.
-
-    :param store: Airflow's, or what stands in for it.
-    :param this_try: for messages.
-    :param log: where an adoption is logged.
-    :param writer: writes to it.
-    """
+    """The header and the items of a batch, in memory and in the store."""
 
     def __init__(
         self,
@@ -79,34 +59,34 @@ class BatchStore:
         writer: StateWriter,
     ) -> None:
         self._store = store
-        self.writer = writer
+        self._writer = writer
         self._try = this_try
         self._log = log
         self.header: Header | None = None
-        #: A person has noted that nothing was created.
+        #: A person has written that nothing was created.
         self.is_known_empty = False
         self.items: list[Item] = []
         self._changed: set[int] = set()
 
     def load(self) -> Header | None:
         """
-        Read what is remembered.
+        Read the record.
 
-        :return: None = no earlier try has come as far as an intent.
-        :raises ViduError: the store cannot be read, or what is in it. Nothing is submitted then.
+        :return: None = no earlier try has written an intent.
+        :raises ViduError: the store or the record in it cannot be read; nothing is submitted then.
         """
         try:
-            held = self._store.get(HEADER_KEY)
-            if held == NOTHING_CREATED:
-                self.is_known_empty, held = True, None
-            self.header = header = Header.from_json(held)
+            value = self._store.get(HEADER_KEY)
+            if value == NOTHING_CREATED:
+                self.is_known_empty, value = True, None
+            self.header = header = Header.from_json(value)
             self.items = []
             if header is None:
                 return None
             for first in range(0, header.size, SHARD_SIZE):
                 shard = self._store.get(self._key(header.layout, first))
                 if shard is None and self._try.record_may_be_discarded:
-                    # A clear has discarded it all; then the worker of the earlier try has written its header again.
+                    # A clear has discarded the record, and then the worker of the earlier try has written its header.
                     self.header, self.items = None, []
                     return None
                 self.items += shard_from_json(shard)
@@ -117,7 +97,7 @@ class BatchStore:
             raise ViduError(
                 f"The batch's record {HEADER_KEY!r} in the task state store cannot be used: {error}.",
                 advice=(
-                    "Nothing was submitted by this try. If you are sure that nothing of it runs at Vidu, note that: "
+                    "This try submitted nothing. If you are sure that none of its tasks runs at Vidu, record that: "
                     f"{self._try.nothing_created_by_hand(HEADER_KEY)} . Then {clear_this_task()}: "
                     f"{self._try.clear_command()}"
                 ),
@@ -125,53 +105,36 @@ class BatchStore:
         except Exception as error:
             raise ViduUnavailableError(
                 f"The task state store cannot be read ({error}).",
-                advice="Nothing was submitted by this try. A retry looks again.",
+                advice="This try submitted nothing. A retry reads it again.",
             ) from error
         return self.header
 
     def remember(self, header: Header, items: Sequence[Item]) -> None:
-        """Take what a search has found for what is remembered; it is not written."""
+        """Use what a search has found as the record, without writing it."""
         self.header, self.items = header, list(items)
 
-    def begin(self, header: Header, items: Sequence[Item]) -> None:
+    def write_layout(self, header: Header, items: Sequence[Item]) -> None:
         """
-        Write a new set of shards, and then the header that names it: a death in between leaves the old one whole.
+        Write a new set of shards, and then the header that names it: a death in between leaves the old set whole.
 
-        :param header: with a layout of its own.
-        :param items: in the order of the requests.
         :raises ViduUnavailableError: it cannot be written; nothing is submitted then.
         """
         self.items = list(items)
         self._changed = set(range(0, header.size, SHARD_SIZE))
-        self.writer.write(lambda: self._write_shards(header.layout))
+        self._writer.write(lambda: self._write_shards(header.layout))
         self.write_header(header)
 
     def write_header(self, header: Header, *, needed: bool = True) -> None:
-        """
-        Write the header alone.
-
-        :param header: what is to be remembered.
-        :param needed: see :meth:`write`.
-        """
+        """Write the header alone."""
         self.header = header
         self._write(lambda: self._store.set(HEADER_KEY, header.to_json()), needed=needed)
 
     def update(self, index: int, **changes: Any) -> None:
-        """
-        Change an item; it reaches the store with the next :meth:`write`.
-
-        :param index: its place.
-        :param changes: fields of :class:`Item`.
-        """
+        """Change fields of an item; the next :meth:`write` saves it."""
         self.put(index, replace(self.items[index], **changes))
 
     def put(self, index: int, item: Item) -> None:
-        """
-        Put another item in the place of one; it reaches the store with the next :meth:`write`.
-
-        :param index: its place.
-        :param item: what is known of it now.
-        """
+        """Replace an item; the next :meth:`write` saves it."""
         self.items[index] = item
         self._changed.add(index - index % SHARD_SIZE)
 
@@ -179,9 +142,10 @@ class BatchStore:
         """
         Write every shard that has changed.
 
-        :param needed: True = nothing may be sent unless this stands: raise at once. False = try it a few times and
-            go on: what was submitted goes on too, and the log has its ids.
-        :raises ViduUnavailableError: only where it is needed.
+        A needed write must succeed before anything is sent, so it raises at once. Another one is tried a few times:
+        what was submitted goes on without it, and the log has the ids.
+
+        :raises ViduUnavailableError: a needed write has failed.
         """
         if self._changed and self.header is not None:
             layout = self.header.layout
@@ -189,9 +153,9 @@ class BatchStore:
 
     def _write(self, write: Callable[[], None], *, needed: bool) -> None:
         if needed:
-            self.writer.write(write)
+            self._writer.write(write)
         else:
-            self.writer.try_to_write(write, self._unwritten)
+            self._writer.try_to_write(write, self._unwritten)
 
     def _adopt(self, header: Header, named: Any) -> None:
         if not isinstance(named, Mapping):
@@ -199,10 +163,10 @@ class BatchStore:
         if not named:
             return
         for index, item in enumerate(self.items):
-            # For this attempt alone: a later one has a task of its own. A corrected id outranks a mistyped one.
+            # For this attempt alone, since a later one has its own task. A corrected id replaces a mistyped one.
             task_id = named.get(item.marker(header.generation)) if item.has_been_sent else None
             if task_id and str(task_id) != item.task_id:
-                self._log.info("Item %d: Vidu task %s was adopted for it by hand.", index, task_id)
+                self._log.info("Item %d: Vidu task %s was adopted by hand.", index, task_id)
                 self.update(index, phase=Phase.SUBMITTED, task_id=str(task_id), credits=None)
 
     def _write_shards(self, layout: int) -> None:

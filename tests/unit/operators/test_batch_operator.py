@@ -297,7 +297,7 @@ def test_file_reordered_while_deferred_keeps_each_requests_video(vidu_emulator, 
 def test_retry_with_fewer_requests_fails_unless_allowed(vidu_emulator, runtime_context, store):
     drive(operator(numbered(3)), runtime_context(store))
     changed = [*numbered(2), *requests_of("another")]
-    with pytest.raises(AirflowFailException, match="something else"):
+    with pytest.raises(AirflowFailException, match="requests differ from those of the try before"):
         drive(operator(changed), runtime_context(store, try_number=2))
     assert vidu_emulator.counters.submissions == 3
     drive(operator(changed, on_input_change="resubmit"), runtime_context(store, try_number=2))
@@ -562,7 +562,7 @@ def test_request_without_a_price_is_sent_alone_within_a_budget(vidu_emulator, ru
     monkeypatch.setattr(
         "airflow_provider_vidu.submission.batch.requests.estimate_credits", lambda *arguments, **facts: None
     )
-    with pytest.raises(AirflowFailException, match="what such a request to model viduq2-turbo costs"):
+    with pytest.raises(AirflowFailException, match="gives a price for such a request to model viduq2-turbo"):
         drive(operator(numbered(10), credit_budget=28), runtime_context(store))
     assert vidu_emulator.counters.submissions == 1
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Who cannot be told is named, and a person can adopt it with the command that the message prints."""
+"""A message names the tasks that may be the lost one, and prints the command that adopts it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt"
 LOST = ("accepted", ViduSubmissionInDoubtError("The reply was lost."))
 
 
-def test_a_payload_without_a_marker_names_the_tasks_of_that_minute(make, vidu, clock):
+def test_payload_without_marker_names_the_tasks_of_that_minute(make, vidu, clock):
     make(key="of yesterday").submit(lambda: WIRE)
     clock.sleep(86_400)
     vidu.replies = [LOST]
@@ -28,7 +28,7 @@ def test_a_payload_without_a_marker_names_the_tasks_of_that_minute(make, vidu, c
     assert "may be the lost one: 900002." in str(raised.value)
 
 
-def test_the_printed_command_adopts_it_and_the_clear_takes_its_video(make, vidu, store):
+def test_printed_command_adopts_a_task_and_the_clear_delivers_it(make, vidu, store):
     vidu.replies = [LOST]
     with pytest.raises(ViduSubmissionInDoubtError) as raised:
         make().submit(lambda: WIRE)
@@ -51,14 +51,14 @@ def test_the_printed_command_adopts_it_and_the_clear_takes_its_video(make, vidu,
     assert store.values["vidu_submission"]["keep_running"] is False
 
 
-def test_an_adopted_id_that_vidu_does_not_know_submits_nothing(make, vidu, store):
+def test_adopted_id_unknown_to_vidu_submits_nothing(make, vidu, store):
     store.values["vidu_submission"] = {"task_id": "77"}
     with pytest.raises(Exception, match="Vidu does not know"):
         make().submit(lambda: WIRE)
     assert vidu.submissions == []
 
 
-def test_without_a_store_the_message_has_no_command_that_cannot_work(make, vidu):
+def test_without_store_no_command_is_printed(make, vidu):
     make(with_store=False).submit(lambda: WIRE)
     with pytest.raises(ViduSubmissionInDoubtError) as raised:
         make(try_number=2, with_store=False).submit(lambda: WIRE)
@@ -66,13 +66,13 @@ def test_without_a_store_the_message_has_no_command_that_cannot_work(make, vidu)
     assert "download('900001'" in str(raised.value)
 
 
-def test_a_host_without_a_list_leaves_the_id_to_the_reader(make, vidu):
+def test_host_without_list_prints_a_placeholder_id(make, vidu):
     vidu.replies, vidu.list_error = [LOST], ViduNotFoundError("no list", http_status=404)
     with pytest.raises(ViduSubmissionInDoubtError, match="THE-VIDU-TASK-ID"):
         make().submit(lambda: {**WIRE, "payload": None})
 
 
-def test_a_record_that_cannot_be_read_submits_nothing_and_says_how_to_mend_it(make, vidu, store):
+def test_unreadable_record_submits_nothing_and_says_how_to_fix_it(make, vidu, store):
     store.values["vidu_submission"] = {"phase": "submited"}
     with pytest.raises(ViduError, match=r"cannot be read.* curl -X PUT .* curl -X PUT") as raised:
         make().submit(lambda: WIRE)
@@ -80,7 +80,7 @@ def test_a_record_that_cannot_be_read_submits_nothing_and_says_how_to_mend_it(ma
     assert vidu.submissions == []
 
 
-def test_the_other_command_says_that_nothing_was_created(make, vidu, store):
+def test_second_command_records_that_nothing_was_created(make, vidu, store):
     vidu.replies, vidu.list_error = [LOST], ViduNotFoundError("no list", http_status=404)
     with pytest.raises(ViduSubmissionInDoubtError) as raised:
         make().submit(lambda: WIRE)
@@ -92,7 +92,7 @@ def test_the_other_command_says_that_nothing_was_created(make, vidu, store):
 
 
 @pytest.mark.parametrize(("discards", "keeps"), [(False, {}), (True, {"keep_task_state": True})])
-def test_the_clear_keeps_what_was_adopted(make, vidu, monkeypatch, discards, keeps):
+def test_clear_keeps_an_adopted_task(make, vidu, monkeypatch, discards, keeps):
     """From Airflow 3.4 on a clear discards the adoption unless it is asked to keep it."""
     monkeypatch.setattr(compat, "clear_discards_state", lambda: discards)
     vidu.replies = [LOST]
@@ -108,13 +108,13 @@ def test_the_clear_keeps_what_was_adopted(make, vidu, monkeypatch, discards, kee
     [((), "map_index=3"), (("5e0f", 3), "region_id=5e0f&region_index=3")],
     ids=["below 3.4", "3.4"],
 )
-def test_the_commands_name_one_mapped_instance_alone(place, query):
+def test_commands_name_one_mapped_instance(place, query):
     this_try = Try(identity=("d", "r", "t", 3, *place))
     assert Command(shlex.split(this_try.clear_command())).body["task_ids"] == [["t", 3]]
     assert urlsplit(Command(shlex.split(this_try.write_command("k", {"task_id": "1"}))).url).query == query
 
 
-def test_the_commands_survive_quotes_in_ids():
+def test_commands_survive_quotes_in_ids():
     this_try = Try(identity=("d", "it's", "t", 3))
     command = Command(shlex.split(this_try.clear_command()))
     assert command.body["dag_run_id"] == "it's"

@@ -37,14 +37,14 @@ class WorkerDied(BaseException):
     """SIGKILL: nothing may catch it."""
 
 
-def test_the_intent_stands_before_the_post_and_the_id_right_after_it(make, store, vidu):
+def test_intent_is_written_before_the_post_and_the_id_after(make, store, vidu):
     task = make().submit(lambda: WIRE)
     assert [write["phase"] for write in store.writes] == ["intent", "submitted"]
     assert store.writes[1]["task_id"] == task.task_id
     assert vidu.submissions[0]["payload"] == store.writes[0]["marker"]
 
 
-def test_a_retry_attaches_and_keeps_what_only_the_create_answer_told(make, vidu):
+def test_retry_attaches_and_keeps_the_facts_of_the_create_answer(make, vidu):
     first = make().submit(lambda: WIRE)
     again = make(try_number=2).submit(lambda: WIRE)
     assert again.task_id == first.task_id
@@ -52,27 +52,27 @@ def test_a_retry_attaches_and_keeps_what_only_the_create_answer_told(make, vidu)
     assert len(vidu.submissions) == 1
 
 
-def test_a_refused_model_that_nobody_knows_is_named(make, vidu):
+def test_refused_unknown_model_is_named(make, vidu):
     vidu.replies = [ViduRequestError("Vidu answered: no", reason="FieldInvalid", http_status=400)]
     with pytest.raises(ViduRequestError, match=r"Model 'viduq3-trubo' \(viduq3-turbo\?\) is not in"):
         make().submit(lambda: {**WIRE, "model": "viduq3-trubo"})
 
 
-def test_a_reply_lost_after_acceptance_is_found_by_its_marker(make, vidu):
+def test_reply_lost_after_acceptance_is_found_by_its_marker(make, vidu):
     vidu.replies = [LOST]
     task = make().submit(lambda: WIRE)
     assert task.task_id in vidu.tasks
     assert len(vidu.submissions) == 1
 
 
-def test_a_lost_submission_that_shows_late_in_the_list_is_still_found(make, vidu, clock):
+def test_lost_submission_that_shows_late_is_found(make, vidu, clock):
     vidu.replies, vidu.list_lag = [LOST], 45.0
     make().submit(lambda: WIRE)
     assert len(vidu.tasks) == 1
     assert clock.slept >= 45
 
 
-def test_a_submission_that_never_arrived_is_sent_again_only_once_the_list_has_settled(make, vidu, clock):
+def test_submission_that_never_arrived_is_resent_after_the_list_settles(make, vidu, clock):
     vidu.replies = [NEVER_ARRIVED]
     make().submit(lambda: WIRE)
     assert len(vidu.tasks) == 1
@@ -103,7 +103,7 @@ CREATED = {"task_id": "", "state": "created", "model": "viduq2", "credits": 8, "
         (200, {}, False),
     ],
 )
-def test_a_reply_of_vidus_own_settles_sooner_and_a_gateways_does_not(make, vidu, clock, status, answer, ends):
+def test_reply_of_vidu_settles_sooner_than_a_gateways(make, vidu, clock, status, answer, ends):
     """A gateway that gives up ends nothing behind it."""
     vidu.replies = [refusal_of(status, answer)]
     assert isinstance(vidu.replies[0], ViduSubmissionInDoubtError)
@@ -112,14 +112,14 @@ def test_a_reply_of_vidus_own_settles_sooner_and_a_gateways_does_not(make, vidu,
     assert clock.slept == (vidu.account.settle_seconds if ends else whole)
 
 
-def test_what_a_gateway_gave_up_and_vidu_accepted_all_the_same_is_found(make, vidu):
+def test_submission_accepted_after_a_gateway_timeout_is_found(make, vidu):
     vidu.replies = [("accepted", ViduSubmissionInDoubtError("HTTP 504", http_status=504))]
     vidu.list_lag = 70
     make().submit(lambda: WIRE)
     assert len(vidu.submissions) == 1
 
 
-def test_a_clock_that_was_days_fast_costs_no_days(make, vidu, store, clock):
+def test_fast_clock_delays_nothing_by_days(make, vidu, store, clock):
     vidu.replies = [("accepted", WorkerDied())]
     with pytest.raises(WorkerDied):
         make().submit(lambda: WIRE)
@@ -130,7 +130,7 @@ def test_a_clock_that_was_days_fast_costs_no_days(make, vidu, store, clock):
     assert clock.slept <= vidu.account.timeout + vidu.account.settle_seconds
 
 
-def test_a_clear_cancels_nothing_while_what_would_replace_it_cannot_be_built(make, vidu):
+def test_clear_cancels_nothing_if_the_new_request_cannot_be_built(make, vidu):
     make().submit(lambda: WIRE)
 
     def build():
@@ -141,7 +141,7 @@ def test_a_clear_cancels_nothing_while_what_would_replace_it_cannot_be_built(mak
     assert vidu.cancels == []
 
 
-def test_a_cancel_that_vidu_says_yes_to_and_does_not_carry_out_submits_nothing(make, vidu, monkeypatch):
+def test_cancel_that_vidu_ignores_submits_nothing(make, vidu, monkeypatch):
     first = make().submit(lambda: WIRE)
     monkeypatch.setattr(vidu, "cancel_task", lambda task_id: None)
     assert make(try_number=2, max_tries=3).submit(lambda: WIRE).task_id == first.task_id
@@ -159,14 +159,14 @@ def test_payloads_that_a_list_cuts_are_still_recognised(make, vidu, monkeypatch)
     assert len(vidu.submissions) == 1
 
 
-def test_without_a_store_a_worker_that_knows_other_retries_still_looks(make, vidu):
-    """What tells a clear from a retry there is the task's number of retries, which workers may see differently."""
+def test_without_store_a_worker_with_other_retries_still_searches(make, vidu):
+    """There a clear shows only in the task's number of retries, which workers may see differently."""
     first = make(with_store=False).submit(lambda: WIRE)
     again = make(try_number=2, first_try=3, with_store=False).submit(lambda: WIRE)
     assert again.task_id == first.task_id
 
 
-def test_without_a_store_an_image_that_has_gone_does_not_lose_the_paid_video(make, vidu):
+def test_without_store_a_missing_image_loses_no_paid_video(make, vidu):
     first = make(with_store=False).submit(lambda: WIRE)
 
     def gone():
@@ -175,13 +175,13 @@ def test_without_a_store_an_image_that_has_gone_does_not_lose_the_paid_video(mak
     assert make(try_number=2, with_store=False).submit(gone).task_id == first.task_id
 
 
-def test_a_host_that_keeps_losing_submissions_ends_a_try_without_failing_it_for_good(make, vidu):
+def test_host_that_keeps_losing_submissions_costs_only_a_retry(make, vidu):
     vidu.replies = [NEVER_ARRIVED] * 10
     with pytest.raises(ViduUnavailableError, match="created nothing in 3 attempts"):
         make().submit(lambda: WIRE)
 
 
-def test_a_worker_that_died_in_the_post_leaves_an_intent_and_the_next_try_looks(make, vidu, store):
+def test_next_try_searches_after_a_worker_died_in_the_post(make, vidu, store):
     vidu.replies = [("accepted", WorkerDied())]
     with pytest.raises(WorkerDied):
         make().submit(lambda: WIRE)
@@ -191,7 +191,7 @@ def test_a_worker_that_died_in_the_post_leaves_an_intent_and_the_next_try_looks(
     assert task.task_id in vidu.tasks
 
 
-def test_without_a_list_a_lost_reply_fails_safe_and_says_so(make, vidu):
+def test_without_list_a_lost_reply_fails_safely(make, vidu):
     vidu.replies, vidu.list_error = [LOST], ViduNotFoundError("no list", http_status=404)
     with pytest.raises(ViduSubmissionInDoubtError, match="record that nothing was created") as raised:
         make().submit(lambda: WIRE)
@@ -207,7 +207,7 @@ def test_nothing_advises_a_setting_that_is_already_set(make, vidu, caplog):
     assert "list_path" not in str(raised.value) + caplog.text
 
 
-def test_the_reply_that_left_it_in_doubt_is_in_the_final_message(make, vidu):
+def test_final_message_has_the_reply_that_caused_the_doubt(make, vidu):
     lost = ViduSubmissionInDoubtError("The submission was answered with HTTP 500: on fire.", http_status=500)
     vidu.replies, vidu.list_error = [("accepted", lost)], ViduNotFoundError("no list", http_status=404)
     with pytest.raises(ViduSubmissionInDoubtError, match="HTTP 500: on fire"):
@@ -228,7 +228,7 @@ def test_the_reply_that_left_it_in_doubt_is_in_the_final_message(make, vidu):
     ],
     ids=["403", "429", "503", "500"],
 )
-def test_a_refusal_that_created_nothing_leaves_nothing_in_doubt(make, vidu, store, clock, refusal, kind):
+def test_refusal_that_created_nothing_leaves_nothing_in_doubt(make, vidu, store, clock, refusal, kind):
     status, answer = refusal
     vidu.replies = [refusal_of(status, answer)]
     with pytest.raises(kind) as raised:
@@ -275,19 +275,19 @@ def foreign(request, vidu):
     return vidu.broken["555"]
 
 
-def test_another_tasks_row_does_not_stop_the_look_up_of_ours(make, vidu, foreign):
+def test_foreign_row_does_not_stop_the_look_up(make, vidu, foreign):
     vidu.replies = [LOST]
     assert make().submit(lambda: WIRE).task_id == "900001"
     assert "555" not in vidu.queried
 
 
-def test_ours_is_found_behind_a_row_that_cannot_be_queried(make, vidu, foreign):
+def test_own_task_is_found_behind_an_unqueryable_row(make, vidu, foreign):
     vidu.replies, vidu.list_payload = [LOST], False
     assert make().submit(lambda: WIRE).task_id == "900001"
 
 
 @pytest.mark.parametrize("on_unknown", ["fail", "resubmit"])
-def test_a_row_that_cannot_be_queried_may_be_ours(make, vidu, foreign, on_unknown):
+def test_unqueryable_row_may_be_the_lost_submission(make, vidu, foreign, on_unknown):
     vidu.replies = [NEVER_ARRIVED]
     with pytest.raises(ViduError, match="555") as raised:
         make(on_unknown=on_unknown).submit(lambda: WIRE)
@@ -300,7 +300,7 @@ def test_a_row_that_cannot_be_queried_may_be_ours(make, vidu, foreign, on_unknow
         assert len(vidu.submissions) == 1
 
 
-def test_without_a_store_a_failed_attempt_hides_no_other(make, vidu, foreign):
+def test_without_store_a_failed_attempt_hides_no_other(make, vidu, foreign):
     """All attempts have one marker there: another one may be the row that cannot be queried."""
     first = make(with_store=False).submit(lambda: WIRE)
     vidu.finish(first.task_id, "failed", err_code="InternalServiceFailure")
@@ -309,7 +309,7 @@ def test_without_a_store_a_failed_attempt_hides_no_other(make, vidu, foreign):
     assert len(vidu.submissions) == 1
 
 
-def test_an_outage_is_not_asked_about_row_by_row(make, vidu):
+def test_outage_ends_the_queries_of_rows(make, vidu):
     for number in range(49):
         vidu.add(str(number), None)
     vidu.replies, vidu.outage = [NEVER_ARRIVED], ViduUnavailableError("HTTP 503", http_status=503)
@@ -318,7 +318,7 @@ def test_an_outage_is_not_asked_about_row_by_row(make, vidu):
     assert len(vidu.queried) == MAX_PARALLEL
 
 
-def test_an_id_that_vidu_does_not_know_is_looked_up_by_its_marker(make, vidu, store):
+def test_unknown_id_is_looked_up_by_its_marker(make, vidu, store):
     """A gateway may have answered the POST with an id of its own."""
     real = make().submit(lambda: WIRE)
     store.values["vidu_submission"]["task_id"] = "req-7"
@@ -327,7 +327,7 @@ def test_an_id_that_vidu_does_not_know_is_looked_up_by_its_marker(make, vidu, st
     assert len(vidu.submissions) == 1
 
 
-def test_an_id_that_is_in_no_list_either_submits_nothing(make, vidu, store):
+def test_unknown_id_in_no_list_submits_nothing(make, vidu, store):
     make().submit(lambda: WIRE)
     vidu.tasks.clear()
     with pytest.raises(ViduError, match="does not know the earlier task"):
@@ -335,7 +335,7 @@ def test_an_id_that_is_in_no_list_either_submits_nothing(make, vidu, store):
     assert len(vidu.submissions) == 1
 
 
-def test_a_list_without_payload_is_completed_by_single_queries(make, vidu):
+def test_list_without_payload_is_completed_by_single_queries(make, vidu):
     vidu.replies, vidu.list_payload = [LOST], False
     make().submit(lambda: WIRE)
     assert len(vidu.submissions) == 1
@@ -357,7 +357,7 @@ PAYLOADS = {
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
 @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
-def test_a_payload_that_a_list_empties_or_cuts_is_queried(make, vidu, monkeypatch, payload, cut):
+def test_payload_that_a_list_empties_or_cuts_is_queried(make, vidu, monkeypatch, payload, cut):
     monkeypatch.setattr("airflow_provider_vidu.compat.encrypt_parts", lambda parts: "x" * 300)
     vidu.add("1", "order-17")
     vidu.add("2", f"avp1:{'0' * 32}.{'y' * 90}")
@@ -367,12 +367,12 @@ def test_a_payload_that_a_list_empties_or_cuts_is_queried(make, vidu, monkeypatc
     assert task.task_id == "900001"
 
 
-def test_a_payload_that_is_listed_but_not_queried_is_still_recognised(make, vidu):
+def test_payload_that_is_listed_but_not_queried_is_still_recognised(make, vidu):
     vidu.replies, vidu.hides_payload = [LOST], True
     assert make().submit(lambda: WIRE).task_id == "900001"
 
 
-def test_a_payload_that_no_query_completes_leaves_the_submission_in_doubt(make, vidu):
+def test_payload_that_no_query_completes_leaves_the_submission_in_doubt(make, vidu):
     vidu.add("1", "order-17")
     vidu.replies, vidu.hides_payload, vidu.as_listed = [NEVER_ARRIVED], True, lambda payload: ""
     with pytest.raises(ViduSubmissionInDoubtError, match="Vidu tasks that may be the lost one: 1"):
@@ -391,7 +391,7 @@ def test_payloads_that_are_whole_are_not_queried(make, vidu):
     assert vidu.queried == []
 
 
-def test_a_look_up_queries_a_payload_once(make, vidu, clock):
+def test_look_up_queries_a_payload_once(make, vidu, clock):
     """A look-up searches every few seconds until the list has settled; a hundred rows are a hundred queries."""
     sibling = make(key="a sibling").submit(lambda: WIRE)
     vidu.replies, vidu.list_payload = [NEVER_ARRIVED], False
@@ -402,7 +402,7 @@ def test_a_look_up_queries_a_payload_once(make, vidu, clock):
 
 
 @pytest.mark.parametrize("list_payload", [True, False])
-def test_a_listed_failure_without_its_reason_is_queried_for_it(make, vidu, list_payload):
+def test_listed_failure_without_its_reason_is_queried_for_it(make, vidu, list_payload):
     """Below Airflow 3.3 the list is all that a retry knows; a failure without a reason would be one for good."""
     first = make(with_store=False).submit(lambda: WIRE)
     vidu.finish(first.task_id, "failed", err_code="InternalServiceFailure")
@@ -419,7 +419,7 @@ def test_a_listed_failure_without_its_reason_is_queried_for_it(make, vidu, list_
     ],
     ids=lambda quirk: next(iter(quirk)),
 )
-def test_what_a_list_does_not_show_wholly_is_never_called_absent(make, vidu, quirk):
+def test_incomplete_list_never_means_absent(make, vidu, quirk):
     make(key="a sibling").submit(lambda: WIRE)
     for name, value in quirk.items():
         setattr(vidu, name, value)
@@ -431,7 +431,7 @@ def test_what_a_list_does_not_show_wholly_is_never_called_absent(make, vidu, qui
     assert ("900001" in str(raised.value)) is ("hides_payload" in quirk)
 
 
-def test_an_outage_of_the_list_is_a_retry_not_a_submission(make, vidu):
+def test_outage_of_the_list_is_a_retry_not_a_submission(make, vidu):
     vidu.replies, vidu.list_error = [LOST], ViduUnavailableError("HTTP 503")
     with pytest.raises(ViduUnavailableError):
         make().submit(lambda: WIRE)
@@ -440,21 +440,21 @@ def test_an_outage_of_the_list_is_a_retry_not_a_submission(make, vidu):
     assert len(vidu.submissions) == 1
 
 
-def test_no_intent_no_post(make, vidu, store):
+def test_no_post_without_an_intent(make, vidu, store):
     store.fail_on = {1}
     with pytest.raises(ViduUnavailableError, match="nothing was submitted"):
         make().submit(lambda: WIRE)
     assert vidu.submissions == []
 
 
-def test_an_unreadable_store_submits_nothing(make, vidu, store):
+def test_unreadable_store_submits_nothing(make, vidu, store):
     store.fail_reads = True
     with pytest.raises(ViduUnavailableError):
         make().submit(lambda: WIRE)
     assert vidu.submissions == []
 
 
-def test_an_id_that_cannot_be_written_is_in_the_log_and_the_task_goes_on(make, store, caplog):
+def test_unwritten_id_is_logged_and_the_task_goes_on(make, store, caplog):
     store.fail_on = {2}
     with caplog.at_level(logging.ERROR):
         task = make().submit(lambda: WIRE)
@@ -463,14 +463,14 @@ def test_an_id_that_cannot_be_written_is_in_the_log_and_the_task_goes_on(make, s
     assert store.values["vidu_submission"]["task_id"] == task.task_id
 
 
-def test_an_id_that_could_never_be_written_is_found_by_the_marker(make, store):
+def test_id_that_was_never_written_is_found_by_marker(make, store):
     store.fail_on = {2, 3, 4}
     task = make().submit(lambda: WIRE)
     assert store.values["vidu_submission"]["phase"] == "intent"
     assert make(try_number=2).submit(lambda: WIRE).task_id == task.task_id
 
 
-def test_a_resumed_worker_mends_a_record_that_never_got_its_id(make, store, vidu):
+def test_resumed_worker_completes_a_record_without_id(make, store, vidu):
     store.fail_on = {2, 3, 4}
     task = make().submit(lambda: WIRE)
     resumed = make()
@@ -481,7 +481,7 @@ def test_a_resumed_worker_mends_a_record_that_never_got_its_id(make, store, vidu
     assert store.values["vidu_submission"]["task_id"] == task.task_id
 
 
-def test_a_store_that_takes_long_does_not_make_a_fresh_post_look_settled(make, store, vidu, clock):
+def test_slow_store_does_not_make_a_fresh_post_look_settled(make, store, vidu, clock):
     real = store.set
     store.set = lambda key, value: (real(key, value), clock.sleep(300 if len(store.writes) == 1 else 0))
     vidu.replies = [("accepted", WorkerDied())]
@@ -490,14 +490,14 @@ def test_a_store_that_takes_long_does_not_make_a_fresh_post_look_settled(make, s
     assert clock() - store.values["vidu_submission"]["attempted_at"] < 10
 
 
-def test_a_clear_cancels_what_can_be_cancelled_and_submits_anew(make, vidu):
+def test_clear_cancels_the_task_and_submits_again(make, vidu):
     first = make().submit(lambda: WIRE)
     second = make(try_number=2, max_tries=3).submit(lambda: WIRE)
     assert vidu.cancels == [first.task_id]
     assert second.task_id != first.task_id
 
 
-def test_a_clear_of_a_task_that_cannot_be_cancelled_attaches_and_a_retry_of_it_is_a_retry(make, vidu):
+def test_clear_attaches_to_a_task_that_cannot_be_cancelled(make, vidu):
     vidu.cancellable = False
     first = make().submit(lambda: WIRE)
     assert make(try_number=2, max_tries=3).submit(lambda: WIRE).task_id == first.task_id
@@ -506,7 +506,7 @@ def test_a_clear_of_a_task_that_cannot_be_cancelled_attaches_and_a_retry_of_it_i
     assert len(vidu.submissions) == 1
 
 
-def test_a_clear_after_delivery_is_a_new_generation_and_a_retry_is_not(make, vidu):
+def test_only_a_clear_after_delivery_starts_a_new_generation(make, vidu):
     submission = make()
     first = submission.submit(lambda: WIRE)
     vidu.finish(first.task_id)
@@ -515,14 +515,14 @@ def test_a_clear_after_delivery_is_a_new_generation_and_a_retry_is_not(make, vid
     assert make(try_number=3, max_tries=4).submit(lambda: WIRE).task_id != first.task_id
 
 
-def test_a_video_that_was_never_delivered_is_delivered_after_a_clear(make, vidu):
+def test_clear_delivers_a_video_that_was_never_delivered(make, vidu):
     first = make().submit(lambda: WIRE)
     vidu.finish(first.task_id)
     assert make(try_number=2, max_tries=3).submit(lambda: WIRE).task_id == first.task_id
     assert len(vidu.submissions) == 1
 
 
-def test_after_a_deadline_even_a_clear_attaches(make, vidu):
+def test_after_a_deadline_a_clear_attaches(make, vidu):
     submission = make()
     first = submission.submit(lambda: WIRE)
     submission.note_left_running()
@@ -530,7 +530,7 @@ def test_after_a_deadline_even_a_clear_attaches(make, vidu):
     assert vidu.cancels == []
 
 
-def test_a_retry_that_asks_for_something_else_names_what_changed(make, vidu):
+def test_retry_with_another_request_names_the_changed_fields(make, vidu):
     first = make().submit(lambda: WIRE)
     with pytest.raises(ViduError, match="prompt changed") as raised:
         make(try_number=2).submit(lambda: {**WIRE, "prompt": "other"})
@@ -538,7 +538,7 @@ def test_a_retry_that_asks_for_something_else_names_what_changed(make, vidu):
     assert len(vidu.submissions) == 1
 
 
-def test_an_image_that_has_gone_does_not_lose_the_paid_video(make, vidu):
+def test_missing_image_loses_no_paid_video(make, vidu):
     first = make().submit(lambda: WIRE)
 
     def gone():
@@ -547,7 +547,7 @@ def test_an_image_that_has_gone_does_not_lose_the_paid_video(make, vidu):
     assert make(try_number=2).submit(gone).task_id == first.task_id
 
 
-def test_an_image_that_has_gone_does_not_hide_a_lost_submission(make, vidu):
+def test_missing_image_hides_no_lost_submission(make, vidu):
     vidu.replies = [("accepted", WorkerDied())]
     with pytest.raises(WorkerDied):
         make().submit(lambda: WIRE)
@@ -558,7 +558,7 @@ def test_an_image_that_has_gone_does_not_hide_a_lost_submission(make, vidu):
     assert make(try_number=2).submit(gone).task_id in vidu.tasks
 
 
-def test_bad_input_is_told_before_anything_is_noted_or_sent(make, vidu, store):
+def test_invalid_input_is_rejected_before_anything_is_written_or_sent(make, vidu, store):
     def bad():
         raise ViduInputError("duration of viduq1 must be 5 s, got 4.")
 
@@ -568,7 +568,7 @@ def test_bad_input_is_told_before_anything_is_noted_or_sent(make, vidu, store):
     assert vidu.submissions == []
 
 
-def test_a_refusal_is_noted_so_that_the_next_try_does_not_look_it_up(make, vidu, store, clock):
+def test_refusal_is_recorded_so_that_no_try_searches_for_it(make, vidu, store, clock):
     vidu.replies = [ViduCreditError("Vidu answered: insufficient credits", http_status=400)]
     with pytest.raises(ViduCreditError):
         make().submit(lambda: WIRE)
@@ -577,21 +577,21 @@ def test_a_refusal_is_noted_so_that_the_next_try_does_not_look_it_up(make, vidu,
     assert clock.slept == 0
 
 
-def test_a_full_queue_is_waited_out_in_place(make, vidu, clock):
+def test_full_queue_is_waited_out_in_place(make, vidu, clock):
     vidu.replies = [ViduRateLimitError("QuotaExceeded", retry_after=7.0), ViduRateLimitError("QuotaExceeded")]
     make().submit(lambda: WIRE)
     assert len(vidu.tasks) == 1
     assert clock.slept >= 7
 
 
-def test_a_full_queue_is_not_waited_out_beyond_the_timeout(make, vidu, clock):
+def test_full_queue_is_not_waited_out_beyond_the_timeout(make, vidu, clock):
     vidu.replies = [ViduRateLimitError("QuotaExceeded")] * 100
     with pytest.raises(ViduRateLimitError):
         make(timeout=120).submit(lambda: WIRE)
     assert clock.slept <= 120
 
 
-def test_a_failed_task_that_may_succeed_is_submitted_anew_and_a_moderated_one_is_not(make, vidu):
+def test_only_a_retryable_failure_is_submitted_again(make, vidu):
     first = make().submit(lambda: WIRE)
     vidu.finish(first.task_id, "failed", err_code="InternalServiceFailure")
     second = make(try_number=2).submit(lambda: WIRE)
@@ -601,20 +601,20 @@ def test_a_failed_task_that_may_succeed_is_submitted_anew_and_a_moderated_one_is
         make(try_number=3).submit(lambda: WIRE)
 
 
-def test_without_a_store_a_later_try_looks_before_it_submits(make, vidu):
+def test_without_store_a_later_try_searches_before_it_submits(make, vidu):
     first = make(with_store=False).submit(lambda: WIRE)
     assert make(try_number=2, with_store=False).submit(lambda: WIRE).task_id == first.task_id
     assert len(vidu.submissions) == 1
 
 
-def test_without_a_store_a_task_of_hours_ago_is_found(make, vidu, clock):
+def test_without_store_a_task_of_hours_ago_is_found(make, vidu, clock):
     first = make(with_store=False).submit(lambda: WIRE)
     clock.sleep(6 * 3600)
     assert make(try_number=2, with_store=False).submit(lambda: WIRE).task_id == first.task_id
     assert len(vidu.submissions) == 1
 
 
-def test_without_a_store_a_payload_of_the_users_fails_safe(make, vidu):
+def test_without_store_a_payload_without_marker_fails_safely(make, vidu):
     wire = {**WIRE, "payload": "order-17"}
     make(with_store=False).submit(lambda: wire)
     with pytest.raises(ViduSubmissionInDoubtError):
@@ -622,14 +622,14 @@ def test_without_a_store_a_payload_of_the_users_fails_safe(make, vidu):
     assert len(vidu.submissions) == 1
 
 
-def test_without_a_store_two_submissions_of_one_task_keep_their_own_videos(make, vidu):
+def test_without_store_two_submissions_keep_their_own_videos(make, vidu):
     tasks = [make(with_store=False, key=key).submit(lambda: WIRE).task_id for key in ("a", "b")]
     again = [make(try_number=2, with_store=False, key=key).submit(lambda: WIRE).task_id for key in ("a", "b")]
     assert again == tasks
     assert len(set(tasks)) == 2
 
 
-def test_without_a_store_and_a_list_a_clear_submits_and_a_retry_fails_safe(make, vidu):
+def test_without_store_and_list_only_a_clear_submits(make, vidu):
     vidu.list_error = ViduNotFoundError("no list", http_status=404)
     make(with_store=False).submit(lambda: WIRE)
     with pytest.raises(ViduSubmissionInDoubtError) as raised:
@@ -639,13 +639,13 @@ def test_without_a_store_and_a_list_a_clear_submits_and_a_retry_fails_safe(make,
     assert len(vidu.submissions) == 2
 
 
-def test_without_a_store_an_earlier_try_that_sent_nothing_costs_a_delay_only(make, vidu, clock):
+def test_without_store_a_try_that_sent_nothing_costs_a_delay(make, vidu, clock):
     make(try_number=2, with_store=False).submit(lambda: WIRE)
     assert len(vidu.submissions) == 1
     assert clock.slept >= vidu.account.settle_seconds
 
 
-def test_without_a_store_a_clear_is_a_new_generation(make, vidu):
+def test_without_store_a_clear_starts_a_new_generation(make, vidu):
     first = make(with_store=False).submit(lambda: WIRE)
     vidu.finish(first.task_id)
     assert make(try_number=2, max_tries=3, with_store=False).submit(lambda: WIRE).task_id != first.task_id
@@ -668,7 +668,7 @@ def test_another_key_or_host_never_submits_for_an_old_record(make, vidu):
     assert len(vidu.submissions) == 1
 
 
-def test_an_unreachable_vidu_does_not_end_a_retry(make, vidu):
+def test_unreachable_vidu_does_not_end_a_retry(make, vidu):
     first = make().submit(lambda: WIRE)
     vidu.outage = ViduUnavailableError("HTTP 503")
     assert make(try_number=2).submit(lambda: WIRE).task_id == first.task_id
@@ -695,7 +695,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda error: str(error.http_status))
-def test_a_retry_bears_two_refusals_before_it_fails(make, vidu, clock, refusal):
+def test_retry_fails_only_after_a_third_refusal(make, vidu, clock, refusal):
     first = make().submit(lambda: WIRE)
     refuse(vidu, refusal, 2)
     assert make(try_number=2).submit(lambda: WIRE).task_id == first.task_id
@@ -710,7 +710,7 @@ def test_a_retry_bears_two_refusals_before_it_fails(make, vidu, clock, refusal):
     assert len(vidu.submissions) == 1
 
 
-def test_a_kill_between_refusals_ends_the_try(make, vidu):
+def test_kill_between_refusals_ends_the_try(make, vidu):
     make().submit(lambda: WIRE)
     refuse(vidu, REFUSALS[0], 1)
     stopped = ViduUnavailableError("The task was told to stop.")
@@ -725,7 +725,7 @@ def test_a_kill_between_refusals_ends_the_try(make, vidu):
 
 
 @pytest.mark.parametrize("broken", [OSError(5, "Input/output error"), RuntimeError("no such connection")])
-def test_an_image_store_that_is_down_does_not_lose_the_paid_video(make, broken):
+def test_image_store_outage_loses_no_paid_video(make, broken):
     first = make().submit(lambda: WIRE)
 
     def build():
@@ -736,7 +736,7 @@ def test_an_image_store_that_is_down_does_not_lose_the_paid_video(make, broken):
         make(key="another").submit(build)
 
 
-def test_without_a_store_an_earlier_failure_does_not_hide_a_submission_that_shows_late(make, vidu):
+def test_without_store_an_earlier_failure_hides_no_late_submission(make, vidu):
     """Below Airflow 3.3 all attempts send one marker: the row of the failed one is not the answer to the last one."""
     first = make(with_store=False).submit(lambda: WIRE)
     vidu.finish(first.task_id, "failed", err_code="InternalServiceFailure")

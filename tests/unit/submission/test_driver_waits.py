@@ -35,17 +35,17 @@ FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "durat
         (1, 86_400.0, 0.0, MAX_QUEUE_GAP),
     ],
 )
-def test_when_a_full_queue_is_asked_again(refusals, retry_after, spread, seconds):
+def test_when_a_full_queue_is_tried_again(refusals, retry_after, spread, seconds):
     assert next_submission(refusals, retry_after, spread) == pytest.approx(seconds)
 
 
-def test_a_short_refusal_is_waited_out_in_place(make, vidu, clock):
+def test_short_refusal_is_waited_out_in_place(make, vidu, clock):
     vidu.replies = [ViduRateLimitError("QuotaExceeded", retry_after=5.0)]
     make(may_leave=True).submit(lambda: WIRE)
     assert 5 <= clock.slept <= IN_PLACE_SECONDS
 
 
-def test_a_lasting_one_leaves_the_worker_and_submits_when_it_comes_back(make, vidu, store, clock):
+def test_lasting_refusal_leaves_the_worker_and_submits_when_resumed(make, vidu, store, clock):
     vidu.replies = [FULL] * 6
     with pytest.raises(SubmitLater) as left:
         make(may_leave=True).submit(lambda: WIRE)
@@ -61,7 +61,7 @@ def test_a_lasting_one_leaves_the_worker_and_submits_when_it_comes_back(make, vi
             break
         except SubmitLater as again:
             later = again
-            assert clock.slept == waited, "whoever comes back does not sit in a worker"
+            assert clock.slept == waited, "a resumed try does not wait in a worker"
     assert task.task_id in vidu.tasks
     assert len(vidu.tasks) == 1
     assert all(seconds >= MIN_ABSENCE for seconds in absences)
@@ -69,7 +69,7 @@ def test_a_lasting_one_leaves_the_worker_and_submits_when_it_comes_back(make, vi
 
 
 @pytest.mark.parametrize("may_leave", [True, False])
-def test_a_host_that_keeps_losing_replies_ends_a_try_wherever_it_waits(make, vidu, clock, may_leave):
+def test_host_that_keeps_losing_replies_ends_the_try(make, vidu, clock, may_leave):
     vidu.replies = [NEVER_ARRIVED] * 100
 
     def come_back_until_it_ends(resumed=None):
@@ -85,7 +85,7 @@ def test_a_host_that_keeps_losing_replies_ends_a_try_wherever_it_waits(make, vid
     assert len(vidu.submissions) == 3
 
 
-def test_the_timeout_counts_from_the_first_begin_over_all_absences(make, vidu, clock):
+def test_timeout_counts_from_the_first_start_over_all_deferrals(make, vidu, clock):
     vidu.replies = [FULL] * 100
     began = clock()
     resumed = Resumed(began - 3600, 9)
@@ -94,7 +94,7 @@ def test_the_timeout_counts_from_the_first_begin_over_all_absences(make, vidu, c
     assert clock() == began
 
 
-def test_a_list_that_has_to_settle_is_not_waited_for_in_a_worker(make, vidu, clock):
+def test_settling_list_is_not_waited_for_in_a_worker(make, vidu, clock):
     vidu.replies = [NEVER_ARRIVED]
     with pytest.raises(SubmitLater) as left:
         make(may_leave=True).submit(lambda: WIRE)
@@ -104,7 +104,7 @@ def test_a_list_that_has_to_settle_is_not_waited_for_in_a_worker(make, vidu, clo
     assert len(vidu.tasks) == 1
 
 
-def test_one_who_comes_back_finds_what_was_accepted_after_all(make, vidu, clock):
+def test_resumed_worker_finds_what_was_accepted(make, vidu, clock):
     vidu.replies, vidu.list_lag = [("accepted", NEVER_ARRIVED)], 45.0
     with pytest.raises(SubmitLater) as left:
         make(may_leave=True).submit(lambda: WIRE)
@@ -113,14 +113,14 @@ def test_one_who_comes_back_finds_what_was_accepted_after_all(make, vidu, clock)
     assert len(vidu.submissions) == 1
 
 
-def test_without_a_store_nobody_leaves_while_a_submission_is_in_doubt(make, vidu, clock):
+def test_without_store_no_worker_leaves_a_submission_in_doubt(make, vidu, clock):
     """Whoever comes back would not know that there is something to look for."""
     vidu.replies = [NEVER_ARRIVED]
     make(may_leave=True, with_store=False).submit(lambda: WIRE)
     assert clock.slept >= vidu.account.timeout + vidu.account.settle_seconds
 
 
-def test_without_a_store_one_who_wakes_up_too_late_finds_what_the_next_try_has_submitted(make, vidu, clock):
+def test_without_store_a_late_worker_finds_the_next_trys_submission(make, vidu, clock):
     """Airflow gives up a worker that is frozen, starts the next try, and the first one may wake up beside it."""
     vidu.replies = [FULL]
 
@@ -134,7 +134,7 @@ def test_without_a_store_one_who_wakes_up_too_late_finds_what_the_next_try_has_s
     assert len(vidu.tasks) == 1
 
 
-def test_siblings_do_not_come_back_together():
+def test_sibling_tasks_do_not_resume_together():
     from airflow_provider_vidu.submission.tries import Try
 
     spreads = [Try(f"d.t[{index}] of r").spread for index in range(100)]
@@ -142,19 +142,19 @@ def test_siblings_do_not_come_back_together():
     assert len({round(spread, 1) for spread in spreads}) == 11
 
 
-def test_nothing_is_sent_after_the_next_try_may_have_begun_to_look(make, vidu, store, monkeypatch):
-    told = {}
+def test_nothing_is_sent_once_the_next_try_may_search(make, vidu, store, monkeypatch):
+    sent = {}
     real = vidu.submit
-    monkeypatch.setattr(vidu, "submit", lambda wire, *, endpoint, not_after: (told.update(at=not_after), real(wire))[1])
+    monkeypatch.setattr(vidu, "submit", lambda wire, *, endpoint, not_after: (sent.update(at=not_after), real(wire))[1])
     make().submit(lambda: WIRE)
-    assert told["at"] == store.writes[0]["attempted_at"] + vidu.account.timeout
+    assert sent["at"] == store.writes[0]["attempted_at"] + vidu.account.timeout
 
 
 def operator(**settings):
     return Img2VideoOperator(**{"task_id": "t", **FIELDS, **settings})
 
 
-def test_the_operator_defers_on_a_timer_and_goes_on_in_the_same_try(vidu_emulator, runtime_context, store):
+def test_operator_defers_on_a_timer_within_one_try(vidu_emulator, runtime_context, store):
     vidu_emulator.faults.add("submit", Fault.rate_limit(reason="QuotaExceeded", retry_after=60))
     made = operator(deferrable=True, prompt="[emulator:seconds=60]")
     with pytest.raises(TaskDeferred) as left:
@@ -174,7 +174,7 @@ def test_the_operator_defers_on_a_timer_and_goes_on_in_the_same_try(vidu_emulato
     assert waiting.value.trigger.end_time == pytest.approx(left.value.kwargs["resumed"]["began"] + 24 * 3600)
 
 
-def test_a_retry_that_airflow_resumes_instead_of_running_it_runs_all_the_same(vidu_emulator, runtime_context, store):
+def test_retry_that_airflow_resumes_runs_from_the_start(vidu_emulator, runtime_context, store):
     """Airflow 3.0 keeps next_method over a retry."""
     with pytest.raises(TaskDeferred) as deferred:
         operator(deferrable=True, prompt="[emulator:fail=InternalServiceFailure:1]").execute(runtime_context(store))
@@ -190,7 +190,7 @@ def test_a_retry_that_airflow_resumes_instead_of_running_it_runs_all_the_same(vi
     assert vidu_emulator.counters.submissions == 2
 
 
-def test_a_kill_ends_the_wait_for_a_queue_at_once(vidu_emulator, runtime_context, store):
+def test_kill_ends_the_wait_for_a_queue_at_once(vidu_emulator, runtime_context, store):
     vidu_emulator.faults.add("submit", Fault.rate_limit(retry_after=60, times=None))
     made = operator()
     made.on_kill()
@@ -199,7 +199,7 @@ def test_a_kill_ends_the_wait_for_a_queue_at_once(vidu_emulator, runtime_context
     assert vidu_emulator.counters.submissions == 0
 
 
-def test_a_killed_task_that_only_submits_does_not_end_in_success(vidu_emulator, runtime_context, store, monkeypatch):
+def test_killed_task_that_only_submits_does_not_end_in_success(vidu_emulator, runtime_context, store, monkeypatch):
     from airflow_provider_vidu.api.errors import ViduStillRunningError
     from airflow_provider_vidu.submission import kill_guard
 

@@ -46,11 +46,11 @@ from airflow_provider_vidu.triggers.task import ViduTaskTrigger
         (None, False),
     ],
 )
-def test_the_state_of_the_airflow_task_decides(states, cancel):
+def test_state_of_the_airflow_task_decides(states, cancel):
     assert may_cancel(states, "r", "t", -1) is cancel
 
 
-def test_a_mapped_instance_is_looked_up_under_its_own_key():
+def test_mapped_instance_has_its_own_key():
     states = {"r": {"t_0": "failed", "t_1": "deferred"}}
     assert may_cancel(states, "r", "t", 0) is True
     assert may_cancel(states, "r", "t", 1) is False
@@ -70,20 +70,20 @@ def trigger(monkeypatch):
     return made
 
 
-async def test_on_kill_asks_first(trigger):
+async def test_on_kill_checks_the_state_first(trigger):
     await trigger.on_kill()
     assert trigger.calls == ["asked"]
 
 
 @pytest.mark.parametrize("change", [{"cancel_on_kill": False}, {"_yielded": True}, {"end_time": 0.0}])
-async def test_on_kill_does_nothing_when_switched_off_done_or_past_the_deadline(trigger, change):
+async def test_on_kill_does_nothing_if_off_done_or_late(trigger, change):
     for name, value in change.items():
         setattr(trigger, name, value)
     await trigger.on_kill()
     assert trigger.calls == []
 
 
-async def test_a_kill_outlives_airflows_own_cancelling_of_on_kill(trigger, monkeypatch):
+async def test_kill_survives_airflow_cancelling_on_kill(trigger, monkeypatch):
     ended = asyncio.Event()
     going = asyncio.Event()
 
@@ -103,14 +103,12 @@ async def test_a_kill_outlives_airflows_own_cancelling_of_on_kill(trigger, monke
 
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
-@pytest.mark.parametrize(("told", "cancels"), [(True, 1), (False, 0), (RuntimeError("no supervisor"), 0)])
-async def test_a_deferred_task_is_cancelled_at_vidu_only_when_airflow_says_that_a_user_has_ended_it(
-    vidu_emulator, monkeypatch, told, cancels
-):
+@pytest.mark.parametrize(("answer", "cancels"), [(True, 1), (False, 0), (RuntimeError("no supervisor"), 0)])
+async def test_deferred_task_is_cancelled_only_if_a_user_ended_it(vidu_emulator, monkeypatch, answer, cancels):
     def ended_by_user(instance):
-        if isinstance(told, Exception):
-            raise told
-        return told
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     monkeypatch.setattr(kill_guard, "ended_by_user", ended_by_user)
     submitted = ViduHook().submit({"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1})
@@ -121,7 +119,7 @@ async def test_a_deferred_task_is_cancelled_at_vidu_only_when_airflow_says_that_
     assert vidu_emulator.ledger.reserved == (0 if cancels else submitted.credits)
 
 
-async def test_a_finished_task_is_not_cancelled(vidu_emulator, monkeypatch):
+async def test_finished_task_is_not_cancelled(vidu_emulator, monkeypatch):
     monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: True)
     hook = ViduHook()
     submitted = hook.submit({"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1})
@@ -186,12 +184,12 @@ def airflow(monkeypatch):
         ([Standing.UNKNOWN], [False], False),
     ],
 )
-async def test_without_a_list_only_what_no_try_can_know_is_forgotten(airflow, standings, noted, forgotten):
+async def test_without_list_only_unknown_tasks_count_as_forgotten(airflow, standings, noted, forgotten):
     airflow.standings, airflow.noted = standings, noted
     assert await ais_forgotten(SimpleNamespace(), AsyncHost(NO_LIST), ["1"]) is forgotten
 
 
-async def test_what_runs_of_a_batch_is_forgotten_only_when_its_next_try_says_so(airflow):
+async def test_running_batch_is_forgotten_if_the_next_try_says_so(airflow):
     """With its record kept it would wait for what runs."""
     airflow.standings, airflow.noted = [Standing.CLEARED, Standing.RUNNING, Standing.DEFERRED], [False]
     assert await ais_forgotten(SimpleNamespace(), AsyncHost(NO_LIST), ["1", "2"]) is False
@@ -210,7 +208,7 @@ async def test_what_runs_of_a_batch_is_forgotten_only_when_its_next_try_says_so(
     ],
     ids=["a list", "a list that is down", "a refused key", "no such path", "the connection says so"],
 )
-async def test_where_there_is_a_list_nothing_is_forgotten(airflow, host, forgotten):
+async def test_with_a_list_nothing_is_forgotten(airflow, host, forgotten):
     assert await ais_forgotten(SimpleNamespace(), AsyncHost(*host), ["1"]) is forgotten
     assert is_forgotten(SimpleNamespace(), Host(*host)) is forgotten
 
@@ -222,7 +220,7 @@ def test_below_airflow_3_4_nothing_is_forgotten(airflow, monkeypatch):
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
 @pytest.mark.parametrize("refuses", [False, True])
-async def test_what_a_clear_has_forgotten_is_cancelled_or_an_error(vidu_emulator, monkeypatch, refuses):
+async def test_forgotten_task_is_cancelled_or_reported(vidu_emulator, monkeypatch, refuses):
     async def forgotten(*asked):  # ruff: ignore[unused-async]
         return True
 
@@ -250,7 +248,7 @@ async def test_what_a_clear_has_forgotten_is_cancelled_or_an_error(vidu_emulator
 @pytest.mark.parametrize(
     ("is_active", "standing"), [(True, Standing.UNKNOWN), (False, Standing.OVER), (None, Standing.OVER)]
 )
-def test_an_iteration_of_a_loop_is_over_only_when_its_run_is(monkeypatch, is_active, standing):
+def test_iteration_of_a_loop_is_over_with_its_run(monkeypatch, is_active, standing):
     """Airflow reports the state of the latest iteration only."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
@@ -260,7 +258,7 @@ def test_an_iteration_of_a_loop_is_over_only_when_its_run_is(monkeypatch, is_act
     assert get_standing(instance) is standing
 
 
-def test_a_mapped_instance_in_a_region_is_asked_about_by_its_index(monkeypatch):
+def test_mapped_instance_in_a_region_is_queried_by_index(monkeypatch):
     """On Airflow 3.4 every mapped instance is in one."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 

@@ -59,12 +59,12 @@ def batch(requests, **settings):
         ({"model": "viduq3-pro", "resolution": "8k"}, None),
     ],
 )
-def test_the_estimate_says_unknown_rather_than_guess(fields, credits):
+def test_estimate_is_unknown_rather_than_guessed(fields, credits):
     assert estimate_credits(fields) == credits
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_request_and_its_fields_are_estimated_alike(model):
+def test_request_and_its_fields_are_estimated_alike(model):
     fields = {"images": ["https://example.com/a.png"], "model": model}
     assert estimate_credits(Img2VideoRequest(**fields)) == estimate_credits(fields)
 
@@ -79,7 +79,7 @@ def test_a_request_and_its_fields_are_estimated_alike(model):
         (1, UNKNOWN, False),
     ],
 )
-def test_what_is_known_to_cost_too_much_is_not_sent(max_credits, fields, refused):
+def test_estimate_above_the_limit_is_not_sent(max_credits, fields, refused):
     limits = CreditLimits(max_credits)
     if not refused:
         limits.check_estimate(fields, ENDPOINT)
@@ -100,7 +100,7 @@ def test_what_is_known_to_cost_too_much_is_not_sent(max_credits, fields, refused
         (500, 499, None, True),
     ],
 )
-def test_the_account_keeps_what_it_has_to_keep(min_remaining, remaining, estimate, refused):
+def test_balance_stays_above_min_remaining(min_remaining, remaining, estimate, refused):
     limits = CreditLimits(None, min_remaining)
     if not refused:
         limits.check_balance(remaining, estimate)
@@ -115,7 +115,7 @@ def test_one_credit_is_not_called_credits():
 
 
 @pytest.mark.parametrize(("credits", "exceeded"), [(None, False), (60, False), (61, True)])
-def test_vidus_own_figure_decides(credits, exceeded):
+def test_vidus_price_decides(credits, exceeded):
     assert CreditLimits(60).is_exceeded_by(ViduTask(task_id="1", credits=credits)) is exceeded
     assert not CreditLimits().is_exceeded_by(ViduTask(task_id="1", credits=credits))
 
@@ -123,7 +123,7 @@ def test_vidus_own_figure_decides(credits, exceeded):
 # -- one generation ----------------------------------------------------------------------------------------------
 
 
-def test_a_dear_generation_is_not_submitted(vidu_emulator, runtime_context, store):
+def test_generation_over_the_limit_is_not_submitted(vidu_emulator, runtime_context, store):
     with pytest.raises(AirflowFailException, match=r"about 8 credits .* max_credits is 7"):
         drive(single(max_credits=7), runtime_context(store))
     assert vidu_emulator.counters.submissions == 0
@@ -132,7 +132,7 @@ def test_a_dear_generation_is_not_submitted(vidu_emulator, runtime_context, stor
 
 
 @pytest.mark.vidu_emulator(concurrency=0)
-def test_what_turns_out_dear_is_cancelled_at_once(vidu_emulator, runtime_context, store):
+def test_task_over_the_limit_is_cancelled_at_once(vidu_emulator, runtime_context, store):
     with pytest.raises(AirflowFailException, match=r"asked 24 credits .* cancelled at once and is not billed"):
         drive(single(**UNKNOWN, max_credits=23), runtime_context(store))
     (task,) = vidu_emulator.tasks
@@ -141,7 +141,7 @@ def test_what_turns_out_dear_is_cancelled_at_once(vidu_emulator, runtime_context
 
 
 @pytest.mark.vidu_emulator(concurrency=0)
-def test_a_clear_with_a_higher_limit_submits_anew(vidu_emulator, runtime_context, store):
+def test_clear_with_a_higher_limit_submits_again(vidu_emulator, runtime_context, store):
     with pytest.raises(AirflowFailException, match="asked 24 credits"):
         drive(single(**UNKNOWN, max_credits=23), runtime_context(store))
     made = single(**UNKNOWN, max_credits=24, wait_for_completion=False)
@@ -150,7 +150,7 @@ def test_a_clear_with_a_higher_limit_submits_anew(vidu_emulator, runtime_context
 
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["in the worker", "deferred"])
-def test_what_vidu_does_not_cancel_is_kept_landed_and_warned_of(
+def test_uncancelled_task_is_kept_landed_and_warned_about(
     vidu_emulator, runtime_context, store, deferrable, tmp_path, capsys
 ):
     vidu_emulator.quirks.has_cancel = False
@@ -163,7 +163,7 @@ def test_what_vidu_does_not_cancel_is_kept_landed_and_warned_of(
 
 
 @pytest.mark.vidu_emulator(concurrency=0)
-def test_a_try_that_died_before_the_cancel_is_made_up_for(vidu_emulator, runtime_context, store):
+def test_next_try_cancels_what_a_dead_worker_did_not(vidu_emulator, runtime_context, store):
     drive(single(**UNKNOWN, wait_for_completion=False, durable=True), runtime_context(store))
     record = store.get("vidu_submission")
     store.set("vidu_submission", {**record, "phase": "submitted"})
@@ -173,7 +173,7 @@ def test_a_try_that_died_before_the_cancel_is_made_up_for(vidu_emulator, runtime
     assert vidu_emulator.tasks[0].err_code == "UserCancelled"
 
 
-def test_a_limit_that_was_lowered_throws_no_finished_video_away(vidu_emulator, runtime_context, store):
+def test_lowered_limit_keeps_finished_videos(vidu_emulator, runtime_context, store):
     submitted, _ = drive(single(wait_for_completion=False), runtime_context(store))
     ViduHook().wait_for_task(submitted["task_id"], poll_interval=0.1)
     store.set("vidu_submission", {**store.get("vidu_submission"), "phase": "submitted"})
@@ -183,7 +183,7 @@ def test_a_limit_that_was_lowered_throws_no_finished_video_away(vidu_emulator, r
 
 
 @pytest.mark.vidu_emulator(credits=100)
-def test_an_account_that_would_run_low_is_spared(vidu_emulator, runtime_context, store):
+def test_nothing_is_sent_if_the_balance_would_run_low(vidu_emulator, runtime_context, store):
     with pytest.raises(AirflowFailException, match=r"100 credits left.*about 8.*min_remaining_credits is 93"):
         drive(single(min_remaining_credits="93"), runtime_context(store))
     assert vidu_emulator.counters.submissions == 0
@@ -191,14 +191,14 @@ def test_an_account_that_would_run_low_is_spared(vidu_emulator, runtime_context,
     assert vidu_emulator.counters.submissions == 1
 
 
-def test_a_re_attached_task_asks_for_no_balance(vidu_emulator, runtime_context, store):
+def test_re_attaching_needs_no_balance(vidu_emulator, runtime_context, store):
     drive(single(wait_for_completion=False), runtime_context(store))
     store.set("vidu_submission", {**store.get("vidu_submission"), "phase": "submitted"})
     record, _ = drive(single(min_remaining_credits=10**9), runtime_context(store, try_number=2))
     assert record["state"] == "success"
 
 
-def test_a_host_without_a_balance_is_told_before_anything_is_sent(vidu_emulator, runtime_context, store):
+def test_host_without_a_balance_is_rejected_before_anything_is_sent(vidu_emulator, runtime_context, store):
     vidu_emulator.quirks.has_credits = False
     with pytest.raises(AirflowFailException, match=r"does not report the balance.*nothing is billed"):
         drive(single(min_remaining_credits=1), runtime_context(store))
@@ -207,7 +207,7 @@ def test_a_host_without_a_balance_is_told_before_anything_is_sent(vidu_emulator,
     assert vidu_emulator.counters.submissions == 0
 
 
-def test_a_balance_that_cannot_be_read_now_costs_a_retry(vidu_emulator, runtime_context, store):
+def test_balance_that_cannot_be_read_now_costs_a_retry(vidu_emulator, runtime_context, store):
     vidu_emulator.faults.add("credits", Fault.refuse(503, times=None))
     with pytest.raises(ViduUnavailableError, match="Cannot read the balance for min_remaining_credits"):
         drive(single(min_remaining_credits=1), runtime_context(store))
@@ -216,7 +216,7 @@ def test_a_balance_that_cannot_be_read_now_costs_a_retry(vidu_emulator, runtime_
 
 @pytest.mark.parametrize("value", [-1, "many", 1.5j, [1], 60.9, True, float("inf")])
 @pytest.mark.parametrize("name", ["max_credits", "min_remaining_credits"])
-def test_a_limit_that_is_none_is_told(vidu_emulator, runtime_context, store, name, value):
+def test_invalid_limit_is_rejected(vidu_emulator, runtime_context, store, name, value):
     with pytest.raises(AirflowFailException, match=f"{name} must be a whole number"):
         drive(single(**{name: value}), runtime_context(store))
     assert vidu_emulator.counters.submissions == 0
@@ -225,7 +225,7 @@ def test_a_limit_that_is_none_is_told(vidu_emulator, runtime_context, store, nam
 # -- many --------------------------------------------------------------------------------------------------------
 
 
-def test_one_dear_request_keeps_the_whole_batch_from_being_sent(vidu_emulator, runtime_context, store):
+def test_one_request_over_the_limit_stops_the_whole_batch(vidu_emulator, runtime_context, store):
     requests = [FIELDS, {**FIELDS, "duration": 5, "prompt": "longer"}]
     with pytest.raises(AirflowFailException, match=r"Item 1: .* max_credits is 10"):
         drive(batch(requests, max_credits=10), runtime_context(store))
@@ -234,7 +234,7 @@ def test_one_dear_request_keeps_the_whole_batch_from_being_sent(vidu_emulator, r
 
 @pytest.mark.vidu_emulator(concurrency=0)
 @pytest.mark.parametrize("deferrable", [False, True], ids=["in the worker", "deferred"])
-def test_a_batch_that_turns_out_dear_stops_and_gives_back(vidu_emulator, runtime_context, store, deferrable):
+def test_batch_over_the_limit_stops_and_cancels(vidu_emulator, runtime_context, store, deferrable):
     requests = [{**UNKNOWN, "prompt": str(number)} for number in range(30)]
     made = batch(requests, max_credits=23, max_in_flight=3, deferrable=deferrable)
     with pytest.raises(AirflowFailException, match="asked 24 credits") as raised:
@@ -247,7 +247,7 @@ def test_a_batch_that_turns_out_dear_stops_and_gives_back(vidu_emulator, runtime
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["in the worker", "deferred"])
 @pytest.mark.vidu_emulator(concurrency=1)
-def test_a_batch_remembers_over_its_deferrals_that_it_was_too_dear(vidu_emulator, runtime_context, store, deferrable):
+def test_deferred_batch_remembers_a_price_over_the_limit(vidu_emulator, runtime_context, store, deferrable):
     """Vidu takes one at once, so that this one cannot be cancelled."""
     requests = [{**UNKNOWN, "prompt": str(number)} for number in range(12)]
     made = batch(requests, max_credits=23, max_in_flight=3, deferrable=deferrable, on_failure="partial")
@@ -262,9 +262,7 @@ def test_a_batch_remembers_over_its_deferrals_that_it_was_too_dear(vidu_emulator
 
 
 @pytest.mark.vidu_emulator(concurrency=0)
-def test_a_dear_task_of_a_batch_whose_reply_was_lost_is_cancelled_too(
-    vidu_emulator, runtime_context, store, monkeypatch
-):
+def test_lost_batch_task_over_the_limit_is_cancelled(vidu_emulator, runtime_context, store, monkeypatch):
     settles = vidu_emulator.connection_json(timeout=0.5, settle_seconds=0.2)
     monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", settles)
     vidu_emulator.faults.add("submit", Fault.drop_after_accept())
@@ -274,13 +272,11 @@ def test_a_dear_task_of_a_batch_whose_reply_was_lost_is_cancelled_too(
 
 
 @pytest.mark.vidu_emulator(concurrency=0)
-def test_a_batch_whose_worker_died_before_it_gave_back_submits_no_more(
-    vidu_emulator, runtime_context, store, monkeypatch
-):
+def test_batch_whose_worker_died_before_cancelling_submits_no_more(vidu_emulator, runtime_context, store, monkeypatch):
     requests = [{**UNKNOWN, "prompt": str(number)} for number in range(9)]
 
     with monkeypatch.context() as patch:
-        patch.setattr(batch_submission, "give_back", Mock(side_effect=WorkerDied))
+        patch.setattr(batch_submission, "cancel_over_limit", Mock(side_effect=WorkerDied))
         with pytest.raises(WorkerDied):
             drive(batch(requests, max_credits=23, max_in_flight=2), runtime_context(store))
     submitted = vidu_emulator.counters.submissions
@@ -291,7 +287,7 @@ def test_a_batch_whose_worker_died_before_it_gave_back_submits_no_more(
 
 
 @pytest.mark.vidu_emulator(credits=1000)
-def test_without_a_store_no_message_advises_a_clear_that_pays_again(vidu_emulator, runtime_context):
+def test_without_store_no_message_advises_a_clear_that_pays_again(vidu_emulator, runtime_context):
     requests = [{**FIELDS, "prompt": str(number)} for number in range(6)]
     drive(batch(requests[:3]), runtime_context())
     context = runtime_context(try_number=2)
@@ -301,7 +297,7 @@ def test_without_a_store_no_message_advises_a_clear_that_pays_again(vidu_emulato
 
 
 @pytest.mark.vidu_emulator(concurrency=0)
-def test_a_clear_cancels_nothing_that_it_could_not_replace(vidu_emulator, runtime_context, store):
+def test_clear_cancels_nothing_it_cannot_replace(vidu_emulator, runtime_context, store):
     drive(single(wait_for_completion=False), runtime_context(store))
     store.set("vidu_submission", {**store.get("vidu_submission"), "phase": "submitted"})
     for limits in ({"min_remaining_credits": 10**9}, {"max_credits": 1}):
@@ -317,7 +313,7 @@ def test_taskflow_has_the_same_limits(vidu_emulator, runtime_context, store):
     assert vidu_emulator.counters.submissions == 0
 
 
-def test_a_batch_keeps_and_lands_what_vidu_does_not_cancel(vidu_emulator, runtime_context, store, tmp_path):
+def test_batch_keeps_and_lands_what_vidu_does_not_cancel(vidu_emulator, runtime_context, store, tmp_path):
     vidu_emulator.quirks.has_cancel = False
     requests = [{**UNKNOWN, "prompt": str(number)} for number in range(9)]
     manifest = tmp_path / "manifest.jsonl"
@@ -342,7 +338,7 @@ def test_a_batch_keeps_and_lands_what_vidu_does_not_cancel(vidu_emulator, runtim
 
 
 @pytest.mark.vidu_emulator(credits=100)
-def test_a_batch_spares_the_account_by_the_sum_of_its_estimates(vidu_emulator, runtime_context, store):
+def test_batch_checks_the_balance_against_all_estimates(vidu_emulator, runtime_context, store):
     requests = [{**FIELDS, "prompt": str(number)} for number in range(10)]
     with pytest.raises(AirflowFailException, match=r"about 80 of them, and min_remaining_credits is 21"):
         drive(batch(requests, min_remaining_credits=21), runtime_context(store))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Only what is provably this Airflow's is reported as an orphan, and nothing that somebody still waits for."""
+"""Only tasks that are provably this Airflow's, and that no run waits for, are reported as orphans."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_what_a_finished_or_deleted_run_left_running_is_reported(vidu_emulator, 
 
 
 @pytest.mark.vidu_emulator(concurrency=0)
-def test_an_iteration_of_a_loop_and_a_mapped_instance_of_airflow_3_4_are_found(vidu_emulator, ciphers, runs, submit):
+def test_loop_iterations_and_mapped_instances_of_3_4_are_found(vidu_emulator, ciphers, runs, submit):
     looped = submit("gone", region=(UUID(int=7), 1))
     mapped = submit("gone", map_index=3, region=(UUID(int=8), 3))
     found = {orphan.vidu_task.task_id: orphan.map_index for orphan in ViduHook().find_orphans()}
@@ -83,7 +83,7 @@ def test_what_is_not_provably_ours_is_never_named(vidu_emulator, ciphers, runs, 
 
 
 @pytest.mark.vidu_emulator(concurrency=0)
-def test_a_copy_of_this_airflow_with_the_same_key_is_another_one(vidu_emulator, ciphers, runs, submit, monkeypatch):
+def test_copy_of_this_airflow_with_the_same_key_is_foreign(vidu_emulator, ciphers, runs, submit, monkeypatch):
     monkeypatch.setattr(compat, "base_url", lambda: "https://staging.example")
     submit("of the copy")
     monkeypatch.setattr(compat, "base_url", lambda: "https://airflow.example")
@@ -91,7 +91,7 @@ def test_a_copy_of_this_airflow_with_the_same_key_is_another_one(vidu_emulator, 
 
 
 @pytest.mark.vidu_emulator(concurrency=0)
-def test_a_payload_that_quotes_another_tasks_marker_is_still_its_own(vidu_emulator, ciphers, runs, submit):
+def test_payload_that_quotes_another_tasks_marker_is_still_its_own(vidu_emulator, ciphers, runs, submit):
     runs["d", "going on"] = True
     submit("over")
     quoted = vidu_emulator.tasks[0].request.payload
@@ -113,7 +113,7 @@ def test_orphans_are_found_with_and_without_payload_in_the_rows(vidu_emulator, c
 
 
 @pytest.mark.vidu_emulator(concurrency=0)
-def test_the_marker_tells_no_names_to_vidu_and_is_still_found_again(vidu_emulator, ciphers, submit, store):
+def test_marker_shows_no_names_and_is_still_found(vidu_emulator, ciphers, submit, store):
     vidu_emulator.faults.add("submit", Fault.drop_after_accept())
     submit("a run of a customer")
     payload = vidu_emulator.tasks[0].request.payload
@@ -123,7 +123,7 @@ def test_the_marker_tells_no_names_to_vidu_and_is_still_found_again(vidu_emulato
     assert vidu_emulator.counters.submissions == 1
 
 
-def test_a_key_that_does_not_work_costs_no_submission(vidu_emulator, monkeypatch, submit):
+def test_key_that_does_not_work_costs_no_submission(vidu_emulator, monkeypatch, submit):
     def broken():
         raise ValueError("Fernet key must be 32 url-safe base64-encoded bytes.")
 

@@ -234,7 +234,7 @@ def test_every_cell_of_the_table(held, max_tries, facts, action):
         (1, (2, 0), (2, 2), False),
     ],
 )
-def test_a_clear_is_told_from_a_retry(retries, noted, now, cleared):
+def test_clear_is_distinguished_from_a_retry(retries, noted, now, cleared):
     (noted_max_tries, noted_try), (max_tries, try_number) = noted, now
     assert was_cleared(noted_max_tries, noted_try, max_tries, try_number, max_tries - retries + 1) is cleared
 
@@ -260,7 +260,7 @@ def test_every_decision_leads_to_an_end_whatever_is_found_out():
                         assert action in {Action.SUBMIT, Action.ATTACH, Action.FAIL}
 
 
-def test_a_record_survives_the_store_and_newer_fields():
+def test_record_survives_the_store_and_newer_fields():
     held = record(answer={"model": "m", "credits": 5})
     assert SubmissionRecord.from_json({**held.to_json(), "newer": 1}) == held
     assert SubmissionRecord.from_json(None) is None
@@ -280,27 +280,27 @@ def test_a_record_survives_the_store_and_newer_fields():
         {"phase": "intent"},
     ],
 )
-def test_a_damaged_record_is_never_taken_for_none(damaged):
+def test_damaged_record_is_never_taken_for_none(damaged):
     with pytest.raises(ValueError, match="cannot be read"):
         SubmissionRecord.from_json(damaged)
 
 
 @pytest.mark.parametrize("task_id", ["911045603801182208", 911045603801182208, "vidu-task_8f3a"])
-def test_a_record_may_be_written_by_hand(task_id):
+def test_record_may_be_written_by_hand(task_id):
     held = SubmissionRecord.from_json({"task_id": task_id})
     assert (held.phase, held.task_id, held.keep_running) == (Phase.SUBMITTED, str(task_id), True)
 
 
-def test_a_person_may_note_that_nothing_was_created():
+def test_record_by_hand_may_say_that_nothing_was_created():
     assert SubmissionRecord.from_json({"task_id": None}).phase is Phase.NEW
 
 
-def test_an_id_that_a_person_has_filled_into_an_intent_counts():
+def test_id_written_into_an_intent_by_hand_counts():
     held = SubmissionRecord.from_json({**record(Phase.INTENT).to_json(), "task_id": "77"})
     assert (held.phase, held.keep_running) == (Phase.SUBMITTED, True)
 
 
-def test_a_presigned_link_rendered_anew_is_the_same_request():
+def test_presigned_link_rendered_again_is_the_same_request():
     base = {"images": ["https://b.example/cat.png?sig=1"], "prompt": "x", "payload": "a", "callback_url": "https://c"}
     again = {"images": ["https://b.example/cat.png?sig=2"], "prompt": "x", "payload": "b", "callback_url": "https://d"}
     assert fingerprint(base) == fingerprint(again)
@@ -316,13 +316,13 @@ def test_a_presigned_link_rendered_anew_is_the_same_request():
         ("sku 7", "sku 7", False),
     ],
 )
-def test_the_marker_travels_unless_the_payload_has_no_place_for_it(payload, sent, travels):
+def test_marker_travels_if_the_payload_has_room(payload, sent, travels):
     wire, marker = with_marker({"payload": payload}, "avp1:m")
     assert wire["payload"] == sent
     assert marker == ("avp1:m" if travels else None)
 
 
-def test_a_derived_marker_differs_for_every_mapped_instance_and_clear_and_tells_no_names():
+def test_derived_marker_is_unique_and_shows_no_names():
     markers = {derived_marker("dag", "run", "task", index, tries, "t") for index in range(3) for tries in range(3)}
     assert len(markers) == 9
     assert not any("dag" in marker or "run" in marker for marker in markers)

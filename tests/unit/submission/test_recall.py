@@ -42,7 +42,7 @@ def discard(make, store):
     return discard
 
 
-def test_what_runs_and_is_not_cancelled_any_more_is_taken_up_again(make, discard, vidu, store):
+def test_running_task_that_cannot_be_cancelled_is_attached_to(make, discard, vidu, store):
     first = make().submit(lambda: WIRE)
     vidu.cancellable = False
     assert discard().submit(lambda: WIRE).task_id == first.task_id
@@ -52,7 +52,7 @@ def test_what_runs_and_is_not_cancelled_any_more_is_taken_up_again(make, discard
     assert len(vidu.cancels) == 1
 
 
-def test_what_runs_is_cancelled_and_submitted_again(make, discard, vidu):
+def test_running_task_is_cancelled_and_submitted_again(make, discard, vidu):
     first = make().submit(lambda: WIRE)
     second = discard().submit(lambda: WIRE)
     assert vidu.cancels == [first.task_id]
@@ -60,7 +60,7 @@ def test_what_runs_is_cancelled_and_submitted_again(make, discard, vidu):
     assert second.task_id != first.task_id
 
 
-def test_a_video_that_was_never_landed_is_landed_and_not_paid_again(make, discard, vidu, clock):
+def test_unlanded_video_is_landed_and_not_paid_again(make, discard, vidu, clock):
     first = make().submit(lambda: WIRE)
     vidu.finish(first.task_id)
     assert discard(is_delivered=lambda task: False).submit(lambda: WIRE).task_id == first.task_id
@@ -68,7 +68,7 @@ def test_a_video_that_was_never_landed_is_landed_and_not_paid_again(make, discar
 
 
 @pytest.mark.parametrize("is_delivered", [True, None])
-def test_a_delivered_video_means_a_new_one_and_a_warning(make, discard, vidu, caplog, is_delivered):
+def test_delivered_video_means_a_new_one_and_a_warning(make, discard, vidu, caplog, is_delivered):
     first = make().submit(lambda: WIRE)
     vidu.finish(first.task_id)
     with caplog.at_level(logging.WARNING):
@@ -79,7 +79,7 @@ def test_a_delivered_video_means_a_new_one_and_a_warning(make, discard, vidu, ca
     assert f"download('{first.task_id}'" in warning
 
 
-def test_of_several_the_newest_counts_and_the_others_are_named(make, discard, vidu, clock, caplog):
+def test_newest_task_counts_and_the_others_are_named(make, discard, vidu, clock, caplog):
     first = make().submit(lambda: WIRE)
     vidu.finish(first.task_id)
     clock.sleep(600)
@@ -99,7 +99,7 @@ def test_what_shows_late_in_the_list_is_still_found(make, discard, vidu, clock):
     assert len(vidu.submissions) == 1
 
 
-def test_a_newer_one_may_still_be_on_its_way_beside_a_finished_one(make, discard, vidu, clock):
+def test_newer_task_may_show_after_a_finished_one(make, discard, vidu, clock):
     """A worker that was given up has sent its POST just before the clear, and the list lags."""
     old = make().submit(lambda: WIRE)
     vidu.finish(old.task_id)
@@ -117,7 +117,7 @@ def test_nothing_found_is_submitted_once_the_list_has_settled(discard, vidu, clo
     assert clock.slept == vidu.account.timeout + vidu.account.settle_seconds
 
 
-def test_the_settling_is_waited_out_off_the_worker_and_from_its_begin(discard, make, vidu, clock):
+def test_settling_is_waited_out_off_the_worker(discard, make, vidu, clock):
     with pytest.raises(SubmitLater) as left:
         discard(may_leave=True).submit(lambda: WIRE)
     clock.sleep(left.value.seconds)
@@ -127,20 +127,20 @@ def test_the_settling_is_waited_out_off_the_worker_and_from_its_begin(discard, m
     assert clock.slept == pytest.approx(vidu.account.timeout + vidu.account.settle_seconds)
 
 
-def test_a_plain_retry_without_a_record_neither_searches_nor_waits(make, vidu, clock):
+def test_plain_retry_without_a_record_neither_searches_nor_waits(make, vidu, clock):
     vidu.list_error = AssertionError("the list was asked")
     make(try_number=2).submit(lambda: WIRE)
     assert clock.slept == 0
 
 
-def test_a_first_try_neither_searches_nor_waits(make, vidu, clock):
+def test_first_try_neither_searches_nor_waits(make, vidu, clock):
     vidu.list_error = AssertionError("the list was asked")
     # A deleted and repeated Dag run, or retries that were edited: try 1 is never a clear.
     make(try_number=1, max_tries=5, first_try=3).submit(lambda: WIRE)
     assert clock.slept == 0
 
 
-def test_a_clear_that_keeps_the_record_does_not_search(make, vidu, store):
+def test_clear_that_keeps_the_record_does_not_search(make, vidu, store):
     first = make().submit(lambda: WIRE)
     vidu.cancellable, vidu.list_error = False, AssertionError("the list was asked")
     again = make(try_number=2, max_tries=3, first_try=2).submit(lambda: WIRE)
@@ -150,7 +150,7 @@ def test_a_clear_that_keeps_the_record_does_not_search(make, vidu, store):
 @pytest.mark.parametrize(
     "quirk", [{"hides_payload": True, "list_payload": False}, {"unreadable_rows": 1}], ids=["no payload", "torn row"]
 )
-def test_a_list_that_cannot_say_stops_before_anything_is_sent(make, discard, vidu, quirk):
+def test_inconclusive_list_stops_before_anything_is_sent(make, discard, vidu, quirk):
     make().submit(lambda: WIRE)
     for name, value in quirk.items():
         setattr(vidu, name, value)
@@ -165,14 +165,14 @@ def test_a_list_that_cannot_say_stops_before_anything_is_sent(make, discard, vid
 
 
 @pytest.mark.parametrize("cut", [0, 8, 30])
-def test_a_payload_that_the_list_empties_or_cuts_is_queried(make, discard, vidu, cut):
+def test_payload_that_the_list_empties_or_cuts_is_queried(make, discard, vidu, cut):
     first = make().submit(lambda: WIRE)
     vidu.cancellable, vidu.as_listed = False, lambda payload: payload[:cut]
     assert discard().submit(lambda: WIRE).task_id == first.task_id
     assert len(vidu.submissions) == 1
 
 
-def test_a_payload_without_a_marker_stops_before_anything_is_sent(make, discard, vidu):
+def test_payload_without_a_marker_stops_before_anything_is_sent(make, discard, vidu):
     own = {**WIRE, "payload": "order-17"}
     make().submit(lambda: own)
     with pytest.raises(ViduSubmissionInDoubtError, match=r"put \{marker\} into"):
@@ -180,7 +180,7 @@ def test_a_payload_without_a_marker_stops_before_anything_is_sent(make, discard,
     assert len(vidu.submissions) == 1
 
 
-def test_an_outage_or_a_refused_key_is_no_missing_list(make, discard, vidu):
+def test_outage_or_refused_key_is_not_a_missing_list(make, discard, vidu):
     make().submit(lambda: WIRE)
     vidu.list_error = ViduUnavailableError("HTTP 503", http_status=503)
     with pytest.raises(ViduUnavailableError):
@@ -192,7 +192,7 @@ def test_an_outage_or_a_refused_key_is_no_missing_list(make, discard, vidu):
 
 
 @pytest.mark.parametrize("error", [NO_LIST, ViduConfigurationError("a web page", http_status=200)], ids=["404", "page"])
-def test_a_missing_list_of_vidus_own_hosts_is_an_outage(make, discard, vidu, error):
+def test_missing_list_of_vidus_own_hosts_is_an_outage(make, discard, vidu, error):
     """new-api and its kind answer every path that they do not route with their dashboard."""
     make().submit(lambda: WIRE)
     vidu.list_error = error
@@ -205,7 +205,7 @@ def test_a_missing_list_of_vidus_own_hosts_is_an_outage(make, discard, vidu, err
     assert len(vidu.submissions) == 2
 
 
-def test_a_missing_second_page_is_an_outage_and_no_missing_list(make, discard, vidu, monkeypatch):
+def test_missing_second_page_is_an_outage_and_no_missing_list(make, discard, vidu, monkeypatch):
     make().submit(lambda: WIRE)
     pages = [TaskPage((), "p2", 0), NO_LIST]
     monkeypatch.setattr(vidu, "list_page", Mock(side_effect=pages))
@@ -215,7 +215,7 @@ def test_a_missing_second_page_is_an_outage_and_no_missing_list(make, discard, v
 
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["list_path null", "404 all the time"])
-def test_without_a_list_the_clear_is_the_consent_and_the_trigger_is_told(make, discard, vidu, clock, is_known):
+def test_without_list_a_clear_is_consent_and_notifies_the_trigger(make, discard, vidu, clock, is_known):
     make().submit(lambda: WIRE)
     vidu.list_error = NO_LIST
     vidu.account = replace(vidu.account, list_path=None) if is_known else vidu.account
@@ -227,7 +227,7 @@ def test_without_a_list_the_clear_is_the_consent_and_the_trigger_is_told(make, d
 
 
 @pytest.mark.parametrize("error", [NO_LIST, ViduConfigurationError("a web page", http_status=200)], ids=["404", "page"])
-def test_a_list_that_is_missing_once_is_no_consent(make, discard, vidu, error):
+def test_list_missing_once_is_not_consent(make, discard, vidu, error):
     first = make().submit(lambda: WIRE)
     vidu.cancellable, vidu.list_errors = False, [error, error]
     assert discard().submit(lambda: WIRE).task_id == first.task_id
@@ -236,7 +236,7 @@ def test_a_list_that_is_missing_once_is_no_consent(make, discard, vidu, error):
 
 @pytest.mark.parametrize("may_leave", [False, True], ids=["in the worker", "off the worker"])
 @pytest.mark.parametrize("error", [NO_LIST, ViduConfigurationError("a web page", http_status=200)], ids=["404", "page"])
-def test_a_list_that_was_shown_is_never_missing_afterwards(make, discard, vidu, clock, error, may_leave):
+def test_list_that_was_shown_is_never_missing_afterwards(make, discard, vidu, clock, error, may_leave):
     first = make().submit(lambda: WIRE)
     vidu.finish(first.task_id)
     vidu.list_errors, vidu.list_error = [None], error
@@ -254,8 +254,8 @@ def test_a_list_that_was_shown_is_never_missing_afterwards(make, discard, vidu, 
     assert len(vidu.submissions) == 1
 
 
-def test_one_look_at_a_missing_list_decides_nothing_however_late(make, discard, vidu, clock):
-    """The first look at the list is made when it has settled already: whoever comes back has the try's own begin."""
+def test_one_search_of_a_missing_list_decides_nothing(make, discard, vidu, clock):
+    """A resumed try still counts from its own start, so the list has settled by its first search."""
     first = make().submit(lambda: WIRE)
     vidu.cancellable, vidu.list_errors = False, [NO_LIST]
     resumed = Resumed(clock() - 3600)
@@ -277,7 +277,7 @@ def moving_row(vidu, monkeypatch, looks):
     monkeypatch.setattr(vidu, "list_page", list_page)
 
 
-def test_a_row_that_moves_between_two_pages_is_looked_at_again(make, discard, vidu, monkeypatch):
+def test_row_that_moves_between_pages_is_searched_again(make, discard, vidu, monkeypatch):
     first = make().submit(lambda: WIRE)
     vidu.finish(first.task_id)
     moving_row(vidu, monkeypatch, looks=1)
@@ -285,7 +285,7 @@ def test_a_row_that_moves_between_two_pages_is_looked_at_again(make, discard, vi
     assert len(vidu.submissions) == 1
 
 
-def test_a_row_whose_query_fails_once_is_queried_again(make, discard, vidu, monkeypatch):
+def test_row_whose_query_fails_once_is_queried_again(make, discard, vidu, monkeypatch):
     vidu.add("555", "of another application")
     vidu.list_payload, vidu.broken["555"] = False, NO_LIST
     monkeypatch.setattr(vidu, "broken", Once(vidu.broken))
@@ -302,7 +302,7 @@ class Once(dict):
 
 @pytest.mark.parametrize("error", [NO_LIST, ViduConfigurationError("a web page", http_status=200)], ids=["404", "page"])
 @pytest.mark.parametrize("try_number", [1, 2], ids=["the try that sent it", "a later try"])
-def test_a_lost_reply_outlives_a_list_that_is_missing_once(make, vidu, store, clock, error, try_number):
+def test_lost_reply_outlives_a_list_that_is_missing_once(make, vidu, store, clock, error, try_number):
     lost = ViduSubmissionInDoubtError("lost")
     if try_number == 1:
         vidu.replies, vidu.list_errors = [("accepted", lost)], [error]
@@ -316,14 +316,14 @@ def test_a_lost_reply_outlives_a_list_that_is_missing_once(make, vidu, store, cl
     assert len(vidu.submissions) == 1
 
 
-def test_a_task_of_a_sibling_is_never_taken(make, discard, vidu):
+def test_task_of_a_sibling_is_never_adopted(make, discard, vidu):
     make(key="a sibling").submit(lambda: WIRE)
     discard().submit(lambda: WIRE)
     assert len(vidu.submissions) == 2
     assert vidu.cancels == []
 
 
-def test_a_record_that_was_lost_with_its_retries_is_searched_for_again(make, discard, vidu, store):
+def test_record_lost_with_its_retries_is_searched_for_again(make, discard, vidu, store):
     """The first try after the clear died before its intent: its plain retry has no record, either."""
     first = make().submit(lambda: WIRE)
     vidu.cancellable = False
@@ -333,7 +333,7 @@ def test_a_record_that_was_lost_with_its_retries_is_searched_for_again(make, dis
 
 
 @pytest.mark.parametrize("fernet_keys", ["", KEYS[0]], ids=["no Fernet key", "a Fernet key"])
-def test_a_marker_is_found_without_a_key_and_shows_no_id(monkeypatch, fernet_keys):
+def test_marker_is_found_without_a_key_and_shows_no_id(monkeypatch, fernet_keys):
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", fernet_keys)
     this_try = Try(identity=("my_dag", "my_run", "my_task", -1))
     one, two = this_try.new_marker("k"), this_try.new_marker("k")
@@ -343,7 +343,7 @@ def test_a_marker_is_found_without_a_key_and_shows_no_id(monkeypatch, fernet_key
     assert not any(word in one for word in ("my_dag", "my_run", "my_task"))
 
 
-def test_a_marker_is_found_after_a_rotation_of_the_key(monkeypatch):
+def test_marker_is_found_after_a_rotation_of_the_key(monkeypatch):
     this_try = Try(identity=("d", "r", "t", -1))
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", KEYS[0])
     marker = this_try.new_marker("k")
@@ -379,7 +379,7 @@ def test_every_task_instance_has_marks_of_its_own(monkeypatch):
     ],
     ids=["below 3.4", "not told", "outside of a loop", "in a loop"],
 )
-def test_what_tells_a_task_instance_from_another(more, identity):
+def test_identity_distinguishes_task_instances(more, identity):
     instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=3, **more)
     assert Try.of({"ti": instance}).identity == identity
 
@@ -398,9 +398,7 @@ def test_what_tells_a_task_instance_from_another(more, identity):
         (1, 2, 2, 1, False),
     ],
 )
-def test_a_clear_shows_in_max_tries_or_in_the_runs_number_of_clears(
-    try_number, max_tries, retries, clear_number, may_be
-):
+def test_clear_shows_in_max_tries_or_clear_number(try_number, max_tries, retries, clear_number, may_be):
     instance = SimpleNamespace(
         dag_id="d",
         run_id="r",
@@ -422,7 +420,7 @@ def billed(vidu):
     return {task_id for task_id, row in vidu.tasks.items() if row["state"] != "failed"}
 
 
-def test_before_what_was_cancelled_is_replaced_the_list_settles(make, discard, vidu, store, clock):
+def test_list_settles_before_a_cancelled_task_is_replaced(make, discard, vidu, store, clock):
     """The cancelled one may not be the newest: a request that had changed was submitted beside it."""
     make().submit(lambda: WIRE)
     clock.sleep(600)
@@ -434,7 +432,7 @@ def test_before_what_was_cancelled_is_replaced_the_list_settles(make, discard, v
     assert len(billed(vidu)) == 1
 
 
-def test_beside_a_landed_file_that_was_moved_a_newer_one_is_waited_for(make, discard, vidu, clock):
+def test_after_a_moved_file_a_newer_task_is_waited_for(make, discard, vidu, clock):
     first = make()
     old = first.submit(lambda: WIRE)
     vidu.finish(old.task_id)
@@ -446,7 +444,7 @@ def test_beside_a_landed_file_that_was_moved_a_newer_one_is_waited_for(make, dis
     assert discard(2, is_delivered=lambda task: False).submit(lambda: WIRE).task_id == newer.task_id
 
 
-def test_beside_a_list_that_was_not_seen_whole_nothing_is_cancelled_or_sent(make, discard, vidu):
+def test_incomplete_list_cancels_and_sends_nothing(make, discard, vidu):
     make().submit(lambda: WIRE)
     vidu.unreadable_rows = 1
     with pytest.raises(ViduSubmissionInDoubtError, match="900001"):
@@ -462,7 +460,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("error", FOREIGN, ids=lambda error: str(error.http_status))
 @pytest.mark.parametrize("state", ["processing", "success"])
-def test_ours_is_taken_up_beside_a_row_that_cannot_be_queried(make, discard, vidu, error, state):
+def test_own_task_is_attached_to_beside_an_unqueryable_row(make, discard, vidu, error, state):
     first = make().submit(lambda: WIRE)
     vidu.finish(first.task_id, state)
     vidu.add("555", None)
@@ -473,7 +471,7 @@ def test_ours_is_taken_up_beside_a_row_that_cannot_be_queried(make, discard, vid
 
 @pytest.mark.parametrize("error", FOREIGN, ids=lambda error: str(error.http_status))
 @pytest.mark.parametrize("state", ["failed", "success"])
-def test_nothing_is_sent_beside_a_row_that_cannot_be_queried(make, discard, vidu, error, state):
+def test_nothing_is_sent_beside_an_unqueryable_row(make, discard, vidu, error, state):
     first = make().submit(lambda: WIRE)
     vidu.finish(first.task_id, state, err_code="InternalServiceFailure")
     vidu.add("555", None)
@@ -484,7 +482,7 @@ def test_nothing_is_sent_beside_a_row_that_cannot_be_queried(make, discard, vidu
     assert len(vidu.submissions) == 1
 
 
-def test_a_mapped_instance_of_a_run_that_began_below_airflow_3_4_is_found(make, discard, vidu):
+def test_mapped_instance_of_a_run_before_3_4_is_found(make, discard, vidu):
     first = make()
     first.this_try = replace(first.this_try, identity=("d", "r", "t", 0))
     vidu.cancellable = False
@@ -494,7 +492,7 @@ def test_a_mapped_instance_of_a_run_that_began_below_airflow_3_4_is_found(make, 
     assert again.submit(lambda: WIRE).task_id == submitted.task_id
 
 
-def test_what_was_found_again_remembers_its_request(make, discard, vidu):
+def test_recalled_task_remembers_its_request(make, discard, vidu):
     make().submit(lambda: WIRE)
     vidu.cancellable = False
     discard().submit(lambda: WIRE)

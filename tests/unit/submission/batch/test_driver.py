@@ -76,7 +76,7 @@ def stage():
     return Stage()
 
 
-def test_what_a_gateway_gave_up_and_vidu_accepted_all_the_same_is_found(stage, store):
+def test_submission_accepted_after_a_gateway_timeout_is_found(stage, store):
     """A gateway that gives up ends nothing behind it: the POST is waited out, not its reply."""
 
     def late(request):
@@ -92,7 +92,7 @@ def test_what_a_gateway_gave_up_and_vidu_accepted_all_the_same_is_found(stage, s
     assert batch.items[0].task_id == stage.wire.vidu.tasks()[0].task_id
 
 
-def test_what_never_arrived_is_sent_again_once_the_list_has_settled(stage, store):
+def test_submission_that_never_arrived_is_resent_after_settling(stage, store):
     stage.first = lambda request: GATEWAY_TIMEOUT
     batch = stage.submit(store)
     assert stage.posts[1] - stage.posts[0] >= ACCOUNT.timeout + ACCOUNT.settle_seconds
@@ -100,19 +100,19 @@ def test_what_never_arrived_is_sent_again_once_the_list_has_settled(stage, store
     assert len(batch.running) == 1
 
 
-def test_vidus_own_answer_settles_sooner(stage, store):
+def test_reply_of_vidu_settles_sooner(stage, store):
     stage.first = lambda request: (500, {}, b'{"code": 500, "reason": "InternalServiceFailure", "message": "no"}')
     stage.submit(store)
     assert ACCOUNT.settle_seconds <= stage.posts[1] - stage.posts[0] < ACCOUNT.timeout + ACCOUNT.settle_seconds
 
 
-def test_a_gateways_500_is_waited_out(stage, store):
+def test_gateways_500_is_waited_out(stage, store):
     stage.first = lambda request: (500, {}, b"<html>500 Internal Server Error</html>")
     stage.submit(store)
     assert stage.posts[1] - stage.posts[0] >= ACCOUNT.timeout + ACCOUNT.settle_seconds
 
 
-def test_a_look_up_queries_a_payload_once(stage, store):
+def test_look_up_queries_a_payload_once(stage, store):
     """The list shows no payloads; another request's task is in it all the time that the lost one is searched for."""
 
     def beside(request):
@@ -120,7 +120,7 @@ def test_a_look_up_queries_a_payload_once(stage, store):
         return GATEWAY_TIMEOUT
 
     stage.first = beside
-    with mock.patch("airflow_provider_vidu.submission.batch.search.identity_of", return_value=None):
+    with mock.patch("airflow_provider_vidu.submission.batch.search.find_marker", return_value=None):
         stage.submit(store)
     assert len(stage.posts) == 2
     assert len(stage.queried) == 1

@@ -41,7 +41,7 @@ def refuse(url: str) -> Any:
     return instead
 
 
-def test_a_row_keeps_its_video_when_its_neighbour_is_removed(stage):
+def test_row_keeps_its_video_when_its_neighbour_is_removed(stage):
     stage.vidu.instead = refuse(f"{CDN}?id=1")
     first = stage.submit(rows_of(f"{CDN}?id=1", f"{CDN}?id=2"))
     stage.vidu.end(first.items[1].task_id)
@@ -51,7 +51,7 @@ def test_a_row_keeps_its_video_when_its_neighbour_is_removed(stage):
 
 
 @pytest.mark.parametrize("clear", [False, True], ids=["retry", "clear"])
-def test_a_row_keeps_its_video_when_a_neighbour_is_added(stage, clear):
+def test_row_keeps_its_video_when_a_neighbour_is_added(stage, clear):
     first = stage.submit(rows_of(f"{CDN}?id=1"))
     again = stage.submit(rows_of(f"{CDN}?id=2", f"{CDN}?id=1"), clear=clear)
     assert again.items[1].task_id == first.items[0].task_id
@@ -59,7 +59,7 @@ def test_a_row_keeps_its_video_when_a_neighbour_is_added(stage, clear):
 
 
 @pytest.mark.parametrize("name", ["token", "sign", "sp", "st", "sv", "policy", "e", "t", "signature", "expires", "q-x"])
-def test_a_lone_parameter_tells_pictures_apart(stage, name):
+def test_lone_parameter_distinguishes_pictures(stage, name):
     urls = [f"{CDN}?{name}={value}" for value in ("one", "two", "three")]
     stage.submit(rows_of(*urls))
     again = stage.submit(rows_of(*reversed(urls)))
@@ -67,7 +67,7 @@ def test_a_lone_parameter_tells_pictures_apart(stage, name):
     assert len(stage.vidu.tasks) == 3
 
 
-def test_parameters_without_a_value_tell_pictures_apart(stage):
+def test_parameters_without_a_value_distinguish_pictures(stage):
     urls = [f"{CDN}?cat", f"{CDN}?dog"]
     stage.submit(rows_of(*urls))
     again = stage.submit(rows_of(*reversed(urls)))
@@ -78,37 +78,37 @@ def test_parameters_without_a_value_tell_pictures_apart(stage):
 
 
 @pytest.mark.parametrize("clear", [False, True], ids=["retry", "clear"])
-def test_a_query_that_nobody_can_read_stops_before_anything_is_sent(stage, clear):
+def test_ambiguous_query_stops_before_anything_is_sent(stage, clear):
     first = stage.submit(rows_of(f"{CDN}?id=0", f"{CDN}?id=7&sekret=abcdef"))
     with pytest.raises(ViduError) as raised:
         stage.submit(rows_of(f"{CDN}?id=0", f"{CDN}?id=7&sekret=uvwxyz"), clear=clear)
-    told = str(raised.value)
-    assert "tem 1" in told
-    assert str(first.items[1].task_id) in told
-    assert "sekret" in told
-    assert not re.search(r"\bid\b", told)
-    assert "abcdef" not in told
-    assert "uvwxyz" not in told
-    assert "on_input_change='resubmit'" in told
+    message = str(raised.value)
+    assert "tem 1" in message
+    assert str(first.items[1].task_id) in message
+    assert "sekret" in message
+    assert not re.search(r"\bid\b", message)
+    assert "abcdef" not in message
+    assert "uvwxyz" not in message
+    assert "on_input_change='resubmit'" in message
     assert len(stage.vidu.tasks) == 2
     assert "cancel" not in stage.vidu.requests
 
 
-def test_a_query_that_nobody_can_read_is_submitted_where_that_is_allowed(stage):
+def test_ambiguous_query_is_submitted_with_resubmit(stage):
     stage.submit(rows_of(f"{CDN}?id=1"))
     again = stage.submit(rows_of(f"{CDN}?id=2"), on_input_change="resubmit")
     assert image_of(stage, again.items[0].task_id) == f"{CDN}?id=2"
     assert len(stage.vidu.tasks) == 2
 
 
-def test_a_failed_picture_is_replaced_without_a_question(stage):
+def test_failed_picture_is_replaced_without_an_error(stage):
     first = stage.submit(rows_of(f"{CDN}?id=1"))
     stage.vidu.end(first.items[0].task_id, "failed", "AuditSubmitIllegal")
     again = stage.submit(rows_of(f"{CDN}?id=2"), clear=True)
     assert image_of(stage, again.items[0].task_id) == f"{CDN}?id=2"
 
 
-def test_a_plain_url_that_gets_a_query_is_in_question(stage):
+def test_plain_url_that_gets_a_query_is_ambiguous(stage):
     stage.submit(rows_of(CDN))
     with pytest.raises(ViduError, match="sekret"):
         stage.submit(rows_of(f"{CDN}?sekret=1"), clear=True)
@@ -119,7 +119,7 @@ def test_a_plain_url_that_gets_a_query_is_in_question(stage):
 
 @pytest.mark.parametrize("paid", [0, 1])
 @pytest.mark.parametrize("state", ["success", "processing"])
-def test_of_equal_requests_the_paid_one_is_kept(stage, paid, state):
+def test_paid_one_of_equal_requests_is_kept(stage, paid, state):
     first = stage.submit(rows_of(CDN, CDN))
     stage.vidu.end(first.items[paid].task_id, state)
     stage.vidu.end(first.items[1 - paid].task_id, "failed", "AuditSubmitIllegal")
@@ -128,7 +128,7 @@ def test_of_equal_requests_the_paid_one_is_kept(stage, paid, state):
     assert len(stage.vidu.tasks) == 2
 
 
-def test_of_equal_requests_the_submitted_one_is_kept_over_the_refused(stage):
+def test_submitted_one_of_equal_requests_is_kept(stage):
     refused = []
 
     def once(operation, request):
@@ -145,10 +145,10 @@ def test_of_equal_requests_the_submitted_one_is_kept_over_the_refused(stage):
     assert len(stage.vidu.tasks) == 1
 
 
-def test_nothing_is_decided_among_equal_requests_during_an_outage(stage):
+def test_outage_decides_nothing_among_equal_requests(stage):
     stage.submit(rows_of(CDN, CDN))
     stage.vidu.instead = lambda operation, request: reply(503, {})
-    with pytest.raises(ViduUnavailableError, match="Nothing was submitted"):
+    with pytest.raises(ViduUnavailableError, match="This try submitted nothing"):
         stage.submit(rows_of(CDN), clear=True)
     stage.vidu.instead = lambda operation, request: None
     stage.submit(rows_of(CDN), clear=True)
@@ -204,7 +204,7 @@ SIGNATURES = {
 
 
 @pytest.mark.parametrize("scheme", SIGNATURES)
-def test_a_link_that_is_signed_again_is_the_same_picture(stage, scheme):
+def test_link_signed_again_is_the_same_picture(stage, scheme):
     def signed(seed):
         chance = random.Random(seed)
         return rows_of(*(f"{CDN}?id={number}&{SIGNATURES[scheme](chance)}" for number in range(3)))
@@ -216,7 +216,7 @@ def test_a_link_that_is_signed_again_is_the_same_picture(stage, scheme):
 
 
 @pytest.mark.parametrize("scheme", SIGNATURES)
-def test_a_signature_of_which_a_part_is_missing_is_none(stage, scheme):
+def test_incomplete_signature_does_not_count(stage, scheme):
     parts = SIGNATURES[scheme](random.Random(1)).split("&")
     if len(parts) == 1:
         parts[0] = parts[0].partition("=")[0] + "=7"
@@ -280,7 +280,7 @@ def test_no_edit_pays_again_or_gives_another_pictures_video(data):
                 rows_of(*(url for _, url in edits.rows)), clear=chance.random() < 0.5, on_input_change=policy
             )
         except ViduError:
-            # A plain retry that asks for less, or a link that nobody can read.
+            # A plain retry with fewer requests, or an ambiguous link.
             assert set(stage.vidu.tasks) == before
             edits.edit()
             continue
@@ -306,7 +306,7 @@ def without_store():
 
 
 @pytest.mark.parametrize("paid", [0, 1])
-def test_without_a_store_the_paid_one_of_equal_requests_is_kept(without_store, paid):
+def test_without_store_the_paid_equal_request_is_kept(without_store, paid):
     stage = without_store
     first = stage.submit(rows_of(CDN, CDN))
     stage.vidu.end(first.items[paid].task_id)
@@ -317,7 +317,7 @@ def test_without_a_store_the_paid_one_of_equal_requests_is_kept(without_store, p
 
 
 @pytest.mark.parametrize("changed", [f"{CDN}?sekret=2", f"{CDN}/other"], ids=["query", "picture"])
-def test_without_a_store_a_changed_list_is_not_paid_silently(without_store, changed):
+def test_without_store_a_changed_list_is_not_paid_silently(without_store, changed):
     stage = without_store
     first = stage.submit(rows_of(f"{CDN}?sekret=1"))
     with pytest.raises(ViduError, match=str(first.items[0].task_id)):
@@ -327,7 +327,7 @@ def test_without_a_store_a_changed_list_is_not_paid_silently(without_store, chan
     assert len(stage.vidu.tasks) == 2
 
 
-def test_without_a_store_a_failed_request_may_be_changed(without_store):
+def test_without_store_a_failed_request_may_be_changed(without_store):
     stage = without_store
     first = stage.submit(rows_of(CDN))
     stage.vidu.end(first.items[0].task_id, "failed", "AuditSubmitIllegal")
@@ -344,7 +344,7 @@ def test_without_a_store_a_failed_request_may_be_changed(without_store):
     ids=["an encoding that is not UTF-8", "the order of one name's values"],
 )
 @pytest.mark.parametrize("clear", [False, True], ids=["retry", "clear"])
-def test_whatever_differs_in_a_query_tells_pictures_apart(stage, one, other, clear):
+def test_any_difference_in_a_query_distinguishes_pictures(stage, one, other, clear):
     stage.submit(rows_of(one, other))
     again = stage.submit(rows_of(other, one), clear=clear)
     assert [image_of(stage, item.task_id) for item in again.items] == [other, one]

@@ -9,26 +9,26 @@ import pytest
 from airflow_provider_vidu.submission.batch.pacing import Budget, Pace, Spending
 
 
-def test_one_refusal_slows_the_whole_batch_down_and_it_recovers():
+def test_refusal_slows_the_batch_down_and_it_recovers():
     pace = Pace(16, spread=0.0)
-    pace.refused(100.0)
+    pace.on_refused(100.0)
     assert (pace.allowed, pace.not_before) == (8, 102.0)
     for _ in range(200):
-        pace.accepted()
+        pace.on_accepted()
     assert pace.allowed == 16
 
 
-def test_refusals_of_what_was_sent_together_count_once():
+def test_refusals_of_concurrent_submissions_count_once():
     pace = Pace(16, spread=0.0)
     for _ in range(16):
-        pace.refused(100.0)
+        pace.on_refused(100.0)
     assert (pace.allowed, pace.refusals) == (8, 1)
 
 
-def test_refusal_after_refusal_waits_longer_and_one_always_may_leave():
+def test_each_refusal_waits_longer_and_one_may_always_be_sent():
     pace, now, waits = Pace(4, spread=0.0), 0.0, []
     for _ in range(8):
-        pace.refused(now)
+        pace.on_refused(now)
         waits.append(pace.not_before - now)
         now = pace.not_before
     assert waits == sorted(waits)
@@ -36,9 +36,9 @@ def test_refusal_after_refusal_waits_longer_and_one_always_may_leave():
     assert pace.allowed == 1
 
 
-def test_the_servers_own_wish_is_followed():
+def test_retry_after_is_followed():
     pace = Pace(4, spread=0.0)
-    pace.refused(0.0, retry_after=7.0)
+    pace.on_refused(0.0, retry_after=7.0)
     assert pace.not_before == pytest.approx(7.0)
 
 
@@ -54,44 +54,44 @@ def test_the_servers_own_wish_is_followed():
         (0, 0, 8, False, Spending.STOP),
     ],
 )
-def test_the_budget_lets_pass_what_it_surely_bears(limit, spent, estimate, others_are_out, answer):
+def test_budget_allows_what_fits_in_it(limit, spent, estimate, others_are_out, answer):
     budget = Budget(limit)
-    budget.paid("other", spent, None)
-    assert budget.asks("kind", estimate, others_are_out=others_are_out) is answer
+    budget.add_paid("other", None, spent)
+    assert budget.check("kind", estimate, others_are_out=others_are_out) is answer
 
 
-def test_a_price_that_nobody_will_tell_lets_no_other_of_its_kind_pass():
+def test_unknown_price_stops_others_of_its_kind():
     budget = Budget(100)
-    budget.paid("kind", None, None)
-    assert budget.asks("kind", None, others_are_out=False) is Spending.STOP
-    assert budget.asks("another", None, others_are_out=False) is Spending.GO
-    budget.cannot_tell("another", None)
-    assert budget.asks("another", None, others_are_out=False) is Spending.STOP
+    budget.add_paid("kind", None, None)
+    assert budget.check("kind", None, others_are_out=False) is Spending.STOP
+    assert budget.check("another", None, others_are_out=False) is Spending.GO
+    budget.note_unknown_price("another", None)
+    assert budget.check("another", None, others_are_out=False) is Spending.STOP
 
 
-def test_what_is_out_is_held_back_and_what_came_to_nothing_is_not():
+def test_budget_reserves_what_is_in_flight():
     budget = Budget(20)
     held = [budget.reserve("kind", 8), budget.reserve("kind", 8)]
-    assert budget.asks("kind", 8, others_are_out=True) is Spending.STOP
+    assert budget.check("kind", 8, others_are_out=True) is Spending.STOP
     budget.release(held[0])
-    assert budget.asks("kind", 8, others_are_out=True) is Spending.GO
+    assert budget.check("kind", 8, others_are_out=True) is Spending.GO
 
 
-def test_vidus_price_outranks_the_catalogues():
+def test_vidus_price_outranks_the_estimate():
     budget = Budget(30)
     held = budget.reserve("kind", 8)
     budget.release(held)
-    budget.paid("kind", 12, 8)
+    budget.add_paid("kind", 8, 12)
     assert budget.price("kind", 8) == 12
     assert budget.spent == 12
-    budget.paid("kind", None, 8)
+    budget.add_paid("kind", 8, None)
     assert budget.spent == 24
-    assert budget.asks("kind", 8, others_are_out=False) is Spending.STOP
+    assert budget.check("kind", 8, others_are_out=False) is Spending.STOP
 
 
 @pytest.mark.parametrize("credits", [0, -1, 0.0])
-def test_a_host_that_answers_no_credits_does_not_lift_the_budget(credits):
+def test_host_that_answers_no_credits_does_not_lift_the_budget(credits):
     budget = Budget(100)
-    budget.paid("kind", credits, 75)
+    budget.add_paid("kind", 75, credits)
     assert budget.spent == 75
-    assert budget.asks("kind", 75, others_are_out=False) is Spending.STOP
+    assert budget.check("kind", 75, others_are_out=False) is Spending.STOP

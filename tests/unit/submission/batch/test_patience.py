@@ -51,7 +51,7 @@ def refusing(stage: Stage, status: int, seconds: float = float("inf")) -> Any:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_a_refusal_that_passes_ends_nothing(stage, status):
+def test_refusal_that_passes_ends_nothing(stage, status):
     stage.submit(ROWS)
     stage.vidu.instead = refusing(stage, status, SECONDS_OF_A_HICCUP)
     again = stage.submit(ROWS)
@@ -60,18 +60,18 @@ def test_a_refusal_that_passes_ends_nothing(stage, status):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_is_reported_in_words_true_of_paid_tasks(stage, status):
+def test_refused_key_is_reported_correctly_for_paid_tasks(stage, status):
     first = stage.submit(ROWS)
     stage.vidu.instead = refusing(stage, status)
     stage.vidu.requests.clear()
     with pytest.raises(ViduAuthError) as raised:
         stage.submit(ROWS)
-    told = str(raised.value)
-    assert not any(words in told for words in UNTRUE)
-    assert str(first.items[0].task_id) in told
-    assert "may be billed" in told
-    assert "nothing is lost" in told
-    assert "it waits for what was submitted, and submits nothing unless some of that has failed." in told
+    message = str(raised.value)
+    assert not any(words in message for words in UNTRUE)
+    assert str(first.items[0].task_id) in message
+    assert "may be billed" in message
+    assert "nothing is lost" in message
+    assert "it waits for what was submitted, and submits nothing unless some of that has failed." in message
     # One bulk call for all, as often as a wait would query.
     assert len(stage.vidu.requests) <= 2 * REFUSALS
     stage.vidu.instead = lambda operation, request: None
@@ -79,7 +79,7 @@ def test_a_refused_key_is_reported_in_words_true_of_paid_tasks(stage, status):
     assert len(stage.vidu.tasks) == 3
 
 
-def test_a_refused_key_speaks_of_the_rest_only_where_there_is_one(stage):
+def test_refused_key_names_the_rest_only_if_there_is_one(stage):
     stage.options["credit_budget"] = 16
     stage.submit(ROWS)
     stage.vidu.instead = refusing(stage, 401)
@@ -90,12 +90,12 @@ def test_a_refused_key_speaks_of_the_rest_only_where_there_is_one(stage):
 def logged(stage: Stage, caplog: Any, rows: Any, **settings: Any) -> str:
     caplog.clear()
     with caplog.at_level(logging.INFO):
-        stage.submit(rows, **settings).say(now=True)
+        stage.submit(rows, **settings).log_progress(now=True)
     return caplog.text
 
 
 @pytest.mark.parametrize("clear", [False, True])
-def test_a_try_says_what_it_has_submitted_itself(stage, caplog, clear):
+def test_try_logs_what_it_has_submitted_itself(stage, caplog, clear):
     assert "Submitted 2 of 2, 16 credits committed." in logged(stage, caplog, ROWS[:2])
     said = logged(stage, caplog, ROWS[:2], clear=clear)
     assert "2 of 2 requests were sent before. Only those that failed are sent again." in said
@@ -106,7 +106,7 @@ def test_a_try_says_what_it_has_submitted_itself(stage, caplog, clear):
 
 
 @pytest.mark.parametrize("status", [400, 404])
-def test_a_task_that_stays_refused_keeps_no_other_from_its_video(stage, status):
+def test_refused_task_keeps_no_other_from_its_video(stage, status):
     first = stage.submit(ROWS)
     lost = str(first.items[1].task_id)
     refused = refusing(stage, status)
@@ -118,10 +118,10 @@ def test_a_task_that_stays_refused_keeps_no_other_from_its_video(stage, status):
     again = stage.submit(ROWS)
     assert list(again.errors) == [1]
     assert len(again.running) == 2
-    told = str(again.errors[1])
-    assert not any(words in told for words in UNTRUE)
-    assert lost in told
-    assert "billed" in told
+    message = str(again.errors[1])
+    assert not any(words in message for words in UNTRUE)
+    assert lost in message
+    assert "billed" in message
     stage.vidu.tasks[lost], stage.vidu.instead = held, lambda operation, request: None
     assert len(stage.submit(ROWS, clear=True).running) == 3
     assert len(stage.vidu.tasks) == 3
@@ -134,14 +134,14 @@ def outage(operation: str, request: Any) -> Any:
     return reply(503, {}) if operation != "submit" else None
 
 
-def test_a_wait_that_has_ended_is_not_waited_for_again_unseen(stage):
+def test_ended_wait_is_not_repeated_without_an_answer(stage):
     batch = stage.submit(ROWS)
     for task_id in stage.vidu.tasks:
         stage.vidu.end(task_id)
     stage.vidu.instead = outage
 
     async def act(batch):
-        await batch.go_on()
+        await batch.continue_after_wait()
         await batch.query_until_answered()
 
     with pytest.raises(ViduUnavailableError, match="3 Vidu tasks") as raised:
@@ -154,7 +154,7 @@ def test_a_wait_that_has_ended_is_not_waited_for_again_unseen(stage):
     assert len(stage.vidu.tasks) == 3
 
 
-def test_an_outage_that_passes_in_place_costs_no_retry(stage):
+def test_outage_that_passes_in_place_costs_no_retry(stage):
     batch = stage.submit(ROWS)
     until = stage.clock() + SECONDS_OF_A_HICCUP
     for task_id in stage.vidu.tasks:
@@ -162,37 +162,37 @@ def test_an_outage_that_passes_in_place_costs_no_retry(stage):
     stage.vidu.instead = lambda operation, request: outage(operation, request) if stage.clock() < until else None
 
     async def act(batch):
-        await batch.go_on()
+        await batch.continue_after_wait()
         await batch.query_until_answered()
 
     stage.resume(batch, act)
     assert not batch.running
 
 
-def test_what_is_seen_to_run_is_waited_for(stage):
+def test_running_tasks_are_waited_for(stage):
     batch = stage.submit(ROWS)
 
     async def act(batch):
-        await batch.go_on()
+        await batch.continue_after_wait()
         await batch.query_until_answered()
 
     stage.resume(batch, act)
     assert len(batch.running) == 3
 
 
-def test_an_answer_that_never_changes_is_not_waited_for_for_ever(stage):
+def test_answer_that_never_changes_ends_the_wait(stage):
     """As of a host whose list lags behind its single queries."""
     batch = stage.submit(ROWS)
 
     async def act(batch):
-        await batch.go_on()
+        await batch.continue_after_wait()
         await batch.query_until_answered(lambda: len(batch.running) == 3)
 
     with pytest.raises(ViduUnavailableError, match="still shows them as running"):
         stage.resume(batch, act)
 
 
-def test_the_queries_of_an_outage_end_with_the_worker(stage):
+def test_queries_of_an_outage_end_with_the_worker(stage):
     batch = stage.submit(ROWS)
     stage.vidu.instead = outage
 
@@ -200,7 +200,7 @@ def test_the_queries_of_an_outage_end_with_the_worker(stage):
         raise ViduStillRunningError("The task was told to stop.")
 
     async def act(batch):
-        await batch.go_on()
+        await batch.continue_after_wait()
         batch.stop = stop
         await batch.query_until_answered()
 
@@ -212,7 +212,7 @@ def test_the_queries_of_an_outage_end_with_the_worker(stage):
 
 
 @pytest.mark.parametrize("clear", [False, True], ids=["retry", "clear"])
-def test_a_success_without_a_link_is_never_paid_again(stage, clear):
+def test_success_without_a_link_is_never_paid_again(stage, clear):
     batch = stage.submit(ROWS)
     for task_id in stage.vidu.tasks:
         stage.vidu.end(task_id)
@@ -220,15 +220,15 @@ def test_a_success_without_a_link_is_never_paid_again(stage, clear):
     stage.vidu.tasks[paid]["creations"] = []
 
     async def act(batch):
-        await batch.go_on()
+        await batch.continue_after_wait()
         await batch.fetch_missing_links()
 
     stage.resume(batch, act)
     assert isinstance(batch.errors[0], ViduNoCreationError)
-    told = str(batch.errors[0])
-    assert paid in told
-    assert "again" in told
-    assert "submit" not in told.replace("submits nothing", "")
+    message = str(batch.errors[0])
+    assert paid in message
+    assert "again" in message
+    assert "submit" not in message.replace("submits nothing", "")
     assert batch.items[0].phase is Phase.SUBMITTED
     batch.note_returned(whole=False)
     again = stage.submit(ROWS, clear=clear)
@@ -264,7 +264,7 @@ def written(clock: Any, failures: int, *, stop: Any = lambda: None) -> tuple[Fai
     return store, kept
 
 
-def test_writes_after_a_submission_are_a_second_and_two_apart(clock):
+def test_failed_writes_are_repeated_after_one_and_two_seconds(clock):
     store, kept = written(clock, 2)
     began = clock()
     kept.write(needed=False)
@@ -272,7 +272,7 @@ def test_writes_after_a_submission_are_a_second_and_two_apart(clock):
     assert store.values
 
 
-def test_a_store_that_stays_down_does_not_hold_up_every_write(clock, caplog):
+def test_store_outage_does_not_delay_every_write(clock, caplog):
     store, kept = written(clock, 1000)
     for number in range(10):
         kept.update(0, attempt=number)
@@ -284,14 +284,14 @@ def test_a_store_that_stays_down_does_not_hold_up_every_write(clock, caplog):
     assert len(store.moments) == 3 + 9 + 3
 
 
-def test_a_needed_write_is_tried_once(clock):
+def test_needed_write_is_tried_once(clock):
     store, kept = written(clock, 1000)
     with pytest.raises(ViduUnavailableError):
         kept.write(needed=True)
     assert len(store.moments) == 1
 
 
-def test_a_worker_that_must_stop_does_not_wait_for_the_store(clock):
+def test_stopping_worker_does_not_wait_for_the_store(clock):
     def stop():
         raise ViduError("The task was told to stop.")
 

@@ -18,7 +18,12 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.tasks import ViduTask
-from airflow_provider_vidu.submission.batch.recall import is_delivered_by, newest, of_manifest, read_marker
+from airflow_provider_vidu.submission.batch.recall import (
+    is_delivered_by,
+    newest_generation,
+    read_marker,
+    tasks_in_manifest,
+)
 
 MARK = "avp1:" + "a" * 16
 OLD, NEW = MARK + "0" * 16, MARK + "1" * 16
@@ -45,12 +50,12 @@ def submitted(marker: str, task_: ViduTask):
         ("", False),
     ],
 )
-def test_only_this_task_instances_markers_count(payload, is_own):
+def test_only_own_markers_count(payload, is_own):
     assert (read_marker(payload, task("1"), (MARK,)) is not None) is is_own
 
 
-def test_the_newest_generation_counts_and_the_others_are_named():
-    found = newest(
+def test_newest_generation_counts_and_the_others_are_named():
+    found = newest_generation(
         [
             submitted(f"{OLD}:{X}:1", task("1", minute=0)),
             submitted(f"{NEW}:{X}:1", task("2", minute=5)),
@@ -59,7 +64,7 @@ def test_the_newest_generation_counts_and_the_others_are_named():
     )
     assert (found.marker, found.others) == (NEW, (OLD,))
     assert found.tasks.keys() == {X}
-    assert newest([]) is None
+    assert newest_generation([]) is None
 
 
 @pytest.mark.parametrize(
@@ -72,8 +77,8 @@ def test_the_newest_generation_counts_and_the_others_are_named():
         (["processing", "failed"], 1),
     ],
 )
-def test_what_is_paid_or_running_counts_before_what_has_failed(states, attempt):
-    found = newest(
+def test_paid_or_running_attempts_count_before_failed_ones(states, attempt):
+    found = newest_generation(
         submitted(f"{OLD}:{X}:{number}", task(str(number), state, minute=number))
         for number, state in enumerate(states, start=1)
     )
@@ -82,12 +87,12 @@ def test_what_is_paid_or_running_counts_before_what_has_failed(states, attempt):
     assert (item.identity, item.task_id, item.attempt) == (X, str(attempt), attempt)
 
 
-def test_what_has_failed_may_have_a_later_attempt_that_does_not_show_yet():
-    (item,) = newest([submitted(f"{OLD}:{X}:1", task("1", "failed"))]).items
+def test_failed_item_may_have_a_later_attempt():
+    (item,) = newest_generation([submitted(f"{OLD}:{X}:1", task("1", "failed"))]).items
     assert not item.has_been_sent
 
 
-def test_a_manifest_tells_the_same_where_there_is_no_list():
+def test_manifest_replaces_a_missing_list():
     rows = [
         {**task("1").record(), "payload": f"{OLD}:{X}:1", "error": None},
         {**task("2", "failed").record(), "payload": f"{OLD}:{Y}:3", "error": "failed"},
@@ -95,7 +100,7 @@ def test_a_manifest_tells_the_same_where_there_is_no_list():
         {**task("4").record(), "error": "of an older release"},
         {**task("5").record(), "payload": f"avp1:{'b' * 32}:{X}:1", "error": None},
     ]
-    found = newest(of_manifest(rows, (MARK,)))
+    found = newest_generation(tasks_in_manifest(rows, (MARK,)))
     assert {identity: one.task_id for identity, one in found.tasks.items()} == {X: "1", Y: "2"}
     assert found.attempts[Y] == 3
 
@@ -112,8 +117,8 @@ def test_a_manifest_tells_the_same_where_there_is_no_list():
         ([], False),
     ],
 )
-def test_a_manifest_shows_whether_all_was_delivered(rows, is_delivered):
-    found = newest([submitted(f"{OLD}:{X}:1", task("1")), submitted(f"{OLD}:{Y}:1", task("2"))])
+def test_manifest_shows_whether_all_was_delivered(rows, is_delivered):
+    found = newest_generation([submitted(f"{OLD}:{X}:1", task("1")), submitted(f"{OLD}:{Y}:1", task("2"))])
     assert is_delivered_by(found, [{"task_id": id_, "error": error} for id_, error in rows]) is is_delivered
 
 
@@ -153,7 +158,7 @@ def manifest_of(stage, batch):
     ]
 
 
-def test_a_discarding_clear_submits_the_rest_alone(stage, made_of_8):
+def test_discarding_clear_submits_only_the_rest(stage, made_of_8):
     again = stage.submit(ROWS, discard=True)
     assert [item.task_id for item in again.items[:2]] == made_of_8[:2]
     assert len(stage.vidu.tasks) == 8 + 6
@@ -161,7 +166,7 @@ def test_a_discarding_clear_submits_the_rest_alone(stage, made_of_8):
     assert [item.task_id for item in stage.submit(ROWS).items] == [item.task_id for item in again.items]
 
 
-def test_what_runs_is_waited_for_and_not_cancelled(stage):
+def test_running_tasks_are_waited_for_and_not_cancelled(stage):
     first = stage.submit(ROWS)
     began = stage.clock()
     again = stage.submit(ROWS[::-1], discard=True)
@@ -170,7 +175,7 @@ def test_what_runs_is_waited_for_and_not_cancelled(stage):
     assert stage.clock() - began < SETTLED
 
 
-def test_after_all_was_made_a_clear_means_all_again_and_says_so(stage, caplog):
+def test_clear_after_a_whole_batch_makes_everything_again(stage, caplog):
     first = stage.submit(ROWS)
     for item in first.items:
         stage.vidu.end(item.task_id)
@@ -181,7 +186,7 @@ def test_after_all_was_made_a_clear_means_all_again_and_says_so(stage, caplog):
     assert "(8, 64 credits)" in warning
 
 
-def test_a_video_that_is_not_at_its_destination_makes_it_the_rest(stage):
+def test_missing_file_makes_the_clear_mean_the_rest(stage):
     first = stage.submit(ROWS)
     for item in first.items:
         stage.vidu.end(item.task_id)
@@ -191,7 +196,7 @@ def test_a_video_that_is_not_at_its_destination_makes_it_the_rest(stage):
     assert len(stage.vidu.tasks) == 8
 
 
-def test_a_manifest_of_a_whole_batch_means_all_again_whatever_was_added(stage):
+def test_whole_manifest_makes_everything_again_whatever_was_added(stage):
     first = stage.submit(ROWS)
     for item in first.items:
         stage.vidu.end(item.task_id)
@@ -202,7 +207,7 @@ def test_a_manifest_of_a_whole_batch_means_all_again_whatever_was_added(stage):
 
 
 @pytest.mark.parametrize("manifest", [False, True])
-def test_a_list_that_is_missing_for_a_while_is_no_consent(stage, made_of_8, manifest):
+def test_temporarily_missing_list_is_not_consent(stage, made_of_8, manifest):
     if manifest:
         rows = manifest_of(stage, stage.submit(ROWS))[:1]
         stage.options["read_manifest"] = lambda: rows
@@ -227,7 +232,7 @@ def missing_from_look(number, until=10**9):
     return instead
 
 
-def test_a_list_that_was_shown_is_never_missing_afterwards(stage):
+def test_list_that_was_shown_is_never_missing_afterwards(stage):
     for item in stage.submit(ROWS).items:
         stage.vidu.end(item.task_id)
     stage.vidu.instead = missing_from_look(2)
@@ -238,7 +243,7 @@ def test_a_list_that_was_shown_is_never_missing_afterwards(stage):
     assert len(stage.vidu.tasks) == 8
 
 
-def test_a_row_that_moves_between_two_pages_is_looked_at_again(stage, made_of_8):
+def test_row_that_moves_between_pages_is_searched_again(stage, made_of_8):
     looks = []
 
     def instead(operation, request):
@@ -254,7 +259,7 @@ def test_a_row_that_moves_between_two_pages_is_looked_at_again(stage, made_of_8)
     assert len(stage.vidu.tasks) == 8 + 6
 
 
-def test_a_lost_reply_outlives_a_list_that_is_missing_once(stage):
+def test_lost_reply_outlives_a_list_that_is_missing_once(stage):
     missing, lost = missing_from_look(1, until=2), []
 
     def instead(operation, request):
@@ -269,7 +274,7 @@ def test_a_lost_reply_outlives_a_list_that_is_missing_once(stage):
     assert len(stage.vidu.tasks) == 8
 
 
-def test_without_a_list_the_manifest_tells_the_rest(stage, made_of_8):
+def test_without_list_the_manifest_shows_the_rest(stage, made_of_8):
     first_items = stage.submit(ROWS[:0] or ROWS)
     rows = manifest_of(stage, first_items)
     noted = []
@@ -280,7 +285,7 @@ def test_without_a_list_the_manifest_tells_the_rest(stage, made_of_8):
     assert noted == [True]
 
 
-def test_without_a_list_and_a_manifest_all_is_submitted_and_the_trigger_is_told(stage, made_of_8):
+def test_without_list_and_manifest_all_is_submitted(stage, made_of_8):
     noted = []
     stage.vidu.instead = no_list
     stage.options["note_discarded"] = lambda: noted.append(True)
@@ -289,7 +294,7 @@ def test_without_a_list_and_a_manifest_all_is_submitted_and_the_trigger_is_told(
     assert noted == [True]
 
 
-def test_an_own_payload_without_a_marker_stops_before_anything_is_sent(stage):
+def test_own_payload_without_a_marker_stops_before_anything_is_sent(stage):
     rows = [{**row, "payload": "order-17"} for row in ROWS]
     stage.submit(rows)
     with pytest.raises(ViduSubmissionInDoubtError, match="may have submitted"):
@@ -310,7 +315,7 @@ def test_payloads_that_the_list_empties_or_cuts_are_queried(stage, cut):
     assert len(stage.vidu.tasks) == 8
 
 
-def test_a_list_that_says_that_it_has_more_stops_before_anything_is_sent(stage):
+def test_incomplete_list_stops_before_anything_is_sent(stage):
     stage.submit(ROWS)
     rows = [{"id": "1", "state": "success", "payload": "x"}]
     listed(stage, lambda: rows)
@@ -323,7 +328,7 @@ def test_a_list_that_says_that_it_has_more_stops_before_anything_is_sent(stage):
     assert len(stage.vidu.tasks) == 8
 
 
-def test_a_missing_second_page_is_an_outage_and_no_missing_list(stage):
+def test_missing_second_page_is_an_outage_and_no_missing_list(stage):
     stage.submit(ROWS)
     first = reply(200, {"tasks": [{"id": "1", "state": "success", "payload": "x"}], "next_page_token": "p2"})
 
@@ -354,7 +359,7 @@ def foreign(request, stage):
     return request.param
 
 
-def test_ours_are_taken_up_beside_a_row_that_cannot_be_queried(stage, foreign):
+def test_own_tasks_are_attached_to_beside_an_unqueryable_row(stage, foreign):
     first = stage.submit(ROWS)
     again = stage.submit(ROWS, discard=True)
     assert [item.task_id for item in again.items] == [item.task_id for item in first.items]
@@ -362,7 +367,7 @@ def test_ours_are_taken_up_beside_a_row_that_cannot_be_queried(stage, foreign):
     assert not again.errors
 
 
-def test_what_is_missing_is_not_sent_beside_a_row_that_cannot_be_queried(stage, foreign):
+def test_nothing_missing_is_sent_beside_an_unqueryable_row(stage, foreign):
     first = stage.submit(ROWS[:7])
     if foreign == 500:
         with pytest.raises(ViduUnavailableError, match="555"):
@@ -378,7 +383,7 @@ def test_what_is_missing_is_not_sent_beside_a_row_that_cannot_be_queried(stage, 
     assert [item.task_id for item in again.items[:7]] == [item.task_id for item in first.items]
 
 
-def test_a_lost_reply_is_found_beside_a_row_that_cannot_be_queried(stage, foreign):
+def test_lost_reply_is_found_beside_an_unqueryable_row(stage, foreign):
     real, lost = stage.vidu.instead, []
 
     def instead(operation, asked):
@@ -394,7 +399,7 @@ def test_a_lost_reply_is_found_beside_a_row_that_cannot_be_queried(stage, foreig
     assert batch.lost == []
 
 
-def test_a_host_that_hides_payloads_stops_before_anything_is_sent(stage):
+def test_host_that_hides_payloads_stops_before_anything_is_sent(stage):
     stage.submit(ROWS)
 
     def instead(operation, request):
@@ -409,7 +414,7 @@ def test_a_host_that_hides_payloads_stops_before_anything_is_sent(stage):
     assert len(stage.vidu.tasks) == 8
 
 
-def test_a_plain_retry_without_a_record_does_not_search(stage):
+def test_plain_retry_without_a_record_does_not_search(stage):
     stage.tries = 1
     stage.submit(ROWS)
     assert "list" not in stage.vidu.requests
@@ -423,7 +428,7 @@ def test_nothing_found_is_submitted_once_the_list_has_settled(stage):
     assert stage.clock() - began >= SETTLED
 
 
-def test_of_equal_requests_the_paid_one_is_found_again(stage):
+def test_paid_one_of_equal_requests_is_recalled(stage):
     first = stage.submit([ROWS[0], ROWS[0]])
     stage.vidu.end(first.items[0].task_id, "failed", "AuditSubmitIllegal")
     stage.vidu.end(first.items[1].task_id)
@@ -433,7 +438,7 @@ def test_of_equal_requests_the_paid_one_is_found_again(stage):
     assert len(stage.vidu.tasks) == 2
 
 
-def test_a_clear_after_fewer_retries_is_seen(stage):
+def test_clear_after_fewer_retries_is_seen(stage):
     """Airflow sets max_tries to the try's number plus the retries, which may be the old sum."""
     first = stage.submit(ROWS)
     for item in first.items:
@@ -455,8 +460,8 @@ def listed(stage, rows):
     stage.vidu.instead = instead
 
 
-def test_a_link_with_another_query_stops_before_anything_is_sent(stage):
-    """It may be the same picture, signed again in a way that no scheme tells."""
+def test_link_with_another_query_stops_before_anything_is_sent(stage):
+    """It may be the same picture, signed again by an unknown scheme."""
     first = stage.submit([{"images": "https://cdn.example/a.png?token=one"}])
     stage.vidu.end(first.items[0].task_id)
     stage.options["is_landed"] = lambda index, task: False
@@ -465,7 +470,7 @@ def test_a_link_with_another_query_stops_before_anything_is_sent(stage):
     assert len(stage.vidu.tasks) == 1
 
 
-def test_what_was_found_again_remembers_its_link(stage):
+def test_recalled_item_remembers_its_link(stage):
     one, two = ({"images": f"https://cdn.example/a.png?token={token}"} for token in ("one", "two"))
     stage.submit([one, ROWS[0]])
     stage.vidu.end(stage.submit([one, ROWS[0]], discard=True).items[0].task_id)
@@ -474,7 +479,7 @@ def test_what_was_found_again_remembers_its_link(stage):
     assert len(stage.vidu.tasks) == 2
 
 
-def test_a_newer_generation_that_does_not_show_yet_is_waited_for(stage):
+def test_newer_generation_that_does_not_show_yet_is_waited_for(stage):
     first = stage.submit(ROWS)
     old = {item.task_id for item in first.items}
     for task_id in old:
@@ -487,7 +492,7 @@ def test_a_newer_generation_that_does_not_show_yet_is_waited_for(stage):
     assert [item.task_id for item in stage.submit(ROWS, discard=True).items] == second
 
 
-def test_of_equal_requests_the_running_one_is_found_though_it_shows_late(stage):
+def test_running_one_of_equal_requests_is_found_late(stage):
     failed, running = (item.task_id for item in stage.submit([ROWS[0], ROWS[0]]).items)
     stage.vidu.end(failed, "failed", "AuditSubmitIllegal")
     shown_at = stage.clock() + 40
@@ -496,7 +501,7 @@ def test_of_equal_requests_the_running_one_is_found_though_it_shows_late(stage):
     assert len(stage.vidu.tasks) == 2
 
 
-def test_a_header_that_a_worker_wrote_after_the_clear_is_searched_around(stage):
+def test_header_written_after_the_clear_does_not_stop_the_search(stage):
     """Airflow discards the state of a running task at once; its worker may write once more before it ends."""
     first = stage.submit(ROWS)
     stage.store.values.clear()
@@ -505,7 +510,7 @@ def test_a_header_that_a_worker_wrote_after_the_clear_is_searched_around(stage):
     assert [item.task_id for item in again.items] == [item.task_id for item in first.items]
 
 
-def test_pictures_that_are_gone_give_no_row_another_rows_video(stage, tmp_path):
+def test_missing_pictures_give_no_row_another_rows_video(stage, tmp_path):
     rows = [{"images": str(tmp_path / f"{number}.png"), "prompt": str(number)} for number in range(2)]
     for number in range(2):
         Image.new("RGB", (300, 300), (number * 80, 0, 0)).save(tmp_path / f"{number}.png")

@@ -13,12 +13,12 @@ from airflow_provider_vidu.submission.batch.records import (
     SHARD_SIZE,
     Header,
     Item,
-    Rank,
+    KeepPriority,
     Reading,
+    find_marker,
     identities,
-    identity_of,
     match,
-    renewed,
+    reset_item,
     shard_from_json,
     shard_to_json,
 )
@@ -59,14 +59,14 @@ def readings(wanted: list[str | None]) -> list[Reading | None]:
         ([sent(A), sent(B)], [None, B, C], [Item(""), sent(B), Item(C)], [sent(A)], True),
     ],
 )
-def test_what_was_paid_for_is_found_wherever_it_stands_now(remembered, wanted, items, left_over, moved):
+def test_paid_items_are_found_wherever_they_are_now(remembered, wanted, items, left_over, moved):
     found = match(remembered, readings(wanted))
     assert list(found.items) == items
     assert list(found.left_over) == left_over
     assert found.moved is moved
 
 
-def test_equal_requests_have_names_of_their_own():
+def test_equal_requests_have_unique_names():
     assert identities([A, B, A, A]) == [A, B, f"{A}-1", f"{A}-2"]
 
 
@@ -81,11 +81,11 @@ def test_equal_requests_have_names_of_their_own():
         replace(sent(A), more="123456123456781a2b"),
     ],
 )
-def test_an_item_comes_back_from_the_store_as_it_went(item):
+def test_item_comes_back_from_the_store_as_it_went(item):
     assert shard_from_json(json.loads(json.dumps(shard_to_json([item])))) == [item]
 
 
-def test_a_full_shard_fits_what_airflow_advises_whatever_went_wrong():
+def test_full_shard_stays_below_the_advised_size():
     items = [
         Item(
             f"{number:016x}-9",
@@ -102,20 +102,20 @@ def test_a_full_shard_fits_what_airflow_advises_whatever_went_wrong():
     shard = shard_to_json(items)
     assert len(json.dumps(shard)) < 64 * 1024
     assert shard_from_json(shard)[0].error == items[0].error[:200]
-    assert shard_from_json(shard)[-1].error == "refused: the log tells why"
+    assert shard_from_json(shard)[-1].error == "refused: the log says why"
 
 
 @pytest.mark.parametrize(
     "value",
     [{}, {"items": [["a"]]}, {"items": [["a", "?", 1]]}, {"items": [["a", "r", 0, 1, None, None, 4]], "errors": []}],
 )
-def test_a_shard_that_cannot_be_read_is_not_taken_for_none(value):
+def test_unreadable_shard_is_not_taken_for_a_missing_one(value):
     with pytest.raises(ValueError, match="cannot be read"):
         shard_from_json(value)
 
 
 @pytest.mark.parametrize("value", [7, [], {"generation": 1}])
-def test_a_header_that_cannot_be_read_is_not_taken_for_none(value):
+def test_unreadable_header_is_not_taken_for_a_missing_one(value):
     with pytest.raises(ValueError, match="cannot be read"):
         Header.from_json(value)
 
@@ -131,7 +131,7 @@ def test_a_header_that_cannot_be_read_is_not_taken_for_none(value):
         ([A], [None, A], ["", A]),
     ],
 )
-def test_a_request_that_cannot_be_read_takes_the_place_of_no_other(remembered, wanted, expected):
+def test_unreadable_request_takes_no_other_place(remembered, wanted, expected):
     items = [Item(identity, Phase.SUBMITTED, 1, identity.upper()) for identity in remembered]
     found = match(items, readings(wanted))
     assert [item.identity for item in found.items] == expected
@@ -144,15 +144,15 @@ def test_a_request_that_cannot_be_read_takes_the_place_of_no_other(remembered, w
         # What was sent before what was not …
         ([Item(A, Phase.REFUSED), sent(f"{A}-1")], [A], {}, [f"{A}-1"]),
         # … what is paid or runs before what is in doubt, and that before what has failed.
-        ([sent(A), sent(f"{A}-1")], [A], {A: Rank.FAILED, f"{A}-1": Rank.SUCCEEDED}, [f"{A}-1"]),
-        ([sent(A), sent(f"{A}-1")], [A], {A: Rank.IN_DOUBT, f"{A}-1": Rank.RUNNING}, [f"{A}-1"]),
-        ([sent(A), sent(f"{A}-1")], [A], {A: Rank.FAILED, f"{A}-1": Rank.IN_DOUBT}, [f"{A}-1"]),
+        ([sent(A), sent(f"{A}-1")], [A], {A: KeepPriority.FAILED, f"{A}-1": KeepPriority.SUCCEEDED}, [f"{A}-1"]),
+        ([sent(A), sent(f"{A}-1")], [A], {A: KeepPriority.IN_DOUBT, f"{A}-1": KeepPriority.RUNNING}, [f"{A}-1"]),
+        ([sent(A), sent(f"{A}-1")], [A], {A: KeepPriority.FAILED, f"{A}-1": KeepPriority.IN_DOUBT}, [f"{A}-1"]),
         # One more of them has a name that no other has had.
         ([sent(f"{A}-1")], [A, A], {}, [f"{A}-1", A]),
         ([sent(A), sent(f"{A}-1")], [A, A, A], {}, [A, f"{A}-1", f"{A}-2"]),
     ],
 )
-def test_among_equal_requests_the_worthiest_items_are_kept(remembered, wanted, ranks, expected):
+def test_equal_requests_keep_the_items_of_highest_priority(remembered, wanted, ranks, expected):
     found = match(remembered, readings(wanted), ranks)
     assert [item.identity for item in found.items] == expected
 
@@ -169,7 +169,7 @@ def test_among_equal_requests_the_worthiest_items_are_kept(remembered, wanted, r
         ([sent(A), sent(f"{A}-1")], [None, A], []),
     ],
 )
-def test_only_where_equal_items_are_too_many_are_they_queried(remembered, wanted, unclear):
+def test_equal_items_are_queried_only_if_too_many(remembered, wanted, unclear):
     assert [item.identity for item in match(remembered, readings(wanted)).unclear] == unclear
 
 
@@ -186,7 +186,7 @@ def test_thousands_of_equal_requests_are_matched_at_once(count):
     assert match(items, [Reading(A)] * count).items == tuple(items)
 
 
-def test_a_header_of_a_newer_release_is_read():
+def test_header_of_a_newer_release_is_read():
     header = Header(GENERATION, 1, 2, 3, "account", "asked", 80, "whole")
     assert Header.from_json({**header.to_json(), "invented": 1}) == header
     assert Header.from_json(None) is None
@@ -204,15 +204,16 @@ def test_a_header_of_a_newer_release_is_read():
         ("", None),
     ],
 )
-def test_a_payload_tells_whose_submission_a_task_is(payload, found):
-    assert identity_of(payload, GENERATION) == found
+def test_marker_is_found_in_a_payload(payload, found):
+    marker = find_marker(payload, GENERATION)
+    assert (marker and marker[1:]) == found
 
 
-def test_each_attempt_has_a_marker_of_its_own_which_the_payload_tells_back():
+def test_marker_of_an_attempt_is_read_back():
     item = Item(f"{A}-1", Phase.INTENT, 2)
-    assert identity_of(item.marker(GENERATION), GENERATION) == (f"{A}-1", 2)
+    assert find_marker(item.marker(GENERATION), GENERATION) == (GENERATION, f"{A}-1", 2)
 
 
-def test_what_is_submitted_anew_forgets_the_task_and_keeps_the_count():
-    again = renewed(replace(sent(A), error="x", ended_at=1.0))
+def test_reset_item_forgets_its_task_and_keeps_its_count():
+    again = reset_item(replace(sent(A), error="x", ended_at=1.0))
     assert again == Item(A, Phase.NEW, 1, attempted_at=1_800_000_000.0)

@@ -15,7 +15,7 @@ from _support.img2video import read_requests
 
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.submission.batch.requests import check_destinations, check_requests, problems_of
+from airflow_provider_vidu.submission.batch.requests import check_destinations, check_requests, raise_problems
 
 ACCOUNT = Account(base_url="https://vidu.example", api_key="vda_0123456789")
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo"}
@@ -47,7 +47,7 @@ def check(count: int, folder: Any, file_name: str) -> None:
         "{task_id!s}",
     ],
 )
-def test_every_format_that_tells_videos_apart_is_taken(tmp_path, file_name):
+def test_every_format_that_distinguishes_videos_is_accepted(tmp_path, file_name):
     check(1200, tmp_path, file_name)
 
 
@@ -69,18 +69,18 @@ def test_every_format_that_tells_videos_apart_is_taken(tmp_path, file_name):
         "{index:q}",
     ],
 )
-def test_what_collides_or_leaves_the_folder_is_refused(tmp_path, file_name):
+def test_colliding_or_escaping_names_are_rejected(tmp_path, file_name):
     with pytest.raises(ViduInputError, match="file_name"):
         check(1200, tmp_path, file_name)
 
 
-def test_a_file_of_one_request_may_not_be_that_of_another_in_the_folder(tmp_path):
+def test_two_requests_cannot_share_a_file(tmp_path):
     rows = [FIELDS, {**FIELDS, "output_path": f"{tmp_path}/00000.mp4"}]
     with pytest.raises(ViduInputError, match=r"item 1: .*00000\.mp4 is that of item 0, too"):
         check_destinations(read_requests(rows, None, str(tmp_path)), "{index:05d}")
 
 
-def test_equal_names_in_folders_of_their_own_are_fine(tmp_path):
+def test_equal_names_in_different_folders_are_fine(tmp_path):
     rows = [{**FIELDS, "output_path": f"{tmp_path}/{number}/"} for number in range(3)]
     check_destinations(read_requests(rows, None), "video")
 
@@ -99,7 +99,7 @@ ROWS = [{**FIELDS, "prompt": "猫"}, {**FIELDS, "prompt": "two"}]
     ],
     ids=["lines", "Windows lines", "array", "indented array"],
 )
-def test_a_file_of_requests_is_read_however_it_was_saved(tmp_path, text, encoding):
+def test_file_of_requests_is_read_however_it_was_saved(tmp_path, text, encoding):
     path = tmp_path / "requests.jsonl"
     path.write_bytes(text.encode(encoding))
     assert [request.fields for request in read_requests(str(path), None)] == ROWS
@@ -123,7 +123,7 @@ def test_a_file_of_requests_is_read_however_it_was_saved(tmp_path, text, encodin
         (b'{"a":' * 100_000, "line 1, column 1: nested too deeply"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_why(tmp_path, content, told):
+def test_file_that_cannot_be_read_says_why(tmp_path, content, told):
     path = tmp_path / "requests.jsonl"
     path.write_bytes(content)
     with pytest.raises(ViduInputError, match=told):
@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path, content, told):
     ],
     ids=["one", "Windows lines", "two", "another style", "broken"],
 )
-def test_an_object_over_several_lines_is_said_once(tmp_path, text):
+def test_object_over_several_lines_is_reported_once(tmp_path, text):
     path = tmp_path / "requests.jsonl"
     path.write_text(text)
     with pytest.raises(ViduInputError, match="one JSON object a line, or a JSON array") as caught:
@@ -149,20 +149,20 @@ def test_an_object_over_several_lines_is_said_once(tmp_path, text):
     assert "line 2" not in str(caught.value)
 
 
-def test_defaults_that_nest_too_deeply_are_no_json():
+def test_defaults_that_nest_too_deeply_are_rejected():
     with pytest.raises(ViduInputError, match="nested too deeply"):
         read_requests([FIELDS], "[" * 100_000)
 
 
 @pytest.mark.parametrize("name", ["sub dir", "PO# 1", "100%25", "q?"])
 @pytest.mark.parametrize("start", ["file://", "local://"])
-def test_the_uri_of_an_asset_event_leads_to_its_file(tmp_path, name, start):
+def test_uri_of_an_asset_event_leads_to_its_file(tmp_path, name, start):
     (tmp_path / name).mkdir()
     (tmp_path / name / "r.jsonl").write_text('{"images": "%20.png"}')
     (tmp_path / name / "%20.png").write_bytes(PNG)
     for path in (f"{start}{tmp_path}/{name}/r.jsonl", f"{start}{tmp_path}/{quote(name)}/r.jsonl"):
         (read,) = read_requests(path, None)
-        assert read.wire(logging.getLogger())["images"][0].startswith("data:image/png;base64,")
+        assert read.build_wire(logging.getLogger())["images"][0].startswith("data:image/png;base64,")
 
 
 @pytest.mark.parametrize("images", ["pictures/cat.png", "./pictures/cat.png", ["pictures/cat.png"]])
@@ -173,36 +173,36 @@ def test_pictures_of_a_file_are_relative_to_it(tmp_path, monkeypatch, images):
     path.write_text(json.dumps({"images": images}))
     monkeypatch.chdir(tmp_path)
     (read,) = read_requests(str(path), None)
-    assert read.wire(logging.getLogger())["images"][0].startswith("data:image/png;base64,")
+    assert read.build_wire(logging.getLogger())["images"][0].startswith("data:image/png;base64,")
 
 
 @pytest.mark.parametrize(
     "images", ["https://example.com/a.png", "/data/a.png", "~/a.png", "s3://bucket/a.png", "file:///a.png", " "]
 )
-def test_pictures_that_are_no_relative_paths_stay_as_they_are(tmp_path, images):
+def test_other_than_relative_paths_stay_unchanged(tmp_path, images):
     path = tmp_path / "requests.jsonl"
     path.write_text(json.dumps({"images": images}))
     assert read_requests(str(path), None)[0].fields["images"] == images
 
 
-def test_pictures_of_a_file_in_an_object_store_are_in_it_too(tmp_path):
+def test_pictures_are_relative_to_a_file_in_an_object_store(tmp_path):
     (tmp_path / "cat.png").write_bytes(PNG)
     (tmp_path / "requests.jsonl").write_text('{"images": "cat.png"}')
     (read,) = read_requests(f"local://{tmp_path}/requests.jsonl", None)
-    assert read.wire(logging.getLogger())["images"][0].startswith("data:image/png;base64,")
+    assert read.build_wire(logging.getLogger())["images"][0].startswith("data:image/png;base64,")
 
 
-def test_pictures_of_defaults_are_relative_to_the_worker_as_ever(tmp_path):
+def test_pictures_of_defaults_are_relative_to_the_worker(tmp_path):
     path = tmp_path / "requests.jsonl"
     path.write_text('{"prompt": "a"}')
     assert read_requests(str(path), {"images": "cat.png"})[0].fields["images"] == "cat.png"
 
 
-def test_a_missing_picture_says_where_it_was_looked_for(tmp_path):
+def test_missing_picture_says_where_it_was_looked_for(tmp_path):
     path = tmp_path / "requests.jsonl"
     path.write_text('{"images": "pictures/cat.png"}')
     with pytest.raises(ViduInputError) as raised:
-        problems_of(check_requests(read_requests(str(path), None), ACCOUNT, logging.getLogger()))
+        raise_problems(check_requests(read_requests(str(path), None), ACCOUNT, logging.getLogger()))
     assert f"pictures/cat.png was not found on the worker; looked in {tmp_path}/pictures" in str(raised.value)
 
 
@@ -213,29 +213,29 @@ def test_a_missing_picture_says_where_it_was_looked_for(tmp_path):
         '[{"images": "https://x.example/a.png", "off_peak": true}]',
     ],
 )
-def test_a_list_that_became_text_is_a_list(text):
+def test_list_that_became_text_is_a_list(text):
     [request] = read_requests(text, None)
     assert request.fields["off_peak"] is True
 
 
-def test_an_empty_list_in_a_text_is_an_empty_batch():
+def test_empty_list_in_a_text_is_an_empty_batch():
     with pytest.raises(ViduInputError, match="the batch is empty"):
         read_requests("[]", None)
 
 
-def test_a_text_that_is_no_list_says_what_to_do():
+def test_text_that_is_not_a_list_says_what_to_do():
     with pytest.raises(ViduInputError, match="tojson"):
         read_requests("[<Thing>, <Thing>]", None)
 
 
-def test_sound_is_a_part_of_what_a_price_depends_on():
+def test_price_depends_on_sound():
     row = {"images": "https://x.example/a.png", "model": "viduq2-pro"}
     silent, loud, off = read_requests([row, {**row, "audio": "true"}, {**row, "audio": False}], None)
     assert silent.price[0] != loud.price[0] != off.price[0]
     assert loud.price[1] == silent.price[1] + 15
 
 
-def test_an_unset_extra_parameter_is_not_sent():
+def test_unset_extra_parameter_is_not_sent():
     row = {"images": "https://x.example/a.png", "extra_params": {"payload": "None", "new": None, "n": 1}}
     [request] = read_requests([row], None)
     assert request.extra_params == {"new": None, "n": 1}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-The stream of a batch's submissions: requests are built ahead, intents written for those that can leave at once, and
-at most so many POSTs are out as the account bears.
+Sends a batch's requests: builds them ahead, writes the intents of those that can leave together, and keeps as many
+POSTs in flight as the account allows.
 """
 
 from __future__ import annotations
@@ -36,99 +36,93 @@ from airflow_provider_vidu.waiting.wait import SLICE
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
 
-#: Attempts in a row that do not reach Vidu, after which a try ends; those that were out together are one.
+#: Attempts in a row that may fail to reach Vidu before the try ends; those in flight together count once.
 MAX_OUTAGES = 5
-#: Seconds that submissions which are out may take when the worker is told to stop.
+#: Seconds that the POSTs in flight may still take once the worker has to stop.
 DRAIN_SECONDS = 1.5
-#: How often a request is sent again that Vidu refuses for now, though not for a full queue.
+#: How often a request is sent again after a temporary refusal other than a full queue.
 MAX_REFUSALS = 3
 
 
 @dataclass(frozen=True)
-class _Built:
+class _BuiltRequest:
     index: int
     wire: dict[str, Any] = field(repr=False)
 
 
-class Flow:
-    """
-    Submits some items of a batch.
-
-    :param batch: whose.
-    :param new: their numbers.
-    """
+class Sender:
+    """Submits new items of a batch, given by their numbers."""
 
     def __init__(self, batch: BatchState, new: Iterable[int]) -> None:
         self._batch = batch
         self._waiting = deque(new)
         self._building: dict[asyncio.Future[Any], int] = {}
         #: By their items' numbers.
-        self._ready: dict[int, _Built] = {}
-        self._out: dict[asyncio.Future[Any], _Built] = {}
+        self._ready: dict[int, _BuiltRequest] = {}
+        self._out: dict[asyncio.Future[Any], _BuiltRequest] = {}
         self._seal = batch.this_try.seal()
         self._outages = 0
         self._patience = batch.client.account.timeout
         self._refusals: dict[int, int] = {}
-        self._is_held = False
+        self._waits_for_lost = False
 
     async def run(self) -> bool:
         """
-        Submit until all have been, or something stops it (:attr:`BatchState.stopped`), or the deadline has
-        passed, or the budget depends on what lost submissions turn out to be.
+        Submit until all items are sent, something stops it (:attr:`BatchState.stopped`), or the deadline passes.
 
-        :return: whether the budget waits for the lost ones.
+        :return: True if the rest waits for lost submissions, since the budget depends on whether they were accepted.
         :raises ViduUnavailableError: an intent cannot be written.
         :raises SubmitLater: see :meth:`BatchState.pause`.
         """
         batch = self._batch
         try:
-            while self._out or (self._goes_on and (self._waiting or self._building or self._ready)):
-                self._stop()
-                self._build()
-                leaving = self._leaving() if self._goes_on else []
+            while self._out or (self._may_send and (self._waiting or self._building or self._ready)):
+                self._raise_if_stopped()
+                self._start_builds()
+                leaving = self._take_sendable() if self._may_send else []
                 self._write_intents(leaving)
                 for built in leaving:
                     self._out[asyncio.ensure_future(self._post(built))] = built
-                await self._wait()
-                batch.say()
+                await self._wait_for_any()
+                batch.log_progress()
         finally:
             for one in self._building:
                 one.cancel()
             await self._drain()
-            batch.kept.write(needed=False)
-        return self._is_held
+            batch.store.write(needed=False)
+        return self._waits_for_lost
 
     @property
-    def _goes_on(self) -> bool:
-        return self._batch.stopped is None and not self._is_held and self._batch.may_submit
+    def _may_send(self) -> bool:
+        return self._batch.stopped is None and not self._waits_for_lost and self._batch.may_submit
 
-    def _stop(self) -> None:
+    def _raise_if_stopped(self) -> None:
         try:
             self._batch.stop()
         except ViduError:
             self._patience = DRAIN_SECONDS
             raise
 
-    def _build(self) -> None:
+    def _start_builds(self) -> None:
         while self._waiting and len(self._building) + len(self._ready) < self._batch.max_in_flight:
             index = self._waiting.popleft()
-            # A large image is read and encoded beside the loop.
-            self._building[asyncio.ensure_future(asyncio.to_thread(self._built, index))] = index
+            # In a thread, since a large image is read and encoded.
+            self._building[asyncio.ensure_future(asyncio.to_thread(self._build_request, index))] = index
 
-    def _built(self, index: int) -> _Built:
-        # Its warnings were told when it was checked.
-        wire = self._batch.requests[index].wire(SILENT)
+    def _build_request(self, index: int) -> _BuiltRequest:
+        # Its warnings were logged when it was checked.
+        wire = self._batch.requests[index].build_wire(SILENT)
         if self._batch.items[index].reading != reading_of(wire, self._batch.requests[index].endpoint):
             raise ViduInputError("The request, or its picture, has changed since the batch was checked.")
-        return _Built(index, wire)
+        return _BuiltRequest(index, wire)
 
     @property
-    def _next_ready(self) -> _Built | None:
+    def _next_ready(self) -> _BuiltRequest | None:
         """
-        The request whose turn it is, if it is built.
+        The request to send next, if it is built.
 
-        A budget pays for the first rows, so no row leaves before an earlier one. Without a budget no row waits for
-        another's picture, and what was refused goes last.
+        With a budget, no row is sent before an earlier one, since the budget pays for the first rows. Without one, no
+        row waits for another's picture, and refused requests go last.
         """
         if not self._ready:
             return None
@@ -137,10 +131,10 @@ class Flow:
         first = min(self._ready)
         return None if any(index < first for index in self._building.values()) else self._ready[first]
 
-    def _leaving(self) -> list[_Built]:
-        """Take those that can leave now: as many as the account bears, within the budget."""
+    def _take_sendable(self) -> list[_BuiltRequest]:
+        """Take the requests that can be sent now: as many as the account allows, within the budget."""
         batch = self._batch
-        leaving: list[_Built] = []
+        leaving: list[_BuiltRequest] = []
         while (
             (built := self._next_ready) is not None
             and len(self._out) + len(leaving) < batch.pace.allowed
@@ -148,11 +142,11 @@ class Flow:
         ):
             price = batch.requests[built.index].price
             others = bool(self._out or leaving)
-            spending = batch.budget.asks(*price, others_are_out=others or bool(batch.lost))
+            spending = batch.budget.check(*price, others_are_out=others or bool(batch.lost))
             if spending is not Spending.GO:
-                # What is out may come back unbilled, and what is lost may be absent; only then is the end certain.
+                # A POST in flight may come back unbilled, and a lost one may be absent: stop only without either.
                 if not others and batch.lost:
-                    self._is_held = True
+                    self._waits_for_lost = True
                 elif not others:
                     batch.stopped = self._budget_error(built)
                 break
@@ -160,56 +154,56 @@ class Flow:
             batch.reserved[built.index] = batch.budget.reserve(*price)
         return leaving
 
-    def _write_intents(self, leaving: list[_Built]) -> None:
-        """Write the intents of what leaves, and with them the ids of what has come back."""
+    def _write_intents(self, leaving: list[_BuiltRequest]) -> None:
+        """Write the intents of the requests to send, and with them the ids of those that have returned."""
         batch = self._batch
         if not leaving:
-            self._stop()
-            batch.kept.write(needed=False)
+            self._raise_if_stopped()
+            batch.store.write(needed=False)
             return
         before = {built.index: batch.items[built.index] for built in leaving}
 
         def write(now: float) -> None:
             for index, item in before.items():
-                batch.kept.update(index, phase=Phase.INTENT, attempt=item.attempt + 1, attempted_at=now)
-            self._stop()
-            batch.kept.write(needed=True)
+                batch.store.update(index, phase=Phase.INTENT, attempt=item.attempt + 1, attempted_at=now)
+            self._raise_if_stopped()
+            batch.store.write(needed=True)
 
         try:
             batch.writer.write_intent(write)
         except ViduError:
             for index, item in before.items():
-                batch.kept.put(index, item)
+                batch.store.put(index, item)
                 batch.budget.release(batch.reserved.pop(index, 0))
             raise
 
-    async def _post(self, built: _Built) -> ViduTask:
+    async def _post(self, built: _BuiltRequest) -> ViduTask:
         batch = self._batch
         item = batch.items[built.index]
         marker = item.marker(batch.generation)
         sent, _ = with_marker(built.wire, f"{marker}.{self._seal}" if self._seal else marker)
-        # The next try waits this out before it takes a submission for absent: nothing may be sent later.
-        not_after = (item.attempted_at or 0.0) + batch.client.account.timeout
+        # The next try takes a submission for absent once this has passed: nothing may be sent later.
+        not_after = item.not_after(batch.client.account.timeout)
         return await batch.client.submit(sent, endpoint=batch.requests[built.index].endpoint.name, not_after=not_after)
 
-    async def _wait(self) -> None:
+    async def _wait_for_any(self) -> None:
         batch = self._batch
         under_way = {*self._building, *self._out}
         if under_way:
             done, _ = await asyncio.wait(under_way, timeout=SLICE, return_when=asyncio.FIRST_COMPLETED)
             for one in done:
                 if one in self._building:
-                    self._take_built(one)
+                    self._record_built(one)
                 else:
-                    self._take(one)
+                    self._record_reply(one)
         elif self._ready and batch.stopped is None and (left := batch.pace.not_before - batch.clock()) > 0:
             if batch.clock() + left > batch.end_time:
-                batch.stopped = ViduRateLimitError("Vidu takes no further submission.")
+                batch.stopped = ViduRateLimitError("Vidu accepts no further submissions now.")
                 return
-            batch.log.info("Vidu refuses or does not answer submissions now; next attempt in %.0f s.", left)
+            batch.log.info("Vidu refuses submissions or does not answer them; next attempt in %.0f s.", left)
             await batch.pause(left, left)
 
-    def _take_built(self, one: asyncio.Future[Any]) -> None:
+    def _record_built(self, one: asyncio.Future[Any]) -> None:
         index = self._building.pop(one)
         try:
             built = one.result()
@@ -218,11 +212,11 @@ class Flow:
             self._batch.errors[index] = error
         except OSError as error:
             self._batch.errors[index] = ViduUnavailableError(
-                f"images: cannot be read now ({error}).", advice="It was not submitted; a retry tries again."
+                f"images: cannot be read now ({error}).", advice="It was not submitted; a retry reads it again."
             )
 
-    def _take(self, one: asyncio.Future[Any]) -> None:
-        """Take what came back."""
+    def _record_reply(self, one: asyncio.Future[Any]) -> None:
+        """Record the reply to a POST."""
         batch = self._batch
         built = self._out.pop(one)
         index = built.index
@@ -231,71 +225,71 @@ class Flow:
             created: ViduTask = one.result()
         except ViduSubmissionInDoubtError as error:
             batch.log.warning("Item %d: %s", index, error)
-            not_after = (item.attempted_at or 0.0) + batch.client.account.timeout
+            not_after = item.not_after(batch.client.account.timeout)
             ended = lost_post_ended(batch.clock(), not_after, is_vidus_own=error.is_vidus_own)
             batch.in_doubt[item.identity] += 1
             batch.lost_replies[index] = error.message
-            batch.kept.update(index, ended_at=ended)
-            # A host that answers nobody must not be sent the whole batch.
-            if self._is_down(error):
+            batch.store.update(index, ended_at=ended)
+            # A host that answers nothing must not be sent the whole batch.
+            if self._count_outage(error):
                 batch.stopped = batch.stopped or ViduUnavailableError(
-                    f"{self._outages} times in a row submissions were sent and not answered ({error.message}).",
-                    advice="Which of them were accepted is looked up by the next try; none is sent blindly again.",
+                    f"{self._outages} times in a row, submissions were sent and not answered ({error.message}).",
+                    advice="The next try searches for those that were accepted, and sends none of them again blindly.",
                 )
         except ViduError as error:
             batch.budget.release(batch.reserved.pop(index, 0))
-            self._take_refusal(built, error)
+            self._record_refusal(built, error)
         else:
             self._outages = 0
             batch.sent_now.add(index)
-            batch.pace.accepted()
-            batch.created(index, created, item.attempt)
+            batch.pace.on_accepted()
+            batch.record_created(index, created, item.attempt)
             metrics.submitted(batch.requests[index].model)
 
-    def _is_down(self, error: ViduError) -> bool:
-        """Note an attempt that came to nothing, and tell whether there were too many in a row."""
-        self._outages += self._batch.pace.refused(self._batch.clock(), error.retry_after)
+    def _count_outage(self, error: ViduError) -> bool:
+        """Count an attempt that Vidu did not answer; return True after too many in a row."""
+        self._outages += self._batch.pace.on_refused(self._batch.clock(), error.retry_after)
         return self._outages > MAX_OUTAGES
 
-    def _take_refusal(self, built: _Built, error: ViduError) -> None:
-        """Nothing was created."""
+    def _record_refusal(self, built: _BuiltRequest, error: ViduError) -> None:
+        """Record that Vidu created nothing, and decide whether to send the request again."""
         batch = self._batch
         index = built.index
         error = batch.requests[index].endpoint.name_unknown_model(error, batch.requests[index].model)
-        # Its marker stands nowhere at Vidu: the next attempt may have the same one.
-        batch.kept.update(index, phase=Phase.NEW, attempt=batch.items[index].attempt - 1)
+        # Nothing at Vidu has its marker: the next attempt may use it again.
+        batch.store.update(index, phase=Phase.NEW, attempt=batch.items[index].attempt - 1)
         if isinstance(error, ViduRateLimitError):
-            batch.pace.refused(batch.clock(), error.retry_after)
+            batch.pace.on_refused(batch.clock(), error.retry_after)
             self._ready[index] = built
         elif isinstance(error, (ViduCreditError, ViduAuthError, ViduConfigurationError)):
-            # The next one would be told the same.
+            # The next request would be refused, too.
             if isinstance(error, ViduCreditError):
                 next_step = batch.memory.by_clearing("what is missing")
-                error = error.but(advice=f"The rest was not submitted. Top the account up, then {next_step}")
+                error = error.but(advice=f"The rest was not submitted. Top up the account, then {next_step}")
             batch.stopped = batch.stopped or error
         elif isinstance(error, ViduUnavailableError):
             self._ready[index] = built
-            if self._is_down(error):
+            if self._count_outage(error):
                 batch.stopped = batch.stopped or error
         elif error.fate is Fate.RETRYABLE:
             self._refusals[index] = self._refusals.get(index, 0) + 1
             if self._refusals[index] > MAX_REFUSALS:
                 batch.errors[index] = error
             else:
-                batch.pace.refused(batch.clock(), error.retry_after)
+                batch.pace.on_refused(batch.clock(), error.retry_after)
                 self._ready[index] = built
         else:
             batch.log.warning("Item %d was refused: %s", index, error)
             batch.errors[index] = error
-            batch.kept.update(index, phase=Phase.REFUSED, error=kept_text(error))
+            batch.store.update(index, phase=Phase.REFUSED, error=refusal_text(error))
 
-    def _budget_error(self, built: _Built) -> ViduError:
+    def _budget_error(self, built: _BuiltRequest) -> ViduError:
         budget, request = self._batch.budget, self._batch.requests[built.index]
         next_step = self._batch.memory.by_clearing("what is missing")
-        if budget.is_untold(*request.price):
+        if budget.has_unknown_price(*request.price):
             return ViduCreditError(
-                f"credit_budget cannot be kept ({budget.limit} credits): neither Vidu's answers nor the catalogue tell "
-                f"what such a request to model {request.model} costs.",
+                f"Cannot enforce credit_budget ({budget.limit} credits): neither Vidu nor the catalogue gives a price "
+                f"for such a request to model {request.model}.",
                 reason="CreditBudgetUnknownPrice",
                 advice=f"The rest was not submitted. Leave credit_budget out, then {next_step}",
             )
@@ -307,36 +301,28 @@ class Flow:
         )
 
     async def _drain(self) -> None:
-        """Let what is out come back, as long as there is time: what nobody noted has to be searched for."""
+        """Wait for the POSTs in flight while there is time: one without a recorded reply has to be searched for."""
         if self._out:
             done, _ = await asyncio.wait(self._out, timeout=self._patience)
             for one in done:
-                # One that Airflow's own timeout has cancelled on its way is in doubt: its intent stands in the store.
+                # One that Airflow's own timeout has cancelled in flight is in doubt: the store has its intent.
                 if not one.cancelled():
-                    self._take(one)
+                    self._record_reply(one)
             for one in self._out:
                 one.cancel()
 
 
-def kept_text(error: ViduError) -> str:
-    """
-    Return what is kept of a refusal beyond the try.
-
-    :param error: of Vidu's answer.
-    """
+def refusal_text(error: ViduError) -> str:
+    """Return the text by which the record keeps a refusal."""
     return f"{error.reason}: {error.message}" if error.reason else error.message
 
 
-def refusal_of(kept: str) -> ViduError:
-    """
-    Return the error of an item that an earlier part of the batch has seen refused.
-
-    :param kept: of :func:`kept_text`.
-    """
-    reason, colon, message = kept.partition(": ")
+def refusal_error(text: str) -> ViduError:
+    """Return the error of an item whose refusal the record has."""
+    reason, colon, message = text.partition(": ")
     known = bool(colon) and reason in REASONS
     return ViduError(
-        (message if known else kept) or "Vidu has refused it.",
+        (message if known else text) or "Vidu refused it.",
         reason=reason if known else None,
         advice="It is not billed.",
     )

@@ -35,7 +35,7 @@ def submitted(batch: Any) -> list[int]:
     return [index for index, item in enumerate(batch.items) if item.phase is Phase.SUBMITTED]
 
 
-def test_a_budget_pays_for_the_first_rows(stage):
+def test_budget_pays_for_the_first_rows(stage):
     stage.options["credit_budget"] = 4 * PRICE
     batch = stage.submit(ROWS)
     assert submitted(batch) == [0, 1, 2, 3]
@@ -43,7 +43,7 @@ def test_a_budget_pays_for_the_first_rows(stage):
 
 
 @pytest.mark.parametrize("refused", [0, 2])
-def test_a_budget_keeps_the_place_of_what_was_refused_for_now(stage, refused):
+def test_budget_keeps_the_place_of_a_refused_request(stage, refused):
     waiting = [ROWS[refused]["images"]]
 
     def instead(operation: str, request: Any) -> Any:
@@ -57,7 +57,7 @@ def test_a_budget_keeps_the_place_of_what_was_refused_for_now(stage, refused):
     assert submitted(stage.submit(ROWS)) == [0, 1, 2, 3]
 
 
-def test_without_a_budget_no_row_waits_for_the_picture_of_another(stage):
+def test_without_budget_no_row_waits_for_anothers_picture(stage):
     stage.submit(ROWS)
     sent = [task["images"][0] for task in stage.vidu.tasks.values()]
     assert sent != [row["images"] for row in ROWS]
