@@ -188,10 +188,11 @@ class Sender:
 
     async def _wait_for_any(self) -> None:
         batch = self._batch
-        under_way = {*self._building, *self._out}
+        under_way = [*self._building, *self._out]
         if under_way:
             done, _ = await asyncio.wait(under_way, timeout=SLICE, return_when=asyncio.FIRST_COMPLETED)
-            for one in done:
+            # In the order of their start, which a set does not keep.
+            for one in (one for one in under_way if one in done):
                 if one in self._building:
                     self._record_built(one)
                 else:
@@ -304,7 +305,7 @@ class Sender:
         """Wait for the POSTs in flight while there is time: one without a recorded reply has to be searched for."""
         if self._out:
             done, _ = await asyncio.wait(self._out, timeout=self._patience)
-            for one in done:
+            for one in [one for one in self._out if one in done]:
                 # One that Airflow's own timeout has cancelled in flight is in doubt: the store has its intent.
                 if not one.cancelled():
                     self._record_reply(one)
