@@ -105,7 +105,7 @@ class Search:
             raise ViduUnavailableError(
                 "The account's task list, which this host has shown before, cannot be read now.",
                 advice=(
-                    "Nothing was submitted by this try. A retry searches again. If this host has no list any more, set "
+                    "This try submitted nothing. A retry searches again. If this host has no list any more, set "
                     "list_path: null in the connection's extra."
                 ),
             )

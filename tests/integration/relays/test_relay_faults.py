@@ -42,7 +42,7 @@ def test_a_lost_reply_is_never_billed_twice(relay, task_instance, deferrable, lo
         for _ in range(2):
             error = fails(task_instance, operator(deferrable=deferrable))
             assert isinstance(error, AirflowFailException)
-            assert "Nothing was submitted by this try" in str(error)
+            assert "This try submitted nothing" in str(error)
     assert len(relay.billed) == 1
 
 
