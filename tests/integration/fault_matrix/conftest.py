@@ -262,7 +262,7 @@ class Strike:
                 fault = replace(fault, retry_after=formatdate(time.time() + DATE_SECONDS, usegmt=True))
             self._vidu.faults.add(operation, replace(fault, times=times))
         if lasts is not None:
-            self._clock.call_after(lasts, self.over)
+            self._clock.call_after(lasts, self.stop)
 
     def stop(self) -> None:
         """Remove every fault."""
