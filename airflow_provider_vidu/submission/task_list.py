@@ -171,7 +171,7 @@ def walk_list(
 
 
 def read_rows(client: ViduClient, walk: Generator[Asked, Any, Rows]) -> Rows:
-    """Give a walk what it needs, one after the other; ``batch.search`` does so on an event loop."""
+    """Give a walk what it needs, one query after the other."""
 
     def ask(call: Callable[[], Any]) -> Any:
         try:
@@ -192,11 +192,11 @@ def read_rows(client: ViduClient, walk: Generator[Asked, Any, Rows]) -> Rows:
 
 
 async def aread_rows(client: AsyncViduClient, walk: Generator[Asked, Any, Rows]) -> Rows:
-    """Give a walk through the list what it needs, what it queries at once."""
+    """Give a walk what it needs; several queries run at once."""
 
-    async def ask(call: Awaitable[Any]) -> Any:
+    async def ask(call: Callable[[], Awaitable[Any]]) -> Any:
         try:
-            return await call
+            return await call()
         except ViduError as error:
             return error
 
@@ -207,9 +207,9 @@ async def aread_rows(client: AsyncViduClient, walk: Generator[Asked, Any, Rows])
         except StopIteration as ended:
             return cast("Rows", ended.value)
         if isinstance(asked, dict):
-            answer = await ask(client.list_page(**asked))
+            answer = await ask(partial(client.list_page, **asked))
         else:
-            answer = await asyncio.gather(*(ask(client.get_task(task_id)) for task_id in asked))
+            answer = await asyncio.gather(*(ask(partial(client.get_task, task_id)) for task_id in asked))
 
 
 class Walk:
