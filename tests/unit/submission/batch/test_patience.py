@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -299,3 +300,35 @@ def test_stopping_worker_does_not_wait_for_the_store(clock):
     kept.write(needed=False)
     assert len(store.moments) == 1
     assert clock.slept == 0
+
+
+def test_id_that_vidu_does_not_know_is_found_by_its_marker():
+    """A gateway answered the POST with the id of its own request."""
+    stage = Stage(Kept())
+
+    def instead(operation, request):
+        if operation != "submit":
+            return None
+        created = stage.vidu._created(json.loads(request.body))
+        return reply(200, {**created, "id": "req-7", "task_id": "req-7"})
+
+    stage.vidu.instead = instead
+    first = stage.submit(ROWS[:1])
+    assert first.items[0].task_id == "req-7"
+    stage.vidu.instead = lambda operation, request: None
+    again = stage.submit(ROWS[:1])
+    assert [item.task_id for item in again.items] == list(stage.vidu.tasks)
+    assert not again.errors
+    assert len(stage.vidu.tasks) == 1
+
+
+def test_task_that_is_gone_is_not_submitted_again():
+    stage = Stage(Kept())
+    stage.submit(ROWS[:1])
+    stage.vidu.tasks.clear()
+    again = stage.submit(ROWS[:1])
+    assert "does not know this task" in str(again.errors[0])
+    assert stage.vidu.requests.count("submit") == 1
+    cleared = stage.submit(ROWS[:1], clear=True, on_unknown="resubmit")
+    assert not cleared.errors
+    assert stage.vidu.requests.count("submit") == 2
