@@ -53,7 +53,7 @@ from airflow_provider_vidu.submission.protocol import (
     with_marker,
 )
 from airflow_provider_vidu.submission.search import ListMemory, look_once, look_up, recall
-from airflow_provider_vidu.submission.store import MAX_INTENT_AGE, StateWriter
+from airflow_provider_vidu.submission.store import MAX_INTENT_AGE, StateWriter, read_state
 from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.schedule import next_submission
@@ -88,7 +88,7 @@ class Submission:
     :param endpoint: where its request is posted to, and by whose rules it is the same request.
     :param key: of the record in the store.
     :param resumed: what the try took with it when it left the worker; None = it has not.
-    :param is_delivered: whether a finished task's file is where it was to be landed; None = nobody can say.
+    :param is_delivered: whether a finished task's file is where it was to be landed; None = unknown.
     :param note_discarded: called where a clear has discarded the record and this host has no list: only the trigger
         of the earlier try still knows what was submitted.
     :param clock: epoch seconds; injected by tests.
@@ -160,15 +160,9 @@ class Submission:
         """
         if self._store is None:
             return None
+        value = read_state(self._store, self.key)
         try:
-            held = self._store.get(self.key)
-        except Exception as error:
-            raise ViduUnavailableError(
-                f"The task state store cannot be read ({error}).",
-                advice="This try submitted nothing. A retry reads it again.",
-            ) from error
-        try:
-            self._record = SubmissionRecord.from_json(held)
+            self._record = SubmissionRecord.from_json(value)
         except ValueError as error:
             # A person's slip, or a newer release's: reading it again would not help.
             raise ViduError(

@@ -14,11 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.errors import (
-    ViduError,
-    ViduUnavailableError,
-)
+from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.submission.protocol import LookUp, SubmissionRecord
+from airflow_provider_vidu.submission.store import read_state
 from airflow_provider_vidu.submission.task_list import Rows, Search, read_rows, walk_list
 
 if TYPE_CHECKING:
@@ -81,13 +79,8 @@ class ListMemory:
     def was_shown(self) -> bool:
         """Whether an earlier search has seen the list."""
         if self._was_shown is None:
-            try:
-                self._was_shown = self._store is not None and self._store.get(LIST_KEY) == self._account.identity
-            except Exception as error:
-                raise ViduUnavailableError(
-                    f"The task state store cannot be read ({error}).",
-                    advice="This try submitted nothing. A retry reads it again.",
-                ) from error
+            seen = None if self._store is None else read_state(self._store, LIST_KEY)
+            self._was_shown = seen == self._account.identity
         return self._was_shown
 
     def note(self, search: Search) -> None:
@@ -195,7 +188,7 @@ def _found_by_marks(rows: Rows, marks: Sequence[str], *, can_be_found: bool) -> 
     if not rows.has_list:
         return Found(look_up=LookUp.UNKNOWN, has_list=False)
     own = [row for row in rows.tasks if any(mark in (row.payload or "") for mark in marks)]
-    own.sort(key=lambda row: (row.created or 0.0, len(row.task_id), row.task_id), reverse=True)
+    own.sort(key=age_key, reverse=True)
     owned = tuple(row.task_id for row in own)
     unreadable = tuple(task_id for task_id in rows.unreadable if task_id not in owned)
     is_seen = rows.is_whole and can_be_found
@@ -262,7 +255,17 @@ def best(found: Sequence[ViduTask]) -> ViduTask:
 
     :param found: what succeeded or runs outranks what failed.
     """
-    return max(found, key=lambda row: (row.succeeded, not row.is_final, row.created or 0.0, row.created_at or ""))
+    return max(found, key=worth_key)
+
+
+def worth_key(task: ViduTask) -> tuple[bool, bool, float, str]:
+    """Return a key that sorts tasks of one marker: what succeeded or runs comes after what failed."""
+    return task.succeeded, not task.is_final, task.created or 0.0, task.created_at or ""
+
+
+def age_key(task: ViduTask) -> tuple[float, int, str]:
+    """Return a key that sorts tasks by their age. Some lists have no times; Vidu's ids grow."""
+    return task.created or 0.0, len(task.task_id), task.task_id
 
 
 def settled_at(record: SubmissionRecord, account: Account, now: float) -> float:

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Writes to the task state store: what must be in it before a POST, and what must not stop a task that is paid for.
+Reads and writes the task state store: what must be in it before a POST, and what must not stop a task that is paid for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import ViduError, ViduUnavailableError
+
+if TYPE_CHECKING:
+    from airflow_provider_vidu.compat import StateStore
 
 #: An intent that was this old when its write ended is written again, in seconds: its time would be wrong.
 MAX_INTENT_AGE = 10.0
@@ -19,6 +22,21 @@ MAX_INTENT_WRITES = 3
 ATTEMPTS = 3
 #: Seconds for which a store that has failed is tried once a write, without waiting.
 QUIET_SECONDS = 30.0
+
+
+def read_state(store: StateStore, key: str) -> Any:
+    """
+    Return the value of a key, or None.
+
+    :raises ViduUnavailableError: the store cannot be read; nothing may be submitted then.
+    """
+    try:
+        return store.get(key)
+    except Exception as error:
+        raise ViduUnavailableError(
+            f"The task state store cannot be read ({error}).",
+            advice="This try submitted nothing. A retry reads it again.",
+        ) from error
 
 
 class StateWriter:

@@ -22,7 +22,7 @@ from airflow_provider_vidu.submission.batch.records import UNREAD, Item, find_ma
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
 from airflow_provider_vidu.submission.protocol import LookUp, Phase
-from airflow_provider_vidu.submission.search import best
+from airflow_provider_vidu.submission.search import age_key, best
 from airflow_provider_vidu.submission.task_list import Search, aread_rows, walk_list
 from airflow_provider_vidu.waiting.bulk_query import in_parallel
 
@@ -100,13 +100,8 @@ def newest_generation(submitted: Iterable[MarkedTask]) -> Generation | None:
         generations.setdefault(one.generation, []).append(one)
     if not generations:
         return None
-    # Some lists have no times, but Vidu's ids grow.
     ordered = sorted(
-        generations,
-        key=lambda marker: max(
-            (one.task.created or 0.0, len(one.task.task_id), one.task.task_id) for one in generations[marker]
-        ),
-        reverse=True,
+        generations, key=lambda marker: max(age_key(one.task) for one in generations[marker]), reverse=True
     )
     tasks: dict[str, ViduTask] = {}
     attempts: dict[str, int] = {}

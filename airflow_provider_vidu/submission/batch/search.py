@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.submission.batch.records import find_marker
 from airflow_provider_vidu.submission.protocol import LookUp
-from airflow_provider_vidu.submission.search import best
+from airflow_provider_vidu.submission.search import best, worth_key
 from airflow_provider_vidu.submission.task_list import Search, aread_rows, walk_list
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ class ListedTasks:
 
     def sort_key(self, identity: str) -> tuple[bool, bool, float, str]:
         """Return a key that sorts items by their tasks: succeeded ones are the greatest, failed ones the least."""
-        task = best(list(self.by_attempt[identity].values()))
-        return task.succeeded, not task.is_final, task.created or 0.0, task.created_at or ""
+        return worth_key(best(list(self.by_attempt[identity].values())))
 
 
 async def search_list(client: AsyncViduClient, generation: str, begin: float, log: Any, search: Search) -> ListedTasks:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_vidu.api.errors import ViduError, ViduUnavailableError
+from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.compat import StateStore, clear_this_task
 from airflow_provider_vidu.submission.batch.records import (
     SHARD_SIZE,
@@ -22,7 +22,7 @@ from airflow_provider_vidu.submission.batch.records import (
     shard_to_json,
 )
 from airflow_provider_vidu.submission.protocol import Phase
-from airflow_provider_vidu.submission.store import StateWriter
+from airflow_provider_vidu.submission.store import StateWriter, read_state
 from airflow_provider_vidu.submission.tries import Try
 
 #: The key of a batch's header; its shards are called ``vidu_batch_<layout>_<number>``.
@@ -76,7 +76,7 @@ class BatchStore:
         :raises ViduError: the store or the record in it cannot be read; nothing is submitted then.
         """
         try:
-            value = self._store.get(HEADER_KEY)
+            value = read_state(self._store, HEADER_KEY)
             if value == NOTHING_CREATED:
                 self.is_known_empty, value = True, None
             self.header = header = Header.from_json(value)
@@ -84,7 +84,7 @@ class BatchStore:
             if header is None:
                 return None
             for first in range(0, header.size, SHARD_SIZE):
-                shard = self._store.get(self._key(header.layout, first))
+                shard = read_state(self._store, self._key(header.layout, first))
                 if shard is None and self._try.record_may_be_discarded:
                     # A clear has discarded the record, and then the worker of the earlier try has written its header.
                     self.header, self.items = None, []
@@ -92,7 +92,7 @@ class BatchStore:
                 self.items += shard_from_json(shard)
             if len(self.items) != header.size:
                 raise ValueError(f"{len(self.items)} items instead of {header.size}")
-            self._adopt(header, self._store.get(ADOPTED_KEY) or {})
+            self._adopt(header, read_state(self._store, ADOPTED_KEY) or {})
         except ValueError as error:
             raise ViduError(
                 f"The batch's record {HEADER_KEY!r} in the task state store cannot be used: {error}.",
@@ -101,11 +101,6 @@ class BatchStore:
                     f"{self._try.nothing_created_by_hand(HEADER_KEY)} . Then {clear_this_task()}: "
                     f"{self._try.clear_command()}"
                 ),
-            ) from error
-        except Exception as error:
-            raise ViduUnavailableError(
-                f"The task state store cannot be read ({error}).",
-                advice="This try submitted nothing. A retry reads it again.",
             ) from error
         return self.header
 
