@@ -28,7 +28,7 @@ import certifi
 import tenacity
 
 from airflow_provider_vidu import __version__
-from airflow_provider_vidu.api import endpoints
+from airflow_provider_vidu.api import http_messages
 from airflow_provider_vidu.api.account import Account, is_loopback
 from airflow_provider_vidu.api.errors import (
     ViduAnswerTooLargeError,
@@ -126,7 +126,7 @@ def _verify_error(error: BaseException) -> ViduError:
     )
 
 
-def _transport_error(request: endpoints.HttpRequest, error: BaseException, *, sent: bool) -> ViduError:
+def _transport_error(request: http_messages.HttpRequest, error: BaseException, *, sent: bool) -> ViduError:
     # The texts of transport errors contain addresses, never headers; the class identifies the cause.
     cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     # A proxy's URL may contain a password.
@@ -138,16 +138,16 @@ def _transport_error(request: endpoints.HttpRequest, error: BaseException, *, se
     return ViduUnavailableError(f"{host} could not be reached ({cause}).{unsent}", task_id=request.task_id)
 
 
-def _too_large(request: endpoints.HttpRequest) -> ViduError:
+def _too_large(request: http_messages.HttpRequest) -> ViduError:
     text = f"The answer is larger than {_limit(request) // (1024 * 1024)} MB."
     if request.submits:
         return ViduSubmissionInDoubtError(text)
     return ViduAnswerTooLargeError(text, task_id=request.task_id)
 
 
-def _limit(request: endpoints.HttpRequest) -> int:
+def _limit(request: http_messages.HttpRequest) -> int:
     # The reply to a submission echoes the image, so that it may be as large as the request.
-    return endpoints.MAX_ANSWER_BYTES + len(request.body or b"")
+    return http_messages.MAX_ANSWER_BYTES + len(request.body or b"")
 
 
 def _has_many_values(body: bytes) -> bool:
@@ -240,8 +240,8 @@ def _parse_reply(
     try:
         result = parse(status, headers, body, *more)
     except ViduError as error:
-        raise endpoints.with_advice_for(error, account).without(account.api_key) from None
-    if isinstance(result, endpoints.TaskPage):
+        raise http_messages.with_advice_for(error, account).without(account.api_key) from None
+    if isinstance(result, http_messages.TaskPage):
         result = cast("Result", replace(result, tasks=tuple(_clean_task(task, account) for task in result.tasks)))
     elif isinstance(result, ViduTask):
         result = cast("Result", _clean_task(result, account))
@@ -291,7 +291,7 @@ class _MissingEndpoints:
 
     def note(self, parse: Callable[..., Any], error: ViduError) -> None:
         """Remember an error that every request to this endpoint will get."""
-        if endpoints.is_web_page(error) and not self._is_vidu:
+        if http_messages.is_web_page(error) and not self._is_vidu:
             self._errors[parse] = error, self._clock() + self._seconds
 
 
@@ -428,8 +428,8 @@ class ViduClient:
         :raises ViduSubmissionInDoubtError: the reply was lost; it may have been created.
         :raises ViduError: it was not created.
         """
-        request = replace(endpoints.prepare_create(self.account, endpoint, wire), not_after=not_after)
-        return self._ask(request, endpoints.parse_create)
+        request = replace(http_messages.prepare_create(self.account, endpoint, wire), not_after=not_after)
+        return self._ask(request, http_messages.parse_create)
 
     def get_task(self, task_id: str, *, retry: bool = True) -> ViduTask:
         """
@@ -439,22 +439,22 @@ class ViduClient:
         :raises ViduNotFoundError: this account has no such task.
         :raises ViduUnavailableError: Vidu cannot be reached, after retries.
         """
-        request = endpoints.prepare_task(self.account, task_id)
+        request = http_messages.prepare_task(self.account, task_id)
         if not retry:
-            return self._ask(request, endpoints.parse_task, task_id)
-        return self._retrying(lambda: self._ask(request, endpoints.parse_task, task_id))
+            return self._ask(request, http_messages.parse_task, task_id)
+        return self._retrying(lambda: self._ask(request, http_messages.parse_task, task_id))
 
-    def list_page(self, *, retry: bool = True, **query: Any) -> endpoints.TaskPage:
+    def list_page(self, *, retry: bool = True, **query: Any) -> http_messages.TaskPage:
         """
         Read one page of the task list.
 
         :param retry: see :meth:`get_task`.
-        :param query: see :func:`airflow_provider_vidu.api.endpoints.prepare_list`.
+        :param query: see :func:`airflow_provider_vidu.api.http_messages.prepare_list`.
         """
-        request = endpoints.prepare_list(self.account, **query)
+        request = http_messages.prepare_list(self.account, **query)
         if not retry:
-            return self._ask(request, endpoints.parse_list)
-        return self._retrying(lambda: self._ask(request, endpoints.parse_list))
+            return self._ask(request, http_messages.parse_list)
+        return self._retrying(lambda: self._ask(request, http_messages.parse_list))
 
     def list_tasks(
         self,
@@ -473,7 +473,7 @@ class ViduClient:
         :raises ViduConfigurationError: this host has no list.
         """
         query = _list_query(task_ids, states, created_after, created_before)
-        paging = endpoints.Paging()
+        paging = http_messages.Paging()
         while not paging.ended:
             yield from paging.take(self.list_page(**query, page_token=paging.token))
 
@@ -483,8 +483,8 @@ class ViduClient:
 
         :raises ViduRequestError: refused: the task is scheduled, processing or finished.
         """
-        request = endpoints.prepare_cancel(self.account, task_id)
-        self._ask(request, endpoints.parse_cancel, task_id)
+        request = http_messages.prepare_cancel(self.account, task_id)
+        self._ask(request, http_messages.parse_cancel, task_id)
 
     def get_credits(self) -> Credits:
         """
@@ -492,10 +492,10 @@ class ViduClient:
 
         :raises ViduConfigurationError: this host does not report it.
         """
-        request = endpoints.prepare_credits(self.account)
-        return self._retrying(lambda: self._ask(request, endpoints.parse_credits))
+        request = http_messages.prepare_credits(self.account)
+        return self._retrying(lambda: self._ask(request, http_messages.parse_credits))
 
-    def _ask(self, request: endpoints.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
+    def _ask(self, request: http_messages.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
         self._missing.check(parse, request.task_id)
         try:
             return _parse_reply(parse, *self._send(request), self.account, *more)
@@ -503,7 +503,7 @@ class ViduClient:
             self._missing.note(parse, error)
             raise error.without(self.account.api_key) from None
 
-    def _send(self, request: endpoints.HttpRequest) -> Answer:
+    def _send(self, request: http_messages.HttpRequest) -> Answer:
         import requests
         import urllib3
 
@@ -592,22 +592,22 @@ class AsyncViduClient:
 
     async def submit(self, wire: Mapping[str, Any], *, endpoint: str, not_after: float = float("inf")) -> ViduTask:
         """See :meth:`ViduClient.submit`."""
-        request = replace(endpoints.prepare_create(self.account, endpoint, wire), not_after=not_after)
-        return await self._ask(request, endpoints.parse_create)
+        request = replace(http_messages.prepare_create(self.account, endpoint, wire), not_after=not_after)
+        return await self._ask(request, http_messages.parse_create)
 
     async def get_task(self, task_id: str, *, retry: bool = True) -> ViduTask:
         """See :meth:`ViduClient.get_task`."""
-        request = endpoints.prepare_task(self.account, task_id)
+        request = http_messages.prepare_task(self.account, task_id)
         if not retry:
-            return await self._ask(request, endpoints.parse_task, task_id)
-        return await self._retrying(self._ask, request, endpoints.parse_task, task_id)
+            return await self._ask(request, http_messages.parse_task, task_id)
+        return await self._retrying(self._ask, request, http_messages.parse_task, task_id)
 
-    async def list_page(self, *, retry: bool = True, **query: Any) -> endpoints.TaskPage:
+    async def list_page(self, *, retry: bool = True, **query: Any) -> http_messages.TaskPage:
         """See :meth:`ViduClient.list_page`."""
-        request = endpoints.prepare_list(self.account, **query)
+        request = http_messages.prepare_list(self.account, **query)
         if not retry:
-            return await self._ask(request, endpoints.parse_list)
-        return await self._retrying(self._ask, request, endpoints.parse_list)
+            return await self._ask(request, http_messages.parse_list)
+        return await self._retrying(self._ask, request, http_messages.parse_list)
 
     async def list_tasks(
         self,
@@ -618,22 +618,22 @@ class AsyncViduClient:
     ) -> AsyncIterator[ViduTask]:
         """See :meth:`ViduClient.list_tasks`."""
         query = _list_query(task_ids, states, created_after, created_before)
-        paging = endpoints.Paging()
+        paging = http_messages.Paging()
         while not paging.ended:
             for task in paging.take(await self.list_page(**query, page_token=paging.token)):
                 yield task
 
     async def cancel_task(self, task_id: str) -> None:
         """See :meth:`ViduClient.cancel_task`."""
-        request = endpoints.prepare_cancel(self.account, task_id)
-        await self._ask(request, endpoints.parse_cancel, task_id)
+        request = http_messages.prepare_cancel(self.account, task_id)
+        await self._ask(request, http_messages.parse_cancel, task_id)
 
     async def get_credits(self) -> Credits:
         """See :meth:`ViduClient.get_credits`."""
-        request = endpoints.prepare_credits(self.account)
-        return await self._retrying(self._ask, request, endpoints.parse_credits)
+        request = http_messages.prepare_credits(self.account)
+        return await self._retrying(self._ask, request, http_messages.parse_credits)
 
-    async def _ask(self, request: endpoints.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
+    async def _ask(self, request: http_messages.HttpRequest, parse: Callable[..., Result], *more: str) -> Result:
         self._missing.check(parse, request.task_id)
         try:
             status, headers, body = await self._send(request)
@@ -649,7 +649,7 @@ class AsyncViduClient:
             self._missing.note(parse, error)
             raise error.without(self.account.api_key) from None
 
-    async def _send(self, request: endpoints.HttpRequest) -> Answer:
+    async def _send(self, request: http_messages.HttpRequest) -> Answer:
         import aiohttp
         from yarl import URL
 

@@ -19,7 +19,7 @@ DISCARDED_KEY = "vidu_record_discarded"
 
 
 class StateStore(Protocol):
-    """A store that outlives a try, as the submission protocol needs it."""
+    """A store that outlives a try, as submission needs it."""
 
     def get(self, key: str) -> Any:
         """Return the value of a key, or None."""

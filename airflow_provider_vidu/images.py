@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from airflow_provider_vidu.api.endpoints import json_body
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.fields import parse_structure, require
+from airflow_provider_vidu.api.http_messages import json_body
 from airflow_provider_vidu.api.images import (
     REMOTE_PREFIXES,
     ImageFacts,

@@ -10,7 +10,6 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from airflow_provider_vidu.api.account import VIDU_HOSTS, Account
-from airflow_provider_vidu.api.endpoints import is_missing_endpoint
 from airflow_provider_vidu.api.errors import (
     REASONS,
     ViduAuthError,
@@ -21,6 +20,7 @@ from airflow_provider_vidu.api.errors import (
     ViduRequestError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.http_messages import is_missing_endpoint
 from airflow_provider_vidu.api.messages import counted
 from airflow_provider_vidu.api.redaction import redacted
 from airflow_provider_vidu.client import ViduClient

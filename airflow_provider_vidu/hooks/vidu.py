@@ -219,7 +219,7 @@ class ViduHook(BaseHook):
         from airflow_provider_vidu.reporting.lineage import report_lineage
         from airflow_provider_vidu.submission.driver import Submission
         from airflow_provider_vidu.submission.limits import CreditLimits
-        from airflow_provider_vidu.submission.protocol import STORE_KEY
+        from airflow_provider_vidu.submission.record import STORE_KEY
         from airflow_provider_vidu.submission.tries import Policies
 
         try:

@@ -26,7 +26,6 @@ import zlib
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -36,6 +35,7 @@ from airflow_provider_vidu.api.messages import quoted
 from airflow_provider_vidu.api.proxies import port_of, split_login
 from airflow_provider_vidu.client import USER_AGENT, proxy_for, proxy_to
 from airflow_provider_vidu.compat import clear_this_task
+from airflow_provider_vidu.landing.private_network import _is_private_by_itself, _is_public_literal, is_public
 from airflow_provider_vidu.transport.connecting import connect
 from airflow_provider_vidu.transport.exchange import Exchange
 
@@ -57,12 +57,6 @@ WRITE_BACK = 8 * 1024 * 1024
 #: Bytes from which a file's kind is recognised.
 HEAD = 16
 
-_GLOBAL_UNICAST = IPv6Network("2000::/3")
-_NAT64 = IPv6Network("64:ff9b::/96")
-_COMPATIBLE = IPv6Network("::/96")
-# Python only knows the older one, 2001:db8::/32.
-_DOCUMENTATION = IPv6Network("3fff::/20")
-_PROTOCOL_ASSIGNMENTS = IPv4Network("192.0.0.0/24")
 _MD5_ETAG = re.compile(r'"([0-9a-fA-F]{32})"')
 # Some hosts write an equals sign, as in Range.
 _PARTIAL = re.compile(r"bytes[ =](\d+)-(\d+)/(\d+|\*)")
@@ -352,29 +346,6 @@ def open_link(account: Account, url: str, headers: dict[str, str], api_addresses
     raise ViduUnavailableError("The storage host redirects endlessly.")
 
 
-def is_public(address: str) -> bool:
-    """Check whether an address (without brackets) is public: not loopback, private, link-local or reserved."""
-    found = ip_address(address.partition("%")[0])
-    if isinstance(found, IPv6Address):
-        # Some releases of Python count some of these as global. Only 2000::/3 has been assigned so far.
-        carried = _carried_ipv4(found)
-        if carried is not None:
-            return is_public(str(carried))
-        if found not in _GLOBAL_UNICAST or found in _DOCUMENTATION:
-            return False
-    elif found in _PROTOCOL_ASSIGNMENTS:
-        return False
-    return found.is_global and not found.is_multicast and not found.is_reserved
-
-
-def _carried_ipv4(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that a mapped, compatible, NAT64, ISATAP, 6to4 or Teredo address leads to."""
-    is_isatap = int(address) >> 32 & 0xFDFFFFFF == 0x5EFE
-    if is_isatap or address in _NAT64 or address in _COMPATIBLE:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-
-
 def _refused(where: str, first: str, url: str) -> ViduLandingError:
     return ViduLandingError(
         f"{_which(first, url)} leads to {where}.",
@@ -399,18 +370,6 @@ def _is_content_endpoint(account: Account, url: str) -> bool:
         return not theirs.query and len(origins) == 1
     except ValueError:
         return False
-
-
-def _is_private_by_itself(host: str) -> bool:
-    """Check whether the connection itself names an address of a private network, and so allows one."""
-    return is_loopback(host) or not _is_public_literal(host)
-
-
-def _is_public_literal(host: str) -> bool:
-    try:
-        return is_public(host)
-    except ValueError:
-        return True
 
 
 def _connect_allowed(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Durable submission: carries out what ``submission.protocol`` decides. The only module that may cause a bill.
+Durable submission: carries out what ``submission.retry_or_clear`` decides. The only module that may cause a bill.
 
 ::
 
@@ -35,22 +35,24 @@ from airflow_provider_vidu.api.messages import counted, describe_request, some_o
 from airflow_provider_vidu.compat import StateStore, state_store
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.messages import failure_of
-from airflow_provider_vidu.submission.protocol import (
+from airflow_provider_vidu.submission.record import (
     MARKER_PREFIX,
-    MAX_ATTEMPTS,
     STORE_KEY,
+    Phase,
+    SubmissionRecord,
+    derived_marker,
+    fingerprint,
+    with_marker,
+)
+from airflow_provider_vidu.submission.retry_or_clear import (
+    MAX_ATTEMPTS,
     Action,
     Known,
     LookUp,
-    Phase,
     Remote,
-    SubmissionRecord,
     decide,
-    derived_marker,
-    fingerprint,
     lost_post_ended,
     remote_of,
-    with_marker,
 )
 from airflow_provider_vidu.submission.search import ListMemory, look_once, look_up, recall
 from airflow_provider_vidu.submission.store import MAX_INTENT_AGE, StateWriter, read_state
@@ -185,7 +187,7 @@ class Submission:
         :raises ViduInputError: the request cannot be built, and no earlier try has submitted.
         :raises ViduCreditLimitError: it costs more than it may: not sent, or cancelled at once.
         :raises ViduCreditError: too few credits are left, or would be.
-        :raises ViduError: see ``protocol.decide``; the text says what is known and what to do.
+        :raises ViduError: see ``retry_or_clear.decide``; the text says what is known and what to do.
         :raises SubmitLater: only where the policies have ``may_leave``.
         """
         self._picture = picture

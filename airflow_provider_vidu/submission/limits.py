@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_vidu.api.catalog import PRICES_AS_OF, estimate_credits
-from airflow_provider_vidu.api.endpoints import is_missing_endpoint
 from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduCreditError, ViduCreditLimitError, ViduError
+from airflow_provider_vidu.api.http_messages import is_missing_endpoint
 from airflow_provider_vidu.api.messages import counted
 from airflow_provider_vidu.api.registry import Endpoint
 from airflow_provider_vidu.api.tasks import ViduTask

@@ -18,7 +18,13 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.compat import clear_this_task
-from airflow_provider_vidu.submission.protocol import STORE_KEY, Known, Phase, Remote, SubmissionRecord, changed_fields
+from airflow_provider_vidu.submission.record import (
+    STORE_KEY,
+    Phase,
+    SubmissionRecord,
+    changed_fields,
+)
+from airflow_provider_vidu.submission.retry_or_clear import Known, Remote
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.tasks import TaskState
-from airflow_provider_vidu.submission.protocol import MARKER_PREFIX
+from airflow_provider_vidu.submission.record import MARKER_PREFIX
 from airflow_provider_vidu.submission.task_list import with_facts
 
 if TYPE_CHECKING:

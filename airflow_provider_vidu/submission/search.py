@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import ViduError
-from airflow_provider_vidu.submission.protocol import LookUp, SubmissionRecord
+from airflow_provider_vidu.submission.record import SubmissionRecord
+from airflow_provider_vidu.submission.retry_or_clear import LookUp
 from airflow_provider_vidu.submission.store import read_state
 from airflow_provider_vidu.submission.task_list import Rows, Search, read_rows, walk_list
 

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from airflow_provider_vidu.api import endpoints
+from airflow_provider_vidu.api import http_messages
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduConfigurationError,
@@ -24,7 +24,8 @@ from airflow_provider_vidu.api.errors import (
     ViduNotFoundError,
     ViduUnavailableError,
 )
-from airflow_provider_vidu.submission.protocol import MARKER_PREFIX, LookUp
+from airflow_provider_vidu.submission.record import MARKER_PREFIX
+from airflow_provider_vidu.submission.retry_or_clear import LookUp
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.account import Account
@@ -221,7 +222,7 @@ class Walk:
     """
 
     def __init__(self, begin: float, search: Search) -> None:
-        self.paging = endpoints.Paging()
+        self.paging = http_messages.Paging()
         self.rows: list[ViduTask] = []
         self._since = datetime.fromtimestamp(begin, timezone.utc) - MARGIN
         self._readable = True
@@ -238,7 +239,7 @@ class Walk:
         """Return the question for the next page."""
         return {"created_after": self._since, "page_token": self.paging.token}
 
-    def take(self, page: endpoints.TaskPage) -> None:
+    def take(self, page: http_messages.TaskPage) -> None:
         """
         Note a page.
 
@@ -302,7 +303,7 @@ class Walk:
         :param log: where to.
         :raises ViduError: it may pass. A host that has shown one page has a list.
         """
-        is_missing = endpoints.is_missing_endpoint(error)
+        is_missing = http_messages.is_missing_endpoint(error)
         if is_missing and (self._has_begun or not lacks_list(account, error)):
             raise ViduUnavailableError(
                 f"Vidu's task list cannot be read now. {error.message}", http_status=error.http_status
@@ -330,7 +331,7 @@ def lacks_list(account: Account, error: ViduError) -> bool:
     """
     if account.list_path is None:
         return True
-    return endpoints.is_missing_endpoint(error) and not account.is_vidus
+    return http_messages.is_missing_endpoint(error) and not account.is_vidus
 
 
 def may_be_cut(payload: str, longest: int) -> bool:

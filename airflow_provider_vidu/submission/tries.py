@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""What the submission protocol needs to know of Airflow: which try submits, and what the DAG author has chosen."""
+"""What submission needs to know of Airflow: which try submits, and what the DAG author has chosen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from airflow_provider_vidu import compat
 from airflow_provider_vidu.submission.limits import CreditLimits
-from airflow_provider_vidu.submission.protocol import MARKER_PREFIX
+from airflow_provider_vidu.submission.record import MARKER_PREFIX
 from airflow_provider_vidu.transport import timing
 
 #: How many of a marker's 32 digits identify the task instance; the others identify the attempt.

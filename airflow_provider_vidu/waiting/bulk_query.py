@@ -17,7 +17,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
-from airflow_provider_vidu.api.endpoints import Paging
 from airflow_provider_vidu.api.errors import (
     ViduError,
     ViduNotFoundError,
@@ -25,6 +24,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
     is_outage,
 )
+from airflow_provider_vidu.api.http_messages import Paging
 from airflow_provider_vidu.waiting.list_health import Fallback, ListHealth
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from enum import Enum
 
-from airflow_provider_vidu.api.endpoints import MAX_PAGE_SIZE, is_missing_endpoint
 from airflow_provider_vidu.api.errors import (
     ACCOUNT_ERRORS,
     ViduAnswerTooLargeError,
@@ -22,6 +21,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
     is_outage,
 )
+from airflow_provider_vidu.api.http_messages import MAX_PAGE_SIZE, is_missing_endpoint
 from airflow_provider_vidu.api.tasks import ViduTask
 
 #: Replies in a row without a usable row, or refusals, after which a host counts as having no list.

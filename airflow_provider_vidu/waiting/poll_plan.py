@@ -14,7 +14,6 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.endpoints import MAX_PAGE_SIZE
 from airflow_provider_vidu.api.errors import (
     ACCOUNT_ERRORS,
     ViduError,
@@ -22,12 +21,13 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
     is_outage,
 )
+from airflow_provider_vidu.api.http_messages import MAX_PAGE_SIZE
 from airflow_provider_vidu.api.tasks import TaskState
+from airflow_provider_vidu.waiting.rate_limit import PollPace
 from airflow_provider_vidu.waiting.schedule import (
     LISTED_GAP,
     MAX_PROBE_GAP,
     QUEUED_STATES,
-    PollPace,
     Verdict,
     Wait,
     next_poll_of_many,

@@ -29,7 +29,13 @@ from airflow_provider_vidu.api.messages import counted
 from airflow_provider_vidu.api.tasks import TaskState, ViduTask
 from airflow_provider_vidu.compat import clear_this_task, keeping_its_state
 from airflow_provider_vidu.transport import timing
-from airflow_provider_vidu.waiting.schedule import REFUSALS, Hints, Verdict, Wait, is_refusal
+from airflow_provider_vidu.waiting.schedule import (
+    REFUSALS,
+    Hints,
+    Verdict,
+    Wait,
+    is_refusal,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.client import ViduClient

@@ -18,7 +18,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from airflow_provider_vidu.api.endpoints import MAX_PAGE_SIZE
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
     ViduConfigurationError,
@@ -26,6 +25,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
     is_outage,
 )
+from airflow_provider_vidu.api.http_messages import MAX_PAGE_SIZE
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
 from airflow_provider_vidu.waiting.poll_plan import Entry, PollPlan

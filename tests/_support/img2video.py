@@ -8,10 +8,10 @@ from functools import partial
 
 from airflow_provider_vidu import images
 from airflow_provider_vidu.api.img2video import ENDPOINT
-from airflow_provider_vidu.submission import protocol
+from airflow_provider_vidu.submission import record
 from airflow_provider_vidu.submission.batch import identity, requests
 
 read_requests = partial(requests.read_requests, endpoint=ENDPOINT)
 reading_of = partial(identity.reading_of, endpoint=ENDPOINT)
-fingerprint = partial(protocol.fingerprint, endpoint=ENDPOINT)
+fingerprint = partial(record.fingerprint, endpoint=ENDPOINT)
 wire_of = partial(images.wire_of, endpoint=ENDPOINT)

@@ -11,7 +11,7 @@ from typing import Any
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
 from airflow_provider_vidu.submission.batch.records import find_marker, shard_from_json
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY, HEADER_KEY
-from airflow_provider_vidu.submission.protocol import Phase
+from airflow_provider_vidu.submission.record import Phase
 
 from . import accidents
 from .chance import Chance

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_vidu.submission.protocol import MARKER_PREFIX
+from airflow_provider_vidu.submission.record import MARKER_PREFIX
 from chaos.batch_world import BatchWorld
 from chaos.chance import Drawn, Seeded
 from chaos.drive import run, run_seeds

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from airflow_provider_vidu.api.endpoints import HttpRequest
 from airflow_provider_vidu.api.errors import ViduError, ViduSubmissionInDoubtError, ViduUnavailableError
+from airflow_provider_vidu.api.http_messages import HttpRequest
 from airflow_provider_vidu.api.tasks import TaskState
 from airflow_provider_vidu.emulator.faults import (
     BROKEN_JSON,

@@ -26,7 +26,7 @@ from airflow_provider_vidu import compat
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.emulator.machine.settings import Settings
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
-from airflow_provider_vidu.submission.protocol import MARKER_PREFIX, STORE_KEY
+from airflow_provider_vidu.submission.record import MARKER_PREFIX, STORE_KEY
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 
 from . import accidents

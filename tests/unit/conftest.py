@@ -13,8 +13,8 @@ import pytest
 from _support.virtual_time import jumping, replaced_by
 
 from airflow_provider_vidu.api.account import Account
-from airflow_provider_vidu.api.endpoints import TaskPage
 from airflow_provider_vidu.api.errors import ViduNotFoundError, ViduRequestError
+from airflow_provider_vidu.api.http_messages import TaskPage
 from airflow_provider_vidu.api.img2video import ENDPOINT
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.submission.driver import Submission

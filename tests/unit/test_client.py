@@ -31,7 +31,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_vidu import client as client_module
-from airflow_provider_vidu.api import endpoints, errors
+from airflow_provider_vidu.api import errors, http_messages
 from airflow_provider_vidu.api.account import Account, account_from_fields
 from airflow_provider_vidu.api.errors import (
     Fate,
@@ -759,7 +759,7 @@ def test_a_get_that_was_refused_is_not_repeated(server, transport, status, kind)
 def test_a_missing_endpoint_is_not_requested_again(server, transport, method, arguments):
     server.script(answer(200, b"<!doctype html><title>New API</title>", Content_Type="text/html"))
     error = transport.fails(ViduConfigurationError, account(server), method, *arguments)
-    assert endpoints.is_missing_endpoint(error)
+    assert http_messages.is_missing_endpoint(error)
     assert len(server.received) == 1
     assert transport.slept == []
 
@@ -788,7 +788,7 @@ def test_a_maintenance_page_is_forgotten_before_a_list_settles(server):
             with pytest.raises(ViduConfigurationError, match="task list") as caught:
                 client.list_page(retry=False)
             # A look-up still reads that there is no list.
-            assert endpoints.is_missing_endpoint(caught.value)
+            assert http_messages.is_missing_endpoint(caught.value)
             assert len(server.received) == requests
         now[0] = 60.0
         assert client.list_page(retry=False).tasks == ()
@@ -950,7 +950,7 @@ def test_sending_is_bounded_in_time(server, transport):
 
 
 def test_an_answer_may_be_large_but_not_boundless(server, transport, monkeypatch):
-    monkeypatch.setattr(endpoints, "MAX_ANSWER_BYTES", 300_000)
+    monkeypatch.setattr(http_messages, "MAX_ANSWER_BYTES", 300_000)
     fits = {**RUNNING, "note": "x" * 290_000}
     server.script(answer(200, fits))
     assert transport.call(account(server), "get_task", TASK_ID).state == "processing"
@@ -959,20 +959,20 @@ def test_an_answer_may_be_large_but_not_boundless(server, transport, monkeypatch
 
 
 def test_an_endless_answer_is_left(server, transport, monkeypatch):
-    monkeypatch.setattr(endpoints, "MAX_ANSWER_BYTES", 300_000)
+    monkeypatch.setattr(http_messages, "MAX_ANSWER_BYTES", 300_000)
     server.script(endless)
     with within(PATIENCE):
         transport.fails(ViduAnswerTooLargeError, account(server), "get_task", TASK_ID)
 
 
 def test_an_answer_that_unpacks_beyond_the_limit_is_left(server, transport, monkeypatch):
-    monkeypatch.setattr(endpoints, "MAX_ANSWER_BYTES", 300_000)
+    monkeypatch.setattr(http_messages, "MAX_ANSWER_BYTES", 300_000)
     server.script(answer(200, gzip.compress(bytes(8_000_000)), Content_Encoding="gzip"))
     transport.fails(ViduAnswerTooLargeError, account(server), "get_task", TASK_ID)
 
 
 def test_a_large_echoed_image_does_not_cost_the_id(server, transport, monkeypatch):
-    monkeypatch.setattr(endpoints, "MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr(http_messages, "MAX_ANSWER_BYTES", 1000)
     wire = {"images": ["x" * 50_000]}
     server.script(answer(200, {**CREATED, **wire}))
     assert transport.call(account(server), "submit", wire).task_id == TASK_ID
@@ -1025,11 +1025,11 @@ def _no_part_is_in(text):
 def test_a_cut_quote_has_no_part_of_the_key(status, split, as_json):
     repeated = f"{KEY[:9]}{split}{KEY[9:]}"
     asked = [
-        (endpoints.parse_create, ()),
-        (endpoints.parse_task, (TASK_ID,)),
-        (endpoints.parse_list, ()),
-        (endpoints.parse_credits, ()),
-        (endpoints.parse_cancel, (TASK_ID,)),
+        (http_messages.parse_create, ()),
+        (http_messages.parse_task, (TASK_ID,)),
+        (http_messages.parse_list, ()),
+        (http_messages.parse_credits, ()),
+        (http_messages.parse_cancel, (TASK_ID,)),
     ]
     for before in (0, 160, 170, 175, 180, 190, 480, 490, 990, 1995):
         text = "word " * (before // 5) + repeated + " end"
@@ -1484,13 +1484,13 @@ def test_a_bundle_of_the_connection_goes_before_the_environments(monkeypatch, tm
 
 def test_a_large_answer_is_read_off_the_event_loop(server, monkeypatch):
     threads = []
-    real = endpoints.parse_task
+    real = http_messages.parse_task
 
     def parse(*arguments):
         threads.append(threading.current_thread() is threading.main_thread())
         return real(*arguments)
 
-    monkeypatch.setattr(endpoints, "parse_task", parse)
+    monkeypatch.setattr(http_messages, "parse_task", parse)
 
     async def query():
         async with AsyncViduClient(account(server)) as client:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from airflow_provider_vidu.api.endpoints import MAX_PAGE_SIZE
+from airflow_provider_vidu.api.http_messages import MAX_PAGE_SIZE
 from airflow_provider_vidu.api.tasks import TaskState
 from airflow_provider_vidu.emulator.faults import Quirks
 from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Submits many requests durably: every item follows the rules of ``submission.protocol``.
+Submits many requests durably: every item follows the rules of ``submission.retry_or_clear``.
 
 ::
 
@@ -34,6 +34,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.submission.batch.lost import LostSubmissions
+from airflow_provider_vidu.submission.batch.matching import KeepPriority, match
 from airflow_provider_vidu.submission.batch.prices import cancel_over_limit, check_prices
 from airflow_provider_vidu.submission.batch.recall import Generation, find_generation
 from airflow_provider_vidu.submission.batch.records import (
@@ -41,8 +42,6 @@ from airflow_provider_vidu.submission.batch.records import (
     UNREAD,
     Header,
     Item,
-    KeepPriority,
-    match,
     new_items,
 )
 from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_requests, raise_problems
@@ -50,7 +49,8 @@ from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.sending import Sender, refusal_error
 from airflow_provider_vidu.submission.batch.state import BatchState, failed_ids, is_refused, removed_requests
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
-from airflow_provider_vidu.submission.protocol import MAX_ATTEMPTS, Action, Phase, decide, derived_marker
+from airflow_provider_vidu.submission.record import Phase, derived_marker
+from airflow_provider_vidu.submission.retry_or_clear import MAX_ATTEMPTS, Action, decide
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import MAX_PARALLEL, in_parallel
 from airflow_provider_vidu.waiting.schedule import REFUSALS

@@ -5,7 +5,7 @@ Says whether two requests are the same, in three readings if only the URL of a p
 
 The query of a URL may distinguish pictures (``…/image?id=7``), or sign a link to the same picture in every rendering.
 Only a complete signature of a known scheme counts as one: a lone ``token``, ``sign`` or ``v`` may be a picture's name.
-``records.match`` handles what neither rule decides, and never guesses.
+``matching.match`` handles what neither rule decides, and never guesses.
 """
 
 from __future__ import annotations
@@ -20,8 +20,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from airflow_provider_vidu.api.images import without_query
 from airflow_provider_vidu.api.registry import Endpoint
-from airflow_provider_vidu.submission.batch.records import BARE_DIGITS, EXACT_DIGITS, MAX_PARAMETERS, Reading
-from airflow_provider_vidu.submission.protocol import fingerprint
+from airflow_provider_vidu.submission.batch.records import (
+    BARE_DIGITS,
+    EXACT_DIGITS,
+    MAX_PARAMETERS,
+    Reading,
+)
+from airflow_provider_vidu.submission.record import fingerprint
 
 Pairs = list[tuple[str, str]]
 

@@ -18,7 +18,8 @@ from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.search import ListedTasks, search_list
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY
-from airflow_provider_vidu.submission.protocol import LookUp, Phase
+from airflow_provider_vidu.submission.record import Phase
+from airflow_provider_vidu.submission.retry_or_clear import LookUp
 from airflow_provider_vidu.submission.search import settled_at
 from airflow_provider_vidu.submission.task_list import Pause, Search
 

@@ -18,10 +18,12 @@ from airflow_provider_vidu.api.errors import ViduError, ViduSubmissionInDoubtErr
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
-from airflow_provider_vidu.submission.batch.records import UNREAD, Item, find_marker, match
+from airflow_provider_vidu.submission.batch.matching import match
+from airflow_provider_vidu.submission.batch.records import UNREAD, Item, find_marker
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
-from airflow_provider_vidu.submission.protocol import LookUp, Phase
+from airflow_provider_vidu.submission.record import Phase
+from airflow_provider_vidu.submission.retry_or_clear import LookUp
 from airflow_provider_vidu.submission.search import age_key, best
 from airflow_provider_vidu.submission.task_list import Search, aread_rows, walk_list
 from airflow_provider_vidu.waiting.bulk_query import in_parallel

@@ -16,9 +16,9 @@ from typing import Any
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.catalog import estimate_credits
 from airflow_provider_vidu.api.defaults import is_yes
-from airflow_provider_vidu.api.endpoints import prepare_create
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
 from airflow_provider_vidu.api.fields import parse_structure, request_fields, without_unset
+from airflow_provider_vidu.api.http_messages import prepare_create
 from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
 from airflow_provider_vidu.api.messages import MAX_NAMED, some_of
 from airflow_provider_vidu.api.registry import Endpoint, replace_at
@@ -27,7 +27,7 @@ from airflow_provider_vidu.images import below, path_to_read, wire_of
 from airflow_provider_vidu.landing.destinations import Wanted, check_lengths, file_name_of, video_path
 from airflow_provider_vidu.submission.batch.identity import reading_of, short_hash
 from airflow_provider_vidu.submission.batch.records import Reading
-from airflow_provider_vidu.submission.protocol import MARKER_PLACEHOLDER
+from airflow_provider_vidu.submission.record import MARKER_PLACEHOLDER
 
 #: Images that are read and checked at once.
 READERS = 8

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.submission.batch.records import find_marker
-from airflow_provider_vidu.submission.protocol import LookUp
+from airflow_provider_vidu.submission.retry_or_clear import LookUp
 from airflow_provider_vidu.submission.search import best, worth_key
 from airflow_provider_vidu.submission.task_list import Search, aread_rows, walk_list
 

@@ -30,7 +30,8 @@ from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.batch.identity import reading_of
 from airflow_provider_vidu.submission.batch.pacing import Spending
 from airflow_provider_vidu.submission.batch.state import BatchState
-from airflow_provider_vidu.submission.protocol import Phase, lost_post_ended, with_marker
+from airflow_provider_vidu.submission.record import Phase, with_marker
+from airflow_provider_vidu.submission.retry_or_clear import lost_post_ended
 from airflow_provider_vidu.waiting.wait import SLICE
 
 if TYPE_CHECKING:

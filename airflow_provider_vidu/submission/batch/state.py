@@ -16,14 +16,13 @@ from airflow_provider_vidu.submission.batch.records import Header, Item, reset_i
 from airflow_provider_vidu.submission.batch.requests import BatchRequest
 from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.store import BatchStore, TravellingStore
-from airflow_provider_vidu.submission.protocol import (
+from airflow_provider_vidu.submission.record import Phase, SubmissionRecord
+from airflow_provider_vidu.submission.retry_or_clear import (
     Action,
     ClearMeans,
     Known,
     LookUp,
-    Phase,
     Remote,
-    SubmissionRecord,
     decide,
     remote_of,
 )

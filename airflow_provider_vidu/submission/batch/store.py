@@ -21,7 +21,7 @@ from airflow_provider_vidu.submission.batch.records import (
     shard_from_json,
     shard_to_json,
 )
-from airflow_provider_vidu.submission.protocol import Phase
+from airflow_provider_vidu.submission.record import Phase
 from airflow_provider_vidu.submission.store import StateWriter, read_state
 from airflow_provider_vidu.submission.tries import Try
 

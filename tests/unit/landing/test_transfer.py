@@ -23,7 +23,8 @@ from _support.storage_host import MP4, serving
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.landing import transfer
-from airflow_provider_vidu.landing.transfer import Transfer, is_public, probe_link
+from airflow_provider_vidu.landing.private_network import is_public
+from airflow_provider_vidu.landing.transfer import Transfer, probe_link
 from airflow_provider_vidu.landing.transfer import open_link as open_link_in_exchange
 from airflow_provider_vidu.transport.exchange import Exchange
 

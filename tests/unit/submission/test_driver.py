@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_vidu.api.endpoints import parse_create
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduAuthError,
@@ -26,6 +25,7 @@ from airflow_provider_vidu.api.errors import (
     ViduTaskFailedError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.http_messages import parse_create
 from airflow_provider_vidu.submission.task_list import MAX_PARALLEL
 
 WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p"}

@@ -15,7 +15,6 @@ from uuid import UUID
 import pytest
 
 from airflow_provider_vidu import compat
-from airflow_provider_vidu.api.endpoints import TaskPage
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
     ViduConfigurationError,
@@ -24,6 +23,7 @@ from airflow_provider_vidu.api.errors import (
     ViduSubmissionInDoubtError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.http_messages import TaskPage
 from airflow_provider_vidu.submission.tries import Resumed, SubmitLater, Try
 
 WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p"}

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_vidu.api import endpoints
+from airflow_provider_vidu.api import http_messages
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
     ViduConfigurationError,
@@ -208,11 +208,11 @@ def client(vidu_emulator):
 
 
 def row(task_id, state="processing"):
-    return endpoints.ViduTask(task_id=task_id, state=state)
+    return http_messages.ViduTask(task_id=task_id, state=state)
 
 
 def page(rows, token=None):
-    return endpoints.TaskPage(tuple(rows), token, len(rows))
+    return http_messages.TaskPage(tuple(rows), token, len(rows))
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ async def test_smaller_pages_are_followed_up_to_a_limit(client):
 
 async def test_too_large_replies_shrink_the_page_size(submit, query, vidu_emulator, monkeypatch):
     task_ids = submit(40)
-    monkeypatch.setattr(endpoints, "MAX_ANSWER_BYTES", 10_000)
+    monkeypatch.setattr(http_messages, "MAX_ANSWER_BYTES", 10_000)
     answers = await query(task_ids, task_ids)
     assert all(task.state for answer in answers for task in answer.values())
     lists, polls = asked(vidu_emulator)
@@ -333,7 +333,7 @@ async def test_too_large_replies_shrink_the_page_size(submit, query, vidu_emulat
 
 async def test_one_row_that_is_too_large_is_asked_singly(submit, query, vidu_emulator, monkeypatch):
     task_ids = submit(3)
-    monkeypatch.setattr(endpoints, "MAX_ANSWER_BYTES", 500)
+    monkeypatch.setattr(http_messages, "MAX_ANSWER_BYTES", 500)
     (answer,) = await query(task_ids)
     assert all(task.state for task in answer.values())
     assert asked(vidu_emulator)[1] == 3

@@ -11,7 +11,6 @@ from unittest.mock import Mock
 
 import pytest
 
-from airflow_provider_vidu.api.endpoints import parse_task
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
     ViduConfigurationError,
@@ -25,6 +24,7 @@ from airflow_provider_vidu.api.errors import (
     ViduTaskFailedError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.api.http_messages import parse_task
 from airflow_provider_vidu.waiting.schedule import Hints
 from airflow_provider_vidu.waiting.wait import (
     Next,

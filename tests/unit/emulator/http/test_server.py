@@ -17,7 +17,8 @@ import requests
 from PIL import Image
 
 from airflow_provider_vidu.api.account import account_from_fields
-from airflow_provider_vidu.api.endpoints import (
+from airflow_provider_vidu.api.errors import ViduRequestError
+from airflow_provider_vidu.api.http_messages import (
     HttpRequest,
     parse_cancel,
     parse_create,
@@ -30,7 +31,6 @@ from airflow_provider_vidu.api.endpoints import (
     prepare_list,
     prepare_task,
 )
-from airflow_provider_vidu.api.errors import ViduRequestError
 from airflow_provider_vidu.emulator import ViduEmulator
 
 GOOD = {"model": "viduq3-turbo", "images": ["https://example.com/cat.png"], "prompt": "a cat"}

@@ -20,7 +20,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.submission.batch.store import BatchStore, Header, Item
-from airflow_provider_vidu.submission.protocol import Phase
+from airflow_provider_vidu.submission.record import Phase
 from airflow_provider_vidu.submission.store import StateWriter
 from airflow_provider_vidu.submission.tries import Try
 from airflow_provider_vidu.waiting.schedule import REFUSALS

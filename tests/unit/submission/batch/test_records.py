@@ -9,20 +9,19 @@ from dataclasses import replace
 
 import pytest
 
+from airflow_provider_vidu.submission.batch.matching import KeepPriority, match
 from airflow_provider_vidu.submission.batch.records import (
     SHARD_SIZE,
     Header,
     Item,
-    KeepPriority,
     Reading,
     find_marker,
     identities,
-    match,
     reset_item,
     shard_from_json,
     shard_to_json,
 )
-from airflow_provider_vidu.submission.protocol import Phase
+from airflow_provider_vidu.submission.record import Phase
 
 A, B, C = "a" * 16, "b" * 16, "c" * 16
 GENERATION = "avp1:" + "0" * 32

@@ -12,7 +12,7 @@ import pytest
 from _support import batch_stage
 from _support.batch_stage import Kept, Stage, reply
 
-from airflow_provider_vidu.submission.protocol import Phase
+from airflow_provider_vidu.submission.record import Phase
 
 ROWS = [{"images": f"https://cdn.example/{name}.png", "prompt": "x"} for name in "abcdefgh"]
 PRICE = 8

@@ -14,9 +14,23 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_vidu.api import endpoints
+from airflow_provider_vidu.api import http_messages
 from airflow_provider_vidu.api.account import Account
-from airflow_provider_vidu.api.endpoints import (
+from airflow_provider_vidu.api.errors import (
+    Fate,
+    ViduAuthError,
+    ViduConfigurationError,
+    ViduCreditError,
+    ViduError,
+    ViduInputError,
+    ViduModerationError,
+    ViduNotFoundError,
+    ViduRateLimitError,
+    ViduRequestError,
+    ViduSubmissionInDoubtError,
+    ViduUnavailableError,
+)
+from airflow_provider_vidu.api.http_messages import (
     Paging,
     TaskPage,
     is_missing_endpoint,
@@ -33,20 +47,6 @@ from airflow_provider_vidu.api.endpoints import (
     prepare_task,
     retry_after,
     with_advice_for,
-)
-from airflow_provider_vidu.api.errors import (
-    Fate,
-    ViduAuthError,
-    ViduConfigurationError,
-    ViduCreditError,
-    ViduError,
-    ViduInputError,
-    ViduModerationError,
-    ViduNotFoundError,
-    ViduRateLimitError,
-    ViduRequestError,
-    ViduSubmissionInDoubtError,
-    ViduUnavailableError,
 )
 from airflow_provider_vidu.api.tasks import ViduTask
 
@@ -91,7 +91,7 @@ def test_only_a_create_call_submits():
 
 def test_a_body_above_twenty_megabytes_never_reaches_the_api(monkeypatch):
     frame = len('{"images":[""]}')
-    fits = {"images": ["x" * (endpoints.MAX_BODY_BYTES - frame)]}
+    fits = {"images": ["x" * (http_messages.MAX_BODY_BYTES - frame)]}
     assert len(prepare_create(ACCOUNT, "img2video", fits).body) == 20 * 1024 * 1024
     with pytest.raises(ViduInputError, match=r"images: .*20\.0 MB.*at most 20 MB") as caught:
         prepare_create(ACCOUNT, "img2video", {"images": [fits["images"][0] + "x"]})

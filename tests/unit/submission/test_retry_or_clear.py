@@ -10,20 +10,22 @@ import pytest
 from _support.img2video import fingerprint
 
 from airflow_provider_vidu.api.tasks import ViduTask
-from airflow_provider_vidu.submission.protocol import (
+from airflow_provider_vidu.submission.record import (
+    Phase,
+    SubmissionRecord,
+    changed_fields,
+    derived_marker,
+    with_marker,
+)
+from airflow_provider_vidu.submission.retry_or_clear import (
     Action,
     ClearMeans,
     Known,
     LookUp,
-    Phase,
     Remote,
-    SubmissionRecord,
-    changed_fields,
     decide,
-    derived_marker,
     remote_of,
     was_cleared,
-    with_marker,
 )
 
 RETRY, CLEAR = 2, 5
