@@ -44,7 +44,7 @@ _ELLIPSES = ("…", "...")
 
 #: Seconds between two searches while a submission may still become visible.
 GAP = 10.0
-#: Seconds before the last search, where the one before it could not say although the list has settled.
+#: Maximum seconds before the last search, if the one before it could not say although the list has settled.
 CONFIRM_GAP = 5.0
 #: Queries of listed tasks that fail in a row before the others are not queried in this search.
 MAX_OUTAGES = 3
@@ -101,7 +101,7 @@ class Search:
             if left > 0:
                 return Pause(min(self._gap, left), left)
             if self._unsure_at == now:
-                return Pause(CONFIRM_GAP, 0.0)
+                return Pause(min(CONFIRM_GAP, self._account.settle_seconds), 0.0)
         if not has_list and self.was_shown and self._account.list_path is not None:
             raise ViduUnavailableError(
                 "The account's task list, which this host has shown before, cannot be read now.",
