@@ -117,7 +117,9 @@ class Execution(ABC, Generic[Result]):
             setattr(self.operator, name, seconds)
         self._credit_limits()
         if self.operator.output_path == "":
-            self.log.warning("output_path is empty after rendering: nothing is landed, and links die within 24 hours.")
+            self.log.warning(
+                "output_path is empty after rendering: nothing is landed, and links expire within 24 hours."
+            )
             self.operator.output_path = None
         self.operator.file_name = self.operator.file_name or None
         self.operator.land_cover = parse_switch("land_cover", self.operator.land_cover)
@@ -189,7 +191,7 @@ class Execution(ABC, Generic[Result]):
             else DateTimeTrigger(moment=moment)
         )
 
-        self.log.info("Leaving the worker; submitting again in %.0f s. No Airflow retry is spent.", later.seconds)
+        self.log.info("Leaving the worker; next attempt in %.0f s. This uses no Airflow retry.", later.seconds)
         self.operator.defer(
             trigger=timer,
             method_name="execute_again",

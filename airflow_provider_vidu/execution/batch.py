@@ -297,8 +297,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             counted(len(records), "request"),
             "has its video" if len(records) - len(errors) == 1 else "have their video",
             counted(round(sum(credits or 0 for credits in paid), 2), "credit"),
-            f" and {unpriced} whose price is unknown" if unpriced else "",
-            f"; without: {failure_reasons(records, sorted(errors))}" if errors else "",
+            f" plus {counted(unpriced, 'video')} of unknown price" if unpriced else "",
+            f"; no video: {failure_reasons(records, sorted(errors))}" if errors else "",
         )
         for record in records:
             if record["error"] is None:

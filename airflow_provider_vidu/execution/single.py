@@ -323,14 +323,12 @@ class SingleExecution(Execution[dict[str, Any]]):
         try:
             if self.operator.cancel_on_kill and ended_by_user(context["ti"]):
                 done = cancel_and_verify(client, task_id, self.log)
-                outcome = (
-                    f"A user has ended this task: the Vidu task was {'cancelled' if done else 'not cancelled'} at Vidu."
-                )
+                outcome = f"A user has ended this task: the Vidu task was {'cancelled' if done else 'not cancelled'}."
             elif self.operator.cancel_on_kill and is_forgotten(context["ti"], client):
                 done = cancel_and_verify(client, task_id, self.log)
                 outcome = (
-                    "A user has cleared this task, which may discard its state, and this host has no task list: the "
-                    f"task was {'cancelled' if done else 'not cancelled, and is billed when it succeeds,'} at Vidu."
+                    "A user cleared this task, which may discard its state, and this host has no task list: the Vidu "
+                    f"task was {'cancelled' if done else 'not cancelled and is billed when it succeeds'}."
                 )
         except Exception as error:
             outcome = f"The Vidu task was left running, since Airflow does not say why this task is stopping ({error})."

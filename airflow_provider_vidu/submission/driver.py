@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 
 # What a step is called in the log.
 _WORDS = {
-    Action.SUBMIT: "Submitting again",
+    Action.SUBMIT: "Submitting",
     Action.LOOK_UP: "Searching the account's list for an earlier submission",
     Action.RECALL: "Searching the account's list for tasks of this task instance",
     Action.READ: "Querying the earlier submission",
@@ -320,7 +320,9 @@ class Submission:
         limits = self.policies.limits
         estimate = limits.check_estimate(wire, self.endpoint)
         if limits.max_credits is not None and estimate is None:
-            self._log.warning("The catalogue does not know the price of this request: Vidu's answer decides.")
+            self._log.warning(
+                "The catalogue does not know the price of this request: max_credits is checked against Vidu's answer."
+            )
         if limits.min_remaining is not None:
             try:
                 credits = self.client.get_credits()
@@ -387,7 +389,9 @@ class Submission:
                 pause = next_submission(self._refusals, error.retry_after, self.this_try.spread)
                 if self._clock() + pause > self._began + self.policies.timeout:
                     raise
-                self._log.info("Vidu takes no submission now (%s); next attempt in %.0f s.", error.message, pause)
+                self._log.info(
+                    "Vidu is not accepting submissions right now (%s); next attempt in %.0f s.", error.message, pause
+                )
                 due = self._clock() + pause
                 self._pause(pause, pause)
                 if derived and self._clock() > due + MAX_INTENT_AGE:

@@ -43,8 +43,8 @@ class CreditLimits:
                 f"This generation would cost about {counted(estimate, 'credit')} (prices of {PRICES_AS_OF}), and "
                 f"max_credits is {self.max_credits}.",
                 advice=(
-                    "Nothing was sent to Vidu and nothing is billed. Ask for less (model, duration, resolution, "
-                    f"off_peak) or raise max_credits, then {clear_this_task()}."
+                    "Nothing was sent to Vidu and nothing is billed. Choose a cheaper request (model, duration, "
+                    f"resolution, off_peak) or raise max_credits, then {clear_this_task()}."
                 ),
             )
         return estimate
@@ -94,10 +94,10 @@ class CreditLimits:
         :param task: the create answer.
         """
         return ViduCreditLimitError(
-            f"Vidu asked {counted(task.credits or 0, 'credit')} for this generation, and max_credits is "
+            f"Vidu's price for this generation is {counted(task.credits or 0, 'credit')}, but max_credits is "
             f"{self.max_credits}.",
             advice=(
-                "It was cancelled at once and is not billed. Ask for less or raise max_credits, then "
+                "It was cancelled at once and is not billed. Choose a cheaper request or raise max_credits, then "
                 f"{clear_this_task()}."
             ),
             task_id=task.task_id,
@@ -113,6 +113,6 @@ class CreditLimits:
         """
         return (
             f"Vidu task {task.task_id} costs {counted(task.credits or 0, 'credit')}, more than max_credits "
-            f"({self.max_credits}), and no query has shown it cancelled. It is billed when it succeeds: its "
+            f"({self.max_credits}), and no query shows that it was cancelled. It is billed when it succeeds; its "
             "video is kept and landed."
         )

@@ -64,7 +64,7 @@ def failure_of(
         )
     if known.remote is Remote.UNREACHABLE:
         return ViduUnavailableError(
-            f"This task should run again, but {reason}.",
+            f"The request is due to be submitted again, but {reason}.",
             task_id=task_id,
             advice="Nothing was submitted. A retry queries it again.",
         )
@@ -75,12 +75,12 @@ def failure_of(
         if not known.has_list:
             consent = (
                 " This host has no task list to search: a clear counts as your consent to submit again; "
-                "on_unknown='resubmit' does without asking."
+                "on_unknown='resubmit' submits again without asking."
             )
         elif not has_list:
             consent = (
                 " This host has no task list to search. Say so in the connection's extra (list_path: null), and a "
-                "clear counts as your consent to submit again; on_unknown='resubmit' does without asking."
+                "clear counts as your consent to submit again; on_unknown='resubmit' submits again without asking."
             )
         return error.but(message=error.message + reply, advice=error.advice + consent)
     changed = changed_fields(record.fingerprint, known.fingerprint)
@@ -95,12 +95,12 @@ def failure_of(
             ),
         )
     return ViduError(
-        f"An earlier try has submitted a Vidu task, and {reason}.",
+        f"An earlier try submitted a Vidu task, but {reason}.",
         task_id=task_id,
         advice=(
             "It may be billed; this try submitted nothing. Restore the connection that submitted it, or fetch "
             f"its video with ViduHook().download('{task_id}', path). To submit again, set on_unknown='resubmit' and "
-            f"{clear_this_task()}. An id that was adopted by hand may be the wrong one."
+            f"{clear_this_task()}. If you adopted the id by hand, it may be the wrong one."
         ),
     )
 
@@ -112,7 +112,7 @@ def _in_doubt(
     one = candidates[0] if len(candidates) == 1 else "THE-VIDU-TASK-ID"
     if key is None:
         return ViduSubmissionInDoubtError(
-            f"This is a retry of {this_try.name}, and {reason}.{listed}",
+            f"This is a retry of {this_try.name}, but {reason}.{listed}",
             advice=(
                 "This try submitted nothing. Check the account's tasks. If one belongs to this task instance, fetch "
                 f"its video (ViduHook(…).download('{one}', path)) and mark this task as a success; if none does, "
@@ -120,8 +120,7 @@ def _in_doubt(
             ),
         )
     return ViduSubmissionInDoubtError(
-        f"An attempt to submit for {this_try.name} was made at {_clock_text(record.attempted_at)}, and "
-        f"{reason}.{listed}",
+        f"A submission for {this_try.name} was attempted at {_clock_text(record.attempted_at)}, but {reason}.{listed}",
         advice=f"This try submitted nothing. {_by_hand(this_try, key, one, 'of that minute')}",
     )
 
@@ -130,7 +129,7 @@ def _discarded(reason: str, this_try: Try, key: str | None, candidates: Sequence
     listed = f" Vidu tasks that may belong to it: {some_of(candidates)}." if candidates else ""
     one = candidates[0] if len(candidates) == 1 else "THE-VIDU-TASK-ID"
     return ViduSubmissionInDoubtError(
-        f"An earlier try of {this_try.name} may have submitted: {reason}.{listed}",
+        f"An earlier try of {this_try.name} may have submitted something: {reason}.{listed}",
         advice=(
             "It may be billed; this try submitted nothing. "
             f"{_by_hand(this_try, key or STORE_KEY, one, 'since this Dag run began')} on_unknown='resubmit' submits "

@@ -173,12 +173,14 @@ def decide(known: Known) -> Decision:
     cleared = known.is_cleared
     if record.phase is Phase.REFUSED:
         if cleared:
-            return Decision(Action.SUBMIT, "Vidu has refused it, and the task has been cleared to run again")
-        return Decision(Action.FAIL, "Vidu has refused it, and would refuse it again")
+            return Decision(Action.SUBMIT, "Vidu refused it, and the task was cleared to run again")
+        return Decision(Action.FAIL, "Vidu refused it, and would refuse it again")
     if record.phase is Phase.INTENT:
         return _decide_intent(known, record, cleared=cleared)
     if cleared and record.phase is Phase.RETURNED and known.may_be_discarded:
-        return Decision(Action.SUBMIT, "the earlier video is not known to be missing, and a clear asks for another one")
+        return Decision(
+            Action.SUBMIT, "nothing shows that the earlier video is missing, and a clear asks for another one"
+        )
     if cleared and record.phase is Phase.RETURNED:
         return Decision(Action.SUBMIT, "the earlier video was delivered, and the task has been cleared to run again")
     if record.account not in {"", known.account}:
@@ -194,14 +196,16 @@ def _decide_without_record(known: Known) -> Decision:
     if not known.may_be_discarded:
         return Decision(Action.SUBMIT, "no earlier try has submitted")
     if known.look_up is None:
-        return Decision(Action.RECALL, "a clear may have discarded what an earlier try noted")
+        return Decision(Action.RECALL, "a clear may have discarded the record of an earlier try")
     if known.look_up is LookUp.ABSENT:
         return Decision(Action.SUBMIT, "the account's list shows no task of this task instance")
     if known.on_unknown == "resubmit":
         return Decision(Action.SUBMIT, "what an earlier try submitted is unknown, and on_unknown is resubmit")
     if not known.has_list:
         return Decision(Action.SUBMIT, "this host has no list to search, and the task has been cleared to run again")
-    return Decision(Action.FAIL, "a clear may have discarded what an earlier try noted, and the list cannot say")
+    return Decision(
+        Action.FAIL, "a clear may have discarded the record of an earlier try, and the list gives no clear answer"
+    )
 
 
 def _decide_intent(known: Known, record: SubmissionRecord, *, cleared: bool) -> Decision:
@@ -211,7 +215,7 @@ def _decide_intent(known: Known, record: SubmissionRecord, *, cleared: bool) -> 
             return Decision(Action.SUBMIT, "the connection's host or key has changed, and on_unknown is resubmit")
         return Decision(
             Action.FAIL,
-            "the connection's host or key has changed, so it is unknown whether it was accepted",
+            "the connection's host or key has changed, so it is unknown whether the earlier attempt was accepted",
         )
     look_up = known.look_up
     if look_up is None:
@@ -226,7 +230,7 @@ def _decide_intent(known: Known, record: SubmissionRecord, *, cleared: bool) -> 
         )
     if cleared and not known.has_list:
         return Decision(Action.SUBMIT, "this host has no list to search, and the task has been cleared to run again")
-    return Decision(Action.FAIL, "it is unknown whether an earlier attempt was accepted")
+    return Decision(Action.FAIL, "it is unknown whether the earlier attempt was accepted")
 
 
 def _decide_changed(known: Known, *, cleared: bool) -> Decision:
@@ -249,12 +253,12 @@ def _decide_submitted(known: Known, record: SubmissionRecord, *, cleared: bool) 
         if cleared and known.on_unknown == "resubmit":
             return Decision(Action.SUBMIT, "Vidu does not know the earlier task, and on_unknown is resubmit")
         if known.look_up is None and (record.marker or "").startswith(MARKER_PREFIX):
-            return Decision(Action.LOOK_UP, "Vidu does not know the noted id, which may be that of a gateway's request")
+            return Decision(Action.LOOK_UP, "Vidu does not know the recorded id, which may be a gateway's request id")
         return Decision(Action.FAIL, "Vidu does not know the earlier task")
     if remote is Remote.SUCCESS:
         return Decision(Action.ATTACH, "the earlier task has succeeded and its video is paid for")
     if remote in {Remote.FAILED_RETRYABLE, Remote.FAILED_PERMANENT} and not known.attempts_left:
-        return Decision(Action.FAIL, "the task has failed, and this try submits it no more")
+        return Decision(Action.FAIL, "the task failed, and this try does not submit it again")
     if remote is Remote.FAILED_RETRYABLE:
         return Decision(Action.SUBMIT, "the earlier task has failed and was not billed")
     if remote is Remote.FAILED_PERMANENT:
@@ -271,7 +275,7 @@ def _decide_submitted(known: Known, record: SubmissionRecord, *, cleared: bool) 
         return Decision(Action.CANCEL, "the task has been cleared to run again")
     if known.cancelled:
         return Decision(Action.SUBMIT, "the earlier task has been cancelled")
-    return Decision(Action.ATTACH, "Vidu no longer cancels the earlier task")
+    return Decision(Action.ATTACH, "Vidu did not cancel the earlier task")
 
 
 def lost_post_ended(now: float, not_after: float, *, is_vidus_own: bool) -> float:

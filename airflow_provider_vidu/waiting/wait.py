@@ -281,7 +281,7 @@ def cancel_and_verify(
         if task.succeeded:
             why = "it has already succeeded"
             break
-    log.info("Vidu task %s was not cancelled and continues: %s", task_id, why)
+    log.info("Vidu task %s was not cancelled: %s", task_id, why)
     return False
 
 

@@ -313,12 +313,12 @@ class BatchSubmission(BatchState):
                 priorities[item.identity] = KeepPriority.IN_DOUBT
             elif isinstance(found, ViduError):
                 raise ViduUnavailableError(
-                    "The list of requests has changed, and which of the earlier Vidu tasks are paid for cannot be "
-                    f"queried now ({found.message}).",
+                    "The list of requests has changed, but Vidu cannot be queried right now to find out which of the "
+                    f"earlier tasks are paid for ({found.message}).",
                     task_id=item.task_id,
                     fate=found.fate,
                     http_status=found.http_status,
-                    advice="This try submitted nothing, and what was submitted goes on. A retry queries again.",
+                    advice="This try submitted nothing; tasks submitted earlier continue. A retry queries them again.",
                 )
             elif found.failed:
                 priorities[item.identity] = KeepPriority.FAILED

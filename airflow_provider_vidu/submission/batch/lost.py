@@ -172,19 +172,19 @@ class LostSubmissions:
         reply = f" {batch.lost_replies[index]}" if index in batch.lost_replies else ""
         listed = f" Vidu tasks that may be the lost one: {some_of(self.candidates)}." if self.candidates else ""
         return ViduSubmissionInDoubtError(
-            f"An attempt was made, and {reason}.{reply}{listed}",
+            f"A submission was attempted, but {reason}.{reply}{listed}",
             # With on_unknown='resubmit' the next try submits it again.
             fate=Fate.RETRYABLE if batch.policies.on_unknown == "resubmit" else None,
             advice=(
-                f"It may exist and be billed: search the payloads of the account's tasks for "
-                f"{item.marker(batch.generation)}. If a task has it, {self._adopt_advice(item)} "
-                "on_unknown='resubmit' submits it again in any case."
+                "The task may exist and be billed: search the payloads of the account's tasks for "
+                f"{item.marker(batch.generation)}. If a task has this marker, {self._adopt_advice(item)} "
+                "Setting on_unknown='resubmit' submits the request again in any case."
             ),
         )
 
     def _adopt_advice(self, item: Item) -> str:
         batch = self._batch
         if batch.memory is not Memory.STORE:
-            return batch.memory.by_clearing("what failed")
+            return batch.memory.by_clearing(None)
         command = batch.this_try.write_by_hand(ADOPTED_KEY, {item.marker(batch.generation): "THE-VIDU-TASK-ID"})
-        return f"adopt it: {command} ; then {clear_this_task()}: {batch.this_try.clear_command()} ;"
+        return f"adopt it: {command} ; then {clear_this_task()}: {batch.this_try.clear_command()} ."

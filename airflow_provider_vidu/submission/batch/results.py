@@ -67,9 +67,9 @@ class Memory(str, Enum):
                 "A retry or clear of this task would pay for every request again (durable=False): fetch a video with "
                 "ViduHook().download('THE-VIDU-TASK-ID', path)."
             )
-        retry = "A retry of this task re-attaches to it and submits only what is missing"
+        retry = "A retry of this task re-attaches to what is running and submits only what is missing"
         if self is Memory.STORE:
-            return f"{retry}. If no retry is left, {clear_this_task()}: it does the same."
+            return f"{retry}. If no retry is left, {clear_this_task()}, which does the same."
         return f"{retry}; a clear would pay for every request again."
 
     def by_clearing(self, then: str | None) -> str:
@@ -82,10 +82,10 @@ class Memory(str, Enum):
         if self is Memory.STORE:
             return f"{clear_this_task()}: it submits only {then}."
         why = "durable=False" if self is Memory.NONE else "this Airflow has no task state store, which came with 3.3"
-        submit = "" if then is None else f"submit {then} as a batch of its own, and "
+        submit = "" if then is None else f"submit {then} as a batch of its own and "
         return (
-            f"do not clear this task, which would pay for every request again ({why}): {submit}fetch a video that was "
-            "not landed with ViduHook().download('THE-VIDU-TASK-ID', path)."
+            f"{submit}fetch any video that was not landed with ViduHook().download('THE-VIDU-TASK-ID', path). Do not "
+            f"clear this task: a clear would pay for every request again ({why})."
         )
 
 

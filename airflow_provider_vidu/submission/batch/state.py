@@ -380,7 +380,7 @@ class BatchState:
                 self.store.write_header(replace(self.header, over_limit=task.credits or 0), needed=False)
         if self.stopped is None and limits.max_credits is not None and self.header.over_limit > limits.max_credits:
             self.stopped = ViduCreditLimitError(
-                f"Vidu asked {self.header.over_limit} credits for one of these generations, and max_credits is "
+                f"Vidu's price for one of these generations is {self.header.over_limit} credits, but max_credits is "
                 f"{limits.max_credits}: nothing more was submitted.",
                 advice=(
                     "Tasks above the limit were cancelled if Vidu still could; the others are billed, kept and landed. "

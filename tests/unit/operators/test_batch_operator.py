@@ -513,7 +513,7 @@ def test_half_credits_count_everywhere(vidu_emulator, runtime_context, store, ca
 
 @pytest.mark.usefixtures("half_credits")
 def test_half_a_credit_above_max_credits_is_too_much(vidu_emulator, runtime_context, store):
-    with pytest.raises(AirflowFailException, match=r"Vidu asked 59\.5 credits"):
+    with pytest.raises(AirflowFailException, match=r"is 59\.5 credits"):
         drive(operator(numbered(2), max_credits=59, max_in_flight=1), runtime_context(store))
 
 
@@ -606,7 +606,7 @@ def test_incomplete_batch_that_succeeds_warns(vidu_emulator, runtime_context, st
     said = capsys.readouterr().out
     (line,) = [one for one in said.splitlines() if "Raise credit_budget" in one]
     assert "warning" in line.lower()
-    assert "without: CreditBudgetSpent × 2 (items 2-3)" in said
+    assert "no video: CreditBudgetSpent × 2 (items 2-3)" in said
 
 
 @pytest.mark.parametrize("on_failure", ["fail", "partial"])
@@ -724,7 +724,7 @@ def test_missing_file_during_a_wait_is_not_reported_as_unbilled(vidu_emulator, r
 
 def test_invalid_input_of_a_later_try_advises_no_costly_clear(vidu_emulator, runtime_context, tmp_path):
     # Below Airflow 3.3 there is no store.
-    with pytest.raises(AirflowFailException, match="do not clear this task") as raised:
+    with pytest.raises(AirflowFailException, match="Do not clear this task") as raised:
         drive(operator(str(tmp_path / "gone.jsonl")), runtime_context(None, try_number=2))
     assert "clear the task" not in str(raised.value)
 
@@ -732,7 +732,7 @@ def test_invalid_input_of_a_later_try_advises_no_costly_clear(vidu_emulator, run
 def test_no_message_advises_a_clear_that_would_pay_again(vidu_emulator, runtime_context):
     # Below Airflow 3.3 there is no store.
     requests = requests_of("good", "[emulator:fail=CreationPolicyViolation]")
-    with pytest.raises(AirflowFailException, match="do not clear this task, which would pay for every request again"):
+    with pytest.raises(AirflowFailException, match="Do not clear this task: a clear would pay for every request again"):
         drive(operator(requests), runtime_context(None))
 
 

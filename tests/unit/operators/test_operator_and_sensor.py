@@ -431,7 +431,7 @@ def test_user_ending_a_waiting_worker_gets_a_refund(vidu_emulator, runtime_conte
     monkeypatch.setattr(single, "ended_by_user", lambda instance: True)
     made = operator()
     made.on_kill()
-    with pytest.raises(ViduStillRunningError, match="cancelled at Vidu"):
+    with pytest.raises(ViduStillRunningError, match="the Vidu task was cancelled"):
         made.execute(runtime_context(store))
     assert (vidu_emulator.ledger.reserved, vidu_emulator.ledger.refunded) == (0, 8)
 

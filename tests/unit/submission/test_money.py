@@ -133,7 +133,7 @@ def test_generation_over_the_limit_is_not_submitted(vidu_emulator, runtime_conte
 
 @pytest.mark.vidu_emulator(concurrency=0)
 def test_task_over_the_limit_is_cancelled_at_once(vidu_emulator, runtime_context, store):
-    with pytest.raises(AirflowFailException, match=r"asked 24 credits .* cancelled at once and is not billed"):
+    with pytest.raises(AirflowFailException, match=r"is 24 credits.* cancelled at once and is not billed"):
         drive(single(**UNKNOWN, max_credits=23), runtime_context(store))
     (task,) = vidu_emulator.tasks
     assert task.err_code == "UserCancelled"
@@ -142,7 +142,7 @@ def test_task_over_the_limit_is_cancelled_at_once(vidu_emulator, runtime_context
 
 @pytest.mark.vidu_emulator(concurrency=0)
 def test_clear_with_a_higher_limit_submits_again(vidu_emulator, runtime_context, store):
-    with pytest.raises(AirflowFailException, match="asked 24 credits"):
+    with pytest.raises(AirflowFailException, match="is 24 credits"):
         drive(single(**UNKNOWN, max_credits=23), runtime_context(store))
     made = single(**UNKNOWN, max_credits=24, wait_for_completion=False)
     record, _ = drive(made, runtime_context(store, try_number=2, max_tries=3))
@@ -167,7 +167,7 @@ def test_next_try_cancels_what_a_dead_worker_did_not(vidu_emulator, runtime_cont
     drive(single(**UNKNOWN, wait_for_completion=False, durable=True), runtime_context(store))
     record = store.get("vidu_submission")
     store.set("vidu_submission", {**record, "phase": "submitted"})
-    with pytest.raises(AirflowFailException, match="asked 24 credits"):
+    with pytest.raises(AirflowFailException, match="is 24 credits"):
         drive(single(**UNKNOWN, max_credits=23), runtime_context(store, try_number=2))
     assert vidu_emulator.counters.submissions == 1
     assert vidu_emulator.tasks[0].err_code == "UserCancelled"
@@ -237,7 +237,7 @@ def test_one_request_over_the_limit_stops_the_whole_batch(vidu_emulator, runtime
 def test_batch_over_the_limit_stops_and_cancels(vidu_emulator, runtime_context, store, deferrable):
     requests = [{**UNKNOWN, "prompt": str(number)} for number in range(30)]
     made = batch(requests, max_credits=23, max_in_flight=3, deferrable=deferrable)
-    with pytest.raises(AirflowFailException, match="asked 24 credits") as raised:
+    with pytest.raises(AirflowFailException, match="is 24 credits") as raised:
         drive(made, runtime_context(store))
     assert ".." not in str(raised.value)
     assert 1 <= vidu_emulator.counters.submissions <= 6
@@ -266,7 +266,7 @@ def test_lost_batch_task_over_the_limit_is_cancelled(vidu_emulator, runtime_cont
     settles = vidu_emulator.connection_json(timeout=0.5, settle_seconds=0.2)
     monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", settles)
     vidu_emulator.faults.add("submit", Fault.drop_after_accept())
-    with pytest.raises(AirflowFailException, match="asked 24 credits"):
+    with pytest.raises(AirflowFailException, match="is 24 credits"):
         drive(batch([UNKNOWN], max_credits=23), runtime_context(store))
     assert [task.err_code for task in vidu_emulator.tasks] == ["UserCancelled"]
 
@@ -280,7 +280,7 @@ def test_batch_whose_worker_died_before_cancelling_submits_no_more(vidu_emulator
         with pytest.raises(WorkerDied):
             drive(batch(requests, max_credits=23, max_in_flight=2), runtime_context(store))
     submitted = vidu_emulator.counters.submissions
-    with pytest.raises(AirflowFailException, match="asked 24 credits"):
+    with pytest.raises(AirflowFailException, match="is 24 credits"):
         drive(batch(requests, max_credits=23), runtime_context(store, try_number=2))
     assert vidu_emulator.counters.submissions == submitted
     assert {task.err_code for task in vidu_emulator.tasks} == {"UserCancelled"}
