@@ -70,6 +70,7 @@ class ListMemory:
         self._store = store
         self._account = account
         self._was_shown: bool | None = None
+        self._is_noted = store is None
 
     def search(self, account: Account, attempted_at: float) -> Search:
         """Return a search for what was sent until a moment, epoch seconds."""
@@ -81,17 +82,19 @@ class ListMemory:
         """Whether an earlier search has seen the list."""
         if self._was_shown is None:
             seen = None if self._store is None else read_state(self._store, LIST_KEY)
-            self._was_shown = seen == self._account.identity
+            self._was_shown = self._is_noted = seen == self._account.identity
         return self._was_shown
 
     def note(self, search: Search) -> None:
         """Note whether a search has seen the list."""
-        if search.was_shown and not self.was_shown:
-            self._was_shown = True
-            if self._store is not None:
-                # A store that fails now fails the intent, too, and then nothing is sent.
-                with suppress(Exception):
-                    self._store.set(LIST_KEY, self._account.identity)
+        if not search.was_shown or (self.was_shown and self._is_noted):
+            return
+        self._was_shown = True
+        if self._store is not None:
+            # A store that fails is written again after the next walk.
+            with suppress(Exception):
+                self._store.set(LIST_KEY, self._account.identity)
+                self._is_noted = True
 
 
 def look_up(

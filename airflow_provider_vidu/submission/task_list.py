@@ -100,8 +100,9 @@ class Search:
             self._unsure_at = None if is_sure else self._unsure_at or now
             if left > 0:
                 return Pause(min(self._gap, left), left)
-            if self._unsure_at == now:
-                return Pause(min(CONFIRM_GAP, self._account.settle_seconds), 0.0)
+            gap = min(CONFIRM_GAP, self._account.settle_seconds)
+            if self._unsure_at is not None and now - self._unsure_at < gap:
+                return Pause(gap, 0.0)
         if not has_list and self.was_shown and self._account.list_path is not None:
             raise ViduUnavailableError(
                 "The account's task list, which this host has shown before, cannot be read now.",

@@ -473,6 +473,8 @@ class BatchSubmission(BatchState):
                 await self._read(reads)
             elif look_ups and not is_searched:
                 wait, is_searched = await lost.look_up(look_ups), True
+                # Once none is lost any more, the budget can be decided on.
+                waits_for_lost = waits_for_lost and wait is not None
             elif not may_send:
                 return
             elif new and not self.may_submit:

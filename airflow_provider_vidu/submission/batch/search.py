@@ -42,6 +42,9 @@ class ListedTasks:
         if not attempts:
             return None
         task = best(list(attempts.values()))
+        if task.failed:
+            # All have failed, and the next one must not bear the marker of any of them.
+            return max(attempts), attempts[max(attempts)]
         return next(number for number, one in attempts.items() if one is task), task
 
     def sort_key(self, identity: str) -> tuple[bool, bool, float, str]:

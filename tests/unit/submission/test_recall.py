@@ -499,3 +499,15 @@ def test_recalled_task_remembers_its_request(make, discard, vidu):
     with pytest.raises(ViduError, match="prompt changed"):
         make(try_number=3, max_tries=3, first_try=2).submit(lambda: changed(prompt="another"))
     assert len(vidu.submissions) == 1
+
+
+def test_failed_write_does_not_forget_that_the_list_was_shown(make, discard, vidu, store):
+    first = make().submit(lambda: WIRE)
+    vidu.finish(first.task_id)
+    vidu.list_errors, vidu.list_error = [None], NO_LIST
+    store.fail_on = {len(store.writes) + 1}
+    with pytest.raises(ViduUnavailableError, match="shown before"):
+        discard().submit(lambda: WIRE)
+    with pytest.raises(ViduUnavailableError, match="shown before"):
+        make(try_number=3, max_tries=3, first_try=2).submit(lambda: WIRE)
+    assert len(vidu.submissions) == 1

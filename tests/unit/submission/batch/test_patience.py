@@ -332,3 +332,24 @@ def test_task_that_is_gone_is_not_submitted_again():
     cleared = stage.submit(ROWS[:1], clear=True, on_unknown="resubmit")
     assert not cleared.errors
     assert stage.vidu.requests.count("submit") == 2
+
+
+@pytest.mark.parametrize("ended", [("success",), ("failed", "InternalServiceFailure")], ids=["paid", "unbilled"])
+def test_budget_that_waited_for_a_lost_submission_decides_on_the_rest(ended):
+    stage = Stage(Kept())
+    stage.options["credit_budget"] = 8
+    lost = []
+
+    def instead(operation, request):
+        if operation != "submit" or lost:
+            return None
+        lost.append(stage.vidu._created(json.loads(request.body))["task_id"])
+        stage.vidu.end(lost[0], *ended)
+        return reply(504, {"message": "gateway timeout"})
+
+    stage.vidu.instead = instead
+    batch = stage.submit(ROWS)
+    unsent = [index for index, item in enumerate(batch.items) if not item.has_been_sent]
+    assert unsent
+    # What was not sent says why, so that the batch does not succeed without it.
+    assert batch.stopped is not None or all(index in batch.errors for index in unsent)

@@ -24,6 +24,7 @@ from airflow_provider_vidu.submission.batch.recall import (
     read_marker,
     tasks_in_manifest,
 )
+from airflow_provider_vidu.submission.batch.search import ListedTasks
 
 MARK = "avp1:" + "a" * 16
 OLD, NEW = MARK + "0" * 16, MARK + "1" * 16
@@ -521,3 +522,10 @@ def test_missing_pictures_give_no_row_another_rows_video(stage, tmp_path):
     with pytest.raises(ViduInputError):
         stage.submit(rows, discard=True)
     assert len(stage.vidu.tasks) == 2
+
+
+def test_next_attempt_has_a_marker_of_its_own_whatever_the_order_of_the_list():
+    listed = ListedTasks()
+    for number in (1, 2):
+        listed.by_attempt[X][number] = ViduTask(task_id=str(number), state="failed")
+    assert listed.find(X, 0) == (2, listed.by_attempt[X][2])
