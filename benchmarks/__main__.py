@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from benchmarks.machine import describe
-from benchmarks.report import NEVER, NotMeasured, Result, markdown, told
+from benchmarks.report import NEVER, NotMeasured, Result, format_value, markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Where the last figures of each row are …
@@ -124,7 +124,9 @@ def _measure(row: Row, kept: Path, folder: Path, *, quick: bool) -> bool:
         draw(row.name, measured.series, folder / _picture(row))
     (kept / f"{row.name}.json").write_text(result.to_json())
     for target in result.targets:
-        print(f"  {target.what}: {told(target.measured, target.unit)}, target {target.wanted}: {target.verdict}")
+        print(
+            f"  {target.what}: {format_value(target.measured, target.unit)}, target {target.wanted}: {target.verdict}"
+        )
     print(f"  {f'not measured: {reason}; ' if reason else ''}{result.seconds:.0f} s", flush=True)
     return well
 

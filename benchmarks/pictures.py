@@ -12,7 +12,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.report import percentile, told
+from benchmarks.report import format_value, percentile
 
 _OURS = "#5b3fd6"
 _OTHERS = ("#d9822b", "#8a8f98", "#3a9188")
@@ -64,7 +64,12 @@ def _bars(axes: Axes, values: Mapping[str, float], unit: str = "") -> None:
     axes.set_xlim(0, 1.16 * max(values.values()))
     for position, value in zip(positions, values.values(), strict=True):
         axes.annotate(
-            told(value, unit), (value, position), xytext=(4, 0), textcoords="offset points", va="center", color="black"
+            format_value(value, unit),
+            (value, position),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            color="black",
         )
 
 
@@ -103,7 +108,7 @@ def _forty(series: Mapping[str, Any]) -> Figure:
         axes.plot(runs, [position - 0.4] * len(runs), "|", color="black", markersize=7, clip_on=False)
     axes.axvline(series["longest"], color=_QUIET, linewidth=1, linestyle=(0, (4, 3)))
     axes.annotate(
-        f"longest single generation, {told(series['longest'], 's')}",
+        f"longest single generation, {format_value(series['longest'], 's')}",
         (series["longest"], 1.0),
         xycoords=("data", "axes fraction"),
         xytext=(4, 2),

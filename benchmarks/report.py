@@ -52,7 +52,7 @@ class Target:
     @property
     def wanted(self) -> str:
         """The limit with its sign."""
-        return f"{'≥' if self.at_least else '<' if self.below else '≤'} {told(self.limit, self.unit)}"
+        return f"{'≥' if self.at_least else '<' if self.below else '≤'} {format_value(self.limit, self.unit)}"
 
 
 #: Instead of a time where a row has no figures yet.
@@ -115,7 +115,7 @@ def percentile(values: Iterable[float], share: float) -> float:
     return ranked[min(len(ranked) - 1, max(0, math.ceil(share * len(ranked)) - 1))]
 
 
-def told(value: float | None, unit: str = "") -> str:
+def format_value(value: float | None, unit: str = "") -> str:
     """Return a figure as text, in three digits; a dash where there is none. Units are those of :class:`Target`."""
     if value is None or math.isnan(value):
         return "–"
@@ -130,9 +130,9 @@ def told(value: float | None, unit: str = "") -> str:
 def spread(values: Sequence[float], unit: str = "") -> str:
     """Return the median of several runs with their range, as text."""
     if not values:
-        return told(None)
+        return format_value(None)
     if len(values) == 1:
-        return told(values[0], unit)
+        return format_value(values[0], unit)
     space = " " if unit else ""
     return (
         f"{_digits(percentile(values, 0.5))} ({_digits(min(values))} to {_digits(max(values))}){space}{unit}".rstrip()
@@ -146,7 +146,8 @@ def markdown(results: Sequence[Result], pictures: Mapping[str, tuple[str, str]],
     for result in results:
         lines += _summary(result)
     missed = [
-        f"- `{result.row}`: {target.what} is {told(target.measured, target.unit)}, the target is {target.wanted}."
+        f"- `{result.row}`: {target.what} is {format_value(target.measured, target.unit)}, the target is "
+        f"{target.wanted}."
         for result in results
         for target in result.targets
         if target.reached is False
@@ -189,7 +190,7 @@ def _summary(result: Result) -> list[str]:
     if result.reason:
         return [f"| {name} | {result.title} | – | – | not measured: {_cell(result.reason)} |"]
     return [
-        f"| {name if number == 0 else ''} | {_cell(target.what)} | {told(target.measured, target.unit)} "
+        f"| {name if number == 0 else ''} | {_cell(target.what)} | {format_value(target.measured, target.unit)} "
         f"| {target.wanted} | {_cell(target.verdict)} |"
         for number, target in enumerate(result.targets)
     ]

@@ -84,7 +84,7 @@ def first_words(text: object) -> str:
 
 
 def describe_request(model: object, image: object, prompt: object) -> str:
-    """Return a sentence that tells a request from its siblings; empty if nothing is known about it."""
+    """Return a sentence that distinguishes a request from its siblings; empty if nothing is known about it."""
     known = {"model": one_line(str(model or "")), "picture": name_of_picture(image), "prompt": first_words(prompt)}
     named = ", ".join(f"{name} {value}" for name, value in known.items() if value)
     return f"{named[0].upper()}{named[1:]}." if named else ""

@@ -106,8 +106,6 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     read_manifest=self._read_manifest,
                     is_landed=lambda index, task: self._is_landed(requests[index], index, task),
                     note_discarded=partial(note_discarded, context),
-                    clock=timing.now,
-                    sleep=timing.sleep,
                     stop=self._raise_if_killed,
                     log=self.log,
                 )

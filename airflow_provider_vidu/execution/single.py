@@ -191,7 +191,6 @@ class SingleExecution(Execution[dict[str, Any]]):
             endpoint=self.endpoint,
             resumed=resumed,
             is_delivered=self._is_delivered,
-            clock=timing.now,
             sleep=self._sleep_unless_killed,
             log=self.log,
         )

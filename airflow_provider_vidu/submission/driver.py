@@ -230,7 +230,7 @@ class Submission:
                 if not self._attempts:
                     self._check_price(wire)
                 self._say_what_is_left_behind(known)
-                outcome = self._attempt(wire)
+                outcome = self._attempt(wire, known.fingerprint or {})
                 if outcome is not None:
                     return self._within_price(outcome)
                 self._attempts += 1
@@ -363,14 +363,14 @@ class Submission:
         found = look_once(self.client, record, log=self._log) if record.marker else None
         return None if found is None else record.with_task(found)
 
-    def _attempt(self, wire: Mapping[str, Any]) -> ViduTask | None:
+    def _attempt(self, wire: Mapping[str, Any], identity: Mapping[str, str]) -> ViduTask | None:
         """Send once. Returns the task, or None if the reply was lost and the caller has to decide again."""
         derived = self._store is None and self.policies.durable
         seal = self.this_try.seal()
         while True:
             marker = self._derived_marker() if derived else self.this_try.new_marker(self.key)
             sent, travelling = with_marker(wire, f"{marker}.{seal}" if seal else marker)
-            intent = self._intent(wire, travelling)
+            intent = self._intent(identity, travelling)
             # The next try waits this out before it takes a submission for absent: nothing may be sent later.
             not_after = intent.not_after or intent.attempted_at
             try:
@@ -409,7 +409,7 @@ class Submission:
                 self._log.info("Submitted: Vidu task %s, %s. %s", task.task_id, credits, asked)
                 return task
 
-    def _intent(self, wire: Mapping[str, Any], marker: str | None) -> SubmissionRecord:
+    def _intent(self, identity: Mapping[str, str], marker: str | None) -> SubmissionRecord:
         """Write the intent."""
 
         def write(now: float) -> None:
@@ -417,7 +417,7 @@ class Submission:
                 phase=Phase.INTENT,
                 max_tries=self.this_try.max_tries,
                 account=self.client.account.identity,
-                fingerprint=fingerprint(wire, self.endpoint),
+                fingerprint=identity,
                 attempted_at=now,
                 marker=marker,
                 not_after=now + self.client.account.timeout,

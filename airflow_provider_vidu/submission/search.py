@@ -70,12 +70,11 @@ class ListMemory:
         self._store = store
         self._account = account
         self._was_shown: bool | None = None
-        self._is_noted = store is None
+        self._is_noted = False
 
-    def search(self, account: Account, attempted_at: float) -> Search:
-        """Return a search for what was sent until a moment, epoch seconds."""
-        settled = attempted_at + account.timeout + account.settle_seconds
-        return Search(account, settled, gap=RECALL_GAP, was_shown=self.was_shown)
+    def search(self) -> Search:
+        """Return a search through a whole Dag run's time."""
+        return Search(self._account, gap=RECALL_GAP, was_shown=self.was_shown)
 
     @property
     def was_shown(self) -> bool:
@@ -87,10 +86,8 @@ class ListMemory:
 
     def note(self, search: Search) -> None:
         """Note whether a search has seen the list."""
-        if not search.was_shown or (self.was_shown and self._is_noted):
-            return
-        self._was_shown = True
-        if self._store is not None:
+        self._was_shown = self.was_shown or search.was_shown
+        if self._was_shown and not self._is_noted and self._store is not None:
             # A store that fails is written again after the next walk.
             with suppress(Exception):
                 self._store.set(LIST_KEY, self._account.identity)
@@ -116,19 +113,20 @@ def look_up(
         says nothing of the last one, until the list has settled.
     :raises ViduUnavailableError: the list cannot be read now; the intent stays, a retry searches again.
     """
-    search = Search(client.account, settled_at(record, client.account, clock()))
+    search = Search(client.account)
+    settled = settled_at(record, client.account, clock())
     while True:
         searched_at = clock()
-        found = _search(client, record, search, log, shared_marker=shared_marker)
+        found = _search(client, record, search, settled, log, shared_marker=shared_marker)
         if found.task is None and found.outage is not None:
             raise found.outage
-        if shared_marker and found.task is not None and found.task.failed and searched_at < search.settled:
+        if shared_marker and found.task is not None and found.task.failed and searched_at < settled:
             found = Found(look_up=LookUp.ABSENT)
         if found.task is not None:
             log.info("The earlier attempt was accepted: it is Vidu task %s.", found.task.task_id)
             return found
         wait = search.next_walk(
-            found.look_up, searched_at, has_list=found.has_list, can_be_found=record.marker is not None
+            found.look_up, searched_at, settled, has_list=found.has_list, can_be_found=record.marker is not None
         )
         if wait is None:
             return found
@@ -164,7 +162,8 @@ def recall(
     :return: with an outage, a task that was found is not known to be the newest.
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     """
-    search = list_memory.search(client.account, min(attempted_at, clock()))
+    search = list_memory.search()
+    settled = list_settled_at(attempted_at + client.account.timeout, client.account, clock())
     is_reported = False
     while True:
         searched_at = clock()
@@ -174,7 +173,7 @@ def recall(
         is_clear = found.look_up is not LookUp.UNKNOWN or found.shows_all_rows
         if found.task is not None and is_clear and is_enough(found.task):
             return found
-        wait = search.next_walk(found.look_up, searched_at, has_list=found.has_list, can_be_found=can_be_found)
+        wait = search.next_walk(found.look_up, searched_at, settled, has_list=found.has_list, can_be_found=can_be_found)
         if wait is None:
             return found
         if not is_reported:
@@ -218,13 +217,15 @@ def look_once(client: ViduClient, record: SubmissionRecord, *, log: Any) -> Vidu
     :return: the submission's task; None = not found, which says nothing.
     """
     try:
-        return _search(client, record, Search(client.account, float("inf")), log, shared_marker=True).task
+        return _search(client, record, Search(client.account), float("inf"), log, shared_marker=True).task
     except ViduError as error:
         log.warning("The account's task list cannot be searched: %s", error)
         return None
 
 
-def _search(client: ViduClient, record: SubmissionRecord, search: Search, log: Any, *, shared_marker: bool) -> Found:
+def _search(
+    client: ViduClient, record: SubmissionRecord, search: Search, settled: float, log: Any, *, shared_marker: bool
+) -> Found:
     begin = record.attempted_at if record.search_from is None else record.search_from
     # Without its seal, which is long: a host may cut payloads in a list.
     core = (record.marker or "").partition(".")[0]
@@ -232,7 +233,7 @@ def _search(client: ViduClient, record: SubmissionRecord, search: Search, log: A
     def select(rows: Sequence[ViduTask]) -> Sequence[ViduTask]:
         if not core:
             # The user's payload has no place for it, so only the time shows which they may be.
-            return [row for row in rows if _created_within(row, record.attempted_at, search.settled)]
+            return [row for row in rows if _created_within(row, record.attempted_at, settled)]
         visible = [row for row in rows if core in (row.payload or "")]
         # No other row can have a marker of one attempt.
         return visible if visible and not shared_marker else rows
@@ -283,6 +284,11 @@ def settled_at(record: SubmissionRecord, account: Account, now: float) -> float:
     ended = record.ended_at
     if ended is None:
         ended = record.not_after if record.not_after is not None else record.attempted_at + account.timeout
+    return list_settled_at(ended, account, now)
+
+
+def list_settled_at(ended: float, account: Account, now: float) -> float:
+    """Return when the list shows every submission whose POST ended by then, epoch seconds."""
     # Nothing that was sent before now can take longer, whatever another worker's clock has written.
     return min(ended, now + account.timeout) + account.settle_seconds
 

@@ -68,14 +68,12 @@ class Search:
     settled, and only two walks in a row decide.
 
     :param account: whose list.
-    :param settled: when what was submitted would show, epoch seconds.
     :param gap: seconds between two walks.
     :param was_shown: the list has been seen: where it is missing now, that is an outage.
     """
 
-    def __init__(self, account: Account, settled: float, *, gap: float = GAP, was_shown: bool = False) -> None:
+    def __init__(self, account: Account, *, gap: float = GAP, was_shown: bool = False) -> None:
         self._account = account
-        self.settled = settled
         self._gap = gap
         self.was_shown = was_shown
         #: When the first of the last walks that could not say began.
@@ -83,18 +81,21 @@ class Search:
         #: Payloads that were queried, by task id; they never change.
         self.payloads: dict[str, str] = {}
 
-    def next_walk(self, verdict: LookUp | None, now: float, *, has_list: bool, can_be_found: bool) -> Pause | None:
+    def next_walk(
+        self, verdict: LookUp | None, now: float, settled: float, *, has_list: bool, can_be_found: bool
+    ) -> Pause | None:
         """
         Return how long to wait before the next walk; None = this one decides.
 
         :param verdict: what the walk means for a submission that it has not found.
         :param now: when the walk began, epoch seconds.
+        :param settled: when what was submitted would show, epoch seconds.
         :param has_list: False = the host seemed to have no list at all.
         :param can_be_found: False = no marker travels with the submission.
         :raises ViduUnavailableError: the list is missing now, and has been shown before.
         """
         may_change = (can_be_found or not has_list) and self._account.list_path is not None
-        left = self.settled - now
+        left = settled - now
         if may_change:
             is_sure = verdict is LookUp.ABSENT
             self._unsure_at = None if is_sure else self._unsure_at or now
@@ -181,16 +182,14 @@ def read_rows(client: ViduClient, walk: Generator[Asked, Any, Rows]) -> Rows:
         except ViduError as error:
             return error
 
-    answer: Any = None
-    while True:
-        try:
-            asked = walk.send(answer)
-        except StopIteration as ended:
-            return cast("Rows", ended.value)
-        if isinstance(asked, dict):
-            answer = ask(partial(client.list_page, **asked))
+    step = _next_step(walk, None)
+    while not isinstance(step, Rows):
+        if isinstance(step, dict):
+            answer = ask(partial(client.list_page, **step))
         else:
-            answer = [ask(partial(client.get_task, task_id)) for task_id in asked]
+            answer = [ask(partial(client.get_task, task_id)) for task_id in step]
+        step = _next_step(walk, answer)
+    return step
 
 
 async def aread_rows(client: AsyncViduClient, walk: Generator[Asked, Any, Rows]) -> Rows:
@@ -202,16 +201,22 @@ async def aread_rows(client: AsyncViduClient, walk: Generator[Asked, Any, Rows])
         except ViduError as error:
             return error
 
-    answer: Any = None
-    while True:
-        try:
-            asked = walk.send(answer)
-        except StopIteration as ended:
-            return cast("Rows", ended.value)
-        if isinstance(asked, dict):
-            answer = await ask(partial(client.list_page, **asked))
+    step = _next_step(walk, None)
+    while not isinstance(step, Rows):
+        if isinstance(step, dict):
+            answer = await ask(partial(client.list_page, **step))
         else:
-            answer = await asyncio.gather(*(ask(partial(client.get_task, task_id)) for task_id in asked))
+            answer = await asyncio.gather(*(ask(partial(client.get_task, task_id)) for task_id in step))
+        step = _next_step(walk, answer)
+    return step
+
+
+def _next_step(walk: Generator[Asked, Any, Rows], answer: Any) -> Asked | Rows:
+    """Return what a walk needs next, or its result."""
+    try:
+        return walk.send(answer)
+    except StopIteration as ended:
+        return cast("Rows", ended.value)
 
 
 class Walk:

@@ -28,7 +28,7 @@ from benchmarks.airflow_runs import (
     wait_for_dag,
 )
 from benchmarks.emulated_vidu import EmulatedVidu
-from benchmarks.report import Table, Target, percentile, told
+from benchmarks.report import Table, Target, format_value, percentile
 from benchmarks.rows import Measured
 
 WORKERS = "resumed on a worker"
@@ -89,8 +89,8 @@ def measure(*, quick: bool) -> Measured:
     )
     lines = []
     for way in ways:
-        shares = [told(percentile(delays[way], share), "s") for share in (0.5, 0.95, 1.0)]
-        lines.append([way, *shares, *(told(percentile(wakes[way], share), "s") for share in (0.5, 1.0))])
+        shares = [format_value(percentile(delays[way], share), "s") for share in (0.5, 0.95, 1.0)]
+        lines.append([way, *shares, *(format_value(percentile(wakes[way], share), "s") for share in (0.5, 1.0))])
     header = ["way", "event to success, median", "p95", "worst", "finish to event, median", "worst"]
     notes = [
         f"{count} deferred sensors whose tasks all finish at one moment. LocalExecutor with {PARALLELISM} slots on "

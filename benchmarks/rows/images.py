@@ -22,7 +22,7 @@ from benchmarks.airflow_runs import (
     wait_for_dag,
 )
 from benchmarks.emulated_vidu import API_KEY, IMAGE, MODEL, EmulatedVidu, durations, prompt_of
-from benchmarks.report import NotMeasured, Table, Target, percentile, ratio, spread, told
+from benchmarks.report import NotMeasured, Table, Target, format_value, percentile, ratio, spread
 from benchmarks.rows import Measured
 
 PYTHON = "PythonOperator, polling in the worker"
@@ -79,7 +79,7 @@ def measure_forty(*, quick: bool) -> Measured:
         for way in _DAGS
     ]
     lines += [
-        ["the longest single generation", told(most, "s"), "", ""],
+        ["the longest single generation", format_value(most, "s"), "", ""],
         ["a run of one task that does nothing", spread(nothing, "s"), "", ""],
     ]
     notes = [
@@ -145,8 +145,8 @@ def measure_thousand(*, quick: bool) -> Measured:
         str(min(1, events["running"])),
         str(max(0, events["running"] - 1)),
         str(triggers),
-        told(run.wall, "s"),
-        told(longest, "s"),
+        format_value(run.wall, "s"),
+        format_value(longest, "s"),
     ]
     notes = [
         f"One task instance; LocalExecutor on {database}. Runs on a worker are counted from Airflow's audit "
@@ -181,7 +181,7 @@ def _longest(vidu: EmulatedVidu) -> float:
 
 
 def _line(walls: list[float] | None, middle: float | None, python: float | None) -> list[str]:
-    return [spread(walls or [], "s"), told(ratio(middle, python), "×")]
+    return [spread(walls or [], "s"), format_value(ratio(middle, python), "×")]
 
 
 def _events(airflow: LocalAirflow, dag_id: str, run_id: str) -> Counter[str]:

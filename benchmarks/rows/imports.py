@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from benchmarks.import_time import OURS, measure_all
 from benchmarks.import_time import measure as import_once
-from benchmarks.report import Table, Target, percentile, ratio, told
+from benchmarks.report import Table, Target, format_value, percentile, ratio
 from benchmarks.rows import Measured
 
 _PEERS = {
@@ -41,9 +41,9 @@ def measure(*, quick: bool) -> Measured:
     lines = [
         [
             name,
-            told(medians[name], "ms"),
-            f"{told(min(values))} to {told(max(values), 'ms')}",
-            told(ratio(medians["ours"], medians[name]), "share"),
+            format_value(medians[name], "ms"),
+            f"{format_value(min(values))} to {format_value(max(values), 'ms')}",
+            format_value(ratio(medians["ours"], medians[name]), "share"),
         ]
         for name, values in times.items()
     ]

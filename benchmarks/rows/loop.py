@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 
 from benchmarks.emulated_vidu import EmulatedVidu, Report, durations
-from benchmarks.report import Table, Target, percentile, told
+from benchmarks.report import Table, Target, format_value, percentile
 from benchmarks.rows import Measured
 from benchmarks.triggerer import IDLE, OURS, PROBE, Plan, Run, run
 
@@ -33,8 +33,16 @@ def measure_lag(*, quick: bool) -> Measured:
         beyond[count] = count * (total - alone)
         targets.append(Target(f"loop lag with {count} waits, p99", p99, limit, "ms", below=True))
         for way, done, kilobytes in ((OURS, ours, total), (IDLE, idle, alone)):
-            shares = [told(1000 * percentile(done.lags, share), "ms") for share in (0.5, 0.99, 0.999, 1.0)]
-            lines.append([f"{count} {way}", *shares, told(kilobytes, "KB"), told(done.cpu, "s"), str(done.requests)])
+            shares = [format_value(1000 * percentile(done.lags, share), "ms") for share in (0.5, 0.99, 0.999, 1.0)]
+            lines.append(
+                [
+                    f"{count} {way}",
+                    *shares,
+                    format_value(kilobytes, "KB"),
+                    format_value(done.cpu, "s"),
+                    str(done.requests),
+                ]
+            )
     (few, at_few), (many, at_many) = beyond.items()
     each = (at_many - at_few) / (many - few)
     targets.append(Target("memory a wait beyond trigger and asyncio task", each, 3.0, "KB", below=True))
@@ -46,8 +54,8 @@ def measure_lag(*, quick: bool) -> Measured:
         "generator and asyncio task alone. Memory is the process's resident memory while all wait, less that before "
         "the first one, divided by their number.",
         f"The target's memory a wait is what each wait from {few} to {many} adds, less what an idle one adds. The "
-        f"first waits take {told(max(0.0, at_few - few * each), 'KB')} more in all, once: the responses that are read "
-        "and the threads that read them.",
+        f"first waits take {format_value(max(0.0, at_few - few * each), 'KB')} more in all, once: the responses that "
+        "are read and the threads that read them.",
     ]
     return Measured(targets, Table(header, lines), notes)
 
@@ -69,13 +77,13 @@ def measure_soak(*, quick: bool) -> Measured:
     line = [
         str(count),
         f"{seconds:.0f} s",
-        told(done.base / 2**20, "MB"),
-        told(first, "MB"),
-        told(last, "MB"),
-        told(max(size for _, size in after), "MB"),
-        told(100 * done.cpu / done.wall, "%"),
+        format_value(done.base / 2**20, "MB"),
+        format_value(first, "MB"),
+        format_value(last, "MB"),
+        format_value(max(size for _, size in after), "MB"),
+        format_value(100 * done.cpu / done.wall, "%"),
         str(done.requests),
-        told(done.requests / done.wall, ""),
+        format_value(done.requests / done.wall, ""),
     ]
     header = ["waits", "for", "memory before", "first tenth", "last tenth", "most", "of a core", "requests", "a second"]
     notes = [

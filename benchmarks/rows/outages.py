@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from benchmarks.emulated_vidu import EmulatedVidu
-from benchmarks.report import Table, Target, told
+from benchmarks.report import Table, Target, format_value
 from benchmarks.rows import Measured
 from benchmarks.triggerer import OURS, Plan, run
 
@@ -58,14 +58,20 @@ def measure(*, quick: bool) -> Measured:
         lines.append(
             [
                 name,
-                told(before, "/s"),
-                told(_rate(readings, begin, begin + WITHIN), "/s"),
-                told(during, "/s"),
-                told(recovered, "s"),
+                format_value(before, "/s"),
+                format_value(_rate(readings, begin, begin + WITHIN), "/s"),
+                format_value(during, "/s"),
+                format_value(recovered, "s"),
             ]
         )
     lines.append(
-        ["wake latency afterwards", "", "", "", f"{told(done.latency(0.5), 's')} (p99 {told(done.latency(0.99), 's')})"]
+        [
+            "wake latency afterwards",
+            "",
+            "",
+            "",
+            f"{format_value(done.latency(0.5), 's')} (p99 {format_value(done.latency(0.99), 's')})",
+        ]
     )
     header = ["trouble", "requests before", f"first {WITHIN:.0f} s", "then", "until polled again as before"]
     notes = [

@@ -25,7 +25,7 @@ from airflow_provider_vidu.emulator.machine.settings import Settings
 from airflow_provider_vidu.emulator.machine.submissions import read_submission
 from airflow_provider_vidu.transport.timing import Time
 from benchmarks.emulated_vidu import API_KEY, IMAGE, MODEL
-from benchmarks.report import Table, Target, percentile, ratio, told
+from benchmarks.report import Table, Target, format_value, percentile, ratio
 from benchmarks.rows import Measured
 from benchmarks.triggerer import POLL_INTERVAL
 
@@ -212,10 +212,10 @@ def _table(done: dict[str, QueueRun], count: int) -> Table:
     lines = [
         [
             way,
-            told(run.requests),
-            told(run.requests / count),
-            *(told(percentile(run.latencies, share), "s") for share in (0.5, 0.99, 1.0)),
-            told(60 * run.hours, "min"),
+            format_value(run.requests),
+            format_value(run.requests / count),
+            *(format_value(percentile(run.latencies, share), "s") for share in (0.5, 0.99, 1.0)),
+            format_value(60 * run.hours, "min"),
         ]
         for way, run in done.items()
     ]

@@ -10,7 +10,7 @@ import math
 import pytest
 
 from benchmarks.__main__ import KEPT, ROOT, ROWS, main, page
-from benchmarks.report import MISSED, REACHED, Result, Table, Target, markdown, percentile, ratio, spread, told
+from benchmarks.report import MISSED, REACHED, Result, Table, Target, format_value, markdown, percentile, ratio, spread
 from benchmarks.rows import Measured, imports
 
 
@@ -62,7 +62,7 @@ def test_a_ratio_needs_both_figures(ours, theirs, expected):
     ],
 )
 def test_figures_have_three_digits(value, unit, text):
-    assert told(value, unit) == text
+    assert format_value(value, unit) == text
 
 
 def test_a_percentile_is_one_of_the_values():

@@ -17,7 +17,7 @@ only this batch's submissions wait for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -77,7 +77,7 @@ class BatchSubmission(BatchState):
         """
         Submit what no try has submitted yet, and find what has been submitted. The first step of a try.
 
-        A request that cannot be built now stands for the one that had its place before.
+        A request that cannot be built now is matched with the one that was in its place before.
 
         :raises ViduInputError: a request cannot be built, and no earlier try has submitted it.
         :raises ViduError: the requests differ from what was paid for, or neither Vidu nor the store can be used now.
@@ -405,7 +405,7 @@ class BatchSubmission(BatchState):
 
     # -- querying ---------------------------------------------------------------------------------------------
 
-    async def _read(self, indices: Sequence[int]) -> None:
+    async def _read(self, indices: Iterable[int]) -> None:
         """Query the tasks of some items."""
         task_ids = {index: task_id for index in indices if (task_id := self.items[index].task_id)}
         seen = await self._query_patiently(list(task_ids.values()))
@@ -460,21 +460,22 @@ class BatchSubmission(BatchState):
         waiting for the list to settle.
         """
         lost = LostSubmissions(self)
-        is_searched = waits_for_lost = False
+        # The budget depends on the lost ones.
+        waits_for_lost = False
+        # Before the next search; None = it is due.
         wait: Pause | None = None
         while True:
             needs = self.next_actions()
-            self._set_errors(needs.get(Action.FAIL, ()), lost)
-            new = [index for index in needs.get(Action.SUBMIT, ()) if not self._reset_if_attempted(index)]
-            look_ups = needs.get(Action.LOOK_UP, ())
-            if len(new) < len(needs.get(Action.SUBMIT, ())):
+            self._set_errors(needs.get(Action.FAIL, {}), lost)
+            submits = needs.get(Action.SUBMIT, {})
+            new = [index for index, reason in submits.items() if not self._reset_if_attempted(index, reason)]
+            look_ups = list(needs.get(Action.LOOK_UP, ()))
+            if len(new) < len(submits):
                 continue
             if reads := needs.get(Action.READ):
                 await self._read(reads)
-            elif look_ups and not is_searched:
-                wait, is_searched = await lost.look_up(look_ups), True
-                # Once none is lost any more, the budget can be decided on.
-                waits_for_lost = waits_for_lost and wait is not None
+            elif look_ups and wait is None:
+                wait = await lost.look_up(look_ups)
             elif not may_send:
                 return
             elif new and not self.may_submit:
@@ -482,23 +483,23 @@ class BatchSubmission(BatchState):
                     "The wait was over before it could be submitted.", advice="It is not billed; a retry submits it."
                 )
                 self.errors.update(dict.fromkeys(new, late))
-            elif new and not self.stopped and not waits_for_lost:
+            elif new and not self.stopped and not (waits_for_lost and look_ups):
                 await self._check_prices(new)
-                waits_for_lost, is_searched = await Sender(self, new).run(), False
+                waits_for_lost, wait = await Sender(self, new).run(), None
                 self._raise_unless_credits_ran_out()
             elif look_ups and wait is not None:
                 await self.pause(*wait)
-                waits_for_lost = is_searched = False
+                wait = None
             else:
                 return
 
-    def _reset_if_attempted(self, index: int) -> bool:
+    def _reset_if_attempted(self, index: int, reason: str) -> bool:
         """Reset an item for another attempt; return False for one that has had none."""
         item = self.items[index]
         if item.phase is Phase.NEW:
             return False
         is_lost = item.phase is Phase.INTENT
-        self.submit_again(index, decide(self.known(index)).reason)
+        self.submit_again(index, reason)
         if is_lost and self.in_doubt[item.identity] >= MAX_ATTEMPTS:
             reply = f" {self.lost_replies[index]}" if index in self.lost_replies else ""
             self.errors[index] = ViduUnavailableError(
@@ -506,16 +507,16 @@ class BatchSubmission(BatchState):
             )
         return True
 
-    def _set_errors(self, indices: Sequence[int], lost: LostSubmissions) -> None:
+    def _set_errors(self, reasons: Mapping[int, str], lost: LostSubmissions) -> None:
         """Set the errors of items that stop here, unless their tasks have set one."""
-        for index in indices:
+        for index, reason in reasons.items():
             item = self.items[index]
             if item.phase is Phase.REFUSED:
                 self.errors[index] = refusal_error(item.error or "")
             elif item.phase is Phase.INTENT:
                 # It may be billed: its price stays reserved in the budget.
                 self.budget.note_unknown_price(*self.requests[index].price)
-                self.errors[index] = lost.in_doubt_error(index, decide(self.known(index)).reason)
+                self.errors[index] = lost.in_doubt_error(index, reason)
 
     async def _check_prices(self, new: Sequence[int]) -> None:
         if self._prices_are_checked:

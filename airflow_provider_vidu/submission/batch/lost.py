@@ -32,7 +32,7 @@ class LostSubmissions:
 
     def __init__(self, batch: BatchState) -> None:
         self._batch = batch
-        self._search = Search(batch.client.account, 0.0)
+        self._search = Search(batch.client.account)
         #: Tasks that may be lost submissions, though no query shows which.
         self.candidates: Sequence[str] = ()
 
@@ -76,7 +76,7 @@ class LostSubmissions:
             item = batch.items[index]
             request = batch.requests[index]
             record = item.as_submission(header, batch.client.account.timeout)
-            self._search.settled = settled_at(record, batch.client.account, now)
+            settled = settled_at(record, batch.client.account, now)
             found = listed.find(item.identity, item.attempt)
             is_overlooked = listed.outage is not None and request.can_be_found
             if is_overlooked and (found is None or found[1].is_unexplained or (found[1].failed and not item.attempt)):
@@ -87,7 +87,9 @@ class LostSubmissions:
                 attempt, task = found
                 if not item.attempt and task.failed:
                     # The number of attempts is unknown: a later one than the failed one may still show.
-                    wait = self._search.next_walk(listed.verdict, now, has_list=listed.has_list, can_be_found=True)
+                    wait = self._search.next_walk(
+                        listed.verdict, now, settled, has_list=listed.has_list, can_be_found=True
+                    )
                     if wait is not None:
                         waits.append(wait)
                         continue
@@ -103,7 +105,9 @@ class LostSubmissions:
             verdict = listed.verdict if request.can_be_found else LookUp.UNKNOWN
             if only_adopt:
                 continue
-            wait = self._search.next_walk(verdict, now, has_list=listed.has_list, can_be_found=request.can_be_found)
+            wait = self._search.next_walk(
+                verdict, now, settled, has_list=listed.has_list, can_be_found=request.can_be_found
+            )
             if wait is None:
                 batch.look_ups[index] = verdict
             else:
@@ -126,11 +130,8 @@ class LostSubmissions:
         if listed.verdict is LookUp.UNKNOWN:
             batch.look_ups[index] = LookUp.UNKNOWN
             return
-        batch.log.info(
-            "Item %d is submitted again: Vidu task %s failed, unbilled, before the clear.", index, task.task_id
-        )
-        batch.budget.release(batch.reserved.pop(index, 0))
-        batch.store.put(index, replace(reset_item(batch.items[index]), attempt=attempt))
+        batch.store.update(index, attempt=attempt)
+        batch.submit_again(index, f"Vidu task {task.task_id} failed, unbilled, before the clear")
 
     def _assign_equal_items(self, lost: Sequence[int], listed: ListedTasks) -> None:
         """

@@ -24,7 +24,7 @@ from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
 from airflow_provider_vidu.submission.record import Phase
 from airflow_provider_vidu.submission.retry_or_clear import LookUp
-from airflow_provider_vidu.submission.search import age_key, best
+from airflow_provider_vidu.submission.search import age_key, best, list_settled_at
 from airflow_provider_vidu.submission.task_list import Search, aread_rows, walk_list
 from airflow_provider_vidu.waiting.bulk_query import in_parallel
 
@@ -167,7 +167,9 @@ async def find_generation(batch: BatchState) -> Generation | None:
     """
     begin = batch.this_try.first_submission(batch.began)
     # An earlier try may have sent its last POST just before this one began.
-    search = batch.list_memory.search(batch.client.account, min(batch.began, batch.clock()))
+    account = batch.client.account
+    settled = list_settled_at(batch.began + account.timeout, account, batch.clock())
+    search = batch.list_memory.search()
     manifest = await asyncio.to_thread(batch.read_manifest)
     batch.log.info("A clear may have discarded the record of earlier tries: searching the account's list.")
     marks = batch.this_try.marks(HEADER_KEY)
@@ -182,7 +184,9 @@ async def find_generation(batch: BatchState) -> Generation | None:
         is_running = generation is not None and not all(task.is_final for task in generation.tasks.values())
         wait = None
         if not (is_running and found.has_list):
-            wait = search.next_walk(found.verdict, searched_at, has_list=found.has_list, can_be_found=any(can_be_found))
+            wait = search.next_walk(
+                found.verdict, searched_at, settled, has_list=found.has_list, can_be_found=any(can_be_found)
+            )
         if wait is None:
             break
         if not is_reported:

@@ -133,12 +133,12 @@ class Header:
     """
     The record of a batch as a whole.
 
-    ``generation`` is the marker of all its videos' generation, and part of every item's marker. Each new order of the
-    items has a ``layout`` of its own, which numbers their shards. ``max_tries`` and ``try_number`` (0 = unknown) are
-    those of the try that wrote it, and tell a retry from a clear. ``dropped_credits`` is what removed requests have
-    cost: the budget still counts them. ``over_limit`` is the highest price that Vidu has asked above ``max_credits``:
-    nothing more is submitted until the limit is raised or the task is cleared. ``returned`` is ``whole`` or ``partly``
-    once ``execute`` has returned the results, with or without all videos.
+    ``generation`` is the marker of all its videos' generation, and part of every item's marker. Each new order of
+    the items has a ``layout`` of its own, which numbers their shards. ``max_tries`` and ``try_number`` (0 =
+    unknown) are those of the try that wrote it, and distinguish a retry from a clear. ``dropped_credits`` is what
+    removed requests have cost: the budget still counts them. ``over_limit`` is the highest price that Vidu has
+    asked above ``max_credits``: nothing more is submitted until the limit is raised or the task is cleared.
+    ``returned`` is ``whole`` or ``partly`` once ``execute`` has returned the results, with or without all videos.
     """
 
     generation: str

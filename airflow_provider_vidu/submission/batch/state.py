@@ -242,13 +242,14 @@ class BatchState:
             on_unknown=self.policies.on_unknown,
         )
 
-    def next_actions(self) -> Mapping[Action, Sequence[int]]:
-        """Return the items' numbers by their next action, by the rules of submission."""
-        needs: dict[Action, list[int]] = defaultdict(list)
+    def next_actions(self) -> Mapping[Action, Mapping[int, str]]:
+        """Return the items by their next action, by the rules of submission: their numbers, each with the reason."""
+        needs: dict[Action, dict[int, str]] = defaultdict(dict)
         for index, item in enumerate(self.items):
             # An error stops an item without a task; a task is waited for all the same.
             if index not in self.errors or item.phase is Phase.SUBMITTED:
-                needs[decide(self.known(index)).action].append(index)
+                decision = decide(self.known(index))
+                needs[decision.action][index] = decision.reason
         return needs
 
     def forget_queries(self, *, within_try: bool) -> None:
