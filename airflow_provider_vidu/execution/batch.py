@@ -143,12 +143,14 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         try_number: int | None,
         travelled: dict[str, Any] | None,
         ids: str | None,
+        attempts_of: Mapping[str, int] | None,
     ) -> list[dict[str, Any]]:
         """Continue a try after the trigger's event; see ``Img2VideoBatchOperator.execute_complete``."""
         if not self._is_same_try(try_number, context):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.run(context)
-        resumed = Resumed.from_json(None if began is None else {"began": began}, context)
+        noted = None if began is None else {"began": began, "attempts_of": attempts_of or {}}
+        resumed = Resumed.from_json(noted, context)
         # Another trigger's event (SQLite reuses trigger ids) only means that it is time to query the tasks.
         event = event if isinstance(event, Mapping) and _is_about(event, ids) else {}
         return self.run(context, resumed, travelled, event, ids)
@@ -260,6 +262,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 "began": batch.began,
                 "try_number": context["ti"].try_number,
                 "ids": digest_of_ids(task_ids),
+                "attempts_of": dict(batch.resumed.attempts_of),
                 **self._travelling(batch),
             },
             timeout=timedelta(seconds=max(0.0, batch.end_time - now) + BACKSTOP),

@@ -150,6 +150,7 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         try_number: int | None = None,
         travelled: dict[str, Any] | None = None,
         ids: str | None = None,
+        attempts_of: Mapping[str, int] | None = None,
     ) -> list[dict[str, Any]]:
         """
         Return the results on a worker after the trigger's event. Safe to run twice with the same event.
@@ -159,9 +160,10 @@ class Img2VideoBatchOperator(ViduSubmittingOperator):
         :param try_number: number of the try that deferred.
         :param travelled: what is remembered of the items, below Airflow 3.3.
         :param ids: digest of the Vidu tasks that the try waits for; None = unknown (dag.test() drops it).
+        :param attempts_of: how many replies this try has lost, by the items' identities.
         :return: the task records, in the order of the requests.
         """
-        return self._execution().complete(context, event, began, try_number, travelled, ids)
+        return self._execution().complete(context, event, began, try_number, travelled, ids, attempts_of)
 
     def _execution(self) -> BatchExecution:
         from airflow_provider_vidu.execution.batch import BatchExecution

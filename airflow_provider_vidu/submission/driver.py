@@ -54,8 +54,9 @@ from airflow_provider_vidu.submission.retry_or_clear import (
     lost_post_ended,
     remote_of,
 )
-from airflow_provider_vidu.submission.search import ListMemory, look_once, look_up, recall
+from airflow_provider_vidu.submission.search import look_once, look_up, recall
 from airflow_provider_vidu.submission.store import MAX_INTENT_AGE, StateWriter, read_state
+from airflow_provider_vidu.submission.task_list import ListMemory
 from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.schedule import next_submission
@@ -438,6 +439,7 @@ class Submission:
         found = look_up(
             self.client,
             known.record,
+            list_memory=self._list_memory,
             clock=self._clock,
             pause=pause,
             log=self._log,

@@ -250,10 +250,10 @@ def _decide_submitted(known: Known, record: SubmissionRecord, *, cleared: bool) 
     if remote is None:
         return Decision(Action.READ, "an earlier try has submitted it")
     if remote is Remote.MISSING:
-        if cleared and known.on_unknown == "resubmit":
-            return Decision(Action.SUBMIT, "Vidu does not know the earlier task, and on_unknown is resubmit")
         if known.look_up is None and (record.marker or "").startswith(MARKER_PREFIX):
             return Decision(Action.LOOK_UP, "Vidu does not know the recorded id, which may be a gateway's request id")
+        if cleared and known.on_unknown == "resubmit":
+            return Decision(Action.SUBMIT, "Vidu does not know the earlier task, and on_unknown is resubmit")
         return Decision(Action.FAIL, "Vidu does not know the earlier task")
     if remote is Remote.SUCCESS:
         return Decision(Action.ATTACH, "the earlier task has succeeded and its video is paid for")

@@ -10,26 +10,21 @@ the POST can have ended. Everything else is *unknown*, and nothing is submitted 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.submission.record import SubmissionRecord
 from airflow_provider_vidu.submission.retry_or_clear import LookUp
-from airflow_provider_vidu.submission.store import read_state
-from airflow_provider_vidu.submission.task_list import Rows, Search, read_rows, walk_list
+from airflow_provider_vidu.submission.task_list import ListMemory, Rows, Search, read_rows, walk_list
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.account import Account
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
-    from airflow_provider_vidu.compat import StateStore
 
 #: How far Vidu's clock may be behind ours where the time alone shows what may be a submission, in seconds.
 CLOCKS_DIFFER = 60.0
-#: Key in the task state store for the account whose list was seen.
-LIST_KEY = "vidu_list_shown"
 #: Seconds between two searches where a whole Dag run's time is searched.
 RECALL_GAP = 30.0
 
@@ -57,47 +52,11 @@ class Found:
     shows_all_rows: bool = False
 
 
-class ListMemory:
-    """
-    Remembers, beyond a try, that this host has shown its list: where a clear has discarded a record, a list that is
-    missing would otherwise count as the user's consent to submit again.
-
-    :param store: Airflow's.
-    :param account: whose list.
-    """
-
-    def __init__(self, store: StateStore | None, account: Account) -> None:
-        self._store = store
-        self._account = account
-        self._was_shown: bool | None = None
-        self._is_noted = False
-
-    def search(self) -> Search:
-        """Return a search through a whole Dag run's time."""
-        return Search(self._account, gap=RECALL_GAP, was_shown=self.was_shown)
-
-    @property
-    def was_shown(self) -> bool:
-        """Whether an earlier search has seen the list."""
-        if self._was_shown is None:
-            seen = None if self._store is None else read_state(self._store, LIST_KEY)
-            self._was_shown = self._is_noted = seen == self._account.identity
-        return self._was_shown
-
-    def note(self, search: Search) -> None:
-        """Note whether a search has seen the list."""
-        self._was_shown = self.was_shown or search.was_shown
-        if self._was_shown and not self._is_noted and self._store is not None:
-            # A store that fails is written again after the next walk.
-            with suppress(Exception):
-                self._store.set(LIST_KEY, self._account.identity)
-                self._is_noted = True
-
-
 def look_up(
     client: ViduClient,
     record: SubmissionRecord,
     *,
+    list_memory: ListMemory,
     clock: Callable[[], float],
     pause: Callable[[float, float], None],
     log: Any,
@@ -107,17 +66,19 @@ def look_up(
     Search until the submission is found, is known to be absent, or is known to remain unknown.
 
     :param record: with the intent's marker and the time of the attempt.
+    :param list_memory: whether earlier searches have seen the list.
     :param pause: waits before the next search: see :class:`Pause`. It may raise instead, where that is long and the
         caller can come back.
     :param shared_marker: other attempts have sent this marker too (below Airflow 3.3): that one of them has failed
         says nothing of the last one, until the list has settled.
     :raises ViduUnavailableError: the list cannot be read now; the intent stays, a retry searches again.
     """
-    search = Search(client.account)
+    search = Search(client.account, list_memory=list_memory)
     settled = settled_at(record, client.account, clock())
     while True:
         searched_at = clock()
         found = _search(client, record, search, settled, log, shared_marker=shared_marker)
+        list_memory.note(search)
         if found.task is None and found.outage is not None:
             raise found.outage
         if shared_marker and found.task is not None and found.task.failed and searched_at < settled:
@@ -162,7 +123,7 @@ def recall(
     :return: with an outage, a task that was found is not known to be the newest.
     :raises ViduUnavailableError: the list cannot be read now; a retry searches again.
     """
-    search = list_memory.search()
+    search = Search(client.account, gap=RECALL_GAP, list_memory=list_memory)
     settled = list_settled_at(attempted_at + client.account.timeout, client.account, clock())
     is_reported = False
     while True:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -26,11 +27,13 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.submission.record import MARKER_PREFIX
 from airflow_provider_vidu.submission.retry_or_clear import LookUp
+from airflow_provider_vidu.submission.store import read_state
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.account import Account
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import AsyncViduClient, ViduClient
+    from airflow_provider_vidu.compat import StateStore
 
 #: How far before the attempt the list is searched: clocks differ.
 MARGIN = timedelta(minutes=15)
@@ -42,6 +45,8 @@ _CUT_MARKER = re.compile(
 )
 _ELLIPSES = ("…", "...")
 
+#: Key in the task state store for the account whose list was seen.
+LIST_KEY = "vidu_list_shown"
 #: Seconds between two searches while a submission may still become visible.
 GAP = 10.0
 #: Maximum seconds before the last search, if the one before it could not say although the list has settled.
@@ -59,6 +64,39 @@ class Pause(NamedTuple):
     of: float
 
 
+class ListMemory:
+    """
+    Remembers, beyond a try, that this host has shown its list: where it is missing now, that is an outage, and neither
+    shows that nothing was submitted nor that this host has no list.
+
+    :param store: Airflow's.
+    :param account: whose list.
+    """
+
+    def __init__(self, store: StateStore | None, account: Account) -> None:
+        self._store = store
+        self._account = account
+        self._was_shown: bool | None = None
+        self._is_noted = False
+
+    @property
+    def was_shown(self) -> bool:
+        """Whether an earlier search has seen the list."""
+        if self._was_shown is None:
+            seen = None if self._store is None else read_state(self._store, LIST_KEY)
+            self._was_shown = self._is_noted = seen == self._account.identity
+        return self._was_shown
+
+    def note(self, search: Search) -> None:
+        """Note whether a search has seen the list."""
+        self._was_shown = self.was_shown or search.has_seen_list
+        if self._was_shown and not self._is_noted and self._store is not None:
+            # A store that fails is written again after the next walk.
+            with suppress(Exception):
+                self._store.set(LIST_KEY, self._account.identity)
+                self._is_noted = True
+
+
 class Search:
     """
     Several walks through one list, and what a single walk must not decide.
@@ -69,13 +107,15 @@ class Search:
 
     :param account: whose list.
     :param gap: seconds between two walks.
-    :param was_shown: the list has been seen: where it is missing now, that is an outage.
+    :param list_memory: whether earlier searches have seen the list; None = this one does not go on from any.
     """
 
-    def __init__(self, account: Account, *, gap: float = GAP, was_shown: bool = False) -> None:
+    def __init__(self, account: Account, *, gap: float = GAP, list_memory: ListMemory | None = None) -> None:
         self._account = account
         self._gap = gap
-        self.was_shown = was_shown
+        self._list_memory = list_memory
+        #: A walk of this search has seen the list.
+        self.has_seen_list = False
         #: When the first of the last walks that could not say began.
         self._unsure_at: float | None = None
         #: Payloads that were queried, by task id; they never change.
@@ -104,7 +144,7 @@ class Search:
             gap = min(CONFIRM_GAP, self._account.settle_seconds)
             if self._unsure_at is not None and now - self._unsure_at < gap:
                 return Pause(gap, 0.0)
-        if not has_list and self.was_shown and self._account.list_path is not None:
+        if not has_list and self._account.list_path is not None and self._was_list_shown:
             raise ViduUnavailableError(
                 "The account's task list, which this host has shown before, cannot be read now.",
                 advice=(
@@ -113,6 +153,10 @@ class Search:
                 ),
             )
         return None
+
+    @property
+    def _was_list_shown(self) -> bool:
+        return self.has_seen_list or (self._list_memory is not None and self._list_memory.was_shown)
 
 
 @dataclass(frozen=True)
@@ -251,7 +295,7 @@ class Walk:
 
         :param page: the answer to :meth:`query`.
         """
-        self._has_begun = self._search.was_shown = True
+        self._has_begun = self._search.has_seen_list = True
         self._readable = self._readable and page.row_count == len(page.tasks)
         new = self.paging.take(page)
         self.rows += new

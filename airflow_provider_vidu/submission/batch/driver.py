@@ -50,7 +50,7 @@ from airflow_provider_vidu.submission.batch.sending import Sender, refusal_error
 from airflow_provider_vidu.submission.batch.state import BatchState, failed_ids, is_refused, removed_requests
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
 from airflow_provider_vidu.submission.record import Phase, derived_marker
-from airflow_provider_vidu.submission.retry_or_clear import MAX_ATTEMPTS, Action, decide
+from airflow_provider_vidu.submission.retry_or_clear import MAX_ATTEMPTS, Action, Remote, decide
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import MAX_PARALLEL, in_parallel
 from airflow_provider_vidu.waiting.schedule import REFUSALS
@@ -475,7 +475,7 @@ class BatchSubmission(BatchState):
             if reads := needs.get(Action.READ):
                 await self._read(reads)
             elif look_ups and wait is None:
-                wait = await lost.look_up(look_ups)
+                wait = await self._look_up(lost, look_ups)
             elif not may_send:
                 return
             elif new and not self.may_submit:
@@ -492,6 +492,26 @@ class BatchSubmission(BatchState):
                 wait = None
             else:
                 return
+
+    async def _look_up(self, lost: LostSubmissions, look_ups: Sequence[int]) -> Pause | None:
+        """
+        Search the list; one that cannot be read now holds up no other item, if all that is looked up has an id.
+
+        :raises ViduUnavailableError: the list cannot be read now.
+        """
+        try:
+            return await lost.look_up(look_ups)
+        except ViduUnavailableError as error:
+            if any(self.items[index].phase is Phase.INTENT for index in look_ups):
+                raise
+            for index in look_ups:
+                self.remotes[index] = Remote.UNREACHABLE
+                self.errors[index] = self.errors[index].but(
+                    fate=Fate.RETRYABLE,
+                    message=f"{self.errors[index].message} {error.message}",
+                    advice="It was submitted and may be billed. A retry searches the account's list for it again.",
+                )
+            return None
 
     def _reset_if_attempted(self, index: int, reason: str) -> bool:
         """Reset an item for another attempt; return False for one that has had none."""

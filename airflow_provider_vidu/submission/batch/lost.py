@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from airflow_provider_vidu.api.errors import Fate, ViduSubmissionInDoubtError
 from airflow_provider_vidu.api.messages import counted, some_of
@@ -23,16 +22,13 @@ from airflow_provider_vidu.submission.retry_or_clear import LookUp
 from airflow_provider_vidu.submission.search import settled_at
 from airflow_provider_vidu.submission.task_list import Pause, Search
 
-if TYPE_CHECKING:
-    from airflow_provider_vidu.api.tasks import ViduTask
-
 
 class LostSubmissions:
     """Finds the lost submissions that Vidu accepted, and decides on the others by the rules of submission."""
 
     def __init__(self, batch: BatchState) -> None:
         self._batch = batch
-        self._search = Search(batch.client.account)
+        self._search = Search(batch.client.account, list_memory=batch.list_memory)
         #: Tasks that may be lost submissions, though no query shows which.
         self.candidates: Sequence[str] = ()
 
@@ -68,6 +64,7 @@ class LostSubmissions:
             began = batch.this_try.first_submission(batch.began)
         now = batch.clock()
         listed = await search_list(batch.client, header.generation, began, batch.log, self._search)
+        batch.list_memory.note(self._search)
         if is_recalled:
             self._assign_equal_items(lost, listed)
         waits: list[Pause] = []
@@ -94,7 +91,9 @@ class LostSubmissions:
                         waits.append(wait)
                         continue
                     if batch.memory is Memory.STORE:
-                        self._reset_failed(index, task, attempt, listed)
+                        batch.log.info("Item %d: Vidu task %s failed, unbilled.", index, task.task_id)
+                        batch.failed_attempts[index] = attempt
+                        batch.look_ups[index] = listed.verdict
                         continue
                 if batch.memory is Memory.STORE and item.phase is Phase.INTENT:
                     # Its reply was lost. Without a store, the try that sent it may have counted it already.
@@ -123,15 +122,6 @@ class LostSubmissions:
                 "Lost submissions are not in the account's list yet; they count as absent in %.0f s.", wait.of
             )
         return wait
-
-    def _reset_failed(self, index: int, task: ViduTask, attempt: int, listed: ListedTasks) -> None:
-        """Reset an item that has failed before a clear discarded its record, so that it is submitted again."""
-        batch = self._batch
-        if listed.verdict is LookUp.UNKNOWN:
-            batch.look_ups[index] = LookUp.UNKNOWN
-            return
-        batch.store.update(index, attempt=attempt)
-        batch.submit_again(index, f"Vidu task {task.task_id} failed, unbilled, before the clear")
 
     def _assign_equal_items(self, lost: Sequence[int], listed: ListedTasks) -> None:
         """

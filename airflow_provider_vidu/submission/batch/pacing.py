@@ -75,6 +75,7 @@ class Budget:
         self.limit = limit
         self.spent: float = 0
         self._reserved: float = 0
+        self._paid: dict[Hashable, float] = {}
         self._prices: dict[Hashable, float] = {}
         self._unpriced: set[Hashable] = set()
 
@@ -119,10 +120,25 @@ class Budget:
         """Release what was reserved for a request, once its outcome is known."""
         self._reserved -= reserved
 
-    def add_paid(self, kind: Hashable, estimate: int | None, credits: float | None) -> None:
-        """Add a task that has not failed (Vidu does not bill failed ones), with the credits of its create answer."""
+    def restart(self, spent: float) -> None:
+        """Forget what was paid, before all tasks are queried again; ``spent`` is what other requests have cost."""
+        self.spent = spent
+        self._paid.clear()
+
+    def add_paid(self, submission: Hashable, kind: Hashable, estimate: int | None, credits: float | None) -> None:
+        """
+        Add a task that has not failed (Vidu does not bill failed ones), with the credits of its create answer.
+
+        A ``submission`` counts once, whatever is learnt of it later.
+        """
         # A host that does not know what a task costs may answer 0: then the estimate counts.
         if credits is not None and (credits > 0 or not estimate):
             self._prices[kind] = credits
         self.note_unknown_price(kind, estimate)
-        self.spent += self.price(kind, estimate) or 0
+        self.remove_paid(submission)
+        self._paid[submission] = self.price(kind, estimate) or 0
+        self.spent += self._paid[submission]
+
+    def remove_paid(self, submission: Hashable) -> None:
+        """Remove a task that was cancelled, unbilled."""
+        self.spent -= self._paid.pop(submission, 0)

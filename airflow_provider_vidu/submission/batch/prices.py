@@ -54,8 +54,8 @@ async def cancel_over_limit(batch: BatchState) -> None:
     cancelled = await batch.confirm_cancelled(report.cancelled)
     for task_id, index in over_limit.items():
         if task_id in cancelled:
-            task = batch.tasks.pop(index)
-            batch.budget.spent -= task.credits or 0
+            del batch.tasks[index]
+            batch.budget.remove_paid(batch.submission_of(index))
         else:
             batch.uncancelled.add(index)
     batch.log.info("Cancelled, unbilled: %s above max_credits.", counted(len(cancelled), "task"))

@@ -24,7 +24,7 @@ from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
 from airflow_provider_vidu.submission.record import Phase
 from airflow_provider_vidu.submission.retry_or_clear import LookUp
-from airflow_provider_vidu.submission.search import age_key, best, list_settled_at
+from airflow_provider_vidu.submission.search import RECALL_GAP, age_key, best, list_settled_at
 from airflow_provider_vidu.submission.task_list import Search, aread_rows, walk_list
 from airflow_provider_vidu.waiting.bulk_query import in_parallel
 
@@ -169,7 +169,7 @@ async def find_generation(batch: BatchState) -> Generation | None:
     # An earlier try may have sent its last POST just before this one began.
     account = batch.client.account
     settled = list_settled_at(batch.began + account.timeout, account, batch.clock())
-    search = batch.list_memory.search()
+    search = Search(account, gap=RECALL_GAP, list_memory=batch.list_memory)
     manifest = await asyncio.to_thread(batch.read_manifest)
     batch.log.info("A clear may have discarded the record of earlier tries: searching the account's list.")
     marks = batch.this_try.marks(HEADER_KEY)

@@ -26,8 +26,8 @@ from airflow_provider_vidu.submission.retry_or_clear import (
     decide,
     remote_of,
 )
-from airflow_provider_vidu.submission.search import ListMemory
 from airflow_provider_vidu.submission.store import StateWriter
+from airflow_provider_vidu.submission.task_list import ListMemory
 from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
@@ -86,6 +86,8 @@ class BatchState:
         self.remotes: dict[int, Remote] = {}
         #: What a search of the list shows about an item that it has not found, by the items' numbers.
         self.look_ups: dict[int, LookUp] = {}
+        #: The last attempts that a search has found to have failed, by the numbers of items without a record of them.
+        self.failed_attempts: dict[int, int] = {}
         #: Everything that was submitted so far is of this try.
         self.within_try = resumed is not None
         #: The errors of submissions in doubt, by the items' numbers.
@@ -142,6 +144,11 @@ class BatchState:
     def items(self) -> Sequence[Item]:
         """What is known of each item, in the order of the requests."""
         return self.store.items
+
+    @property
+    def resumed(self) -> Resumed:
+        """What this try takes with it when it leaves the worker."""
+        return Resumed(self.began, attempts_of=dict(self.in_doubt))
 
     @property
     def end_time(self) -> float:
@@ -262,7 +269,7 @@ class BatchState:
         self.within_try = within_try
         self.remotes.clear()
         self.look_ups.clear()
-        self.budget.spent = self.header.dropped_credits
+        self.budget.restart(self.header.dropped_credits)
         for index, item in enumerate(self.items):
             if item.phase is Phase.INTENT and index not in self.reserved:
                 # An earlier try, or this one before it left the worker, has sent it, and it may be billed.
@@ -294,7 +301,14 @@ class BatchState:
             self._record_task(index, answer)
         if isinstance(answer, ViduError) or not answer.failed:
             # Not every host reports what a task has cost: then the estimate counts, as when it was submitted.
-            self.budget.add_paid(*self.requests[index].price, item.credits)
+            self._add_paid(index, item.credits)
+
+    def submission_of(self, index: int) -> tuple[int, int]:
+        """Return what identifies an item's last attempt in the budget."""
+        return index, self.items[index].attempt
+
+    def _add_paid(self, index: int, credits: float | None) -> None:
+        self.budget.add_paid(self.submission_of(index), *self.requests[index].price, credits)
 
     def _record_task(self, index: int, task: ViduTask) -> None:
         self.tasks[index] = task
@@ -315,7 +329,10 @@ class BatchState:
         self.look_ups.pop(index, None)
         # Until now it might have been billed.
         self.budget.release(self.reserved.pop(index, 0))
-        self.store.put(index, reset_item(self.items[index]))
+        item = self.items[index]
+        # The next attempt must not bear the marker of an earlier one.
+        attempt = max(item.attempt, self.failed_attempts.pop(index, 0))
+        self.store.put(index, reset_item(replace(item, attempt=attempt)))
 
     async def pause(self, seconds: float, of: float) -> None:
         """
@@ -326,7 +343,7 @@ class BatchState:
         absence = self._time_in_worker.absence(seconds, of)
         if absence is not None:
             self.store.write(needed=False)
-            raise SubmitLater(absence, Resumed(self.began, attempts_of=dict(self.in_doubt)))
+            raise SubmitLater(absence, self.resumed)
         await self._sleep(seconds)
 
     async def _sleep(self, seconds: float) -> None:
@@ -342,7 +359,7 @@ class BatchState:
         self._record_task(index, task)
         self.budget.release(self.reserved.pop(index, 0))
         if not task.failed:
-            self.budget.add_paid(*self.requests[index].price, task.credits)
+            self._add_paid(index, task.credits)
         if self.policies.limits.is_exceeded_by(task):
             self.stop_if_over_limit()
 

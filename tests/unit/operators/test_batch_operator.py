@@ -246,6 +246,16 @@ def test_request_in_doubt_is_not_resent_and_others_finish(vidu_emulator, runtime
     assert vidu_emulator.counters.submissions == 4
 
 
+def test_resumed_try_pays_for_no_lost_reply_again(vidu_emulator, runtime_context, store):
+    """With on_unknown='resubmit' the next try may, but not each part of one that leaves its worker."""
+    vidu_emulator.quirks.has_list = False
+    vidu_emulator.faults.add("submit", Fault.drop_after_accept())
+    settings = {"on_failure": "partial", "on_unknown": "resubmit", "deferrable": True}
+    records, _ = drive(operator(numbered(4), **settings), runtime_context(store))
+    assert [record["state"] for record in records].count("success") == 3
+    assert vidu_emulator.counters.submissions == 4
+
+
 def test_payload_without_the_marker_is_never_resent(vidu_emulator, runtime_context, store):
     vidu_emulator.faults.add("submit", Fault.drop_after_accept(times=2))
     requests = [{**FIELDS, "payload": "mine"}, {**FIELDS, "payload": "mine, {marker}"}]

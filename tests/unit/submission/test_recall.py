@@ -254,6 +254,16 @@ def test_list_that_was_shown_is_never_missing_afterwards(make, discard, vidu, cl
     assert len(vidu.submissions) == 1
 
 
+def test_list_that_was_shown_to_a_lost_reply_is_never_missing_afterwards(make, vidu, clock):
+    vidu.replies = [ViduSubmissionInDoubtError("bad gateway", http_status=502)]
+    with pytest.raises(SubmitLater) as left:
+        make(may_leave=True).submit(lambda: WIRE)
+    clock.sleep(left.value.seconds)
+    vidu.list_error = NO_LIST
+    with pytest.raises(ViduUnavailableError, match="shown before"):
+        make(may_leave=True, resumed=left.value.resumed).submit(lambda: WIRE)
+
+
 def test_one_search_of_a_missing_list_decides_nothing(make, discard, vidu, clock):
     """A resumed try still counts from its own start, so the list has settled by its first search."""
     first = make().submit(lambda: WIRE)

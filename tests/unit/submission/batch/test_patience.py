@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from typing import Any
@@ -320,6 +321,78 @@ def test_id_that_vidu_does_not_know_is_found_by_its_marker():
     assert [item.task_id for item in again.items] == list(stage.vidu.tasks)
     assert not again.errors
     assert len(stage.vidu.tasks) == 1
+
+
+@pytest.fixture
+def behind_a_gateway():
+    """A batch whose ids are those of a gateway's requests: no query knows them."""
+    stage = Stage(Kept())
+    numbers = itertools.count()
+
+    def instead(operation, request):
+        if operation != "submit":
+            return None
+        created = stage.vidu._created(json.loads(request.body))
+        request_id = f"req-{next(numbers)}"
+        return reply(200, {**created, "id": request_id, "task_id": request_id})
+
+    stage.vidu.instead = instead
+    stage.options["credit_budget"] = 40
+    stage.submit(ROWS)
+    stage.vidu.instead = lambda operation, request: None
+    return stage
+
+
+def test_task_that_its_marker_finds_counts_once_in_the_budget(behind_a_gateway):
+    again = behind_a_gateway.submit(ROWS)
+    assert again.budget.spent == 24
+
+
+def test_clear_searches_for_an_unknown_id_before_it_pays_again(behind_a_gateway):
+    stage = behind_a_gateway
+    again = stage.submit(ROWS, clear=True, on_unknown="resubmit")
+    assert [item.task_id for item in again.items] == list(stage.vidu.tasks)
+    assert len(stage.vidu.tasks) == 3
+
+
+def test_unknown_id_and_a_broken_list_hold_up_no_other_video():
+    stage = Stage(Kept())
+    first = stage.submit(ROWS)
+    gone = str(first.items[0].task_id)
+    held = stage.vidu.tasks.pop(gone)
+    for task_id in stage.vidu.tasks:
+        stage.vidu.end(task_id)
+    stage.vidu.instead = lambda operation, request: (
+        reply(503, {}) if operation == "list" and "task_ids=" not in request.url else None
+    )
+    again = stage.submit(ROWS)
+    assert [task.succeeded for task in again.tasks.values()] == [True, True]
+    assert list(again.errors) == [0]
+    assert again.errors[0].fate is Fate.RETRYABLE
+    stage.vidu.tasks[gone], stage.vidu.instead = held, lambda operation, request: None
+    assert not stage.submit(ROWS).errors
+    assert stage.vidu.requests.count("submit") == 3
+
+
+def test_try_that_resumes_pays_for_no_lost_reply_again():
+    """Whatever on_unknown says, only the next try may: a try can resume many times."""
+    stage = Stage(Kept())
+    lost = []
+
+    def instead(operation, request):
+        if operation == "submit" and not lost:
+            lost.append(stage.vidu._created(json.loads(request.body)))
+            return reply(502, {"message": "bad gateway"})
+        return reply(404, {"code": 404, "reason": "NotFound"}) if operation == "list" else None
+
+    stage.vidu.instead = instead
+    first = stage.submit(ROWS, on_unknown="resubmit")
+    assert len(first.errors) == 1
+    stage.tries -= 1
+    stage.options["resumed"] = first.resumed
+    resumed = stage.submit(ROWS, on_unknown="resubmit")
+    assert resumed.errors.keys() == first.errors.keys()
+    assert stage.vidu.requests.count("submit") == 3
 
 
 def test_task_that_is_gone_is_not_submitted_again():

@@ -25,6 +25,7 @@ from airflow_provider_vidu.submission.batch.recall import (
     tasks_in_manifest,
 )
 from airflow_provider_vidu.submission.batch.search import ListedTasks
+from airflow_provider_vidu.submission.tries import SubmitLater
 
 MARK = "avp1:" + "a" * 16
 OLD, NEW = MARK + "0" * 16, MARK + "1" * 16
@@ -275,6 +276,28 @@ def test_lost_reply_outlives_a_list_that_is_missing_once(stage):
     assert len(stage.vidu.tasks) == 8
 
 
+def test_list_that_was_shown_to_a_lost_reply_is_never_missing_afterwards(stage):
+    """The try leaves its worker until the list has settled; when it comes back, the list is missing."""
+    lost = []
+
+    def instead(operation, request):
+        if operation != "submit" or lost:
+            return None
+        lost.append(request)
+        return reply(502, {"message": "bad gateway"})
+
+    stage.vidu.instead = instead
+    with pytest.raises(SubmitLater) as left:
+        stage.submit(ROWS, may_leave=True)
+    assert lost
+    stage.clock.sleep(left.value.seconds)
+    stage.vidu.instead = no_list
+    stage.tries -= 1
+    stage.options["resumed"] = left.value.resumed
+    with pytest.raises(ViduUnavailableError, match="shown before"):
+        stage.submit(ROWS, may_leave=True)
+
+
 def test_without_list_the_manifest_shows_the_rest(stage, made_of_8):
     first_items = stage.submit(ROWS[:0] or ROWS)
     rows = manifest_of(stage, first_items)
@@ -522,6 +545,18 @@ def test_missing_pictures_give_no_row_another_rows_video(stage, tmp_path):
     with pytest.raises(ViduInputError):
         stage.submit(rows, discard=True)
     assert len(stage.vidu.tasks) == 2
+
+
+def test_resubmitted_attempt_has_a_marker_of_its_own(stage):
+    """The list shows a failed attempt, and a row that may be a later one: on_unknown='resubmit' sends it again."""
+    first = stage.submit(ROWS)
+    for item in first.items:
+        stage.vidu.end(item.task_id, "failed", "InternalServiceFailure")
+    stage.vidu.tasks["1"] = {"task_id": "1", "state": "success", "created_at": "2027-01-15T08:00:00Z"}
+    stage.submit(ROWS, discard=True, on_unknown="resubmit")
+    markers = [task["payload"] for task_id, task in stage.vidu.tasks.items() if task_id != "1"]
+    assert len(markers) == 16
+    assert len(set(markers)) == 16
 
 
 def test_next_attempt_has_a_marker_of_its_own_whatever_the_order_of_the_list():
