@@ -19,7 +19,6 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from airflow_provider_vidu.api.images import MAX_BODY_BYTES
 from airflow_provider_vidu.api.tasks import TaskState
 from airflow_provider_vidu.emulator.faults import FaultPlan, Quirks
 from airflow_provider_vidu.emulator.http.callback_sender import RETRY_SECONDS, CallbackSender
@@ -31,6 +30,7 @@ from airflow_provider_vidu.emulator.machine import answers
 from airflow_provider_vidu.emulator.machine.clock import Clock
 from airflow_provider_vidu.emulator.machine.counters import Counters
 from airflow_provider_vidu.emulator.machine.emulated_task import Change, EmulatedTask
+from airflow_provider_vidu.emulator.machine.endpoints import ENDPOINTS
 from airflow_provider_vidu.emulator.machine.moments import rfc3339
 from airflow_provider_vidu.emulator.machine.refusals import Refusal, reason_of
 from airflow_provider_vidu.emulator.machine.settings import Settings
@@ -42,6 +42,8 @@ from airflow_provider_vidu.emulator.storage.host import Storage
 from airflow_provider_vidu.emulator.storage.signed_links import COVER, VIDEO, WATERMARKED, Signer
 
 PREFIX = "/ent/v2"
+#: Vidu's limit for the body of a POST.
+MAX_BODY_BYTES = 20 * 1024 * 1024
 
 # Below this a body is checked on the event loop; above it, an image is decoded in a thread.
 _SMALL_BODY_BYTES = 64 * 1024
@@ -143,7 +145,8 @@ class Server:
         # The emulator measures bodies itself, so that a large one gets Vidu's error, not the framework's.
         app = web.Application(client_max_size=0, middlewares=[_errors_as_json])
         tasks = f"{PREFIX}/tasks"
-        app.router.add_post(f"{PREFIX}/img2video", self._answers("submit", self._submit))
+        for endpoint in ENDPOINTS:
+            app.router.add_post(f"{PREFIX}/{endpoint}", self._answers("submit", partial(self._submit, endpoint)))
         app.router.add_get(f"{tasks}/{{task_id}}/creations", self._answers("poll", self._poll))
         app.router.add_get(tasks, self._answers("list", self._list))
         app.router.add_post(f"{tasks}/{{task_id}}/cancel", self._answers("cancel", self._cancel))
@@ -190,15 +193,13 @@ class Server:
         self.counters.submissions_refused += operation == "submit"
         self.counters.cancels_refused += operation == "cancel"
 
-    async def _submit(self, request: web.Request) -> web.Response:
+    async def _submit(self, endpoint: str, request: web.Request) -> web.Response:
         key = _api_key(request)
         self.vidu.check_balance(self.vidu.account_of(key))
         body = await _body(request)
         unwanted = self.vidu.settings.reject_unknown_fields
-        if len(body) < _SMALL_BODY_BYTES:
-            submission = read_submission(body, reject_unknown_fields=unwanted)
-        else:
-            submission = await asyncio.to_thread(read_submission, body, reject_unknown_fields=unwanted)
+        read = partial(read_submission, body, endpoint, reject_unknown_fields=unwanted)
+        submission = read() if len(body) < _SMALL_BODY_BYTES else await asyncio.to_thread(read)
         task = self.vidu.create(key, submission, await fetch_inputs(self._session, submission))
         self.counters.submissions += 1
         self._changed.set()

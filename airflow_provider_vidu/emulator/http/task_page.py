@@ -34,7 +34,8 @@ def task_page(task: EmulatedTask, video_url: str | None) -> str:
     """Return the page, with the video if there is a link to one."""
     request = task.request
     facts = {
-        "model": request.model,
+        "endpoint": request.endpoint.name,
+        "model": request.model or "none",
         "prompt": request.prompt or "none",
         "duration": f"{request.effective_duration} s",
         "resolution": request.effective_resolution,

@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import Any
 
-from airflow_provider_vidu.emulator.machine.answers import has_audio
 from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
 from airflow_provider_vidu.emulator.storage.signed_links import COVER, WATERMARKED
 from airflow_provider_vidu.emulator.video.first_frames import first_frame, first_frame_size
@@ -101,21 +100,21 @@ def _render(task: EmulatedTask, file: str) -> bytes:
     from airflow_provider_vidu.emulator.video import render
     from airflow_provider_vidu.emulator.video.watermark import Watermark
 
-    image = first_frame(task.fields["images"][0], task.image)
-    resolution = task.request.effective_resolution or ""
+    image = first_frame(picture := task.request.pictures[0], task.fetched.get(picture))
+    resolution = task.request.effective_resolution
     if file == COVER:
         return render.render_cover(image, resolution)
     mark = None
     if file == WATERMARKED:
         position = task.request.wm_position or 3
-        mark = Watermark(image=task.watermark_image, position=position)
+        mark = Watermark(image=task.fetched.get(task.request.wm_url), position=position)
     asked = render.RenderRequest(
         image=image,
-        duration=float(task.request.effective_duration or 0),
+        duration=task.request.effective_duration,
         resolution=resolution,
         seed=task.seed,
         movement_amplitude=task.request.movement_amplitude or "auto",
-        audio=has_audio(task),
+        audio=task.request.has_audio,
     )
     return render.render_video(asked, watermark=mark).video
 
@@ -126,10 +125,10 @@ def _facts(tasks: Sequence[EmulatedTask]) -> dict[str, dict[str, Any]]:
 
     facts = {}
     for task in tasks:
-        size = first_frame_size(task.fields["images"][0], task.image)
-        width, height = render.frame_size(*size, task.request.effective_resolution or "")
+        size = first_frame_size(picture := task.request.pictures[0], task.fetched.get(picture))
+        width, height = render.frame_size(*size, task.request.effective_resolution)
         facts[task.task_id] = {
-            "duration": float(task.request.effective_duration or 0),
+            "duration": float(task.request.effective_duration),
             "fps": render.FPS,
             "resolution": {"width": width, "height": height},
         }

@@ -22,7 +22,7 @@ import av
 from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image, ImageOps
 
-from airflow_provider_vidu.api.images import MAX_RATIO
+from airflow_provider_vidu.emulator.video.first_frames import MAX_RATIO
 from airflow_provider_vidu.emulator.video.soundtrack import SAMPLE_RATE, soundtrack
 from airflow_provider_vidu.emulator.video.watermark import Watermark, place_mark
 

@@ -241,7 +241,7 @@ def test_local_url_is_fetched_and_a_bad_image_fails_later(
     vidu.now += 100
     assert vidu.query(task_id)["err_code"] == err_code
     assert (vidu.emulator.ledger.charged == 0) == bool(err_code)
-    assert vidu.emulator.tasks[0].image == content
+    assert list(vidu.emulator.tasks[0].fetched.values()) == ([] if content is None else [content])
 
 
 def test_no_other_host_gets_a_request(vidu: Vidu, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from airflow_provider_vidu.api.catalog import MODELS, Model, estimate_credits
 from airflow_provider_vidu.api.errors import REASONS
-from airflow_provider_vidu.api.img2video import Img2VideoRequest
+from airflow_provider_vidu.emulator.machine.endpoints import Request
 from airflow_provider_vidu.emulator.machine.estimates import FALLBACK_CREDITS_PER_SECOND, price, processing_seconds
 from airflow_provider_vidu.emulator.machine.moments import Snowflakes, read_rfc3339, rfc3339
 from airflow_provider_vidu.emulator.machine.refusals import Refusal
@@ -28,8 +28,8 @@ START = datetime(2026, 1, 20, 4, 1, 53, 504000, tzinfo=timezone.utc).timestamp()
 GOOD = {"model": "viduq3-turbo", "images": ["https://example.com/cat.png"]}
 
 
-def request(**fields: object) -> Img2VideoRequest:
-    return read_submission(json.dumps({**GOOD, **fields}).encode()).request
+def request(**fields: object) -> Request:
+    return read_submission(json.dumps({**GOOD, **fields}).encode())
 
 
 def picture(width: int = 64, height: int = 36, kind: str = "PNG") -> bytes:
