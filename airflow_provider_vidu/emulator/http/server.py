@@ -30,7 +30,7 @@ from airflow_provider_vidu.emulator.machine import answers
 from airflow_provider_vidu.emulator.machine.clock import Clock
 from airflow_provider_vidu.emulator.machine.counters import Counters
 from airflow_provider_vidu.emulator.machine.emulated_task import Change, EmulatedTask
-from airflow_provider_vidu.emulator.machine.endpoints import ENDPOINTS
+from airflow_provider_vidu.emulator.machine.endpoints import ENDPOINTS, Request
 from airflow_provider_vidu.emulator.machine.moments import rfc3339
 from airflow_provider_vidu.emulator.machine.refusals import Refusal, reason_of
 from airflow_provider_vidu.emulator.machine.settings import Settings
@@ -39,7 +39,7 @@ from airflow_provider_vidu.emulator.machine.submissions import read_submission
 from airflow_provider_vidu.emulator.storage.creations import Creations
 from airflow_provider_vidu.emulator.storage.fetching import fetch_inputs
 from airflow_provider_vidu.emulator.storage.host import Storage
-from airflow_provider_vidu.emulator.storage.signed_links import COVER, VIDEO, WATERMARKED, Signer
+from airflow_provider_vidu.emulator.storage.signed_links import AUDIO, COVER, IMAGE, VIDEO, WATERMARKED, Signer
 
 PREFIX = "/ent/v2"
 #: Vidu's limit for the body of a POST.
@@ -200,7 +200,9 @@ class Server:
         unwanted = self.vidu.settings.reject_unknown_fields
         read = partial(read_submission, body, endpoint, reject_unknown_fields=unwanted)
         submission = read() if len(body) < _SMALL_BODY_BYTES else await asyncio.to_thread(read)
-        task = self.vidu.create(key, submission, await fetch_inputs(self._session, submission))
+        account = self.vidu.account_of(key)
+        source = self._source(account, submission) if submission.endpoint.source else None
+        task = self.vidu.create(key, submission, await fetch_inputs(self._session, submission, source))
         self.counters.submissions += 1
         self._changed.set()
         return json_reply(answers.create_answer(task))
@@ -218,7 +220,7 @@ class Server:
         query = read_list_query(request.query.items(), now)
         rows, token = page_of(self.vidu.tasks(account, query.task_ids or None), query, self.quirks, now)
         shown = [task for task in rows if self.vidu.shows_creation(task)]
-        facts = await self._creations.facts(shown)
+        facts = await self._creations.facts([task for task in shown if task.request.endpoint.delivers == "video"])
         creations = {task.task_id: self._creations_of(task, _base_url(request)) for task in shown}
         for task_id, video in facts.items():
             creations[task_id] = [{**creation, "video": video} for creation in creations[task_id]]
@@ -246,6 +248,12 @@ class Server:
             packages = [_package(settings.concurrency, settings.credits, balance, self.vidu.clock())]
         return json_reply(answers.credits_answer(balance, settings.concurrency, running, waiting, packages))
 
+    def _source(self, account: str, submission: Request) -> EmulatedTask | None:
+        # Vidu prefers the id where a submission has both.
+        if submission.video_creation_id:
+            return self.vidu.find_video(account, submission.video_creation_id)
+        return self._storage.find_video(submission.video_url or "")
+
     def _account(self, request: web.Request) -> str:
         return self.vidu.account_of(_api_key(request))
 
@@ -253,8 +261,11 @@ class Server:
         if task.state is not TaskState.SUCCESS:
             return []
         now, lower_case = self.vidu.clock(), self.quirks.lower_case_links
-        files = {"url": VIDEO, "cover_url": COVER}
-        if task.request.watermark:
+        delivers = task.request.endpoint.delivers
+        files = {"url": {"video": VIDEO, "image": IMAGE, "audio": AUDIO}[delivers]}
+        if delivers != "audio":
+            files["cover_url"] = COVER
+        if delivers == "video" and task.request.watermark:
             files["watermarked_url"] = WATERMARKED
         links = {
             name: base_url + self._signer.target(task, file, now, lower_case=lower_case) for name, file in files.items()

@@ -10,9 +10,7 @@ from typing import Any
 
 from airflow_provider_vidu.emulator.faults import Quirks
 from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
-
-# A request has a number, an answer a word.
-_POSITIONS = {None: "unspecified", 1: "top_left", 2: "top_right", 3: "bottom_right", 4: "bottom_left"}
+from airflow_provider_vidu.emulator.machine.endpoints import CORNERS
 
 
 def create_answer(task: EmulatedTask) -> dict[str, Any]:
@@ -42,7 +40,7 @@ def create_answer(task: EmulatedTask) -> dict[str, Any]:
         "bgm": bool(request.bgm),
         "is_rec": bool(request.is_rec),
         "watermark": bool(request.watermark),
-        "wm_position": _POSITIONS.get(request.wm_position, request.wm_position),
+        "wm_position": CORNERS[request.corner],
         "wm_url": request.wm_url or "",
         "meta_data": request.meta_data or "",
         "client_request_id": "",

@@ -30,6 +30,7 @@ class EmulatedTask:
     :param outcome: the ``err_code`` with which it will fail; empty = it will succeed.
     :param processing_seconds: real seconds of processing.
     :param fetched: what the URLs of this machine returned.
+    :param source: the video that it continues or scales: of another task, or fetched; None = not known here.
     :param state: now.
     :param err_code: why it failed; empty if it did not.
     :param changes: (state, epoch seconds) of each state it has been in.
@@ -47,6 +48,7 @@ class EmulatedTask:
     outcome: str
     processing_seconds: float
     fetched: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    source: EmulatedTask | bytes | None = field(default=None, repr=False)
     state: TaskState = TaskState.CREATED
     err_code: str = ""
     changes: tuple[tuple[TaskState, float], ...] = field(default=(), repr=False)
@@ -108,8 +110,10 @@ class Inputs:
     What was fetched from this machine for a submission.
 
     :param fetched: the content of URLs of this machine; a watermark that is no picture is left out.
+    :param source: the video that the task continues or scales, if it is at hand.
     :param problem: the ``err_code`` with which the task will fail because of it.
     """
 
     fetched: Mapping[str, bytes] = field(default_factory=dict)
+    source: EmulatedTask | bytes | None = None
     problem: str | None = None

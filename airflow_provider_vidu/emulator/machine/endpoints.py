@@ -9,8 +9,9 @@ every test. Prices and times are in ``estimates``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from airflow_provider_vidu.emulator.machine.fields import (
@@ -18,13 +19,20 @@ from airflow_provider_vidu.emulator.machine.fields import (
     flag,
     json_object,
     list_of,
+    number,
+    object_of,
     one_of,
     picture,
     text,
     url,
     whole,
 )
+from airflow_provider_vidu.emulator.machine.refusals import about_fields
 from airflow_provider_vidu.emulator.machine.scenarios import Scenario
+from airflow_provider_vidu.emulator.video.facts import VideoFacts
+
+#: The corners by their numbers in requests. Answers and some endpoints name them.
+CORNERS = ("unspecified", "top_left", "top_right", "bottom_right", "bottom_left")
 
 Size = tuple[int, int]
 
@@ -64,6 +72,30 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Source:
+    """
+    The video that an endpoint takes.
+
+    :param seconds: minimum and maximum.
+    :param sides: minimum and maximum pixels of a side.
+    :param below_fps: frames per second that it must stay below.
+    :param must_grow: whether the result must be larger.
+    """
+
+    seconds: tuple[float, float]
+    sides: tuple[float, float] = (1, inf)
+    below_fps: float = inf
+    must_grow: bool = False
+
+    def takes(self, facts: VideoFacts) -> bool:
+        """Return whether it takes a video with these facts."""
+        (least, most), (shortest, longest) = self.seconds, self.sides
+        is_in_size = shortest <= min(facts.size) and max(facts.size) <= longest
+        # Files are rarely exact to the frame.
+        return is_in_size and least - 0.1 <= facts.seconds <= most + 0.1 and facts.rate < self.below_fps
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """
     One endpoint.
@@ -75,6 +107,7 @@ class Endpoint:
     :param models: its models by name; an endpoint without the field ``model`` has one that is called ``""``.
     :param scene: what is rendered; see ``storage.rendering``.
     :param delivers: ``video``, ``image`` or ``audio``.
+    :param source: the video that it takes, if it takes one.
     :param rule: refuses what no single field shows.
     :param sizes_problem: returns the reason for which it does not take pictures of these sizes together.
     """
@@ -86,6 +119,7 @@ class Endpoint:
     models: Mapping[str, Model]
     scene: str
     delivers: str = "video"
+    source: Source | None = None
     rule: Callable[[Request], None] = lambda request: None
     sizes_problem: Callable[[Sequence[Size]], str | None] = lambda sizes: None
 
@@ -115,15 +149,21 @@ class Request:
         return self.endpoint.models[self.model or ""]
 
     @property
+    def segments(self) -> list[float]:
+        """Seconds of each part of the result: as requested, or the model's default. Only ``multiframe`` has several."""
+        asked = [setting.get("duration") for setting in self.image_settings or ()] or [self.duration]
+        return [seconds or self.known_model.seconds for seconds in asked]
+
+    @property
     def effective_duration(self) -> float:
-        """Seconds of the result: as requested, or the model's default."""
-        return self.known_model.seconds if self.duration is None else self.duration
+        """Seconds of the result, or of what is added to a source."""
+        return sum(self.segments)
 
     @property
     def effective_resolution(self) -> str:
         """The resolution: as requested, or the model's default at that duration."""
         default = next(iter(self.known_model.resolutions(self.effective_duration) or ()), "")
-        return str(self.resolution or default)
+        return str(self.resolution or self.upscale_resolution or default)
 
     @property
     def has_audio(self) -> bool:
@@ -132,9 +172,17 @@ class Request:
         return bool(default if self.audio is None or default is None else self.audio)
 
     @property
+    def corner(self) -> int:
+        """The number of the watermark's corner; 0 = not requested."""
+        asked = self.wm_position or 0
+        return CORNERS.index(asked) if isinstance(asked, str) else asked
+
+    @property
     def pictures(self) -> list[str]:
         """Every picture that it names, in order."""
-        return list(self.images or ())
+        frames = [self.start_image] if self.start_image else []
+        inner = [picture for subject in self.subjects or () for picture in subject.get("images") or ()]
+        return [*(self.images or ()), *inner, *frames, *(setting["key_image"] for setting in self.image_settings or ())]
 
 
 _THREE = ("720p", "540p", "1080p")
@@ -164,15 +212,45 @@ _FIELDS: dict[str, Check] = {
     "callback_url": url,
     "aspect_ratio": text(),
     "style": one_of("general", "anime"),
+    "videos": list_of(url),
+    "subjects": list_of(
+        object_of(
+            {
+                **dict.fromkeys(("name", "id", "voice_id", "server_id"), text()),
+                "images": list_of(picture),
+                "videos": list_of(url, most=1),
+            }
+        )
+    ),
+    "auto_subjects": flag,
+    "video_url": url,
+    "video_creation_id": text(),
+    "upscale_resolution": one_of("1080p", "2K", "4K", "8K"),
+    "start_image": picture,
+    "image_settings": list_of(
+        object_of({"key_image": picture, "prompt": text(2000), "duration": whole(2, 7)}, "key_image")
+    ),
     "template": text(),
+    "area": text(),
+    "beast": text(),
+    "audio_url": url,
+    "text": text(2000, least=4),
+    "speed": number(0.5, 2),
+    "volume": number(0, 10),
+    "character_id": text(),
+    "ref_photo_url": url,
 }
 _COMMON = ("seed", "payload", "callback_url")
 _MARKS = ("watermark", "wm_position", "wm_url", "meta_data")
-_VIDEO = (*_COMMON, *_MARKS, "model", "prompt", "duration", "resolution", "movement_amplitude", "off_peak", "bgm")
-_SOUND = ("audio", "audio_type", "voice_id")
+_VIDEO = (
+    *_COMMON,
+    *_MARKS,
+    *("model", "prompt", "duration", "resolution", "movement_amplitude", "off_peak"),
+    *("bgm", "audio", "audio_type", "voice_id"),
+)
 
 
-def _checks(names: Iterable[str], **others: Check) -> dict[str, Check]:
+def _checks(*names: str, **others: Check) -> dict[str, Check]:
     return {**{name: _FIELDS[name] for name in names}, **others}
 
 
@@ -189,7 +267,59 @@ def _q1(*names: str, **facts: Any) -> dict[str, Model]:
     return _models(*names, rows=(((5,), ("1080p",)),), **facts)
 
 
+_THREE_RATIOS = ("16:9", "9:16", "1:1")
+_FIVE_RATIOS = (*_THREE_RATIOS, "3:4", "4:3")
+_REFERENCE_RATIOS = (*_FIVE_RATIOS, "auto")
+_REFERENCES: dict[str, Any] = {"ratios": _REFERENCE_RATIOS, "images": (0, 7)}
 _ROWS_2_0 = (((4,), ("360p", "720p", "1080p")), ((8,), ("720p",)))
+
+
+def _frames_problem(sizes: Sequence[Size]) -> str | None:
+    # One page compares the number of pixels, another one the aspect ratios.
+    (width, height), (last_width, last_height) = sizes
+    shares = (width * height / (last_width * last_height), width * last_height / (height * last_width))
+    return None if all(0.8 <= share <= 1.25 for share in shares) else "PageSizeOutOfRange"
+
+
+def _check_references(request: Request) -> None:
+    images, videos, subjects = (list(value or ()) for value in (request.images, request.videos, request.subjects))
+    if not (images or subjects):
+        raise about_fields("FieldLacking", "images")
+    if images and subjects:
+        raise about_fields("FieldUnwanted", "images", detail="not together with subjects")
+    takes_videos = request.model == "viduq2-pro"
+    if len(videos) > 2 or (videos and len(images) > 4):
+        raise about_fields("FieldItemCountOutOfRange", "videos" if len(videos) > 2 else "images")
+    if videos and not takes_videos:
+        raise about_fields("FieldInvalid", "videos", detail=f"{request.model} takes none")
+    if subjects and request.model == "viduq3-mix":
+        raise about_fields("FieldInvalid", "subjects", detail=f"{request.model} takes none")
+    if any(len(subject.get("images") or ()) > 3 for subject in subjects) or len(request.pictures) > 7:
+        raise about_fields("FieldItemCountOutOfRange", "subjects")
+    for subject in subjects:
+        name = subject.get("name") or subject.get("id")
+        if not name or not any(subject.get(source) for source in ("images", "videos", "server_id")):
+            raise about_fields("FieldLacking", "subjects", detail="each needs a name, and pictures")
+        if subject.get("videos") and not takes_videos:
+            raise about_fields("FieldInvalid", "subjects", detail=f"{request.model} takes no videos")
+        if f"@{name}" not in request.prompt and not request.auto_subjects:
+            raise about_fields("FieldInvalid", "prompt", detail=f"does not mention @{name}")
+
+
+def _check_frame_count(request: Request) -> None:
+    if not 2 <= len(request.image_settings) <= 9:
+        raise about_fields("FieldItemCountOutOfRange", "image_settings")
+
+
+def _check_source(request: Request) -> None:
+    if not (request.video_creation_id or request.video_url):
+        raise about_fields("FieldLacking", "video_creation_id", "video_url")
+
+
+def _check_voice(request: Request) -> None:
+    if not (request.audio_url or request.text):
+        raise about_fields("FieldLacking", "audio_url", "text")
+
 
 ENDPOINTS: dict[str, Endpoint] = {
     endpoint.name: endpoint
@@ -197,7 +327,7 @@ ENDPOINTS: dict[str, Endpoint] = {
         Endpoint(
             "img2video",
             "img2video",
-            checks=_checks((*_VIDEO, *_SOUND, "images", "is_rec")),
+            checks=_checks("images", "is_rec", *_VIDEO),
             required=("model", "images"),
             models={
                 # No page says which audio its off-peak needs; a client allows it prompts of this length.
@@ -220,7 +350,151 @@ ENDPOINTS: dict[str, Endpoint] = {
                 **_q1("viduq1", "viduq1-classic", images=(1, 1), off_peak_audio=False),
                 **_models("vidu2.0", rows=_ROWS_2_0, seconds=4, images=(1, 1), off_peak_audio=False),
             },
-            scene="zoom",
+            scene="still",
+        ),
+        Endpoint(
+            "text2video",
+            "text2video",
+            checks=_checks("aspect_ratio", "style", *_VIDEO),
+            required=("model", "prompt"),
+            models={
+                **_q3("viduq3-pro", "viduq3-turbo", ratios=_FIVE_RATIOS),
+                **_models("viduq2", rows=((range(1, 11), _THREE),), ratios=_FIVE_RATIOS),
+                **_q1("viduq1", ratios=_THREE_RATIOS),
+            },
+            scene="still",
+        ),
+        Endpoint(
+            "start-end2video",
+            "headtailimg2video",
+            checks=_checks("images", "is_rec", *_VIDEO),
+            required=("model", "images"),
+            models={
+                **_q3("viduq3-pro", "viduq3-turbo", images=(2, 2)),
+                **_models("viduq2-pro", "viduq2-turbo", rows=((range(1, 9), _THREE),), images=(2, 2), audio=None),
+                **_models("viduq2-pro-fast", rows=((range(1, 9), _TWO),), images=(2, 2), audio=None),
+                **_q1("viduq1", "viduq1-classic", images=(2, 2), audio=None),
+                **_models("vidu2.0", rows=_ROWS_2_0, seconds=4, images=(2, 2), audio=None),
+            },
+            scene="fade",
+            sizes_problem=_frames_problem,
+        ),
+        Endpoint(
+            "reference2video",
+            "character2video",
+            checks=_checks("images", "videos", "subjects", "auto_subjects", "aspect_ratio", *_VIDEO),
+            required=("model", "prompt"),
+            models={
+                **_q3(
+                    "viduq3-drama",
+                    rows=((range(2, 16), _THREE),),
+                    ratios=("9:16", "16:9", "1:1", "4:3", "3:4", "auto"),
+                    images=(0, 7),
+                ),
+                **_q3("viduq3-ad", rows=((range(3, 16), _TWO),), **_REFERENCES),
+                **_q3("viduq3-mix", rows=((range(1, 17), _TWO),), off_peak=False, **_REFERENCES),
+                **_q3("viduq3", "viduq3-turbo", rows=((range(3, 17), _THREE),), **_REFERENCES),
+                # 0 seconds: Vidu decides.
+                **_models("viduq2-pro", rows=((range(11), _THREE),), **_REFERENCES),
+                **_models("viduq2", rows=((range(1, 11), _THREE),), **_REFERENCES),
+                **_q1("viduq1", ratios=_THREE_RATIOS, images=(0, 7)),
+                **_models("vidu2.0", rows=(((4,), ("360p", "720p")),), seconds=4, ratios=_THREE_RATIOS, images=(0, 3)),
+            },
+            scene="still",
+            rule=_check_references,
+        ),
+        Endpoint(
+            "reference2image",
+            "reference2image",
+            checks=_checks("model", "prompt", "images", "aspect_ratio", "resolution", *_COMMON),
+            required=("model", "prompt"),
+            models={
+                **_models(
+                    "viduq2",
+                    rows=(((0,), ("1080p", "2K", "4K")),),
+                    seconds=0,
+                    ratios=("16:9", "9:16", "1:1", "3:4", "4:3", "21:9", "2:3", "3:2", "auto"),
+                    images=(0, 7),
+                    max_prompt=2000,
+                ),
+                **_models(
+                    "viduq1",
+                    rows=(((0,), ("1080p",)),),
+                    seconds=0,
+                    ratios=_REFERENCE_RATIOS,
+                    images=(1, 7),
+                    max_prompt=2000,
+                ),
+            },
+            scene="still",
+            delivers="image",
+        ),
+        Endpoint(
+            "multiframe",
+            "multiframe",
+            checks=_checks(
+                *("model", "start_image", "image_settings", "resolution", *_COMMON, *_MARKS),
+                wm_position=one_of(*CORNERS[1:]),
+            ),
+            required=("model", "start_image", "image_settings"),
+            models=_models("viduq2-pro", "viduq2-turbo", rows=((range(64), _THREE),)),
+            scene="fade",
+            rule=_check_frame_count,
+        ),
+        Endpoint(
+            "extend",
+            "extend",
+            checks=_checks(
+                *("model", "video_creation_id", "video_url", "images", "prompt", "duration", "resolution"),
+                *(*_COMMON, *_MARKS),
+            ),
+            required=("model",),
+            models=_models("viduq2-pro", "viduq2-turbo", rows=((range(1, 8), _THREE),), images=(0, 1), max_prompt=2000),
+            scene="source",
+            source=Source(seconds=(4, 60)),
+            rule=_check_source,
+        ),
+        Endpoint(
+            "upscale-new",
+            "upscale-new",
+            checks=_checks("video_creation_id", "video_url", "upscale_resolution", "payload", "callback_url"),
+            required=(),
+            models=_models("", rows=(((0,), ("1080p", "2K", "4K", "8K")),), seconds=0),
+            scene="source",
+            source=Source(seconds=(0, 300), below_fps=60, must_grow=True),
+            rule=_check_source,
+        ),
+        Endpoint(
+            "lip-sync",
+            "lip-sync",
+            checks=_checks(
+                *("video_url", "audio_url", "text", "speed", "voice_id", "character_id", "volume", "ref_photo_url"),
+                *(*_COMMON, *_MARKS),
+            ),
+            required=("video_url",),
+            models=_models("", seconds=0, audio=True),
+            scene="source",
+            source=Source(seconds=(1, 600), sides=(360, 4096)),
+            rule=_check_voice,
+        ),
+        Endpoint(
+            "template",
+            "template",
+            checks=_checks(
+                *("template", "images", "prompt", "aspect_ratio", "area", "beast", "bgm"), *(*_COMMON, *_MARKS)
+            ),
+            required=("template", "images"),
+            models=_models("", rows=(((4,), ("720p",)),), seconds=4, images=(1, 7)),
+            scene="still",
+        ),
+        Endpoint(
+            "text2audio",
+            "text2audio",
+            checks=_checks("model", "prompt", *_COMMON, duration=number(2, 10)),
+            required=("model", "prompt"),
+            models=_models("audio1.0", seconds=10, max_prompt=1500),
+            scene="sound",
+            delivers="audio",
         ),
     )
 }

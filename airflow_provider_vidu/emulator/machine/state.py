@@ -129,6 +129,7 @@ class Vidu:
                 outcome=inputs.problem or scenario.failure(self._prompts[prompt]) or "",
                 processing_seconds=self._processing_seconds(request, number),
                 fetched=inputs.fetched,
+                source=inputs.source,
                 answers_without_creation=scenario.answers_without_creation,
             )
             self._tasks[task.task_id] = task
@@ -161,6 +162,18 @@ class Vidu:
         with self._lock:
             self.advance()
             return replace(self._owned(account, task_id))
+
+    def find_video(self, account: str, creation_id: str) -> EmulatedTask:
+        """
+        Return the task of an account that has made a video.
+
+        :raises Refusal: ``CreationNotFound``.
+        """
+        for task in self.tasks(account):
+            is_video = task.state is TaskState.SUCCESS and task.request.endpoint.delivers == "video"
+            if is_video and task.creation_id == creation_id:
+                return task
+        raise Refusal("CreationNotFound")
 
     def tasks(self, account: str | None = None, task_ids: Collection[str] | None = None) -> list[EmulatedTask]:
         """Return the tasks of an account as they are now, oldest first."""

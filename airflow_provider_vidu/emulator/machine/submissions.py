@@ -54,7 +54,8 @@ def _check_fields(request: Request) -> None:
 
 
 def _check_model(request: Request) -> None:
-    model, seconds = request.known_model, request.effective_duration
+    model = request.known_model
+    seconds = model.seconds if request.duration is None else request.duration
     if len(request.prompt or "") > model.max_prompt:
         raise about_fields("FieldInvalid", "prompt", detail=f"must have at most {model.max_prompt} characters")
     if model.rows:

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import asyncio
+from importlib.util import find_spec
+from typing import cast
 
 import aiohttp
 from yarl import URL
 
-from airflow_provider_vidu.emulator.machine.emulated_task import Inputs
-from airflow_provider_vidu.emulator.machine.endpoints import Request
+from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask, Inputs
+from airflow_provider_vidu.emulator.machine.endpoints import Request, Source
 from airflow_provider_vidu.emulator.video.first_frames import (
     MAX_IMAGE_BYTES,
     first_frame_size,
@@ -19,26 +21,43 @@ from airflow_provider_vidu.emulator.video.first_frames import (
     is_loopback_url,
 )
 
+#: Maximum bytes of a fetched video.
+MAX_VIDEO_BYTES = 512 * 1024 * 1024
+
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
 
 
-async def fetch_inputs(session: aiohttp.ClientSession, request: Request) -> Inputs:
+async def fetch_inputs(
+    session: aiohttp.ClientSession,
+    request: Request,
+    source: EmulatedTask | None,
+) -> Inputs:
     """
-    Fetch the pictures and the watermark of a submission whose URLs are on this machine.
+    Fetch what a submission points to on this machine.
 
-    Vidu accepts a submission whose picture cannot be fetched, and the task fails later, unbilled; so does the emulator.
+    ``source`` is the emulator's own video that it names.
+
+    Vidu accepts a submission whose input cannot be fetched or used, and the task fails later, unbilled; so does the
+    emulator.
     """
     urls = list(filter(is_loopback_url, request.pictures))
-    fetched = dict(zip(urls, await asyncio.gather(*(_fetch(session, url) for url in urls)), strict=True))
-    problem = await asyncio.to_thread(_problem, request, fetched)
+    contents = await asyncio.gather(*(_fetch(session, url, MAX_IMAGE_BYTES) for url in urls))
+    fetched = dict(zip(urls, contents, strict=True))
+    problem = await asyncio.to_thread(_problem_of_pictures, request, fetched)
     if request.watermark and is_loopback_url(request.wm_url or ""):
-        mark = await _fetch(session, request.wm_url)
+        mark = await _fetch(session, request.wm_url, MAX_IMAGE_BYTES)
         if mark is not None and await asyncio.to_thread(image_problem, mark) is None:
             fetched[request.wm_url] = mark
-    return Inputs({url: content for url, content in fetched.items() if content is not None}, problem)
+    rule, video = request.endpoint.source, cast("EmulatedTask | bytes | None", source)
+    if rule and video is None and is_loopback_url(request.video_url or ""):
+        video = await _fetch(session, request.video_url, MAX_VIDEO_BYTES)
+        problem = problem or ("ImageDownloadFailure" if video is None else None)
+    if rule and video is not None:
+        problem = problem or await asyncio.to_thread(_problem_of_source, request, rule, video)
+    return Inputs({url: content for url, content in fetched.items() if content is not None}, video, problem)
 
 
-def _problem(request: Request, fetched: dict[str, bytes | None]) -> str | None:
+def _problem_of_pictures(request: Request, fetched: dict[str, bytes | None]) -> str | None:
     for content in fetched.values():
         problem = "ImageDownloadFailure" if content is None else image_problem(content)
         if problem is not None:
@@ -49,7 +68,21 @@ def _problem(request: Request, fetched: dict[str, bytes | None]) -> str | None:
     return request.endpoint.sizes_problem([first_frame_size(picture, fetched.get(picture)) for picture in known])
 
 
-async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes | None:
+def _problem_of_source(request: Request, rule: Source, source: EmulatedTask | bytes) -> str | None:
+    if find_spec("av") is None:
+        return None
+    from airflow_provider_vidu.emulator.storage.rendering import source_facts
+    from airflow_provider_vidu.emulator.video.render import SHORTER_SIDES
+
+    try:
+        facts = source_facts(source)
+    except ValueError:
+        return "VideoFormatInvalid"
+    is_large_already = rule.must_grow and SHORTER_SIDES[request.effective_resolution] <= min(facts.size)
+    return None if rule.takes(facts) and not is_large_already else "VideoFormatInvalid"
+
+
+async def _fetch(session: aiohttp.ClientSession, url: str, limit: int) -> bytes | None:
     try:
         # A redirect could lead off this machine.
         async with session.get(URL(url, encoded=True), allow_redirects=False, timeout=_TIMEOUT) as answer:
@@ -59,7 +92,7 @@ async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes | None:
             content = bytearray()
             async for chunk in answer.content.iter_any():
                 content += chunk
-                if len(content) > MAX_IMAGE_BYTES:
+                if len(content) > limit:
                     break
             return bytes(content)
     except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):

@@ -54,6 +54,11 @@ def is_data_uri(image: str) -> bool:
     return image.strip().lower().startswith("data:")
 
 
+def is_upload(image: str) -> bool:
+    """Return whether an element of ``images`` names what the upload tool received."""
+    return image.strip().lower().startswith("ssupload:")
+
+
 def is_loopback_url(url: str) -> bool:
     """Return whether a text is an http(s) URL of this machine, which may be fetched."""
     try:
