@@ -26,6 +26,7 @@ from airflow_provider_vidu.emulator.http.injection import strike
 from airflow_provider_vidu.emulator.http.inspection import Inspection
 from airflow_provider_vidu.emulator.http.replies import json_reply
 from airflow_provider_vidu.emulator.http.task_list import page_of, read_list_query
+from airflow_provider_vidu.emulator.http.uploads import Uploads
 from airflow_provider_vidu.emulator.machine import answers
 from airflow_provider_vidu.emulator.machine.clock import Clock
 from airflow_provider_vidu.emulator.machine.counters import Counters
@@ -42,6 +43,7 @@ from airflow_provider_vidu.emulator.storage.host import Storage
 from airflow_provider_vidu.emulator.storage.signed_links import AUDIO, COVER, IMAGE, VIDEO, WATERMARKED, Signer
 
 PREFIX = "/ent/v2"
+UPLOADS_PATH = "/tools/v2/files/uploads"
 #: Vidu's limit for the body of a POST.
 MAX_BODY_BYTES = 20 * 1024 * 1024
 
@@ -79,6 +81,7 @@ class Server:
         self._signer = Signer(f"storage of emulator {settings.seed}".encode(), settings.speed)
         self._creations = Creations(video)
         self._storage = Storage(self.vidu, self._signer, self._creations, self.counters)
+        self._uploads = Uploads(self.vidu, self._signer, self._storage, self._account)
         self._callbacks = CallbackSender(
             self.counters, retry_seconds=RETRY_SECONDS / settings.speed, allow_remote=allow_remote_callbacks
         )
@@ -130,6 +133,7 @@ class Server:
     def reset(self) -> None:
         """Forget tasks, credits and counters, drop faults, and restore the quirks of the start."""
         self.vidu.reset()
+        self._uploads.clear()
         self.faults.clear()
         self.quirks.change(**asdict(self._first_quirks))
         self.counters.reset()
@@ -151,6 +155,9 @@ class Server:
         app.router.add_get(tasks, self._answers("list", self._list))
         app.router.add_post(f"{tasks}/{{task_id}}/cancel", self._answers("cancel", self._cancel))
         app.router.add_get(f"{PREFIX}/credits", self._answers("credits", self._credits))
+        app.router.add_post(UPLOADS_PATH, self._answers("upload", self._uploads.create))
+        app.router.add_put(f"{UPLOADS_PATH}/{{upload_id}}/finish", self._answers("upload", self._uploads.finish))
+        app.router.add_put("/storage/{file:.+}", self._answers("upload", self._uploads.put))
         app.router.add_get("/storage/{file:.+}", self._answers("download", self._storage.download))
         Inspection(self).add_routes(app.router)
         return app
@@ -202,7 +209,8 @@ class Server:
         submission = read() if len(body) < _SMALL_BODY_BYTES else await asyncio.to_thread(read)
         account = self.vidu.account_of(key)
         source = self._source(account, submission) if submission.endpoint.source else None
-        task = self.vidu.create(key, submission, await fetch_inputs(self._session, submission, source))
+        uploaded = partial(self._uploads.content, account)
+        task = self.vidu.create(key, submission, await fetch_inputs(self._session, submission, source, uploaded))
         self.counters.submissions += 1
         self._changed.set()
         return json_reply(answers.create_answer(task))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import cast
 
@@ -19,6 +20,7 @@ from airflow_provider_vidu.emulator.video.first_frames import (
     image_problem,
     is_data_uri,
     is_loopback_url,
+    is_upload,
 )
 
 #: Maximum bytes of a fetched video.
@@ -31,11 +33,12 @@ async def fetch_inputs(
     session: aiohttp.ClientSession,
     request: Request,
     source: EmulatedTask | None,
+    uploaded: Callable[[str], bytes | None],
 ) -> Inputs:
     """
     Fetch what a submission points to on this machine.
 
-    ``source`` is the emulator's own video that it names.
+    ``source`` is the emulator's own video that it names, and ``uploaded`` returns the content of an upload.
 
     Vidu accepts a submission whose input cannot be fetched or used, and the task fails later, unbilled; so does the
     emulator.
@@ -43,6 +46,7 @@ async def fetch_inputs(
     urls = list(filter(is_loopback_url, request.pictures))
     contents = await asyncio.gather(*(_fetch(session, url, MAX_IMAGE_BYTES) for url in urls))
     fetched = dict(zip(urls, contents, strict=True))
+    fetched |= {uri: uploaded(uri) for uri in filter(is_upload, request.pictures)}
     problem = await asyncio.to_thread(_problem_of_pictures, request, fetched)
     if request.watermark and is_loopback_url(request.wm_url or ""):
         mark = await _fetch(session, request.wm_url, MAX_IMAGE_BYTES)
