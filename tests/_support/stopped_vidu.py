@@ -17,6 +17,24 @@ from PIL import Image
 
 from airflow_provider_vidu.emulator import ViduEmulator
 
+URL = "https://example.com/cat.png"
+CLIP = "https://example.com/cat.mp4"
+KEY_FRAME = {"key_image": URL}
+
+#: A good request to each endpoint.
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "img2video": {"model": "viduq3-turbo", "images": [URL], "prompt": "a cat"},
+    "text2video": {"model": "viduq3-turbo", "prompt": "a cat"},
+    "start-end2video": {"model": "viduq2-turbo", "images": [URL, URL], "prompt": "a cat"},
+    "reference2video": {"model": "viduq3", "images": [URL], "prompt": "a cat"},
+    "reference2image": {"model": "viduq2", "prompt": "a cat"},
+    "multiframe": {"model": "viduq2-turbo", "start_image": URL, "image_settings": [KEY_FRAME, KEY_FRAME]},
+    "extend": {"model": "viduq2-turbo", "video_url": CLIP, "prompt": "a cat"},
+    "upscale-new": {"video_url": CLIP},
+    "lip-sync": {"video_url": CLIP, "text": "hello"},
+    "template": {"template": "hug", "images": [URL], "prompt": "a cat"},
+    "text2audio": {"model": "audio1.0", "prompt": "rain"},
+}
 GOOD = {"model": "viduq3-turbo", "images": ["https://example.com/cat.png"], "prompt": "a cat"}
 
 

@@ -18,7 +18,7 @@ def create_answer(task: EmulatedTask) -> dict[str, Any]:
     request = task.request
     answer = {
         "task_id": task.task_id,
-        "type": request.endpoint.type,
+        "type": request.endpoint.type or request.endpoint.name,
         "state": task.shown_state,
         "model": request.model or "",
         "style": request.style or "general",
@@ -68,7 +68,7 @@ def list_row(task: EmulatedTask, creations: list[dict[str, Any]], quirks: Quirks
     row = {
         "id": task.task_id,
         "key_id": hashlib.sha256(task.api_key.encode()).hexdigest()[:16],
-        "type": task.request.endpoint.type,
+        "type": task.request.endpoint.type or task.request.endpoint.name,
         "state": task.shown_state,
         "model": task.request.model or "",
         "prompt": task.request.prompt or "",

@@ -42,24 +42,23 @@ class Model:
     """
     What a model takes on an endpoint.
 
-    :param rows: seconds, each time with the resolutions at these seconds, of which the first is the default.
-    :param seconds: of a request that names none.
+    :param rows: seconds, each time with the resolutions at these seconds, of which the first is the default; none =
+        neither is checked.
+    :param usual_seconds: of a request that names none.
     :param audio: of a request that does not say; None = it renders no sound.
     :param max_prompt: characters of a prompt.
     :param ratios: aspect ratios, of which the first is the default; none = the first picture decides.
     :param images: minimum and maximum number of pictures.
     :param off_peak: whether it takes off-peak.
-    :param off_peak_audio: the ``audio`` that off-peak needs; None = either.
     """
 
     rows: tuple[tuple[Sequence[int], tuple[str, ...]], ...] = ()
-    seconds: float = 5
+    usual_seconds: float = 5
     audio: bool | None = False
     max_prompt: int = 5000
     ratios: tuple[str, ...] = ()
     images: tuple[int, int] = (0, 0)
     off_peak: bool = True
-    off_peak_audio: bool | None = None
 
     def resolutions(self, seconds: float) -> tuple[str, ...] | None:
         """Return the resolutions at a duration; None if the model has no such duration."""
@@ -101,11 +100,11 @@ class Endpoint:
     One endpoint.
 
     :param name: the last part of its path.
-    :param type: its name in answers.
     :param checks: its fields, each with its check.
     :param required: the fields that no request may lack.
     :param models: its models by name; an endpoint without the field ``model`` has one that is called ``""``.
     :param scene: what is rendered; see ``storage.rendering``.
+    :param type: its name in answers, where that is another one.
     :param delivers: ``video``, ``image`` or ``audio``.
     :param source: the video that it takes, if it takes one.
     :param rule: refuses what no single field shows.
@@ -113,11 +112,11 @@ class Endpoint:
     """
 
     name: str
-    type: str
     checks: Mapping[str, Check]
     required: tuple[str, ...]
     models: Mapping[str, Model]
     scene: str
+    type: str = ""
     delivers: str = "video"
     source: Source | None = None
     rule: Callable[[Request], None] = lambda request: None
@@ -152,7 +151,7 @@ class Request:
     def segments(self) -> list[float]:
         """Seconds of each part of the result: as requested, or the model's default. Only ``multiframe`` has several."""
         asked = [setting.get("duration") for setting in self.image_settings or ()] or [self.duration]
-        return [seconds or self.known_model.seconds for seconds in asked]
+        return [seconds or self.known_model.usual_seconds for seconds in asked]
 
     @property
     def effective_duration(self) -> float:
@@ -241,6 +240,7 @@ _FIELDS: dict[str, Check] = {
     "ref_photo_url": url,
 }
 _COMMON = ("seed", "payload", "callback_url")
+_SOURCES = ("video_creation_id", "video_url")
 _MARKS = ("watermark", "wm_position", "wm_url", "meta_data")
 _VIDEO = (
     *_COMMON,
@@ -254,24 +254,21 @@ def _checks(*names: str, **others: Check) -> dict[str, Check]:
     return {**{name: _FIELDS[name] for name in names}, **others}
 
 
-def _models(*names: str, **facts: Any) -> dict[str, Model]:
-    return dict.fromkeys(names, Model(**facts))
+def _models(*lines: tuple[Any, ...], **shared: Any) -> dict[str, Model]:
+    # Each line: names, seconds, resolutions, and what differs from the shared facts.
+    models: dict[str, Model] = {}
+    for names, seconds, resolutions, *own in lines:
+        usual = 5 if 5 in seconds else seconds[0]
+        facts = {"rows": ((seconds, resolutions),), "usual_seconds": usual, **shared, **(own[0] if own else {})}
+        models |= dict.fromkeys(names.split() or [""], Model(**facts))
+    return models
 
 
-def _q3(*names: str, **facts: Any) -> dict[str, Model]:
-    usual: dict[str, Any] = {"rows": ((range(1, 17), _THREE),), "audio": True}
-    return _models(*names, **{**usual, **facts})
-
-
-def _q1(*names: str, **facts: Any) -> dict[str, Model]:
-    return _models(*names, rows=(((5,), ("1080p",)),), **facts)
-
-
+_SOUND = {"audio": True}
+_ONE = ("1080p",)
+_ROWS_2_0 = {"rows": (((4,), ("360p", "720p", "1080p")), ((8,), ("720p",)))}
 _THREE_RATIOS = ("16:9", "9:16", "1:1")
 _FIVE_RATIOS = (*_THREE_RATIOS, "3:4", "4:3")
-_REFERENCE_RATIOS = (*_FIVE_RATIOS, "auto")
-_REFERENCES: dict[str, Any] = {"ratios": _REFERENCE_RATIOS, "images": (0, 7)}
-_ROWS_2_0 = (((4,), ("360p", "720p", "1080p")), ((8,), ("720p",)))
 
 
 def _frames_problem(sizes: Sequence[Size]) -> str | None:
@@ -279,6 +276,13 @@ def _frames_problem(sizes: Sequence[Size]) -> str | None:
     (width, height), (last_width, last_height) = sizes
     shares = (width * height / (last_width * last_height), width * last_height / (height * last_width))
     return None if all(0.8 <= share <= 1.25 for share in shares) else "PageSizeOutOfRange"
+
+
+def _check_off_peak(request: Request) -> None:
+    # No page says which audio the off-peak of ``viduq4-preview`` needs.
+    is_q3 = request.model.startswith("viduq3")
+    if request.off_peak and request.model != "viduq4-preview" and request.has_audio != is_q3:
+        raise about_fields("FieldInvalid", "off_peak", detail=f"{request.model} needs audio={str(is_q3).lower()}")
 
 
 def _check_references(request: Request) -> None:
@@ -326,173 +330,144 @@ ENDPOINTS: dict[str, Endpoint] = {
     for endpoint in (
         Endpoint(
             "img2video",
-            "img2video",
-            checks=_checks("images", "is_rec", *_VIDEO),
+            _checks("images", "is_rec", *_VIDEO),
             required=("model", "images"),
-            models={
-                # No page says which audio its off-peak needs; a client allows it prompts of this length.
-                **_q3(
-                    "viduq4-preview",
-                    rows=((range(3, 17), (*_THREE, "2K", "4K")),),
-                    images=(1, 1),
-                    max_prompt=20_000,
-                ),
-                **_q3("viduq3-pro", "viduq3-turbo", images=(1, 1), off_peak_audio=True),
-                **_q3("viduq3-pro-fast", rows=((range(1, 17), _TWO),), images=(1, 1), off_peak_audio=True),
+            models=_models(
+                # A client allows it prompts of this length.
+                ("viduq4-preview", range(3, 17), (*_THREE, "2K", "4K"), {**_SOUND, "max_prompt": 20_000}),
+                ("viduq3-pro viduq3-turbo", range(1, 17), _THREE, _SOUND),
+                ("viduq3-pro-fast", range(1, 17), _TWO, _SOUND),
                 # ``viduq2`` is on relays' pages only.
-                **_models(
-                    *("viduq2", "viduq2-pro", "viduq2-turbo"),
-                    rows=((range(1, 11), _THREE),),
-                    images=(1, 1),
-                    off_peak_audio=False,
-                ),
-                **_models("viduq2-pro-fast", rows=((range(1, 11), _TWO),), images=(1, 1), off_peak_audio=False),
-                **_q1("viduq1", "viduq1-classic", images=(1, 1), off_peak_audio=False),
-                **_models("vidu2.0", rows=_ROWS_2_0, seconds=4, images=(1, 1), off_peak_audio=False),
-            },
+                ("viduq2 viduq2-pro viduq2-turbo", range(1, 11), _THREE),
+                ("viduq2-pro-fast", range(1, 11), _TWO),
+                ("viduq1 viduq1-classic", (5,), _ONE),
+                ("vidu2.0", (4, 8), (), _ROWS_2_0),
+                images=(1, 1),
+            ),
             scene="still",
+            rule=_check_off_peak,
         ),
         Endpoint(
             "text2video",
-            "text2video",
-            checks=_checks("aspect_ratio", "style", *_VIDEO),
+            _checks("aspect_ratio", "style", *_VIDEO),
             required=("model", "prompt"),
-            models={
-                **_q3("viduq3-pro", "viduq3-turbo", ratios=_FIVE_RATIOS),
-                **_models("viduq2", rows=((range(1, 11), _THREE),), ratios=_FIVE_RATIOS),
-                **_q1("viduq1", ratios=_THREE_RATIOS),
-            },
+            models=_models(
+                ("viduq3-pro viduq3-turbo", range(1, 17), _THREE, _SOUND),
+                ("viduq2", range(1, 11), _THREE),
+                ("viduq1", (5,), _ONE, {"ratios": _THREE_RATIOS}),
+                ratios=_FIVE_RATIOS,
+            ),
             scene="still",
         ),
         Endpoint(
             "start-end2video",
-            "headtailimg2video",
-            checks=_checks("images", "is_rec", *_VIDEO),
+            _checks("images", "is_rec", *_VIDEO),
             required=("model", "images"),
-            models={
-                **_q3("viduq3-pro", "viduq3-turbo", images=(2, 2)),
-                **_models("viduq2-pro", "viduq2-turbo", rows=((range(1, 9), _THREE),), images=(2, 2), audio=None),
-                **_models("viduq2-pro-fast", rows=((range(1, 9), _TWO),), images=(2, 2), audio=None),
-                **_q1("viduq1", "viduq1-classic", images=(2, 2), audio=None),
-                **_models("vidu2.0", rows=_ROWS_2_0, seconds=4, images=(2, 2), audio=None),
-            },
+            models=_models(
+                ("viduq3-pro viduq3-turbo", range(1, 17), _THREE, _SOUND),
+                ("viduq2-pro viduq2-turbo", range(1, 9), _THREE),
+                ("viduq2-pro-fast", range(1, 9), _TWO),
+                ("viduq1 viduq1-classic", (5,), _ONE),
+                ("vidu2.0", (4, 8), (), _ROWS_2_0),
+                images=(2, 2),
+                audio=None,
+            ),
             scene="fade",
+            type="headtailimg2video",
             sizes_problem=_frames_problem,
         ),
         Endpoint(
             "reference2video",
-            "character2video",
-            checks=_checks("images", "videos", "subjects", "auto_subjects", "aspect_ratio", *_VIDEO),
+            _checks("images", "videos", "subjects", "auto_subjects", "aspect_ratio", *_VIDEO),
             required=("model", "prompt"),
-            models={
-                **_q3(
+            models=_models(
+                (
                     "viduq3-drama",
-                    rows=((range(2, 16), _THREE),),
-                    ratios=("9:16", "16:9", "1:1", "4:3", "3:4", "auto"),
-                    images=(0, 7),
+                    range(2, 16),
+                    _THREE,
+                    {**_SOUND, "ratios": ("9:16", "16:9", "1:1", "3:4", "4:3", "auto")},
                 ),
-                **_q3("viduq3-ad", rows=((range(3, 16), _TWO),), **_REFERENCES),
-                **_q3("viduq3-mix", rows=((range(1, 17), _TWO),), off_peak=False, **_REFERENCES),
-                **_q3("viduq3", "viduq3-turbo", rows=((range(3, 17), _THREE),), **_REFERENCES),
+                ("viduq3-ad", range(3, 16), _TWO, _SOUND),
+                ("viduq3-mix", range(1, 17), _TWO, {**_SOUND, "off_peak": False}),
+                ("viduq3 viduq3-turbo", range(3, 17), _THREE, _SOUND),
                 # 0 seconds: Vidu decides.
-                **_models("viduq2-pro", rows=((range(11), _THREE),), **_REFERENCES),
-                **_models("viduq2", rows=((range(1, 11), _THREE),), **_REFERENCES),
-                **_q1("viduq1", ratios=_THREE_RATIOS, images=(0, 7)),
-                **_models("vidu2.0", rows=(((4,), ("360p", "720p")),), seconds=4, ratios=_THREE_RATIOS, images=(0, 3)),
-            },
+                ("viduq2-pro", range(11), _THREE),
+                ("viduq2", range(1, 11), _THREE),
+                ("viduq1", (5,), _ONE, {"ratios": _THREE_RATIOS}),
+                ("vidu2.0", (4,), ("360p", "720p"), {"ratios": _THREE_RATIOS, "images": (0, 3)}),
+                ratios=(*_FIVE_RATIOS, "auto"),
+                images=(0, 7),
+            ),
             scene="still",
+            type="character2video",
             rule=_check_references,
         ),
         Endpoint(
             "reference2image",
-            "reference2image",
-            checks=_checks("model", "prompt", "images", "aspect_ratio", "resolution", *_COMMON),
+            _checks("model", "prompt", "images", "aspect_ratio", "resolution", *_COMMON),
             required=("model", "prompt"),
-            models={
-                **_models(
-                    "viduq2",
-                    rows=(((0,), ("1080p", "2K", "4K")),),
-                    seconds=0,
-                    ratios=("16:9", "9:16", "1:1", "3:4", "4:3", "21:9", "2:3", "3:2", "auto"),
-                    images=(0, 7),
-                    max_prompt=2000,
-                ),
-                **_models(
-                    "viduq1",
-                    rows=(((0,), ("1080p",)),),
-                    seconds=0,
-                    ratios=_REFERENCE_RATIOS,
-                    images=(1, 7),
-                    max_prompt=2000,
-                ),
-            },
+            models=_models(
+                ("viduq2", (0,), ("1080p", "2K", "4K"), {"images": (0, 7)}),
+                ("viduq1", (0,), _ONE, {"images": (1, 7), "ratios": (*_FIVE_RATIOS, "auto")}),
+                ratios=(*_FIVE_RATIOS, "21:9", "2:3", "3:2", "auto"),
+                max_prompt=2000,
+            ),
             scene="still",
             delivers="image",
         ),
         Endpoint(
             "multiframe",
-            "multiframe",
-            checks=_checks(
+            _checks(
                 *("model", "start_image", "image_settings", "resolution", *_COMMON, *_MARKS),
                 wm_position=one_of(*CORNERS[1:]),
             ),
             required=("model", "start_image", "image_settings"),
-            models=_models("viduq2-pro", "viduq2-turbo", rows=((range(64), _THREE),)),
+            models=_models(("viduq2-pro viduq2-turbo", range(64), _THREE)),
             scene="fade",
             rule=_check_frame_count,
         ),
         Endpoint(
             "extend",
-            "extend",
-            checks=_checks(
-                *("model", "video_creation_id", "video_url", "images", "prompt", "duration", "resolution"),
-                *(*_COMMON, *_MARKS),
-            ),
+            _checks("model", *_SOURCES, "images", "prompt", "duration", "resolution", *_COMMON, *_MARKS),
             required=("model",),
-            models=_models("viduq2-pro", "viduq2-turbo", rows=((range(1, 8), _THREE),), images=(0, 1), max_prompt=2000),
+            models=_models(("viduq2-pro viduq2-turbo", range(1, 8), _THREE), images=(0, 1), max_prompt=2000),
             scene="source",
             source=Source(seconds=(4, 60)),
             rule=_check_source,
         ),
         Endpoint(
             "upscale-new",
-            "upscale-new",
-            checks=_checks("video_creation_id", "video_url", "upscale_resolution", "payload", "callback_url"),
+            _checks(*_SOURCES, "upscale_resolution", "payload", "callback_url"),
             required=(),
-            models=_models("", rows=(((0,), ("1080p", "2K", "4K", "8K")),), seconds=0),
+            models=_models(("", (0,), ("1080p", "2K", "4K", "8K"))),
             scene="source",
             source=Source(seconds=(0, 300), below_fps=60, must_grow=True),
             rule=_check_source,
         ),
         Endpoint(
             "lip-sync",
-            "lip-sync",
-            checks=_checks(
+            _checks(
                 *("video_url", "audio_url", "text", "speed", "voice_id", "character_id", "volume", "ref_photo_url"),
                 *(*_COMMON, *_MARKS),
             ),
             required=("video_url",),
-            models=_models("", seconds=0, audio=True),
+            models={"": Model(usual_seconds=0, audio=True)},
             scene="source",
             source=Source(seconds=(1, 600), sides=(360, 4096)),
             rule=_check_voice,
         ),
         Endpoint(
             "template",
-            "template",
-            checks=_checks(
-                *("template", "images", "prompt", "aspect_ratio", "area", "beast", "bgm"), *(*_COMMON, *_MARKS)
-            ),
+            _checks("template", "images", "prompt", "aspect_ratio", "area", "beast", "bgm", *_COMMON, *_MARKS),
             required=("template", "images"),
-            models=_models("", rows=(((4,), ("720p",)),), seconds=4, images=(1, 7)),
+            models=_models(("", (4,), ("720p",)), images=(1, 7)),
             scene="still",
         ),
         Endpoint(
             "text2audio",
-            "text2audio",
-            checks=_checks("model", "prompt", *_COMMON, duration=number(2, 10)),
+            _checks("model", "prompt", *_COMMON, duration=number(2, 10)),
             required=("model", "prompt"),
-            models=_models("audio1.0", seconds=10, max_prompt=1500),
+            models={"audio1.0": Model(usual_seconds=10, max_prompt=1500)},
             scene="sound",
             delivers="audio",
         ),

@@ -117,8 +117,8 @@ def processing_seconds(request: Request, jitter: float) -> float:
     """
     model = request.model or ""
     known = request.known_model
-    usual = next(iter(known.resolutions(known.seconds) or ()), "")
-    growth = 0.5 + 0.5 * request.effective_duration / (known.seconds or request.effective_duration or 1)
+    usual = next(iter(known.resolutions(known.usual_seconds) or ()), "")
+    growth = 0.5 + 0.5 * request.effective_duration / (known.usual_seconds or request.effective_duration or 1)
     weight = _WEIGHTS.get(request.effective_resolution, 1.0) / _WEIGHTS.get(usual, 1.0)
     earliest = 15.0 if model.startswith(("viduq3", "viduq4")) else 10.0
     return max(earliest, _TYPICAL.get(model, _USUAL_SECONDS) * growth * weight * jitter)

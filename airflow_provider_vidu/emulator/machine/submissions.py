@@ -55,7 +55,7 @@ def _check_fields(request: Request) -> None:
 
 def _check_model(request: Request) -> None:
     model = request.known_model
-    seconds = model.seconds if request.duration is None else request.duration
+    seconds = model.usual_seconds if request.duration is None else request.duration
     if len(request.prompt or "") > model.max_prompt:
         raise about_fields("FieldInvalid", "prompt", detail=f"must have at most {model.max_prompt} characters")
     if model.rows:
@@ -70,8 +70,8 @@ def _check_model(request: Request) -> None:
             raise about_fields("FieldInvalid", "resolution", detail=f"{request.model} takes {_listed(resolutions)}")
     if model.ratios and request.aspect_ratio and request.aspect_ratio not in model.ratios:
         raise about_fields("FieldInvalid", "aspect_ratio", detail=f"{request.model} takes {_listed(model.ratios)}")
-    if request.off_peak and not (model.off_peak and model.off_peak_audio in (None, request.has_audio)):
-        raise about_fields("FieldInvalid", "off_peak", detail=f"not with {request.model} and this audio")
+    if request.off_peak and not model.off_peak:
+        raise about_fields("FieldInvalid", "off_peak", detail=f"{request.model} has none")
 
 
 def _check_pictures(request: Request) -> None:

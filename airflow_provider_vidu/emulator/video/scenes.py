@@ -17,6 +17,9 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 #: How far the camera zooms in, as a share of the picture's size.
 TRAVEL = {"auto": 0.16, "small": 0.08, "medium": 0.2, "large": 0.32}
 
+# Signs that the font lacks.
+_PLAIN = ("-", "-", "'", "'", '"', '"', "...", "ss")
+
 Size = tuple[int, int]
 
 
@@ -67,6 +70,7 @@ def title_card(text: str, size: Size) -> Image.Image:
     card = ImageOps.colorize(gradient, _colour(hue, 0.7, 0.3), _colour(hue + 0.1, 0.5, 0.7))
     pen = ImageDraw.Draw(card)
     # The font has the letters of ASCII only.
+    text = text.translate({ord(odd): plain for odd, plain in zip("–—‘’“”…ß", _PLAIN, strict=True)})
     letters = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     letters = letters.encode("ascii", "replace").decode()
     for characters in (22, 30, 40, 55, 75, 100, 140):

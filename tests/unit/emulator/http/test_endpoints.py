@@ -9,28 +9,11 @@ from typing import Any
 
 import pytest
 import requests
-from _support.stopped_vidu import StoppedVidu, data_uri, file_server, is_error, picture
+from _support.stopped_vidu import CLIP, EXAMPLES, KEY_FRAME, URL, StoppedVidu, data_uri, file_server, is_error, picture
 
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.emulator.machine.endpoints import ENDPOINTS
 
-URL = "https://example.com/cat.png"
-CLIP = "https://example.com/cat.mp4"
-KEY_FRAME = {"key_image": URL}
-
-GOOD: dict[str, dict[str, Any]] = {
-    "img2video": {"model": "viduq3-turbo", "images": [URL], "prompt": "a cat"},
-    "text2video": {"model": "viduq3-turbo", "prompt": "a cat"},
-    "start-end2video": {"model": "viduq2-turbo", "images": [URL, URL], "prompt": "a cat"},
-    "reference2video": {"model": "viduq3", "images": [URL], "prompt": "a cat"},
-    "reference2image": {"model": "viduq2", "prompt": "a cat"},
-    "multiframe": {"model": "viduq2-turbo", "start_image": URL, "image_settings": [KEY_FRAME, KEY_FRAME]},
-    "extend": {"model": "viduq2-turbo", "video_url": CLIP, "prompt": "a cat"},
-    "upscale-new": {"video_url": CLIP},
-    "lip-sync": {"video_url": CLIP, "text": "hello"},
-    "template": {"template": "hug", "images": [URL], "prompt": "a cat"},
-    "text2audio": {"model": "audio1.0", "prompt": "rain"},
-}
 TYPES = {"start-end2video": "headtailimg2video", "reference2video": "character2video"}
 
 
@@ -46,17 +29,17 @@ def vidu() -> Iterator[StoppedVidu]:
 
 
 def create(vidu: StoppedVidu, endpoint: str, **fields: Any) -> requests.Response:
-    return vidu.call("POST", endpoint, json={**GOOD[endpoint], **fields})
+    return vidu.call("POST", endpoint, json={**EXAMPLES[endpoint], **fields})
 
 
 # --- the whole way ---------------------------------------------------------------------------------------------
 
 
 def test_every_endpoint_has_an_example_here() -> None:
-    assert set(GOOD) == set(ENDPOINTS)
+    assert set(EXAMPLES) == set(ENDPOINTS)
 
 
-@pytest.mark.parametrize("endpoint", GOOD)
+@pytest.mark.parametrize("endpoint", EXAMPLES)
 def test_task_of_any_endpoint_is_queried_listed_and_billed(vidu: StoppedVidu, endpoint: str) -> None:
     created = create(vidu, endpoint, payload="p").json()
     assert created["type"] == TYPES.get(endpoint, endpoint)
@@ -72,17 +55,17 @@ def test_task_of_any_endpoint_is_queried_listed_and_billed(vidu: StoppedVidu, en
     assert vidu.emulator.ledger.charged == created["credits"]
 
 
-@pytest.mark.parametrize("endpoint", GOOD)
+@pytest.mark.parametrize("endpoint", EXAMPLES)
 def test_task_of_any_endpoint_can_be_cancelled_and_inspected(vidu: StoppedVidu, endpoint: str) -> None:
     task_id = create(vidu, endpoint).json()["task_id"]
     assert vidu.call("POST", f"tasks/{task_id}/cancel").json() == {}
     assert vidu.query(task_id)["err_code"] == "UserCancelled"
     (shown,) = vidu.call("GET", "/emulator/tasks").json()
-    assert (shown["endpoint"], shown["request"]) == (endpoint, GOOD[endpoint])
+    assert (shown["endpoint"], shown["request"]) == (endpoint, EXAMPLES[endpoint])
     assert endpoint in vidu.call("GET", f"/emulator/tasks/{task_id}").text
 
 
-@pytest.mark.parametrize("endpoint", GOOD)
+@pytest.mark.parametrize("endpoint", EXAMPLES)
 def test_faults_and_credits_apply_to_any_endpoint(vidu: StoppedVidu, endpoint: str) -> None:
     vidu.emulator.faults.add("submit", Fault.refuse(503))
     assert create(vidu, endpoint).status_code == 503
@@ -92,7 +75,7 @@ def test_faults_and_credits_apply_to_any_endpoint(vidu: StoppedVidu, endpoint: s
     assert (vidu.emulator.counters.submissions, vidu.emulator.counters.requests["submit"]) == (1, 2)
 
 
-@pytest.mark.parametrize("endpoint", [name for name, fields in GOOD.items() if "prompt" in fields])
+@pytest.mark.parametrize("endpoint", [name for name, fields in EXAMPLES.items() if "prompt" in fields])
 def test_switches_in_the_prompt_work_on_any_endpoint_that_has_one(vidu: StoppedVidu, endpoint: str) -> None:
     assert is_error(create(vidu, endpoint, prompt="[emulator:AuditSubmitIllegal]"), 400, "AuditSubmitIllegal")
     task_id = create(vidu, endpoint, prompt="[emulator:fail=CreationPolicyViolation]").json()["task_id"]
@@ -332,7 +315,7 @@ def test_source_is_a_creation_of_the_account(vidu: StoppedVidu) -> None:
     made = vidu.make("text2video", model="viduq2", prompt="x", duration=4, resolution="540p")
     task_id = vidu.emulator.tasks[0].task_id
     for endpoint in ("extend", "upscale-new"):
-        fields = {**GOOD[endpoint], "video_url": None}
+        fields = {**EXAMPLES[endpoint], "video_url": None}
         for unknown in ("1", task_id):
             answer = vidu.call("POST", endpoint, json={**fields, "video_creation_id": unknown})
             assert is_error(answer, 404, "CreationNotFound")
@@ -373,7 +356,7 @@ def test_source_out_of_range_fails_the_task_unbilled(
 ) -> None:
     made = vidu.make("text2video", model="viduq2", prompt="x", duration=seconds, resolution=resolution)
     charged = vidu.emulator.ledger.charged
-    finished = vidu.finish(endpoint, **{**GOOD[endpoint], "video_url": made["url"]})
+    finished = vidu.finish(endpoint, **{**EXAMPLES[endpoint], "video_url": made["url"]})
     assert finished["err_code"] == err_code
     assert (vidu.emulator.ledger.charged == charged) == bool(err_code)
 
