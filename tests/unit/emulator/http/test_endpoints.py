@@ -257,6 +257,7 @@ def test_pictures_of_subjects_and_key_frames_are_checked(vidu: StoppedVidu) -> N
             {"images": []},
         ),
         ("reference2video", {"images": None, "subjects": [subject("a")], "auto_subjects": True}, {}),
+        ("reference2video", {"images": None, "subjects": [subject("a"), subject("b")], "prompt": "@b"}, {}),
         ("reference2image", {}, {"resolution": "1080p", "credits": 6}),
         ("reference2image", {"resolution": "4K", "aspect_ratio": "21:9", "images": [URL] * 7}, {"credits": 10}),
         ("multiframe", {"wm_position": "top_left"}, {"duration": 10, "wm_position": "top_left", "credits": 60}),
