@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
-from airflow_provider_vidu.api.catalog import MODELS_OF, Model
+from airflow_provider_vidu.api.catalog_rows import MODELS_OF
+from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduNotFoundError, ViduRequestError
 from airflow_provider_vidu.api.images import content_identity, without_query
 from airflow_provider_vidu.api.request import ViduRequest, model_shown, nearest_name

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from airflow_provider_vidu.api.catalog import Model
+from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.defaults import TEXT_FIELDS, is_no, is_yes
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.fields import request_fields
@@ -52,6 +52,7 @@ def _boolean_word(value: Any) -> Any:
 Whole = Annotated[int, BeforeValidator(_no_boolean)]
 Flag = Annotated[bool, BeforeValidator(_boolean_word)]
 HttpUrl = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://\S+$")]
+AudioType = Literal["all", "speech_only", "sound_effect_only"]
 
 Request = TypeVar("Request", bound="ViduRequest")
 
