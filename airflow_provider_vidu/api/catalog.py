@@ -9,11 +9,10 @@ from typing import Any
 
 from airflow_provider_vidu.api.catalog_rows import MODELS, MODELS_OF, PRICES_AS_OF
 from airflow_provider_vidu.api.catalog_types import Model, Price, Row, credits_at
-from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, is_yes
+from airflow_provider_vidu.api.defaults import DEFAULT_MODELS, is_yes
 from airflow_provider_vidu.api.fields import request_fields
 
 __all__ = [
-    "DEFAULT_MODELS",
     "MODELS",
     "MODELS_OF",
     "PRICES_AS_OF",
@@ -27,9 +26,6 @@ __all__ = [
 
 #: What the recommended prompt (``is_rec``) costs on top of every task, in credits.
 RECOMMENDED_PROMPT_CREDITS = 10
-
-#: The model of an estimate if the request names none.
-DEFAULT_MODELS: dict[str, str] = {"img2video": DEFAULT_MODEL}
 
 
 def estimate_credits(request: Any, *, endpoint: str = "img2video") -> int | None:

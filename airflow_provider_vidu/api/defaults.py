@@ -10,6 +10,12 @@ from __future__ import annotations
 #: The model of a request that names none: the fastest of the current family.
 DEFAULT_MODEL = "viduq3-turbo"
 
+#: The model of a request that names none, by endpoint; an endpoint without models has none.
+DEFAULT_MODELS = {
+    "img2video": DEFAULT_MODEL,
+    "text2video": DEFAULT_MODEL,
+}
+
 #: Seconds that an operator waits for one task if the DAG author sets no timeout.
 DEFAULT_TIMEOUT = 24 * 3600.0
 #: The same for off-peak: Vidu renders those within 48 hours, or cancels and refunds them.
@@ -45,6 +51,8 @@ TEXT_FIELDS = frozenset(
         "prompt",
         "model",
         "resolution",
+        "aspect_ratio",
+        "style",
         "movement_amplitude",
         "audio_type",
         "voice_id",

@@ -48,7 +48,7 @@ def request_fields(fields: Mapping[str, Any], text_fields: Set[str] = TEXT_FIELD
         # The validation of the field reports a value that is no JSON.
         with suppress(TypeError, ValueError):
             meant["payload"] = json.dumps(payload, ensure_ascii=False)
-    for name in ("model", "resolution", "movement_amplitude", "audio_type"):
+    for name in ("model", "resolution", "aspect_ratio", "style", "movement_amplitude", "audio_type"):
         # A blank text stays, and is rejected; an unset model would become the default one.
         if isinstance(text := meant.get(name), str) and text.strip():
             meant[name] = _fold(name, text.strip())
@@ -122,7 +122,7 @@ def parse_record(value: Any) -> Any:
 def _fold(name: str, text: str) -> str:
     if name == "audio_type":
         return text.lower().replace("-", "_")
-    if name == "movement_amplitude":
+    if name in {"aspect_ratio", "style", "movement_amplitude"}:
         return text.lower()
     if name == "resolution" and (named := _RESOLUTION.fullmatch(text)):
         number, unit = named.groups()

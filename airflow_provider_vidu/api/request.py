@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -49,9 +50,16 @@ def _boolean_word(value: Any) -> Any:
     return "true" if is_yes(value) else "false" if is_no(value) else str(value)
 
 
+def _says_something(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must be a text; it is empty after rendering")
+    return text
+
+
 Whole = Annotated[int, BeforeValidator(_no_boolean)]
 Flag = Annotated[bool, BeforeValidator(_boolean_word)]
 HttpUrl = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://\S+$")]
+RequiredText = Annotated[str, AfterValidator(_says_something)]
 AudioType = Literal["all", "speech_only", "sound_effect_only"]
 
 Request = TypeVar("Request", bound="ViduRequest")

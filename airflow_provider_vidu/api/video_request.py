@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints, model_validator
 from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.messages import counted
 from airflow_provider_vidu.api.request import Flag, HttpUrl, ViduRequest, Whole, listed, shown
 
 _Video = TypeVar("_Video", bound="VideoRequest")
@@ -60,7 +61,7 @@ class VideoRequest(ViduRequest):
         if model is None:
             least = min(one.durations[0] for one in self.models.values())
             if self.duration is not None and self.duration < least:
-                raise ViduInputError(f"duration must be at least {least} second, got {self.duration}.")
+                raise ViduInputError(f"duration must be at least {counted(least, 'second')}, got {self.duration}.")
             return self
         seconds = model.default_duration if self.duration is None else self.duration
         row = model.row(seconds)
