@@ -151,8 +151,21 @@ _TEXT2VIDEO = _named(
     _q1("viduq1", {}, aspect_ratios=_RATIOS, refuses=_NO_AUDIO),
 )
 
+# Prices are those of image-to-video; audio is for the q3 family alone.
+_START_END2VIDEO = _named(
+    _q3("viduq3-pro", _Q3_PRO_PRICES, typical=180.0),
+    _q3("viduq3-turbo", _Q3_TURBO_PRICES, typical=120.0),
+    _q2("viduq2-pro", _Q2_PRO_PRICES, typical=60.0, seconds=_seconds(1, 8), refuses=_NO_AUDIO),
+    _q2("viduq2-turbo", _Q2_TURBO_PRICES, typical=45.0, seconds=_seconds(1, 8), refuses=_NO_AUDIO),
+    _q2("viduq2-pro-fast", {}, typical=30.0, seconds=_seconds(1, 8), resolutions=_TWO, refuses=_NO_AUDIO),
+    _q1("viduq1", _Q1_PRICES, refuses=_NO_AUDIO),
+    _q1("viduq1-classic", _Q1_PRICES, refuses=_NO_AUDIO),
+    Model("vidu2.0", _VIDU_2_ROWS, default_duration=4, prices=_VIDU_2_PRICES, refuses=_NO_AUDIO),
+)
+
 #: The models of each endpoint that this release knows, by the last part of its create path; some have no models.
 MODELS_OF: dict[str, dict[str, Model]] = {
     "img2video": MODELS,
     "text2video": _TEXT2VIDEO,
+    "start-end2video": _START_END2VIDEO,
 }

@@ -14,6 +14,7 @@ DEFAULT_MODEL = "viduq3-turbo"
 DEFAULT_MODELS = {
     "img2video": DEFAULT_MODEL,
     "text2video": DEFAULT_MODEL,
+    "start-end2video": DEFAULT_MODEL,
 }
 
 #: Seconds that an operator waits for one task if the DAG author sets no timeout.

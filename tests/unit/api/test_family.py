@@ -40,11 +40,13 @@ GENERATION = {
 SHAPES = {
     "img2video": {**GENERATION, "images": [str], "audio_type": str, "voice_id": str, "is_rec": bool},
     "text2video": {**GENERATION, "style": str, "aspect_ratio": str},
+    "start-end2video": {**GENERATION, "images": [str], "is_rec": bool},
 }
 # The smallest request of each.
 LEAST = {
     "img2video": {"images": URL},
     "text2video": {"prompt": "p"},
+    "start-end2video": {"images": [URL, URL]},
 }
 
 ENDPOINTS = pytest.mark.parametrize("name", MODELS_OF)
@@ -110,7 +112,7 @@ def test_an_endpoint_knows_what_it_delivers_and_reads(name):
 
 
 TEXTS = st.text(max_size=8) | st.sampled_from([URL, "@cat runs", "16:9", "auto", "720p", "2K", "viduq1", "viduq2-pro"])
-SCALARS = st.none() | st.booleans() | st.integers(-3, 20) | st.floats() | TEXTS | st.just(picture()) | st.binary()
+SCALARS = st.none() | st.booleans() | st.integers(-3, 20) | st.floats() | TEXTS | st.just(picture()) | st.binary(min_size=1)
 SUBJECTS = st.fixed_dictionaries(
     {}, optional={"name": TEXTS, "images": st.lists(SCALARS, max_size=4), "voice_id": TEXTS, "nonsense": SCALARS}
 )
