@@ -40,9 +40,11 @@ _TWO = ("720p", "1080p")
 _FIVE = (*_THREE, "2K", "4K")
 _RATIOS = ("16:9", "9:16", "1:1")
 _MORE_RATIOS = (*_RATIOS, "3:4", "4:3")
+_ALL_RATIOS = (*_MORE_RATIOS, "auto")
 _Q3_NO_EFFECT = frozenset({"movement_amplitude", "bgm", "voice_id", "style"})
 _Q2_NO_EFFECT = frozenset({"movement_amplitude", "style"})
 _NO_AUDIO = frozenset({"audio"})
+_NO_VIDEOS = frozenset({"videos"})
 
 
 def _seconds(least: int, most: int) -> tuple[int, ...]:
@@ -163,9 +165,75 @@ _START_END2VIDEO = _named(
     Model("vidu2.0", _VIDU_2_ROWS, default_duration=4, prices=_VIDU_2_PRICES, refuses=_NO_AUDIO),
 )
 
+# No price list has viduq3-drama: its figures are those of live bills of August 2026.
+_REFERENCE2VIDEO = _named(
+    _q3(
+        "viduq3-drama",
+        _by_second({"720p": 20, "1080p": 24}),
+        typical=180.0,
+        seconds=_seconds(2, 15),
+        resolutions=_TWO,
+        aspect_ratios=("9:16", "16:9"),
+        watermark_default=True,
+        refuses=_NO_VIDEOS,
+    ),
+    _q3(
+        "viduq3-ad",
+        {},
+        typical=180.0,
+        seconds=_seconds(3, 15),
+        resolutions=_TWO,
+        aspect_ratios=_ALL_RATIOS,
+        refuses=_NO_VIDEOS,
+    ),
+    _q3(
+        "viduq3-mix",
+        _by_second({"720p": 24, "1080p": 29}),
+        typical=180.0,
+        resolutions=_TWO,
+        aspect_ratios=_ALL_RATIOS,
+        refuses=_NO_VIDEOS | {"subjects", "off_peak"},
+    ),
+    _q3(
+        "viduq3",
+        _by_second({"540p": 7, "720p": 12, "1080p": 15}),
+        typical=180.0,
+        seconds=_seconds(3, 16),
+        aspect_ratios=_ALL_RATIOS,
+        refuses=_NO_VIDEOS,
+    ),
+    _q3(
+        "viduq3-turbo",
+        _by_second({"540p": 4, "720p": 10, "1080p": 13}),
+        typical=120.0,
+        seconds=_seconds(3, 16),
+        aspect_ratios=_ALL_RATIOS,
+        refuses=_NO_VIDEOS,
+    ),
+    _q2("viduq2-pro", {}, typical=60.0, seconds=_seconds(0, 10), aspect_ratios=_ALL_RATIOS),
+    _q2(
+        "viduq2",
+        {"540p": Price(15, 5), "720p": Price(25, 5), "1080p": Price(75, 10)},
+        typical=60.0,
+        aspect_ratios=_ALL_RATIOS,
+        refuses=_NO_VIDEOS,
+    ),
+    _q1("viduq1", {}, aspect_ratios=_RATIOS, refuses=_NO_VIDEOS),
+    Model(
+        "vidu2.0",
+        (Row((4,), ("360p", "720p"), "360p"),),
+        default_duration=4,
+        max_images=3,
+        aspect_ratios=_RATIOS,
+        refuses=_NO_VIDEOS,
+        prices={(4, "360p"): 80, (4, "720p"): 80},
+    ),
+)
+
 #: The models of each endpoint that this release knows, by the last part of its create path; some have no models.
 MODELS_OF: dict[str, dict[str, Model]] = {
     "img2video": MODELS,
     "text2video": _TEXT2VIDEO,
     "start-end2video": _START_END2VIDEO,
+    "reference2video": _REFERENCE2VIDEO,
 }

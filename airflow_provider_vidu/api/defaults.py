@@ -15,6 +15,7 @@ DEFAULT_MODELS = {
     "img2video": DEFAULT_MODEL,
     "text2video": DEFAULT_MODEL,
     "start-end2video": DEFAULT_MODEL,
+    "reference2video": DEFAULT_MODEL,
 }
 
 #: Seconds that an operator waits for one task if the DAG author sets no timeout.

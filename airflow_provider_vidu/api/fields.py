@@ -17,6 +17,8 @@ from airflow_provider_vidu.api.errors import ViduInputError
 
 _RESOLUTION = re.compile(r"(\d+)([pk])", re.ASCII | re.IGNORECASE)
 
+# The fields of a subject that stay text, even if they look like a number.
+_SUBJECT_TEXTS = frozenset({"name", "id", "voice_id", "server_id"})
 
 # White space and invisible characters that copying from pages and files leaves around a text.
 _BLANKS = " \t\r\n\f\v\u00a0\u200b\u2060\ufeff"
@@ -48,6 +50,13 @@ def request_fields(fields: Mapping[str, Any], text_fields: Set[str] = TEXT_FIELD
         # The validation of the field reports a value that is no JSON.
         with suppress(TypeError, ValueError):
             meant["payload"] = json.dumps(payload, ensure_ascii=False)
+    for name in ("subjects", "videos"):
+        if isinstance(text := meant.get(name), str) and text.strip().startswith("["):
+            # Without tojson in its template, a list is the text of a Python list.
+            parsed = parse_structure(text.strip())
+            meant[name] = text if parsed is None else parsed
+    if isinstance(subjects := meant.get("subjects"), (list, tuple)):
+        meant["subjects"] = [_subject(one) if isinstance(one, Mapping) else one for one in subjects]
     for name in ("model", "resolution", "aspect_ratio", "style", "movement_amplitude", "audio_type"):
         # A blank text stays, and is rejected; an unset model would become the default one.
         if isinstance(text := meant.get(name), str) and text.strip():
@@ -117,6 +126,10 @@ def parse_record(value: Any) -> Any:
         "vidu_task must be a Vidu task id or a single task record; this text is neither.",
         advice="Pass the submitting task's output; map over several (.expand). Waiting and landing cost nothing.",
     )
+
+
+def _subject(subject: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(name): as_text(value) if name in _SUBJECT_TEXTS else given(value) for name, value in subject.items()}
 
 
 def _fold(name: str, text: str) -> str:

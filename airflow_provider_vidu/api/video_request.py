@@ -79,10 +79,7 @@ class VideoRequest(ViduRequest):
             )
         for name in sorted(model.refuses):
             if self._value(name):
-                takers = [one.name for one in self.models.values() if name not in one.refuses]
-                raise ViduInputError(
-                    f"{name}: Vidu's {self.kind} does not take it with {model.name}, only with {', '.join(takers)}."
-                )
+                self.check_taken(name, model)
         audio = self._has_audio(model)
         if self._value("off_peak") and model.off_peak_audio is not None and audio is not model.off_peak_audio:
             needed = "true" if model.off_peak_audio else "false"
@@ -90,6 +87,21 @@ class VideoRequest(ViduRequest):
                 f"off_peak: {model.name} takes off-peak only with audio={needed}, got audio={str(audio).lower()}."
             )
         return self
+
+    def check_taken(self, name: str, model: Model, place: str | None = None) -> None:
+        """
+        Check that a field may be used with a model.
+
+        :param place: where the field is, if it is inside another one.
+        :raises ViduInputError: it may not.
+        """
+        if name in model.refuses:
+            takers = [one.name for one in self.models.values() if name not in one.refuses]
+            what = "it" if place is None else name
+            raise ViduInputError(
+                f"{place or name}: Vidu's {self.kind} does not take {what} with {model.name}, only with "
+                f"{', '.join(takers)}."
+            )
 
     @property
     def effective_duration(self) -> int | None:
