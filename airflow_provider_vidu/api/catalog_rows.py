@@ -230,10 +230,29 @@ _REFERENCE2VIDEO = _named(
     ),
 )
 
+_EXTEND_PROMPT = 2000
+_EXTEND = _named(
+    _q2(
+        "viduq2-pro",
+        {"540p": Price(15, 5), "720p": Price(30, 10), "1080p": Price(60, 15)},
+        typical=60.0,
+        seconds=_seconds(1, 7),
+        max_prompt=_EXTEND_PROMPT,
+    ),
+    _q2(
+        "viduq2-turbo",
+        {"540p": Price(10, 2), "720p": Price(15, 5), "1080p": Price(40, 10)},
+        typical=45.0,
+        seconds=_seconds(1, 7),
+        max_prompt=_EXTEND_PROMPT,
+    ),
+)
+
 #: The models of each endpoint that this release knows, by the last part of its create path; some have no models.
 MODELS_OF: dict[str, dict[str, Model]] = {
     "img2video": MODELS,
     "text2video": _TEXT2VIDEO,
     "start-end2video": _START_END2VIDEO,
     "reference2video": _REFERENCE2VIDEO,
+    "extend": _EXTEND,
 }

@@ -16,6 +16,7 @@ DEFAULT_MODELS = {
     "text2video": DEFAULT_MODEL,
     "start-end2video": DEFAULT_MODEL,
     "reference2video": DEFAULT_MODEL,
+    "extend": "viduq2-turbo",
 }
 
 #: Seconds that an operator waits for one task if the DAG author sets no timeout.
@@ -58,6 +59,8 @@ TEXT_FIELDS = frozenset(
         "movement_amplitude",
         "audio_type",
         "voice_id",
+        "video_url",
+        "video_creation_id",
         "wm_url",
         "payload",
         "callback_url",

@@ -61,6 +61,7 @@ def _says_something(text: str) -> str:
 Whole = Annotated[int, BeforeValidator(_no_boolean)]
 Flag = Annotated[bool, BeforeValidator(_boolean_word)]
 HttpUrl = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://\S+$")]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 RequiredText = Annotated[str, AfterValidator(_says_something)]
 AudioType = Literal["all", "speech_only", "sound_effect_only"]
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.messages import counted
-from airflow_provider_vidu.api.request import Flag, HttpUrl, ViduRequest, Whole, listed, shown
+from airflow_provider_vidu.api.request import Flag, HttpUrl, Name, ViduRequest, Whole, listed, shown
 
 _Video = TypeVar("_Video", bound="VideoRequest")
 
@@ -41,7 +41,7 @@ class VideoRequest(ViduRequest):
     #: Models that Vidu's page excludes, although other endpoints have them.
     rejected_models: ClassVar[frozenset[str]] = frozenset()
 
-    model: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = DEFAULT_MODEL
+    model: Name = DEFAULT_MODEL
     prompt: str | None = None
     duration: Whole | None = None
     resolution: str | None = None

@@ -53,6 +53,7 @@ SHAPES = {
         "audio_type": str,
         "voice_id": str,
     },
+    "extend": {**VIDEO, "images": [str], "video_url": str, "video_creation_id": str},
 }
 # The smallest request of each.
 LEAST = {
@@ -60,6 +61,7 @@ LEAST = {
     "text2video": {"prompt": "p"},
     "start-end2video": {"images": [URL, URL]},
     "reference2video": {"prompt": "@cat", "images": [URL]},
+    "extend": {"video_creation_id": "911045603801182208"},
 }
 
 ENDPOINTS = pytest.mark.parametrize("name", MODELS_OF)
