@@ -255,4 +255,5 @@ MODELS_OF: dict[str, dict[str, Model]] = {
     "start-end2video": _START_END2VIDEO,
     "reference2video": _REFERENCE2VIDEO,
     "extend": _EXTEND,
+    "upscale-new": {},
 }

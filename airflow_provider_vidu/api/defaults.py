@@ -54,6 +54,7 @@ TEXT_FIELDS = frozenset(
         "prompt",
         "model",
         "resolution",
+        "upscale_resolution",
         "aspect_ratio",
         "style",
         "movement_amplitude",

@@ -17,6 +17,9 @@ from airflow_provider_vidu.api.errors import ViduInputError
 
 _RESOLUTION = re.compile(r"(\d+)([pk])", re.ASCII | re.IGNORECASE)
 
+# Fields whose value is one of a few words, or a name.
+_WORDS = ("model", "resolution", "upscale_resolution", "aspect_ratio", "style", "movement_amplitude", "audio_type")
+
 # The fields of a subject that stay text, even if they look like a number.
 _SUBJECT_TEXTS = frozenset({"name", "id", "voice_id", "server_id"})
 
@@ -57,7 +60,7 @@ def request_fields(fields: Mapping[str, Any], text_fields: Set[str] = TEXT_FIELD
             meant[name] = text if parsed is None else parsed
     if isinstance(subjects := meant.get("subjects"), (list, tuple)):
         meant["subjects"] = [_subject(one) if isinstance(one, Mapping) else one for one in subjects]
-    for name in ("model", "resolution", "aspect_ratio", "style", "movement_amplitude", "audio_type"):
+    for name in _WORDS:
         # A blank text stays, and is rejected; an unset model would become the default one.
         if isinstance(text := meant.get(name), str) and text.strip():
             meant[name] = _fold(name, text.strip())
@@ -137,7 +140,7 @@ def _fold(name: str, text: str) -> str:
         return text.lower().replace("-", "_")
     if name in {"aspect_ratio", "style", "movement_amplitude"}:
         return text.lower()
-    if name == "resolution" and (named := _RESOLUTION.fullmatch(text)):
+    if name in {"resolution", "upscale_resolution"} and (named := _RESOLUTION.fullmatch(text)):
         number, unit = named.groups()
         # Vidu's spelling: 720p and 2K.
         return number + (unit.lower() if unit in "pP" else unit.upper())
