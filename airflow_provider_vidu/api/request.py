@@ -117,12 +117,17 @@ class ViduRequest(RequestPart):
         :param fields: rendered fields by their API names; None and empty strings count as unset.
         :raises ViduInputError: one message with each invalid field, its limit and its value (shortened).
         """
-        # Not in the model: the emulator validates JSON bodies with it, and a number in them is no text.
-        meant = request_fields(fields, cls.text_fields)
+        meant = cls.meant(fields)
         try:
             return cls.model_validate(meant)
         except ValidationError as error:
             raise ViduInputError(cls.error_text(error, meant)) from None
+
+    @classmethod
+    def meant(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Undo the effects of rendering, before the fields are checked."""
+        # Not in the model: the emulator validates JSON bodies with it, and a number in them is no text.
+        return request_fields(fields, cls.text_fields)
 
     @field_validator("prompt", check_fields=False)
     @classmethod
