@@ -22,10 +22,16 @@ __all__ = [
     "Row",
     "credits_of",
     "estimate_credits",
+    "find_model",
 ]
 
 #: What the recommended prompt (``is_rec``) costs on top of every task, in credits.
 RECOMMENDED_PROMPT_CREDITS = 10
+
+
+def find_model(endpoint: str, model: str | None) -> Model | None:
+    """Return what the catalogue says of a model on an endpoint; None = nothing."""
+    return MODELS_OF.get(endpoint, {}).get(model or "")
 
 
 def estimate_credits(request: Any, *, endpoint: str = "img2video") -> int | None:
@@ -85,7 +91,7 @@ def credits_of(
     :param endpoint: the last part of the create path.
     :return: credits, or None if this catalogue has no price: it never guesses.
     """
-    known = MODELS_OF.get(endpoint, {}).get(model)
+    known = find_model(endpoint, model)
     if known is None:
         return None
     seconds = known.default_duration if duration is None else duration

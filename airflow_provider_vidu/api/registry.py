@@ -112,6 +112,11 @@ class Endpoint:
     produces: Produces = MP4
 
     @property
+    def is_unnamed(self) -> bool:
+        """Whether stored identities of its requests do not name it, because they are older than other endpoints."""
+        return self.name == _UNNAMED
+
+    @property
     def models(self) -> Mapping[str, Model]:
         """The models that this release knows of this endpoint, by name."""
         return self.request.models
@@ -144,7 +149,7 @@ class Endpoint:
         same = dict(wire)
         for path, media in self.media.items():
             same = replace_at(same, path, media.identity)
-        return same if self.name == _UNNAMED else {**same, "endpoint": self.name}
+        return same if self.is_unnamed else {**same, "endpoint": self.name}
 
     def sources(self, fields: Mapping[str, Any]) -> list[Any]:
         """Return the sources of the result, each field's files as the DAG author wrote them; for lineage and logs."""

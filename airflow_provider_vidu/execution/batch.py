@@ -242,6 +242,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             off_peak=any(batch.requests[index].off_peak for index in running),
             batch_size=len(batch.items),
             batch_done=sum(task.succeeded for task in batch.tasks.values()),
+            endpoint=self.endpoint.name,
         )
 
     def _defer(self, context: Context, batch: BatchSubmission) -> NoReturn:

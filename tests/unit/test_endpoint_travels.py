@@ -135,6 +135,19 @@ def by_batch(endpoint, fields, context):
         BATCH[endpoint](task_id="t", deferrable=True, requests=rows).execute(context)
 
 
+@pytest.mark.parametrize("way", ["single", "batch"])
+@pytest.mark.parametrize("endpoint", FIELDS)
+def test_a_wait_in_the_triggerer_knows_the_endpoint(vidu, runtime_context, store, way, endpoint):
+    operator = (
+        SINGLE[endpoint](task_id="t", deferrable=True, **FIELDS[endpoint])
+        if way == "single"
+        else BATCH[endpoint](task_id="t", deferrable=True, requests=[FIELDS[endpoint]])
+    )
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(runtime_context(store))
+    assert deferred.value.trigger.serialize()[1]["hints"]["endpoint"] == endpoint
+
+
 UNPROTECTED = [by_submit, by_asubmit]
 PROTECTED = [by_submit_once, by_asubmit_once, by_operator, by_deferrable_operator, by_batch]
 ENDPOINTS = pytest.mark.parametrize("endpoint", FIELDS)
