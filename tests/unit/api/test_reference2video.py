@@ -246,6 +246,25 @@ def test_wrong_subjects_are_refused(subjects, more, told):
     assert refusal(ENDPOINT, {"prompt": "p", "subjects": subjects, **more}).startswith(told)
 
 
+@pytest.mark.parametrize(
+    ("fields", "warnings"),
+    [
+        ({"wm_position": 1}, ["wm_position and wm_url have no effect without watermark."]),
+        # It has a watermark by default.
+        ({"wm_position": 1, "model": "viduq3-drama"}, []),
+        ({"wm_position": 1, "model": "viduq3-drama", "watermark": False}, ["wm_position and wm_url have no effect w"]),
+        ({"voice_id": "v", "model": "viduq2"}, ["voice_id has no effect without audio."]),
+        ({"bgm": True, "model": "viduq2", "duration": 9}, ["bgm has no effect with viduq2 at 9 s."]),
+        ({"bgm": True, "model": "viduq2-pro", "duration": 0}, []),
+    ],
+    ids=str,
+)
+def test_what_is_legal_but_without_effect_is_said(fields, warnings):
+    found = of(**fields).warnings()
+    assert len(found) == len(warnings)
+    assert all(one.startswith(start) for one, start in zip(found, warnings, strict=True))
+
+
 def test_a_subject_in_an_error_is_not_repeated():
     text = refusal(
         ENDPOINT, {"prompt": "p", "subjects": [{"name": "cat", "images": [picture()] * 4, "videos": "hush"}]}
