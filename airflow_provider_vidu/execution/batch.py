@@ -47,7 +47,7 @@ from airflow_provider_vidu.submission.tries import Resumed, SubmitLater, Try
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import BACKSTOP, EVENT_HOLD, ViduTaskTrigger, digest_of_ids, event_of_group
 from airflow_provider_vidu.waiting import watcher
-from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
+from airflow_provider_vidu.waiting.cancel import cancel_unfinished
 from airflow_provider_vidu.waiting.schedule import Hints
 
 if TYPE_CHECKING:
@@ -359,7 +359,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         if self.operator.cancel_on_timeout:
             ids = list(batch.running.values())
             report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_AT_DEADLINE_SECONDS, log=self.log)
-            cancelled = len(await batch.confirm_cancelled(report.cancelled))
+            batch.note_cancelled(report.cancelled)
+            cancelled = len(report.cancelled)
             left = len(ids) - cancelled
             does = "submits" if batch.memory is Memory.STORE else "does not submit"
             rest = (

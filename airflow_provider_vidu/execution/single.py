@@ -35,9 +35,9 @@ from airflow_provider_vidu.submission.kill_guard import ended_by_user, is_forgot
 from airflow_provider_vidu.submission.tries import Resumed, SubmitLater
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import wait_in_triggerer
+from airflow_provider_vidu.waiting.cancel import cancel_and_verify
 from airflow_provider_vidu.waiting.wait import (
     Next,
-    cancel_and_verify,
     decide_after_resume,
     elapsed_seconds,
     explain_clear,

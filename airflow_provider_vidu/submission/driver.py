@@ -59,8 +59,9 @@ from airflow_provider_vidu.submission.store import MAX_INTENT_AGE, StateWriter, 
 from airflow_provider_vidu.submission.task_list import ListMemory
 from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.transport import timing
+from airflow_provider_vidu.waiting.cancel import cancel_and_verify
 from airflow_provider_vidu.waiting.schedule import next_submission
-from airflow_provider_vidu.waiting.wait import cancel_and_verify, query_paid_task
+from airflow_provider_vidu.waiting.wait import query_paid_task
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.registry import Endpoint

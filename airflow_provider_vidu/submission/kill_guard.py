@@ -75,16 +75,6 @@ def standing_of(states: dict[str, Any] | None, run_id: str, task_id: str, map_in
     return {"running": Standing.RUNNING, "deferred": Standing.DEFERRED}.get(state, Standing.UNKNOWN)
 
 
-def may_cancel(states: dict[str, Any] | None, run_id: str, task_id: str, map_index: int) -> bool:
-    """
-    Return whether a user has ended an Airflow task for good.
-
-    ``deferred`` is a hand-over or a re-attached try; scheduled, queued, running or no state is a new try, which
-    decides for itself.
-    """
-    return standing_of(states, run_id, task_id, map_index) is Standing.OVER
-
-
 def get_standing(instance: Any) -> Standing:
     """
     Ask Airflow about a task instance (of a context, or of a trigger).

@@ -18,7 +18,7 @@ from airflow_provider_vidu.transport import timing
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
 
-    from airflow_provider_vidu.waiting.bulk_cancel import CancelReport
+    from airflow_provider_vidu.waiting.cancel import CancelReport
     from airflow_provider_vidu.waiting.subscribers import GroupOutcome, Outcome
     from airflow_provider_vidu.waiting.watcher import Watcher
 
@@ -210,7 +210,7 @@ class ViduTaskTrigger(BaseTrigger):
         from airflow_provider_vidu import compat
         from airflow_provider_vidu.hooks.vidu import ViduHook
         from airflow_provider_vidu.submission.kill_guard import aended_by_user, ais_forgotten
-        from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
+        from airflow_provider_vidu.waiting.cancel import cancel_unfinished
 
         instance = self.task_instance
         is_over = instance is not None and await aended_by_user(instance)

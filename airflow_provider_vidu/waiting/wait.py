@@ -46,10 +46,6 @@ SLICE = 0.5
 EMPTY_QUERIES = 4
 #: Seconds between those queries.
 EMPTY_GAP = 2.0
-#: Queries that verify a cancel after Vidu has accepted it.
-CANCEL_QUERIES = 3
-#: Seconds between those queries.
-CANCEL_GAP = 1.0
 #: Seconds between repeated queries of a task after a refusal: only a refusal that lasts counts.
 REFUSAL_GAP = 3.0
 #: A wait writes a log line at least this often, in seconds.
@@ -243,46 +239,6 @@ def wait_for_end(
             return task
         if verdict is Verdict.TIMED_OUT:
             raise still_running_error(task)
-
-
-def cancel_and_verify(
-    client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[float], None] = timing.sleep
-) -> bool:
-    """
-    Cancel a task, and return whether it will be neither rendered nor billed.
-
-    The task itself is queried, whatever the reply to the cancel was, because believing it was cancelled leads to a
-    second submission. A single query counts only if it shows the cancel; any other failure must show twice in a row.
-
-    :param log: receives the result.
-    :param sleep: takes seconds; it may raise, to end the try.
-    """
-    why = "Vidu accepted the cancel, but the task does not show it"
-    queries = CANCEL_QUERIES
-    try:
-        client.cancel_task(task_id)
-    except ViduError as error:
-        why, queries = str(error), 1
-    has_failed = False
-    query = 0
-    while query < queries or has_failed:
-        if query:
-            sleep(CANCEL_GAP)
-        query += 1
-        try:
-            task = client.get_task(task_id, retry=queries == 1)
-        except ViduError as error:
-            has_failed, why = False, f"{why}; {error.message}"
-            continue
-        if task.failed and (has_failed or task.err_code == "UserCancelled"):
-            log.info("Vidu task %s has been cancelled and is not billed.", task_id)
-            return True
-        has_failed = task.failed
-        if task.succeeded:
-            why = "it has already succeeded"
-            break
-    log.info("Vidu task %s was not cancelled: %s", task_id, why)
-    return False
 
 
 def query_paid_task(client: ViduClient, task_id: str, *, sleep: Callable[[float], None] = timing.sleep) -> ViduTask:

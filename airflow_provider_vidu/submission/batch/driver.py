@@ -357,7 +357,7 @@ class BatchSubmission(BatchState):
         names = [item.task_id or item.marker(self.generation) for item in left_over]
         if not self._is_cleared and self.policies.on_input_change != "resubmit":
             raise self.changed_error(len(left_over), names)
-        from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
+        from airflow_provider_vidu.waiting.cancel import cancel_unfinished
 
         await cancel_unfinished(self.client, ids, seconds=DROP_SECONDS, log=self.log)
         # Query the tasks themselves: a cancelled one shows as failed, and Vidu does not bill failed tasks.

@@ -31,7 +31,7 @@ from airflow_provider_vidu.submission.task_list import ListMemory
 from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
-from airflow_provider_vidu.waiting.wait import CANCEL_GAP, CANCEL_QUERIES, SLICE
+from airflow_provider_vidu.waiting.wait import SLICE
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -170,28 +170,13 @@ class BatchState:
         ]
         return {index: task_id for _, index, task_id in sorted(running)}
 
-    async def confirm_cancelled(self, task_ids: Iterable[str]) -> set[str]:
-        """
-        Query the tasks that Vidu has agreed to cancel, and reset the items of those that really are.
-
-        A host may agree to a cancel and go on. A cancelled task is not billed, and the next try submits it again.
-
-        :return: the ids of the tasks that are cancelled.
-        """
-        left, cancelled = list(task_ids), set[str]()
-        for number in range(CANCEL_QUERIES):
-            if number:
-                await timing.asleep(CANCEL_GAP)
-            seen = await self._query.get_tasks(left)
-            cancelled |= failed_ids(seen)
-            left = [task_id for task_id in left if task_id not in cancelled]
-            if not left:
-                break
+    def note_cancelled(self, task_ids: Iterable[str]) -> None:
+        """Reset the items of tasks that are verified to be cancelled, unbilled: the next try submits them again."""
+        cancelled = set(task_ids)
         for index, item in enumerate(self.items):
             if item.task_id in cancelled:
                 self.store.put(index, reset_item(item))
         self.store.write(needed=False)
-        return cancelled
 
     @property
     def generation(self) -> str:

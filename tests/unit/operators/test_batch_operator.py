@@ -28,11 +28,12 @@ from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.execution.batch import BatchExecution
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
 from airflow_provider_vidu.submission.batch import driver as submission
-from airflow_provider_vidu.submission.batch import pacing, state
+from airflow_provider_vidu.submission.batch import pacing
 from airflow_provider_vidu.submission.batch.records import shard_from_json
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY, HEADER_KEY
 from airflow_provider_vidu.triggers.task import event_of_group
 from airflow_provider_vidu.triggers.timer import ViduTimerTrigger
+from airflow_provider_vidu.waiting import cancel
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
 from airflow_provider_vidu.waiting.subscribers import GroupOutcome
 
@@ -881,7 +882,7 @@ def test_accepted_cancel_without_effect_does_not_pay_again(vidu_emulator, runtim
     async def says_yes(self, task_id):  # ruff: ignore[unused-async]
         return None
 
-    monkeypatch.setattr(state, "CANCEL_GAP", 0)
+    monkeypatch.setattr(cancel, "QUERY_GAP", 0)
     monkeypatch.setattr(AsyncViduClient, "cancel_task", says_yes)
     with pytest.raises(ViduStillRunningError, match="0 were cancelled"):
         drive(operator(numbered(3), timeout=1, cancel_on_timeout=True), runtime_context(store))

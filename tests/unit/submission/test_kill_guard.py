@@ -22,7 +22,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.submission import kill_guard
-from airflow_provider_vidu.submission.kill_guard import Standing, ais_forgotten, get_standing, is_forgotten, may_cancel
+from airflow_provider_vidu.submission.kill_guard import Standing, ais_forgotten, get_standing, is_forgotten, standing_of
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 
@@ -47,13 +47,13 @@ from airflow_provider_vidu.triggers.task import ViduTaskTrigger
     ],
 )
 def test_state_of_the_airflow_task_decides(states, cancel):
-    assert may_cancel(states, "r", "t", -1) is cancel
+    assert (standing_of(states, "r", "t", -1) is Standing.OVER) is cancel
 
 
 def test_mapped_instance_has_its_own_key():
     states = {"r": {"t_0": "failed", "t_1": "deferred"}}
-    assert may_cancel(states, "r", "t", 0) is True
-    assert may_cancel(states, "r", "t", 1) is False
+    assert standing_of(states, "r", "t", 0) is Standing.OVER
+    assert standing_of(states, "r", "t", 1) is Standing.DEFERRED
 
 
 @pytest.fixture
