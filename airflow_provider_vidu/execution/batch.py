@@ -32,7 +32,6 @@ from airflow_provider_vidu.submission.batch.requests import (
     read_requests,
 )
 from airflow_provider_vidu.submission.batch.results import (
-    Memory,
     batch_error,
     check_manifest,
     failure_lines,
@@ -42,7 +41,8 @@ from airflow_provider_vidu.submission.batch.results import (
     task_record,
     write_manifest,
 )
-from airflow_provider_vidu.submission.kill_guard import ended_by_user
+from airflow_provider_vidu.submission.kill_guard import why_cancel
+from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.tries import Resumed, SubmitLater, Try
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import BACKSTOP, EVENT_HOLD, ViduTaskTrigger, digest_of_ids, event_of_group
@@ -110,7 +110,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     log=self.log,
                 )
                 try:
-                    running = asyncio.run(self._submit_and_wait(context, batch, requests, event, ids))
+                    running = asyncio.run(self._submit_and_wait(context, client, batch, requests, event, ids))
                 except SubmitLater as later:
                     self._defer_submission(context, later, list(batch.running.values()), **self._travelling(batch))
                 if running:
@@ -164,6 +164,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
     async def _submit_and_wait(
         self,
         context: Context,
+        client: ViduClient,
         batch: BatchSubmission,
         requests: Sequence[BatchRequest],
         event: Mapping[str, Any] | None,
@@ -198,7 +199,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 await batch.fetch_missing_links()
             except ViduError:
                 if self.operator.killed:
-                    await self._cancel_if_ended_by_user(context, batch)
+                    await self._cancel_if_unwanted(context, client, batch)
                 raise
         return False
 
@@ -370,13 +371,14 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             return error.but(advice=f"{cancelled} {fate}: a retry {does} them again.{rest}")
         return error
 
-    async def _cancel_if_ended_by_user(self, context: Context, batch: BatchSubmission) -> None:
+    async def _cancel_if_unwanted(self, context: Context, client: ViduClient, batch: BatchSubmission) -> None:
         try:
-            if not self.operator.cancel_on_kill or not ended_by_user(context["ti"]):
+            why = why_cancel(context["ti"], client) if self.operator.cancel_on_kill else None
+            if why is None:
                 return
             ids = list(batch.running.values())
             report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_SECONDS, log=self.log)
-            report.log_to(self.log, f"A user has ended this Airflow task. {len(ids)} Vidu tasks")
+            report.log_to(self.log, f"{why}. {counted(len(ids), 'Vidu task')}")
         except Exception as error:
             self.log.warning(
                 "It is unknown what was cancelled (%s). ViduHook().find_orphans() lists what is still running.",

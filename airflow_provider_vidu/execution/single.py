@@ -31,7 +31,8 @@ from airflow_provider_vidu.landing.land import land_all
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.reporting.lineage import deliver, openlineage_facets, show_task
 from airflow_provider_vidu.submission.driver import Submission
-from airflow_provider_vidu.submission.kill_guard import ended_by_user, is_forgotten
+from airflow_provider_vidu.submission.kill_guard import why_cancel
+from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.tries import Resumed, SubmitLater
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import wait_in_triggerer
@@ -40,7 +41,6 @@ from airflow_provider_vidu.waiting.wait import (
     Next,
     decide_after_resume,
     elapsed_seconds,
-    explain_clear,
     fetch_finished,
     fetch_result,
     hints_of,
@@ -175,7 +175,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                         submission.note_left_running()
                     raise
                 except ViduNoCreationError as error:
-                    raise explain_clear(error, remembered=self.is_remembered(context)) from None
+                    raise error.but(advice=f"{error.advice} {submission.memory.queried_again}") from None
                 return self._finish(context, client, submission, task)
         except ViduError as error:
             metrics.failed(error, self._model)
@@ -285,7 +285,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             task = fetch_finished(client, task, sleep=sleep)
         except ViduNoCreationError as error:
             # Keep the record: the video may exist, and a clear must not pay for another one.
-            raise explain_clear(error, remembered=self.is_remembered(context)) from None
+            raise error.but(advice=f"{error.advice} {submission.memory.queried_again}") from None
         try:
             files = (
                 land_all(client, task, self._wanted(self.operator.output_path), log=self.log)
@@ -293,7 +293,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                 else []
             )
         except ViduLandingError as error:
-            if not self.operator.durable:
+            if submission.memory is Memory.NONE:
                 raise error.but(
                     fate=Fate.PERMANENT,
                     advice=(
@@ -320,14 +320,11 @@ class SingleExecution(Execution[dict[str, Any]]):
             return
         outcome = "The Vidu task was left running; a retry re-attaches to it."
         try:
-            if self.operator.cancel_on_kill and ended_by_user(context["ti"]):
-                done = cancel_and_verify(client, task_id, self.log)
-                outcome = f"A user has ended this task: the Vidu task was {'cancelled' if done else 'not cancelled'}."
-            elif self.operator.cancel_on_kill and is_forgotten(context["ti"], client):
+            if self.operator.cancel_on_kill and (why := why_cancel(context["ti"], client)):
                 done = cancel_and_verify(client, task_id, self.log)
                 outcome = (
-                    "A user cleared this task, which may discard its state, and this host has no task list: the Vidu "
-                    f"task was {'cancelled' if done else 'not cancelled and is billed when it succeeds'}."
+                    f"{why}: the Vidu task was "
+                    f"{'cancelled' if done else 'not cancelled and is billed when it succeeds'}."
                 )
         except Exception as error:
             outcome = f"The Vidu task was left running, since Airflow does not say why this task is stopping ({error})."

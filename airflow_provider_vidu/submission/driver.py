@@ -34,6 +34,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.api.messages import counted, describe_request, some_of
 from airflow_provider_vidu.compat import StateStore, state_store
 from airflow_provider_vidu.reporting import metrics
+from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.messages import failure_of
 from airflow_provider_vidu.submission.record import (
     MARKER_PREFIX,
@@ -121,7 +122,8 @@ class Submission:
         self.policies = policies
         self.endpoint = endpoint
         self.key = key
-        self._store = store if policies.durable else None
+        self.memory = Memory.of(store, durable=policies.durable)
+        self._store = store if self.memory is Memory.STORE else None
         self._list_memory = ListMemory(self._store, client.account)
         self._is_delivered = is_delivered
         self._note_discarded = note_discarded
@@ -194,8 +196,8 @@ class Submission:
         """
         self._picture = picture
         record = self.load()
-        relies_on_the_list = self._store is None and self.policies.durable and self.this_try.try_number > 1
-        may_be_discarded = self._store is not None and record is None and self.this_try.record_may_be_discarded
+        relies_on_the_list = self.memory is Memory.LIST and self.this_try.try_number > 1
+        may_be_discarded = self.memory is Memory.STORE and record is None and self.this_try.record_may_be_discarded
         wire, input_error = self._built(
             build, needed=record is None and not relies_on_the_list and not may_be_discarded
         )
@@ -294,7 +296,7 @@ class Submission:
         """
         if self._record is not None and self._record.phase is Phase.SUBMITTED:
             self._write(replace(self._record, phase=Phase.NEW), needed=False)
-        if self._store is None and self.policies.durable:
+        if self.memory is Memory.LIST:
             # Its next try only finds a task that has been cancelled, as a user would have done it.
             return f"{compat.clear_this_task()} to submit again"
         return "a retry submits again"
@@ -367,7 +369,7 @@ class Submission:
 
     def _attempt(self, wire: Mapping[str, Any], identity: Mapping[str, str]) -> ViduTask | None:
         """Send once. Returns the task, or None if the reply was lost and the caller has to decide again."""
-        derived = self._store is None and self.policies.durable
+        derived = self.memory is Memory.LIST
         seal = self.this_try.seal()
         while True:
             marker = self._derived_marker() if derived else self.this_try.new_marker(self.key)

@@ -111,22 +111,27 @@ async def aended_by_user(instance: Any) -> bool:
     return await asyncio.to_thread(ended_by_user, instance)
 
 
-def is_forgotten(instance: Any, client: ViduClient) -> bool:
+def why_cancel(instance: Any, client: ViduClient) -> str | None:
     """
-    Ask, in a worker that has to stop, whether the next try cannot know what this one waits for.
+    Return why a worker that has to stop cancels what it waits for, in a clause; None = it leaves that running.
 
-    That is so after a clear that may discard the task's state, on a host without a task list.
+    No try wants it once a user has ended the task for good. And after a clear that may discard the task's state, on a
+    host without a task list, the next try cannot know what this one waits for.
 
     :param instance: of the context.
     :param client: whose list.
     """
-    if not compat.clear_discards_state() or get_standing(instance) is not Standing.CLEARED:
-        return False
+    standing = get_standing(instance)
+    if standing is Standing.OVER:
+        return "A user has ended this task"
+    if standing is not Standing.CLEARED or not compat.clear_discards_state():
+        return None
     try:
         client.list_page(page_size=1, retry=False)
     except ViduError as error:
-        return lacks_list(client.account, error)
-    return False
+        if lacks_list(client.account, error):
+            return "A user cleared this task, which may discard its state, and this host has no task list"
+    return None
 
 
 async def ais_forgotten(instance: Any, client: AsyncViduClient, vidu_task_ids: Sequence[str]) -> bool:

@@ -16,7 +16,6 @@ from airflow_provider_vidu.api.errors import (
     ViduError,
     ViduInputError,
     ViduModerationError,
-    ViduNoCreationError,
     ViduNotFoundError,
     ViduRequestError,
     ViduStillRunningError,
@@ -27,7 +26,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.api.fields import parse_record, require
 from airflow_provider_vidu.api.messages import counted
 from airflow_provider_vidu.api.tasks import TaskState, ViduTask
-from airflow_provider_vidu.compat import clear_this_task, keeping_its_state
+from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.schedule import (
     REFUSALS,
@@ -286,22 +285,6 @@ def fetch_finished(client: ViduClient, task: ViduTask, *, sleep: Callable[[float
             return task
     error = no_creation_error(task.task_id, task.unread_reply, state=task.state, credits=task.credits)
     raise error.without(client.account.api_key)
-
-
-def explain_clear(error: ViduNoCreationError, *, remembered: bool) -> ViduNoCreationError:
-    """
-    Add to the error of a success without a video what a clear of the submitting Airflow task does.
-
-    :param remembered: whether a record of the submission outlives this try, so that a clear finds the same task.
-    """
-    if remembered:
-        then = (
-            f"A retry of this Airflow task, or a clear{keeping_its_state()}, queries the same Vidu task again and "
-            "submits nothing."
-        )
-    else:
-        then = "Do not clear this Airflow task before that: it has no record of the submission and would pay again."
-    return error.but(advice=f"{error.advice} {then}")
 
 
 def fetch_result(client: ViduClient, task: ViduTask, event: Mapping[str, Any]) -> ViduTask:

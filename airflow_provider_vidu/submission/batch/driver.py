@@ -45,10 +45,10 @@ from airflow_provider_vidu.submission.batch.records import (
     new_items,
 )
 from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_requests, raise_problems
-from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.sending import Sender, refusal_error
 from airflow_provider_vidu.submission.batch.state import BatchState, failed_ids, is_refused, removed_requests
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
+from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.record import Phase, derived_marker
 from airflow_provider_vidu.submission.retry_or_clear import MAX_ATTEMPTS, Action, Remote, decide
 from airflow_provider_vidu.transport import timing

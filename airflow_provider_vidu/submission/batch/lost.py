@@ -13,10 +13,10 @@ from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.submission.batch.records import Item, reset_item
-from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.search import ListedTasks, search_list
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY
+from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.record import Phase
 from airflow_provider_vidu.submission.retry_or_clear import LookUp
 from airflow_provider_vidu.submission.search import settled_at

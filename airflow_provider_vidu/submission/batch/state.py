@@ -14,8 +14,8 @@ from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.submission.batch.pacing import Budget, Pace
 from airflow_provider_vidu.submission.batch.records import Header, Item, reset_item
 from airflow_provider_vidu.submission.batch.requests import BatchRequest
-from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.store import BatchStore, TravellingStore
+from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.record import Phase, SubmissionRecord
 from airflow_provider_vidu.submission.retry_or_clear import (
     Action,

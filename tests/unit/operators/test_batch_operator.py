@@ -27,10 +27,12 @@ from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.execution.batch import BatchExecution
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
+from airflow_provider_vidu.submission import kill_guard
 from airflow_provider_vidu.submission.batch import driver as submission
 from airflow_provider_vidu.submission.batch import pacing
 from airflow_provider_vidu.submission.batch.records import shard_from_json
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY, HEADER_KEY
+from airflow_provider_vidu.submission.kill_guard import Standing
 from airflow_provider_vidu.triggers.task import event_of_group
 from airflow_provider_vidu.triggers.timer import ViduTimerTrigger
 from airflow_provider_vidu.waiting import cancel
@@ -910,9 +912,23 @@ def test_kill_during_a_full_queue_cancels_submitted_tasks(vidu_emulator, runtime
 
 
 @pytest.mark.vidu_emulator(created_seconds=1e6)
-@pytest.mark.parametrize("ended", [True, False], ids=["by a user", "by an eviction"])
-def test_kill_cancels_only_if_a_user_ended_the_task(vidu_emulator, runtime_context, store, monkeypatch, ended):
-    monkeypatch.setattr("airflow_provider_vidu.execution.batch.ended_by_user", lambda instance: ended)
+@pytest.mark.parametrize(
+    ("standing", "has_list", "ended"),
+    [
+        (Standing.OVER, True, True),
+        (Standing.RUNNING, True, False),
+        (Standing.CLEARED, True, False),
+        (Standing.CLEARED, False, True),
+    ],
+    ids=["ended by a user", "evicted", "cleared", "cleared, without a list"],
+)
+def test_kill_cancels_only_what_no_try_can_want(
+    vidu_emulator, runtime_context, store, monkeypatch, standing, has_list, ended
+):
+    """After a clear that discards the state, a host without a list lets no next try find what this one waits for."""
+    monkeypatch.setattr(kill_guard, "get_standing", lambda instance: standing)
+    monkeypatch.setattr(kill_guard.compat, "clear_discards_state", lambda: True)
+    vidu_emulator.quirks.has_list = has_list
     made = operator(numbered(6))
     seen = []
     real = AsyncViduClient.submit

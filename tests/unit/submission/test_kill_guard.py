@@ -22,7 +22,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.submission import kill_guard
-from airflow_provider_vidu.submission.kill_guard import Standing, ais_forgotten, get_standing, is_forgotten, standing_of
+from airflow_provider_vidu.submission.kill_guard import Standing, ais_forgotten, get_standing, standing_of, why_cancel
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 
@@ -210,12 +210,12 @@ async def test_running_batch_is_forgotten_if_the_next_try_says_so(airflow):
 )
 async def test_with_a_list_nothing_is_forgotten(airflow, host, forgotten):
     assert await ais_forgotten(SimpleNamespace(), AsyncHost(*host), ["1"]) is forgotten
-    assert is_forgotten(SimpleNamespace(), Host(*host)) is forgotten
+    assert (why_cancel(SimpleNamespace(), Host(*host)) is not None) is forgotten
 
 
 def test_below_airflow_3_4_nothing_is_forgotten(airflow, monkeypatch):
     monkeypatch.setattr(kill_guard.compat, "clear_discards_state", lambda: False)
-    assert is_forgotten(SimpleNamespace(), Host(NO_LIST)) is False
+    assert why_cancel(SimpleNamespace(), Host(NO_LIST)) is None
 
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
