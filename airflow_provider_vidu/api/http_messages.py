@@ -634,13 +634,17 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
         return max(0.0, float(text))
     except ValueError:
         pass
+    moment = parse_http_date(text)
+    return None if moment is None else max(0.0, (moment - (now or datetime.now(timezone.utc))).total_seconds())
+
+
+def parse_http_date(text: str) -> datetime | None:
+    """Return the moment of an HTTP date; None if it cannot be read."""
     try:
         moment = parsedate_to_datetime(text)
     except (TypeError, ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return max(0.0, (moment - (now or datetime.now(timezone.utc))).total_seconds())
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
 
 
 def _headers(account: Account, body: bytes | None = None) -> dict[str, str]:
