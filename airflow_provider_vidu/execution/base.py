@@ -18,8 +18,8 @@ from airflow_provider_vidu.api.registry import endpoint_of
 from airflow_provider_vidu.compat import state_store
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.landing.destinations import Wanted
+from airflow_provider_vidu.submission.airflow_try import Policies, Resumed, SubmitLater
 from airflow_provider_vidu.submission.limits import CreditLimits
-from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import BACKSTOP
 from airflow_provider_vidu.triggers.timer import ViduTimerTrigger

@@ -24,6 +24,7 @@ from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.many import land_batch
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.reporting.lineage import deliver_batch, openlineage_facets
+from airflow_provider_vidu.submission.airflow_try import Resumed, SubmitLater, Try
 from airflow_provider_vidu.submission.batch.driver import BatchSubmission
 from airflow_provider_vidu.submission.batch.requests import (
     BatchRequest,
@@ -43,7 +44,6 @@ from airflow_provider_vidu.submission.batch.results import (
 )
 from airflow_provider_vidu.submission.kill_guard import why_cancel
 from airflow_provider_vidu.submission.memory import Memory
-from airflow_provider_vidu.submission.tries import Resumed, SubmitLater, Try
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import BACKSTOP, EVENT_HOLD, ViduTaskTrigger, digest_of_ids, event_of_group
 from airflow_provider_vidu.waiting import watcher

@@ -217,10 +217,10 @@ class ViduHook(BaseHook):
         from airflow_provider_vidu.api.errors import ViduError
         from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.reporting.lineage import report_lineage
+        from airflow_provider_vidu.submission.airflow_try import Policies
         from airflow_provider_vidu.submission.driver import Submission
         from airflow_provider_vidu.submission.limits import CreditLimits
         from airflow_provider_vidu.submission.record import STORE_KEY
-        from airflow_provider_vidu.submission.tries import Policies
 
         try:
             to = _endpoint_of(endpoint, request)

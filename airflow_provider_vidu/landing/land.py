@@ -30,17 +30,9 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.api.registry import MP4, Produces
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.images import local_path
-from airflow_provider_vidu.landing.destinations import (
-    COVER,
-    VIDEO,
-    WATERMARKED,
-    Wanted,
-    hash_file,
-    open_existing,
-    put_file,
-    size_of,
-)
+from airflow_provider_vidu.landing.destinations import COVER, VIDEO, WATERMARKED, Wanted
 from airflow_provider_vidu.landing.mp4 import BrokenOff, VideoFacts, check_whole, video_facts
+from airflow_provider_vidu.landing.publish import hash_file, open_existing, put_file, size_of
 from airflow_provider_vidu.landing.transfer import Transfer, probe_link
 from airflow_provider_vidu.transport import timing
 

@@ -140,7 +140,7 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
         Continue after :meth:`execute` left the worker, because Vidu's queue was full or its list had not settled.
 
         :param event: the timer's event; unused.
-        :param resumed: what the try took along; see ``submission.tries.Resumed``.
+        :param resumed: what the try took along; see ``submission.airflow_try.Resumed``.
         :param try_number: number of the try that left the worker.
         :param travelled: what is remembered of a batch's items, below Airflow 3.3.
         :return: as the class says.

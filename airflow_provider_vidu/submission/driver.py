@@ -34,6 +34,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.api.messages import counted, describe_request, some_of
 from airflow_provider_vidu.compat import StateStore, state_store
 from airflow_provider_vidu.reporting import metrics
+from airflow_provider_vidu.submission.airflow_try import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.messages import failure_of
 from airflow_provider_vidu.submission.record import (
@@ -56,9 +57,8 @@ from airflow_provider_vidu.submission.retry_or_clear import (
     remote_of,
 )
 from airflow_provider_vidu.submission.search import look_once, look_up, recall
-from airflow_provider_vidu.submission.store import MAX_INTENT_AGE, StateWriter, read_state
+from airflow_provider_vidu.submission.state_writer import MAX_INTENT_AGE, StateWriter, read_state
 from airflow_provider_vidu.submission.task_list import ListMemory
-from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.cancel import cancel_and_verify
 from airflow_provider_vidu.waiting.schedule import next_submission

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu import compat
 from airflow_provider_vidu.api.errors import ViduError
+from airflow_provider_vidu.submission.airflow_try import is_iteration
 from airflow_provider_vidu.submission.task_list import lacks_list
-from airflow_provider_vidu.submission.tries import is_iteration
 from airflow_provider_vidu.transport import timing
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from airflow_provider_vidu.submission.retry_or_clear import Known, Remote
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
-    from airflow_provider_vidu.submission.tries import Try
+    from airflow_provider_vidu.submission.airflow_try import Try
 
 
 def failure_of(

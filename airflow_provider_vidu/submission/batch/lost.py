@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Searches the account's list once for all submissions whose replies were lost."""
+"""Decides what becomes of a batch's submissions whose replies were lost, by what the account's list shows."""
 
 from __future__ import annotations
 

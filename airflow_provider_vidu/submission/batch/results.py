@@ -16,7 +16,7 @@ from airflow_provider_vidu.api.messages import counted, item_ranges, some_of
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.images import local_path
-from airflow_provider_vidu.landing.destinations import put_file
+from airflow_provider_vidu.landing.publish import put_file
 from airflow_provider_vidu.submission.memory import Memory
 
 if TYPE_CHECKING:

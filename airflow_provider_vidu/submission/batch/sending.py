@@ -27,8 +27,8 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.landing.many import SILENT
 from airflow_provider_vidu.reporting import metrics
+from airflow_provider_vidu.submission.batch.budget import Spending
 from airflow_provider_vidu.submission.batch.identity import reading_of
-from airflow_provider_vidu.submission.batch.pacing import Spending
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.record import Phase, with_marker
 from airflow_provider_vidu.submission.retry_or_clear import lost_post_ended

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import Fate, ViduCreditLimitError, ViduError, ViduNotFoundError, task_error
 from airflow_provider_vidu.api.messages import counted, some_of
-from airflow_provider_vidu.submission.batch.pacing import Budget, Pace
+from airflow_provider_vidu.submission.airflow_try import Policies, Resumed, SubmitLater, TimeInWorker, Try
+from airflow_provider_vidu.submission.batch.budget import Budget
+from airflow_provider_vidu.submission.batch.pacing import Pace
 from airflow_provider_vidu.submission.batch.records import Header, Item, reset_item
 from airflow_provider_vidu.submission.batch.requests import BatchRequest
 from airflow_provider_vidu.submission.batch.store import BatchStore, TravellingStore
@@ -26,9 +28,8 @@ from airflow_provider_vidu.submission.retry_or_clear import (
     decide,
     remote_of,
 )
-from airflow_provider_vidu.submission.store import StateWriter
+from airflow_provider_vidu.submission.state_writer import StateWriter
 from airflow_provider_vidu.submission.task_list import ListMemory
-from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
 from airflow_provider_vidu.waiting.wait import SLICE

@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.compat import StateStore, clear_this_task
+from airflow_provider_vidu.submission.airflow_try import Try
 from airflow_provider_vidu.submission.batch.records import (
     SHARD_SIZE,
     Header,
@@ -22,8 +23,7 @@ from airflow_provider_vidu.submission.batch.records import (
     shard_to_json,
 )
 from airflow_provider_vidu.submission.record import Phase
-from airflow_provider_vidu.submission.store import StateWriter, read_state
-from airflow_provider_vidu.submission.tries import Try
+from airflow_provider_vidu.submission.state_writer import StateWriter, read_state
 
 #: The key of a batch's header; its shards are called ``vidu_batch_<layout>_<number>``.
 HEADER_KEY = "vidu_batch"

@@ -650,7 +650,7 @@ def test_unresponsive_host_does_not_get_the_whole_batch(vidu_emulator, runtime_c
 
 
 def test_repeated_lost_replies_end_the_try_even_when_deferrable(vidu_emulator, runtime_context, store, monkeypatch):
-    monkeypatch.setattr("airflow_provider_vidu.submission.tries.IN_PLACE_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_vidu.submission.airflow_try.IN_PLACE_SECONDS", 0.0)
     monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu_emulator.connection_json(timeout=0.3))
     vidu_emulator.faults.add("submit", Fault.refuse(504, times=None))
     with pytest.raises(ViduTaskFailedError, match="nothing in 3 attempts"):
@@ -899,7 +899,7 @@ def test_kill_during_a_full_queue_cancels_submitted_tasks(vidu_emulator, runtime
     async def ended_by_user(instance):  # ruff: ignore[unused-async]
         return ended
 
-    monkeypatch.setattr("airflow_provider_vidu.submission.tries.IN_PLACE_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_vidu.submission.airflow_try.IN_PLACE_SECONDS", 0.0)
     monkeypatch.setattr("airflow_provider_vidu.submission.kill_guard.aended_by_user", ended_by_user)
     vidu_emulator.faults.add("submit", Fault.rate_limit(retry_after=60, times=100, after=3))
     with pytest.raises(TaskDeferred) as deferred:
@@ -946,7 +946,7 @@ def test_kill_cancels_only_what_no_try_can_want(
 
 
 def test_a_full_queue_leaves_the_worker_and_costs_no_retry(vidu_emulator, runtime_context, store, monkeypatch):
-    monkeypatch.setattr("airflow_provider_vidu.submission.tries.IN_PLACE_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_vidu.submission.airflow_try.IN_PLACE_SECONDS", 0.0)
     vidu_emulator.faults.add("submit", Fault.rate_limit(retry_after=0.2, times=3, after=2))
     records, called = drive(operator(numbered(6), max_in_flight=1, deferrable=True), runtime_context(store))
     assert called["execute_again"] >= 1
