@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduLandingError, ViduStillRunningError
 from airflow_provider_vidu.api.fields import require
 from airflow_provider_vidu.api.messages import counted
+from airflow_provider_vidu.api.registry import endpoint_of
 from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.compat import note_discarded, state_store
 from airflow_provider_vidu.exceptions import raise_for_airflow
@@ -30,6 +32,7 @@ from airflow_provider_vidu.submission.batch.requests import (
     BatchRequest,
     check_destinations,
     check_requests,
+    endpoint_of_row,
     read_requests,
 )
 from airflow_provider_vidu.submission.batch.results import (
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_vidu.api.account import Account
+    from airflow_provider_vidu.api.registry import Endpoint
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
 
@@ -69,6 +73,11 @@ ENDED = frozenset({"success", "failed"})
 
 class BatchExecution(Execution[list[dict[str, Any]]]):
     """One try of an operator that submits many requests."""
+
+    def __init__(self, operator: Any) -> None:
+        super().__init__(operator)
+        #: None = each request names its own.
+        self.endpoint = endpoint_of(operator.endpoint) if operator.endpoint else None
 
     def run(
         self,
@@ -87,7 +96,11 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             if context["ti"].try_number == 1:
                 self._check_time_to_wait()
             requests = read_requests(
-                self.operator.requests, self.operator.defaults, self.operator.output_path, endpoint=self.endpoint
+                self.operator.requests,
+                self.operator.defaults,
+                self.operator.output_path,
+                endpoint=self.endpoint,
+                may_differ=self.operator.endpoints_may_differ,
             )
             with self._client() as client:
                 batch = BatchSubmission(
@@ -132,7 +145,11 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         # Requests from a file name no pictures here.
         requests = self.operator.requests
         rows = requests if isinstance(requests, (list, tuple)) else ()
-        sources = [self.endpoint.sources(row) for row in rows if isinstance(row, Mapping)]
+        sources = [
+            endpoint.sources(row)
+            for row in rows
+            if isinstance(row, Mapping) and (endpoint := self._endpoint_of(row)) is not None
+        ]
         return openlineage_facets(sources, self.operator.delivered)
 
     def complete(
@@ -159,7 +176,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         return read_manifest(self.operator.manifest_path, self.log) if self.operator.manifest_path else []
 
     def _is_landed(self, request: BatchRequest, index: int, task: ViduTask) -> bool | None:
-        return self._wanted(request.output_path, index).is_landed(task) if request.output_path else None
+        return self._wanted_of(request, index).is_landed(task) if request.output_path else None
 
     async def _submit_and_wait(
         self,
@@ -321,9 +338,9 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
 
     def _land(self, client: ViduClient, batch: BatchSubmission) -> dict[int, list[dict[str, Any]]]:
         wanted = {
-            index: self._wanted(path, index)
+            index: self._wanted_of(batch.requests[index], index)
             for index, task in batch.tasks.items()
-            if task.succeeded and index not in batch.errors and (path := batch.requests[index].output_path)
+            if task.succeeded and index not in batch.errors and batch.requests[index].output_path
         }
         files = land_batch(client, batch.tasks, wanted, batch.errors, log=self.log, stop=self._raise_if_killed)
         if batch.memory is Memory.NONE:
@@ -333,9 +350,14 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     batch.errors[index] = error.but(advice=advice)
         return files
 
-    def _wanted(self, output_path: str, index: int | None = 0) -> Wanted:
-        # The index defaults to 0: a template with {index} is also checked before there is a request.
-        return super()._wanted(output_path, index)
+    def _wanted_of(self, request: BatchRequest, index: int) -> Wanted:
+        return self._wanted(request.output_path or "", request.endpoint.produces, index)
+
+    def _endpoint_of(self, row: Mapping[str, Any]) -> Endpoint | None:
+        """Return the endpoint of a request that has not been read yet; None = it names none that is known."""
+        with suppress(ViduError):
+            return endpoint_of_row(row, self.endpoint, may_differ=self.operator.endpoints_may_differ)
+        return None
 
     def _check_settings(self) -> None:
         super()._check_settings()

@@ -21,6 +21,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.fields import require, without_unset
+from airflow_provider_vidu.api.registry import endpoint_of
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.exceptions import raise_for_airflow
@@ -58,6 +59,10 @@ if TYPE_CHECKING:
 class SingleExecution(Execution[dict[str, Any]]):
     """One try of an operator that submits one request."""
 
+    def __init__(self, operator: Any) -> None:
+        super().__init__(operator)
+        self.endpoint = endpoint_of(operator.endpoint)
+
     @property
     def _fields(self) -> dict[str, Any]:
         return {name: getattr(self.operator, name) for name in self.operator.request_fields}
@@ -76,7 +81,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         self, context: Context, resumed: Resumed | None = None, travelled: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         began = timing.now() if resumed is None else resumed.began
-        self._read_rendered()
+        self._read_rendered(model=self.endpoint.default_model)
         try:
             self._check_settings()
             with self._client() as client:
@@ -140,7 +145,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.run(context)
         event = event if isinstance(event, Mapping) else {}
-        self._read_rendered()
+        self._read_rendered(model=self.endpoint.default_model)
         try:
             with self._client() as client:
                 submission = self._submission(context, client)
@@ -198,7 +203,7 @@ class SingleExecution(Execution[dict[str, Any]]):
     def _is_delivered(self, task: ViduTask) -> bool | None:
         if not (self.operator.wait_for_completion and self.operator.output_path):
             return None
-        return self._wanted(self.operator.output_path).is_landed(task)
+        return self._wanted(self.operator.output_path, self.endpoint.produces).is_landed(task)
 
     def _build_wire(self, map_index: int | None) -> dict[str, Any]:
         """Check everything before anything is paid for, and return the request."""
@@ -207,7 +212,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             require(name, fields[name])
         self._check_time_to_wait()
         if self.operator.output_path is not None and self.operator.wait_for_completion:
-            self._wanted(self.operator.output_path).check(model=self._model)
+            self._wanted(self.operator.output_path, self.endpoint.produces).check(model=self._model)
             if (map_index or 0) > 0:
                 self._check_own_name()
         return wire_of(fields, self.operator.extra_params, self.log, endpoint=self.endpoint)
@@ -288,7 +293,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             raise error.but(advice=f"{error.advice} {submission.memory.queried_again}") from None
         try:
             files = (
-                land_all(client, task, self._wanted(self.operator.output_path), log=self.log)
+                land_all(client, task, self._wanted(self.operator.output_path, self.endpoint.produces), log=self.log)
                 if self.operator.output_path
                 else []
             )

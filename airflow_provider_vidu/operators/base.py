@@ -73,8 +73,8 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
         "min_remaining_credits",
     )
     ui_color = "#e4dcff"
-    #: The last part of the path that requests are posted to, unless a request names its own.
-    endpoint: str
+    #: The last part of the path that requests are posted to; None = each request names its own.
+    endpoint: str | None
     #: The returned records, for OpenLineage, which asks after the task has finished.
     delivered: Sequence[Mapping[str, Any]] = ()
     wait_for_completion = True
