@@ -240,7 +240,7 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
         raise doubt
     if type(error) is ViduNotFoundError:
         raise error.but(
-            advice="This host has no create call at this path: check api_prefix and create_path. Nothing was created."
+            advice="This path of the host creates no tasks: check api_prefix and create_path. Nothing was created."
         )
     if isinstance(error, ViduUnavailableError):
         by_gateway = f" {error.advice}" if error.advice != error.default_advice else ""
@@ -379,7 +379,7 @@ def prepare_list(
     :raises ViduConfigurationError: this host has no list.
     """
     if account.list_path is None:
-        raise ViduConfigurationError("This host has no task list.", advice="The connection says so (list_path).")
+        raise ViduConfigurationError("This host has no task list.", advice="The connection has list_path: null.")
     query: list[tuple[str, str]] = [("states", state) for state in states]
     query += [
         (name, moment.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"))
@@ -472,7 +472,7 @@ def prepare_cancel(account: Account, task_id: str) -> HttpRequest:
     :raises ViduConfigurationError: this host has no cancel.
     """
     if account.cancel_path is None:
-        raise ViduConfigurationError("This host has no cancel.", task_id=task_id, advice="The task continues.")
+        raise ViduConfigurationError("This host has no cancel endpoint.", task_id=task_id, advice="The task continues.")
     body = json.dumps({"id": task_id}).encode()
     return HttpRequest(
         "POST",
@@ -548,8 +548,8 @@ def _error_of(
     if 300 <= status < 400:
         location = quoted(_without_query(_header(headers, "location") or "?"))
         error: ViduError = ViduConfigurationError(
-            f"The host redirects (HTTP {status} to {location}); the API key follows no redirect.",
-            advice="Enter the host that it redirects to in the connection. Nothing was created.",
+            f"The host redirects (HTTP {status} to {location}). The API key is not sent to the target.",
+            advice="In the connection, enter the host that it redirects to. Nothing was created.",
             http_status=status,
             task_id=task_id,
         )

@@ -403,7 +403,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             report.log_to(self.log, f"{why}. {counted(len(ids), 'Vidu task')}")
         except Exception as error:
             self.log.warning(
-                "It is unknown what was cancelled (%s). ViduHook().find_orphans() lists what is still running.",
+                "It is unknown what was cancelled (%s). Once the Dag run is over, ViduHook().find_orphans() lists what "
+                "is still running.",
                 str(error) or type(error).__name__,
             )
 

@@ -339,5 +339,5 @@ class SingleExecution(Execution[dict[str, Any]]):
 def _input_advice_after_submission() -> str:
     return (
         "Nothing was sent to Vidu just now. Anything submitted before keeps running and is billed when it succeeds; "
-        f"its video stays at Vidu. Fix this, then {clear_this_task()}: it finds that task again."
+        f"its video stays at Vidu. Fix this, then {clear_this_task()}: the next try finds that Vidu task again."
     )

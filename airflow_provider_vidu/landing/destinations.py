@@ -274,7 +274,7 @@ def check_destination(
         # is_dir() is also False if a folder above may not be entered.
         existing = next(folder for folder in local.absolute().parents if os.path.lexists(folder))
         if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-            why = "may not be written to by this worker" if existing.is_dir() else "is not a folder"
+            why = "is not writable for this worker" if existing.is_dir() else "is not a folder"
             raise ViduInputError(f"{named} {destination} cannot be used: {existing} {why}.")
         return
     from airflow.sdk import ObjectStoragePath
@@ -298,8 +298,8 @@ def check_destination(
             return
         except Exception as error:
             logging.getLogger(__name__).warning(
-                "%s %s cannot be checked now (%s). The video is submitted all the same, and stays at Vidu until it can "
-                "be landed.",
+                "%s %s cannot be checked now (%s). The request is submitted anyway, and the video stays at Vidu until "
+                "it can be landed.",
                 named,
                 destination,
                 error,

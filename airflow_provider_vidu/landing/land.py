@@ -237,7 +237,7 @@ def _receive(transfer: Transfer, links: _Links, file: Any, log: Any) -> None:
         except BrokenOff as error:
             if transfer.is_what_the_host_has():
                 # Length and MD5 are right, so a newer encoder may have written boxes that are unknown here.
-                log.warning("%s It is landed all the same: the storage host has the same bytes.", error)
+                log.warning("%s It is landed anyway: the storage host has the same bytes.", error)
                 return
             # It is unknown which bytes are wrong, so fetching the rest would not fix it.
             transfer.restart()

@@ -184,7 +184,7 @@ class Transfer:
             if not fits:
                 self.restart()
                 if is_part:
-                    raise ViduUnavailableError("The storage host sent another part of the file than requested.")
+                    raise ViduUnavailableError("The storage host sent a different part of the file than requested.")
             encoding = response.headers.get("Content-Encoding", "").strip().lower()
             is_packed = encoding in {*_GZIP, "deflate"}
             expected = length if part else _length(response)
@@ -351,7 +351,7 @@ def _refused(where: str, first: str, url: str) -> ViduLandingError:
         f"{_which(first, url)} leads to {where}.",
         fate=Fate.PERMANENT,
         advice=(
-            "Nothing was fetched from there. The video is paid for and safe at Vidu. Find out who answers for the "
+            "Nothing was fetched from there. The video is paid for and safe at Vidu. Find out who operates the "
             "connection's host (a relay, a proxy?). Then fetch the video with ViduHook().download('THE-VIDU-TASK-ID', "
             f"path) or, from Airflow 3.3 on, {clear_this_task()}: it lands the video and submits nothing."
         ),

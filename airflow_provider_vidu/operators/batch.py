@@ -27,20 +27,20 @@ class ViduManyOperator(ViduSubmittingOperator):
         them (``images``, ``prompt``, ``model``, …), and ``extra_params`` and ``output_path`` of its own if it needs
         them. Or the path or ``ObjectStoragePath`` URL of a UTF-8 file: JSON Lines with one such dict per line, or a
         JSON array of them; relative paths in a file are relative to the file. Another task's output works too. At least
-        one request; 10 000 have been run.
+        one request; tested with 10 000.
     :param defaults: fields for all requests, a dict; a request's own field wins, and None in a request removes the
         default. None (default) = no fields.
     :param max_in_flight: maximum number of concurrent submissions, 1 to 100; default 10. It does not limit how many
         tasks Vidu renders at once: the others queue there. A 429 slows all submissions down.
     :param item_retries: how often a request is submitted again within one try after its task has failed, unbilled, for
         a transient reason; a whole number from 0, default 1. Airflow's ``retries`` come on top.
-    :param on_failure: what to do if some requests have no video at the end: ``fail`` (default; after all other videos
-        were waited for and landed), ``partial`` (succeed, with the errors in the records), ``skip`` (like ``partial``,
-        but skip this task if no request has a video).
+    :param on_failure: what to do if some requests have no video at the end: ``fail`` (default; wait for and land all
+        other videos, then fail), ``partial`` (succeed, with the errors in the records), ``skip`` (like ``partial``, but
+        skip this task if no request has a video).
     :param credit_budget: maximum credits for the whole batch over all tries, a whole number from 0; None (default) = no
-        limit. Submitting stops before it is exceeded, judged by the prices in Vidu's replies, and by the catalogue's
-        estimates before there is a reply. The first request of a kind without a known price is sent alone, and may
-        exceed the budget by its own price.
+        limit. The operator stops submitting before it would exceed the budget. It uses the prices in Vidu's replies,
+        and the catalogue's estimates until there is a reply. The first request of a kind without a known price is sent
+        alone, and may exceed the budget by its own price.
     :param max_credits: maximum credits for each generation, a whole number from 0; None (default) = no limit. If the
         catalogue estimates a request at more, the batch fails before anything is sent. If Vidu's reply names a higher
         price, that task is cancelled and nothing more is submitted; if Vidu refuses the cancel, the video is kept and
@@ -63,12 +63,13 @@ class ViduManyOperator(ViduSubmittingOperator):
         failure of single requests causes no retry.
     :param on_unknown: as in ``Img2VideoOperator``, for each request; default ``fail``.
     :param on_input_change: what to do if a retry no longer contains a request that was submitted: ``fail`` (default) or
-        ``resubmit``. Requests are recognised by their content: new requests, or another order, are no change. A link
-        that may be a new signature of a paid picture, or another picture, fails after a clear too, unless this is
-        ``resubmit``.
+        ``resubmit``. Requests are recognised by their content: new requests, or another order, are no change. If it is
+        unclear whether a link is a paid picture with a new signature or another picture, the task fails, after a clear
+        too, unless this is ``resubmit``.
     :param cancel_on_kill: when a user ends the Airflow task for good, cancel the tasks that Vidu still allows to be
         cancelled, within the time that Airflow leaves: about 18 seconds while deferred, 2.5 in a worker. Default True.
-    :param cancel_on_timeout: do the same at the deadline, instead of leaving the tasks running. Default False.
+    :param cancel_on_timeout: cancel them at the deadline (for up to 60 seconds) instead of leaving them running.
+        Default False.
     """
 
     template_fields: Sequence[str] = (

@@ -222,7 +222,7 @@ class Submission:
             decision = decide(known)
             if record is not None or self._attempts or may_be_discarded:
                 about = f"Vidu task {known.record.task_id}: " if known.record and known.record.task_id else ""
-                self._log.info("%s%s, since %s.", about, _WORDS[decision.action], decision.reason)
+                self._log.info("%s%s because %s.", about, _WORDS[decision.action], decision.reason)
             if decision.action is Action.SUBMIT:
                 if wire is None:
                     raise input_error or ViduInputError("images: the image cannot be read.")
@@ -250,7 +250,7 @@ class Submission:
                 if wire is None:
                     # Its replacement cannot be built: a cancel now would leave no video at all.
                     raise input_error or ViduInputError("images: the image cannot be read.")
-                # What replaces it would be refused: then it is better kept.
+                # If its replacement would be refused, the earlier task is better kept.
                 self._check_price(wire)
                 known = replace(known, cancelled=self._cancel(known))
                 if known.may_be_discarded and known.cancelled:
@@ -297,7 +297,7 @@ class Submission:
         if self._record is not None and self._record.phase is Phase.SUBMITTED:
             self._write(replace(self._record, phase=Phase.NEW), needed=False)
         if self.memory is Memory.LIST:
-            # Its next try only finds a task that has been cancelled, as a user would have done it.
+            # The next try finds only a cancelled task, and cannot know that it was not a user who cancelled it.
             return f"{compat.clear_this_task()} to submit again"
         return "a retry submits again"
 
@@ -499,7 +499,7 @@ class Submission:
             return replace(known, look_up=look_up, has_list=known.has_list and found.has_list), None, found.candidates
         if found.others:
             self._log.warning(
-                "This task instance has submitted several Vidu tasks. The newest, %s, counts; the others: %s.",
+                "This task instance has submitted several Vidu tasks. This try uses the newest, %s; the others: %s.",
                 task.task_id,
                 some_of(found.others),
             )
@@ -509,8 +509,8 @@ class Submission:
             record = replace(record, keep_running=True)
         if record.phase is Phase.RETURNED:
             self._log.warning(
-                "An earlier try made Vidu task %s (%s credits). The clear starts a new generation, which is billed "
-                "again. Fetch the earlier video with ViduHook().download('%s', path).",
+                "An earlier try made the video of Vidu task %s (%s credits). The clear starts a new generation, which "
+                "is billed too. Fetch the earlier video with ViduHook().download('%s', path).",
                 task.task_id,
                 "unknown" if task.credits is None else task.credits,
                 task.task_id,
@@ -600,7 +600,7 @@ class Submission:
             return
         if record.task_id is not None and known.remote is Remote.SUCCESS:
             self._log.warning(
-                "Vidu task %s has succeeded for the earlier request and is paid for; its video stays at Vidu for "
-                "as long as Vidu keeps it.",
+                "Vidu task %s has succeeded for the earlier request and is paid for. Its video is not landed, but can "
+                "be fetched as long as Vidu keeps it.",
                 record.task_id,
             )

@@ -130,17 +130,17 @@ def why_cancel(instance: Any, client: ViduClient) -> str | None:
         client.list_page(page_size=1, retry=False)
     except ViduError as error:
         if lacks_list(client.account, error):
-            return "A user cleared this task, which may discard its state, and this host has no task list"
+            return "A user cleared this task. A clear may discard its state, and this host has no task list"
     return None
 
 
 async def ais_forgotten(instance: Any, client: AsyncViduClient, vidu_task_ids: Sequence[str]) -> bool:
     """
-    Ask, in a trigger that is killed, whether the next try cannot know what this trigger waits for.
+    Check, in a trigger that is killed, whether the next try has no way to find this trigger's Vidu tasks.
 
-    One that runs says whether it has a record (:func:`compat.note_discarded`). One that has not begun attaches to
-    nothing that is cancelled now, and would cancel a single task itself; of a batch it would keep what runs, so that
-    it has to say first.
+    A next try that runs reports that it has no record (:func:`compat.note_discarded`). One that has not started would
+    cancel a single task itself, so the trigger may do it now. Of a batch it would keep running tasks, so the trigger
+    waits for its report.
 
     :param instance: the trigger's task instance.
     :param client: whose list.

@@ -170,7 +170,7 @@ def parse_vidu_task(given: Any) -> ViduTask:
         shown = repr(given) if isinstance(given, (str, int)) else f"a {type(given).__name__}"
         raise ViduInputError(
             f"vidu_task must be a Vidu task id or a task record, got {shown[:100]}.",
-            advice="Pass the submitting task's output; map over several (.expand). Waiting and landing cost nothing.",
+            advice="Pass the submitting task's output; map over several (.expand). Waiting and landing are free.",
         ) from None
 
 

@@ -119,7 +119,8 @@ class LostSubmissions:
         wait = max(waits, key=lambda wait: wait.of, default=None)
         if wait is not None and wait.of:
             batch.log.info(
-                "Lost submissions are not in the account's list yet; they count as absent in %.0f s.", wait.of
+                "Lost submissions are not in the account's list yet. Those still missing in %.0f s count as absent.",
+                wait.of,
             )
         return wait
 

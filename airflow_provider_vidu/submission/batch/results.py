@@ -169,8 +169,8 @@ def batch_error(
     if held and stopped is not None:
         advice.append(stopped.advice)
         if others:
-            named = f"item {others[0]} says" if len(others) == 1 else f"items {some_of(others)} say"
-            advice.append(f"Correct what {named} first, if it can be corrected.")
+            named = f"item {others[0]} has" if len(others) == 1 else f"items {some_of(others)} have"
+            advice.append(f"First correct the error that {named}, if it can be corrected.")
     elif may_pass:
         does = "submits only what failed"
         if to_land:
@@ -190,7 +190,7 @@ def batch_error(
     if billed:
         ids = some_of(records[number]["task_id"] for number in billed)
         items = f"Item {billed[0]} is" if len(billed) == 1 else f"Items {some_of(billed)} are"
-        advice.append(f"{items} or may be billed: check Vidu task {ids} before anything submits the request again.")
+        advice.append(f"{items} billed, or may be: check Vidu task {ids} before you submit the request again.")
     return ViduTaskFailedError(
         message,
         fate=Fate.RETRYABLE if may_pass else Fate.PERMANENT,

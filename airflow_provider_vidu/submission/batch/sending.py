@@ -214,7 +214,7 @@ class Sender:
             self._batch.errors[index] = error
         except OSError as error:
             self._batch.errors[index] = ViduUnavailableError(
-                f"images: cannot be read now ({error}).", advice="It was not submitted; a retry reads it again."
+                f"The image cannot be read now ({error}).", advice="Nothing was submitted; a retry reads it again."
             )
 
     def _record_reply(self, one: asyncio.Future[Any]) -> None:
@@ -236,7 +236,7 @@ class Sender:
             if self._count_outage(error):
                 batch.stopped = batch.stopped or ViduUnavailableError(
                     f"{self._outages} times in a row, submissions were sent and not answered ({error.message}).",
-                    advice="The next try searches for those that were accepted, and sends none of them again blindly.",
+                    advice="The next try searches for those that were accepted before it sends any of them again.",
                 )
         except ViduError as error:
             batch.budget.release(batch.reserved.pop(index, 0))

@@ -194,7 +194,7 @@ class BatchState:
     def changed_error(self, count: int, names: Iterable[str]) -> ViduError:
         """Return the error for requests that an earlier try has submitted and this one does not have."""
         return ViduError(
-            f"The requests differ from those of the try before: {removed_requests(count, names)}.",
+            f"The requests differ from those of the previous try: {removed_requests(count, names)}.",
             advice=(
                 f"This try submitted nothing. To continue with the new requests, "
                 f"{self.memory.by_clearing('what is new')} Or set on_input_change='resubmit'. A field that renders "
@@ -309,7 +309,7 @@ class BatchState:
     def submit_again(self, index: int, reason: str) -> None:
         """Reset an item whose last attempt came to nothing, so that it is submitted again."""
         error = self.errors.pop(index, None)
-        self.log.info("Item %d is submitted again, since %s.%s", index, reason, f" {error}" if error else "")
+        self.log.info("Item %d is submitted again because %s.%s", index, reason, f" {error}" if error else "")
         self.tasks.pop(index, None)
         self.remotes.pop(index, None)
         self.look_ups.pop(index, None)
@@ -387,8 +387,9 @@ class BatchState:
                 f"Vidu's price for one of these generations is {self.header.over_limit} credits, but max_credits is "
                 f"{limits.max_credits}: nothing more was submitted.",
                 advice=(
-                    "Tasks above the limit were cancelled if Vidu still could; the others are billed, kept and landed. "
-                    f"Ask for less or raise max_credits, then {self.memory.by_clearing('what is missing')}"
+                    "Vidu tasks above the limit were cancelled; those that Vidu did not cancel are billed, kept and "
+                    "landed. Choose cheaper requests or raise max_credits, then "
+                    f"{self.memory.by_clearing('what is missing')}"
                 ),
             )
 

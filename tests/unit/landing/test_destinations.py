@@ -145,7 +145,7 @@ def test_folder_below_a_file_is_rejected(tmp_path):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_unwritable_folder_is_rejected(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(ViduInputError, match="may not be written to by this worker"):
+    with pytest.raises(ViduInputError, match="is not writable for this worker"):
         check_destination(f"{tmp_path}/videos/")
 
 

@@ -310,7 +310,7 @@ def test_file_reordered_while_deferred_keeps_each_requests_video(vidu_emulator, 
 def test_retry_with_fewer_requests_fails_unless_allowed(vidu_emulator, runtime_context, store):
     drive(operator(numbered(3)), runtime_context(store))
     changed = [*numbered(2), *requests_of("another")]
-    with pytest.raises(AirflowFailException, match="requests differ from those of the try before"):
+    with pytest.raises(AirflowFailException, match="requests differ from those of the previous try"):
         drive(operator(changed), runtime_context(store, try_number=2))
     assert vidu_emulator.counters.submissions == 3
     drive(operator(changed, on_input_change="resubmit"), runtime_context(store, try_number=2))
@@ -773,7 +773,7 @@ def test_failed_landing_promises_no_retry_that_would_pay_again(vidu_emulator, ru
 
 def test_error_during_submission_says_what_was_paid(vidu_emulator, runtime_context, store):
     vidu_emulator.faults.add("submit", Fault.refuse(401, times=100, after=4))
-    with pytest.raises(AirflowFailException, match=r"4 of 10 requests are submitted \(32 credits\) and go on"):
+    with pytest.raises(AirflowFailException, match=r"4 of 10 requests are submitted \(32 credits\) and continue; "):
         drive(operator(numbered(10), max_in_flight=1), runtime_context(store))
 
 

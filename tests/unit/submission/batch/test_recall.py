@@ -433,7 +433,7 @@ def test_host_that_hides_payloads_stops_before_anything_is_sent(stage):
         return reply(200, {"tasks": list(bare.values())} if operation == "list" else bare[request.task_id])
 
     stage.vidu.instead = instead
-    with pytest.raises(ViduSubmissionInDoubtError, match="Vidu tasks that may be its own: 900"):
+    with pytest.raises(ViduSubmissionInDoubtError, match="Vidu tasks that may belong to it: 900"):
         stage.submit(ROWS, discard=True)
     assert len(stage.vidu.tasks) == 8
 
