@@ -281,6 +281,18 @@ def test_request_in_doubt_can_be_adopted_by_hand(vidu_emulator, runtime_context,
     assert vidu_emulator.counters.submissions == 3
 
 
+def test_request_in_doubt_can_be_declared_uncreated_by_hand(vidu_emulator, runtime_context, store):
+    vidu_emulator.quirks.has_list = False
+    vidu_emulator.faults.add("submit", Fault.drop_before_accept())
+    with pytest.raises(AirflowFailException, match="if none has, record that nothing was created") as raised:
+        drive(operator(numbered(3)), runtime_context(store))
+    _, nothing = re.findall(r"-d '(\{\"value\".*?)'", str(raised.value))
+    store.values[ADOPTED_KEY] = json.loads(nothing)["value"]
+    records, _ = drive(operator(numbered(3)), runtime_context(store, try_number=2, max_tries=3))
+    assert [record["state"] for record in records] == ["success"] * 3
+    assert charges(vidu_emulator) == 3
+
+
 def test_grown_or_reordered_list_submits_only_new_requests(vidu_emulator, runtime_context, store):
     first, _ = drive(
         operator([*numbered(5), *requests_of("[emulator:fail=AuditSubmitIllegal]")], on_failure="partial"),
