@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
-from airflow_provider_vidu.api.catalog import MODELS_OF, Model
+from airflow_provider_vidu.api.catalog_rows import MODELS_OF
+from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduNotFoundError, ViduRequestError
 from airflow_provider_vidu.api.images import content_identity, without_query
 from airflow_provider_vidu.api.request import ViduRequest, model_shown, nearest_name
@@ -62,19 +63,36 @@ class Produces:
 
     :param name: for messages, with its article.
     :param suffixes: allowed suffixes of its file name; a name without any gets the first one.
-    :param marks: offsets in its first bytes, each with the bytes at that offset.
+    :param formats: its formats, each by the bytes at some offsets of the first 16 bytes.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    marks: tuple[tuple[int, bytes], ...]
+    formats: tuple[Mapping[int, bytes], ...] = field(hash=False)
 
     def matches_start(self, head: bytes) -> bool:
         """Return whether a file that starts with these bytes is of this kind."""
-        return all(head[place : place + len(mark)] == mark for place, mark in self.marks)
+        return any(
+            all(head[place : place + len(mark)] == mark for place, mark in marks.items()) for marks in self.formats
+        )
 
 
-MP4 = Produces("an MP4", (".mp4", ".mov", ".m4v"), ((4, b"ftyp"),))
+MP4 = Produces("an MP4", (".mp4", ".mov", ".m4v"), ({4: b"ftyp"},))
+PICTURE = Produces(
+    "a PNG, JPEG or WebP",
+    (".png", ".jpg", ".jpeg", ".webp"),
+    ({0: b"\x89PNG"}, {0: b"\xff\xd8\xff"}, {0: b"RIFF", 8: b"WEBP"}),
+)
+# An MP3 without a tag starts with the frame of MPEG 1 or 2, layer III.
+SOUND = Produces(
+    "an MP3 or WAV",
+    (".mp3", ".wav"),
+    (
+        {0: b"ID3"},
+        *({0: b"\xff" + second} for second in (b"\xfb", b"\xfa", b"\xf3", b"\xf2")),
+        {0: b"RIFF", 8: b"WAVE"},
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +110,11 @@ class Endpoint:
     request: type[ViduRequest]
     media: Mapping[str, Media] = field(default_factory=dict)
     produces: Produces = MP4
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether stored identities of its requests do not name it, because they are older than other endpoints."""
+        return self.name == _UNNAMED
 
     @property
     def models(self) -> Mapping[str, Model]:
@@ -126,7 +149,7 @@ class Endpoint:
         same = dict(wire)
         for path, media in self.media.items():
             same = replace_at(same, path, media.identity)
-        return same if self.name == _UNNAMED else {**same, "endpoint": self.name}
+        return same if self.is_unnamed else {**same, "endpoint": self.name}
 
     def sources(self, fields: Mapping[str, Any]) -> list[Any]:
         """Return the sources of the result, each field's files as the DAG author wrote them; for lineage and logs."""

@@ -253,13 +253,16 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
 
     def _hints(self, batch: BatchSubmission) -> Hints:
         running = batch.running
-        models = {batch.requests[index].model for index in running}
+        kinds = {(batch.requests[index].endpoint.name, batch.requests[index].model) for index in running}
+        endpoint, model = next(iter(kinds))
         return Hints(
             submitted_at=min(batch.items[index].attempted_at or batch.began for index in running),
-            model=models.pop() if len(models) == 1 else None,
+            # Of several kinds no usual time is known.
+            model=model if len(kinds) == 1 else None,
             off_peak=any(batch.requests[index].off_peak for index in running),
             batch_size=len(batch.items),
             batch_done=sum(task.succeeded for task in batch.tasks.values()),
+            endpoint=endpoint,
         )
 
     def _defer(self, context: Context, batch: BatchSubmission) -> NoReturn:

@@ -96,7 +96,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                     return deliver(self.operator, context, task, sources=self._sources)
                 submitted_at = submission.record.attempted_at if submission.record else began
                 # A record written by hand has no time, so use the task's.
-                hints = hints_of(task, submitted_at=submitted_at or None)
+                hints = hints_of(task, submitted_at=submitted_at or None, endpoint=self.endpoint.name)
                 end_time = began + self._seconds_to_wait(off_peak=hints.off_peak)
                 if not self.operator.deferrable or task.is_final:
                     try:

@@ -252,9 +252,17 @@ def raise_problems(requests: Iterable[BatchRequest]) -> None:
 
 
 def digest_requests(requests: Iterable[BatchRequest]) -> str:
-    """Return a hash of the requests as they were given, in their order; no image is read."""
-    given = [(request.fields, request.extra_params) for request in requests]
-    return short_hash(given)
+    """
+    Return a hash of the requests as they were given, with their endpoints, in their order; no image is read.
+
+    It is stored: an image-to-video request counts as before there were other endpoints.
+    """
+    return short_hash([_as_given(request) for request in requests])
+
+
+def _as_given(request: BatchRequest) -> tuple[Any, ...]:
+    given = (request.fields, request.extra_params)
+    return given if request.endpoint.is_unnamed else (*given, request.endpoint.name)
 
 
 def _rows(requests: Any) -> tuple[list[Any], str | None]:

@@ -12,11 +12,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from _support.other_endpoint import PNG
 from _support.storage_host import MP4, Client, serving
 from PIL import Image
 
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError
+from airflow_provider_vidu.api.registry import PICTURE
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.land import ATTEMPTS, land, land_all
@@ -69,12 +69,12 @@ def test_what_is_not_a_video_lands_as_its_endpoint_says(client, storage, tmp_pat
     picture = io.BytesIO()
     Image.new("RGB", (8, 6)).save(picture, "PNG")
     storage.answers = [(200, {}, picture.getvalue())]
-    facts = landed(client, Wanted(f"{tmp_path}/", produces=PNG))
+    facts = landed(client, Wanted(f"{tmp_path}/", produces=PICTURE))
     assert Path(facts["path"]).read_bytes() == picture.getvalue()
     assert (facts["path"], facts["width"], facts["height"]) == (f"{tmp_path}/77.png", 8, 6)
     storage.answers = [(200, {}, MP4)] * ATTEMPTS
-    with pytest.raises(ViduLandingError, match="something that is not a PNG"):
-        landed(client, Wanted(f"{tmp_path}/another.png", produces=PNG))
+    with pytest.raises(ViduLandingError, match="something that is not a PNG, JPEG or WebP"):
+        landed(client, Wanted(f"{tmp_path}/another.png", produces=PICTURE))
     assert not (tmp_path / "another.png").exists()
 
 
