@@ -80,7 +80,7 @@ def require(name: str, value: Any) -> Any:
     """
     if given(value) is None:
         raise ViduInputError(
-            f"{name} is required, and it rendered to nothing (None).",
+            f"{name} is required, but it rendered to nothing (None).",
             advice="Nothing was sent to Vidu. Check the Param or XCom in its template: it has no value in this run.",
         )
     return value
@@ -127,7 +127,7 @@ def parse_record(value: Any) -> Any:
         return parse_record(parsed)
     raise ViduInputError(
         "vidu_task must be a Vidu task id or a single task record; this text is neither.",
-        advice="Pass the submitting task's output; map over several (.expand). Waiting and landing cost nothing.",
+        advice="Pass the submitting task's output; map over several (.expand). Waiting and landing are free.",
     )
 
 

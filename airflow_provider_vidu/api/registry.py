@@ -183,7 +183,7 @@ def endpoint_of(name: str) -> Endpoint:
     if name not in _loaded:
         if name not in MODELS_OF:
             near = nearest_name(name, MODELS_OF)
-            raise ViduInputError(f"endpoint: this release knows no {name!r}{f' ({near}?)' if near else ''}.")
+            raise ViduInputError(f"endpoint: this release does not know {name!r}{f' ({near}?)' if near else ''}.")
         module = import_module(f"{__package__}.{name.replace('-', '_')}")
         _loaded[name] = module.ENDPOINT
     return _loaded[name]

@@ -21,6 +21,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.fields import require, without_unset
+from airflow_provider_vidu.api.registry import endpoint_of
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.exceptions import raise_for_airflow
@@ -30,17 +31,17 @@ from airflow_provider_vidu.landing.destinations import is_shared
 from airflow_provider_vidu.landing.land import land_all
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.reporting.lineage import deliver, openlineage_facets, show_task
+from airflow_provider_vidu.submission.airflow_try import Resumed, SubmitLater
 from airflow_provider_vidu.submission.driver import Submission
-from airflow_provider_vidu.submission.kill_guard import ended_by_user, is_forgotten
-from airflow_provider_vidu.submission.tries import Resumed, SubmitLater
+from airflow_provider_vidu.submission.kill_guard import why_cancel
+from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import wait_in_triggerer
+from airflow_provider_vidu.waiting.cancel import cancel_and_verify
 from airflow_provider_vidu.waiting.wait import (
     Next,
-    cancel_and_verify,
     decide_after_resume,
     elapsed_seconds,
-    explain_clear,
     fetch_finished,
     fetch_result,
     hints_of,
@@ -57,6 +58,10 @@ if TYPE_CHECKING:
 
 class SingleExecution(Execution[dict[str, Any]]):
     """One try of an operator that submits one request."""
+
+    def __init__(self, operator: Any) -> None:
+        super().__init__(operator)
+        self.endpoint = endpoint_of(operator.endpoint)
 
     @property
     def _fields(self) -> dict[str, Any]:
@@ -76,7 +81,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         self, context: Context, resumed: Resumed | None = None, travelled: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         began = timing.now() if resumed is None else resumed.began
-        self._read_rendered()
+        self._read_rendered(model=self.endpoint.default_model)
         try:
             self._check_settings()
             with self._client() as client:
@@ -140,7 +145,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.run(context)
         event = event if isinstance(event, Mapping) else {}
-        self._read_rendered()
+        self._read_rendered(model=self.endpoint.default_model)
         try:
             with self._client() as client:
                 submission = self._submission(context, client)
@@ -175,7 +180,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                         submission.note_left_running()
                     raise
                 except ViduNoCreationError as error:
-                    raise explain_clear(error, remembered=self.is_remembered(context)) from None
+                    raise error.but(advice=f"{error.advice} {submission.memory.queried_again}") from None
                 return self._finish(context, client, submission, task)
         except ViduError as error:
             metrics.failed(error, self._model)
@@ -198,7 +203,7 @@ class SingleExecution(Execution[dict[str, Any]]):
     def _is_delivered(self, task: ViduTask) -> bool | None:
         if not (self.operator.wait_for_completion and self.operator.output_path):
             return None
-        return self._wanted(self.operator.output_path).is_landed(task)
+        return self._wanted(self.operator.output_path, self.endpoint.produces).is_landed(task)
 
     def _build_wire(self, map_index: int | None) -> dict[str, Any]:
         """Check everything before anything is paid for, and return the request."""
@@ -207,7 +212,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             require(name, fields[name])
         self._check_time_to_wait()
         if self.operator.output_path is not None and self.operator.wait_for_completion:
-            self._wanted(self.operator.output_path).check(model=self._model)
+            self._wanted(self.operator.output_path, self.endpoint.produces).check(model=self._model)
             if (map_index or 0) > 0:
                 self._check_own_name()
         return wire_of(fields, self.operator.extra_params, self.log, endpoint=self.endpoint)
@@ -285,15 +290,15 @@ class SingleExecution(Execution[dict[str, Any]]):
             task = fetch_finished(client, task, sleep=sleep)
         except ViduNoCreationError as error:
             # Keep the record: the video may exist, and a clear must not pay for another one.
-            raise explain_clear(error, remembered=self.is_remembered(context)) from None
+            raise error.but(advice=f"{error.advice} {submission.memory.queried_again}") from None
         try:
             files = (
-                land_all(client, task, self._wanted(self.operator.output_path), log=self.log)
+                land_all(client, task, self._wanted(self.operator.output_path, self.endpoint.produces), log=self.log)
                 if self.operator.output_path
                 else []
             )
         except ViduLandingError as error:
-            if not self.operator.durable:
+            if submission.memory is Memory.NONE:
                 raise error.but(
                     fate=Fate.PERMANENT,
                     advice=(
@@ -320,14 +325,11 @@ class SingleExecution(Execution[dict[str, Any]]):
             return
         outcome = "The Vidu task was left running; a retry re-attaches to it."
         try:
-            if self.operator.cancel_on_kill and ended_by_user(context["ti"]):
-                done = cancel_and_verify(client, task_id, self.log)
-                outcome = f"A user has ended this task: the Vidu task was {'cancelled' if done else 'not cancelled'}."
-            elif self.operator.cancel_on_kill and is_forgotten(context["ti"], client):
+            if self.operator.cancel_on_kill and (why := why_cancel(context["ti"], client)):
                 done = cancel_and_verify(client, task_id, self.log)
                 outcome = (
-                    "A user cleared this task, which may discard its state, and this host has no task list: the Vidu "
-                    f"task was {'cancelled' if done else 'not cancelled and is billed when it succeeds'}."
+                    f"{why}: the Vidu task was "
+                    f"{'cancelled' if done else 'not cancelled and is billed when it succeeds'}."
                 )
         except Exception as error:
             outcome = f"The Vidu task was left running, since Airflow does not say why this task is stopping ({error})."
@@ -337,5 +339,5 @@ class SingleExecution(Execution[dict[str, Any]]):
 def _input_advice_after_submission() -> str:
     return (
         "Nothing was sent to Vidu just now. Anything submitted before keeps running and is billed when it succeeds; "
-        f"its video stays at Vidu. Fix this, then {clear_this_task()}: it finds that task again."
+        f"its video stays at Vidu. Fix this, then {clear_this_task()}: the next try finds that Vidu task again."
     )

@@ -30,17 +30,9 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.api.registry import MP4, Produces
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.images import local_path
-from airflow_provider_vidu.landing.destinations import (
-    COVER,
-    VIDEO,
-    WATERMARKED,
-    Wanted,
-    hash_file,
-    open_existing,
-    put_file,
-    size_of,
-)
+from airflow_provider_vidu.landing.destinations import COVER, VIDEO, WATERMARKED, Wanted
 from airflow_provider_vidu.landing.mp4 import BrokenOff, VideoFacts, check_whole, video_facts
+from airflow_provider_vidu.landing.publish import hash_file, open_existing, put_file, size_of
 from airflow_provider_vidu.landing.transfer import Transfer, probe_link
 from airflow_provider_vidu.transport import timing
 
@@ -245,7 +237,7 @@ def _receive(transfer: Transfer, links: _Links, file: Any, log: Any) -> None:
         except BrokenOff as error:
             if transfer.is_what_the_host_has():
                 # Length and MD5 are right, so a newer encoder may have written boxes that are unknown here.
-                log.warning("%s It is landed all the same: the storage host has the same bytes.", error)
+                log.warning("%s It is landed anyway: the storage host has the same bytes.", error)
                 return
             # It is unknown which bytes are wrong, so fetching the rest would not fix it.
             transfer.restart()

@@ -19,9 +19,10 @@ class Img2VideoOperator(ViduSingleOperator):
     """
     Generate a video from an image with Vidu.
 
-    One intended run submits once, whatever crashes: a retry re-attaches to the Vidu task that an earlier try submitted,
-    and a clear submits again. The operator waits in the triggerer (``deferrable=True``), in the worker, or not at all
-    (``wait_for_completion=False``: a :class:`~airflow_provider_vidu.sensors.task.ViduTaskSensor` then waits).
+    One intended run submits once, whatever crashes: a retry re-attaches to the Vidu task that an earlier try submitted.
+    The table below says what a clear does. The operator waits in the triggerer (``deferrable=True``), in the worker, or
+    not at all (``wait_for_completion=False``; then use a
+    :class:`~airflow_provider_vidu.sensors.task.ViduTaskSensor`).
 
     .. code-block:: python
 
@@ -61,9 +62,9 @@ class Img2VideoOperator(ViduSingleOperator):
         retries and credit limits.
 
     :param images: one image (a string, or a list of one string): a URL that Vidu can reach, a path on the worker, any
-        ``ObjectStoragePath`` URL (``s3://conn_id@bucket/key``), or a data URI (which then appears in the rendered
-        field; the image of a path does not). PNG, JPEG or WebP; aspect ratio between 1:4 and 4:1; at most 50 MB by URL,
-        about 15 MB otherwise (a request may have 20 MB).
+        ``ObjectStoragePath`` URL (``s3://conn_id@bucket/key``), or a data URI (then the image itself appears in the
+        rendered field). PNG, JPEG or WebP; aspect ratio between 1:4 and 4:1; at most 50 MB by URL, about 15 MB
+        otherwise (a request may have 20 MB).
     :param prompt: what happens in the video, a text of at most 5000 characters; default empty.
     :param model: name of a model, for example ``viduq3-pro``. One that is newer than this release is sent with a
         warning. Default ``viduq3-turbo``.

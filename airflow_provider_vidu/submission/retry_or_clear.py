@@ -31,7 +31,7 @@ class ClearMeans(Enum):
 
     #: Another generation, in place of what still runs.
     ANEW = "another one"
-    #: What is missing; what runs is waited for. So it is for a batch.
+    #: Only what is missing, while running tasks are waited for. A batch uses this.
     REST = "the rest"
 
 
@@ -248,7 +248,7 @@ def _decide_changed(known: Known, *, cleared: bool) -> Decision:
 def _decide_submitted(known: Known, record: SubmissionRecord, *, cleared: bool) -> Decision:
     remote = known.remote
     if remote is None:
-        return Decision(Action.READ, "an earlier try has submitted it")
+        return Decision(Action.READ, "its state decides what this try does")
     if remote is Remote.MISSING:
         if known.look_up is None and (record.marker or "").startswith(MARKER_PREFIX):
             return Decision(Action.LOOK_UP, "Vidu does not know the recorded id, which may be a gateway's request id")

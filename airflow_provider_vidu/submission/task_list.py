@@ -27,7 +27,7 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.submission.record import MARKER_PREFIX
 from airflow_provider_vidu.submission.retry_or_clear import LookUp
-from airflow_provider_vidu.submission.store import read_state
+from airflow_provider_vidu.submission.state_writer import read_state
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.account import Account

@@ -213,9 +213,9 @@ def test_below_the_hook_an_endpoint_has_no_default():
 
 def test_a_request_that_was_built_for_another_endpoint_is_refused(vidu, runtime_context, store):
     request = Img2VideoRequest(images=["https://x.example/a.png"])
-    with pytest.raises(ViduInputError, match="Img2VideoRequest is not a request of start-end2video"):
+    with pytest.raises(ViduInputError, match="Img2VideoRequest is not a request for start-end2video"):
         ViduHook().submit(request, endpoint=FRAMES)
-    with pytest.raises(AirflowFailException, match="knows no 'img2vide'"):
+    with pytest.raises(AirflowFailException, match="does not know 'img2vide'"):
         ViduHook().submit_once(runtime_context(store), request, endpoint="img2vide")
     assert not vidu.posted
 

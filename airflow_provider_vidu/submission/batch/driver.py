@@ -45,10 +45,10 @@ from airflow_provider_vidu.submission.batch.records import (
     new_items,
 )
 from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_requests, raise_problems
-from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.sending import Sender, refusal_error
 from airflow_provider_vidu.submission.batch.state import BatchState, failed_ids, is_refused, removed_requests
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
+from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.record import Phase, derived_marker
 from airflow_provider_vidu.submission.retry_or_clear import MAX_ATTEMPTS, Action, Remote, decide
 from airflow_provider_vidu.transport import timing
@@ -192,7 +192,7 @@ class BatchSubmission(BatchState):
                 self.errors[index] = ViduUnavailableError(
                     f"The task has succeeded, and its links cannot be read now ({unanswered[index].message}).",
                     task_id=task.task_id,
-                    advice="The video is paid and stays at Vidu; a retry fetches it.",
+                    advice="The video is paid for and stays at Vidu; a retry fetches it.",
                 )
                 continue
             # It stays submitted: the video exists at the host, and a new generation would be billed again.
@@ -229,7 +229,7 @@ class BatchSubmission(BatchState):
         """Decide, by the rules of submission, whether the task asks for a new generation of everything."""
         decision = decide(self.known_of(header.as_submission()))
         if decision.action is Action.SUBMIT:
-            self.log.info("Everything is submitted again, since %s.", decision.reason)
+            self.log.info("Everything is submitted again because %s.", decision.reason)
             return True
         if decision.action is not Action.FAIL:
             return False
@@ -357,7 +357,7 @@ class BatchSubmission(BatchState):
         names = [item.task_id or item.marker(self.generation) for item in left_over]
         if not self._is_cleared and self.policies.on_input_change != "resubmit":
             raise self.changed_error(len(left_over), names)
-        from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
+        from airflow_provider_vidu.waiting.cancel import cancel_unfinished
 
         await cancel_unfinished(self.client, ids, seconds=DROP_SECONDS, log=self.log)
         # Query the tasks themselves: a cancelled one shows as failed, and Vidu does not bill failed tasks.
@@ -370,7 +370,7 @@ class BatchSubmission(BatchState):
         )
         if len(unbilled) < len(left_over):
             self.log.warning(
-                "%d of them are or may be billed; their videos stay at Vidu for as long as Vidu keeps them.",
+                "%d of them are billed or may be; their videos can be fetched as long as Vidu keeps them.",
                 len(left_over) - len(unbilled),
             )
         return sum(item.credits or 0 for item in left_over if item.task_id not in unbilled)
@@ -438,7 +438,7 @@ class BatchSubmission(BatchState):
             trace_id=error.trace_id,
             http_status=error.http_status,
             advice=(
-                f"The tasks go on and may be billed; nothing is lost. {error.advice} Then "
+                f"The tasks continue at Vidu and may be billed; nothing is lost. {error.advice} Then "
                 f"{self.memory.by_clearing('what is missing' if self._has_unsent_items else None)}"
             ),
         )
@@ -480,7 +480,7 @@ class BatchSubmission(BatchState):
                 return
             elif new and not self.may_submit:
                 late = ViduUnavailableError(
-                    "The wait was over before it could be submitted.", advice="It is not billed; a retry submits it."
+                    "The wait ended before the request was submitted.", advice="It is not billed; a retry submits it."
                 )
                 self.errors.update(dict.fromkeys(new, late))
             elif new and not self.stopped and not (waits_for_lost and look_ups):
@@ -572,7 +572,8 @@ class BatchSubmission(BatchState):
         return error.but(
             message=(
                 f"{submitted} of {counted(len(self.items), 'request')} {'is' if is_one else 'are'} submitted "
-                f"({counted(self.budget.spent, 'credit')}) and {'goes' if is_one else 'go'} on, the rest is not: "
+                f"({counted(self.budget.spent, 'credit')}) and {'continues' if is_one else 'continue'}; "
+                "the rest is not submitted: "
                 f"{error.message}"
             ),
             advice=f"{cause} {rest}".strip(),

@@ -40,7 +40,7 @@ def test_every_endpoint_of_the_catalogue_is_found_by_its_name():
     for endpoint in endpoints():
         assert endpoint.models is MODELS_OF[endpoint.name]
         assert {path.partition(".")[0] for path in endpoint.media} <= endpoint.fields
-    with pytest.raises(ViduInputError, match=r"knows no 'img2vide' \(img2video\?\)"):
+    with pytest.raises(ViduInputError, match=r"does not know 'img2vide' \(img2video\?\)"):
         endpoint_of("img2vide")
 
 

@@ -81,7 +81,7 @@ def test_what_is_not_a_video_lands_as_its_endpoint_says(client, storage, tmp_pat
 @pytest.mark.parametrize(("addresses", "looks"), [(set(), 1), ({"93.184.215.14"}, 0)])
 def test_new_client_calls_the_api_before_it_lands(monkeypatch, storage, tmp_path, addresses, looks):
     """Only the address of an API call may be private."""
-    monkeypatch.setattr("airflow_provider_vidu.landing.transfer._is_private_by_itself", lambda host: True)
+    monkeypatch.setattr("airflow_provider_vidu.landing.transfer.is_private_by_itself", lambda host: True)
     with Client(f"{storage.url}/video.mp4", base_url="https://api.vidu.example") as client:
         client.addresses = addresses
         landed(client, f"{tmp_path}/")

@@ -20,10 +20,10 @@ from airflow_provider_vidu.api.errors import (
     ViduStillRunningError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.submission.airflow_try import Try
 from airflow_provider_vidu.submission.batch.store import BatchStore, Header, Item
 from airflow_provider_vidu.submission.record import Phase
-from airflow_provider_vidu.submission.store import StateWriter
-from airflow_provider_vidu.submission.tries import Try
+from airflow_provider_vidu.submission.state_writer import StateWriter
 from airflow_provider_vidu.waiting.schedule import REFUSALS
 
 ROWS = [{"images": f"https://cdn.example/{name}.png", "prompt": "x"} for name in "abc"]

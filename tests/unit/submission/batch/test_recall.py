@@ -18,6 +18,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.submission.airflow_try import SubmitLater
 from airflow_provider_vidu.submission.batch.recall import (
     is_delivered_by,
     newest_generation,
@@ -25,7 +26,6 @@ from airflow_provider_vidu.submission.batch.recall import (
     tasks_in_manifest,
 )
 from airflow_provider_vidu.submission.batch.search import ListedTasks
-from airflow_provider_vidu.submission.tries import SubmitLater
 
 MARK = "avp1:" + "a" * 16
 OLD, NEW = MARK + "0" * 16, MARK + "1" * 16
@@ -433,7 +433,7 @@ def test_host_that_hides_payloads_stops_before_anything_is_sent(stage):
         return reply(200, {"tasks": list(bare.values())} if operation == "list" else bare[request.task_id])
 
     stage.vidu.instead = instead
-    with pytest.raises(ViduSubmissionInDoubtError, match="Vidu tasks that may be its own: 900"):
+    with pytest.raises(ViduSubmissionInDoubtError, match="Vidu tasks that may belong to it: 900"):
         stage.submit(ROWS, discard=True)
     assert len(stage.vidu.tasks) == 8
 
