@@ -133,13 +133,14 @@ class Paging:
     :ivar token: token of the next page; None for the first one.
     :ivar ended: there is no further page to request.
     :ivar complete: the end was really reached, and no page repeated a row of an earlier one.
+    :ivar has_moved: a page repeated a row of an earlier one.
     """
 
     def __init__(self) -> None:
         self.token: str | None = None
         self.ended = False
         self.complete = False
-        self._repeated = False
+        self.has_moved = False
         self._row_count = 0
         self._empty_pages = 0
         self._seen: set[str] = set()
@@ -152,7 +153,7 @@ class Paging:
                 new.append(task)
                 self._seen.add(task.task_id)
         # A list that repeats itself has moved while it was read, and may have skipped rows as well.
-        self._repeated = self._repeated or len(new) < len(page.tasks)
+        self.has_moved = self.has_moved or len(new) < len(page.tasks)
         self._row_count += page.row_count
         self._empty_pages = 0 if page.row_count else self._empty_pages + 1
         last = not page.next_page_token
@@ -163,7 +164,7 @@ class Paging:
         # A filter may leave a page empty; a host that ignores paging repeats its first page forever.
         is_stuck = not new and not 0 < self._empty_pages < MAX_EMPTY_PAGES
         self.ended = last or is_stuck or page.next_page_token == self.token
-        self.complete = last and is_whole and not may_have_more and not self._repeated
+        self.complete = last and is_whole and not may_have_more and not self.has_moved
         self.token = page.next_page_token
         return new
 

@@ -94,7 +94,7 @@ def look_up(
         if found.look_up is LookUp.ABSENT:
             log.info(
                 "The earlier attempt is not in the account's list yet. If still missing in %.0f s it counts as absent.",
-                wait.of,
+                wait.of or wait.seconds,
             )
         else:
             log.info("The account's list is not conclusive yet; searching again in %.0f s.", wait.seconds)

@@ -26,6 +26,7 @@ OURS = {
     "airflow_provider_vidu.operators.base",
     "airflow_provider_vidu.operators.download",
     "airflow_provider_vidu.operators.img2video",
+    "airflow_provider_vidu.operators.batch",
     "airflow_provider_vidu.operators.img2video_batch",
     "airflow_provider_vidu.operators.resume_across_releases",
     "airflow_provider_vidu.operators.templated_fields",

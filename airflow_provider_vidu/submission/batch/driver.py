@@ -43,6 +43,7 @@ from airflow_provider_vidu.submission.batch.records import (
     Header,
     Item,
     new_items,
+    next_number,
 )
 from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_requests, raise_problems
 from airflow_provider_vidu.submission.batch.sending import Sender, refusal_error
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.submission.task_list import Pause
 
+#: Seconds between the last submission before a clear and the first try after it, at least; the record rounds times.
+CLEAR_MARGIN = 1.0
 #: Seconds for cancelling tasks whose requests were removed from the batch.
 DROP_SECONDS = 30.0
 #: Seconds between two queries for tasks that Vidu refuses to show; ``REFUSALS`` in a row are final.
@@ -102,7 +105,12 @@ class BatchSubmission(BatchState):
             this_try = self.this_try
             self.store.write_header(
                 replace(
-                    self.header, max_tries=this_try.max_tries, try_number=this_try.try_number, returned="", over_limit=0
+                    self.header,
+                    max_tries=this_try.max_tries,
+                    try_number=this_try.try_number,
+                    returned="",
+                    over_limit=0,
+                    cleared_at=self.began - CLEAR_MARGIN,
                 )
             )
         await self._advance_and_save()
@@ -259,9 +267,13 @@ class BatchSubmission(BatchState):
         """
         wanted = [request.reading for request in self.requests]
         by_place = bool(header.layout)
-        found = match(self.items, wanted, by_place=by_place)
+        number = max(header.next_number, next_number(self.items))
+        # What a search has found may not be all: a task that shows later is found by its first name.
+        first_number = number if by_place else 0
+        found = match(self.items, wanted, by_place=by_place, first_number=first_number)
         if found.unclear:
-            found = match(self.items, wanted, await self._query_priorities(found.unclear), by_place=by_place)
+            priorities = await self._query_priorities(found.unclear)
+            found = match(self.items, wanted, priorities, by_place=by_place, first_number=first_number)
         if found.ambiguous and self.policies.on_input_change != "resubmit":
             raise self._ambiguous_links_error(found.ambiguous)
         raise_problems(
@@ -284,10 +296,9 @@ class BatchSubmission(BatchState):
             found = replace(found, items=tuple(items))
         if found.moved or not header.layout:
             layout, size = header.layout + 1, len(found.items)
-            self.store.write_layout(
-                replace(header, layout=layout, size=size, requests_digest=digest, dropped_credits=dropped_credits),
-                found.items,
-            )
+            new = replace(header, layout=layout, size=size, requests_digest=digest, dropped_credits=dropped_credits)
+            number = max(number, next_number(found.items))
+            self.store.write_layout(replace(new, next_number=number), found.items)
         elif header.requests_digest != digest:
             self.store.write_header(replace(header, requests_digest=digest))
         sent = sum(item.has_been_sent for item in self.items)
@@ -391,7 +402,8 @@ class BatchSubmission(BatchState):
         account = self.client.account.identity
         digest = digest_requests(self.requests)
         header = Header(self._new_generation(), layout, len(items), self.this_try.max_tries, account, digest)
-        self.store.write_layout(replace(header, try_number=self.this_try.try_number), items)
+        header = replace(header, try_number=self.this_try.try_number, next_number=next_number(items))
+        self.store.write_layout(header, items)
 
     def _new_generation(self) -> str:
         """Return a random marker; without a store, one that a later try computes again."""

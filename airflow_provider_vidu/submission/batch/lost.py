@@ -164,13 +164,15 @@ class LostSubmissions:
         reply = f" {batch.lost_replies[index]}" if index in batch.lost_replies else ""
         listed = f" Vidu tasks that may be the lost one: {some_of(self.candidates)}." if self.candidates else ""
         marker = item.marker(batch.generation)
+        # Of a recalled item it is unknown how often it was sent.
+        sought = f"contains {marker}" if item.attempt else f"begins with {marker.removesuffix('0')}"
         return ViduSubmissionInDoubtError(
             f"A submission was attempted, but {reason}.{reply}{listed}",
             # With on_unknown='resubmit' the next try submits it again.
             fate=Fate.RETRYABLE if batch.policies.on_unknown == "resubmit" else None,
             advice=(
-                f"The task may exist and be billed: search the payloads of the account's tasks for {marker}. If a task "
-                f"has this marker, {self._adopt_advice(marker)} Setting on_unknown='resubmit' submits the request "
+                f"The task may exist and be billed: search the account's tasks for one whose payload {sought}. "
+                f"If there is one, {self._adopt_advice(marker)} Setting on_unknown='resubmit' submits the request "
                 "again in any case."
             ),
         )
@@ -181,7 +183,7 @@ class LostSubmissions:
             return batch.memory.by_clearing(None)
         this_try = batch.this_try
         return (
-            f"adopt it: {this_try.write_by_hand(ADOPTED_KEY, {marker: 'THE-VIDU-TASK-ID'})} ; if none has, record that "
-            f"nothing was created: {this_try.write_by_hand(ADOPTED_KEY, {marker: None})} . Then {clear_this_task()}: "
-            f"{this_try.clear_command()} ."
+            f"adopt it: {this_try.write_by_hand(ADOPTED_KEY, {marker: 'THE-VIDU-TASK-ID'})} ; if there is none, "
+            f"record that nothing was created: {this_try.write_by_hand(ADOPTED_KEY, {marker: None})} . Then "
+            f"{clear_this_task()}: {this_try.clear_command()} ."
         )

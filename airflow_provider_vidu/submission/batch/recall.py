@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.errors import ViduError, ViduSubmissionInDoubtError
+from airflow_provider_vidu.api.errors import ViduError, ViduSubmissionInDoubtError, ViduUnavailableError
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
@@ -85,6 +85,7 @@ class Recalled:
     generation: Generation | None
     verdict: LookUp
     has_list: bool = True
+    has_moved: bool = False
     candidates: tuple[str, ...] = ()
     outage: ViduError | None = None
 
@@ -153,7 +154,7 @@ async def recall(
     generation = newest_generation(found if rows.has_list else tasks_in_manifest(manifest, marks))
     if generation is not None:
         generation = replace(generation, is_listed=rows.has_list)
-    return Recalled(generation, rows.verdict, rows.has_list, rows.unreadable, rows.outage)
+    return Recalled(generation, rows.verdict, rows.has_list, rows.has_moved, rows.unreadable, rows.outage)
 
 
 async def find_generation(batch: BatchState) -> Generation | None:
@@ -196,6 +197,12 @@ async def find_generation(batch: BatchState) -> Generation | None:
                 wait.of or wait.seconds,
             )
         await batch.pause(*wait)
+    if generation is not None and found.has_list and not is_running and (found.outage or found.has_moved):
+        # There may be a newer one, which began once this one was delivered.
+        raise found.outage or ViduUnavailableError(
+            "The account's list has moved each time it was read, so that earlier submissions may have been missed.",
+            advice="This try submitted nothing. A retry searches again.",
+        )
     if not found.has_list:
         batch.log.warning(
             "The clear may have discarded the record of earlier tries, and this host has no task list: a Vidu task "

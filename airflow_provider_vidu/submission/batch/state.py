@@ -14,7 +14,7 @@ from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.submission.airflow_try import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.submission.batch.budget import Budget
 from airflow_provider_vidu.submission.batch.pacing import Pace
-from airflow_provider_vidu.submission.batch.records import Header, Item, reset_item
+from airflow_provider_vidu.submission.batch.records import Header, Item, find_marker, reset_item
 from airflow_provider_vidu.submission.batch.requests import BatchRequest
 from airflow_provider_vidu.submission.batch.store import BatchStore, TravellingStore
 from airflow_provider_vidu.submission.memory import Memory
@@ -213,13 +213,18 @@ class BatchState:
         """Return what the rules of submission decide an item by."""
         item = self.items[index]
         in_this_try = self.in_doubt[item.identity] > 0
-        is_of_this_try = self.within_try or in_this_try or index in self.sent_now
+        # A recalled item without an attempt was sent before the clear that discarded the record.
+        was_cleared = bool(self.header.cleared_at) and (
+            not item.attempt or (item.attempted_at or 0.0) < self.header.cleared_at
+        )
+        is_of_this_try = not was_cleared and (self.within_try or in_this_try or index in self.sent_now)
         return replace(
             self.known_of(item.as_submission(self.header, self.client.account.timeout)),
             attempts_left=self.may_submit and (not is_of_this_try or item.attempt <= self._item_retries),
             remote=self.remotes.get(index),
             look_up=self.look_ups.get(index),
             in_this_try=in_this_try,
+            was_cleared=was_cleared,
         )
 
     def known_of(self, record: SubmissionRecord) -> Known:
@@ -299,9 +304,14 @@ class BatchState:
     def _record_task(self, index: int, task: ViduTask) -> None:
         self.tasks[index] = task
         self.remotes[index] = remote_of(task)
+        if not self.items[index].attempt and (marker := find_marker(task.payload or "", self.generation)) is not None:
+            # It was adopted, and how often its item was sent was unknown.
+            self.store.update(index, attempt=marker.attempt)
         # An earlier query of it may have been refused.
         self.errors.pop(index, None)
         if task.failed:
+            # It may have counted as long as a query did not show it.
+            self.budget.remove_paid(self.submission_of(index))
             self.errors[index] = task_error(
                 task.task_id, task.err_code, message=task.err_msg, credits=task.credits, trace_id=task.trace_id
             )

@@ -284,7 +284,7 @@ def test_request_in_doubt_can_be_adopted_by_hand(vidu_emulator, runtime_context,
 def test_request_in_doubt_can_be_declared_uncreated_by_hand(vidu_emulator, runtime_context, store):
     vidu_emulator.quirks.has_list = False
     vidu_emulator.faults.add("submit", Fault.drop_before_accept())
-    with pytest.raises(AirflowFailException, match="if none has, record that nothing was created") as raised:
+    with pytest.raises(AirflowFailException, match="if there is none, record that nothing was created") as raised:
         drive(operator(numbered(3)), runtime_context(store))
     _, nothing = re.findall(r"-d '(\{\"value\".*?)'", str(raised.value))
     store.values[ADOPTED_KEY] = json.loads(nothing)["value"]
