@@ -24,30 +24,6 @@ DEFAULT_TIMEOUT = 24 * 3600.0
 #: The same for off-peak: Vidu renders those within 48 hours, or cancels and refunds them.
 DEFAULT_OFF_PEAK_TIMEOUT = 49 * 3600.0
 
-#: The fields of an image-to-video request, by their API names.
-REQUEST_FIELDS = (
-    "images",
-    "prompt",
-    "model",
-    "duration",
-    "seed",
-    "resolution",
-    "movement_amplitude",
-    "audio",
-    "audio_type",
-    "voice_id",
-    "is_rec",
-    "bgm",
-    "off_peak",
-    "watermark",
-    "wm_position",
-    "wm_url",
-    "meta_data",
-    "payload",
-    "callback_url",
-)
-
-
 #: Parameters that stay text, even if they look like a number or a structure.
 TEXT_FIELDS = frozenset(
     {

@@ -12,22 +12,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from airflow_provider_vidu.api.catalog_rows import MODELS_OF
 from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.defaults import DEFAULT_MODELS
 from airflow_provider_vidu.api.registry import Endpoint, Media
-from airflow_provider_vidu.api.request import HttpUrl, Name, check_images, exactly_one
+from airflow_provider_vidu.api.request import Name, check_images
+from airflow_provider_vidu.api.source_video import SourceVideoRequest
 from airflow_provider_vidu.api.video_request import VideoRequest
 
 
-class ExtendRequest(VideoRequest):
+class ExtendRequest(SourceVideoRequest, VideoRequest):
     """
     One request to extend a video, checked as far as possible before it is paid for.
 
-    :param video_creation_id: the id of a creation of Vidu's (``creations[].id``, not the task's id).
-    :param video_url: instead of it the URL of any video of 4 to 60 s.
+    The video is of 4 to 60 s.
+
     :param images: the last frame, as in ``img2video``; unset = Vidu's choice.
     :param duration: seconds that are added, 1 to 7; unset = 5.
     """
@@ -36,19 +37,12 @@ class ExtendRequest(VideoRequest):
     models: ClassVar[Mapping[str, Model]] = MODELS_OF["extend"]
 
     model: Name = DEFAULT_MODELS["extend"]
-    video_creation_id: Name | None = None
-    video_url: HttpUrl | None = Field(default=None, repr=False)
     images: list[str] | None = Field(default=None, repr=False)
 
     @field_validator("images", mode="plain")
     @classmethod
     def _one_readable_image(cls, value: Any) -> list[str]:
         return check_images(value)
-
-    @model_validator(mode="after")
-    def _one_source(self) -> ExtendRequest:
-        exactly_one(self, "video_creation_id", "video_url")
-        return self
 
 
 ENDPOINT = Endpoint(

@@ -11,6 +11,7 @@ submission, so that no request reaches the path of another.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
@@ -129,8 +130,13 @@ class Endpoint:
 
     @property
     def fields(self) -> frozenset[str]:
-        """The names of the request's fields."""
-        return frozenset(self.request.model_fields)
+        """The names of what a request may have."""
+        return frozenset(self.request.model_fields) | self.request.more_fields
+
+    @property
+    def takes_any_field(self) -> bool:
+        """Whether its requests may have fields that this release does not know."""
+        return self.request.model_config.get("extra") == "allow"
 
     @property
     def required(self) -> list[str]:
@@ -154,6 +160,9 @@ class Endpoint:
     def sources(self, fields: Mapping[str, Any]) -> list[Any]:
         """Return the sources of the result, each field's files as the DAG author wrote them; for lineage and logs."""
         found: list[Any] = []
+        with suppress(ViduInputError):
+            # Invalid fields are reported where the request is built.
+            fields = self.request.meant(fields)
         for path, media in self.media.items():
             if media.is_source:
                 replace_at(fields, path, found.append)

@@ -106,6 +106,8 @@ class ViduRequest(RequestPart):
     kind: ClassVar[str] = "request"
     #: The models of its endpoint, by name.
     models: ClassVar[Mapping[str, Model]] = {}
+    #: Parameters that stand for fields of the API.
+    more_fields: ClassVar[frozenset[str]] = frozenset()
     #: Parameters that stay text, even if they look like a number or a structure.
     text_fields: ClassVar[frozenset[str]] = TEXT_FIELDS
 

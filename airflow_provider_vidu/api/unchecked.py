@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from typing import Any, ClassVar
 
@@ -67,12 +68,12 @@ class UncheckedRequest(ViduRequest):
         ]
 
 
-def unchecked_endpoint(name: str) -> Endpoint:
+def find_endpoint(name: str) -> Endpoint:
     """
-    Return any endpoint of the family that creates tasks; one that this release can check is returned checked.
+    Return any endpoint of the family that creates tasks. One that this release does not know is not checked.
 
     :param name: the last part of its create path, for example ``template`` or ``one-click/mv``.
-    :raises ViduInputError: it is no name of an endpoint, or the endpoint creates no task.
+    :raises ViduInputError: it is no name of an endpoint, a misspelt one, or the endpoint creates no task.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ViduInputError(
@@ -84,6 +85,9 @@ def unchecked_endpoint(name: str) -> Endpoint:
             f"endpoint: {name} creates no task. Vidu answers it at once, so there is nothing to wait for and nothing "
             "to land: call it with an HTTP client of your own."
         )
+    # A name that is only similar may be another endpoint's: reference2image beside reference2video.
+    if name not in MODELS_OF and (near := get_close_matches(name, MODELS_OF, n=1, cutoff=0.92)):
+        raise ViduInputError(f"endpoint: this release does not know {name!r} ({near[0]}?).")
     return endpoint_of(name) if name in MODELS_OF else _unchecked(name)
 
 

@@ -11,20 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from airflow_provider_vidu.api.catalog_rows import MODELS_OF
 from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.registry import Endpoint, Media
-from airflow_provider_vidu.api.request import HttpUrl, Name, ViduRequest, exactly_one
+from airflow_provider_vidu.api.request import HttpUrl
+from airflow_provider_vidu.api.source_video import SourceVideoRequest
 
 
-class UpscaleNewRequest(ViduRequest):
+class UpscaleNewRequest(SourceVideoRequest):
     """
     One upscale request, checked as far as possible before it is paid for.
 
-    :param video_creation_id: the id of a creation of Vidu's (``creations[].id``, not the task's id). Vidu prefers it.
-    :param video_url: instead of it the URL of any video of at most 300 s with less than 60 frames a second.
+    The video has at most 300 s and less than 60 frames a second.
+
     :param upscale_resolution: ``1080p`` (Vidu's default), ``2K``, ``4K`` or ``8K``.
     :param payload: echoed unchanged, at most 1 048 576 characters.
     :param callback_url: the URL to which Vidu reports state changes.
@@ -33,16 +34,9 @@ class UpscaleNewRequest(ViduRequest):
     kind: ClassVar[str] = "upscale request"
     models: ClassVar[Mapping[str, Model]] = MODELS_OF["upscale-new"]
 
-    video_creation_id: Name | None = None
-    video_url: HttpUrl | None = Field(default=None, repr=False)
     upscale_resolution: Literal["1080p", "2K", "4K", "8K"] | None = None
     payload: str | None = Field(default=None, repr=False)
     callback_url: HttpUrl | None = Field(default=None, repr=False)
-
-    @model_validator(mode="after")
-    def _one_source(self) -> UpscaleNewRequest:
-        exactly_one(self, "video_creation_id", "video_url")
-        return self
 
 
 ENDPOINT = Endpoint("upscale-new", UpscaleNewRequest, media={"video_url": Media("video")})

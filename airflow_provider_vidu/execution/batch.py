@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduLandingError, ViduStillRunningError
 from airflow_provider_vidu.api.fields import require
 from airflow_provider_vidu.api.messages import counted
-from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.compat import note_discarded, state_store
 from airflow_provider_vidu.exceptions import raise_for_airflow
@@ -77,7 +77,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
     def __init__(self, operator: Any) -> None:
         super().__init__(operator)
         #: None = each request names its own.
-        self.endpoint = endpoint_of(operator.endpoint) if operator.endpoint else None
+        self.endpoint = find_endpoint(operator.endpoint) if operator.endpoint else None
 
     def run(
         self,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_vidu.api.errors import (
@@ -21,8 +22,8 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.fields import require, without_unset
-from airflow_provider_vidu.api.registry import endpoint_of
 from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.exceptions import raise_for_airflow
 from airflow_provider_vidu.execution.base import Execution
@@ -61,21 +62,21 @@ class SingleExecution(Execution[dict[str, Any]]):
 
     def __init__(self, operator: Any) -> None:
         super().__init__(operator)
-        self.endpoint = endpoint_of(operator.endpoint)
-
-    @property
-    def _fields(self) -> dict[str, Any]:
-        return {name: getattr(self.operator, name) for name in self.operator.request_fields}
+        self.endpoint = find_endpoint(operator.endpoint)
 
     @property
     def _sources(self) -> list[Any]:
-        return self.endpoint.sources(self._fields)
+        with suppress(ViduInputError):
+            return self.endpoint.sources(self.operator.fields)
+        return []
 
     @property
     def _model(self) -> str | None:
-        """The requested model; None = the endpoint has none."""
-        model: str | None = getattr(self.operator, "model", None)
-        return model
+        """The requested model; None = the endpoint has none, or the request names none."""
+        with suppress(ViduInputError):
+            model: str | None = self.operator.fields.get("model")
+            return model
+        return None
 
     def run(
         self, context: Context, resumed: Resumed | None = None, travelled: dict[str, Any] | None = None
@@ -207,9 +208,9 @@ class SingleExecution(Execution[dict[str, Any]]):
 
     def _build_wire(self, map_index: int | None) -> dict[str, Any]:
         """Check everything before anything is paid for, and return the request."""
-        fields = self._fields
+        fields = self.operator.fields
         for name in self.endpoint.required:
-            require(name, fields[name])
+            require(name, fields.get(name))
         self._check_time_to_wait()
         if self.operator.output_path is not None and self.operator.wait_for_completion:
             self._wanted(self.operator.output_path, self.endpoint.produces).check(model=self._model)
@@ -222,7 +223,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         if (
             self.operator.land_watermarked
             and self.operator.output_path
-            and not (getattr(self.operator, "watermark", None) or self.operator.extra_params)
+            and not (self.operator.fields.get("watermark") or self.operator.extra_params)
         ):
             raise ViduInputError("land_watermarked needs watermark=True: without it Vidu makes no watermarked copy.")
         if isinstance(self.operator.extra_params, str):

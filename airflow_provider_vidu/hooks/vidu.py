@@ -445,9 +445,9 @@ _warned: set[tuple[str, str]] = set()
 def _endpoint_of(name: str, request: ViduRequest | Mapping[str, Any]) -> Endpoint:
     """Return an endpoint, and refuse a request that was built for another one."""
     from airflow_provider_vidu.api.errors import ViduInputError
-    from airflow_provider_vidu.api.registry import endpoint_of
+    from airflow_provider_vidu.api.unchecked import find_endpoint
 
-    endpoint = endpoint_of(name)
+    endpoint = find_endpoint(name)
     if not isinstance(request, (Mapping, endpoint.request)):
         raise ViduInputError(f"{type(request).__name__} is not a request for {name}: pass its own endpoint as well.")
     return endpoint

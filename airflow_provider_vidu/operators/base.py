@@ -199,6 +199,11 @@ class ViduSingleOperator(ViduSubmittingOperator):
         self.extra_params: Any = extra_params
         self.wait_for_completion = wait_for_completion
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of the request, as rendered."""
+        return {name: getattr(self, name) for name in self.request_fields}
+
     def execute_complete(
         self,
         context: Context,

@@ -17,12 +17,13 @@ from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.catalog import estimate_credits
 from airflow_provider_vidu.api.defaults import is_yes
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
-from airflow_provider_vidu.api.fields import given, parse_structure, request_fields, without_unset
+from airflow_provider_vidu.api.fields import given, parse_structure, without_unset
 from airflow_provider_vidu.api.http_messages import prepare_create
 from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
 from airflow_provider_vidu.api.messages import MAX_NAMED, some_of
-from airflow_provider_vidu.api.registry import Endpoint, endpoint_of, endpoints, replace_at
+from airflow_provider_vidu.api.registry import Endpoint, endpoints, replace_at
 from airflow_provider_vidu.api.request import describe_unknown_fields
+from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.images import below, path_to_read, wire_of
 from airflow_provider_vidu.landing.destinations import Wanted, check_lengths, file_name_of, video_path
 from airflow_provider_vidu.submission.batch.identity import reading_of, short_hash
@@ -128,19 +129,18 @@ def read_requests(
             continue
         try:
             to = endpoint_of_row({**common, **row}, endpoint, may_differ=may_differ)
+            if to is None:
+                raise ViduInputError("endpoint: is required, since the operator names none for all requests.")
+            # Separately, since an unset Param in a row removes the default, as None does.
+            merged = {**to.request.meant(common), **to.request.meant(_with_files_below(folder, row, to))}
         except ViduInputError as error:
             problems.append(f"item {number}: {error.message}")
             continue
-        if to is None:
-            problems.append(f"item {number}: endpoint is required: the operator names none for all requests")
-            continue
-        # Separately, since an unset Param in a row removes the default, as None does.
-        texts = to.request.text_fields
-        merged = {**request_fields(common, texts), **request_fields(_with_files_below(folder, row, to), texts)}
         if may_differ:
             merged.pop("endpoint", None)
         known = OWN_FIELDS | to.fields
-        if unknown := sorted(str(name) for name in merged.keys() - known):
+        unknown = () if to.takes_any_field else sorted(str(name) for name in merged.keys() - known)
+        if unknown:
             problems.append(f"item {number}: no such field: {describe_unknown_fields(unknown, known)}")
             continue
         extra = merged.pop("extra_params", None)
@@ -160,7 +160,7 @@ def endpoint_of_row(row: Mapping[str, Any], default: Endpoint | None, *, may_dif
     :raises ViduInputError: this release has none of that name.
     """
     name = given(row.get("endpoint")) if may_differ else None
-    return default if name in {None, ""} else endpoint_of(str(name).strip())
+    return default if name in {None, ""} else find_endpoint(str(name).strip())
 
 
 def check_requests(

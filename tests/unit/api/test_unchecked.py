@@ -17,7 +17,7 @@ from airflow_provider_vidu.api.catalog import MODELS_OF, estimate_credits
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.http_messages import prepare_create
 from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, endpoint_of
-from airflow_provider_vidu.api.unchecked import unchecked_endpoint
+from airflow_provider_vidu.api.unchecked import find_endpoint
 
 # An example of each page.
 FAMILY = {
@@ -42,7 +42,7 @@ PRODUCTS = {"text2audio": SOUND, "timing2audio": SOUND, "reference2image": PICTU
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_a_request_of_the_family_is_sent_as_it_is(name):
-    endpoint = unchecked_endpoint(name)
+    endpoint = find_endpoint(name)
     request = endpoint.request.of({**FAMILY[name], "payload": "p", "unset": None, "also": "", "none": "None"})
     assert sent(request.wire()) == {**FAMILY[name], "payload": "p"}
     assert endpoint.name == name
@@ -52,7 +52,7 @@ def test_a_request_of_the_family_is_sent_as_it_is(name):
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_it_has_no_price_and_says_so(name):
-    endpoint = unchecked_endpoint(name)
+    endpoint = find_endpoint(name)
     assert estimate_credits(FAMILY[name], endpoint=name) is None
     assert endpoint.default_model is None
     assert endpoint.request.of(FAMILY[name]).warnings() == [
@@ -62,12 +62,12 @@ def test_it_has_no_price_and_says_so(name):
 
 @pytest.mark.parametrize("name", MODELS_OF)
 def test_an_endpoint_with_a_model_is_checked(name):
-    assert unchecked_endpoint(name) is endpoint_of(name)
+    assert find_endpoint(name) is endpoint_of(name)
 
 
-def test_requests_of_two_unchecked_endpoints_are_not_confused():
-    template, story = unchecked_endpoint("template"), unchecked_endpoint("template-story")
-    assert unchecked_endpoint("template").request is template.request
+def test_requests_of_two_find_endpoints_are_not_confused():
+    template, story = find_endpoint("template"), find_endpoint("template-story")
+    assert find_endpoint("template").request is template.request
     assert not isinstance(template.request.of({"a": 1}), story.request)
     assert template.identity({"a": 1}) != story.identity({"a": 1})
 
@@ -78,7 +78,7 @@ def test_requests_of_two_unchecked_endpoints_are_not_confused():
 )
 def test_an_endpoint_without_tasks_is_refused(name):
     with pytest.raises(ViduInputError, match=f"endpoint: {name} creates no task"):
-        unchecked_endpoint(name)
+        find_endpoint(name)
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def test_an_endpoint_without_tasks_is_refused(name):
 )  # fmt: skip
 def test_a_name_that_could_lead_elsewhere_is_refused(name):
     with pytest.raises(ViduInputError, match="endpoint: must be the last part of a create path"):
-        unchecked_endpoint(name)
+        find_endpoint(name)
 
 
 @settings(max_examples=300, deadline=None, database=None)
 @given(st.text(st.sampled_from("ab0-/.%?#@:\\ \nÄ"), max_size=12))
 def test_an_accepted_name_is_a_plain_path(name):
     try:
-        unchecked_endpoint(name)
+        find_endpoint(name)
     except ViduInputError:
         return
     assert re.fullmatch(r"[a-z0-9-]+(/[a-z0-9-]+)*", name)
@@ -115,11 +115,11 @@ def test_an_accepted_name_is_a_plain_path(name):
     ids=["date", "nan", "surrogate", "payload"],
 )
 def test_what_is_no_json_is_refused(fields, told):
-    assert refusal(unchecked_endpoint("template"), fields).startswith(told)
+    assert refusal(find_endpoint("template"), fields).startswith(told)
 
 
 def test_files_count_by_content_or_without_signature():
-    endpoint = unchecked_endpoint("multiframe")
+    endpoint = find_endpoint("multiframe")
     image = picture()
     fields = {
         "images": [image, f"{URL}&again=1"],

@@ -20,7 +20,7 @@ from airflow_provider_vidu.api.errors import ViduLandingError, ViduStillRunningE
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
-from airflow_provider_vidu.operators.img2video import REQUEST_FIELDS, Img2VideoOperator
+from airflow_provider_vidu.operators.img2video import Img2VideoOperator
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
 from airflow_provider_vidu.submission import kill_guard
 from airflow_provider_vidu.submission.kill_guard import Standing
@@ -36,10 +36,10 @@ def operator(**settings):
 
 
 def test_operator_has_and_templates_every_request_field():
-    assert set(REQUEST_FIELDS) == set(Img2VideoRequest.model_fields)
+    assert set(Img2VideoOperator.request_fields) == set(Img2VideoRequest.model_fields)
     parameters = inspect.signature(Img2VideoOperator.__init__).parameters
-    assert set(REQUEST_FIELDS) <= set(parameters)
-    assert set(REQUEST_FIELDS) <= set(Img2VideoOperator.template_fields)
+    assert set(Img2VideoOperator.request_fields) <= set(parameters)
+    assert set(Img2VideoOperator.request_fields) <= set(Img2VideoOperator.template_fields)
 
 
 def test_templated_fields_are_not_checked_in_init():
