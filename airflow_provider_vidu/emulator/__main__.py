@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_vidu.emulator",
-        description="A local Vidu: speaks the image-to-video API offline and answers with videos that play.",
+        description="A local Vidu: speaks Vidu's API offline and answers with videos that play.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
@@ -119,7 +119,7 @@ def _print_change(change: Change) -> None:
     request = task.request
     moment = datetime.fromtimestamp(change.at).strftime("%H:%M:%S")
     state = f"{change.previous} → {task.state}" if change.previous else str(task.state)
-    what = f"{request.model} {request.effective_duration} s {request.effective_resolution}"
+    what = f"{request.model or request.endpoint.name} {request.effective_duration} s {request.effective_resolution}"
     off_peak = " off-peak" if request.off_peak else ""
     error = f"  {task.err_code}" if task.err_code else ""
     print(f"{moment}  {task.task_id}  {state:<24} {what}{off_peak}, {task.credits} credits{error}", flush=True)

@@ -21,8 +21,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-#: What a fault can strike. ``download`` is the storage, which shares no key with the API.
-OPERATIONS = ("submit", "poll", "list", "cancel", "credits", "download")
+#: What a fault can strike. ``download`` is the storage, which shares no key with the API;
+#: ``upload`` is each call of the upload tool.
+OPERATIONS = ("submit", "poll", "list", "cancel", "credits", "download", "upload")
 
 DROP_BEFORE_ACCEPT = "drop_before_accept"
 DROP_AFTER_ACCEPT = "drop_after_accept"

@@ -46,7 +46,7 @@ class CallbackSender:
     def send(self, session: aiohttp.ClientSession, change: Change, body: Callable[[], dict[str, Any]]) -> None:
         """Deliver a change to the task's ``callback_url``, if it has one and Vidu reports the state."""
         url = change.task.request.callback_url
-        if url is None or change.task.state not in _REPORTED:
+        if not url or change.task.state not in _REPORTED:
             return
         if not self._allow_remote and not is_loopback_url(url):
             self._counters.callbacks_withheld += 1

@@ -47,8 +47,6 @@ from airflow_provider_vidu.emulator.video.first_frames import is_data_uri
 
 Act = Callable[[web.Request], Awaitable[web.Response]]
 
-_HIDDEN = frozenset({"images", "callback_url"})
-
 
 class Inspected(Protocol):
     """What these routes show and change: the server."""
@@ -176,18 +174,25 @@ class Inspection:
 
 
 def _task(task: EmulatedTask) -> dict[str, Any]:
-    image = task.fields["images"][0]
-    fields = {name: value for name, value in task.fields.items() if name not in _HIDDEN}
     return {
         "task_id": task.task_id,
+        "endpoint": task.request.endpoint.name,
         "account": task.account,
         "state": str(task.state),
         "err_code": task.err_code,
         "credits": task.credits,
         "created_at": task.created_at,
         "changes": [{"state": str(state), "at": at} for state, at in task.changes],
-        "request": {**fields, "images": [f"{image[:32]}… ({len(image)} characters)" if is_data_uri(image) else image]},
+        "request": _shown({name: value for name, value in task.fields.items() if name != "callback_url"}),
     }
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _shown(field) for name, field in value.items()}
+    if isinstance(value, list):
+        return list(map(_shown, value))
+    return f"{value[:32]}… ({len(value)} characters)" if isinstance(value, str) and is_data_uri(value) else value
 
 
 async def _object(request: web.Request) -> dict[str, Any]:

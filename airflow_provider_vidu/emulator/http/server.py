@@ -19,7 +19,6 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from airflow_provider_vidu.api.images import MAX_BODY_BYTES
 from airflow_provider_vidu.api.tasks import TaskState
 from airflow_provider_vidu.emulator.faults import FaultPlan, Quirks
 from airflow_provider_vidu.emulator.http.callback_sender import RETRY_SECONDS, CallbackSender
@@ -27,10 +26,12 @@ from airflow_provider_vidu.emulator.http.injection import strike
 from airflow_provider_vidu.emulator.http.inspection import Inspection
 from airflow_provider_vidu.emulator.http.replies import json_reply
 from airflow_provider_vidu.emulator.http.task_list import page_of, read_list_query
+from airflow_provider_vidu.emulator.http.uploads import Uploads
 from airflow_provider_vidu.emulator.machine import answers
 from airflow_provider_vidu.emulator.machine.clock import Clock
 from airflow_provider_vidu.emulator.machine.counters import Counters
 from airflow_provider_vidu.emulator.machine.emulated_task import Change, EmulatedTask
+from airflow_provider_vidu.emulator.machine.endpoints import ENDPOINTS, Request
 from airflow_provider_vidu.emulator.machine.moments import rfc3339
 from airflow_provider_vidu.emulator.machine.refusals import Refusal, reason_of
 from airflow_provider_vidu.emulator.machine.settings import Settings
@@ -39,9 +40,12 @@ from airflow_provider_vidu.emulator.machine.submissions import read_submission
 from airflow_provider_vidu.emulator.storage.creations import Creations
 from airflow_provider_vidu.emulator.storage.fetching import fetch_inputs
 from airflow_provider_vidu.emulator.storage.host import Storage
-from airflow_provider_vidu.emulator.storage.signed_links import COVER, VIDEO, WATERMARKED, Signer
+from airflow_provider_vidu.emulator.storage.signed_links import AUDIO, COVER, IMAGE, VIDEO, WATERMARKED, Signer
 
 PREFIX = "/ent/v2"
+UPLOADS_PATH = "/tools/v2/files/uploads"
+#: Vidu's limit for the body of a POST.
+MAX_BODY_BYTES = 20 * 1024 * 1024
 
 # Below this a body is checked on the event loop; above it, an image is decoded in a thread.
 _SMALL_BODY_BYTES = 64 * 1024
@@ -77,6 +81,7 @@ class Server:
         self._signer = Signer(f"storage of emulator {settings.seed}".encode(), settings.speed)
         self._creations = Creations(video)
         self._storage = Storage(self.vidu, self._signer, self._creations, self.counters)
+        self._uploads = Uploads(self.vidu, self._signer, self._storage, self._account)
         self._callbacks = CallbackSender(
             self.counters, retry_seconds=RETRY_SECONDS / settings.speed, allow_remote=allow_remote_callbacks
         )
@@ -128,6 +133,7 @@ class Server:
     def reset(self) -> None:
         """Forget tasks, credits and counters, drop faults, and restore the quirks of the start."""
         self.vidu.reset()
+        self._uploads.clear()
         self.faults.clear()
         self.quirks.change(**asdict(self._first_quirks))
         self.counters.reset()
@@ -143,11 +149,15 @@ class Server:
         # The emulator measures bodies itself, so that a large one gets Vidu's error, not the framework's.
         app = web.Application(client_max_size=0, middlewares=[_errors_as_json])
         tasks = f"{PREFIX}/tasks"
-        app.router.add_post(f"{PREFIX}/img2video", self._answers("submit", self._submit))
+        for endpoint in ENDPOINTS:
+            app.router.add_post(f"{PREFIX}/{endpoint}", self._answers("submit", partial(self._submit, endpoint)))
         app.router.add_get(f"{tasks}/{{task_id}}/creations", self._answers("poll", self._poll))
         app.router.add_get(tasks, self._answers("list", self._list))
         app.router.add_post(f"{tasks}/{{task_id}}/cancel", self._answers("cancel", self._cancel))
         app.router.add_get(f"{PREFIX}/credits", self._answers("credits", self._credits))
+        app.router.add_post(UPLOADS_PATH, self._answers("upload", self._uploads.create))
+        app.router.add_put(f"{UPLOADS_PATH}/{{upload_id}}/finish", self._answers("upload", self._uploads.finish))
+        app.router.add_put("/storage/{file:.+}", self._answers("upload", self._uploads.put))
         app.router.add_get("/storage/{file:.+}", self._answers("download", self._storage.download))
         Inspection(self).add_routes(app.router)
         return app
@@ -190,16 +200,17 @@ class Server:
         self.counters.submissions_refused += operation == "submit"
         self.counters.cancels_refused += operation == "cancel"
 
-    async def _submit(self, request: web.Request) -> web.Response:
+    async def _submit(self, endpoint: str, request: web.Request) -> web.Response:
         key = _api_key(request)
         self.vidu.check_balance(self.vidu.account_of(key))
         body = await _body(request)
         unwanted = self.vidu.settings.reject_unknown_fields
-        if len(body) < _SMALL_BODY_BYTES:
-            submission = read_submission(body, reject_unknown_fields=unwanted)
-        else:
-            submission = await asyncio.to_thread(read_submission, body, reject_unknown_fields=unwanted)
-        task = self.vidu.create(key, submission, await fetch_inputs(self._session, submission))
+        read = partial(read_submission, body, endpoint, reject_unknown_fields=unwanted)
+        submission = read() if len(body) < _SMALL_BODY_BYTES else await asyncio.to_thread(read)
+        account = self.vidu.account_of(key)
+        source = self._source(account, submission) if submission.endpoint.source else None
+        uploaded = partial(self._uploads.content, account)
+        task = self.vidu.create(key, submission, await fetch_inputs(self._session, submission, source, uploaded))
         self.counters.submissions += 1
         self._changed.set()
         return json_reply(answers.create_answer(task))
@@ -217,7 +228,7 @@ class Server:
         query = read_list_query(request.query.items(), now)
         rows, token = page_of(self.vidu.tasks(account, query.task_ids or None), query, self.quirks, now)
         shown = [task for task in rows if self.vidu.shows_creation(task)]
-        facts = await self._creations.facts(shown)
+        facts = await self._creations.facts([task for task in shown if task.request.endpoint.delivers == "video"])
         creations = {task.task_id: self._creations_of(task, _base_url(request)) for task in shown}
         for task_id, video in facts.items():
             creations[task_id] = [{**creation, "video": video} for creation in creations[task_id]]
@@ -245,6 +256,12 @@ class Server:
             packages = [_package(settings.concurrency, settings.credits, balance, self.vidu.clock())]
         return json_reply(answers.credits_answer(balance, settings.concurrency, running, waiting, packages))
 
+    def _source(self, account: str, submission: Request) -> EmulatedTask | None:
+        # Vidu prefers the id where a submission has both.
+        if submission.video_creation_id:
+            return self.vidu.find_video(account, submission.video_creation_id)
+        return self._storage.find_video(submission.video_url or "")
+
     def _account(self, request: web.Request) -> str:
         return self.vidu.account_of(_api_key(request))
 
@@ -252,8 +269,11 @@ class Server:
         if task.state is not TaskState.SUCCESS:
             return []
         now, lower_case = self.vidu.clock(), self.quirks.lower_case_links
-        files = {"url": VIDEO, "cover_url": COVER}
-        if task.request.watermark:
+        delivers = task.request.endpoint.delivers
+        files = {"url": {"video": VIDEO, "image": IMAGE, "audio": AUDIO}[delivers]}
+        if delivers != "audio":
+            files["cover_url"] = COVER
+        if delivers == "video" and task.request.watermark:
             files["watermarked_url"] = WATERMARKED
         links = {
             name: base_url + self._signer.target(task, file, now, lower_case=lower_case) for name, file in files.items()

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from airflow_provider_vidu.api.http_messages import MAX_PAGE_SIZE
 from airflow_provider_vidu.api.tasks import TaskState
 from airflow_provider_vidu.emulator.faults import Quirks
 from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
@@ -24,6 +23,7 @@ from airflow_provider_vidu.emulator.machine.moments import read_rfc3339
 from airflow_provider_vidu.emulator.machine.refusals import about_fields
 
 DEFAULT_PAGE_SIZE = 10
+MAX_PAGE_SIZE = 100
 #: Without ``created_at.from`` the list goes back seven days, in seconds. The speed does not shorten them.
 DEFAULT_WINDOW_SECONDS = 7 * 86_400.0
 #: Maximum ids in one query. Vidu's page is silent; a relay documents this number.
@@ -41,7 +41,7 @@ class ListQuery:
     :param states: only in these states.
     :param resolutions: for example ``720p``.
     :param model_versions: model names without ``vidu`` in front, as Vidu's page has them: ``q2-pro``.
-    :param templates: no task of this emulator has one.
+    :param templates: names of templates.
     :param page: 0-based; ignored with a token.
     :param page_size: rows a page.
     :param before: the id that the page token names.
@@ -62,11 +62,11 @@ class ListQuery:
         """Return whether a task passes the filters."""
         return (
             self.created_from <= task.created <= self.created_to
-            and not self.templates
+            and (not self.templates or task.request.template in self.templates)
             and (not self.task_ids or task.task_id in self.task_ids)
             and (not self.states or str(task.state) in self.states)
             and (not self.resolutions or task.request.effective_resolution in self.resolutions)
-            and (not self.model_versions or task.request.model.removeprefix("vidu") in self.model_versions)
+            and (not self.model_versions or (task.request.model or "").removeprefix("vidu") in self.model_versions)
         )
 
 

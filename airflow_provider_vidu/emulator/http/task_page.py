@@ -16,7 +16,7 @@ _PAGE = """<!doctype html>
 <title>Vidu task {task_id}</title>
 <style>
   body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
-  video {{ width: 100%; max-height: 70vh; border-radius: .5rem; background: #000 }}
+  video, img {{ width: 100%; max-height: 70vh; border-radius: .5rem; background: #000 }}
   th {{ text-align: left; padding-right: 1.5rem; font-weight: 600; vertical-align: top; white-space: nowrap }}
   .state {{ padding: .1rem .6rem; border-radius: 1rem; background: #e4dcff }}
   small {{ color: #666 }}
@@ -29,22 +29,29 @@ _PAGE = """<!doctype html>
 </html>
 """
 
+_TAGS = {
+    "video": '<video controls autoplay muted loop src="{url}"></video>',
+    "image": '<img src="{url}" alt="">',
+    "audio": '<audio controls src="{url}"></audio>',
+}
+
 
 def task_page(task: EmulatedTask, video_url: str | None) -> str:
     """Return the page, with the video if there is a link to one."""
     request = task.request
     facts = {
-        "model": request.model,
+        "endpoint": request.endpoint.name,
+        "model": request.model or "none",
         "prompt": request.prompt or "none",
         "duration": f"{request.effective_duration} s",
-        "resolution": request.effective_resolution,
+        "resolution": request.effective_resolution or "none",
         "credits": task.credits,
         "error": task.err_code or "none",
         **{str(state): _moment(at) for state, at in task.changes},
     }
     rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(str(fact))}</td></tr>" for name, fact in facts.items())
-    video = f'<video controls autoplay muted loop src="{escape(video_url)}"></video>' if video_url else ""
-    return _PAGE.format(task_id=escape(task.task_id), state=escape(task.shown_state), video=video, rows=rows)
+    tag = _TAGS[request.endpoint.delivers].format(url=escape(video_url)) if video_url else ""
+    return _PAGE.format(task_id=escape(task.task_id), state=escape(task.shown_state), video=tag, rows=rows)
 
 
 def _moment(at: float) -> str:

@@ -8,28 +8,25 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_vidu.api.catalog import MODELS
 from airflow_provider_vidu.emulator.faults import Quirks
 from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
-
-# A request has a number, an answer a word.
-_POSITIONS = {None: "unspecified", 1: "top_left", 2: "top_right", 3: "bottom_right", 4: "bottom_left"}
+from airflow_provider_vidu.emulator.machine.endpoints import CORNERS
 
 
 def create_answer(task: EmulatedTask) -> dict[str, Any]:
-    """Return the answer to the create call."""
+    """Return the answer to the create call: what all endpoints answer, and the endpoint's own fields as sent."""
     request = task.request
-    return {
+    answer = {
         "task_id": task.task_id,
-        "type": "img2video",
+        "type": request.endpoint.type or request.endpoint.name,
         "state": task.shown_state,
-        "model": request.model,
-        "style": "general",
+        "model": request.model or "",
+        "style": request.style or "general",
         "prompt": request.prompt or "",
-        "images": task.fields["images"],
+        "images": request.images or [],
         "duration": request.effective_duration,
         "seed": task.seed,
-        "aspect_ratio": "",
+        "aspect_ratio": request.aspect_ratio or next(iter(request.known_model.ratios), ""),
         "resolution": request.effective_resolution,
         "movement_amplitude": request.movement_amplitude or "auto",
         "created_at": task.created_at,
@@ -37,17 +34,19 @@ def create_answer(task: EmulatedTask) -> dict[str, Any]:
         "payload": request.payload or "",
         "cus_priority": 0,
         "off_peak": bool(request.off_peak),
-        "audio": has_audio(task),
+        "audio": request.has_audio,
         "audio_type": request.audio_type or "all",
         "voice_id": request.voice_id or "",
         "bgm": bool(request.bgm),
         "is_rec": bool(request.is_rec),
         "watermark": bool(request.watermark),
-        "wm_position": _POSITIONS[request.wm_position],
+        "wm_position": CORNERS[request.corner],
         "wm_url": request.wm_url or "",
         "meta_data": request.meta_data or "",
         "client_request_id": "",
     }
+    own = {name: value for name, value in task.fields.items() if name not in answer and name != "callback_url"}
+    return {**answer, **own}
 
 
 def query_answer(task: EmulatedTask, creations: list[dict[str, Any]]) -> dict[str, Any]:
@@ -69,14 +68,14 @@ def list_row(task: EmulatedTask, creations: list[dict[str, Any]], quirks: Quirks
     row = {
         "id": task.task_id,
         "key_id": hashlib.sha256(task.api_key.encode()).hexdigest()[:16],
-        "type": "img2video",
+        "type": task.request.endpoint.type or task.request.endpoint.name,
         "state": task.shown_state,
-        "model": task.request.model,
+        "model": task.request.model or "",
         "prompt": task.request.prompt or "",
-        "images": task.fields["images"],
+        "images": task.request.images or [],
         "duration": task.request.effective_duration,
         "resolution": task.request.effective_resolution,
-        "aspect_ratio": "",
+        "aspect_ratio": task.request.aspect_ratio or "",
         "off_peak": bool(task.request.off_peak),
         "credits": task.credits,
         "created_at": task.created_at,
@@ -101,12 +100,6 @@ def credits_answer(
         "queue_count": waiting,
     }
     return {"remains": [row], **({} if packages is None else {"packages": packages})}
-
-
-def has_audio(task: EmulatedTask) -> bool:
-    """Return whether the video has sound: as requested, or the model's default."""
-    asked = task.request.audio
-    return MODELS[task.request.model].audio_default if asked is None else asked
 
 
 def creation_answer(task: EmulatedTask, links: Mapping[str, str]) -> dict[str, Any]:

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_vidu.api.img2video import Img2VideoRequest
 from airflow_provider_vidu.api.tasks import FINAL_STATES, TaskState
+from airflow_provider_vidu.emulator.machine.endpoints import Request
 from airflow_provider_vidu.emulator.machine.moments import rfc3339
-from airflow_provider_vidu.emulator.machine.scenarios import Scenario
 
 
 @dataclass
@@ -23,16 +23,14 @@ class EmulatedTask:
     :param number: 1 for the first task that was created, and so on.
     :param account: its account.
     :param api_key: the key that created it, which signs its callbacks.
-    :param request: the checked request.
-    :param fields: the fields as they were sent.
+    :param request: what was requested, field by field.
     :param created_ns: nanoseconds since the Unix epoch.
     :param seed: the requested seed, or the one that was picked.
     :param price: credits reserved for it.
-    :param scenario: what its prompt's switches request.
     :param outcome: the ``err_code`` with which it will fail; empty = it will succeed.
     :param processing_seconds: real seconds of processing.
-    :param image: what a loopback URL in ``images`` returned.
-    :param watermark_image: what a loopback URL in ``wm_url`` returned.
+    :param fetched: what the URLs of this machine returned.
+    :param source: the video that it continues or scales: of another task, or fetched; None = not known here.
     :param state: now.
     :param err_code: why it failed; empty if it did not.
     :param changes: (state, epoch seconds) of each state it has been in.
@@ -43,20 +41,23 @@ class EmulatedTask:
     number: int
     account: str
     api_key: str = field(repr=False)
-    request: Img2VideoRequest = field(repr=False)
-    fields: dict[str, Any] = field(repr=False)
+    request: Request
     created_ns: int
     seed: int
     price: int
-    scenario: Scenario = field(repr=False)
     outcome: str
     processing_seconds: float
-    image: bytes | None = field(default=None, repr=False)
-    watermark_image: bytes | None = field(default=None, repr=False)
+    fetched: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    source: EmulatedTask | bytes | None = field(default=None, repr=False)
     state: TaskState = TaskState.CREATED
     err_code: str = ""
     changes: tuple[tuple[TaskState, float], ...] = field(default=(), repr=False)
     answers_without_creation: int = field(default=0, repr=False)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields as they were sent."""
+        return self.request.fields
 
     @property
     def created(self) -> float:
@@ -81,8 +82,8 @@ class EmulatedTask:
     @property
     def shown_state(self) -> str:
         """The word for its state in answers."""
-        if self.state is TaskState.PROCESSING and self.scenario.shown_state:
-            return self.scenario.shown_state
+        if self.state is TaskState.PROCESSING and self.request.scenario.shown_state:
+            return self.request.scenario.shown_state
         return str(self.state)
 
 
@@ -108,11 +109,11 @@ class Inputs:
     """
     What was fetched from this machine for a submission.
 
-    :param image: the content of ``images``; None = it is inside the request, or is not fetched.
+    :param fetched: the content of URLs of this machine; a watermark that is no picture is left out.
+    :param source: the video that the task continues or scales, if it is at hand.
     :param problem: the ``err_code`` with which the task will fail because of it.
-    :param watermark_image: the content of ``wm_url``.
     """
 
-    image: bytes | None = None
+    fetched: Mapping[str, bytes] = field(default_factory=dict)
+    source: EmulatedTask | bytes | None = None
     problem: str | None = None
-    watermark_image: bytes | None = None

@@ -26,16 +26,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from airflow_provider_vidu.api.img2video import Img2VideoRequest
 from airflow_provider_vidu.api.tasks import TaskState
 from airflow_provider_vidu.emulator.machine.emulated_task import Change, EmulatedTask, Inputs
+from airflow_provider_vidu.emulator.machine.endpoints import Request
 from airflow_provider_vidu.emulator.machine.estimates import price, processing_seconds
 from airflow_provider_vidu.emulator.machine.ledger import DEFAULT_ACCOUNT, Ledger
 from airflow_provider_vidu.emulator.machine.moments import Snowflakes
 from airflow_provider_vidu.emulator.machine.refusals import Refusal
-from airflow_provider_vidu.emulator.machine.scenarios import Scenario
 from airflow_provider_vidu.emulator.machine.settings import Settings
-from airflow_provider_vidu.emulator.machine.submissions import Submission
 
 #: Vidu cancels and refunds an off-peak task that has not started within this time, in seconds.
 OFF_PEAK_LIMIT_SECONDS = 48 * 3600.0
@@ -96,7 +94,7 @@ class Vidu:
             if self.ledger.balance(account) <= 0:
                 raise Refusal("CreditInsufficient")
 
-    def create(self, api_key: str, submission: Submission, inputs: Inputs | None = None) -> EmulatedTask:
+    def create(self, api_key: str, request: Request, inputs: Inputs | None = None) -> EmulatedTask:
         """
         Create a task and reserve its price.
 
@@ -106,8 +104,7 @@ class Vidu:
         with self._lock:
             account = self.account_of(api_key)
             self.check_balance(account)
-            request, scenario = submission.request, submission.scenario
-            credits = price(request)
+            scenario, credits = request.scenario, price(request)
             if self.ledger.balance(account) < credits:
                 raise Refusal("CreditInsufficient")
             prompt = (account, request.prompt or "")
@@ -126,15 +123,13 @@ class Vidu:
                 account=account,
                 api_key=api_key,
                 request=request,
-                fields=submission.fields,
                 created_ns=created_ns,
                 seed=request.seed or self._for_task(number, "seed").randrange(1, 2**31),
                 price=credits,
-                scenario=scenario,
                 outcome=inputs.problem or scenario.failure(self._prompts[prompt]) or "",
-                processing_seconds=self._processing_seconds(request, scenario, number),
-                image=inputs.image,
-                watermark_image=inputs.watermark_image,
+                processing_seconds=self._processing_seconds(request, number),
+                fetched=inputs.fetched,
+                source=inputs.source,
                 answers_without_creation=scenario.answers_without_creation,
             )
             self._tasks[task.task_id] = task
@@ -167,6 +162,18 @@ class Vidu:
         with self._lock:
             self.advance()
             return replace(self._owned(account, task_id))
+
+    def find_video(self, account: str, creation_id: str) -> EmulatedTask:
+        """
+        Return the task of an account that has made a video.
+
+        :raises Refusal: ``CreationNotFound``.
+        """
+        for task in self.tasks(account):
+            is_video = task.state is TaskState.SUCCESS and task.request.endpoint.delivers == "video"
+            if is_video and task.creation_id == creation_id:
+                return task
+        raise Refusal("CreationNotFound")
 
     def tasks(self, account: str | None = None, task_ids: Collection[str] | None = None) -> list[EmulatedTask]:
         """Return the tasks of an account as they are now, oldest first."""
@@ -272,9 +279,9 @@ class Vidu:
             raise Refusal("TaskNotFound")
         return task
 
-    def _processing_seconds(self, request: Img2VideoRequest, scenario: Scenario, number: int) -> float:
-        if scenario.seconds is not None:
-            return scenario.seconds
+    def _processing_seconds(self, request: Request, number: int) -> float:
+        if request.scenario.seconds is not None:
+            return request.scenario.seconds
         if self.settings.processing_seconds is not None:
             return self.settings.processing_seconds
         jitter = self._for_task(number, "jitter").uniform(0.9, 1.1)

@@ -16,10 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import Any
 
-from airflow_provider_vidu.emulator.machine.answers import has_audio
 from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
-from airflow_provider_vidu.emulator.storage.signed_links import COVER, WATERMARKED
-from airflow_provider_vidu.emulator.video.first_frames import first_frame, first_frame_size
+from airflow_provider_vidu.emulator.storage.signed_links import VIDEO, WATERMARKED
 
 #: Maximum bytes of rendered files that are kept; beyond it the oldest are dropped, and rendered again if requested.
 KEPT_BYTES = 256 * 1024 * 1024
@@ -53,17 +51,16 @@ class Creations:
 
         :raises RendererMissing: PyAV is not installed.
         """
-        if self._video is not None and file != COVER:
+        if self._video is not None and file in {VIDEO, WATERMARKED}:
             return self._video
         key = (task.task_id, file)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
         if key not in self._rendering:
-            loop = asyncio.get_running_loop()
-            future = loop.run_in_executor(self._pool, _render, task, file)
-            future.add_done_callback(lambda done: self._keep(key, done))
-            self._rendering[key] = future
+            rendering = asyncio.create_task(self._render(task, file))
+            rendering.add_done_callback(lambda done: self._keep(key, done))
+            self._rendering[key] = rendering
         # Shielded: a client that disconnects must not cancel the rendering for another one.
         return await asyncio.shield(self._rendering[key])
 
@@ -77,6 +74,12 @@ class Creations:
             except RendererMissing:
                 return {}
         return {task.task_id: self._facts[task.task_id] for task in tasks}
+
+    async def _render(self, task: EmulatedTask, file: str) -> bytes:
+        source = task.source
+        if isinstance(source, EmulatedTask):
+            source = await self.file(source, VIDEO)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, _render, task, file, source)
 
     def close(self) -> None:
         """End the threads, after what they are rendering."""
@@ -96,41 +99,23 @@ def _require_renderer() -> None:
         raise RendererMissing
 
 
-def _render(task: EmulatedTask, file: str) -> bytes:
+def _render(task: EmulatedTask, file: str, source: bytes | None) -> bytes:
     _require_renderer()
-    from airflow_provider_vidu.emulator.video import render
-    from airflow_provider_vidu.emulator.video.watermark import Watermark
+    from airflow_provider_vidu.emulator.storage.rendering import render
 
-    image = first_frame(task.fields["images"][0], task.image)
-    resolution = task.request.effective_resolution or ""
-    if file == COVER:
-        return render.render_cover(image, resolution)
-    mark = None
-    if file == WATERMARKED:
-        position = task.request.wm_position or 3
-        mark = Watermark(image=task.watermark_image, position=position)
-    asked = render.RenderRequest(
-        image=image,
-        duration=float(task.request.effective_duration or 0),
-        resolution=resolution,
-        seed=task.seed,
-        movement_amplitude=task.request.movement_amplitude or "auto",
-        audio=has_audio(task),
-    )
-    return render.render_video(asked, watermark=mark).video
+    return render(task, file, source)
 
 
 def _facts(tasks: Sequence[EmulatedTask]) -> dict[str, dict[str, Any]]:
     _require_renderer()
-    from airflow_provider_vidu.emulator.video import render
+    from airflow_provider_vidu.emulator.storage.rendering import facts_of
 
-    facts = {}
+    found = {}
     for task in tasks:
-        size = first_frame_size(task.fields["images"][0], task.image)
-        width, height = render.frame_size(*size, task.request.effective_resolution or "")
-        facts[task.task_id] = {
-            "duration": float(task.request.effective_duration or 0),
-            "fps": render.FPS,
+        (width, height), rate, seconds = facts_of(task)
+        found[task.task_id] = {
+            "duration": seconds,
+            "fps": round(rate),
             "resolution": {"width": width, "height": height},
         }
-    return facts
+    return found

@@ -9,6 +9,7 @@ Vidu's storage is another company's machine. An API key that reaches it has leak
 from __future__ import annotations
 
 import hashlib
+from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
 from aiohttp import hdrs, web
@@ -18,7 +19,16 @@ from airflow_provider_vidu.emulator.machine.counters import Counters
 from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
 from airflow_provider_vidu.emulator.machine.state import Vidu
 from airflow_provider_vidu.emulator.storage.creations import Creations, RendererMissing
-from airflow_provider_vidu.emulator.storage.signed_links import COVER, LinkRefused, Signer, content_disposition
+from airflow_provider_vidu.emulator.storage.signed_links import (
+    VIDEO,
+    WATERMARKED,
+    LinkRefused,
+    Signer,
+    content_disposition,
+    file_of,
+)
+
+_CONTENT_TYPES = {"mp4": "video/mp4", "jpeg": "image/jpeg", "png": "image/png", "wav": "audio/wav"}
 
 
 class Storage:
@@ -32,26 +42,41 @@ class Storage:
 
     async def download(self, request: web.Request) -> web.Response:
         """Answer ``GET`` and ``HEAD`` of a signed link: the file, the requested range of it (206), or an XML error."""
-        if hdrs.AUTHORIZATION in request.headers:
-            self._counters.leaked_keys += 1
-            return _error(
-                LinkRefused(
-                    400,
-                    "InvalidArgument",
-                    "Only one auth mechanism allowed: this request carries an Authorization header to the storage "
-                    "host. An API key must not be sent here.",
-                )
-            )
         try:
-            task_id, file = self._signer.check(request.raw_path, self._vidu.clock())
+            self.check_no_key(request)
+            task_id, file = file_of(self._signer.check(request.raw_path, self._vidu.clock()))
             task = self._task(task_id)
             content = await self._creations.file(task, file)
         except LinkRefused as refused:
-            return _error(refused)
+            return storage_error(refused)
         except RendererMissing as missing:
-            return _error(LinkRefused(501, "NotImplemented", str(missing)))
+            return storage_error(LinkRefused(501, "NotImplemented", str(missing)))
         self._counters.downloads += request.method == hdrs.METH_GET
-        return _file(request, content, "image/jpeg" if file == COVER else "video/mp4")
+        return _file(request, content, _CONTENT_TYPES[file.rpartition(".")[2]])
+
+    def check_no_key(self, request: web.Request) -> None:
+        """
+        Count an API key that has reached the storage.
+
+        :raises LinkRefused: there is one.
+        """
+        if hdrs.AUTHORIZATION in request.headers:
+            self._counters.leaked_keys += 1
+            raise LinkRefused(
+                400,
+                "InvalidArgument",
+                "Only one auth mechanism allowed: this request carries an Authorization header to the storage "
+                "host. An API key must not be sent here.",
+            )
+
+    def find_video(self, url: str) -> EmulatedTask | None:
+        """Return the task to whose video a link leads; None = it is not a valid link of this storage to a video."""
+        try:
+            parts = urlsplit(url)
+            task_id, file = file_of(self._signer.check(f"{parts.path}?{parts.query}", self._vidu.clock()))
+            return self._task(task_id) if file in {VIDEO, WATERMARKED} else None
+        except (LinkRefused, ValueError):
+            return None
 
     def _task(self, task_id: str) -> EmulatedTask:
         found = self._vidu.tasks(task_ids=[task_id])
@@ -85,7 +110,8 @@ def _file(request: web.Request, content: bytes, content_type: str) -> web.Respon
     )
 
 
-def _error(refused: LinkRefused) -> web.Response:
+def storage_error(refused: LinkRefused) -> web.Response:
+    """Return a refusal as the storage words it: in XML."""
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{refused.code}</Code><Message>{escape(refused.message)}</Message></Error>"

@@ -4,13 +4,19 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import re
 from urllib.parse import urlsplit
 
 from airflow_provider_vidu.api.account import is_loopback
-from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.api.images import MAX_IMAGE_BYTES, MAX_RATIO, decode_data_uri, inspect_image
 
+#: Vidu's limits for one picture: bytes, and how many times its longer side may exceed the shorter one.
+MAX_IMAGE_BYTES = 50 * 1024 * 1024
+MAX_RATIO = 4.0
+
+_DATA_URI = re.compile(r"data:image/(png|jpe?g|webp);base64", re.IGNORECASE)
+_STARTS = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP", re.DOTALL)
 # EXIF's tag for the orientation, and its values that turn the picture by a quarter.
 _ORIENTATION = 274
 _QUARTER_TURNS = frozenset({5, 6, 7, 8})
@@ -18,24 +24,39 @@ _QUARTER_TURNS = frozenset({5, 6, 7, 8})
 
 def image_problem(image: bytes) -> str | None:
     """Return the reason for which Vidu refuses the bytes of an image, or None."""
+    from PIL import Image
+
+    if len(image) > MAX_IMAGE_BYTES:
+        return "PageSizeOutOfRange"
+    if not _STARTS.match(image):
+        return "ImageFormatInvalid"
     try:
-        inspect_image(image)
-    except ViduInputError:
-        return "PageSizeOutOfRange" if _is_out_of_range(image) else "ImageFormatInvalid"
+        width, height = upright_size(image)
+        if max(width, height) > MAX_RATIO * min(width, height):
+            return "PageSizeOutOfRange"
+        with Image.open(io.BytesIO(image)) as opened:
+            opened.load()
+    except Exception:  # a decoder can raise nearly anything on damaged bytes
+        return "ImageFormatInvalid"
     return None
 
 
 def data_uri_problem(uri: str) -> str | None:
     """Return the reason for which Vidu refuses a data URI, or None."""
     try:
-        return image_problem(decode_data_uri(uri))
-    except ViduInputError:
+        return image_problem(_decode(uri))
+    except ValueError:
         return "ImageFormatInvalid"
 
 
 def is_data_uri(image: str) -> bool:
     """Return whether an element of ``images`` carries the image itself."""
     return image.strip().lower().startswith("data:")
+
+
+def is_upload(image: str) -> bool:
+    """Return whether an element of ``images`` names what the upload tool received."""
+    return image.strip().lower().startswith("ssupload:")
 
 
 def is_loopback_url(url: str) -> bool:
@@ -54,7 +75,7 @@ def first_frame(image: str, fetched: bytes | None = None) -> bytes:
     The placeholder depends on host and path: a signed query changes at every rendering, but the picture is the same.
     """
     if is_data_uri(image):
-        return decode_data_uri(image.strip())
+        return _decode(image)
     if fetched is not None:
         return fetched
     # Pillow is imported with the first picture: the emulator starts without it.
@@ -87,11 +108,8 @@ def _placeholder_name(image: str) -> str:
     return f"{parts.hostname}{parts.path}" if parts.hostname else image
 
 
-def _is_out_of_range(image: bytes) -> bool:
-    if len(image) > MAX_IMAGE_BYTES:
-        return True
-    try:
-        width, height = upright_size(image)
-    except Exception:  # a decoder can raise nearly anything on damaged bytes
-        return False
-    return max(width, height) > MAX_RATIO * min(width, height)
+def _decode(uri: str) -> bytes:
+    head, _, content = uri.strip().partition(",")
+    if not _DATA_URI.fullmatch(head):
+        raise ValueError("not a data URI of a picture")
+    return base64.b64decode("".join(content.split()), validate=True)

@@ -85,8 +85,8 @@ def test_invalid_fault_is_rejected(arguments: dict[str, Any]) -> None:
 
 def test_unknown_operation_is_rejected() -> None:
     plan = FaultPlan()
-    with pytest.raises(ValueError, match="no operation is called 'upload'"):
-        plan.add("upload", Fault.hang(1))
+    with pytest.raises(ValueError, match="no operation is called 'rename'"):
+        plan.add("rename", Fault.hang(1))
     with pytest.raises(ValueError, match="submit, poll, list only"):
         plan.add("cancel", Fault.no_id())
 
@@ -120,6 +120,14 @@ def call(vidu: ViduEmulator, operation: str, *, timeout: float = 5) -> requests.
         return requests.get(f"{api}/tasks", headers=headers, timeout=timeout, allow_redirects=False)
     if operation == "credits":
         return requests.get(f"{api}/credits", headers=headers, timeout=timeout, allow_redirects=False)
+    if operation == "upload":
+        return requests.post(
+            f"{vidu.url}/tools/v2/files/uploads",
+            json={"scene": "vidu"},
+            headers=headers,
+            timeout=timeout,
+            allow_redirects=False,
+        )
     task_id = vidu.tasks[0].task_id if vidu.tasks else call(vidu, "submit").json()["task_id"]
     if operation == "cancel":
         return requests.post(f"{api}/tasks/{task_id}/cancel", headers=headers, timeout=timeout, allow_redirects=False)

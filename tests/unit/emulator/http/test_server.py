@@ -5,15 +5,14 @@
 from __future__ import annotations
 
 import base64
-import http.server
 import io
 import json
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
+from _support.stopped_vidu import GOOD, StoppedVidu, file_server, is_error, picture
 from PIL import Image
 
 from airflow_provider_vidu.api.account import account_from_fields
@@ -31,64 +30,19 @@ from airflow_provider_vidu.api.http_messages import (
     prepare_list,
     prepare_task,
 )
-from airflow_provider_vidu.emulator import ViduEmulator
-
-GOOD = {"model": "viduq3-turbo", "images": ["https://example.com/cat.png"], "prompt": "a cat"}
-
-
-class Vidu:
-    """An emulator whose clock is stopped, and a client that sends anything."""
-
-    def __init__(self, **settings: Any) -> None:
-        self.now = 1_768_881_713.504
-        self.emulator = ViduEmulator(
-            clock=lambda: self.now, **{"speed": 1, "created_seconds": 1, "processing_seconds": 10, **settings}
-        )
-
-    def call(self, method: str, path: str, *, key: str = "Token vda_key", **more: Any) -> requests.Response:
-        headers = {"Authorization": key} if key else {}
-        return requests.request(method, f"{self.emulator.url}/ent/v2/{path}", headers=headers, timeout=10, **more)
-
-    def create(self, **fields: Any) -> requests.Response:
-        return self.call("POST", "img2video", json={**GOOD, **fields})
-
-    def submit(self, **fields: Any) -> str:
-        answer = self.create(**fields)
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["task_id"])
-
-    def query(self, task_id: str) -> dict[str, Any]:
-        answer = self.call("GET", f"tasks/{task_id}/creations")
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
 
 
 @pytest.fixture
-def vidu(request: pytest.FixtureRequest) -> Iterator[Vidu]:
-    vidu = Vidu(**getattr(request, "param", {}))
+def vidu(request: pytest.FixtureRequest) -> Iterator[StoppedVidu]:
+    vidu = StoppedVidu(**getattr(request, "param", {}))
     with vidu.emulator:
         yield vidu
-
-
-def is_error(answer: requests.Response, status: int, reason: str, message: str | None = None) -> bool:
-    body = answer.json()
-    assert (answer.status_code, body["code"], body["reason"]) == (status, status, reason)
-    assert set(body) == {"code", "reason", "message", "metadata"}
-    assert len(body["metadata"]["trace_id"]) == 32
-    assert int(body["metadata"]["trace_id"], 16) >= 0
-    return message is None or body["message"] == message
-
-
-def picture(width: int, height: int, kind: str = "PNG") -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (width, height), "teal").save(file, kind)
-    return file.getvalue()
 
 
 # --- create ----------------------------------------------------------------------------------------------------
 
 
-def test_the_create_answer_has_every_field_of_vidus_example(vidu: Vidu) -> None:
+def test_the_create_answer_has_every_field_of_vidus_example(vidu: StoppedVidu) -> None:
     answer = vidu.create(
         model="viduq1",
         seed=12345,
@@ -142,7 +96,7 @@ def test_the_create_answer_has_every_field_of_vidus_example(vidu: Vidu) -> None:
         ({"model": "vidu2.0"}, {"duration": 4, "resolution": "360p", "credits": 20, "audio": False}),
     ],
 )
-def test_defaults_and_prices_are_the_models(vidu: Vidu, sent: dict[str, Any], answered: dict[str, Any]) -> None:
+def test_defaults_and_prices_are_the_models(vidu: StoppedVidu, sent: dict[str, Any], answered: dict[str, Any]) -> None:
     answer = vidu.create(**sent).json()
     assert {name: answer[name] for name in answered} == answered
 
@@ -159,7 +113,7 @@ def test_defaults_and_prices_are_the_models(vidu: Vidu, sent: dict[str, Any], an
     ],
 )
 def test_refused_create_has_vidus_error_body_and_creates_nothing(
-    vidu: Vidu, fields: dict[str, Any], reason: str, message: str | None
+    vidu: StoppedVidu, fields: dict[str, Any], reason: str, message: str | None
 ) -> None:
     assert is_error(vidu.create(**fields), 400, reason, message)
     assert vidu.emulator.tasks == []
@@ -168,18 +122,18 @@ def test_refused_create_has_vidus_error_body_and_creates_nothing(
 
 
 @pytest.mark.parametrize("vidu", [{"credits": 0}], indirect=True)
-def test_without_credits_create_is_refused_before_fields_are_checked(vidu: Vidu) -> None:
+def test_without_credits_create_is_refused_before_fields_are_checked(vidu: StoppedVidu) -> None:
     for fields in ({}, {"model": "nonsense"}, {"images": 5}):
         assert is_error(vidu.create(**fields), 400, "CreditInsufficient", "insufficient credits")
 
 
-def test_a_body_above_20_mb_is_refused(vidu: Vidu) -> None:
+def test_a_body_above_20_mb_is_refused(vidu: StoppedVidu) -> None:
     body = json.dumps({**GOOD, "payload": "x" * (20 * 1024 * 1024)})
     assert is_error(vidu.call("POST", "img2video", data=body), 413, "BadRequest")
     assert is_error(vidu.call("POST", "img2video", data=iter([body.encode()])), 413, "BadRequest")
 
 
-def test_a_data_uri_is_accepted_and_echoed(vidu: Vidu) -> None:
+def test_a_data_uri_is_accepted_and_echoed(vidu: StoppedVidu) -> None:
     # Noise does not compress: large enough to be checked in a thread.
     noise = Image.effect_noise((400, 300), 90).convert("RGB")
     file = io.BytesIO()
@@ -190,7 +144,7 @@ def test_a_data_uri_is_accepted_and_echoed(vidu: Vidu) -> None:
 
 
 @pytest.mark.parametrize("vidu", [{"reject_unknown_fields": True}], indirect=True)
-def test_unknown_fields_are_unwanted_if_so_set(vidu: Vidu) -> None:
+def test_unknown_fields_are_unwanted_if_so_set(vidu: StoppedVidu) -> None:
     assert is_error(vidu.create(aspect_ratio="16:9"), 400, "FieldUnwanted", "unwanted field: aspect_ratio")
 
 
@@ -199,27 +153,8 @@ def test_unknown_fields_are_unwanted_if_so_set(vidu: Vidu) -> None:
 
 @pytest.fixture
 def files() -> Iterator[dict[str, bytes]]:
-    """A web server on this machine: path → content; ``url`` has its address."""
-    served: dict[str, bytes] = {}
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            content = served.get(self.path)
-            self.send_response(200 if content is not None else 404)
-            self.end_headers()
-            self.wfile.write(content or b"")
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    served["url"] = f"http://127.0.0.1:{server.server_address[1]}".encode()
-    yield served
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with file_server() as served:
+        yield served
 
 
 @pytest.mark.parametrize(
@@ -232,7 +167,7 @@ def files() -> Iterator[dict[str, bytes]]:
     ],
 )
 def test_local_url_is_fetched_and_a_bad_image_fails_later(
-    vidu: Vidu, files: dict[str, bytes], content: bytes | None, err_code: str
+    vidu: StoppedVidu, files: dict[str, bytes], content: bytes | None, err_code: str
 ) -> None:
     if content is not None:
         files["/a%20cat.png?x=%2f~"] = content
@@ -241,10 +176,10 @@ def test_local_url_is_fetched_and_a_bad_image_fails_later(
     vidu.now += 100
     assert vidu.query(task_id)["err_code"] == err_code
     assert (vidu.emulator.ledger.charged == 0) == bool(err_code)
-    assert vidu.emulator.tasks[0].image == content
+    assert list(vidu.emulator.tasks[0].fetched.values()) == ([] if content is None else [content])
 
 
-def test_no_other_host_gets_a_request(vidu: Vidu, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_other_host_gets_a_request(vidu: StoppedVidu, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object, **more: object) -> None:
         raise AssertionError("a fetch")
 
@@ -256,7 +191,7 @@ def test_no_other_host_gets_a_request(vidu: Vidu, monkeypatch: pytest.MonkeyPatc
 # --- query -----------------------------------------------------------------------------------------------------
 
 
-def test_query_has_each_state_and_finally_the_creation(vidu: Vidu) -> None:
+def test_query_has_each_state_and_finally_the_creation(vidu: StoppedVidu) -> None:
     task_id = vidu.submit(payload="p", bgm=True)
     running = {"id": task_id, "err_code": "", "credits": 60, "payload": "p", "bgm": True, "off_peak": False}
     assert vidu.query(task_id) == {**running, "state": "created", "creations": []}
@@ -271,7 +206,7 @@ def test_query_has_each_state_and_finally_the_creation(vidu: Vidu) -> None:
     assert creation["watermarked_url"] == ""
 
 
-def test_a_failed_task_has_an_err_code_and_costs_nothing(vidu: Vidu) -> None:
+def test_a_failed_task_has_an_err_code_and_costs_nothing(vidu: StoppedVidu) -> None:
     task_id = vidu.submit(prompt="[emulator:fail=CreationPolicyViolation]")
     vidu.now += 100
     answer = vidu.query(task_id)
@@ -283,7 +218,7 @@ def test_a_failed_task_has_an_err_code_and_costs_nothing(vidu: Vidu) -> None:
     )
 
 
-def test_success_can_come_without_a_creation_once(vidu: Vidu) -> None:
+def test_success_can_come_without_a_creation_once(vidu: StoppedVidu) -> None:
     task_id = vidu.submit(prompt="[emulator:no-creation]")
     vidu.now += 100
     assert [(answer["state"], len(answer["creations"])) for answer in (vidu.query(task_id), vidu.query(task_id))] == [
@@ -293,13 +228,15 @@ def test_success_can_come_without_a_creation_once(vidu: Vidu) -> None:
 
 
 @pytest.mark.parametrize("task_id", ["1", "911045603801182208", "nonsense", "%2e%2e"])
-def test_an_unknown_task_is_not_found(vidu: Vidu, task_id: str) -> None:
+def test_an_unknown_task_is_not_found(vidu: StoppedVidu, task_id: str) -> None:
     assert is_error(vidu.call("GET", f"tasks/{task_id}/creations"), 404, "TaskNotFound", "task not found")
     assert is_error(vidu.call("POST", f"tasks/{task_id}/cancel"), 404, "TaskNotFound", "task not found")
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "models"), ("POST", "text2video"), ("GET", "img2video")])
-def test_unknown_route_has_an_error_body_of_the_api(vidu: Vidu, method: str, path: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "models"), ("POST", "audio-tts"), ("POST", "text3video"), ("GET", "img2video")]
+)
+def test_unknown_route_has_an_error_body_of_the_api(vidu: StoppedVidu, method: str, path: str) -> None:
     answer = vidu.call(method, path)
     assert answer.status_code in {404, 405}
     assert is_error(answer, answer.status_code, "NotFound" if answer.status_code == 404 else "BadRequest")
@@ -309,7 +246,7 @@ def test_unknown_route_has_an_error_body_of_the_api(vidu: Vidu, method: str, pat
 
 
 @pytest.mark.parametrize("body", [{}, {"json": {"id": "whatever"}}, {"json": {}}])
-def test_unstarted_task_is_cancelled_with_or_without_a_body(vidu: Vidu, body: dict[str, Any]) -> None:
+def test_unstarted_task_is_cancelled_with_or_without_a_body(vidu: StoppedVidu, body: dict[str, Any]) -> None:
     task_id = vidu.submit()
     answer = vidu.call("POST", f"tasks/{task_id}/cancel", **body)
     assert (answer.status_code, answer.json()) == (200, {})
@@ -318,7 +255,7 @@ def test_unstarted_task_is_cancelled_with_or_without_a_body(vidu: Vidu, body: di
     assert vidu.emulator.counters.cancels_accepted == 1
 
 
-def test_processing_task_cannot_be_cancelled(vidu: Vidu) -> None:
+def test_processing_task_cannot_be_cancelled(vidu: StoppedVidu) -> None:
     task_id = vidu.submit()
     vidu.now += 5
     answer = vidu.call("POST", f"tasks/{task_id}/cancel")
@@ -331,7 +268,7 @@ def test_processing_task_cannot_be_cancelled(vidu: Vidu) -> None:
 
 
 @pytest.mark.parametrize("vidu", [{"concurrency": 2, "credits": 1000}], indirect=True)
-def test_balance_has_credits_slots_and_queue(vidu: Vidu) -> None:
+def test_balance_has_credits_slots_and_queue(vidu: StoppedVidu) -> None:
     for _ in range(5):
         vidu.submit()
     vidu.now += 5
@@ -365,7 +302,7 @@ ENDPOINTS = [
 
 @pytest.mark.parametrize("vidu", [{"api_keys": ["vda_key"]}], indirect=True)
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
-def test_every_endpoint_needs_an_accepted_key(vidu: Vidu, method: str, path: str) -> None:
+def test_every_endpoint_needs_an_accepted_key(vidu: StoppedVidu, method: str, path: str) -> None:
     for key in ("", "Token wrong", "Bearer wrong", "wrong", "Token", "Basic vda_key", "Token vda_key more"):
         assert is_error(vidu.call(method, path, key=key), 401, "Unauthorized", "unauthorized")
     assert vidu.emulator.counters.unauthorized == 7
@@ -373,12 +310,12 @@ def test_every_endpoint_needs_an_accepted_key(vidu: Vidu, method: str, path: str
 
 @pytest.mark.parametrize("vidu", [{"api_keys": ["vda_key"]}], indirect=True)
 @pytest.mark.parametrize("key", ["Token vda_key", "Bearer vda_key", "vda_key", "token vda_key"])
-def test_key_is_accepted_with_either_word_or_raw(vidu: Vidu, key: str) -> None:
+def test_key_is_accepted_with_either_word_or_raw(vidu: StoppedVidu, key: str) -> None:
     assert vidu.call("GET", "credits", key=key).status_code == 200
 
 
 @pytest.mark.parametrize("vidu", [{"api_keys": {"a": "alice", "b": "bob"}}], indirect=True)
-def test_another_accounts_task_is_not_found(vidu: Vidu) -> None:
+def test_another_accounts_task_is_not_found(vidu: StoppedVidu) -> None:
     hers = vidu.call("POST", "img2video", key="a", json=GOOD).json()["task_id"]
     assert vidu.call("GET", f"tasks/{hers}/creations", key="a").status_code == 200
     assert is_error(vidu.call("GET", f"tasks/{hers}/creations", key="b"), 404, "TaskNotFound")
@@ -388,7 +325,7 @@ def test_another_accounts_task_is_not_found(vidu: Vidu) -> None:
 # --- the client's own reading ----------------------------------------------------------------------------------
 
 
-def test_the_clients_functions_understand_every_answer(vidu: Vidu) -> None:
+def test_the_clients_functions_understand_every_answer(vidu: StoppedVidu) -> None:
     account = account_from_fields(host=vidu.emulator.url, password="vda_key")
 
     def send(prepared: HttpRequest) -> tuple[int, dict[str, str], bytes]:

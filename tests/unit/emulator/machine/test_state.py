@@ -13,11 +13,12 @@ import pytest
 
 from airflow_provider_vidu.api.tasks import TaskState
 from airflow_provider_vidu.emulator.machine.emulated_task import Change, EmulatedTask, Inputs
+from airflow_provider_vidu.emulator.machine.endpoints import Request
 from airflow_provider_vidu.emulator.machine.moments import ID_EPOCH_MILLISECONDS, read_rfc3339
 from airflow_provider_vidu.emulator.machine.refusals import Refusal
 from airflow_provider_vidu.emulator.machine.settings import Settings
 from airflow_provider_vidu.emulator.machine.state import OFF_PEAK_LIMIT_SECONDS, Vidu
-from airflow_provider_vidu.emulator.machine.submissions import Submission, read_submission
+from airflow_provider_vidu.emulator.machine.submissions import read_submission
 
 START = datetime(2026, 1, 20, 4, 1, 53, 504000, tzinfo=timezone.utc).timestamp()
 KEY = "vda_key"
@@ -52,9 +53,9 @@ class Bench:
         return str(self.task(task_id).state)
 
 
-def submission(**fields: object) -> Submission:
-    told = {"model": "viduq3-turbo", "images": ["https://example.com/cat.png"], **fields}
-    return read_submission(json.dumps(told).encode())
+def submission(**fields: object) -> Request:
+    asked = {"model": "viduq3-turbo", "images": ["https://example.com/cat.png"], **fields}
+    return read_submission(json.dumps(asked).encode())
 
 
 # --- states and time -------------------------------------------------------------------------------------------

@@ -12,11 +12,12 @@ from datetime import datetime, timezone
 from itertools import product
 
 import pytest
+from _support.stopped_vidu import EXAMPLES
 from PIL import Image
 
-from airflow_provider_vidu.api.catalog import MODELS, Model, estimate_credits
+from airflow_provider_vidu.api.catalog import MODELS, MODELS_OF, estimate_credits
 from airflow_provider_vidu.api.errors import REASONS
-from airflow_provider_vidu.api.img2video import Img2VideoRequest
+from airflow_provider_vidu.emulator.machine.endpoints import ENDPOINTS, Request
 from airflow_provider_vidu.emulator.machine.estimates import FALLBACK_CREDITS_PER_SECOND, price, processing_seconds
 from airflow_provider_vidu.emulator.machine.moments import Snowflakes, read_rfc3339, rfc3339
 from airflow_provider_vidu.emulator.machine.refusals import Refusal
@@ -28,8 +29,8 @@ START = datetime(2026, 1, 20, 4, 1, 53, 504000, tzinfo=timezone.utc).timestamp()
 GOOD = {"model": "viduq3-turbo", "images": ["https://example.com/cat.png"]}
 
 
-def request(**fields: object) -> Img2VideoRequest:
-    return read_submission(json.dumps({**GOOD, **fields}).encode()).request
+def request(**fields: object) -> Request:
+    return read_submission(json.dumps({**GOOD, **fields}).encode())
 
 
 def picture(width: int = 64, height: int = 36, kind: str = "PNG") -> bytes:
@@ -208,16 +209,23 @@ def test_a_task_is_billed_by_the_published_prices(fields: dict[str, object], cre
     assert price(request(**fields)) == credits
 
 
-@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-def test_the_bill_is_the_estimate_wherever_there_is_one(model: Model) -> None:
+@pytest.mark.parametrize(
+    ("endpoint", "name"), [(endpoint, name) for endpoint, models in MODELS_OF.items() for name in models]
+)
+def test_the_bill_is_the_clients_estimate_wherever_there_is_one(endpoint: str, name: str) -> None:
+    checks, model = ENDPOINTS[endpoint].checks, MODELS_OF[endpoint][name]
+    switches = [name for name in ("off_peak", "audio", "is_rec") if name in checks]
     for row in model.rows:
         for duration, resolution in product(row.durations, row.resolutions):
-            for off_peak, audio, is_rec in product((False, True), repeat=3):
-                if off_peak and model.off_peak_audio not in (None, audio):
+            for values in product((False, True), repeat=len(switches)):
+                asked = dict(zip(switches, values, strict=True))
+                if asked.get("off_peak") and model.off_peak_audio not in (None, asked.get("audio")):
                     continue
-                asked = {"off_peak": off_peak, "audio": audio, "is_rec": is_rec}
-                made = request(model=model.name, duration=duration, resolution=resolution, **asked)
-                assert estimate_credits(made) in (None, price(made)), made
+                sizes = {"duration": duration, "resolution": resolution}
+                fields = {**EXAMPLES[endpoint], "model": name, **sizes, **asked}
+                known = {name: value for name, value in fields.items() if name in checks}
+                made = read_submission(json.dumps(known).encode(), endpoint)
+                assert estimate_credits(made, endpoint=endpoint) in (None, price(made)), known
 
 
 # --- switches, ids and times -----------------------------------------------------------------------------------

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import re
 import socket
@@ -241,32 +240,19 @@ def test_videos_are_real_and_the_same_at_every_download(vidu: Vidu) -> None:
 
 
 @pytest.mark.parametrize("vidu", [{"video": None}], indirect=True)
-def test_a_file_is_rendered_once_from_what_was_submitted(vidu: Vidu, monkeypatch: pytest.MonkeyPatch) -> None:
-    render = pytest.importorskip("airflow_provider_vidu.emulator.video.render")
-    from airflow_provider_vidu.emulator.video.watermark import Watermark
+def test_a_file_is_rendered_once_and_kept(vidu: Vidu, monkeypatch: pytest.MonkeyPatch) -> None:
+    rendering = pytest.importorskip("airflow_provider_vidu.emulator.storage.rendering")
+    rendered: list[str] = []
 
-    asked: list[tuple[Any, Any]] = []
+    def record(task: Any, file: str, source: Any) -> bytes:
+        rendered.append(file)
+        return b"video"
 
-    def record(request: Any, *, watermark: Any = None) -> Any:
-        asked.append((request, watermark))
-        return render.RenderedVideo(b"video", 960, 540, 24, 4.0)
-
-    monkeypatch.setattr(render, "render_video", record)
-    task_id = vidu.finish(
-        model="vidu2.0",
-        duration=4,
-        resolution="360p",
-        seed=77,
-        movement_amplitude="large",
-        audio=True,
-        watermark=True,
-        wm_position=1,
-        images=["data:image/png;base64," + PIXEL],
-    )
+    monkeypatch.setattr(rendering, "render", record)
+    task_id = vidu.finish(watermark=True)
     for name in ("url", "url", "watermarked_url", "watermarked_url"):
         assert get(vidu.links(task_id)[name]).content == b"video"
-    expected = render.RenderRequest(base64.b64decode(PIXEL), 4.0, "360p", 77, "large", True)
-    assert asked == [(expected, None), (expected, Watermark(position=1))]
+    assert rendered == ["video.mp4", "watermarked.mp4"]
 
 
 @pytest.mark.parametrize("vidu", [{"video": None}], indirect=True)
