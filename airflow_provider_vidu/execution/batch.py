@@ -74,10 +74,10 @@ ENDED = frozenset({"success", "failed"})
 class BatchExecution(Execution[list[dict[str, Any]]]):
     """One try of an operator that submits many requests."""
 
-    def __init__(self, operator: Any) -> None:
-        super().__init__(operator)
-        #: None = each request names its own.
-        self.endpoint = find_endpoint(operator.endpoint) if operator.endpoint else None
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The endpoint of the requests that name none; None = each request names its own."""
+        return find_endpoint(self.operator.endpoint) if self.operator.endpoint else None
 
     def run(
         self,

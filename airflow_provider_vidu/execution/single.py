@@ -54,15 +54,21 @@ from airflow_provider_vidu.waiting.wait import (
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_vidu.api.registry import Endpoint
     from airflow_provider_vidu.client import ViduClient
 
 
 class SingleExecution(Execution[dict[str, Any]]):
     """One try of an operator that submits one request."""
 
-    def __init__(self, operator: Any) -> None:
-        super().__init__(operator)
-        self.endpoint = find_endpoint(operator.endpoint)
+    @property
+    def endpoint(self) -> Endpoint:
+        """
+        The endpoint that the request is posted to.
+
+        :raises ViduInputError: the operator names none that creates tasks.
+        """
+        return find_endpoint(self.operator.endpoint)
 
     @property
     def _sources(self) -> list[Any]:
@@ -82,8 +88,8 @@ class SingleExecution(Execution[dict[str, Any]]):
         self, context: Context, resumed: Resumed | None = None, travelled: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         began = timing.now() if resumed is None else resumed.began
-        self._read_rendered(model=self.endpoint.default_model)
         try:
+            self._read_rendered(model=self.endpoint.default_model)
             self._check_settings()
             with self._client() as client:
                 submission = self._submission(context, client, resumed)
@@ -146,8 +152,8 @@ class SingleExecution(Execution[dict[str, Any]]):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.run(context)
         event = event if isinstance(event, Mapping) else {}
-        self._read_rendered(model=self.endpoint.default_model)
         try:
+            self._read_rendered(model=self.endpoint.default_model)
             with self._client() as client:
                 submission = self._submission(context, client)
                 record = submission.load()
