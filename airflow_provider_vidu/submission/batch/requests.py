@@ -138,7 +138,7 @@ def read_requests(
             continue
         if may_differ:
             merged.pop("endpoint", None)
-        known = OWN_FIELDS | to.fields
+        known = OWN_FIELDS | to.parameters
         unknown = () if to.takes_any_field else sorted(str(name) for name in merged.keys() - known)
         if unknown:
             problems.append(f"item {number}: no such field: {describe_unknown_fields(unknown, known)}")
@@ -367,7 +367,7 @@ def _reject_one_object(text: str, path: str) -> None:
         return
     if not isinstance(whole, dict):
         return
-    known = OWN_FIELDS.union(*(endpoint.fields for endpoint in endpoints()))
+    known = OWN_FIELDS.union(*(endpoint.parameters for endpoint in endpoints()))
     lists = (value for name, value in whole.items() if name not in known and isinstance(value, list))
     if "\n" in text.strip() or any(isinstance(row, dict) for rows in lists for row in rows):
         raise ViduInputError(

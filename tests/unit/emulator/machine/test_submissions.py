@@ -221,6 +221,8 @@ def test_the_bill_is_the_clients_estimate_wherever_there_is_one(endpoint: str, n
                 asked = dict(zip(switches, values, strict=True))
                 if asked.get("off_peak") and model.off_peak_audio not in (None, asked.get("audio")):
                     continue
+                if any(asked[name] for name in model.refuses & asked.keys()):
+                    continue
                 sizes = {"duration": duration, "resolution": resolution}
                 fields = {**EXAMPLES[endpoint], "model": name, **sizes, **asked}
                 known = {name: value for name, value in fields.items() if name in checks}
