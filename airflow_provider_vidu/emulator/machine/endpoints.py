@@ -460,7 +460,7 @@ ENDPOINTS: dict[str, Endpoint] = {
             "template",
             _checks("template", "images", "prompt", "aspect_ratio", "area", "beast", "bgm", *_COMMON, *_MARKS),
             required=("template", "images"),
-            models=_models(("", (4,), ("720p",)), images=(1, 7)),
+            models=_models(("", (4,), ("720p",)), images=(1, 7), ratios=("auto", *_FIVE_RATIOS)),
             scene="still",
         ),
         Endpoint(

@@ -195,6 +195,7 @@ def test_other_endpoints_are_not_found(vidu: StoppedVidu, path: str) -> None:
         ("lip-sync", {"volume": 11}, "FieldInvalid", "volume"),
         ("template", {"template": None}, "FieldLacking", "template"),
         ("template", {"images": []}, "FieldLacking", "images"),
+        ("template", {"aspect_ratio": "wide"}, "FieldInvalid", "aspect_ratio"),
         ("text2audio", {"model": "audio2.0"}, "FieldInvalid", "model is not supported"),
         ("text2audio", {"prompt": "x" * 1501}, "FieldInvalid", "prompt"),
         ("text2audio", {"duration": 1.9}, "FieldInvalid", "duration must be 2 to 10"),

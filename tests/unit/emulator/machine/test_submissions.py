@@ -114,7 +114,7 @@ def test_good_submission_keeps_its_fields_as_sent(fields: dict[str, object]) -> 
     assert read_submission(json.dumps(sent).encode()).fields == sent
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"\xff\xfe"])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"\xff\xfe", rb'{"prompt": "\ud800"}'])
 def test_body_other_than_a_json_object_is_a_bad_request(body: bytes) -> None:
     with pytest.raises(Refusal, match="400 BadRequest"):
         read_submission(body)
