@@ -218,7 +218,7 @@ def _read(path: str) -> bytes:
         folder = local.absolute().parent
         raise ViduInputError(f"images: {name} was not found on the worker; looked in {folder}.") from None
     except PermissionError as error:
-        raise ViduInputError(f"images: {name} may not be read by this worker ({error}).") from None
+        raise ViduInputError(f"images: this worker has no permission to read {name} ({error}).") from None
     except OSError as error:
         if error.errno not in _NO_PATH:
             raise

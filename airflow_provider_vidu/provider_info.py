@@ -46,6 +46,13 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": integration,
                 "python-modules": [
                     "airflow_provider_vidu.operators.img2video",
+                    "airflow_provider_vidu.operators.text2video",
+                    "airflow_provider_vidu.operators.start_end2video",
+                    "airflow_provider_vidu.operators.reference2video",
+                    "airflow_provider_vidu.operators.extend",
+                    "airflow_provider_vidu.operators.upscale",
+                    "airflow_provider_vidu.operators.generate",
+                    "airflow_provider_vidu.operators.batch",
                     "airflow_provider_vidu.operators.download",
                 ],
             }

@@ -207,7 +207,7 @@ def account_from_fields(
     if not key:
         raise ViduConfigurationError(f"{where} has no API key: put it into the password field.")
     if not _fits_a_header(key):
-        raise ViduConfigurationError(f"{where} has a character in its API key that no header may have (a line break?).")
+        raise ViduConfigurationError(f"{where}: the API key has a character that headers do not allow (a line break?).")
     base_url = _base_url(host, schema, port, where)
     parts = urlsplit(base_url)
     if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not is_yes(extra.get("allow_http")):
@@ -223,7 +223,7 @@ def account_from_fields(
         scheme = "Token" if parts.hostname in VIDU_HOSTS else "Bearer"
     scheme = str(scheme).strip()
     if not _fits_a_header(scheme):
-        raise ViduConfigurationError(f"{where}: auth_scheme has a character that no header may have.")
+        raise ViduConfigurationError(f"{where}: auth_scheme has a character that headers do not allow.")
     paths = {name: _path(extra.get(name, default), default, prefix) for name, default in _PATHS.items()}
     for needed in ("create_path", "task_path"):
         if paths[needed] is None:

@@ -14,7 +14,8 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
+
+from airflow_provider_vidu.api.http_messages import parse_http_date
 
 ACCESS_KEY = "vidu"
 ALGORITHM = "hmac-sha256"
@@ -102,13 +103,8 @@ def verify(
     if lower.get("x-hmac-algorithm", ALGORITHM) != ALGORITHM:
         return False
     date = lower.get("date", "")
-    try:
-        moment = parsedate_to_datetime(date)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    if abs((moment - (now or datetime.now(timezone.utc))).total_seconds()) > tolerance:
+    moment = parse_http_date(date)
+    if moment is None or abs((moment - (now or datetime.now(timezone.utc))).total_seconds()) > tolerance:
         return False
     expected = sign(
         key,

@@ -10,34 +10,19 @@ from __future__ import annotations
 #: The model of a request that names none: the fastest of the current family.
 DEFAULT_MODEL = "viduq3-turbo"
 
+#: The model of a request that names none, by endpoint; an endpoint without models has none.
+DEFAULT_MODELS = {
+    "img2video": DEFAULT_MODEL,
+    "text2video": DEFAULT_MODEL,
+    "start-end2video": DEFAULT_MODEL,
+    "reference2video": DEFAULT_MODEL,
+    "extend": "viduq2-turbo",
+}
+
 #: Seconds that an operator waits for one task if the DAG author sets no timeout.
 DEFAULT_TIMEOUT = 24 * 3600.0
 #: The same for off-peak: Vidu renders those within 48 hours, or cancels and refunds them.
 DEFAULT_OFF_PEAK_TIMEOUT = 49 * 3600.0
-
-#: The fields of an image-to-video request, by their API names.
-REQUEST_FIELDS = (
-    "images",
-    "prompt",
-    "model",
-    "duration",
-    "seed",
-    "resolution",
-    "movement_amplitude",
-    "audio",
-    "audio_type",
-    "voice_id",
-    "is_rec",
-    "bgm",
-    "off_peak",
-    "watermark",
-    "wm_position",
-    "wm_url",
-    "meta_data",
-    "payload",
-    "callback_url",
-)
-
 
 #: Parameters that stay text, even if they look like a number or a structure.
 TEXT_FIELDS = frozenset(
@@ -45,9 +30,14 @@ TEXT_FIELDS = frozenset(
         "prompt",
         "model",
         "resolution",
+        "upscale_resolution",
+        "aspect_ratio",
+        "style",
         "movement_amplitude",
         "audio_type",
         "voice_id",
+        "video_url",
+        "video_creation_id",
         "wm_url",
         "payload",
         "callback_url",

@@ -177,7 +177,7 @@ class ViduCreditError(ViduRequestError):
 class ViduCreditLimitError(ViduCreditError):
     """A generation costs more than the DAG author allows. Refused before it is sent, or cancelled at once."""
 
-    default_advice = f"Ask for less or raise max_credits, then {clear_this_task()}."
+    default_advice = f"Choose a cheaper request or raise max_credits, then {clear_this_task()}."
 
 
 class ViduModerationError(ViduRequestError):
@@ -221,7 +221,7 @@ class ViduSubmissionInDoubtError(ViduError):
     is_vidus_own = False
 
     default_fate = Fate.IN_DOUBT
-    default_advice = "Look it up in the account's task list before anything is submitted again."
+    default_advice = "Look for it in the account's task list before you submit again."
 
 
 class ViduTaskFailedError(ViduError):
@@ -489,7 +489,7 @@ def task_error(
     elif not moderated:
         again = "a retry submits it again" if fate is Fate.RETRYABLE else "the same input would fail again"
         if err_code not in REASONS:
-            again = f"whether the same input would succeed is not known. To submit it again, {clear_this_task()}"
+            again = f"it is not known whether the same input would succeed. To submit it again, {clear_this_task()}"
         advice = f"Vidu does not bill failed tasks; {again}."
     why = f": {message.rstrip('. ')}" if message else ""
     return error(

@@ -17,6 +17,11 @@ from airflow_provider_vidu.api.errors import ViduInputError
 
 _RESOLUTION = re.compile(r"(\d+)([pk])", re.ASCII | re.IGNORECASE)
 
+# Fields whose value is one of a few words, or a name.
+_WORDS = ("model", "resolution", "upscale_resolution", "aspect_ratio", "style", "movement_amplitude", "audio_type")
+
+# The fields of a subject that stay text, even if they look like a number.
+_SUBJECT_TEXTS = frozenset({"name", "id", "voice_id", "server_id"})
 
 # White space and invisible characters that copying from pages and files leaves around a text.
 _BLANKS = " \t\r\n\f\v\u00a0\u200b\u2060\ufeff"
@@ -48,7 +53,14 @@ def request_fields(fields: Mapping[str, Any], text_fields: Set[str] = TEXT_FIELD
         # The validation of the field reports a value that is no JSON.
         with suppress(TypeError, ValueError):
             meant["payload"] = json.dumps(payload, ensure_ascii=False)
-    for name in ("model", "resolution", "movement_amplitude", "audio_type"):
+    for name in ("subjects", "videos"):
+        if isinstance(text := meant.get(name), str) and text.strip().startswith("["):
+            # Without tojson in its template, a list is the text of a Python list.
+            parsed = parse_structure(text.strip())
+            meant[name] = text if parsed is None else parsed
+    if isinstance(subjects := meant.get("subjects"), (list, tuple)):
+        meant["subjects"] = [_subject(one) if isinstance(one, Mapping) else one for one in subjects]
+    for name in _WORDS:
         # A blank text stays, and is rejected; an unset model would become the default one.
         if isinstance(text := meant.get(name), str) and text.strip():
             meant[name] = _fold(name, text.strip())
@@ -68,7 +80,7 @@ def require(name: str, value: Any) -> Any:
     """
     if given(value) is None:
         raise ViduInputError(
-            f"{name} is required, and it rendered to nothing (None).",
+            f"{name} is required, but it rendered to nothing (None).",
             advice="Nothing was sent to Vidu. Check the Param or XCom in its template: it has no value in this run.",
         )
     return value
@@ -115,16 +127,20 @@ def parse_record(value: Any) -> Any:
         return parse_record(parsed)
     raise ViduInputError(
         "vidu_task must be a Vidu task id or a single task record; this text is neither.",
-        advice="Pass the submitting task's output; map over several (.expand). Waiting and landing cost nothing.",
+        advice="Pass the submitting task's output; map over several (.expand). Waiting and landing are free.",
     )
+
+
+def _subject(subject: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(name): as_text(value) if name in _SUBJECT_TEXTS else given(value) for name, value in subject.items()}
 
 
 def _fold(name: str, text: str) -> str:
     if name == "audio_type":
         return text.lower().replace("-", "_")
-    if name == "movement_amplitude":
+    if name in {"aspect_ratio", "style", "movement_amplitude"}:
         return text.lower()
-    if name == "resolution" and (named := _RESOLUTION.fullmatch(text)):
+    if name in {"resolution", "upscale_resolution"} and (named := _RESOLUTION.fullmatch(text)):
         number, unit = named.groups()
         # Vidu's spelling: 720p and 2K.
         return number + (unit.lower() if unit in "pP" else unit.upper())

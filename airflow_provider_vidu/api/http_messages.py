@@ -133,13 +133,14 @@ class Paging:
     :ivar token: token of the next page; None for the first one.
     :ivar ended: there is no further page to request.
     :ivar complete: the end was really reached, and no page repeated a row of an earlier one.
+    :ivar has_moved: a page repeated a row of an earlier one.
     """
 
     def __init__(self) -> None:
         self.token: str | None = None
         self.ended = False
         self.complete = False
-        self._repeated = False
+        self.has_moved = False
         self._row_count = 0
         self._empty_pages = 0
         self._seen: set[str] = set()
@@ -152,7 +153,7 @@ class Paging:
                 new.append(task)
                 self._seen.add(task.task_id)
         # A list that repeats itself has moved while it was read, and may have skipped rows as well.
-        self._repeated = self._repeated or len(new) < len(page.tasks)
+        self.has_moved = self.has_moved or len(new) < len(page.tasks)
         self._row_count += page.row_count
         self._empty_pages = 0 if page.row_count else self._empty_pages + 1
         last = not page.next_page_token
@@ -163,7 +164,7 @@ class Paging:
         # A filter may leave a page empty; a host that ignores paging repeats its first page forever.
         is_stuck = not new and not 0 < self._empty_pages < MAX_EMPTY_PAGES
         self.ended = last or is_stuck or page.next_page_token == self.token
-        self.complete = last and is_whole and not may_have_more and not self._repeated
+        self.complete = last and is_whole and not may_have_more and not self.has_moved
         self.token = page.next_page_token
         return new
 
@@ -240,7 +241,7 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
         raise doubt
     if type(error) is ViduNotFoundError:
         raise error.but(
-            advice="This host has no create call at this path: check api_prefix and create_path. Nothing was created."
+            advice="This path of the host creates no tasks: check api_prefix and create_path. Nothing was created."
         )
     if isinstance(error, ViduUnavailableError):
         by_gateway = f" {error.advice}" if error.advice != error.default_advice else ""
@@ -379,7 +380,7 @@ def prepare_list(
     :raises ViduConfigurationError: this host has no list.
     """
     if account.list_path is None:
-        raise ViduConfigurationError("This host has no task list.", advice="The connection says so (list_path).")
+        raise ViduConfigurationError("This host has no task list.", advice="The connection has list_path: null.")
     query: list[tuple[str, str]] = [("states", state) for state in states]
     query += [
         (name, moment.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"))
@@ -472,7 +473,7 @@ def prepare_cancel(account: Account, task_id: str) -> HttpRequest:
     :raises ViduConfigurationError: this host has no cancel.
     """
     if account.cancel_path is None:
-        raise ViduConfigurationError("This host has no cancel.", task_id=task_id, advice="The task continues.")
+        raise ViduConfigurationError("This host has no cancel endpoint.", task_id=task_id, advice="The task continues.")
     body = json.dumps({"id": task_id}).encode()
     return HttpRequest(
         "POST",
@@ -548,8 +549,8 @@ def _error_of(
     if 300 <= status < 400:
         location = quoted(_without_query(_header(headers, "location") or "?"))
         error: ViduError = ViduConfigurationError(
-            f"The host redirects (HTTP {status} to {location}); the API key follows no redirect.",
-            advice="Enter the host that it redirects to in the connection. Nothing was created.",
+            f"The host redirects (HTTP {status} to {location}). The API key is not sent to the target.",
+            advice="In the connection, enter the host that it redirects to. Nothing was created.",
             http_status=status,
             task_id=task_id,
         )
@@ -634,13 +635,17 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
         return max(0.0, float(text))
     except ValueError:
         pass
+    moment = parse_http_date(text)
+    return None if moment is None else max(0.0, (moment - (now or datetime.now(timezone.utc))).total_seconds())
+
+
+def parse_http_date(text: str) -> datetime | None:
+    """Return the moment of an HTTP date; None if it cannot be read."""
     try:
         moment = parsedate_to_datetime(text)
     except (TypeError, ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return max(0.0, (moment - (now or datetime.now(timezone.utc))).total_seconds())
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
 
 
 def _headers(account: Account, body: bytes | None = None) -> dict[str, str]:

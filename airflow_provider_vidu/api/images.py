@@ -79,7 +79,7 @@ def check_image_size(size: int, name: str) -> None:
     if size == 0:
         raise ViduInputError(f"images: {name} is empty.")
     if size > MAX_IMAGE_BYTES:
-        raise ViduInputError(f"images: {name} has {size / MEBIBYTE:.1f} MB; Vidu takes at most 50 MB per image.")
+        raise ViduInputError(f"images: {name} is {size / MEBIBYTE:.1f} MB; Vidu takes at most 50 MB per image.")
 
 
 def inspect_image(data: bytes, name: str = "the image") -> ImageFacts:
@@ -116,9 +116,7 @@ def inspect_image(data: bytes, name: str = "the image") -> ImageFacts:
         raise ViduInputError(f"images: {name} is a {image.format}; Vidu takes PNG, JPEG and WebP.")
     width, height = image.size
     if max(width, height) > MAX_RATIO * min(width, height):
-        raise ViduInputError(
-            f"images: {name} measures {width}x{height}; its sides must be between 1:4 and 4:1 of each other."
-        )
+        raise ViduInputError(f"images: {name} measures {width}x{height}; its aspect ratio must be between 1:4 and 4:1.")
     try:
         image.load()
     except Exception as error:
@@ -190,7 +188,7 @@ def encode_image(data: bytes, name: str = "the image", *, known: ImageFacts | No
         known = inspect_image(data, name)
     if len(data) * 4 / 3 > MAX_BODY_BYTES:
         raise ViduInputError(
-            f"images: {name} has {len(data) / MEBIBYTE:.1f} MB; encoded as base64 it exceeds the 20 MB that Vidu "
+            f"images: {name} is {len(data) / MEBIBYTE:.1f} MB; encoded as base64 it exceeds the 20 MB that Vidu "
             f"takes in one request. Pass it as a URL (up to 50 MB), or as a smaller JPEG."
         )
     return EncodedImage(data, known)

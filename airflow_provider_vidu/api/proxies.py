@@ -110,7 +110,7 @@ def proxy_url(text: str, source: str, *, to_https: bool, python: tuple[int, ...]
     if parts.scheme not in DEFAULT_PORTS:
         raise ViduConfigurationError(
             f"{source} is a {parts.scheme} proxy; only http and https proxies are supported.",
-            advice="Nothing was sent to Vidu. Put an HTTP proxy into proxy in the connection's extra, or add the host "
+            advice="Nothing was sent to Vidu. Set proxy in the connection's extra to an HTTP proxy, or add the host "
             "to NO_PROXY on the workers and the triggerer. Many SOCKS proxies offer HTTP on another port.",
         )
     if parts.scheme == "https" and to_https and python < (3, 11):
@@ -149,5 +149,5 @@ def _login_error(source: str) -> ViduConfigurationError:
     return ViduConfigurationError(
         f"{source} has a user or password that cannot be sent.",
         advice="Nothing was sent to Vidu. It needs a user without a colon, and no character outside Latin-1; "
-        "percent-encode what means something in a URL (%40 for @, %2F for /, %23 for #).",
+        "percent-encode characters with a meaning in a URL (%40 for @, %2F for /, %23 for #).",
     )

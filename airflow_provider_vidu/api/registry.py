@@ -11,11 +11,13 @@ submission, so that no request reaches the path of another.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
-from airflow_provider_vidu.api.catalog import MODELS_OF, Model
+from airflow_provider_vidu.api.catalog_rows import MODELS_OF
+from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduNotFoundError, ViduRequestError
 from airflow_provider_vidu.api.images import content_identity, without_query
 from airflow_provider_vidu.api.request import ViduRequest, model_shown, nearest_name
@@ -62,19 +64,36 @@ class Produces:
 
     :param name: for messages, with its article.
     :param suffixes: allowed suffixes of its file name; a name without any gets the first one.
-    :param marks: offsets in its first bytes, each with the bytes at that offset.
+    :param formats: its formats, each by the bytes at some offsets of the first 16 bytes.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    marks: tuple[tuple[int, bytes], ...]
+    formats: tuple[Mapping[int, bytes], ...] = field(hash=False)
 
     def matches_start(self, head: bytes) -> bool:
         """Return whether a file that starts with these bytes is of this kind."""
-        return all(head[place : place + len(mark)] == mark for place, mark in self.marks)
+        return any(
+            all(head[place : place + len(mark)] == mark for place, mark in marks.items()) for marks in self.formats
+        )
 
 
-MP4 = Produces("an MP4", (".mp4", ".mov", ".m4v"), ((4, b"ftyp"),))
+MP4 = Produces("an MP4", (".mp4", ".mov", ".m4v"), ({4: b"ftyp"},))
+PICTURE = Produces(
+    "a PNG, JPEG or WebP",
+    (".png", ".jpg", ".jpeg", ".webp"),
+    ({0: b"\x89PNG"}, {0: b"\xff\xd8\xff"}, {0: b"RIFF", 8: b"WEBP"}),
+)
+# An MP3 without a tag starts with the frame of MPEG 1 or 2, layer III.
+SOUND = Produces(
+    "an MP3 or WAV",
+    (".mp3", ".wav"),
+    (
+        {0: b"ID3"},
+        *({0: b"\xff" + second} for second in (b"\xfb", b"\xfa", b"\xf3", b"\xf2")),
+        {0: b"RIFF", 8: b"WAVE"},
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +113,11 @@ class Endpoint:
     produces: Produces = MP4
 
     @property
+    def is_unnamed(self) -> bool:
+        """Whether stored identities of its requests do not name it, because they are older than other endpoints."""
+        return self.name == _UNNAMED
+
+    @property
     def models(self) -> Mapping[str, Model]:
         """The models that this release knows of this endpoint, by name."""
         return self.request.models
@@ -106,8 +130,18 @@ class Endpoint:
 
     @property
     def fields(self) -> frozenset[str]:
-        """The names of the request's fields."""
+        """The names of the request's fields in the API."""
         return frozenset(self.request.model_fields)
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of what a request may be given: its fields, and what stands for some of them."""
+        return self.fields | self.request.more_fields
+
+    @property
+    def takes_any_field(self) -> bool:
+        """Whether its requests may have fields that this release does not know."""
+        return self.request.model_config.get("extra") == "allow"
 
     @property
     def required(self) -> list[str]:
@@ -126,11 +160,14 @@ class Endpoint:
         same = dict(wire)
         for path, media in self.media.items():
             same = replace_at(same, path, media.identity)
-        return same if self.name == _UNNAMED else {**same, "endpoint": self.name}
+        return same if self.is_unnamed else {**same, "endpoint": self.name}
 
     def sources(self, fields: Mapping[str, Any]) -> list[Any]:
         """Return the sources of the result, each field's files as the DAG author wrote them; for lineage and logs."""
         found: list[Any] = []
+        with suppress(ViduInputError):
+            # Invalid fields are reported where the request is built.
+            fields = self.request.meant(fields)
         for path, media in self.media.items():
             if media.is_source:
                 replace_at(fields, path, found.append)
@@ -160,7 +197,7 @@ def endpoint_of(name: str) -> Endpoint:
     if name not in _loaded:
         if name not in MODELS_OF:
             near = nearest_name(name, MODELS_OF)
-            raise ViduInputError(f"endpoint: this release knows no {name!r}{f' ({near}?)' if near else ''}.")
+            raise ViduInputError(f"endpoint: this release does not know {name!r}{f' ({near}?)' if near else ''}.")
         module = import_module(f"{__package__}.{name.replace('-', '_')}")
         _loaded[name] = module.ENDPOINT
     return _loaded[name]

@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from airflow_provider_vidu.api.catalog import Model
+from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.defaults import TEXT_FIELDS, is_no, is_yes
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.fields import request_fields
@@ -32,6 +33,8 @@ from airflow_provider_vidu.api.images import REMOTE_PREFIXES, EncodedImage, deco
 
 MAX_PAYLOAD_CHARACTERS = 1_048_576
 
+# Fields whose values no message repeats.
+_PRIVATE = frozenset({"images", "videos", "video_url", "payload", "callback_url"})
 _NEWER_FIELD = "; a field newer than this release goes into extra_params"
 
 
@@ -49,27 +52,62 @@ def _boolean_word(value: Any) -> Any:
     return "true" if is_yes(value) else "false" if is_no(value) else str(value)
 
 
+def _says_something(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must be a text; it is empty after rendering")
+    return text
+
+
 Whole = Annotated[int, BeforeValidator(_no_boolean)]
 Flag = Annotated[bool, BeforeValidator(_boolean_word)]
 HttpUrl = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://\S+$")]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+RequiredText = Annotated[str, AfterValidator(_says_something)]
+AudioType = Literal["all", "speech_only", "sound_effect_only"]
 
 Request = TypeVar("Request", bound="ViduRequest")
 
 
-class ViduRequest(BaseModel):
+class RequestPart(BaseModel):
+    """A JSON object of a request: the request itself, or one inside it."""
+
+    # Error texts do not repeat inputs, which may be megabytes of base64.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, fields: Any) -> Any:
+        # A Jinja expression without a value renders to an empty string: that means unset, unless the field is required.
+        if not isinstance(fields, dict):
+            return fields
+        needed = {name for name, known in cls.model_fields.items() if known.is_required()}
+        return {name: value for name, value in fields.items() if name in needed or value not in ("", None)}
+
+    @field_validator("*")
+    @classmethod
+    def _text_of_utf8(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("must be text that UTF-8 can encode") from None
+        return value
+
+
+class ViduRequest(RequestPart):
     """
     A request, checked as far as possible before it is paid for.
 
     The rules below apply to fields of these names in every endpoint that has them.
     """
 
-    # Error texts do not repeat inputs, which may be megabytes of base64.
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
     #: Its name in messages.
     kind: ClassVar[str] = "request"
     #: The models of its endpoint, by name.
     models: ClassVar[Mapping[str, Model]] = {}
+    #: Parameters that stand for fields of the API.
+    more_fields: ClassVar[frozenset[str]] = frozenset()
     #: Parameters that stay text, even if they look like a number or a structure.
     text_fields: ClassVar[frozenset[str]] = TEXT_FIELDS
 
@@ -81,21 +119,17 @@ class ViduRequest(BaseModel):
         :param fields: rendered fields by their API names; None and empty strings count as unset.
         :raises ViduInputError: one message with each invalid field, its limit and its value (shortened).
         """
-        # Not in the model: the emulator validates JSON bodies with it, and a number in them is no text.
-        meant = request_fields(fields, cls.text_fields)
+        meant = cls.meant(fields)
         try:
             return cls.model_validate(meant)
         except ValidationError as error:
             raise ViduInputError(cls.error_text(error, meant)) from None
 
-    @model_validator(mode="before")
     @classmethod
-    def _empty_is_unset(cls, fields: Any) -> Any:
-        # A Jinja expression without a value renders to an empty string: that means unset, unless the field is required.
-        if not isinstance(fields, dict):
-            return fields
-        needed = {name for name, known in cls.model_fields.items() if known.is_required()}
-        return {name: value for name, value in fields.items() if name in needed or value not in ("", None)}
+    def meant(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Undo the effects of rendering, before the fields are checked."""
+        # Not in the model: the emulator validates JSON bodies with it, and a number in them is no text.
+        return request_fields(fields, cls.text_fields)
 
     @field_validator("prompt", check_fields=False)
     @classmethod
@@ -133,17 +167,6 @@ class ViduRequest(BaseModel):
             pass
         raise ValueError("must be a dict of JSON values, or a string that is a JSON object")
 
-    @field_validator("*")
-    @classmethod
-    def _text_of_utf8(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError("must be text that UTF-8 can encode") from None
-        return value
-
     @property
     def known_model(self) -> Model | None:
         """The model in the catalogue; None for one that is newer than this release."""
@@ -175,7 +198,7 @@ class ViduRequest(BaseModel):
         """
         sentences: dict[str, str] = {}
         for item in error.errors(include_url=False, include_input=False):
-            name = str(item["loc"][0]) if item["loc"] else ""
+            name = _path_shown(item["loc"])
             cause = item.get("ctx", {}).get("error")
             if isinstance(cause, ViduInputError):
                 sentences.setdefault(cause.message, cause.message)
@@ -184,13 +207,47 @@ class ViduRequest(BaseModel):
             if item["type"] == "extra_forbidden":
                 near = nearest_name(name, cls.model_fields)
                 text = f"is not a field of Vidu's {cls.kind}{f' ({near}?)' if near else _NEWER_FIELD}"
-            # Our own texts end with the value already; an image, a payload or a token in a URL is not repeated.
-            value = fields.get(name)
-            private = name in {"images", "payload", "callback_url"} and isinstance(value, (str, list, tuple))
+            elif item["type"] == "model_type":
+                text = "must be a dict of fields"
+            # Our own texts end with the value already; a file, a payload or a token in a URL is not repeated.
+            value = _value_at(fields, item["loc"])
+            private = not _PRIVATE.isdisjoint(item["loc"]) and isinstance(value, (str, list, tuple))
             if cause is None or "got" not in text:
                 text = text if private else f"{text}, got {shown(value)}"
             sentences.setdefault(name, f"{name}: {text}." if name else f"{text}.")
         return " ".join(sentences.values())
+
+
+def exactly_one(request: ViduRequest, first: str, second: str) -> None:
+    """
+    Check that a request has one of two fields.
+
+    :raises ViduInputError: it has both or neither.
+    """
+    given = [name for name in (first, second) if getattr(request, name) is not None]
+    if len(given) != 1:
+        raise ViduInputError(
+            f"{first}: Vidu's {request.kind} takes exactly one of {first} and {second}, got "
+            f"{'both' if given else 'neither'}."
+        )
+
+
+def check_urls(value: Any, most: int) -> list[str]:
+    """
+    Check a request's videos, which Vidu fetches itself.
+
+    :param value: a list of URLs; a single string means a list of one.
+    :raises ValueError: anything else, or more than ``most`` of them.
+    """
+    urls = [value] if isinstance(value, str) else value
+    if not isinstance(urls, (list, tuple)) or not all(isinstance(url, str) for url in urls):
+        raise ValueError("must be a list of URLs")
+    if not 1 <= len(urls) <= most:
+        raise ValueError(f"takes 1 to {most} URLs, got {len(urls)}")
+    found = [url.strip() for url in urls]
+    if not all(url.lower().startswith(REMOTE_PREFIXES) for url in found):
+        raise ValueError("must be http(s) URLs or ssupload: URIs; Vidu fetches videos itself")
+    return found
 
 
 def check_images(value: Any, least: int = 1, most: int = 1) -> list[str]:
@@ -206,6 +263,20 @@ def check_images(value: Any, least: int = 1, most: int = 1) -> list[str]:
     if not least <= len(images) <= most:
         raise ValueError(f"takes {describe_image_count(least, most)}, got {len(images)}")
     return [_check_image(image) for image in images]
+
+
+def _path_shown(steps: tuple[int | str, ...]) -> str:
+    """Return the place of a value in a request, for messages: ``subjects[0].images``."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
+
+
+def _value_at(fields: Any, steps: tuple[int | str, ...]) -> Any:
+    for step in steps:
+        try:
+            fields = fields[step]
+        except (LookupError, TypeError):
+            return None
+    return fields
 
 
 def _check_image(given: str) -> str:

@@ -14,12 +14,11 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
 from airflow_provider_vidu.api.errors import ViduInputError, ViduUnavailableError
 from airflow_provider_vidu.api.fields import parse_switch, request_fields
-from airflow_provider_vidu.api.registry import endpoint_of
 from airflow_provider_vidu.compat import state_store
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.landing.destinations import Wanted
+from airflow_provider_vidu.submission.airflow_try import Policies, Resumed, SubmitLater
 from airflow_provider_vidu.submission.limits import CreditLimits
-from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import BACKSTOP
 from airflow_provider_vidu.triggers.timer import ViduTimerTrigger
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
+    from airflow_provider_vidu.api.registry import Produces
     from airflow_provider_vidu.client import ViduClient
 
 #: Maximum timeout in seconds, ten years: Airflow's dates cannot represent much more.
@@ -46,12 +46,10 @@ class Execution(ABC, Generic[Result]):
 
     def __init__(self, operator: Any) -> None:
         self.operator = operator
-        self.endpoint = endpoint_of(operator.endpoint)
         self.log = operator.log
 
-    def _read_rendered(self) -> None:
-        """Convert the rendered parameters to their types; an unset Param or XCom counts as not given."""
-        defaults = {"model": self.endpoint.default_model}
+    def _read_rendered(self, **defaults: Any) -> None:
+        """Convert the rendered parameters to their types; for an unset Param or XCom the default counts, or None."""
         given = {name: getattr(self.operator, name) for name in self.operator.template_fields}
         rendered = request_fields(given, self.operator.text_fields)
         for name, value in rendered.items():
@@ -144,14 +142,14 @@ class Execution(ABC, Generic[Result]):
             raise ViduInputError(f"{name} must be a whole number of credits, got {value!r}.")
         return credits
 
-    def _wanted(self, output_path: str, index: int | None = None) -> Wanted:
+    def _wanted(self, output_path: str, produces: Produces, index: int | None = None) -> Wanted:
         return Wanted(
             output_path,
             self.operator.file_name,
             bool(self.operator.land_cover),
             bool(self.operator.land_watermarked),
             index,
-            self.endpoint.produces,
+            produces,
         )
 
     def _seconds_to_wait(self, *, off_peak: bool) -> float:

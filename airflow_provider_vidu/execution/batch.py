@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduLandingError, ViduStillRunningError
 from airflow_provider_vidu.api.fields import require
 from airflow_provider_vidu.api.messages import counted
+from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.compat import note_discarded, state_store
 from airflow_provider_vidu.exceptions import raise_for_airflow
@@ -24,15 +26,16 @@ from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.many import land_batch
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.reporting.lineage import deliver_batch, openlineage_facets
+from airflow_provider_vidu.submission.airflow_try import Resumed, SubmitLater, Try
 from airflow_provider_vidu.submission.batch.driver import BatchSubmission
 from airflow_provider_vidu.submission.batch.requests import (
     BatchRequest,
     check_destinations,
     check_requests,
+    endpoint_of_row,
     read_requests,
 )
 from airflow_provider_vidu.submission.batch.results import (
-    Memory,
     batch_error,
     check_manifest,
     failure_lines,
@@ -42,18 +45,19 @@ from airflow_provider_vidu.submission.batch.results import (
     task_record,
     write_manifest,
 )
-from airflow_provider_vidu.submission.kill_guard import ended_by_user
-from airflow_provider_vidu.submission.tries import Resumed, SubmitLater, Try
+from airflow_provider_vidu.submission.kill_guard import why_cancel
+from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import BACKSTOP, EVENT_HOLD, ViduTaskTrigger, digest_of_ids, event_of_group
 from airflow_provider_vidu.waiting import watcher
-from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
+from airflow_provider_vidu.waiting.cancel import cancel_unfinished
 from airflow_provider_vidu.waiting.schedule import Hints
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_vidu.api.account import Account
+    from airflow_provider_vidu.api.registry import Endpoint
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
 
@@ -69,6 +73,11 @@ ENDED = frozenset({"success", "failed"})
 
 class BatchExecution(Execution[list[dict[str, Any]]]):
     """One try of an operator that submits many requests."""
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The endpoint of the requests that name none; None = each request names its own."""
+        return find_endpoint(self.operator.endpoint) if self.operator.endpoint else None
 
     def run(
         self,
@@ -87,7 +96,11 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             if context["ti"].try_number == 1:
                 self._check_time_to_wait()
             requests = read_requests(
-                self.operator.requests, self.operator.defaults, self.operator.output_path, endpoint=self.endpoint
+                self.operator.requests,
+                self.operator.defaults,
+                self.operator.output_path,
+                endpoint=self.endpoint,
+                may_differ=self.operator.endpoints_may_differ,
             )
             with self._client() as client:
                 batch = BatchSubmission(
@@ -110,7 +123,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     log=self.log,
                 )
                 try:
-                    running = asyncio.run(self._submit_and_wait(context, batch, requests, event, ids))
+                    running = asyncio.run(self._submit_and_wait(context, client, batch, requests, event, ids))
                 except SubmitLater as later:
                     self._defer_submission(context, later, list(batch.running.values()), **self._travelling(batch))
                 if running:
@@ -132,7 +145,11 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         # Requests from a file name no pictures here.
         requests = self.operator.requests
         rows = requests if isinstance(requests, (list, tuple)) else ()
-        sources = [self.endpoint.sources(row) for row in rows if isinstance(row, Mapping)]
+        sources = [
+            endpoint.sources(row)
+            for row in rows
+            if isinstance(row, Mapping) and (endpoint := self._endpoint_of(row)) is not None
+        ]
         return openlineage_facets(sources, self.operator.delivered)
 
     def complete(
@@ -159,11 +176,12 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         return read_manifest(self.operator.manifest_path, self.log) if self.operator.manifest_path else []
 
     def _is_landed(self, request: BatchRequest, index: int, task: ViduTask) -> bool | None:
-        return self._wanted(request.output_path, index).is_landed(task) if request.output_path else None
+        return self._wanted_of(request, index).is_landed(task) if request.output_path else None
 
     async def _submit_and_wait(
         self,
         context: Context,
+        client: ViduClient,
         batch: BatchSubmission,
         requests: Sequence[BatchRequest],
         event: Mapping[str, Any] | None,
@@ -198,7 +216,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 await batch.fetch_missing_links()
             except ViduError:
                 if self.operator.killed:
-                    await self._cancel_if_ended_by_user(context, batch)
+                    await self._cancel_if_unwanted(context, client, batch)
                 raise
         return False
 
@@ -235,13 +253,16 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
 
     def _hints(self, batch: BatchSubmission) -> Hints:
         running = batch.running
-        models = {batch.requests[index].model for index in running}
+        kinds = {(batch.requests[index].endpoint.name, batch.requests[index].model) for index in running}
+        endpoint, model = next(iter(kinds))
         return Hints(
             submitted_at=min(batch.items[index].attempted_at or batch.began for index in running),
-            model=models.pop() if len(models) == 1 else None,
+            # Of several kinds no usual time is known.
+            model=model if len(kinds) == 1 else None,
             off_peak=any(batch.requests[index].off_peak for index in running),
             batch_size=len(batch.items),
             batch_done=sum(task.succeeded for task in batch.tasks.values()),
+            endpoint=endpoint,
         )
 
     def _defer(self, context: Context, batch: BatchSubmission) -> NoReturn:
@@ -320,9 +341,9 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
 
     def _land(self, client: ViduClient, batch: BatchSubmission) -> dict[int, list[dict[str, Any]]]:
         wanted = {
-            index: self._wanted(path, index)
+            index: self._wanted_of(batch.requests[index], index)
             for index, task in batch.tasks.items()
-            if task.succeeded and index not in batch.errors and (path := batch.requests[index].output_path)
+            if task.succeeded and index not in batch.errors and batch.requests[index].output_path
         }
         files = land_batch(client, batch.tasks, wanted, batch.errors, log=self.log, stop=self._raise_if_killed)
         if batch.memory is Memory.NONE:
@@ -332,9 +353,14 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     batch.errors[index] = error.but(advice=advice)
         return files
 
-    def _wanted(self, output_path: str, index: int | None = 0) -> Wanted:
-        # The index defaults to 0: a template with {index} is also checked before there is a request.
-        return super()._wanted(output_path, index)
+    def _wanted_of(self, request: BatchRequest, index: int) -> Wanted:
+        return self._wanted(request.output_path or "", request.endpoint.produces, index)
+
+    def _endpoint_of(self, row: Mapping[str, Any]) -> Endpoint | None:
+        """Return the endpoint of a request that has not been read yet; None = it names none that is known."""
+        with suppress(ViduError):
+            return endpoint_of_row(row, self.endpoint, may_differ=self.operator.endpoints_may_differ)
+        return None
 
     def _check_settings(self) -> None:
         super()._check_settings()
@@ -359,7 +385,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         if self.operator.cancel_on_timeout:
             ids = list(batch.running.values())
             report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_AT_DEADLINE_SECONDS, log=self.log)
-            cancelled = len(await batch.confirm_cancelled(report.cancelled))
+            batch.note_cancelled(report.cancelled)
+            cancelled = len(report.cancelled)
             left = len(ids) - cancelled
             does = "submits" if batch.memory is Memory.STORE else "does not submit"
             rest = (
@@ -369,16 +396,18 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             return error.but(advice=f"{cancelled} {fate}: a retry {does} them again.{rest}")
         return error
 
-    async def _cancel_if_ended_by_user(self, context: Context, batch: BatchSubmission) -> None:
+    async def _cancel_if_unwanted(self, context: Context, client: ViduClient, batch: BatchSubmission) -> None:
         try:
-            if not self.operator.cancel_on_kill or not ended_by_user(context["ti"]):
+            why = why_cancel(context["ti"], client) if self.operator.cancel_on_kill else None
+            if why is None:
                 return
             ids = list(batch.running.values())
             report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_SECONDS, log=self.log)
-            report.log_to(self.log, f"A user has ended this Airflow task. {len(ids)} Vidu tasks")
+            report.log_to(self.log, f"{why}. {counted(len(ids), 'Vidu task')}")
         except Exception as error:
             self.log.warning(
-                "It is unknown what was cancelled (%s). ViduHook().find_orphans() lists what is still running.",
+                "It is unknown what was cancelled (%s). Once the Dag run is over, ViduHook().find_orphans() lists what "
+                "is still running.",
                 str(error) or type(error).__name__,
             )
 

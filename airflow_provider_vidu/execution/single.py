@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_vidu.api.errors import (
@@ -22,6 +23,7 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.api.fields import require, without_unset
 from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.exceptions import raise_for_airflow
 from airflow_provider_vidu.execution.base import Execution
@@ -30,17 +32,17 @@ from airflow_provider_vidu.landing.destinations import is_shared
 from airflow_provider_vidu.landing.land import land_all
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.reporting.lineage import deliver, openlineage_facets, show_task
+from airflow_provider_vidu.submission.airflow_try import Resumed, SubmitLater
 from airflow_provider_vidu.submission.driver import Submission
-from airflow_provider_vidu.submission.kill_guard import ended_by_user, is_forgotten
-from airflow_provider_vidu.submission.tries import Resumed, SubmitLater
+from airflow_provider_vidu.submission.kill_guard import why_cancel
+from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import wait_in_triggerer
+from airflow_provider_vidu.waiting.cancel import cancel_and_verify
 from airflow_provider_vidu.waiting.wait import (
     Next,
-    cancel_and_verify,
     decide_after_resume,
     elapsed_seconds,
-    explain_clear,
     fetch_finished,
     fetch_result,
     hints_of,
@@ -52,6 +54,7 @@ from airflow_provider_vidu.waiting.wait import (
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_vidu.api.registry import Endpoint
     from airflow_provider_vidu.client import ViduClient
 
 
@@ -59,25 +62,34 @@ class SingleExecution(Execution[dict[str, Any]]):
     """One try of an operator that submits one request."""
 
     @property
-    def _fields(self) -> dict[str, Any]:
-        return {name: getattr(self.operator, name) for name in self.operator.request_fields}
+    def endpoint(self) -> Endpoint:
+        """
+        The endpoint that the request is posted to.
+
+        :raises ViduInputError: the operator names none that creates tasks.
+        """
+        return find_endpoint(self.operator.endpoint)
 
     @property
     def _sources(self) -> list[Any]:
-        return self.endpoint.sources(self._fields)
+        with suppress(ViduInputError):
+            return self.endpoint.sources(self.operator.fields)
+        return []
 
     @property
     def _model(self) -> str | None:
-        """The requested model; None = the endpoint has none."""
-        model: str | None = getattr(self.operator, "model", None)
-        return model
+        """The requested model; None = the endpoint has none, or the request names none."""
+        with suppress(ViduInputError):
+            model: str | None = self.operator.fields.get("model")
+            return model
+        return None
 
     def run(
         self, context: Context, resumed: Resumed | None = None, travelled: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         began = timing.now() if resumed is None else resumed.began
-        self._read_rendered()
         try:
+            self._read_rendered(model=self.endpoint.default_model)
             self._check_settings()
             with self._client() as client:
                 submission = self._submission(context, client, resumed)
@@ -91,7 +103,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                     return deliver(self.operator, context, task, sources=self._sources)
                 submitted_at = submission.record.attempted_at if submission.record else began
                 # A record written by hand has no time, so use the task's.
-                hints = hints_of(task, submitted_at=submitted_at or None)
+                hints = hints_of(task, submitted_at=submitted_at or None, endpoint=self.endpoint.name)
                 end_time = began + self._seconds_to_wait(off_peak=hints.off_peak)
                 if not self.operator.deferrable or task.is_final:
                     try:
@@ -140,8 +152,8 @@ class SingleExecution(Execution[dict[str, Any]]):
             # Airflow 3.0 resumes a retry where the failed try had resumed, with its event, instead of running it.
             return self.run(context)
         event = event if isinstance(event, Mapping) else {}
-        self._read_rendered()
         try:
+            self._read_rendered(model=self.endpoint.default_model)
             with self._client() as client:
                 submission = self._submission(context, client)
                 record = submission.load()
@@ -175,7 +187,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                         submission.note_left_running()
                     raise
                 except ViduNoCreationError as error:
-                    raise explain_clear(error, remembered=self.is_remembered(context)) from None
+                    raise error.but(advice=f"{error.advice} {submission.memory.queried_again}") from None
                 return self._finish(context, client, submission, task)
         except ViduError as error:
             metrics.failed(error, self._model)
@@ -198,16 +210,16 @@ class SingleExecution(Execution[dict[str, Any]]):
     def _is_delivered(self, task: ViduTask) -> bool | None:
         if not (self.operator.wait_for_completion and self.operator.output_path):
             return None
-        return self._wanted(self.operator.output_path).is_landed(task)
+        return self._wanted(self.operator.output_path, self.endpoint.produces).is_landed(task)
 
     def _build_wire(self, map_index: int | None) -> dict[str, Any]:
         """Check everything before anything is paid for, and return the request."""
-        fields = self._fields
+        fields = self.operator.fields
         for name in self.endpoint.required:
-            require(name, fields[name])
+            require(name, fields.get(name))
         self._check_time_to_wait()
         if self.operator.output_path is not None and self.operator.wait_for_completion:
-            self._wanted(self.operator.output_path).check(model=self._model)
+            self._wanted(self.operator.output_path, self.endpoint.produces).check(model=self._model)
             if (map_index or 0) > 0:
                 self._check_own_name()
         return wire_of(fields, self.operator.extra_params, self.log, endpoint=self.endpoint)
@@ -217,7 +229,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         if (
             self.operator.land_watermarked
             and self.operator.output_path
-            and not (getattr(self.operator, "watermark", None) or self.operator.extra_params)
+            and not (self.operator.fields.get("watermark") or self.operator.extra_params)
         ):
             raise ViduInputError("land_watermarked needs watermark=True: without it Vidu makes no watermarked copy.")
         if isinstance(self.operator.extra_params, str):
@@ -285,15 +297,15 @@ class SingleExecution(Execution[dict[str, Any]]):
             task = fetch_finished(client, task, sleep=sleep)
         except ViduNoCreationError as error:
             # Keep the record: the video may exist, and a clear must not pay for another one.
-            raise explain_clear(error, remembered=self.is_remembered(context)) from None
+            raise error.but(advice=f"{error.advice} {submission.memory.queried_again}") from None
         try:
             files = (
-                land_all(client, task, self._wanted(self.operator.output_path), log=self.log)
+                land_all(client, task, self._wanted(self.operator.output_path, self.endpoint.produces), log=self.log)
                 if self.operator.output_path
                 else []
             )
         except ViduLandingError as error:
-            if not self.operator.durable:
+            if submission.memory is Memory.NONE:
                 raise error.but(
                     fate=Fate.PERMANENT,
                     advice=(
@@ -320,14 +332,11 @@ class SingleExecution(Execution[dict[str, Any]]):
             return
         outcome = "The Vidu task was left running; a retry re-attaches to it."
         try:
-            if self.operator.cancel_on_kill and ended_by_user(context["ti"]):
-                done = cancel_and_verify(client, task_id, self.log)
-                outcome = f"A user has ended this task: the Vidu task was {'cancelled' if done else 'not cancelled'}."
-            elif self.operator.cancel_on_kill and is_forgotten(context["ti"], client):
+            if self.operator.cancel_on_kill and (why := why_cancel(context["ti"], client)):
                 done = cancel_and_verify(client, task_id, self.log)
                 outcome = (
-                    "A user cleared this task, which may discard its state, and this host has no task list: the Vidu "
-                    f"task was {'cancelled' if done else 'not cancelled and is billed when it succeeds'}."
+                    f"{why}: the Vidu task was "
+                    f"{'cancelled' if done else 'not cancelled and is billed when it succeeds'}."
                 )
         except Exception as error:
             outcome = f"The Vidu task was left running, since Airflow does not say why this task is stopping ({error})."
@@ -337,5 +346,5 @@ class SingleExecution(Execution[dict[str, Any]]):
 def _input_advice_after_submission() -> str:
     return (
         "Nothing was sent to Vidu just now. Anything submitted before keeps running and is billed when it succeeds; "
-        f"its video stays at Vidu. Fix this, then {clear_this_task()}: it finds that task again."
+        f"its video stays at Vidu. Fix this, then {clear_this_task()}: the next try finds that Vidu task again."
     )

@@ -32,7 +32,7 @@ class ViduHook(BaseHook):
 
     The connection (type ``vidu``): ``password`` = API key; ``host`` = base URL, with or without scheme and port,
     empty = ``https://api.vidu.com`` (mainland keys need ``https://api.vidu.cn``); ``schema`` and ``port`` are
-    honoured. Extra, all optional: ``auth_scheme`` (``Token`` for Vidu's own hosts, ``Bearer`` for others; empty =
+    used. Extra, all optional: ``auth_scheme`` (``Token`` for Vidu's own hosts, ``Bearer`` for others; ``""`` =
     the key alone), ``api_prefix`` (``/ent/v2``), ``create_path``, ``task_path``, ``cancel_path``, ``list_path``,
     ``credits_path`` (with ``{endpoint}`` / ``{task_id}``; with a leading slash from the host's root, without one below
     the prefix; ``null`` = this relay lacks it), ``timeout`` (seconds per request, 60), ``settle_seconds`` (60),
@@ -194,11 +194,11 @@ class ViduHook(BaseHook):
         """
         Submit once per intended run of a task instance, whatever dies. For TaskFlow.
 
-        A retry finds the task that an earlier try submitted. After a clear it depends on whether the video was
-        delivered, that is landed by :meth:`download` or noted by :meth:`note_returned`. If it was, a clear submits
-        again. If not, a clear returns a finished video, which is paid for, and cancels a task that still waits. From
-        Airflow 3.4 on, a clear discards by default what is known of the delivery: then it submits again even if there
-        is a finished video, with a warning that names it. See "Durable execution" in ``docs/reliability.md``.
+        A retry finds the task that an earlier try submitted. A clear submits again if the video was delivered, that is,
+        landed by :meth:`download` or noted by :meth:`note_returned`. If it was not, a clear returns a video that is
+        finished and paid for; a task that is still running is cancelled, if Vidu allows it, and submitted again. From
+        Airflow 3.4 on, a clear by default discards the record of the delivery: then it submits again even if there is a
+        finished video, and a warning in the log names that video. See "Durable execution" in ``docs/reliability.md``.
 
         :param context: the running task's context (``get_current_context()``).
         :param request: as in :meth:`submit`.
@@ -207,7 +207,7 @@ class ViduHook(BaseHook):
         :param key: the record's key in the state store; a task that submits several times needs one key for each.
         :param on_unknown: ``fail`` or ``resubmit``, if it is unknown whether an earlier attempt was accepted.
         :param on_input_change: ``fail`` or ``resubmit``, if a retry's request differs from the submitted one.
-        :param max_credits: most credits that this generation may cost, see ``Img2VideoOperator``; None = no limit.
+        :param max_credits: maximum credits for this generation, see ``Img2VideoOperator``; None = no limit.
         :param min_remaining_credits: credits that the account must have left after it; None = no limit.
         :param clock: epoch seconds; injected by tests.
         :param sleep: seconds; injected by tests.
@@ -217,10 +217,10 @@ class ViduHook(BaseHook):
         from airflow_provider_vidu.api.errors import ViduError
         from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.reporting.lineage import report_lineage
+        from airflow_provider_vidu.submission.airflow_try import Policies
         from airflow_provider_vidu.submission.driver import Submission
         from airflow_provider_vidu.submission.limits import CreditLimits
         from airflow_provider_vidu.submission.record import STORE_KEY
-        from airflow_provider_vidu.submission.tries import Policies
 
         try:
             to = _endpoint_of(endpoint, request)
@@ -249,7 +249,7 @@ class ViduHook(BaseHook):
 
     def note_returned(self, task: ViduTask | str) -> None:
         """
-        Record that a video of :meth:`submit_once` was delivered: a later clear then means a new generation.
+        Record that a video of :meth:`submit_once` was delivered, so that a later clear starts a new generation.
 
         :meth:`download` calls this itself. Call it if you deliver the video in another way.
 
@@ -260,7 +260,7 @@ class ViduHook(BaseHook):
             submission.note_returned()
 
     async def asubmit_once(self, context: Any, request: ViduRequest | Mapping[str, Any], **options: Any) -> ViduTask:
-        """See :meth:`submit_once`; runs in a thread, since the state store has no asynchronous form."""
+        """See :meth:`submit_once`; runs in a thread, because the state store has no asynchronous interface."""
         return await asyncio.to_thread(self.submit_once, context, request, **options)
 
     def wait_for_task(
@@ -445,11 +445,11 @@ _warned: set[tuple[str, str]] = set()
 def _endpoint_of(name: str, request: ViduRequest | Mapping[str, Any]) -> Endpoint:
     """Return an endpoint, and refuse a request that was built for another one."""
     from airflow_provider_vidu.api.errors import ViduInputError
-    from airflow_provider_vidu.api.registry import endpoint_of
+    from airflow_provider_vidu.api.unchecked import find_endpoint
 
-    endpoint = endpoint_of(name)
+    endpoint = find_endpoint(name)
     if not isinstance(request, (Mapping, endpoint.request)):
-        raise ViduInputError(f"{type(request).__name__} is not a request of {name}: pass its endpoint, too.")
+        raise ViduInputError(f"{type(request).__name__} is not a request for {name}: pass its own endpoint as well.")
     return endpoint
 
 

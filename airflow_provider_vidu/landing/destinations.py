@@ -1,31 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""
-Name landed files, and move a whole file to its destination in one step.
-
-fsspec publishes a file even if it is closed after an exception. So nothing is written straight to its destination: an
-object store gets one upload of a whole file, every other store a rename.
-"""
+"""Names landed files, and checks before anything is paid for that a destination can work."""
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import logging
 import os
 import re
-import stat
 import string
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_vidu.api.errors import ViduInputError, ViduLandingError
+from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.registry import MP4, Produces
 from airflow_provider_vidu.images import local_path
+from airflow_provider_vidu.landing.publish import OBJECT_STORES, is_file_there, is_object_store
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -39,8 +31,6 @@ NAME_FIELDS = ("task_id", "creation_id", "model", "index")
 DEFAULT_FILE_NAME = "{task_id}"
 
 _PICTURE_SUFFIXES = {".png": ".png", ".webp": ".webp"}
-# Stores that publish an object whole or not at all, and whose paths start with a bucket or container.
-_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "wasb", "wasbs", "oss"})
 # Vidu's ids have 18 digits; a relay's may be longer.
 _SHORTEST = {"task_id": "9" * 18, "creation_id": "9" * 18}
 # Maximum bytes of one name on common file systems, and of a key in S3, GCS and Azure.
@@ -48,10 +38,6 @@ _MAX_NAME, _MAX_KEY = 255, 1024
 # Maximum bytes of a whole path on Linux, without the byte that ends it.
 _MAX_PATH = 4095
 _UNSAFE = re.compile(r"[^\w.=+-]+", re.ASCII)
-_CHUNK = 1024 * 1024
-# By default s3fs reads files below 100 MB at once and larger ones in ten parts of 50 MB; memory holds each part in
-# progress about twice.
-_UPLOAD_OPTIONS = {"s3": {"chunksize": 5 * _CHUNK, "max_concurrency": 4}, "gs": {"chunksize": 5 * _CHUNK}}
 
 
 @dataclass(frozen=True)
@@ -111,17 +97,21 @@ class Wanted:
         is_unnamed = ("model" in named and not task.model) or ("creation_id" in named and not task.creations)
         if _is_folder(self.destination, self.produces) and is_unnamed:
             return None
-        return is_file_there(self.path(task))
+        found = {is_file_there(self.path(task, VIDEO, number)) for number in range(task.video_count)}
+        return False if False in found else None if None in found else True
 
-    def path(self, task: ViduTask, kind: str = VIDEO) -> str:
+    def path(self, task: ViduTask, kind: str = VIDEO, number: int = 0) -> str:
         """
         Return the path at which a file of a task is to land; all kinds land beside the video.
 
         :param task: in ``success``.
         :param kind: ``video``, ``cover`` or ``watermarked``.
+        :param number: of the video among those of the task, from 0. The second one's name ends in ``-2``, unless the
+            template names the creation.
         :raises ViduInputError: the template gives no valid name.
         """
-        creation = task.creations[0] if task.creations else None
+        creations = task.videos or task.creations
+        creation = creations[number] if creations else None
         values: dict[str, Any] = {
             "task_id": task.task_id,
             "creation_id": (creation.id if creation else None) or task.task_id,
@@ -131,6 +121,9 @@ class Wanted:
             values["index"] = self.index
         name = file_name_of(self.file_name or DEFAULT_FILE_NAME, values, self.produces)
         video = video_path(self.destination, name, self.produces)
+        is_own = _is_folder(self.destination, self.produces) and "creation_id" in _fields_of(self.file_name or "")
+        if number and not is_own:
+            video = _beside(video, str(number + 1))
         if kind == VIDEO:
             return video
         if kind == WATERMARKED:
@@ -253,7 +246,7 @@ def _is_template(text: str) -> bool:
 
 
 def _is_object_url(target: str) -> bool:
-    return urlsplit(target).scheme.lower() in _OBJECT_STORES
+    return urlsplit(target).scheme.lower() in OBJECT_STORES
 
 
 def check_destination(
@@ -288,7 +281,7 @@ def check_destination(
         # is_dir() is also False if a folder above may not be entered.
         existing = next(folder for folder in local.absolute().parents if os.path.lexists(folder))
         if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-            why = "may not be written to by this worker" if existing.is_dir() else "is not a folder"
+            why = "is not writable for this worker" if existing.is_dir() else "is not a folder"
             raise ViduInputError(f"{named} {destination} cannot be used: {existing} {why}.")
         return
     from airflow.sdk import ObjectStoragePath
@@ -301,7 +294,7 @@ def check_destination(
             f"{named} {destination} cannot be opened ({error}). Install the Airflow provider of its file system, "
             f"with its extra (for s3: apache-airflow-providers-amazon[s3fs])."
         ) from error
-    if _is_object_store(store):
+    if is_object_store(store):
         bucket = path.path.lstrip("/").partition("/")[0]
         try:
             store.info(bucket)
@@ -312,161 +305,14 @@ def check_destination(
             return
         except Exception as error:
             logging.getLogger(__name__).warning(
-                "%s %s cannot be checked now (%s). The video is submitted all the same, and stays at Vidu until it can "
-                "be landed.",
+                "%s %s cannot be checked now (%s). The request is submitted anyway, and the video stays at Vidu until "
+                "it can be landed.",
                 named,
                 destination,
                 error,
             )
 
 
-@dataclass(frozen=True)
-class FileHash:
-    """
-    Size in bytes and hashes (hexadecimal) of a file.
-    """
-
-    size: int
-    md5: str
-    sha256: str
-
-
-def size_of(target: str) -> int | None:
-    """
-    Return the size of the file at a destination, in bytes.
-
-    :param target: a local path or any ``ObjectStoragePath`` URL of a file.
-    :return: None if there is no file, or if that is unknown.
-    """
-    local = local_path(target)
-    try:
-        if local is not None:
-            return local.stat().st_size if local.is_file() else None
-        store, path = _open_store(target)
-        store.invalidate_cache()
-        found = store.info(path)
-        return int(found["size"]) if found.get("type") == "file" else None
-    except Exception:
-        # Stores raise exceptions of their own. After any of them the file is fetched again.
-        return None
-
-
-def is_file_there(target: str) -> bool | None:
-    """
-    Check whether there is a file at a destination; None = the store does not say.
-
-    :param target: see :func:`size_of`.
-    """
-    local = local_path(target)
-    try:
-        if local is not None:
-            return local.is_file()
-        store, path = _open_store(target)
-        store.invalidate_cache()
-        return bool(store.info(path).get("type") == "file")
-    except FileNotFoundError:
-        return False
-    except Exception:
-        # Stores raise exceptions of their own, also for keys that this worker may not read.
-        return None
-
-
-def open_existing(target: str) -> IO[bytes]:
-    """Open the file at a destination for reading."""
-    local = local_path(target)
-    if local is not None:
-        return local.open("rb")
-    store, path = _open_store(target)
-    opened: IO[bytes] = store.open(path, "rb")
-    return opened
-
-
-def hash_file(file: IO[bytes]) -> FileHash:
-    """Hash a file, reading it to its end in constant memory."""
-    md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
-    while chunk := file.read(_CHUNK):
-        md5.update(chunk)
-        sha256.update(chunk)
-        size += len(chunk)
-    return FileHash(size, md5.hexdigest(), sha256.hexdigest())
-
-
-def put_file(part: Path, target: str, local: Path | None) -> None:
-    """
-    Move or upload a whole local file to its destination in one step.
-
-    :param part: the file; for a local destination it is renamed.
-    :param target: the destination.
-    :param local: the destination as a local path on the file's own disk; None = an object store.
-    :raises ViduLandingError: the uploaded file has another size.
-    """
-    if local is not None:
-        part.chmod(_mode_of_new_files(local.parent))
-        os.replace(part, local)
-        return
-    store, path = _open_store(target)
-    size = part.stat().st_size
-    if _is_object_store(store):
-        store.put_file(str(part), path, **_upload_options(store))
-    else:
-        # A file server (sftp, smb …) shows a file while it grows.
-        beside = f"{path.rpartition('/')[0]}/.vidu-{uuid.uuid4().hex}.part"
-        try:
-            store.makedirs(path.rpartition("/")[0], exist_ok=True)
-            store.put_file(str(part), beside)
-            store.mv(beside, path)
-        except BaseException:
-            if store.exists(beside):
-                store.rm_file(beside)
-            raise
-    store.invalidate_cache()
-    try:
-        stored = int(store.info(path)["size"])
-    except FileNotFoundError:
-        raise
-    except Exception:
-        if _is_object_store(store):
-            # Permission to write does not include permission to look, and the store has confirmed the upload.
-            return
-        raise
-    if stored != size:
-        raise ViduLandingError(f"After the upload {target} has {stored} of {size} bytes.")
-
-
-def _mode_of_new_files(folder: Path) -> int:
-    """Return the mode of a new file in a folder. Files of mkstemp are private; landed files are not."""
-    # Python can only read the umask by setting it, for every thread of the process. Creating a file shows it safely.
-    probe = folder / f".vidu-{uuid.uuid4().hex}.mode"
-    descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-    try:
-        return stat.S_IMODE(os.fstat(descriptor).st_mode)
-    finally:
-        os.close(descriptor)
-        probe.unlink()
-
-
 def _is_folder(destination: str, produces: Produces) -> bool:
     text = os.fspath(destination).strip()
     return text.endswith("/") or Path(text.rsplit("/", 1)[-1]).suffix.lower() not in produces.suffixes
-
-
-def _is_object_store(store: Any) -> bool:
-    return not _OBJECT_STORES.isdisjoint(_protocols(store))
-
-
-def _protocols(store: Any) -> tuple[str, ...]:
-    return (store.protocol,) if isinstance(store.protocol, str) else tuple(store.protocol)
-
-
-def _upload_options(store: Any) -> dict[str, int]:
-    # An older release of a store's library would pass unknown options on to the store, which rejects them.
-    taken = inspect.signature(getattr(store, "_put_file", store.put_file)).parameters
-    options = _UPLOAD_OPTIONS.get(_protocols(store)[0], {})
-    return {name: value for name, value in options.items() if name in taken}
-
-
-def _open_store(target: str) -> tuple[Any, str]:
-    from airflow.sdk import ObjectStoragePath
-
-    remote = ObjectStoragePath(target)
-    return remote.fs, remote.path

@@ -39,12 +39,12 @@ def _carried_ipv4(address: IPv6Address) -> IPv4Address | None:
     return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
 
 
-def _is_private_by_itself(host: str) -> bool:
+def is_private_by_itself(host: str) -> bool:
     """Check whether the connection itself names an address of a private network, and so allows one."""
-    return is_loopback(host) or not _is_public_literal(host)
+    return is_loopback(host) or not is_public_literal(host)
 
 
-def _is_public_literal(host: str) -> bool:
+def is_public_literal(host: str) -> bool:
     try:
         return is_public(host)
     except ValueError:

@@ -35,7 +35,7 @@ from airflow_provider_vidu.api.messages import quoted
 from airflow_provider_vidu.api.proxies import port_of, split_login
 from airflow_provider_vidu.client import USER_AGENT, proxy_for, proxy_to
 from airflow_provider_vidu.compat import clear_this_task
-from airflow_provider_vidu.landing.private_network import _is_private_by_itself, _is_public_literal, is_public
+from airflow_provider_vidu.landing.private_network import is_private_by_itself, is_public, is_public_literal
 from airflow_provider_vidu.transport.connecting import connect
 from airflow_provider_vidu.transport.exchange import Exchange
 
@@ -184,7 +184,7 @@ class Transfer:
             if not fits:
                 self.restart()
                 if is_part:
-                    raise ViduUnavailableError("The storage host sent another part of the file than requested.")
+                    raise ViduUnavailableError("The storage host sent a different part of the file than requested.")
             encoding = response.headers.get("Content-Encoding", "").strip().lower()
             is_packed = encoding in {*_GZIP, "deflate"}
             expected = length if part else _length(response)
@@ -296,7 +296,7 @@ def open_link(account: Account, url: str, headers: dict[str, str], api_addresses
     :raises ViduUnavailableError: refused or unreachable; another attempt may work.
     :raises ViduLandingError: permanent: the link leads to plain http or into a private network.
     """
-    private = _is_private_by_itself(urlsplit(account.base_url).hostname or "")
+    private = is_private_by_itself(urlsplit(account.base_url).hostname or "")
     # With a proxy, these are the proxy's addresses.
     allowed = frozenset() if proxy_for(account) else frozenset(api_addresses)
     first = url
@@ -311,7 +311,7 @@ def open_link(account: Account, url: str, headers: dict[str, str], api_addresses
         host = parts.hostname or ""
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host) and private):
             raise _refused(f"{parts.scheme}://{parts.netloc}, which is not https", first, url)
-        if not private and host not in allowed and not _is_public_literal(host):
+        if not private and host not in allowed and not is_public_literal(host):
             raise _refused(f"{host}, an address of a private network", first, url)
         # Everything that is legal in a request line goes out unchanged.
         target = quote(url, safe=string.punctuation) if not url.isascii() or " " in url else url
@@ -351,7 +351,7 @@ def _refused(where: str, first: str, url: str) -> ViduLandingError:
         f"{_which(first, url)} leads to {where}.",
         fate=Fate.PERMANENT,
         advice=(
-            "Nothing was fetched from there. The video is paid for and safe at Vidu. Find out who answers for the "
+            "Nothing was fetched from there. The video is paid for and safe at Vidu. Find out who operates the "
             "connection's host (a relay, a proxy?). Then fetch the video with ViduHook().download('THE-VIDU-TASK-ID', "
             f"path) or, from Airflow 3.3 on, {clear_this_task()}: it lands the video and submits nothing."
         ),

@@ -73,8 +73,8 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
         "min_remaining_credits",
     )
     ui_color = "#e4dcff"
-    #: The last part of the path that requests are posted to, unless a request names its own.
-    endpoint: str
+    #: The last part of the path that requests are posted to; None = each request names its own.
+    endpoint: str | None
     #: The returned records, for OpenLineage, which asks after the task has finished.
     delivered: Sequence[Mapping[str, Any]] = ()
     wait_for_completion = True
@@ -140,7 +140,7 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
         Continue after :meth:`execute` left the worker, because Vidu's queue was full or its list had not settled.
 
         :param event: the timer's event; unused.
-        :param resumed: what the try took along; see ``submission.tries.Resumed``.
+        :param resumed: what the try took with it; see ``submission.airflow_try.Resumed``.
         :param try_number: number of the try that left the worker.
         :param travelled: what is remembered of a batch's items, below Airflow 3.3.
         :return: as the class says.
@@ -148,7 +148,7 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
         return self._execution().run_again(context, resumed, try_number, travelled)
 
     def on_kill(self) -> None:
-        """Note that the worker must stop. Airflow also calls this for timeouts and shutdowns, so the wait decides."""
+        """Note that the worker must stop. Airflow calls this for timeouts, too: the wait decides what to do."""
         self.killed = True
 
     def is_remembered(self, context: Context) -> bool:
@@ -198,6 +198,11 @@ class ViduSingleOperator(ViduSubmittingOperator):
         super().__init__(**kwargs)
         self.extra_params: Any = extra_params
         self.wait_for_completion = wait_for_completion
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of the request, as rendered."""
+        return {name: getattr(self, name) for name in self.request_fields}
 
     def execute_complete(
         self,

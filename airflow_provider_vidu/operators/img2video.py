@@ -4,24 +4,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS
+from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.operators.base import ViduSingleOperator, with_shared_settings
 from airflow_provider_vidu.operators.img2video_batch import Img2VideoBatchOperator
+from airflow_provider_vidu.operators.video_fields import ViduGenerationOperator
 
 __all__ = ["Img2VideoBatchOperator", "Img2VideoOperator"]
 
 
 @with_shared_settings
-class Img2VideoOperator(ViduSingleOperator):
+class Img2VideoOperator(ViduGenerationOperator):
     """
     Generate a video from an image with Vidu.
 
-    One intended run submits once, whatever crashes: a retry re-attaches to the Vidu task that an earlier try submitted,
-    and a clear submits again. The operator waits in the triggerer (``deferrable=True``), in the worker, or not at all
-    (``wait_for_completion=False``: a :class:`~airflow_provider_vidu.sensors.task.ViduTaskSensor` then waits).
+    One intended run submits once, whatever crashes: a retry re-attaches to the Vidu task that an earlier try submitted.
+    The table below says what a clear does. The operator waits in the triggerer (``deferrable=True``), in the worker, or
+    not at all (``wait_for_completion=False``; then use a
+    :class:`~airflow_provider_vidu.sensors.task.ViduTaskSensor`).
 
     .. code-block:: python
 
@@ -61,41 +63,30 @@ class Img2VideoOperator(ViduSingleOperator):
         retries and credit limits.
 
     :param images: one image (a string, or a list of one string): a URL that Vidu can reach, a path on the worker, any
-        ``ObjectStoragePath`` URL (``s3://conn_id@bucket/key``), or a data URI (which then appears in the rendered
-        field; the image of a path does not). PNG, JPEG or WebP; aspect ratio between 1:4 and 4:1; at most 50 MB by URL,
-        about 15 MB otherwise (a request may have 20 MB).
+        ``ObjectStoragePath`` URL (``s3://conn_id@bucket/key``), or a data URI (then the image itself appears in the
+        rendered field). PNG, JPEG or WebP; aspect ratio between 1:4 and 4:1; at most 50 MB by URL, about 15 MB
+        otherwise (a request may have 20 MB).
     :param prompt: what happens in the video, a text of at most 5000 characters; default empty.
     :param model: name of a model, for example ``viduq3-pro``. One that is newer than this release is sent with a
         warning. Default ``viduq3-turbo``.
-    :param duration: length of the video in whole seconds, within the model's range; None (default) = the model's
-        default.
-    :param seed: a whole number; 0 or None (default) = random.
-    :param resolution: ``360p``, ``540p``, ``720p``, ``1080p``, ``2K`` or ``4K``; None (default) = the model's default.
-    :param movement_amplitude: ``auto``, ``small``, ``medium`` or ``large``; no effect with q2 and q3 models.
-    :param audio: whether the video has sound; None (default) = the model's default (on for q3).
     :param audio_type: ``all``, ``speech_only`` or ``sound_effect_only``.
     :param voice_id: id of a voice from Vidu's list; needs ``audio``.
     :param is_rec: let Vidu write the prompt, for 10 more credits.
-    :param bgm: add background music.
-    :param off_peak: pay half the price and get the video within 48 hours.
-    :param watermark: render a watermarked copy too.
-    :param wm_position: 1 = top left, 2 = top right, 3 = bottom right, 4 = bottom left.
-    :param wm_url: URL of the watermark's picture.
-    :param meta_data: provenance labels, a dict or a string with a JSON object.
-    :param payload: a text of at most 1 048 576 characters, which Vidu returns with the task. None (default) = the
-        marker by which a lost submission is found again. In your own payload a literal ``{marker}`` is replaced by that
-        marker; without it a lost submission cannot be found.
-    :param callback_url: URL to which Vidu reports state changes.
     :return: the task record ``{task_id, state, model, credits, err_code, payload, created_at, creations, files}``; its
         ``files`` are ``[{kind, path, bytes, sha256, duration, width, height, fps}]``.
     :raises AirflowFailException: if a retry would fail in the same way, or pay again.
     :raises ViduError: if a retry may succeed.
     """
 
-    template_fields: Sequence[str] = (*REQUEST_FIELDS, *ViduSingleOperator.template_fields)
-    template_fields_renderers = {"prompt": "md", "meta_data": "json", "extra_params": "json"}
     endpoint = "img2video"
-    request_fields = REQUEST_FIELDS
+    request_fields: Sequence[str] = (
+        "images",
+        *ViduGenerationOperator.request_fields,
+        "audio_type",
+        "voice_id",
+        "is_rec",
+    )
+    template_fields: Sequence[str] = (*request_fields, *ViduSingleOperator.template_fields)
 
     def __init__(
         self,
@@ -103,42 +94,14 @@ class Img2VideoOperator(ViduSingleOperator):
         images: str | Sequence[str],
         prompt: str = "",
         model: str = DEFAULT_MODEL,
-        duration: int | str | None = None,
-        seed: int | str | None = None,
-        resolution: str | None = None,
-        movement_amplitude: str | None = None,
-        audio: bool | str | None = None,
         audio_type: str | None = None,
         voice_id: str | None = None,
         is_rec: bool | str | None = None,
-        bgm: bool | str | None = None,
-        off_peak: bool | str | None = None,
-        watermark: bool | str | None = None,
-        wm_position: int | str | None = None,
-        wm_url: str | None = None,
-        meta_data: Mapping[str, Any] | str | None = None,
-        payload: str | None = None,
-        callback_url: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(prompt=prompt, model=model, **kwargs)
         self.images = images
-        self.prompt = prompt
-        self.model = model
-        self.duration = duration
-        self.seed = seed
-        self.resolution = resolution
-        self.movement_amplitude = movement_amplitude
-        self.audio = audio
         self.audio_type = audio_type
         self.voice_id = voice_id
         self.is_rec = is_rec
-        self.bgm = bgm
-        self.off_peak = off_peak
-        self.watermark = watermark
-        self.wm_position = wm_position
-        self.wm_url = wm_url
-        self.meta_data = meta_data
-        self.payload = payload
-        self.callback_url = callback_url
         self._check_policies()

@@ -4,7 +4,7 @@
 Resume what another release has deferred, so that an upgrade or a rollback costs no Airflow retry.
 
 Airflow stores a deferral as text: the trigger's class and arguments, and the method to resume in with its arguments.
-Another release may have written it than the one that reads it.
+The release that reads this text may be another one than the release that wrote it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ResumesAcrossReleases:
             return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[misc]
         if next_method == FAILED and arguments.get("error") == TRIGGER_FAILURE:
             this.log.warning(
-                "The trigger could not be built, or it crashed. This task continues in the worker and spends no retry. "
+                "The trigger could not be built, or it crashed. This task continues in the worker and uses no retry. "
                 "Do the workers and the triggerer have the same release of airflow-provider-vidu?\n%s",
                 "".join(arguments.get("traceback") or ()),
             )
@@ -51,11 +51,11 @@ class ResumesAcrossReleases:
         if next_method == FAILED:
             return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[misc]
         if not can_resume:
-            this.log.warning("Another release deferred this task and would resume in %s: starting again.", next_method)
+            this.log.warning("Another release deferred this task; this one has no %s: starting again.", next_method)
             return this.execute(context)
         known = _known(getattr(self, next_method), arguments)
         if unknown := sorted(arguments.keys() - known.keys()):
-            this.log.info("Another release deferred this task; unused: %s.", ", ".join(unknown))
+            this.log.info("Another release deferred this task; ignored arguments: %s.", ", ".join(unknown))
         return super().resume_execution(next_method, known, context)  # type: ignore[misc]
 
     def is_remembered(self, context: Context) -> bool:

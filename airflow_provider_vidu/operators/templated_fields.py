@@ -24,8 +24,9 @@ class TextRendering(_Base):
     """
 
     vidu_conn_id: str
-    #: Parameters that are text. So is a task: a record in a text is parsed later, and an id of digits stays an id.
-    text_fields = TEXT_FIELDS | {"vidu_task"}
+    #: Parameters that are text. So are a task and a video: a record in a text is parsed later, and an id of digits
+    #: stays an id.
+    text_fields = TEXT_FIELDS | {"vidu_task", "video"}
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], context: Any, jinja_env: Any, seen_oids: set[int]

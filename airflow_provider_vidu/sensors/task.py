@@ -39,14 +39,14 @@ class ViduTaskSensor(TextRendering, ResumesAcrossReleases, BaseSensorOperator):
     :param timeout: seconds until ``AirflowSensorTimeout``; None = 49 hours, within which Vidu renders or cancels an
         off-peak task. Counted from the first poke over all reschedules; if deferrable, from the start of each try.
         ``execution_timeout`` limits a deferrable wait too.
-    :param soft_fail: skip instead of fail, in every mode, if the Vidu task failed, was moderated, has no video or is
-        unknown to the host (404), or if the deadline has passed. Configuration errors (no connection, a wrong key, an
-        empty id) still fail.
+    :param soft_fail: skip instead of fail, in every mode, if the Vidu task failed, was refused by moderation, has no
+        video or is unknown to the host (404), or if the deadline has passed. Configuration errors (no connection, a
+        wrong key, an empty id) still fail.
     :param end_from_trigger: finish in the triggerer when the Vidu task has its video, with the task record as XCom,
         instead of resuming on a worker (which takes seconds, or more if many tasks finish at once). Everything else
         resumes on a worker. So does a success if an ``on_success_callback`` or a listener such as OpenLineage's waits
-        for it. Needs ``deferrable``. Rejected with outlets, which would get no asset event, and with
-        ``multiple_outputs``, which would get no XComs, since no worker runs at the end.
+        for it. Needs ``deferrable``. Rejected with outlets and with ``multiple_outputs``: no worker runs at the end to
+        emit asset events or to push several XComs.
     :return: the task record with freshly signed links.
     """
 

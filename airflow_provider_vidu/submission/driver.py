@@ -34,6 +34,8 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.api.messages import counted, describe_request, some_of
 from airflow_provider_vidu.compat import StateStore, state_store
 from airflow_provider_vidu.reporting import metrics
+from airflow_provider_vidu.submission.airflow_try import Policies, Resumed, SubmitLater, TimeInWorker, Try
+from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.messages import failure_of
 from airflow_provider_vidu.submission.record import (
     MARKER_PREFIX,
@@ -55,12 +57,12 @@ from airflow_provider_vidu.submission.retry_or_clear import (
     remote_of,
 )
 from airflow_provider_vidu.submission.search import look_once, look_up, recall
-from airflow_provider_vidu.submission.store import MAX_INTENT_AGE, StateWriter, read_state
+from airflow_provider_vidu.submission.state_writer import MAX_INTENT_AGE, StateWriter, read_state
 from airflow_provider_vidu.submission.task_list import ListMemory
-from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.transport import timing
+from airflow_provider_vidu.waiting.cancel import cancel_and_verify
 from airflow_provider_vidu.waiting.schedule import next_submission
-from airflow_provider_vidu.waiting.wait import cancel_and_verify, query_paid_task
+from airflow_provider_vidu.waiting.wait import query_paid_task
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.registry import Endpoint
@@ -120,7 +122,8 @@ class Submission:
         self.policies = policies
         self.endpoint = endpoint
         self.key = key
-        self._store = store if policies.durable else None
+        self.memory = Memory.of(store, durable=policies.durable)
+        self._store = store if self.memory is Memory.STORE else None
         self._list_memory = ListMemory(self._store, client.account)
         self._is_delivered = is_delivered
         self._note_discarded = note_discarded
@@ -193,8 +196,8 @@ class Submission:
         """
         self._picture = picture
         record = self.load()
-        relies_on_the_list = self._store is None and self.policies.durable and self.this_try.try_number > 1
-        may_be_discarded = self._store is not None and record is None and self.this_try.record_may_be_discarded
+        relies_on_the_list = self.memory is Memory.LIST and self.this_try.try_number > 1
+        may_be_discarded = self.memory is Memory.STORE and record is None and self.this_try.record_may_be_discarded
         wire, input_error = self._built(
             build, needed=record is None and not relies_on_the_list and not may_be_discarded
         )
@@ -219,7 +222,7 @@ class Submission:
             decision = decide(known)
             if record is not None or self._attempts or may_be_discarded:
                 about = f"Vidu task {known.record.task_id}: " if known.record and known.record.task_id else ""
-                self._log.info("%s%s, since %s.", about, _WORDS[decision.action], decision.reason)
+                self._log.info("%s%s because %s.", about, _WORDS[decision.action], decision.reason)
             if decision.action is Action.SUBMIT:
                 if wire is None:
                     raise input_error or ViduInputError("images: the image cannot be read.")
@@ -247,7 +250,7 @@ class Submission:
                 if wire is None:
                     # Its replacement cannot be built: a cancel now would leave no video at all.
                     raise input_error or ViduInputError("images: the image cannot be read.")
-                # What replaces it would be refused: then it is better kept.
+                # If its replacement would be refused, the earlier task is better kept.
                 self._check_price(wire)
                 known = replace(known, cancelled=self._cancel(known))
                 if known.may_be_discarded and known.cancelled:
@@ -293,8 +296,8 @@ class Submission:
         """
         if self._record is not None and self._record.phase is Phase.SUBMITTED:
             self._write(replace(self._record, phase=Phase.NEW), needed=False)
-        if self._store is None and self.policies.durable:
-            # Its next try only finds a task that has been cancelled, as a user would have done it.
+        if self.memory is Memory.LIST:
+            # The next try finds only a cancelled task, and cannot know that it was not a user who cancelled it.
             return f"{compat.clear_this_task()} to submit again"
         return "a retry submits again"
 
@@ -366,7 +369,7 @@ class Submission:
 
     def _attempt(self, wire: Mapping[str, Any], identity: Mapping[str, str]) -> ViduTask | None:
         """Send once. Returns the task, or None if the reply was lost and the caller has to decide again."""
-        derived = self._store is None and self.policies.durable
+        derived = self.memory is Memory.LIST
         seal = self.this_try.seal()
         while True:
             marker = self._derived_marker() if derived else self.this_try.new_marker(self.key)
@@ -496,7 +499,7 @@ class Submission:
             return replace(known, look_up=look_up, has_list=known.has_list and found.has_list), None, found.candidates
         if found.others:
             self._log.warning(
-                "This task instance has submitted several Vidu tasks. The newest, %s, counts; the others: %s.",
+                "This task instance has submitted several Vidu tasks. This try uses the newest, %s; the others: %s.",
                 task.task_id,
                 some_of(found.others),
             )
@@ -506,8 +509,8 @@ class Submission:
             record = replace(record, keep_running=True)
         if record.phase is Phase.RETURNED:
             self._log.warning(
-                "An earlier try made Vidu task %s (%s credits). The clear starts a new generation, which is billed "
-                "again. Fetch the earlier video with ViduHook().download('%s', path).",
+                "An earlier try made the video of Vidu task %s (%s credits). The clear starts a new generation, which "
+                "is billed too. Fetch the earlier video with ViduHook().download('%s', path).",
                 task.task_id,
                 "unknown" if task.credits is None else task.credits,
                 task.task_id,
@@ -597,7 +600,7 @@ class Submission:
             return
         if record.task_id is not None and known.remote is Remote.SUCCESS:
             self._log.warning(
-                "Vidu task %s has succeeded for the earlier request and is paid for; its video stays at Vidu for "
-                "as long as Vidu keeps it.",
+                "Vidu task %s has succeeded for the earlier request and is paid for. Its video is not landed, but can "
+                "be fetched as long as Vidu keeps it.",
                 record.task_id,
             )

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu import compat
 from airflow_provider_vidu.api.errors import ViduError
+from airflow_provider_vidu.submission.airflow_try import is_iteration
 from airflow_provider_vidu.submission.task_list import lacks_list
-from airflow_provider_vidu.submission.tries import is_iteration
 from airflow_provider_vidu.transport import timing
 
 if TYPE_CHECKING:
@@ -75,16 +75,6 @@ def standing_of(states: dict[str, Any] | None, run_id: str, task_id: str, map_in
     return {"running": Standing.RUNNING, "deferred": Standing.DEFERRED}.get(state, Standing.UNKNOWN)
 
 
-def may_cancel(states: dict[str, Any] | None, run_id: str, task_id: str, map_index: int) -> bool:
-    """
-    Return whether a user has ended an Airflow task for good.
-
-    ``deferred`` is a hand-over or a re-attached try; scheduled, queued, running or no state is a new try, which
-    decides for itself.
-    """
-    return standing_of(states, run_id, task_id, map_index) is Standing.OVER
-
-
 def get_standing(instance: Any) -> Standing:
     """
     Ask Airflow about a task instance (of a context, or of a trigger).
@@ -121,31 +111,36 @@ async def aended_by_user(instance: Any) -> bool:
     return await asyncio.to_thread(ended_by_user, instance)
 
 
-def is_forgotten(instance: Any, client: ViduClient) -> bool:
+def why_cancel(instance: Any, client: ViduClient) -> str | None:
     """
-    Ask, in a worker that has to stop, whether the next try cannot know what this one waits for.
+    Return why a worker that has to stop cancels what it waits for, in a clause; None = it leaves that running.
 
-    That is so after a clear that may discard the task's state, on a host without a task list.
+    No try wants it once a user has ended the task for good. And after a clear that may discard the task's state, on a
+    host without a task list, the next try cannot know what this one waits for.
 
     :param instance: of the context.
     :param client: whose list.
     """
-    if not compat.clear_discards_state() or get_standing(instance) is not Standing.CLEARED:
-        return False
+    standing = get_standing(instance)
+    if standing is Standing.OVER:
+        return "A user has ended this task"
+    if standing is not Standing.CLEARED or not compat.clear_discards_state():
+        return None
     try:
         client.list_page(page_size=1, retry=False)
     except ViduError as error:
-        return lacks_list(client.account, error)
-    return False
+        if lacks_list(client.account, error):
+            return "A user cleared this task. A clear may discard its state, and this host has no task list"
+    return None
 
 
 async def ais_forgotten(instance: Any, client: AsyncViduClient, vidu_task_ids: Sequence[str]) -> bool:
     """
-    Ask, in a trigger that is killed, whether the next try cannot know what this trigger waits for.
+    Check, in a trigger that is killed, whether the next try has no way to find this trigger's Vidu tasks.
 
-    One that runs says whether it has a record (:func:`compat.note_discarded`). One that has not begun attaches to
-    nothing that is cancelled now, and would cancel a single task itself; of a batch it would keep what runs, so that
-    it has to say first.
+    A next try that runs reports that it has no record (:func:`compat.note_discarded`). One that has not started would
+    cancel a single task itself, so the trigger may do it now. Of a batch it would keep running tasks, so the trigger
+    waits for its report.
 
     :param instance: the trigger's task instance.
     :param client: whose list.

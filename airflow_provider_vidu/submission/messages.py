@@ -28,7 +28,7 @@ from airflow_provider_vidu.submission.retry_or_clear import Known, Remote
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
-    from airflow_provider_vidu.submission.tries import Try
+    from airflow_provider_vidu.submission.airflow_try import Try
 
 
 def failure_of(
@@ -64,9 +64,9 @@ def failure_of(
         )
     if known.remote is Remote.UNREACHABLE:
         return ViduUnavailableError(
-            f"The request is due to be submitted again, but {reason}.",
+            f"This try was about to submit the request again, but {reason}.",
             task_id=task_id,
-            advice="Nothing was submitted. A retry queries it again.",
+            advice="Nothing was submitted. A retry queries the earlier task again.",
         )
     if record.phase is Phase.INTENT:
         error = _in_doubt(record, reason, this_try, key, candidates)
@@ -121,7 +121,7 @@ def _in_doubt(
         )
     return ViduSubmissionInDoubtError(
         f"A submission for {this_try.name} was attempted at {_clock_text(record.attempted_at)}, but {reason}.{listed}",
-        advice=f"This try submitted nothing. {_by_hand(this_try, key, one, 'of that minute')}",
+        advice=f"This try submitted nothing. {_by_hand(this_try, key, one, 'from that minute')}",
     )
 
 
@@ -133,7 +133,7 @@ def _discarded(reason: str, this_try: Try, key: str | None, candidates: Sequence
         advice=(
             "It may be billed; this try submitted nothing. "
             f"{_by_hand(this_try, key or STORE_KEY, one, 'since this Dag run began')} on_unknown='resubmit' submits "
-            "without asking. If you set a payload of your own, put {marker} into it: then later runs find what they "
+            "without asking. If you set your own payload, put {marker} into it, so that later runs find what they "
             "submitted."
         ),
     )
@@ -144,7 +144,8 @@ def _by_hand(this_try: Try, key: str, task_id: str, when: str) -> str:
         f"Check the account's tasks {when}. If one belongs to this task instance, adopt it: "
         f"{this_try.adopt_by_hand(key, task_id)} ; if none does, record that nothing was created: "
         f"{this_try.nothing_created_by_hand(key)} . Then "
-        f"{clear_this_task()}: {this_try.clear_command()} (AIRFLOW_URL, AIRFLOW_TOKEN: Airflow's API)."
+        f"{clear_this_task()}: {this_try.clear_command()} (AIRFLOW_TOKEN is a token for Airflow's API; AIRFLOW_URL, if "
+        "a command has it, is Airflow's address)."
     )
 
 

@@ -3,8 +3,8 @@
 """
 Finds running Vidu tasks of this Airflow whose Dag run will never ask for them again.
 
-Several Airflows (development and production) may share one account. Only a marker whose seal this one can open is
-taken for its own: everything else in the account belongs to others and is not even named.
+Several Airflows (development and production) may share one account. A task counts as this Airflow's only if this
+Airflow can decrypt the seal in its marker. Everything else in the account belongs to others and is not even named.
 """
 
 from __future__ import annotations

@@ -92,7 +92,10 @@ def look_up(
         if wait is None:
             return found
         if found.look_up is LookUp.ABSENT:
-            log.info("The earlier attempt is not in the account's list yet; it counts as absent in %.0f s.", wait.of)
+            log.info(
+                "The earlier attempt is not in the account's list yet. If still missing in %.0f s it counts as absent.",
+                wait.of or wait.seconds,
+            )
         else:
             log.info("The account's list is not conclusive yet; searching again in %.0f s.", wait.seconds)
         pause(*wait)

@@ -27,7 +27,7 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.submission.record import MARKER_PREFIX
 from airflow_provider_vidu.submission.retry_or_clear import LookUp
-from airflow_provider_vidu.submission.store import read_state
+from airflow_provider_vidu.submission.state_writer import read_state
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.account import Account
@@ -103,7 +103,8 @@ class Search:
 
     A walk that finds nothing decides once the list has settled. One that cannot say may have met a row on its way to
     another page, a query that failed or a list that was missing for a moment: the list is walked again until it has
-    settled, and only two walks in a row decide.
+    settled, and only two walks in a row decide. So it is with a list of several pages: if a row of a page that was read
+    vanishes, the next page starts one row too late, and nothing shows that.
 
     :param account: whose list.
     :param gap: seconds between two walks.
@@ -116,8 +117,11 @@ class Search:
         self._list_memory = list_memory
         #: A walk of this search has seen the list.
         self.has_seen_list = False
-        #: When the first of the last walks that could not say began.
-        self._unsure_at: float | None = None
+        #: The list had more than one page.
+        self.has_pages = False
+        #: When the first of the last walks with one verdict began; None = none that counts has.
+        self._since: float | None = None
+        self._was_sure = False
         #: Payloads that were queried, by task id; they never change.
         self.payloads: dict[str, str] = {}
 
@@ -138,11 +142,15 @@ class Search:
         left = settled - now
         if may_change:
             is_sure = verdict is LookUp.ABSENT
-            self._unsure_at = None if is_sure else self._unsure_at or now
+            if is_sure and left > 0:
+                self._since = None
+            elif self._since is None or is_sure is not self._was_sure:
+                self._since = now
+            self._was_sure = is_sure
             if left > 0:
                 return Pause(min(self._gap, left), left)
             gap = min(CONFIRM_GAP, self._account.settle_seconds)
-            if self._unsure_at is not None and now - self._unsure_at < gap:
+            if self._since is not None and now - self._since < gap and (self.has_pages or not is_sure):
                 return Pause(gap, 0.0)
         if not has_list and self._account.list_path is not None and self._was_list_shown:
             raise ViduUnavailableError(
@@ -168,6 +176,7 @@ class Rows:
     :param unreadable: the ids of those whose whole payload is unknown.
     :param is_whole: the list was seen to its end, and each of its rows could be read.
     :param has_list: False = this host has no list at all.
+    :param has_moved: a row was met twice, so others may have been missed.
     :param outage: why some of the tasks could not be queried now.
     """
 
@@ -175,6 +184,7 @@ class Rows:
     unreadable: tuple[str, ...] = ()
     is_whole: bool = False
     has_list: bool = True
+    has_moved: bool = False
     outage: ViduError | None = None
 
     @property
@@ -214,7 +224,8 @@ def walk_list(
         for task_id, answer in zip(asked, (yield asked), strict=True):
             rows[task_id] = walk.learn(rows[task_id], answer)
     unreadable = tuple(row.task_id for row in rows.values() if not walk.is_payload_known(row))
-    return Rows(tuple(rows.values()), unreadable, walk.shows_all_rows, outage=walk.outage)  # ruff: ignore[return-in-generator] -- driven by read_rows, never iterated over
+    shown = tuple(rows.values())
+    return Rows(shown, unreadable, walk.shows_all_rows, has_moved=walk.paging.has_moved, outage=walk.outage)  # ruff: ignore[return-in-generator] -- driven by read_rows, never iterated over
 
 
 def read_rows(client: ViduClient, walk: Generator[Asked, Any, Rows]) -> Rows:
@@ -296,6 +307,7 @@ class Walk:
         :param page: the answer to :meth:`query`.
         """
         self._has_begun = self._search.has_seen_list = True
+        self._search.has_pages = self._search.has_pages or bool(page.next_page_token)
         self._readable = self._readable and page.row_count == len(page.tasks)
         new = self.paging.take(page)
         self.rows += new

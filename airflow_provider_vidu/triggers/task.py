@@ -18,7 +18,7 @@ from airflow_provider_vidu.transport import timing
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
 
-    from airflow_provider_vidu.waiting.bulk_cancel import CancelReport
+    from airflow_provider_vidu.waiting.cancel import CancelReport
     from airflow_provider_vidu.waiting.subscribers import GroupOutcome, Outcome
     from airflow_provider_vidu.waiting.watcher import Watcher
 
@@ -85,7 +85,7 @@ class ViduTaskTrigger(BaseTrigger):
         super().__init__()
         if unknown:
             # Raising an exception here would cost the Airflow task a retry.
-            self.log.info("Another release deferred this task; unused: %s.", ", ".join(sorted(unknown)))
+            self.log.info("Another release deferred this task; ignored arguments: %s.", ", ".join(sorted(unknown)))
         self.vidu_conn_id = vidu_conn_id
         self.vidu_task_ids = _ids(vidu_task_ids)
         self.end_time = end_time
@@ -204,13 +204,13 @@ class ViduTaskTrigger(BaseTrigger):
         try:
             await asyncio.wait_for(self._cancel_unfinished(), KILL_LOOK_UP_TIMEOUT + self._kill_timeout)
         except Exception as error:
-            self.log.warning("%s: not cancelled: %s", self._named, str(error) or type(error).__name__)
+            self.log.warning("The cancel failed for %s: %s", self._named, str(error) or type(error).__name__)
 
     async def _cancel_unfinished(self) -> None:
         from airflow_provider_vidu import compat
         from airflow_provider_vidu.hooks.vidu import ViduHook
         from airflow_provider_vidu.submission.kill_guard import aended_by_user, ais_forgotten
-        from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
+        from airflow_provider_vidu.waiting.cancel import cancel_unfinished
 
         instance = self.task_instance
         is_over = instance is not None and await aended_by_user(instance)

@@ -5,8 +5,7 @@ Queries many tasks with few requests: up to 100 tasks with one page of the task 
 
 If a host has no list (relays) or leaves ids out, they are queried singly, a limited number at a time. So are failed
 tasks without a reason in the list: the reason decides whether they are submitted again.
-``airflow_provider_vidu.waiting.list_health`` decides how each id is queried. Nothing is retried here: the callers pace
-themselves.
+``waiting.task_list_health`` decides how each id is queried. Nothing is retried here: the callers pace themselves.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from airflow_provider_vidu.api.errors import (
     is_outage,
 )
 from airflow_provider_vidu.api.http_messages import Paging
-from airflow_provider_vidu.waiting.list_health import Fallback, ListHealth
+from airflow_provider_vidu.waiting.task_list_health import Fallback, ListHealth
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask

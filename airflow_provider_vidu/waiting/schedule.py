@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.catalog import MODELS
+from airflow_provider_vidu.api.catalog import find_model
 from airflow_provider_vidu.api.defaults import DEFAULT_OFF_PEAK_TIMEOUT, DEFAULT_TIMEOUT
 from airflow_provider_vidu.api.errors import (
     ViduError,
@@ -69,6 +69,8 @@ class Hints:
     What is known about a task when its wait starts; travels with a trigger as plain JSON.
 
     :param submitted_at: epoch seconds; None = unknown (a sensor with a bare id).
+    :param endpoint: the last part of the create path, which the model belongs to. Rows of releases with a single
+        endpoint lack it.
     :param duration: seconds of video.
     :param resolution: for example ``720p``.
     :param off_peak: whether it may take 48 hours.
@@ -83,6 +85,7 @@ class Hints:
     off_peak: bool = False
     batch_size: int | None = None
     batch_done: int = 0
+    endpoint: str = "img2video"
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Hints:
@@ -97,13 +100,13 @@ class Hints:
     @property
     def earliest(self) -> float:
         """Seconds after submission before which no video of this kind has been seen."""
-        model = MODELS.get(self.model or "")
+        model = find_model(self.endpoint, self.model)
         return model.earliest if model else _EARLIEST_UNKNOWN
 
     @property
     def typical(self) -> float | None:
         """Seconds that a video of this kind usually takes; None for an unknown model and for off-peak."""
-        model = MODELS.get(self.model or "")
+        model = find_model(self.endpoint, self.model)
         return model.typical if model and not self.off_peak else None
 
 

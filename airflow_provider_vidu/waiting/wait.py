@@ -16,7 +16,6 @@ from airflow_provider_vidu.api.errors import (
     ViduError,
     ViduInputError,
     ViduModerationError,
-    ViduNoCreationError,
     ViduNotFoundError,
     ViduRequestError,
     ViduStillRunningError,
@@ -27,7 +26,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.api.fields import parse_record, require
 from airflow_provider_vidu.api.messages import counted
 from airflow_provider_vidu.api.tasks import TaskState, ViduTask
-from airflow_provider_vidu.compat import clear_this_task, keeping_its_state
+from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.schedule import (
     REFUSALS,
@@ -46,10 +45,6 @@ SLICE = 0.5
 EMPTY_QUERIES = 4
 #: Seconds between those queries.
 EMPTY_GAP = 2.0
-#: Queries that verify a cancel after Vidu has accepted it.
-CANCEL_QUERIES = 3
-#: Seconds between those queries.
-CANCEL_GAP = 1.0
 #: Seconds between repeated queries of a task after a refusal: only a refusal that lasts counts.
 REFUSAL_GAP = 3.0
 #: A wait writes a log line at least this often, in seconds.
@@ -142,12 +137,14 @@ def summary_line(task: ViduTask, seconds: float | None, files: Sequence[Mapping[
     return f"Vidu task {task.task_id} has its video{took}: {what}{cost}{where}."
 
 
-def hints_of(task: ViduTask, *, submitted_at: float | None = None) -> Hints:
+def hints_of(task: ViduTask, *, submitted_at: float | None = None, endpoint: str = "img2video") -> Hints:
     """
     Return what a task says about how long it may take.
 
     :param task: ideally the reply to its creation.
     :param submitted_at: epoch seconds; None = the task's own ``created_at``.
+    :param endpoint: the last part of the path on which it was created; if that is unknown, the default may have its
+        model, too.
     """
     return Hints(
         submitted_at=task.created if submitted_at is None else submitted_at,
@@ -155,6 +152,7 @@ def hints_of(task: ViduTask, *, submitted_at: float | None = None) -> Hints:
         duration=task.duration,
         resolution=task.resolution,
         off_peak=bool(task.off_peak),
+        endpoint=endpoint,
     )
 
 
@@ -175,7 +173,7 @@ def parse_vidu_task(given: Any) -> ViduTask:
         shown = repr(given) if isinstance(given, (str, int)) else f"a {type(given).__name__}"
         raise ViduInputError(
             f"vidu_task must be a Vidu task id or a task record, got {shown[:100]}.",
-            advice="Pass the submitting task's output; map over several (.expand). Waiting and landing cost nothing.",
+            advice="Pass the submitting task's output; map over several (.expand). Waiting and landing are free.",
         ) from None
 
 
@@ -245,46 +243,6 @@ def wait_for_end(
             raise still_running_error(task)
 
 
-def cancel_and_verify(
-    client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[float], None] = timing.sleep
-) -> bool:
-    """
-    Cancel a task, and return whether it will be neither rendered nor billed.
-
-    The task itself is queried, whatever the reply to the cancel was, because believing it was cancelled leads to a
-    second submission. A single query counts only if it shows the cancel; any other failure must show twice in a row.
-
-    :param log: receives the result.
-    :param sleep: takes seconds; it may raise, to end the try.
-    """
-    why = "Vidu accepted the cancel, but the task does not show it"
-    queries = CANCEL_QUERIES
-    try:
-        client.cancel_task(task_id)
-    except ViduError as error:
-        why, queries = str(error), 1
-    has_failed = False
-    query = 0
-    while query < queries or has_failed:
-        if query:
-            sleep(CANCEL_GAP)
-        query += 1
-        try:
-            task = client.get_task(task_id, retry=queries == 1)
-        except ViduError as error:
-            has_failed, why = False, f"{why}; {error.message}"
-            continue
-        if task.failed and (has_failed or task.err_code == "UserCancelled"):
-            log.info("Vidu task %s has been cancelled and is not billed.", task_id)
-            return True
-        has_failed = task.failed
-        if task.succeeded:
-            why = "it has already succeeded"
-            break
-    log.info("Vidu task %s was not cancelled: %s", task_id, why)
-    return False
-
-
 def query_paid_task(client: ViduClient, task_id: str, *, sleep: Callable[[float], None] = timing.sleep) -> ViduTask:
     """
     Query a submitted task, and repeat a query that is refused: a single refusal is no verdict.
@@ -330,22 +288,6 @@ def fetch_finished(client: ViduClient, task: ViduTask, *, sleep: Callable[[float
             return task
     error = no_creation_error(task.task_id, task.unread_reply, state=task.state, credits=task.credits)
     raise error.without(client.account.api_key)
-
-
-def explain_clear(error: ViduNoCreationError, *, remembered: bool) -> ViduNoCreationError:
-    """
-    Add to the error of a success without a video what a clear of the submitting Airflow task does.
-
-    :param remembered: whether a record of the submission outlives this try, so that a clear finds the same task.
-    """
-    if remembered:
-        then = (
-            f"A retry of this Airflow task, or a clear{keeping_its_state()}, queries the same Vidu task again and "
-            "submits nothing."
-        )
-    else:
-        then = "Do not clear this Airflow task before that: it has no record of the submission and would pay again."
-    return error.but(advice=f"{error.advice} {then}")
 
 
 def fetch_result(client: ViduClient, task: ViduTask, event: Mapping[str, Any]) -> ViduTask:

@@ -17,10 +17,10 @@ from chaos.virtual import Clock, InLine, VirtualLoop, in_line
 from _support.img2video import read_requests
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.client import AsyncViduClient
+from airflow_provider_vidu.submission.airflow_try import Policies, Try
 from airflow_provider_vidu.submission.batch import requests as batch_requests
 from airflow_provider_vidu.submission.batch.driver import BatchSubmission
 from airflow_provider_vidu.submission.batch.requests import check_requests
-from airflow_provider_vidu.submission.tries import Policies, Try
 
 ACCOUNT = Account(base_url="http://127.0.0.1:1", api_key="vda_0123456789", timeout=60.0, settle_seconds=60.0)
 

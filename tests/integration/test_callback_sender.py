@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_vidu.api.callbacks import sign, verify
+from airflow_provider_vidu.api.callbacks import verify
 from airflow_provider_vidu.emulator import ViduEmulator
 
 GOOD = {"model": "viduq3-turbo", "images": ["https://example.com/cat.png"], "duration": 1, "resolution": "540p"}
@@ -175,31 +175,3 @@ def test_a_missing_creation_is_not_used_up_by_callbacks(vidu: ViduEmulator, rece
         f"{vidu.url}/ent/v2/tasks/{task_id}/creations", headers={"Authorization": vidu.api_key}, timeout=10
     )
     assert (query.json()["state"], query.json()["creations"]) == ("success", [])
-
-
-VECTORS = [
-    ("vda_test_0123456789", "/vidu/callback", "name=james&age=36", "ENfBR6NTJgAaiitdmt3YptgT297dEb/GhH6ps19Gx0s="),
-    ("test-secret", "/vidu/callback", "name=james&age=36", "j5PqAvWXa6OnegZaBR9I0Gw5K+qmyDCNElqvJoJ0my8="),
-    ("vda_test_0123456789", "/vidu/callback", "", "yRyYXuOA02KF1UJovrIRLAo0xSCghCjyrwgY0zM2y20="),
-    ("vda_test_0123456789", "/", "", "VPcZ0NR2tTp9k1VEgPAbAFXEQOFWyjEoEKe6lvqnwog="),
-    ("vda_test_0123456789", "", "", "VPcZ0NR2tTp9k1VEgPAbAFXEQOFWyjEoEKe6lvqnwog="),
-]
-
-
-@pytest.mark.parametrize(("key", "path", "query", "signature"), VECTORS)
-def test_signatures_follow_vidus_format(key: str, path: str, query: str, signature: str) -> None:
-    date = "Tue, 06 May 2025 12:09:42 GMT"
-    signed = {"Date": date, "x-request-nonce": "123e4567-e89b-12d3-a456-426614174000"}
-    assert sign(key, path=path, query=query, date=date, signed_headers=signed) == signature
-
-
-def test_signature_matches_other_implementations() -> None:
-    date = "Tue, 06 May 2025 12:00:00 GMT"
-    signature = sign(
-        "test-vidu-callback-secret",
-        path="/api/effects/callback",
-        query="",
-        date=date,
-        signed_headers={"Date": date, "x-request-nonce": "nonce-123"},
-    )
-    assert signature == "P8bC7FPIAoqp+g/xxxezWyI4HtQKG7gwdaZslBv1gLg="

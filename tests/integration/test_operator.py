@@ -61,7 +61,6 @@ def test_a_reply_lost_on_the_wire_is_not_paid_twice(run, vidu_emulator):
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault.refuse(503, times=6),
         Fault.rate_limit(retry_after=0.2, times=4),
         Fault.drop_before_accept(times=6),
     ],

@@ -17,8 +17,8 @@ from airflow_provider_vidu.api.errors import ViduNotFoundError, ViduRequestError
 from airflow_provider_vidu.api.http_messages import TaskPage
 from airflow_provider_vidu.api.img2video import ENDPOINT
 from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.submission.airflow_try import Policies, Resumed, Try
 from airflow_provider_vidu.submission.driver import Submission
-from airflow_provider_vidu.submission.tries import Policies, Resumed, Try
 
 
 class Clock:

@@ -12,13 +12,10 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from _support.other_endpoint import FRAMES
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_vidu.api import registry
-from airflow_provider_vidu.api.catalog import MODELS_OF
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
 from airflow_provider_vidu.client import AsyncViduClient, ViduClient
@@ -26,9 +23,10 @@ from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.operators.base import ViduSingleOperator, with_shared_settings
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
 
+FRAMES = "start-end2video"
 FIELDS = {
     "img2video": {"images": "https://x.example/a.png", "prompt": "p"},
-    FRAMES.name: {"images": ["https://x.example/a.png", "https://x.example/b.png"], "prompt": "p"},
+    FRAMES: {"images": ["https://x.example/a.png", "https://x.example/b.png"], "prompt": "p"},
 }
 
 
@@ -45,7 +43,7 @@ class FramesOperator(ViduSingleOperator):
 
     request_fields = ("images", "prompt", "model")
     template_fields: Sequence[str] = (*request_fields, *ViduSingleOperator.template_fields)
-    endpoint = FRAMES.name
+    endpoint = FRAMES
 
     def __init__(self, *, images: Sequence[str], prompt: str, model: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -56,11 +54,11 @@ class FramesOperator(ViduSingleOperator):
 
 
 class FramesBatchOperator(Img2VideoBatchOperator):
-    endpoint = FRAMES.name
+    endpoint = FRAMES
 
 
-SINGLE = {"img2video": Img2VideoOperator, FRAMES.name: FramesOperator}
-BATCH = {"img2video": Img2VideoBatchOperator, FRAMES.name: FramesBatchOperator}
+SINGLE = {"img2video": Img2VideoOperator, FRAMES: FramesOperator}
+BATCH = {"img2video": Img2VideoBatchOperator, FRAMES: FramesBatchOperator}
 
 
 class Vidu:
@@ -103,8 +101,6 @@ def vidu(monkeypatch):
     monkeypatch.setattr(AsyncViduClient, "_send", send)
     connection = {"conn_type": "vidu", "host": "http://127.0.0.1:1", "password": "vda_0123456789"}
     monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", json.dumps(connection))
-    monkeypatch.setitem(registry._loaded, FRAMES.name, FRAMES)
-    monkeypatch.setitem(MODELS_OF, FRAMES.name, FRAMES.models)
     return made
 
 
@@ -137,6 +133,19 @@ def by_batch(endpoint, fields, context):
     with suppress(TaskDeferred):
         rows = [{**fields, "prompt": f"{fields.get('prompt')} {number}"} for number in range(3)]
         BATCH[endpoint](task_id="t", deferrable=True, requests=rows).execute(context)
+
+
+@pytest.mark.parametrize("way", ["single", "batch"])
+@pytest.mark.parametrize("endpoint", FIELDS)
+def test_a_wait_in_the_triggerer_knows_the_endpoint(vidu, runtime_context, store, way, endpoint):
+    operator = (
+        SINGLE[endpoint](task_id="t", deferrable=True, **FIELDS[endpoint])
+        if way == "single"
+        else BATCH[endpoint](task_id="t", deferrable=True, requests=[FIELDS[endpoint]])
+    )
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(runtime_context(store))
+    assert deferred.value.trigger.serialize()[1]["hints"]["endpoint"] == endpoint
 
 
 UNPROTECTED = [by_submit, by_asubmit]
@@ -204,9 +213,9 @@ def test_below_the_hook_an_endpoint_has_no_default():
 
 def test_a_request_that_was_built_for_another_endpoint_is_refused(vidu, runtime_context, store):
     request = Img2VideoRequest(images=["https://x.example/a.png"])
-    with pytest.raises(ViduInputError, match="Img2VideoRequest is not a request of two-frames2video"):
-        ViduHook().submit(request, endpoint=FRAMES.name)
-    with pytest.raises(AirflowFailException, match="knows no 'img2vide'"):
+    with pytest.raises(ViduInputError, match="Img2VideoRequest is not a request for start-end2video"):
+        ViduHook().submit(request, endpoint=FRAMES)
+    with pytest.raises(AirflowFailException, match="does not know 'img2vide'"):
         ViduHook().submit_once(runtime_context(store), request, endpoint="img2vide")
     assert not vidu.posted
 
@@ -216,15 +225,13 @@ def test_local_pictures_are_read_wherever_an_endpoint_takes_them(vidu, tmp_path)
 
     path = tmp_path / "a.png"
     Image.new("RGB", (8, 8)).save(path)
-    ViduHook().submit(
-        {
-            "images": [str(path), "https://x.example/b.png"],
-            "prompt": "p",
-            "subjects": [{"name": "a", "images": str(path)}],
-        },
-        endpoint=FRAMES.name,
-    )
-    ((_, asked),) = vidu.posted
-    assert asked["images"][0].startswith("data:image/png;base64,")
-    assert asked["images"][1] == "https://x.example/b.png"
-    assert asked["subjects"] == [{"name": "a", "images": [asked["images"][0]]}]
+    ViduHook().submit({"images": [str(path), "https://x.example/b.png"]}, endpoint=FRAMES)
+    subject = {"name": "a", "images": str(path)}
+    ViduHook().submit({"prompt": "@a", "subjects": [subject]}, endpoint="reference2video")
+    ViduHook().submit({"video_creation_id": "9", "images": str(path)}, endpoint="extend")
+    (_, frames), (_, reference), (_, extend) = vidu.posted
+    picture = frames["images"][0]
+    assert picture.startswith("data:image/png;base64,")
+    assert frames["images"][1] == "https://x.example/b.png"
+    assert reference["subjects"] == [{"name": "a", "images": [picture]}]
+    assert extend["images"] == [picture]

@@ -20,7 +20,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.exceptions import lines_of, raise_for_airflow
 from airflow_provider_vidu.execution.sensing import SensorExecution
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
-from airflow_provider_vidu.submission.tries import Try
+from airflow_provider_vidu.submission.airflow_try import Try
 
 ADOPT = Try(identity=("d", "it's", "t", 3)).write_command("vidu_submission", {"task_id": "900001"})
 CLEAR = Try(identity=("d", "it's", "t", 3)).clear_command()

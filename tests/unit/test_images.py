@@ -137,11 +137,11 @@ def test_type_comes_from_the_bytes_not_the_name(tmp_path, kind, media_type, name
         (b"hello", "is not an image; Vidu takes PNG, JPEG and WebP"),
         (picture("GIF"), "is a GIF; Vidu takes PNG, JPEG and WebP"),
         (picture("BMP"), "is a BMP; Vidu takes PNG, JPEG and WebP"),
-        (picture(size=(50, 250)), "measures 50x250; its sides must be between 1:4 and 4:1"),
-        (picture(size=(250, 50)), "measures 250x50; its sides must be between 1:4 and 4:1"),
+        (picture(size=(50, 250)), "measures 50x250; its aspect ratio must be between 1:4 and 4:1"),
+        (picture(size=(250, 50)), "measures 250x50; its aspect ratio must be between 1:4 and 4:1"),
         (picture("JPEG", (200, 200))[:3000], "is a damaged JPEG file"),
         (PNG[: len(PNG) // 2], "is a damaged PNG file"),
-        (PNG + bytes(16 * 1024 * 1024), "has 16.0 MB; encoded as base64 it exceeds the 20 MB"),
+        (PNG + bytes(16 * 1024 * 1024), "is 16.0 MB; encoded as base64 it exceeds the 20 MB"),
     ],
 )
 def test_a_file_that_vidu_would_refuse_never_reaches_the_api(tmp_path, data, message):
@@ -159,7 +159,7 @@ def test_video_file_is_refused_without_reading_it(tmp_path):
     text = refusal(path)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert f"{path} has 3072.0 MB; Vidu takes at most 50 MB" in text
+    assert f"{path} is 3072.0 MB; Vidu takes at most 50 MB" in text
     assert most < 5_000_000
 
 
@@ -185,7 +185,7 @@ def test_folder_is_refused_with_advice_to_map(tmp_path):
 def test_a_file_that_may_not_be_read_is_refused(tmp_path):
     (tmp_path / "cat.png").write_bytes(PNG)
     (tmp_path / "cat.png").chmod(0)
-    assert "may not be read" in refusal(tmp_path / "cat.png")
+    assert "no permission to read" in refusal(tmp_path / "cat.png")
 
 
 def test_a_permission_error_of_a_store_is_refused(tmp_path, monkeypatch):
@@ -194,7 +194,7 @@ def test_a_permission_error_of_a_store_is_refused(tmp_path, monkeypatch):
 
     (tmp_path / "cat.png").write_bytes(PNG)
     monkeypatch.setattr(Path, "read_bytes", forbidden)
-    assert "may not be read" in refusal(tmp_path / "cat.png")
+    assert "no permission to read" in refusal(tmp_path / "cat.png")
 
 
 @pytest.mark.parametrize("odd", ["loop", "file/inside.png", "n" * 300, "nul\0.png", "fifo"])
@@ -356,7 +356,7 @@ def test_an_object_that_may_not_be_read_is_refused(bucket, monkeypatch):
 
     bucket.pipe("/in/cat.png", PNG)
     monkeypatch.setattr(type(bucket), "_open", forbidden)
-    assert "may not be read by this worker (Access Denied)" in refusal("s3://pictures@in/cat.png")
+    assert "no permission to read s3://pictures@in/cat.png (Access Denied)" in refusal("s3://pictures@in/cat.png")
 
 
 def test_store_without_its_library_is_refused_naming_it(bucket, monkeypatch):

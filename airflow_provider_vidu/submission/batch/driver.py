@@ -43,12 +43,13 @@ from airflow_provider_vidu.submission.batch.records import (
     Header,
     Item,
     new_items,
+    next_number,
 )
 from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_requests, raise_problems
-from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.sending import Sender, refusal_error
 from airflow_provider_vidu.submission.batch.state import BatchState, failed_ids, is_refused, removed_requests
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
+from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.record import Phase, derived_marker
 from airflow_provider_vidu.submission.retry_or_clear import MAX_ATTEMPTS, Action, Remote, decide
 from airflow_provider_vidu.transport import timing
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.submission.task_list import Pause
 
+#: Seconds between the last submission before a clear and the first try after it, at least; the record rounds times.
+CLEAR_MARGIN = 1.0
 #: Seconds for cancelling tasks whose requests were removed from the batch.
 DROP_SECONDS = 30.0
 #: Seconds between two queries for tasks that Vidu refuses to show; ``REFUSALS`` in a row are final.
@@ -102,7 +105,12 @@ class BatchSubmission(BatchState):
             this_try = self.this_try
             self.store.write_header(
                 replace(
-                    self.header, max_tries=this_try.max_tries, try_number=this_try.try_number, returned="", over_limit=0
+                    self.header,
+                    max_tries=this_try.max_tries,
+                    try_number=this_try.try_number,
+                    returned="",
+                    over_limit=0,
+                    cleared_at=self.began - CLEAR_MARGIN,
                 )
             )
         await self._advance_and_save()
@@ -192,7 +200,7 @@ class BatchSubmission(BatchState):
                 self.errors[index] = ViduUnavailableError(
                     f"The task has succeeded, and its links cannot be read now ({unanswered[index].message}).",
                     task_id=task.task_id,
-                    advice="The video is paid and stays at Vidu; a retry fetches it.",
+                    advice="The video is paid for and stays at Vidu; a retry fetches it.",
                 )
                 continue
             # It stays submitted: the video exists at the host, and a new generation would be billed again.
@@ -229,7 +237,7 @@ class BatchSubmission(BatchState):
         """Decide, by the rules of submission, whether the task asks for a new generation of everything."""
         decision = decide(self.known_of(header.as_submission()))
         if decision.action is Action.SUBMIT:
-            self.log.info("Everything is submitted again, since %s.", decision.reason)
+            self.log.info("Everything is submitted again because %s.", decision.reason)
             return True
         if decision.action is not Action.FAIL:
             return False
@@ -259,9 +267,13 @@ class BatchSubmission(BatchState):
         """
         wanted = [request.reading for request in self.requests]
         by_place = bool(header.layout)
-        found = match(self.items, wanted, by_place=by_place)
+        number = max(header.next_number, next_number(self.items))
+        # What a search has found may not be all: a task that shows later is found by its first name.
+        first_number = number if by_place else 0
+        found = match(self.items, wanted, by_place=by_place, first_number=first_number)
         if found.unclear:
-            found = match(self.items, wanted, await self._query_priorities(found.unclear), by_place=by_place)
+            priorities = await self._query_priorities(found.unclear)
+            found = match(self.items, wanted, priorities, by_place=by_place, first_number=first_number)
         if found.ambiguous and self.policies.on_input_change != "resubmit":
             raise self._ambiguous_links_error(found.ambiguous)
         raise_problems(
@@ -284,10 +296,9 @@ class BatchSubmission(BatchState):
             found = replace(found, items=tuple(items))
         if found.moved or not header.layout:
             layout, size = header.layout + 1, len(found.items)
-            self.store.write_layout(
-                replace(header, layout=layout, size=size, requests_digest=digest, dropped_credits=dropped_credits),
-                found.items,
-            )
+            new = replace(header, layout=layout, size=size, requests_digest=digest, dropped_credits=dropped_credits)
+            number = max(number, next_number(found.items))
+            self.store.write_layout(replace(new, next_number=number), found.items)
         elif header.requests_digest != digest:
             self.store.write_header(replace(header, requests_digest=digest))
         sent = sum(item.has_been_sent for item in self.items)
@@ -357,7 +368,7 @@ class BatchSubmission(BatchState):
         names = [item.task_id or item.marker(self.generation) for item in left_over]
         if not self._is_cleared and self.policies.on_input_change != "resubmit":
             raise self.changed_error(len(left_over), names)
-        from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
+        from airflow_provider_vidu.waiting.cancel import cancel_unfinished
 
         await cancel_unfinished(self.client, ids, seconds=DROP_SECONDS, log=self.log)
         # Query the tasks themselves: a cancelled one shows as failed, and Vidu does not bill failed tasks.
@@ -370,7 +381,7 @@ class BatchSubmission(BatchState):
         )
         if len(unbilled) < len(left_over):
             self.log.warning(
-                "%d of them are or may be billed; their videos stay at Vidu for as long as Vidu keeps them.",
+                "%d of them are billed or may be; their videos can be fetched as long as Vidu keeps them.",
                 len(left_over) - len(unbilled),
             )
         return sum(item.credits or 0 for item in left_over if item.task_id not in unbilled)
@@ -391,7 +402,8 @@ class BatchSubmission(BatchState):
         account = self.client.account.identity
         digest = digest_requests(self.requests)
         header = Header(self._new_generation(), layout, len(items), self.this_try.max_tries, account, digest)
-        self.store.write_layout(replace(header, try_number=self.this_try.try_number), items)
+        header = replace(header, try_number=self.this_try.try_number, next_number=next_number(items))
+        self.store.write_layout(header, items)
 
     def _new_generation(self) -> str:
         """Return a random marker; without a store, one that a later try computes again."""
@@ -438,7 +450,7 @@ class BatchSubmission(BatchState):
             trace_id=error.trace_id,
             http_status=error.http_status,
             advice=(
-                f"The tasks go on and may be billed; nothing is lost. {error.advice} Then "
+                f"The tasks continue at Vidu and may be billed; nothing is lost. {error.advice} Then "
                 f"{self.memory.by_clearing('what is missing' if self._has_unsent_items else None)}"
             ),
         )
@@ -480,7 +492,7 @@ class BatchSubmission(BatchState):
                 return
             elif new and not self.may_submit:
                 late = ViduUnavailableError(
-                    "The wait was over before it could be submitted.", advice="It is not billed; a retry submits it."
+                    "The wait ended before the request was submitted.", advice="It is not billed; a retry submits it."
                 )
                 self.errors.update(dict.fromkeys(new, late))
             elif new and not self.stopped and not (waits_for_lost and look_ups):
@@ -572,7 +584,8 @@ class BatchSubmission(BatchState):
         return error.but(
             message=(
                 f"{submitted} of {counted(len(self.items), 'request')} {'is' if is_one else 'are'} submitted "
-                f"({counted(self.budget.spent, 'credit')}) and {'goes' if is_one else 'go'} on, the rest is not: "
+                f"({counted(self.budget.spent, 'credit')}) and {'continues' if is_one else 'continue'}; "
+                "the rest is not submitted: "
                 f"{error.message}"
             ),
             advice=f"{cause} {rest}".strip(),

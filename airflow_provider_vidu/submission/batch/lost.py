@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Searches the account's list once for all submissions whose replies were lost."""
+"""Decides what becomes of a batch's submissions whose replies were lost, by what the account's list shows."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from airflow_provider_vidu.api.errors import Fate, ViduSubmissionInDoubtError
 from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.reporting import metrics
-from airflow_provider_vidu.submission.batch.records import Item, reset_item
-from airflow_provider_vidu.submission.batch.results import Memory
+from airflow_provider_vidu.submission.batch.records import reset_item
 from airflow_provider_vidu.submission.batch.search import ListedTasks, search_list
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY
+from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.record import Phase
 from airflow_provider_vidu.submission.retry_or_clear import LookUp
 from airflow_provider_vidu.submission.search import settled_at
@@ -119,7 +119,8 @@ class LostSubmissions:
         wait = max(waits, key=lambda wait: wait.of, default=None)
         if wait is not None and wait.of:
             batch.log.info(
-                "Lost submissions are not in the account's list yet; they count as absent in %.0f s.", wait.of
+                "Lost submissions are not in the account's list yet. Those still missing in %.0f s count as absent.",
+                wait.of,
             )
         return wait
 
@@ -162,20 +163,27 @@ class LostSubmissions:
         item = batch.items[index]
         reply = f" {batch.lost_replies[index]}" if index in batch.lost_replies else ""
         listed = f" Vidu tasks that may be the lost one: {some_of(self.candidates)}." if self.candidates else ""
+        marker = item.marker(batch.generation)
+        # Of a recalled item it is unknown how often it was sent.
+        sought = f"contains {marker}" if item.attempt else f"begins with {marker.removesuffix('0')}"
         return ViduSubmissionInDoubtError(
             f"A submission was attempted, but {reason}.{reply}{listed}",
             # With on_unknown='resubmit' the next try submits it again.
             fate=Fate.RETRYABLE if batch.policies.on_unknown == "resubmit" else None,
             advice=(
-                "The task may exist and be billed: search the payloads of the account's tasks for "
-                f"{item.marker(batch.generation)}. If a task has this marker, {self._adopt_advice(item)} "
-                "Setting on_unknown='resubmit' submits the request again in any case."
+                f"The task may exist and be billed: search the account's tasks for one whose payload {sought}. "
+                f"If there is one, {self._adopt_advice(marker)} Setting on_unknown='resubmit' submits the request "
+                "again in any case."
             ),
         )
 
-    def _adopt_advice(self, item: Item) -> str:
+    def _adopt_advice(self, marker: str) -> str:
         batch = self._batch
         if batch.memory is not Memory.STORE:
             return batch.memory.by_clearing(None)
-        command = batch.this_try.write_by_hand(ADOPTED_KEY, {item.marker(batch.generation): "THE-VIDU-TASK-ID"})
-        return f"adopt it: {command} ; then {clear_this_task()}: {batch.this_try.clear_command()} ."
+        this_try = batch.this_try
+        return (
+            f"adopt it: {this_try.write_by_hand(ADOPTED_KEY, {marker: 'THE-VIDU-TASK-ID'})} ; if there is none, "
+            f"record that nothing was created: {this_try.write_by_hand(ADOPTED_KEY, {marker: None})} . Then "
+            f"{clear_this_task()}: {this_try.clear_command()} ."
+        )

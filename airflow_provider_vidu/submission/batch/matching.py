@@ -54,13 +54,15 @@ def match(
     priorities: Mapping[str, KeepPriority] | None = None,
     *,
     by_place: bool = True,
+    first_number: int = 0,
 ) -> Match:
     """
     Match requests with recorded items: by their identity, and among equal ones by their exact URL, then their place.
 
     A request without a reading cannot be built now, for instance since its image is gone. It matches the item in its
     place if the batch has kept its size and no other request matches that item. Without ``by_place`` the items have no
-    places: a search has found them. ``priorities`` are those of :attr:`Match.unclear`, by the items' identities.
+    places: a search has found them. ``priorities`` are those of :attr:`Match.unclear`, by the items' identities. The
+    names of new items are numbered from ``first_number`` on: no task of a removed item may have their markers.
     """
     priorities = priorities or {}
     keeps_size = by_place and len(wanted) == len(remembered)
@@ -86,9 +88,8 @@ def match(
         claims.update(zip(unread_rows, unread_rows, strict=True))
         claimed.update(unread_rows)
     left_over = [item for place, item in enumerate(remembered) if place not in claimed and item.has_been_sent]
-    fresh = _new_under_free_names(
-        remembered, [(row, reading) for row, reading in enumerate(wanted) if row not in claims]
-    )
+    unmatched = [(row, reading) for row, reading in enumerate(wanted) if row not in claims]
+    fresh = _new_under_free_names(remembered, unmatched, first_number)
     items = tuple(remembered[claims[row]] if row in claims else fresh[row] for row in range(len(wanted)))
     moved = [item.identity for item in items] != [item.identity for item in remembered]
     lost = [item for item in left_over if priorities.get(item.identity) is not KeepPriority.FAILED]
@@ -135,11 +136,11 @@ def _pairs(
 
 
 def _new_under_free_names(
-    remembered: Sequence[Item], unmatched: Sequence[tuple[int, Reading | None]]
+    remembered: Sequence[Item], unmatched: Sequence[tuple[int, Reading | None]], first_number: int
 ) -> dict[int, Item]:
     """Return new items whose names no recorded item has: a lost submission is searched for by its name."""
     taken = {item.identity for item in remembered}
-    numbers: dict[str, count[int]] = defaultdict(count)
+    numbers: dict[str, count[int]] = defaultdict(lambda: count(first_number))
     fresh: dict[int, Item] = {}
     for row, reading in unmatched:
         if reading is None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from airflow_provider_vidu.api.errors import ViduCreditLimitError, ViduError
 from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.submission.batch.state import BatchState
-from airflow_provider_vidu.waiting.bulk_cancel import cancel_unfinished
+from airflow_provider_vidu.waiting.cancel import cancel_unfinished
 
 #: Seconds for cancelling tasks that cost more than ``max_credits``.
 CANCEL_SECONDS = 60.0
@@ -31,7 +31,10 @@ async def check_prices(batch: BatchState, new: Sequence[int]) -> None:
             raise error.but(message=f"Item {index}: {error.message}") from error.__cause__
     unknown = estimates.count(None)
     if unknown and limits.max_credits is not None:
-        batch.log.warning("The catalogue has no price for %s: Vidu's answers decide.", counted(unknown, "request"))
+        batch.log.warning(
+            "The catalogue has no price for %s: max_credits is checked against Vidu's answers.",
+            counted(unknown, "request"),
+        )
     if limits.min_remaining is not None:
         try:
             credits = await batch.client.get_credits()
@@ -51,19 +54,18 @@ async def cancel_over_limit(batch: BatchState) -> None:
     if not over_limit:
         return
     report = await cancel_unfinished(batch.client, list(over_limit), seconds=CANCEL_SECONDS, log=batch.log)
-    cancelled = await batch.confirm_cancelled(report.cancelled)
+    batch.note_cancelled(report.cancelled)
     for task_id, index in over_limit.items():
-        if task_id in cancelled:
+        if task_id in report.cancelled:
             del batch.tasks[index]
             batch.budget.remove_paid(batch.submission_of(index))
         else:
             batch.uncancelled.add(index)
-    batch.log.info("Cancelled, unbilled: %s above max_credits.", counted(len(cancelled), "task"))
-    if kept := [task_id for task_id in over_limit if task_id not in cancelled]:
+    batch.log.info("Cancelled and not billed: %s above max_credits.", counted(len(report.cancelled), "task"))
+    if kept := [task_id for task_id in over_limit if task_id not in report.cancelled]:
         batch.log.warning(
-            "%d tasks cost more than max_credits (%s), and Vidu did not cancel them. They are billed when they "
-            "succeed, and their videos are kept and landed: %s",
-            len(kept),
+            "Vidu did not cancel %s above max_credits (%s). What succeeds is billed, kept and landed: %s",
+            counted(len(kept), "task"),
             batch.policies.limits.max_credits,
             some_of(kept),
         )

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.errors import ViduError, ViduSubmissionInDoubtError
+from airflow_provider_vidu.api.errors import ViduError, ViduSubmissionInDoubtError, ViduUnavailableError
 from airflow_provider_vidu.api.messages import some_of
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
@@ -85,6 +85,7 @@ class Recalled:
     generation: Generation | None
     verdict: LookUp
     has_list: bool = True
+    has_moved: bool = False
     candidates: tuple[str, ...] = ()
     outage: ViduError | None = None
 
@@ -153,7 +154,7 @@ async def recall(
     generation = newest_generation(found if rows.has_list else tasks_in_manifest(manifest, marks))
     if generation is not None:
         generation = replace(generation, is_listed=rows.has_list)
-    return Recalled(generation, rows.verdict, rows.has_list, rows.unreadable, rows.outage)
+    return Recalled(generation, rows.verdict, rows.has_list, rows.has_moved, rows.unreadable, rows.outage)
 
 
 async def find_generation(batch: BatchState) -> Generation | None:
@@ -196,6 +197,12 @@ async def find_generation(batch: BatchState) -> Generation | None:
                 wait.of or wait.seconds,
             )
         await batch.pause(*wait)
+    if generation is not None and found.has_list and not is_running and (found.outage or found.has_moved):
+        # There may be a newer one, which began once this one was delivered.
+        raise found.outage or ViduUnavailableError(
+            "The account's list has moved each time it was read, so that earlier submissions may have been missed.",
+            advice="This try submitted nothing. A retry searches again.",
+        )
     if not found.has_list:
         batch.log.warning(
             "The clear may have discarded the record of earlier tries, and this host has no task list: a Vidu task "
@@ -206,7 +213,7 @@ async def find_generation(batch: BatchState) -> Generation | None:
     if generation is not None and not await _was_delivered_whole(batch, generation, manifest):
         if generation.others:
             batch.log.warning(
-                "Earlier tries have submitted several generations of this batch. The newest, %s, counts; the "
+                "Earlier tries have submitted several generations of this batch. This try uses the newest, %s; the "
                 "others: %s.",
                 generation.marker,
                 some_of(generation.others),
@@ -222,7 +229,7 @@ async def find_generation(batch: BatchState) -> Generation | None:
         credits = [task.credits for task in generation.tasks.values() if task.succeeded]
         batch.log.warning(
             "Earlier tries made all videos of this batch (%d, %s credits). The clear starts a new generation of all "
-            "videos, which is billed again. Fetch an earlier one with ViduHook().download('THE-VIDU-TASK-ID', path): "
+            "videos, which is billed too. Fetch an earlier one with ViduHook().download('THE-VIDU-TASK-ID', path): "
             "%s.",
             len(credits),
             sum(one or 0 for one in credits),
@@ -254,15 +261,16 @@ async def _was_delivered_whole(
 
 def _in_doubt_error(batch: BatchState, found: Recalled) -> ViduSubmissionInDoubtError:
     this_try = batch.this_try
-    listed = f" Vidu tasks that may be its own: {some_of(found.candidates)}." if found.candidates else ""
+    listed = f" Vidu tasks that may belong to it: {some_of(found.candidates)}." if found.candidates else ""
     return ViduSubmissionInDoubtError(
         f"An earlier try of {this_try.name} may have submitted: a clear may have discarded its record, and the "
         f"account's list does not show what it submitted.{listed}",
         advice=(
             "It may be billed; this try submitted nothing. Check the account's tasks since this Dag run began. If none "
             f"belongs to this batch, record that: {this_try.nothing_created_by_hand(HEADER_KEY)} . Then "
-            f"{clear_this_task()}: {this_try.clear_command()} (AIRFLOW_URL, AIRFLOW_TOKEN: Airflow's API). "
-            "on_unknown='resubmit' submits everything again without asking. From the next run on, put {marker} into "
-            "your own payload, so that its tasks can be found."
+            f"{clear_this_task()}: {this_try.clear_command()} (AIRFLOW_TOKEN is a token for Airflow's API; "
+            "AIRFLOW_URL, if a command has it, is Airflow's address). on_unknown='resubmit' submits everything again "
+            "without asking. If you set your own payload, put {marker} into it, so that later runs find what they "
+            "submitted."
         ),
     )

@@ -138,6 +138,8 @@ class Header:
     unknown) are those of the try that wrote it, and distinguish a retry from a clear. ``dropped_credits`` is what
     removed requests have cost: the budget still counts them. ``over_limit`` is the highest price that Vidu has
     asked above ``max_credits``: nothing more is submitted until the limit is raised or the task is cleared.
+    ``cleared_at`` (epoch seconds, 0 = never) is when a try has noted a clear, which asks once for each item that was
+    last sent before it. ``next_number`` is greater than the number in any item's name, removed items included.
     ``returned`` is ``whole`` or ``partly`` once ``execute`` has returned the results, with or without all videos.
     """
 
@@ -151,6 +153,8 @@ class Header:
     over_limit: float = 0
     returned: str = ""
     try_number: int = 0
+    cleared_at: float = 0
+    next_number: int = 0
 
     def as_submission(self) -> SubmissionRecord:
         """Return the batch as a whole as the rules of submission need it."""
@@ -191,6 +195,11 @@ def identities(fingerprints: Iterable[str]) -> list[str]:
         named.append(f"{fingerprint}-{seen[fingerprint]}" if seen[fingerprint] else fingerprint)
         seen[fingerprint] += 1
     return named
+
+
+def next_number(items: Iterable[Item]) -> int:
+    """Return a number that is greater than those behind the items' hashes."""
+    return 1 + max((int(item.identity.partition("-")[2] or 0) for item in items), default=0)
 
 
 class Marker(NamedTuple):

@@ -17,12 +17,13 @@ from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.catalog import estimate_credits
 from airflow_provider_vidu.api.defaults import is_yes
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
-from airflow_provider_vidu.api.fields import parse_structure, request_fields, without_unset
+from airflow_provider_vidu.api.fields import given, parse_structure, without_unset
 from airflow_provider_vidu.api.http_messages import prepare_create
 from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
 from airflow_provider_vidu.api.messages import MAX_NAMED, some_of
-from airflow_provider_vidu.api.registry import Endpoint, replace_at
+from airflow_provider_vidu.api.registry import Endpoint, endpoints, replace_at
 from airflow_provider_vidu.api.request import describe_unknown_fields
+from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.images import below, path_to_read, wire_of
 from airflow_provider_vidu.landing.destinations import Wanted, check_lengths, file_name_of, video_path
 from airflow_provider_vidu.submission.batch.identity import reading_of, short_hash
@@ -102,34 +103,44 @@ class BatchRequest:
 
 
 def read_requests(
-    given: Any, defaults: Any, output_path: str | None = None, *, endpoint: Endpoint
+    requests: Any, defaults: Any, output_path: str | None = None, *, endpoint: Endpoint | None, may_differ: bool = False
 ) -> list[BatchRequest]:
     """
     Read the requests, each with the defaults filled in; None in a request removes a default.
 
-    ``given`` is a list of dicts, a JSON text of one, or the path or ``ObjectStoragePath`` URL of a file with a JSON
-    array or with one JSON object a line. Relative ``images`` in a file are relative to the file.
+    ``requests`` is a list of dicts, a JSON text of one, or the path or ``ObjectStoragePath`` URL of a file with a JSON
+    array or with one JSON object a line. Relative paths of files to read are relative to that file. With
+    ``may_differ`` a request may name an ``endpoint`` of its own.
 
     :return: the requests in their order, not checked yet.
     :raises ViduInputError: it is no list of dicts, it is empty, or has unknown fields.
     :raises ViduUnavailableError: the file's store cannot be read now.
     """
-    rows = _rows(given, endpoint)
-    known = OWN_FIELDS | endpoint.fields
+    rows, folder = _rows(requests)
     common = _json(defaults, "defaults") if isinstance(defaults, str) else defaults or {}
     if not isinstance(common, Mapping):
         raise ViduInputError(f"defaults must be a dict of fields, got {type(common).__name__}.")
     if not rows:
         raise ViduInputError("requests: the batch is empty.")
-    shared = request_fields(common, endpoint.request.text_fields)
-    requests, problems = [], []
+    read, problems = [], []
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
             problems.append(f"item {number}: must be a dict of fields, got {type(row).__name__}")
             continue
-        # Separately, since an unset Param in a row removes the default, as None does.
-        merged = {**shared, **request_fields(row, endpoint.request.text_fields)}
-        if unknown := sorted(str(name) for name in merged.keys() - known):
+        try:
+            to = endpoint_of_row({**common, **row}, endpoint, may_differ=may_differ)
+            if to is None:
+                raise ViduInputError("endpoint: is required, since the operator names none for all requests.")
+            # Separately, since an unset Param in a row removes the default, as None does.
+            merged = {**to.request.meant(common), **to.request.meant(_with_files_below(folder, row, to))}
+        except ViduInputError as error:
+            problems.append(f"item {number}: {error.message}")
+            continue
+        if may_differ:
+            merged.pop("endpoint", None)
+        known = OWN_FIELDS | to.parameters
+        unknown = () if to.takes_any_field else sorted(str(name) for name in merged.keys() - known)
+        if unknown:
             problems.append(f"item {number}: no such field: {describe_unknown_fields(unknown, known)}")
             continue
         extra = merged.pop("extra_params", None)
@@ -137,9 +148,19 @@ def read_requests(
         if extra is not None and not isinstance(extra, Mapping):
             problems.append(f"item {number}: extra_params must be a dict, got {type(extra).__name__}")
             continue
-        requests.append(BatchRequest(number, endpoint, merged, without_unset(extra) or None, own_path or output_path))
+        read.append(BatchRequest(number, to, merged, without_unset(extra) or None, own_path or output_path))
     _raise_if_any(problems)
-    return requests
+    return read
+
+
+def endpoint_of_row(row: Mapping[str, Any], default: Endpoint | None, *, may_differ: bool) -> Endpoint | None:
+    """
+    Return the endpoint of a request, by its row; None = it names none, and there is no default.
+
+    :raises ViduInputError: this release has none of that name.
+    """
+    name = given(row.get("endpoint")) if may_differ else None
+    return default if name in {None, ""} else find_endpoint(str(name).strip())
 
 
 def check_requests(
@@ -231,20 +252,31 @@ def raise_problems(requests: Iterable[BatchRequest]) -> None:
 
 
 def digest_requests(requests: Iterable[BatchRequest]) -> str:
-    """Return a hash of the requests as they were given, in their order; no image is read."""
-    given = [(request.fields, request.extra_params) for request in requests]
-    return short_hash(given)
+    """
+    Return a hash of the requests as they were given, with their endpoints, in their order; no image is read.
+
+    It is stored: an image-to-video request counts as before there were other endpoints.
+    """
+    return short_hash([_as_given(request) for request in requests])
 
 
-def _rows(given: Any, endpoint: Endpoint) -> list[Any]:
-    if isinstance(given, str) or hasattr(given, "__fspath__") or hasattr(given, "storage_options"):
-        text = str(given).lstrip("\ufeff").strip()
+def _as_given(request: BatchRequest) -> tuple[Any, ...]:
+    given = (request.fields, request.extra_params)
+    return given if request.endpoint.is_unnamed else (*given, request.endpoint.name)
+
+
+def _rows(requests: Any) -> tuple[list[Any], str | None]:
+    """Return the rows, and the folder of the file that they are from."""
+    if isinstance(requests, str) or hasattr(requests, "__fspath__") or hasattr(requests, "storage_options"):
+        text = str(requests).lstrip("\ufeff").strip()
         if text.startswith("["):
-            return _rows_of_text(text)
-        return _rows_of_file(text, endpoint)
-    if isinstance(given, Mapping) or not isinstance(given, Iterable):
-        raise ViduInputError(f"requests must be a list of dicts, or the path of a JSON Lines file, got {given!r:.200}.")
-    return list(given)
+            return _rows_of_text(text), None
+        return _rows_of_file(text)
+    if isinstance(requests, Mapping) or not isinstance(requests, Iterable):
+        raise ViduInputError(
+            f"requests must be a list of dicts, or the path of a JSON Lines file, got {requests!r:.200}."
+        )
+    return list(requests), None
 
 
 def _rows_of_text(text: str) -> list[Any]:
@@ -256,14 +288,13 @@ def _rows_of_text(text: str) -> list[Any]:
     )
 
 
-def _rows_of_file(path: str, endpoint: Endpoint) -> list[Any]:
+def _rows_of_file(path: str) -> tuple[list[Any], str]:
     text, folder = _text_and_folder(path)
-    rows = _array(text, path) if text.lstrip().startswith("[") else _lines(text, path, endpoint)
-    return [_with_files_below(folder, row, endpoint) for row in rows]
+    return (_array(text, path) if text.lstrip().startswith("[") else _lines(text, path)), folder
 
 
-def _with_files_below(folder: str, row: Any, endpoint: Endpoint) -> Any:
-    if not isinstance(row, dict):
+def _with_files_below(folder: str | None, row: Mapping[str, Any], endpoint: Endpoint) -> Mapping[str, Any]:
+    if folder is None:
         return row
     for path, media in endpoint.media.items():
         if media.is_read:
@@ -307,7 +338,7 @@ def _array(text: str, path: str) -> list[Any]:
     return rows
 
 
-def _lines(text: str, path: str, endpoint: Endpoint) -> list[Any]:
+def _lines(text: str, path: str) -> list[Any]:
     rows, problems = [], []
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
@@ -315,7 +346,7 @@ def _lines(text: str, path: str, endpoint: Endpoint) -> list[Any]:
                 rows.append(_parsed(line))
             except json.JSONDecodeError as error:
                 problems.append(f"{path}, {_where(error, number)}")
-    _reject_one_object(text, path, endpoint)
+    _reject_one_object(text, path)
     if problems and _has_object_over_lines(text):
         raise ViduInputError(
             f"requests: {path} has an object over several lines. Write one JSON object a line, or a JSON array."
@@ -328,7 +359,7 @@ def _where(error: json.JSONDecodeError, line: int | None = None) -> str:
     return f"line {line or error.lineno}, column {error.colno}: {error.msg}"
 
 
-def _reject_one_object(text: str, path: str, endpoint: Endpoint) -> None:
+def _reject_one_object(text: str, path: str) -> None:
     """Reject a file that is a single object, over several lines or around the list of requests."""
     try:
         whole = _parsed(text)
@@ -336,7 +367,7 @@ def _reject_one_object(text: str, path: str, endpoint: Endpoint) -> None:
         return
     if not isinstance(whole, dict):
         return
-    known = OWN_FIELDS | endpoint.fields
+    known = OWN_FIELDS.union(*(endpoint.parameters for endpoint in endpoints()))
     lists = (value for name, value in whole.items() if name not in known and isinstance(value, list))
     if "\n" in text.strip() or any(isinstance(row, dict) for rows in lists for row in rows):
         raise ViduInputError(

@@ -8,16 +8,16 @@ import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduInputError, ViduLandingError, ViduTaskFailedError
 from airflow_provider_vidu.api.messages import counted, item_ranges, some_of
 from airflow_provider_vidu.api.tasks import ViduTask
-from airflow_provider_vidu.compat import clear_this_task, keeping_its_state
+from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.images import local_path
-from airflow_provider_vidu.landing.destinations import put_file
+from airflow_provider_vidu.landing.publish import put_file
+from airflow_provider_vidu.submission.memory import Memory
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.submission.batch.records import Item
@@ -29,64 +29,6 @@ MAX_WITH_LINKS = 300
 MAX_REASONS = 5
 #: Failed items that the log names a line each.
 MAX_LINES = 10
-
-
-class Memory(str, Enum):
-    """Where a batch's record outlives a try, and thus what a retry and a clear pay for."""
-
-    #: In Airflow's task state store: both submit only the rest.
-    STORE = "store"
-    #: Nowhere, below Airflow 3.3: a retry finds in the account's list what was submitted, a clear pays for all again.
-    LIST = "list"
-    #: Nowhere, with ``durable=False``: both pay for all again.
-    NONE = "none"
-
-    @classmethod
-    def of(cls, store: object | None, *, durable: bool) -> Memory:
-        """Return the memory of a batch; ``store`` is None if this Airflow has none."""
-        if not durable:
-            return cls.NONE
-        return cls.LIST if store is None else cls.STORE
-
-    @property
-    def queried_again(self) -> str:
-        """What a retry and a clear do about a paid task, for a message."""
-        if self is Memory.STORE:
-            return (
-                f"A retry of this task, or a clear{keeping_its_state()}, queries it again and submits nothing for it."
-            )
-        if self is Memory.LIST:
-            return "A retry of this task queries it again; a clear would pay for every request again."
-        return "A retry or clear of this task would pay for every request again (durable=False)."
-
-    @property
-    def re_attaching(self) -> str:
-        """What a retry and a clear do about running tasks and about videos that are not landed, for a message."""
-        if self is Memory.NONE:
-            return (
-                "A retry or clear of this task would pay for every request again (durable=False): fetch a video with "
-                "ViduHook().download('THE-VIDU-TASK-ID', path)."
-            )
-        retry = "A retry of this task re-attaches to what is running and submits only what is missing"
-        if self is Memory.STORE:
-            return f"{retry}. If no retry is left, {clear_this_task()}, which does the same."
-        return f"{retry}; a clear would pay for every request again."
-
-    def by_clearing(self, then: str | None) -> str:
-        """Return the advice how to submit ``then`` once a failure is fixed; None = everything has been submitted."""
-        if self is Memory.STORE and then is None:
-            return (
-                f"{clear_this_task()}: it waits for what was submitted, and submits nothing unless some of that has "
-                "failed."
-            )
-        if self is Memory.STORE:
-            return f"{clear_this_task()}: it submits only {then}."
-        why = "durable=False" if self is Memory.NONE else "this Airflow has no task state store, which came with 3.3"
-        submit = "" if then is None else f"submit {then} as a batch of its own and "
-        return (
-            f"{submit}fetch any video that was not landed with ViduHook().download('THE-VIDU-TASK-ID', path). Do not "
-            f"clear this task: a clear would pay for every request again ({why})."
-        )
 
 
 def task_record(
@@ -215,9 +157,7 @@ def batch_error(
     others = [number for number in failed if errors.get(number) is not stopped or stopped is None]
     to_land = [number for number in others if isinstance(errors.get(number), ViduLandingError)]
     # Retry only if something may work now: not to fail the same way, and not to pay again.
-    may_pass = (
-        stopped is None and memory is not Memory.NONE and any(error.fate is Fate.RETRYABLE for error in errors.values())
-    )
+    may_pass = memory is not Memory.NONE and any(errors[number].fate is Fate.RETRYABLE for number in others)
     message = _what_has_no_video(records, held, others, stopped)
     made = len(records) - len(failed)
     advice = []
@@ -226,9 +166,11 @@ def batch_error(
         advice.append(f"{others_are} made and paid for.")
     if held and stopped is not None:
         advice.append(stopped.advice)
-        if others:
-            named = f"item {others[0]} says" if len(others) == 1 else f"items {some_of(others)} say"
-            advice.append(f"Correct what {named} first, if it can be corrected.")
+        if may_pass:
+            advice.append("A retry first lands what is made, and submits what may work now.")
+        elif others:
+            named = f"item {others[0]} has" if len(others) == 1 else f"items {some_of(others)} have"
+            advice.append(f"First correct the error that {named}, if it can be corrected.")
     elif may_pass:
         does = "submits only what failed"
         if to_land:
@@ -248,7 +190,7 @@ def batch_error(
     if billed:
         ids = some_of(records[number]["task_id"] for number in billed)
         items = f"Item {billed[0]} is" if len(billed) == 1 else f"Items {some_of(billed)} are"
-        advice.append(f"{items} or may be billed: check Vidu task {ids} before anything submits the request again.")
+        advice.append(f"{items} billed, or may be: check Vidu task {ids} before you submit the request again.")
     return ViduTaskFailedError(
         message,
         fate=Fate.RETRYABLE if may_pass else Fate.PERMANENT,

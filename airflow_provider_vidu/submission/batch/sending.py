@@ -27,8 +27,8 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.landing.many import SILENT
 from airflow_provider_vidu.reporting import metrics
+from airflow_provider_vidu.submission.batch.budget import Spending
 from airflow_provider_vidu.submission.batch.identity import reading_of
-from airflow_provider_vidu.submission.batch.pacing import Spending
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.record import Phase, with_marker
 from airflow_provider_vidu.submission.retry_or_clear import lost_post_ended
@@ -214,7 +214,7 @@ class Sender:
             self._batch.errors[index] = error
         except OSError as error:
             self._batch.errors[index] = ViduUnavailableError(
-                f"images: cannot be read now ({error}).", advice="It was not submitted; a retry reads it again."
+                f"The image cannot be read now ({error}).", advice="Nothing was submitted; a retry reads it again."
             )
 
     def _record_reply(self, one: asyncio.Future[Any]) -> None:
@@ -236,7 +236,7 @@ class Sender:
             if self._count_outage(error):
                 batch.stopped = batch.stopped or ViduUnavailableError(
                     f"{self._outages} times in a row, submissions were sent and not answered ({error.message}).",
-                    advice="The next try searches for those that were accepted, and sends none of them again blindly.",
+                    advice="The next try searches for those that were accepted before it sends any of them again.",
                 )
         except ViduError as error:
             batch.budget.release(batch.reserved.pop(index, 0))

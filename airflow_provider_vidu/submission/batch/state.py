@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import Fate, ViduCreditLimitError, ViduError, ViduNotFoundError, task_error
 from airflow_provider_vidu.api.messages import counted, some_of
-from airflow_provider_vidu.submission.batch.pacing import Budget, Pace
-from airflow_provider_vidu.submission.batch.records import Header, Item, reset_item
+from airflow_provider_vidu.submission.airflow_try import Policies, Resumed, SubmitLater, TimeInWorker, Try
+from airflow_provider_vidu.submission.batch.budget import Budget
+from airflow_provider_vidu.submission.batch.pacing import Pace
+from airflow_provider_vidu.submission.batch.records import Header, Item, find_marker, reset_item
 from airflow_provider_vidu.submission.batch.requests import BatchRequest
-from airflow_provider_vidu.submission.batch.results import Memory
 from airflow_provider_vidu.submission.batch.store import BatchStore, TravellingStore
+from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.record import Phase, SubmissionRecord
 from airflow_provider_vidu.submission.retry_or_clear import (
     Action,
@@ -26,12 +28,11 @@ from airflow_provider_vidu.submission.retry_or_clear import (
     decide,
     remote_of,
 )
-from airflow_provider_vidu.submission.store import StateWriter
+from airflow_provider_vidu.submission.state_writer import StateWriter
 from airflow_provider_vidu.submission.task_list import ListMemory
-from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
-from airflow_provider_vidu.waiting.wait import CANCEL_GAP, CANCEL_QUERIES, SLICE
+from airflow_provider_vidu.waiting.wait import SLICE
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
@@ -170,28 +171,13 @@ class BatchState:
         ]
         return {index: task_id for _, index, task_id in sorted(running)}
 
-    async def confirm_cancelled(self, task_ids: Iterable[str]) -> set[str]:
-        """
-        Query the tasks that Vidu has agreed to cancel, and reset the items of those that really are.
-
-        A host may agree to a cancel and go on. A cancelled task is not billed, and the next try submits it again.
-
-        :return: the ids of the tasks that are cancelled.
-        """
-        left, cancelled = list(task_ids), set[str]()
-        for number in range(CANCEL_QUERIES):
-            if number:
-                await timing.asleep(CANCEL_GAP)
-            seen = await self._query.get_tasks(left)
-            cancelled |= failed_ids(seen)
-            left = [task_id for task_id in left if task_id not in cancelled]
-            if not left:
-                break
+    def note_cancelled(self, task_ids: Iterable[str]) -> None:
+        """Reset the items of tasks that are verified to be cancelled, unbilled: the next try submits them again."""
+        cancelled = set(task_ids)
         for index, item in enumerate(self.items):
             if item.task_id in cancelled:
                 self.store.put(index, reset_item(item))
         self.store.write(needed=False)
-        return cancelled
 
     @property
     def generation(self) -> str:
@@ -208,7 +194,7 @@ class BatchState:
     def changed_error(self, count: int, names: Iterable[str]) -> ViduError:
         """Return the error for requests that an earlier try has submitted and this one does not have."""
         return ViduError(
-            f"The requests differ from those of the try before: {removed_requests(count, names)}.",
+            f"The requests differ from those of the previous try: {removed_requests(count, names)}.",
             advice=(
                 f"This try submitted nothing. To continue with the new requests, "
                 f"{self.memory.by_clearing('what is new')} Or set on_input_change='resubmit'. A field that renders "
@@ -227,13 +213,18 @@ class BatchState:
         """Return what the rules of submission decide an item by."""
         item = self.items[index]
         in_this_try = self.in_doubt[item.identity] > 0
-        is_of_this_try = self.within_try or in_this_try or index in self.sent_now
+        # A recalled item without an attempt was sent before the clear that discarded the record.
+        was_cleared = bool(self.header.cleared_at) and (
+            not item.attempt or (item.attempted_at or 0.0) < self.header.cleared_at
+        )
+        is_of_this_try = not was_cleared and (self.within_try or in_this_try or index in self.sent_now)
         return replace(
             self.known_of(item.as_submission(self.header, self.client.account.timeout)),
             attempts_left=self.may_submit and (not is_of_this_try or item.attempt <= self._item_retries),
             remote=self.remotes.get(index),
             look_up=self.look_ups.get(index),
             in_this_try=in_this_try,
+            was_cleared=was_cleared,
         )
 
     def known_of(self, record: SubmissionRecord) -> Known:
@@ -313,9 +304,14 @@ class BatchState:
     def _record_task(self, index: int, task: ViduTask) -> None:
         self.tasks[index] = task
         self.remotes[index] = remote_of(task)
+        if not self.items[index].attempt and (marker := find_marker(task.payload or "", self.generation)) is not None:
+            # It was adopted, and how often its item was sent was unknown.
+            self.store.update(index, attempt=marker.attempt)
         # An earlier query of it may have been refused.
         self.errors.pop(index, None)
         if task.failed:
+            # It may have counted as long as a query did not show it.
+            self.budget.remove_paid(self.submission_of(index))
             self.errors[index] = task_error(
                 task.task_id, task.err_code, message=task.err_msg, credits=task.credits, trace_id=task.trace_id
             )
@@ -323,7 +319,7 @@ class BatchState:
     def submit_again(self, index: int, reason: str) -> None:
         """Reset an item whose last attempt came to nothing, so that it is submitted again."""
         error = self.errors.pop(index, None)
-        self.log.info("Item %d is submitted again, since %s.%s", index, reason, f" {error}" if error else "")
+        self.log.info("Item %d is submitted again because %s.%s", index, reason, f" {error}" if error else "")
         self.tasks.pop(index, None)
         self.remotes.pop(index, None)
         self.look_ups.pop(index, None)
@@ -401,8 +397,9 @@ class BatchState:
                 f"Vidu's price for one of these generations is {self.header.over_limit} credits, but max_credits is "
                 f"{limits.max_credits}: nothing more was submitted.",
                 advice=(
-                    "Tasks above the limit were cancelled if Vidu still could; the others are billed, kept and landed. "
-                    f"Ask for less or raise max_credits, then {self.memory.by_clearing('what is missing')}"
+                    "Vidu tasks above the limit were cancelled; those that Vidu did not cancel are billed, kept and "
+                    "landed. Choose cheaper requests or raise max_credits, then "
+                    f"{self.memory.by_clearing('what is missing')}"
                 ),
             )
 

@@ -14,16 +14,17 @@ from typing import Any
 
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.compat import StateStore, clear_this_task
+from airflow_provider_vidu.submission.airflow_try import Try
 from airflow_provider_vidu.submission.batch.records import (
     SHARD_SIZE,
     Header,
     Item,
+    reset_item,
     shard_from_json,
     shard_to_json,
 )
 from airflow_provider_vidu.submission.record import Phase
-from airflow_provider_vidu.submission.store import StateWriter, read_state
-from airflow_provider_vidu.submission.tries import Try
+from airflow_provider_vidu.submission.state_writer import StateWriter, read_state
 
 #: The key of a batch's header; its shards are called ``vidu_batch_<layout>_<number>``.
 HEADER_KEY = "vidu_batch"
@@ -158,9 +159,13 @@ class BatchStore:
         if not named:
             return
         for index, item in enumerate(self.items):
+            marker = item.marker(header.generation)
             # For this attempt alone, since a later one has its own task. A corrected id replaces a mistyped one.
-            task_id = named.get(item.marker(header.generation)) if item.has_been_sent else None
-            if task_id and str(task_id) != item.task_id:
+            task_id = named.get(marker) if item.has_been_sent else None
+            if marker in named and task_id is None and item.phase is Phase.INTENT:
+                self._log.info("Item %d: recorded by hand that its last attempt created nothing.", index)
+                self.put(index, reset_item(item))
+            elif task_id and str(task_id) != item.task_id:
                 self._log.info("Item %d: Vidu task %s was adopted by hand.", index, task_id)
                 self.update(index, phase=Phase.SUBMITTED, task_id=str(task_id), credits=None)
 

@@ -29,8 +29,8 @@ from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.client import ViduClient
 from airflow_provider_vidu.emulator import Fault, ViduEmulator
 from airflow_provider_vidu.landing import land as landing
+from airflow_provider_vidu.submission.airflow_try import Policies, Resumed, SubmitLater, Try
 from airflow_provider_vidu.submission.driver import Submission
-from airflow_provider_vidu.submission.tries import Policies, Resumed, SubmitLater, Try
 from airflow_provider_vidu.waiting.wait import fetch_finished, hints_of, wait_for_end
 
 #: Seconds from now for ``retry_after="HTTP date"`` in a table.

@@ -57,7 +57,7 @@ def test_after_a_lost_reply_only_a_clear_submits_again(relay, task_instance):
 
 @pytest.mark.parametrize("family", NO_LIST)
 def test_a_lost_reply_fails_safe_without_any_null(relay, connect, task_instance):
-    connect(relay, list_path="tasks", cancel_path="tasks/{task_id}/cancel", credits_path="credits")
+    connect(relay, list_path="tasks", cancel_path="tasks/{task_id}/cancel", credits_path="credits", timeout=2)
     relay.faults = [LATE]
     for _ in range(2):
         assert isinstance(fails(task_instance, operator()), AirflowFailException)

@@ -4,9 +4,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from airflow_provider_vidu.api.catalog import MODELS, RECOMMENDED_PROMPT_CREDITS, Price, credits_of, estimate_credits
+from airflow_provider_vidu.api.catalog import (
+    MODELS,
+    MODELS_OF,
+    RECOMMENDED_PROMPT_CREDITS,
+    Model,
+    Price,
+    Row,
+    credits_of,
+    estimate_credits,
+)
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
 
@@ -242,3 +254,19 @@ def test_a_longer_video_is_never_cheaper(model):
 def test_a_second_second_at_its_own_price_is_counted_once():
     assert [Price(8, 5, second=10).of(seconds) for seconds in (1, 2, 3)] == [8, 10, 15]
     assert [Price(6, 2).of(seconds) for seconds in (1, 2, 3)] == [6, 8, 10]
+
+
+def test_a_duration_that_vidu_chooses_has_no_price(monkeypatch):
+    model = Model("m", (Row((0, 1, 2), ("720p",), "720p"),), default_duration=1, prices={"720p": Price(5, 5)})
+    monkeypatch.setitem(MODELS_OF, "another", {"m": model})
+    assert [credits_of("m", seconds, None, endpoint="another") for seconds in (0, 1, 2)] == [None, 5, 10]
+
+
+def test_an_estimate_loads_nothing_heavy():
+    """A DAG file may estimate while it is parsed."""
+    code = (
+        "import sys; from airflow_provider_vidu.api.catalog import estimate_credits;"
+        "print(sorted({'pydantic', 'airflow', 'PIL', 'requests', 'aiohttp'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

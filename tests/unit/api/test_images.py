@@ -190,7 +190,7 @@ def test_fifty_megabytes_is_the_limit_of_an_image(size):
 
 @pytest.mark.parametrize("size", [MAX_IMAGE_BYTES + 1, 10**12])
 def test_an_image_above_fifty_megabytes_never_reaches_the_api(size):
-    with pytest.raises(ViduInputError, match=r"images: a\.png has [\d.]+ MB; Vidu takes at most 50 MB"):
+    with pytest.raises(ViduInputError, match=r"images: a\.png is [\d.]+ MB; Vidu takes at most 50 MB"):
         check_image_size(size, "a.png")
 
 
@@ -199,7 +199,7 @@ def test_an_image_too_large_as_base64_is_rejected():
     # Both PNG and JPEG readers pass over what follows the picture.
     fits = small + bytes(MAX_BODY_BYTES * 3 // 4 - len(small))
     assert len(encode_image(fits)) == pytest.approx(MAX_BODY_BYTES, abs=100)
-    with pytest.raises(ViduInputError, match=r"images: a\.png has 15\.\d MB.*20 MB.*URL") as caught:
+    with pytest.raises(ViduInputError, match=r"images: a\.png is 15\.\d MB.*20 MB.*URL") as caught:
         encode_image(fits + b"x", "a.png")
     assert "base64," not in str(caught.value)
 

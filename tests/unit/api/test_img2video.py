@@ -144,7 +144,10 @@ def legal_requests():
                     "resolution": st.just(row[1]),
                 },
                 optional={
-                    "prompt": st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=50),
+                    # As the text None, an unset Param counts as unset.
+                    "prompt": st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=50).filter(
+                        lambda text: text.strip() != "None"
+                    ),
                     "seed": st.integers(0, 2**63),
                     "movement_amplitude": st.sampled_from(["auto", "small", "medium", "large"]),
                     "audio_type": st.sampled_from(["all", "speech_only", "sound_effect_only"]),
@@ -152,7 +155,9 @@ def legal_requests():
                     "bgm": st.booleans(),
                     "watermark": st.booleans(),
                     "wm_position": st.integers(1, 4),
-                    "payload": st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
+                    "payload": st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
+                        lambda text: text.strip() != "None"
+                    ),
                     "audio": st.booleans(),
                 },
             )

@@ -9,19 +9,19 @@ import io
 import json
 
 import pytest
-from _support.other_endpoint import FRAMES, PNG
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from airflow_provider_vidu.api.catalog import MODELS_OF, credits_of, estimate_credits
-from airflow_provider_vidu.api.defaults import DEFAULT_MODEL, REQUEST_FIELDS
+from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.images import encode_image, without_query
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
-from airflow_provider_vidu.api.registry import MP4, endpoint_of, endpoints, replace_at
+from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, endpoint_of, endpoints, replace_at
 
 IMG2VIDEO = endpoint_of("img2video")
+REFERENCE = endpoint_of("reference2video")
 
 
 def picture() -> bytes:
@@ -36,11 +36,11 @@ URLS = st.sampled_from(["https://a.example/cat.png", "HTTP://a.example/b", "ssup
 
 
 def test_every_endpoint_of_the_catalogue_is_found_by_its_name():
-    assert [endpoint.name for endpoint in endpoints()] == list(MODELS_OF) == ["img2video"]
+    assert [endpoint.name for endpoint in endpoints()] == list(MODELS_OF)
     for endpoint in endpoints():
         assert endpoint.models is MODELS_OF[endpoint.name]
         assert {path.partition(".")[0] for path in endpoint.media} <= endpoint.fields
-    with pytest.raises(ViduInputError, match=r"knows no 'img2vide' \(img2video\?\)"):
+    with pytest.raises(ViduInputError, match=r"does not know 'img2vide' \(img2video\?\)"):
         endpoint_of("img2vide")
 
 
@@ -48,7 +48,7 @@ def test_image_to_video_is_what_it_was():
     assert IMG2VIDEO.request is Img2VideoRequest
     assert IMG2VIDEO.default_model == DEFAULT_MODEL
     assert IMG2VIDEO.required == ["images"]
-    assert IMG2VIDEO.fields == set(REQUEST_FIELDS)
+    assert {"images", "prompt", "model", "seed", "is_rec"} < IMG2VIDEO.fields
     assert IMG2VIDEO.produces is MP4
 
 
@@ -83,15 +83,15 @@ def test_another_endpoints_identity_names_it():
     wire = {
         "images": ["https://a.example/1.png?sign=1", IMAGE],
         "subjects": [{"name": "cat", "images": [str(IMAGE)]}, {"name": "dog"}],
-        "sound_url": "https://a.example/purr.mp3?sign=2",
-        "wm_url": "https://a.example/mark.png?part=of-its-name",
+        "videos": ["https://a.example/purr.mp4?sign=2"],
+        "sound_url": "https://a.example/purr.mp3?part=of-its-name",
     }
-    assert FRAMES.identity(wire) == {
+    assert REFERENCE.identity(wire) == {
         "images": ["https://a.example/1.png", SHA256],
         "subjects": [{"name": "cat", "images": [SHA256]}, {"name": "dog"}],
-        "sound_url": "https://a.example/purr.mp3",
-        "wm_url": "https://a.example/mark.png?part=of-its-name",
-        "endpoint": "two-frames2video",
+        "videos": ["https://a.example/purr.mp4"],
+        "sound_url": "https://a.example/purr.mp3?part=of-its-name",
+        "endpoint": "reference2video",
     }
     assert wire["images"][1] is IMAGE
 
@@ -101,7 +101,7 @@ def test_sources_are_what_a_result_is_made_of():
     assert IMG2VIDEO.sources(fields) == ["s3://b/cat.png"]
     assert IMG2VIDEO.sources({}) == []
     subjects = [{"images": ["c.png"]}, {"images": "d.png"}]
-    assert FRAMES.sources({"images": ["a.png", "b.png"], "subjects": subjects}) == [
+    assert REFERENCE.sources({"images": ["a.png", "b.png"], "subjects": subjects}) == [
         ["a.png", "b.png"],
         ["c.png"],
         "d.png",
@@ -114,29 +114,33 @@ def test_a_path_that_leads_nowhere_changes_nothing():
     assert replace_at(fields, "videos", lambda value: "changed") == fields
 
 
-def test_an_estimate_is_of_its_endpoint_alone(monkeypatch):
+def test_an_estimate_is_of_its_endpoint_alone():
     assert estimate_credits({"model": "viduq3-turbo"}, endpoint="another") is None
     assert credits_of("viduq3-turbo", 5, "720p", endpoint="another") is None
-    monkeypatch.setitem(MODELS_OF, FRAMES.name, FRAMES.models)
-    assert estimate_credits({"model": "frames-1"}, endpoint=FRAMES.name) == 20
-    assert estimate_credits({"model": "frames-1"}) is None
+    assert estimate_credits({"model": "viduq3-turbo"}, endpoint="reference2video") == 50
+    assert estimate_credits({"model": "viduq3-turbo"}) == 60
+    assert estimate_credits({}, endpoint="extend") == 35
 
 
-def test_each_kind_of_file_is_known_by_its_first_bytes():
-    assert MP4.matches_start(b"\0\0\0\x18ftypisom")
-    assert not MP4.matches_start(picture()[:8])
-    assert PNG.matches_start(picture()[:8])
-    assert not MP4.matches_start(b"")
+HEADS = {
+    MP4: [b"\0\0\0\x18ftypisom"],
+    PICTURE: [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0\0\x10JFIF", b"RIFF\x24\0\0\0WEBPVP8 "],
+    SOUND: [b"ID3\x04\0\0\0", b"\xff\xfb\x90\x64", b"\xff\xf3\x40\xc0", b"RIFF\x24\0\0\0WAVEfmt "],
+}
+
+
+@pytest.mark.parametrize("kind", HEADS, ids=lambda kind: kind.name)
+def test_each_kind_of_file_is_known_by_its_first_bytes(kind):
+    for other, heads in HEADS.items():
+        assert [kind.matches_start(head) for head in heads] == [other is kind] * len(heads)
+    # RIFF alone is an AVI, ADTS is AAC, and a page of HTML is an error.
+    for head in (b"", b"RIFF", b"RIFF\x24\0\0\0AVI ", b"\xff\xf1\x50\x80", b"<!doctype html>", b"\0\0\0\x18"):
+        assert not kind.matches_start(head)
 
 
 def test_messages_name_the_endpoints_own_request():
+    start_end = endpoint_of("start-end2video")
     with pytest.raises(ViduInputError) as refused:
-        FRAMES.request.of({"images": ["https://a.example/1.png"], "prompt": "p", "bgm": True})
+        start_end.request.of({"images": ["https://a.example/1.png"], "voice_id": "v"})
     assert "images: takes exactly 2 images, got 1" in str(refused.value)
-    assert "bgm: is not a field of Vidu's two-frames request" in str(refused.value)
-    assert (
-        "Known models: frames-1"
-        in FRAMES.request.of(
-            {"images": ["https://a.example/1.png"] * 2, "prompt": "p", "model": "frames-2"}
-        ).warnings()[0]
-    )
+    assert "voice_id: is not a field of Vidu's start-end-to-video request" in str(refused.value)

@@ -364,7 +364,7 @@ def test_connection_test_advises_nothing_that_is_already_set(connect):
         ({"host": "https://vidu.invalid", "extra": {"proxy": "http://u:sesame@127.0.0.1:9"}}, "its proxy let nothing"),
         ({"host": "http://vidu.invalid"}, "This connection would send its API key to vidu.invalid over plain http"),
         ({"host": "http://{here}", "password": ""}, "This connection has no API key"),
-        ({"host": "http://{here}", "password": "two\nlines"}, "This connection has a character in its API key"),
+        ({"host": "http://{here}", "password": "two\nlines"}, "This connection: the API key has a character"),
     ],
 )
 def test_unreachable_host_is_reported_with_advice(connect, monkeypatch, fields, message):

@@ -12,11 +12,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from _support.other_endpoint import PNG
 from _support.storage_host import MP4, Client, serving
 from PIL import Image
 
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError
+from airflow_provider_vidu.api.registry import PICTURE
+from airflow_provider_vidu.api.tasks import Creation, ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.land import ATTEMPTS, land, land_all
@@ -69,19 +70,41 @@ def test_what_is_not_a_video_lands_as_its_endpoint_says(client, storage, tmp_pat
     picture = io.BytesIO()
     Image.new("RGB", (8, 6)).save(picture, "PNG")
     storage.answers = [(200, {}, picture.getvalue())]
-    facts = landed(client, Wanted(f"{tmp_path}/", produces=PNG))
+    facts = landed(client, Wanted(f"{tmp_path}/", produces=PICTURE))
     assert Path(facts["path"]).read_bytes() == picture.getvalue()
     assert (facts["path"], facts["width"], facts["height"]) == (f"{tmp_path}/77.png", 8, 6)
     storage.answers = [(200, {}, MP4)] * ATTEMPTS
-    with pytest.raises(ViduLandingError, match="something that is not a PNG"):
-        landed(client, Wanted(f"{tmp_path}/another.png", produces=PNG))
+    with pytest.raises(ViduLandingError, match="something that is not a PNG, JPEG or WebP"):
+        landed(client, Wanted(f"{tmp_path}/another.png", produces=PICTURE))
     assert not (tmp_path / "another.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("destination", "file_name", "names"),
+    [
+        ("/", None, ["77.mp4", "77-2.mp4"]),
+        ("/cat.mp4", None, ["cat.mp4", "cat-2.mp4"]),
+        ("/", "{creation_id}", ["a.mp4", "b.mp4"]),
+    ],
+)
+def test_each_video_of_a_task_lands_in_a_file_of_its_own(client, storage, tmp_path, destination, file_name, names):
+    link = f"{storage.url}/video.mp4?sig=x"
+    videos = (Creation(id="a", url=link), Creation(id="none"), Creation(id="b", url=link))
+    task = ViduTask(task_id="77", state="success", creations=videos)
+    wanted = Wanted(f"{tmp_path}{destination}", file_name)
+    assert wanted.is_landed(task) is False
+    files = land_all(client, task, wanted, log=LOG, read_task=lambda: task)
+    assert [Path(file["path"]).name for file in files] == names
+    assert all(Path(file["path"]).read_bytes() == MP4 for file in files)
+    assert wanted.is_landed(task) is True
+    Path(files[1]["path"]).unlink()
+    assert wanted.is_landed(task) is False
 
 
 @pytest.mark.parametrize(("addresses", "looks"), [(set(), 1), ({"93.184.215.14"}, 0)])
 def test_new_client_calls_the_api_before_it_lands(monkeypatch, storage, tmp_path, addresses, looks):
     """Only the address of an API call may be private."""
-    monkeypatch.setattr("airflow_provider_vidu.landing.transfer._is_private_by_itself", lambda host: True)
+    monkeypatch.setattr("airflow_provider_vidu.landing.transfer.is_private_by_itself", lambda host: True)
     with Client(f"{storage.url}/video.mp4", base_url="https://api.vidu.example") as client:
         client.addresses = addresses
         landed(client, f"{tmp_path}/")

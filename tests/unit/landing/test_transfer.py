@@ -303,13 +303,13 @@ def test_rest_of_unknown_length_must_be_of_the_same_file(storage, etag, kept):
         transfer_.receive(storage.url)
         assert file.getvalue() == MP4
     else:
-        with pytest.raises(ViduUnavailableError, match="another part"):
+        with pytest.raises(ViduUnavailableError, match="different part"):
             transfer_.receive(storage.url)
 
 
 def test_unrequested_part_is_rejected(storage):
     storage.answers = [(206, {"Content-Range": f"bytes 0-99/{len(MP4)}"}, MP4[:100])]
-    with pytest.raises(ViduUnavailableError, match="another part"):
+    with pytest.raises(ViduUnavailableError, match="different part"):
         received(storage.url)
 
 

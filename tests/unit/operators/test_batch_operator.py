@@ -27,12 +27,15 @@ from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.execution.batch import BatchExecution
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
+from airflow_provider_vidu.submission import kill_guard
 from airflow_provider_vidu.submission.batch import driver as submission
-from airflow_provider_vidu.submission.batch import pacing, state
+from airflow_provider_vidu.submission.batch import pacing
 from airflow_provider_vidu.submission.batch.records import shard_from_json
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY, HEADER_KEY
+from airflow_provider_vidu.submission.kill_guard import Standing
 from airflow_provider_vidu.triggers.task import event_of_group
 from airflow_provider_vidu.triggers.timer import ViduTimerTrigger
+from airflow_provider_vidu.waiting import cancel
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
 from airflow_provider_vidu.waiting.subscribers import GroupOutcome
 
@@ -278,6 +281,18 @@ def test_request_in_doubt_can_be_adopted_by_hand(vidu_emulator, runtime_context,
     assert vidu_emulator.counters.submissions == 3
 
 
+def test_request_in_doubt_can_be_declared_uncreated_by_hand(vidu_emulator, runtime_context, store):
+    vidu_emulator.quirks.has_list = False
+    vidu_emulator.faults.add("submit", Fault.drop_before_accept())
+    with pytest.raises(AirflowFailException, match="if there is none, record that nothing was created") as raised:
+        drive(operator(numbered(3)), runtime_context(store))
+    _, nothing = re.findall(r"-d '(\{\"value\".*?)'", str(raised.value))
+    store.values[ADOPTED_KEY] = json.loads(nothing)["value"]
+    records, _ = drive(operator(numbered(3)), runtime_context(store, try_number=2, max_tries=3))
+    assert [record["state"] for record in records] == ["success"] * 3
+    assert charges(vidu_emulator) == 3
+
+
 def test_grown_or_reordered_list_submits_only_new_requests(vidu_emulator, runtime_context, store):
     first, _ = drive(
         operator([*numbered(5), *requests_of("[emulator:fail=AuditSubmitIllegal]")], on_failure="partial"),
@@ -307,7 +322,7 @@ def test_file_reordered_while_deferred_keeps_each_requests_video(vidu_emulator, 
 def test_retry_with_fewer_requests_fails_unless_allowed(vidu_emulator, runtime_context, store):
     drive(operator(numbered(3)), runtime_context(store))
     changed = [*numbered(2), *requests_of("another")]
-    with pytest.raises(AirflowFailException, match="requests differ from those of the try before"):
+    with pytest.raises(AirflowFailException, match="requests differ from those of the previous try"):
         drive(operator(changed), runtime_context(store, try_number=2))
     assert vidu_emulator.counters.submissions == 3
     drive(operator(changed, on_input_change="resubmit"), runtime_context(store, try_number=2))
@@ -647,7 +662,7 @@ def test_unresponsive_host_does_not_get_the_whole_batch(vidu_emulator, runtime_c
 
 
 def test_repeated_lost_replies_end_the_try_even_when_deferrable(vidu_emulator, runtime_context, store, monkeypatch):
-    monkeypatch.setattr("airflow_provider_vidu.submission.tries.IN_PLACE_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_vidu.submission.airflow_try.IN_PLACE_SECONDS", 0.0)
     monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu_emulator.connection_json(timeout=0.3))
     vidu_emulator.faults.add("submit", Fault.refuse(504, times=None))
     with pytest.raises(ViduTaskFailedError, match="nothing in 3 attempts"):
@@ -770,7 +785,7 @@ def test_failed_landing_promises_no_retry_that_would_pay_again(vidu_emulator, ru
 
 def test_error_during_submission_says_what_was_paid(vidu_emulator, runtime_context, store):
     vidu_emulator.faults.add("submit", Fault.refuse(401, times=100, after=4))
-    with pytest.raises(AirflowFailException, match=r"4 of 10 requests are submitted \(32 credits\) and go on"):
+    with pytest.raises(AirflowFailException, match=r"4 of 10 requests are submitted \(32 credits\) and continue; "):
         drive(operator(numbered(10), max_in_flight=1), runtime_context(store))
 
 
@@ -881,7 +896,7 @@ def test_accepted_cancel_without_effect_does_not_pay_again(vidu_emulator, runtim
     async def says_yes(self, task_id):  # ruff: ignore[unused-async]
         return None
 
-    monkeypatch.setattr(state, "CANCEL_GAP", 0)
+    monkeypatch.setattr(cancel, "QUERY_GAP", 0)
     monkeypatch.setattr(AsyncViduClient, "cancel_task", says_yes)
     with pytest.raises(ViduStillRunningError, match="0 were cancelled"):
         drive(operator(numbered(3), timeout=1, cancel_on_timeout=True), runtime_context(store))
@@ -896,7 +911,7 @@ def test_kill_during_a_full_queue_cancels_submitted_tasks(vidu_emulator, runtime
     async def ended_by_user(instance):  # ruff: ignore[unused-async]
         return ended
 
-    monkeypatch.setattr("airflow_provider_vidu.submission.tries.IN_PLACE_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_vidu.submission.airflow_try.IN_PLACE_SECONDS", 0.0)
     monkeypatch.setattr("airflow_provider_vidu.submission.kill_guard.aended_by_user", ended_by_user)
     vidu_emulator.faults.add("submit", Fault.rate_limit(retry_after=60, times=100, after=3))
     with pytest.raises(TaskDeferred) as deferred:
@@ -909,9 +924,23 @@ def test_kill_during_a_full_queue_cancels_submitted_tasks(vidu_emulator, runtime
 
 
 @pytest.mark.vidu_emulator(created_seconds=1e6)
-@pytest.mark.parametrize("ended", [True, False], ids=["by a user", "by an eviction"])
-def test_kill_cancels_only_if_a_user_ended_the_task(vidu_emulator, runtime_context, store, monkeypatch, ended):
-    monkeypatch.setattr("airflow_provider_vidu.execution.batch.ended_by_user", lambda instance: ended)
+@pytest.mark.parametrize(
+    ("standing", "has_list", "ended"),
+    [
+        (Standing.OVER, True, True),
+        (Standing.RUNNING, True, False),
+        (Standing.CLEARED, True, False),
+        (Standing.CLEARED, False, True),
+    ],
+    ids=["ended by a user", "evicted", "cleared", "cleared, without a list"],
+)
+def test_kill_cancels_only_what_no_try_can_want(
+    vidu_emulator, runtime_context, store, monkeypatch, standing, has_list, ended
+):
+    """After a clear that discards the state, a host without a list lets no next try find what this one waits for."""
+    monkeypatch.setattr(kill_guard, "get_standing", lambda instance: standing)
+    monkeypatch.setattr(kill_guard.compat, "clear_discards_state", lambda: True)
+    vidu_emulator.quirks.has_list = has_list
     made = operator(numbered(6))
     seen = []
     real = AsyncViduClient.submit
@@ -929,7 +958,7 @@ def test_kill_cancels_only_if_a_user_ended_the_task(vidu_emulator, runtime_conte
 
 
 def test_a_full_queue_leaves_the_worker_and_costs_no_retry(vidu_emulator, runtime_context, store, monkeypatch):
-    monkeypatch.setattr("airflow_provider_vidu.submission.tries.IN_PLACE_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_vidu.submission.airflow_try.IN_PLACE_SECONDS", 0.0)
     vidu_emulator.faults.add("submit", Fault.rate_limit(retry_after=0.2, times=3, after=2))
     records, called = drive(operator(numbered(6), max_in_flight=1, deferrable=True), runtime_context(store))
     assert called["execute_again"] >= 1

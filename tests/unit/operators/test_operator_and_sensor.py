@@ -19,10 +19,11 @@ from airflow.sdk import DAG, Asset
 from airflow_provider_vidu.api.errors import ViduLandingError, ViduStillRunningError
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
 from airflow_provider_vidu.emulator import Fault
-from airflow_provider_vidu.execution import single
 from airflow_provider_vidu.hooks.vidu import ViduHook
-from airflow_provider_vidu.operators.img2video import REQUEST_FIELDS, Img2VideoOperator
+from airflow_provider_vidu.operators.img2video import Img2VideoOperator
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
+from airflow_provider_vidu.submission import kill_guard
+from airflow_provider_vidu.submission.kill_guard import Standing
 from airflow_provider_vidu.transport import timing
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -35,10 +36,10 @@ def operator(**settings):
 
 
 def test_operator_has_and_templates_every_request_field():
-    assert set(REQUEST_FIELDS) == set(Img2VideoRequest.model_fields)
+    assert set(Img2VideoOperator.request_fields) == set(Img2VideoRequest.model_fields)
     parameters = inspect.signature(Img2VideoOperator.__init__).parameters
-    assert set(REQUEST_FIELDS) <= set(parameters)
-    assert set(REQUEST_FIELDS) <= set(Img2VideoOperator.template_fields)
+    assert set(Img2VideoOperator.request_fields) <= set(parameters)
+    assert set(Img2VideoOperator.request_fields) <= set(Img2VideoOperator.template_fields)
 
 
 def test_templated_fields_are_not_checked_in_init():
@@ -203,11 +204,10 @@ def test_success_without_a_link_pays_once(vidu_emulator, runtime_context, store,
     text = run()
     assert "Check the task at the host" in text
     if not remembered:
-        assert "Do not clear this Airflow task before that" in text
+        assert text.endswith("A retry or clear of this task would pay again (durable=False).")
         return
     assert text.endswith(
-        "A retry of this Airflow task, or a clear with *Keep task state*, queries the same Vidu task again and submits "
-        "nothing."
+        "A retry of this task, or a clear with *Keep task state*, queries it again and submits nothing for it."
     )
     assert store.values["vidu_submission"]["phase"] == "submitted"
     run(try_number=2, max_tries=5)
@@ -376,7 +376,7 @@ def test_finished_task_is_not_deferred(vidu_emulator, runtime_context, store):
 
 def test_a_kill_of_a_waiting_worker_never_ends_in_success(vidu_emulator, runtime_context, store, monkeypatch):
 
-    monkeypatch.setattr(single, "ended_by_user", lambda instance: False)
+    monkeypatch.setattr(kill_guard, "get_standing", lambda instance: Standing.UNKNOWN)
     made = operator(prompt="[emulator:seconds=60]")
     made.on_kill()
     with pytest.raises(ViduStillRunningError, match="told to stop"):
@@ -388,7 +388,7 @@ def test_kill_is_noticed_while_fetching_the_result(vidu_emulator, runtime_contex
     """A kill during the pauses of the last query keeps the record, so that a retry fetches the result."""
     from airflow_provider_vidu.waiting import wait as waiting
 
-    monkeypatch.setattr(single, "ended_by_user", lambda instance: False)
+    monkeypatch.setattr(kill_guard, "get_standing", lambda instance: Standing.UNKNOWN)
     monkeypatch.setattr(waiting, "EMPTY_GAP", 0.01)
     first = operator(wait_for_completion=False, prompt="[emulator:no-creation:2]").execute(runtime_context(store))
     vidu_emulator.skip(1000)
@@ -416,7 +416,7 @@ def test_kill_is_noticed_while_fetching_the_result(vidu_emulator, runtime_contex
 def test_a_shutdown_is_no_deadline(vidu_emulator, runtime_context, store, monkeypatch):
     """SIGTERM of a worker cancels nothing, unlike the deadline, and does not bind a later clear."""
 
-    monkeypatch.setattr(single, "ended_by_user", lambda instance: False)
+    monkeypatch.setattr(kill_guard, "get_standing", lambda instance: Standing.UNKNOWN)
     made = operator(cancel_on_timeout=True)
     made.on_kill()
     with pytest.raises(ViduStillRunningError, match="told to stop"):
@@ -428,7 +428,7 @@ def test_a_shutdown_is_no_deadline(vidu_emulator, runtime_context, store, monkey
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
 def test_user_ending_a_waiting_worker_gets_a_refund(vidu_emulator, runtime_context, store, monkeypatch):
 
-    monkeypatch.setattr(single, "ended_by_user", lambda instance: True)
+    monkeypatch.setattr(kill_guard, "get_standing", lambda instance: Standing.OVER)
     made = operator()
     made.on_kill()
     with pytest.raises(ViduStillRunningError, match="the Vidu task was cancelled"):

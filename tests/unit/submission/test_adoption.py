@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_vidu import compat
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduNotFoundError, ViduSubmissionInDoubtError
-from airflow_provider_vidu.submission.tries import Try
+from airflow_provider_vidu.submission.airflow_try import Try
 
 WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p", "payload": "order-17"}
 LOST = ("accepted", ViduSubmissionInDoubtError("The reply was lost."))

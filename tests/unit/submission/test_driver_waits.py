@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow_provider_vidu.api.errors import ViduRateLimitError, ViduSubmissionInDoubtError, ViduUnavailableError
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
-from airflow_provider_vidu.submission.tries import IN_PLACE_SECONDS, MIN_ABSENCE, Resumed, SubmitLater
+from airflow_provider_vidu.submission.airflow_try import IN_PLACE_SECONDS, MIN_ABSENCE, Resumed, SubmitLater
 from airflow_provider_vidu.waiting.schedule import MAX_QUEUE_GAP, next_submission
 
 WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p"}
@@ -135,7 +135,7 @@ def test_without_store_a_late_worker_finds_the_next_trys_submission(make, vidu, 
 
 
 def test_sibling_tasks_do_not_resume_together():
-    from airflow_provider_vidu.submission.tries import Try
+    from airflow_provider_vidu.submission.airflow_try import Try
 
     spreads = [Try(f"d.t[{index}] of r").spread for index in range(100)]
     assert all(0 <= spread < 1 for spread in spreads)

@@ -22,7 +22,7 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.submission import kill_guard
-from airflow_provider_vidu.submission.kill_guard import Standing, ais_forgotten, get_standing, is_forgotten, may_cancel
+from airflow_provider_vidu.submission.kill_guard import Standing, ais_forgotten, get_standing, standing_of, why_cancel
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 
@@ -47,13 +47,13 @@ from airflow_provider_vidu.triggers.task import ViduTaskTrigger
     ],
 )
 def test_state_of_the_airflow_task_decides(states, cancel):
-    assert may_cancel(states, "r", "t", -1) is cancel
+    assert (standing_of(states, "r", "t", -1) is Standing.OVER) is cancel
 
 
 def test_mapped_instance_has_its_own_key():
     states = {"r": {"t_0": "failed", "t_1": "deferred"}}
-    assert may_cancel(states, "r", "t", 0) is True
-    assert may_cancel(states, "r", "t", 1) is False
+    assert standing_of(states, "r", "t", 0) is Standing.OVER
+    assert standing_of(states, "r", "t", 1) is Standing.DEFERRED
 
 
 @pytest.fixture
@@ -210,12 +210,12 @@ async def test_running_batch_is_forgotten_if_the_next_try_says_so(airflow):
 )
 async def test_with_a_list_nothing_is_forgotten(airflow, host, forgotten):
     assert await ais_forgotten(SimpleNamespace(), AsyncHost(*host), ["1"]) is forgotten
-    assert is_forgotten(SimpleNamespace(), Host(*host)) is forgotten
+    assert (why_cancel(SimpleNamespace(), Host(*host)) is not None) is forgotten
 
 
 def test_below_airflow_3_4_nothing_is_forgotten(airflow, monkeypatch):
     monkeypatch.setattr(kill_guard.compat, "clear_discards_state", lambda: False)
-    assert is_forgotten(SimpleNamespace(), Host(NO_LIST)) is False
+    assert why_cancel(SimpleNamespace(), Host(NO_LIST)) is None
 
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)

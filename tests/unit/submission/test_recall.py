@@ -24,7 +24,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.http_messages import TaskPage
-from airflow_provider_vidu.submission.tries import Resumed, SubmitLater, Try
+from airflow_provider_vidu.submission.airflow_try import Resumed, SubmitLater, Try
 
 WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p"}
 NO_LIST = ViduNotFoundError("no such path", http_status=404)

@@ -44,6 +44,7 @@ HINTS = st.builds(
     duration=st.none() | st.floats(1, 16),
     resolution=st.none() | st.sampled_from(["360p", "720p", "1080p"]),
     off_peak=st.booleans(),
+    endpoint=st.sampled_from(["img2video", "reference2video", "template"]),
 )
 INTERVALS = st.none() | st.floats(0, 3600)
 
@@ -135,6 +136,29 @@ def test_off_peak_and_unknown_models_have_no_typical_time():
     assert Hints(model="viduq1").typical == MODELS["viduq1"].typical
     assert Hints(model="viduq1", off_peak=True).typical is None
     assert Hints(model="viduq9").typical is None
+
+
+def test_hints_of_an_older_release_are_of_its_only_endpoint():
+    old = Hints.from_json({"submitted_at": NOW, "model": "viduq3-pro", "duration": 5})
+    assert old.endpoint == "img2video"
+    assert old.typical == MODELS["viduq3-pro"].typical
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "model", "earliest", "typical"),
+    [
+        ("reference2video", "viduq3-drama", 15, 180),
+        ("img2video", "viduq3-drama", 10, None),
+        ("reference2video", "viduq3-pro", 10, None),
+        ("extend", "viduq2-turbo", 10, 45),
+        ("upscale-new", None, 10, None),
+        ("template", None, 10, None),
+    ],
+)
+def test_times_are_of_the_models_endpoint(endpoint, model, earliest, typical):
+    hints = Hints(model=model, endpoint=endpoint)
+    assert (hints.earliest, hints.typical) == (earliest, typical)
+    assert Hints.from_json(json.loads(json.dumps(hints.to_json()))) == hints
 
 
 def test_off_peak_is_waited_for_longer_than_vidus_48_hours():

@@ -7,7 +7,6 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from types import SimpleNamespace
-from unittest.mock import Mock
 
 import pytest
 
@@ -29,7 +28,6 @@ from airflow_provider_vidu.waiting.schedule import Hints
 from airflow_provider_vidu.waiting.wait import (
     Next,
     adapt_for_other_task,
-    cancel_and_verify,
     decide_after_resume,
     fetch_finished,
     fetch_result,
@@ -276,43 +274,6 @@ def test_a_failed_task_says_why_wherever_the_host_puts_it(vidu, task, fields):
     vidu.finish(task.task_id, "failed", **fields)
     with pytest.raises(ViduTaskFailedError, match="on fire"):
         fetch_finished(vidu, task)
-
-
-@pytest.mark.parametrize("says_yes", [True, False])
-@pytest.mark.parametrize(
-    ("steps", "is_cancelled"),
-    [
-        (["cancelled"], True),
-        (["processing", "cancelled"], None),
-        (["failed", "failed"], True),
-        (["failed", "processing", "processing", "processing"], False),
-        (["failed", ViduUnavailableError("503"), "processing", "processing"], False),
-        (["failed", "success"], False),
-    ],
-    ids=str,
-)
-def test_a_cancel_counts_once_the_task_shows_it(vidu, task, clock, monkeypatch, steps, is_cancelled, says_yes):
-    """A gateway's error may look like a failed task, and another one would be paid for."""
-    monkeypatch.setattr(vidu, "cancel_task", lambda task_id: None)
-    if not says_yes:
-        refusal = ViduRequestError("Vidu answered: can not cancel", http_status=400)
-        monkeypatch.setattr(vidu, "cancel_task", Mock(side_effect=refusal))
-    steps = list(steps)
-    real = vidu.get_task
-
-    def get_task(task_id, *, retry=True):
-        step = steps.pop(0)
-        if isinstance(step, Exception):
-            raise step
-        vidu.finish(
-            task_id, "failed" if step == "cancelled" else step, err_code="UserCancelled" if step == "cancelled" else ""
-        )
-        return real(task_id)
-
-    monkeypatch.setattr(vidu, "get_task", get_task)
-    # One query is enough if the cancel was refused.
-    expected = says_yes if is_cancelled is None else is_cancelled
-    assert cancel_and_verify(vidu, task.task_id, LOG) is expected
 
 
 def test_a_failed_task_has_its_trace_id():

@@ -20,10 +20,10 @@ from airflow_provider_vidu.api.errors import (
     ViduStillRunningError,
     ViduUnavailableError,
 )
+from airflow_provider_vidu.submission.airflow_try import Try
 from airflow_provider_vidu.submission.batch.store import BatchStore, Header, Item
 from airflow_provider_vidu.submission.record import Phase
-from airflow_provider_vidu.submission.store import StateWriter
-from airflow_provider_vidu.submission.tries import Try
+from airflow_provider_vidu.submission.state_writer import StateWriter
 from airflow_provider_vidu.waiting.schedule import REFUSALS
 
 ROWS = [{"images": f"https://cdn.example/{name}.png", "prompt": "x"} for name in "abc"]
@@ -393,6 +393,72 @@ def test_try_that_resumes_pays_for_no_lost_reply_again():
     resumed = stage.submit(ROWS, on_unknown="resubmit")
     assert resumed.errors.keys() == first.errors.keys()
     assert stage.vidu.requests.count("submit") == 3
+
+
+@pytest.mark.parametrize("list_", ["missing", "unreadable"])
+def test_clear_counts_until_an_unsure_search_has_decided(list_):
+    """The search needs a second walk, and by then the header has noted the clear."""
+    stage = Stage(Kept())
+    stage.submit(ROWS[:2])
+    stage.vidu.end("9001")
+    del stage.vidu.tasks["9000"]
+    stage.clock.sleep(86400)
+    answer = {
+        "missing": reply(404, {"code": 404, "message": "no such path"}),
+        "unreadable": reply(200, {"tasks": [{"id": "77", "state": "success"}]}),
+    }[list_]
+    stage.vidu.instead = lambda operation, request: (
+        answer if operation == "list" and "task_ids=" not in request.url else None
+    )
+    again = stage.submit(ROWS[:2], clear=True, on_unknown="resubmit")
+    assert not again.errors
+    assert stage.vidu.requests.count("submit") == 3
+    # Once for each clear.
+    stage.submit(ROWS[:2], on_unknown="resubmit")
+    assert stage.vidu.requests.count("submit") == 3
+
+
+def test_clear_counts_although_no_query_was_answered_at_first():
+    stage = Stage(Kept())
+    stage.submit(ROWS[:2])
+    stage.vidu.end("9000")
+    stage.vidu.end("9001", "failed", "CreationPolicyViolation")
+    stage.clock.sleep(1000)
+    assert stage.submit(ROWS[:2]).errors
+    stage.vidu.instead = outage
+    cleared = stage.submit(ROWS[:2], clear=True)
+    stage.vidu.instead = lambda operation, request: None
+    stage.resume(cleared, lambda batch: batch.continue_after_wait())
+    assert not cleared.errors
+    assert stage.vidu.requests.count("submit") == 3
+
+
+def test_failed_task_that_its_marker_finds_costs_no_budget():
+    stage = Stage(Kept())
+    stage.options["credit_budget"] = 16
+    wrong = iter(["gateway-1"])
+
+    def instead(operation, request):
+        if operation != "submit":
+            return None
+        created = stage.vidu._created(json.loads(request.body))
+        return reply(200, {**created, "id": (named := next(wrong, created["id"])), "task_id": named})
+
+    stage.vidu.instead = instead
+    stage.submit(ROWS[:2])
+    stage.vidu.end("9000", "failed", "InternalServiceFailure")
+    again = stage.submit(ROWS[:2])
+    assert again.stopped is None
+    assert len(again.running) == 2
+
+
+def test_row_that_returns_does_not_bear_the_marker_of_its_cancelled_task():
+    stage = Stage(Kept())
+    stage.submit(ROWS[:2])
+    stage.submit(ROWS[:1], clear=True)
+    stage.submit(ROWS[:2], clear=True)
+    markers = [task["payload"] for task in stage.vidu.tasks.values()]
+    assert len(set(markers)) == len(markers) == 3
 
 
 def test_task_that_is_gone_is_not_submitted_again():

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 
 import pytest
 from _support.batch_stage import ACCOUNT, Kept, Stage, reply
@@ -18,6 +19,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.submission.airflow_try import SubmitLater
 from airflow_provider_vidu.submission.batch.recall import (
     is_delivered_by,
     newest_generation,
@@ -25,7 +27,6 @@ from airflow_provider_vidu.submission.batch.recall import (
     tasks_in_manifest,
 )
 from airflow_provider_vidu.submission.batch.search import ListedTasks
-from airflow_provider_vidu.submission.tries import SubmitLater
 
 MARK = "avp1:" + "a" * 16
 OLD, NEW = MARK + "0" * 16, MARK + "1" * 16
@@ -433,7 +434,7 @@ def test_host_that_hides_payloads_stops_before_anything_is_sent(stage):
         return reply(200, {"tasks": list(bare.values())} if operation == "list" else bare[request.task_id])
 
     stage.vidu.instead = instead
-    with pytest.raises(ViduSubmissionInDoubtError, match="Vidu tasks that may be its own: 900"):
+    with pytest.raises(ViduSubmissionInDoubtError, match="Vidu tasks that may belong to it: 900"):
         stage.submit(ROWS, discard=True)
     assert len(stage.vidu.tasks) == 8
 
@@ -557,6 +558,63 @@ def test_resubmitted_attempt_has_a_marker_of_its_own(stage):
     markers = [task["payload"] for task_id, task in stage.vidu.tasks.items() if task_id != "1"]
     assert len(markers) == 16
     assert len(set(markers)) == 16
+
+
+def test_advice_for_a_recalled_item_names_what_its_marker_begins_with(stage):
+    """How often it was sent is unknown: a marker with a number would be one that no task has."""
+    first = stage.submit(ROWS)
+    hidden = first.items[0].task_id
+    rows = stage.vidu.tasks.values()
+    listed(stage, lambda: [{**row, "payload": None} if row["id"] == hidden else row for row in rows])
+    of_list = stage.vidu.instead
+    stage.vidu.instead = lambda operation, request: (
+        reply(404, {"code": 404, "reason": "TaskNotFound"})
+        if operation == "query" and request.task_id == hidden
+        else of_list(operation, request)
+    )
+    again = stage.submit(ROWS, discard=True)
+    (error,) = again.errors.values()
+    marker = re.search(r"begins with (\S+:)\. ", error.advice)[1]
+    assert stage.vidu.tasks[hidden]["payload"].startswith(marker)
+    # A task that is adopted then keeps its number: the next attempt does not bear its marker.
+    stage.vidu.instead = lambda operation, request: None
+    key = json.loads(re.findall(r"value (\{.*?\}),", error.advice)[0])
+    stage.store.set("vidu_batch_adopted", dict.fromkeys(key, hidden))
+    adopted = stage.submit(ROWS, clear=True)
+    assert (adopted.items[0].task_id, adopted.items[0].attempt) == (hidden, 1)
+
+
+@pytest.mark.parametrize("hides", ["an outage", "a row that moves"])
+def test_search_that_may_miss_the_newest_generation_writes_nothing(stage, hides):
+    first = stage.submit(ROWS[:2])
+    for item in first.items:
+        stage.vidu.end(item.task_id)
+    stage.submit(ROWS[:2]).note_returned(whole=True)
+    second = stage.submit(ROWS[:2], discard=True)
+    assert len(stage.vidu.tasks) == 4
+    # A file of the first generation is no longer at its destination.
+    stage.options["is_landed"] = lambda index, task: task.task_id != first.items[0].task_id
+    newest = [item.task_id for item in second.items]
+
+    def instead(operation, request):
+        if operation == "query" and hides == "an outage" and request.task_id in newest:
+            return reply(503, {})
+        if operation != "list" or "task_ids=" in request.url:
+            return None
+        rows = list(stage.vidu.tasks.values())
+        if hides == "an outage":
+            return reply(200, {"tasks": [{**row, "payload": None} for row in rows]})
+        # While the first page was read, the newest rows moved onto it.
+        page = rows[1:2] if "page_token" in request.url else rows[:2]
+        return reply(200, {"tasks": page, **({} if "page_token" in request.url else {"next_page_token": "2"})})
+
+    stage.vidu.instead = instead
+    with pytest.raises(ViduUnavailableError):
+        stage.submit(ROWS[:2], discard=True)
+    stage.vidu.instead = lambda operation, request: None
+    healthy = stage.submit(ROWS[:2])
+    assert [item.task_id for item in healthy.items] == newest
+    assert len(stage.vidu.tasks) == 4
 
 
 def test_next_attempt_has_a_marker_of_its_own_whatever_the_order_of_the_list():

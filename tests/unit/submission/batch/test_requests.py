@@ -15,7 +15,14 @@ from _support.img2video import read_requests
 
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.submission.batch.requests import check_destinations, check_requests, raise_problems
+from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.submission.batch.requests import (
+    check_destinations,
+    check_requests,
+    digest_requests,
+    raise_problems,
+)
+from airflow_provider_vidu.submission.batch.requests import read_requests as read_requests_of
 
 ACCOUNT = Account(base_url="https://vidu.example", api_key="vda_0123456789")
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo"}
@@ -239,3 +246,14 @@ def test_unset_extra_parameter_is_not_sent():
     row = {"images": "https://x.example/a.png", "extra_params": {"payload": "None", "new": None, "n": 1}}
     [request] = read_requests([row], None)
     assert request.extra_params == {"new": None, "n": 1}
+
+
+def test_digest_of_requests_names_their_endpoint():
+    rows = [{"images": ["https://x.example/a.png", "https://x.example/b.png"], "prompt": str(one)} for one in range(2)]
+    digests = {
+        name: digest_requests(read_requests_of(rows, None, endpoint=endpoint_of(name)))
+        for name in ("img2video", "start-end2video", "reference2video")
+    }
+    assert len(set(digests.values())) == 3
+    # Stored by a release that knew one endpoint.
+    assert digests["img2video"] == "82bd89001efdbaf9"

@@ -33,7 +33,7 @@ def test_error_advises_a_check_of_what_may_be_billed(memory, error, state):
     failed = ViduTaskFailedError("failed")
     records = [record("1", "success", None), record("2", state, error), record("3", "failed", failed)]
     message = str(batch_error(records, {1: error, 2: failed}, None, memory))
-    assert "Item 1 is or may be billed: check Vidu task 2 before" in message
+    assert "Item 1 is billed, or may be: check Vidu task 2 before" in message
 
 
 @pytest.mark.parametrize("memory", Memory)
@@ -73,7 +73,17 @@ def test_with_a_spent_budget_only_other_items_need_correction(memory):
     message = str(batch_error(*batch_of(10, [refused], 34, BUDGET), BUDGET, memory))
     assert message.startswith("34 of 45 requests were not submitted (CreditBudgetSpent, items 11-44): ")
     assert "1 more has no video: AuditSubmitIllegal × 1 (item 10). Item 10: submit is illegal" in message
-    assert message.index("Raise it.") < message.index("Correct what item 10 says first")
+    assert message.index("Raise it.") < message.index("First correct the error that item 10 has")
+
+
+def test_spent_budget_keeps_no_paid_video_from_a_retry():
+    records, errors = batch_of(1, [], 2, BUDGET)
+    records[0] = record("1", "success", full := ViduLandingError("No space left."))
+    error = batch_error(records, {0: full, **errors}, BUDGET, Memory.STORE)
+    assert error.fate is Fate.RETRYABLE
+    assert "A retry first lands what is made" in error.advice
+    assert batch_error(records, {0: full, **errors}, BUDGET, Memory.NONE).fate is Fate.PERMANENT
+    assert batch_error(*batch_of(1, [], 2, BUDGET), BUDGET, Memory.STORE).fate is Fate.PERMANENT
 
 
 def test_failures_are_reported_first_if_nothing_was_held_back():

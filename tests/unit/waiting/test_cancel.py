@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from _support.virtual_time import replaced_by
@@ -16,8 +18,8 @@ from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.transport.timing import Time
-from airflow_provider_vidu.waiting import bulk_cancel
-from airflow_provider_vidu.waiting.bulk_cancel import CancelReport, cancel_unfinished
+from airflow_provider_vidu.waiting import cancel as cancel_module
+from airflow_provider_vidu.waiting.cancel import CancelCheck, CancelReport, cancel_and_verify, cancel_unfinished
 
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1}
 pytestmark = pytest.mark.usefixtures("clock")
@@ -62,6 +64,60 @@ class Host:
 REFUSED = ViduRequestError("Vidu answered: task state is scheduled, can not cancel", http_status=400)
 
 
+STATES = {
+    "cancelled": ViduTask(task_id="1", state="failed", err_code="UserCancelled"),
+    **{state: ViduTask(task_id="1", state=state) for state in ("failed", "processing", "success")},
+    "outage": ViduUnavailableError("503"),
+}
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_cancelled"),
+    [
+        (["cancelled"], True),
+        (["processing", "cancelled"], True),
+        (["outage", "outage", "cancelled"], True),
+        (["failed", "failed"], True),
+        (["processing", "processing", "failed", "failed"], True),
+        (["success"], False),
+        (["failed", "success"], False),
+        (["processing", "processing", "processing"], False),
+        (["failed", "processing", "processing"], False),
+        (["failed", "outage", "processing"], False),
+        (["outage", "outage", "outage"], False),
+    ],
+    ids=str,
+)
+def test_a_cancel_counts_once_the_task_shows_it(answers, is_cancelled):
+    """A gateway's error may look like a failed task, and another one would be paid for."""
+    check = CancelCheck()
+    assert [check.on_query(STATES[name]) for name in answers] == [None] * (len(answers) - 1) + [is_cancelled]
+
+
+@pytest.mark.parametrize("refusal", [None, REFUSED], ids=["accepted", "refused"])
+@pytest.mark.parametrize(("answers", "is_cancelled"), [(["cancelled"], True), (["processing"] * 3, False)])
+def test_one_cancel_is_verified_like_many(answers, is_cancelled, refusal):
+    left = [STATES[name] for name in answers]
+    client = SimpleNamespace(cancel_task=Mock(side_effect=refusal), get_task=lambda task_id, *, retry: left.pop(0))
+    assert cancel_and_verify(client, "1", LOG) is is_cancelled
+    # One query is enough if Vidu refused the cancel.
+    assert len(left) == (2 if refusal and not is_cancelled else 0)
+
+
+async def test_a_failed_query_is_no_cancel():
+    """Its items would be submitted again."""
+    host = Host({"1": "processing"}, effect=lambda task_id: False)
+    answers = iter(["processing", "failed", "processing", "processing"])
+    get_task = host.get_task
+
+    async def shown(task_id, *, retry=True):
+        host.states["1"] = next(answers)
+        return await get_task(task_id)
+
+    host.get_task = shown
+    assert await host.cancel() == CancelReport(refused=("1",), credits={"1": 1})
+
+
 async def test_a_host_that_cancels_while_processing_is_asked_to():
     host = Host({"1": "processing", "2": "queueing", "3": "processing", "4": "success"})
     assert await host.cancel() == CancelReport(cancelled=("1", "2", "3"), ended=("4",))
@@ -87,14 +143,14 @@ async def test_a_yes_that_shows_late_is_a_cancel():
 
     async def late(task_id, *, retry=True):
         queries.append(task_id)
-        host.states["1"] = "failed" if len(queries) == 3 else "processing"
+        host.states["1"] = "failed" if len(queries) >= 3 else "processing"
         return await get_task(task_id)
 
     host.get_task = late
     assert await host.cancel() == CancelReport(cancelled=("1",))
 
 
-async def test_a_yes_that_there_is_no_time_to_verify_counts():
+async def test_a_yes_that_there_is_no_time_to_verify_is_reported_as_one():
     host = Host({"1": "processing"})
 
     def cancels(task_id):
@@ -102,7 +158,7 @@ async def test_a_yes_that_there_is_no_time_to_verify_counts():
         return True
 
     host.cancels = cancels
-    assert await host.cancel(seconds=0.4) == CancelReport(cancelled=("1",))
+    assert await host.cancel(seconds=0.4) == CancelReport(unverified=("1",))
 
 
 async def test_a_query_that_hangs_keeps_no_cancel_from_being_sent():
@@ -110,7 +166,7 @@ async def test_a_query_that_hangs_keeps_no_cancel_from_being_sent():
     host.hangs = True
     report = await host.cancel(seconds=0.4)
     assert sorted(host.asked) == ["1", "2"]
-    assert report == CancelReport(cancelled=("1", "2"))
+    assert report == CancelReport(unverified=("1", "2"))
 
 
 async def test_a_host_without_a_cancel_is_reported_for_each_task(caplog):
@@ -187,15 +243,15 @@ async def test_a_429_has_cancelled_nothing_and_is_tried_again(submit, vidu_emula
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
 async def test_an_unreadable_task_does_not_stop_the_other_cancels(submit, monkeypatch):
     task_ids = submit(3)
-    get_tasks = bulk_cancel.BulkQuery.get_tasks
+    get_tasks = cancel_module.BulkQuery.get_tasks
 
     async def blind(self, asked):
         seen = await get_tasks(self, asked)
         return {**seen, task_ids[0]: ViduUnavailableError("500")} if task_ids[0] in seen else seen
 
-    monkeypatch.setattr(bulk_cancel.BulkQuery, "get_tasks", blind)
+    monkeypatch.setattr(cancel_module.BulkQuery, "get_tasks", blind)
     report = await cancel(task_ids)
-    assert set(report.cancelled) == set(task_ids)
+    assert (set(report.cancelled), report.unverified) == (set(task_ids[1:]), (task_ids[0],))
 
 
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)

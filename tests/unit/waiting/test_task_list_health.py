@@ -17,7 +17,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.tasks import ViduTask
-from airflow_provider_vidu.waiting.list_health import LONG_REST, REST, STRIKES, Fallback, ListHealth
+from airflow_provider_vidu.waiting.task_list_health import LONG_REST, REST, STRIKES, Fallback, ListHealth
 
 DOWN = ViduUnavailableError("502", http_status=502)
 

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Cancels many tasks within a time limit, for a kill: Vidu refunds tasks that it has not started, some hosts more."""
+"""
+Cancels tasks, and verifies it: a task that only seems to be cancelled would be paid for twice.
+
+Vidu refunds tasks that it has not started, some hosts more.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +19,89 @@ from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery, in_parallel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_vidu.api.tasks import ViduTask
-    from airflow_provider_vidu.client import AsyncViduClient
+    from airflow_provider_vidu.client import AsyncViduClient, ViduClient
 
+#: Queries that verify a cancel which Vidu has accepted, or whose reply was lost.
+VERIFYING_QUERIES = 3
 #: Maximum cancels at once.
 MAX_PARALLEL = 20
 #: Tasks that are queried before the first of them is cancelled: the queries of thousands must not use up the time.
 CHUNK = 500
-#: Queries before a task whose state stays unknown is cancelled anyway, and queries that verify a cancel.
+#: Queries before a task whose state stays unknown is cancelled anyway.
 MAX_QUERIES = 3
-#: Seconds between those queries.
+#: Seconds between two queries of a task.
 QUERY_GAP = 1.0
 #: Share of the time limit that one query may take before its tasks are cancelled without it.
 QUERY_SHARE = 0.25
 #: Maximum refusals that are logged one by one; the others are counted.
 MAX_LOGGED = 5
 
-CANCELLED, ENDED, REFUSED, UNKNOWN = "cancelled", "ended", "refused", "unknown"
+CANCELLED, UNVERIFIED, ENDED, REFUSED, UNKNOWN = "cancelled", "unverified", "ended", "refused", "unknown"
+
+
+class CancelCheck:
+    """
+    Decides from queries of a task whether it has been cancelled, whatever the reply to the cancel was.
+
+    One query counts if it shows the cancel. Any other failure must show twice in a row, since a gateway's error may
+    look like a failed task.
+
+    :param queries: how many of them have to show something.
+    """
+
+    def __init__(self, queries: int = VERIFYING_QUERIES) -> None:
+        self._left = queries
+        self._has_failed = False
+
+    def on_query(self, answer: ViduTask | ViduError) -> bool | None:
+        """Return whether the task has been cancelled; None = query again."""
+        self._left -= 1
+        if isinstance(answer, ViduError):
+            self._has_failed = False
+        elif answer.failed and (self._has_failed or answer.err_code == "UserCancelled"):
+            return True
+        elif answer.succeeded:
+            return False
+        else:
+            self._has_failed = answer.failed
+        return None if self._left > 0 or self._has_failed else False
+
+
+def cancel_and_verify(
+    client: ViduClient, task_id: str, log: Any, *, sleep: Callable[[float], None] = timing.sleep
+) -> bool:
+    """
+    Cancel a task, and return whether it will be neither rendered nor billed.
+
+    :param log: receives the result.
+    :param sleep: takes seconds; it may raise, to end the try.
+    """
+    why, is_accepted = "Vidu accepted the cancel, but the task does not show it", True
+    try:
+        client.cancel_task(task_id)
+    except ViduError as error:
+        why, is_accepted = str(error), False
+    check = CancelCheck(VERIFYING_QUERIES if is_accepted else 1)
+    while True:
+        answer: ViduTask | ViduError
+        try:
+            answer = client.get_task(task_id, retry=not is_accepted)
+        except ViduError as error:
+            answer, why = error, f"{why}; {error.message}"
+        is_cancelled = check.on_query(answer)
+        if is_cancelled is not None:
+            break
+        sleep(QUERY_GAP)
+    if is_cancelled:
+        log.info("Vidu task %s has been cancelled and is not billed.", task_id)
+        return True
+    if not isinstance(answer, ViduError) and answer.succeeded:
+        why = "it has already succeeded"
+    log.info("Vidu task %s was not cancelled: %s", task_id, why)
+    return False
 
 
 @dataclass(frozen=True)
@@ -41,7 +109,8 @@ class CancelReport:
     """
     The result of cancelling; each id is in one of these.
 
-    :param cancelled: neither rendered nor billed.
+    :param cancelled: neither rendered nor billed: a query has shown it.
+    :param unverified: Vidu accepted the cancel, and there was no time to verify it.
     :param ended: had already finished.
     :param refused: continues and is billed if it succeeds: Vidu refused, or accepted the cancel and ignored it.
     :param unreachable: unknown: Vidu did not answer in time, or does not know the id.
@@ -49,6 +118,7 @@ class CancelReport:
     """
 
     cancelled: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
     ended: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     unreachable: tuple[str, ...] = ()
@@ -61,10 +131,11 @@ class CancelReport:
         :param why: what was cancelled and why, a sentence without its full stop.
         """
         log.info(
-            "%s: %d cancelled, %d had finished, %d refused (they continue and are billed if they succeed), "
+            "%s: %d cancelled%s, %d had finished, %d refused (they continue and are billed if they succeed), "
             "%d not reached.",
             why,
-            len(self.cancelled),
+            len(self.cancelled) + len(self.unverified),
+            f" ({len(self.unverified)} of them not verified)" if self.unverified else "",
             len(self.ended),
             len(self.refused),
             len(self.unreachable),
@@ -79,16 +150,19 @@ class _Fates:
 
     fates: dict[str, str] = field(default_factory=dict)
     credits: dict[str, float] = field(default_factory=dict)
-    #: Ids whose cancel may have been accepted: only a query of the task shows it.
-    unverified: list[str] = field(default_factory=list)
+    #: Those whose cancel may have been accepted: only queries of the task show it.
+    checks: dict[str, CancelCheck] = field(default_factory=dict)
 
-    def note_task(self, task_id: str, task: ViduTask) -> None:
-        """Note the result of a query after the cancel."""
-        if task.failed:
+    def note_query(self, task_id: str, answer: ViduTask | ViduError) -> None:
+        """Note the answer to a query after the cancel."""
+        is_cancelled = self.checks[task_id].on_query(answer)
+        if is_cancelled is not None:
+            del self.checks[task_id]
+        if is_cancelled:
             self.fates[task_id] = CANCELLED
-        else:
-            self.fates[task_id] = ENDED if task.succeeded else REFUSED
-            self.note_price(task)
+        elif not isinstance(answer, ViduError) and not answer.failed:
+            self.fates[task_id] = ENDED if answer.succeeded else REFUSED
+            self.note_price(answer)
 
     def note_price(self, task: ViduTask) -> None:
         """Note the price of a task."""
@@ -100,9 +174,11 @@ class _Fates:
         ids: dict[str, list[str]] = {}
         for task_id in task_ids:
             ids.setdefault(self.fates.get(task_id, UNKNOWN), []).append(task_id)
-        cancelled, ended, refused, unknown = (tuple(ids.get(fate, ())) for fate in (CANCELLED, ENDED, REFUSED, UNKNOWN))
-        prices = {task_id: self.credits[task_id] for task_id in refused if task_id in self.credits}
-        return CancelReport(cancelled, ended, refused, unknown, prices)
+        prices = {task_id: self.credits[task_id] for task_id in ids.get(REFUSED, ()) if task_id in self.credits}
+        cancelled, unverified, ended, refused, unknown = (
+            tuple(ids.get(fate, ())) for fate in (CANCELLED, UNVERIFIED, ENDED, REFUSED, UNKNOWN)
+        )
+        return CancelReport(cancelled, unverified, ended, refused, unknown, prices)
 
 
 async def cancel_unfinished(
@@ -188,27 +264,22 @@ class _Cancelling:
             self._warn("Vidu task %s was not cancelled: %s", task_id, error)
             if is_outage(error):
                 # The cancel may have worked although its reply was lost.
-                self._fates.unverified.append(task_id)
+                self._fates.checks[task_id] = CancelCheck()
             else:
                 self._fates.fates[task_id] = REFUSED
         else:
-            self._fates.fates[task_id] = CANCELLED
-            self._fates.unverified.append(task_id)
+            self._fates.fates[task_id] = UNVERIFIED
+            self._fates.checks[task_id] = CancelCheck()
 
     async def _verify(self) -> None:
         """Query tasks whose cancel was accepted, which some hosts then ignore, or whose reply was lost."""
-        left = self._fates.unverified
-        for number in range(MAX_QUERIES):
-            if not left:
-                return
-            if number:
+        asked = list(self._fates.checks)
+        while self._fates.checks:
+            for task_id, answer in (await self._bulk.get_tasks(list(self._fates.checks))).items():
+                self._fates.note_query(task_id, answer)
+            if self._fates.checks:
                 await timing.asleep(QUERY_GAP)
-            seen = await self._bulk.get_tasks(left)
-            for task_id, shown in seen.items():
-                if not isinstance(shown, ViduError):
-                    self._fates.note_task(task_id, shown)
-            left = [task_id for task_id, shown in seen.items() if isinstance(shown, ViduError) or not shown.is_final]
-        for task_id in left:
+        for task_id in asked:
             if self._fates.fates.get(task_id) == REFUSED:
                 self._warn("Vidu task %s continues: its host %s", task_id, "accepted the cancel but ignored it.")
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 MAX_INTENT_AGE = 10.0
 #: … but not for ever.
 MAX_INTENT_WRITES = 3
-#: How often a write is tried that nothing waits for, a second and two apart.
+#: Attempts at a write that nothing depends on; the pauses between them are one and two seconds.
 ATTEMPTS = 3
-#: Seconds for which a store that has failed is tried once a write, without waiting.
+#: Seconds after a failure during which each such write gets a single attempt.
 QUIET_SECONDS = 30.0
 
 
@@ -70,7 +70,7 @@ class StateWriter:
         except Exception as error:
             raise ViduUnavailableError(
                 f"The task state store cannot be written ({error}).",
-                advice="So nothing was submitted that the store does not know of. A retry tries again.",
+                advice="So nothing was submitted without a record in it. A retry tries again.",
             ) from error
 
     def write_intent(self, write: Callable[[float], None]) -> None:
@@ -86,15 +86,15 @@ class StateWriter:
             if self._clock() - now <= MAX_INTENT_AGE:
                 return
         raise ViduUnavailableError(
-            f"A write of the task state store takes more than {MAX_INTENT_AGE:.0f} s.",
-            advice="So nothing was submitted that the store does not know of. A retry tries again.",
+            f"A write to the task state store takes more than {MAX_INTENT_AGE:.0f} s.",
+            advice="So nothing was submitted without a record in it. A retry tries again.",
         )
 
     def try_to_write(self, write: Callable[[], None], unwritten: Callable[[], str]) -> None:
         """
-        Write what is already so, a few times; a store that fails stops nothing.
+        Write what has already happened, in a few attempts; a store that fails does not stop the task.
 
-        :param unwritten: says what a person has to keep where it cannot be written.
+        :param unwritten: returns what a person must write down if the store cannot be written.
         """
         attempts = ATTEMPTS if self._clock() >= self._wait_again_at else 1
         for attempt in range(attempts):
@@ -105,7 +105,9 @@ class StateWriter:
             except Exception as error:
                 if not attempt:
                     # At once: this process may die before the next attempt.
-                    self._log.error("The task state store cannot be written (%s). Keep this: %s", error, unwritten())
+                    self._log.error(
+                        "The task state store cannot be written (%s). Write this down: %s", error, unwritten()
+                    )
             else:
                 self._wait_again_at = 0.0
                 return

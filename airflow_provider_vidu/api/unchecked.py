@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""The endpoints that this release has no request model for: their requests are sent as they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, Field, model_validator
+
+from airflow_provider_vidu.api.catalog_rows import MODELS_OF
+from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.fields import as_text, given
+from airflow_provider_vidu.api.http_messages import json_body
+from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, Endpoint, Media, Produces, endpoint_of
+from airflow_provider_vidu.api.request import ViduRequest, shown
+
+# It becomes a part of the path of the create call: no dots, no empty parts, nothing that a URL would escape.
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,60}(/[a-z0-9][a-z0-9-]{0,60}){0,3}", re.ASCII)
+# Vidu answers these at once, or they are not for generating.
+_CREATE_NO_TASK = frozenset(
+    {"audio-tts", "audio-clone", "img2video-prompt-recommendation", "subjects", "tasks", "credits", "models"}
+)
+# The fields of the family's pages that name files. Pictures may be paths, as in every other endpoint.
+_MEDIA = {
+    "images": Media("image", count=(0, 100), is_read=True),
+    "start_image": Media("image", is_read=True),
+    "image_settings.key_image": Media("image", is_read=True),
+    "ref_photo_url": Media("image"),
+    "video_url": Media("video"),
+    "videos": Media("video", count=(0, 100)),
+    "audio_url": Media("audio"),
+    "sounds": Media("audio", count=(0, 100)),
+    "prompt_audio_url": Media("audio"),
+    "wm_url": Media("image", is_source=False),
+}
+
+
+class UncheckedRequest(ViduRequest):
+    """
+    A request of an endpoint without a model: any fields, as long as they are JSON.
+
+    :param payload: echoed unchanged, at most 1 048 576 characters.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    payload: str | None = Field(default=None, repr=False)
+
+    @classmethod
+    def meant(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave everything as it is; only a Param or an XCom without a value counts as unset."""
+        return {str(name): as_text(value) if name == "payload" else given(value) for name, value in fields.items()}
+
+    @model_validator(mode="after")
+    def _can_be_sent(self) -> UncheckedRequest:
+        json_body(self.wire())
+        return self
+
+    def warnings(self) -> list[str]:
+        """See :meth:`ViduRequest.warnings`."""
+        return [
+            f"This release cannot check Vidu's {self.kind} and has no price for it. It is sent as it is; Vidu decides."
+        ]
+
+
+def find_endpoint(name: str) -> Endpoint:
+    """
+    Return any endpoint of the family that creates tasks. One that this release does not know is not checked.
+
+    :param name: the last part of its create path, for example ``template`` or ``one-click/mv``.
+    :raises ViduInputError: it is no name of an endpoint, a misspelt one, or the endpoint creates no task.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ViduInputError(
+            f"endpoint: must be the last part of a create path, such as template or one-click/mv (small letters, "
+            f"digits, hyphens and slashes), got {shown(name)}."
+        )
+    if name.partition("/")[0] in _CREATE_NO_TASK:
+        raise ViduInputError(
+            f"endpoint: {name} creates no task. Vidu answers it at once, so there is nothing to wait for and nothing "
+            "to land: call it with an HTTP client of your own."
+        )
+    # A name that is only similar may be another endpoint's: reference2image beside reference2video.
+    if name not in MODELS_OF and (near := get_close_matches(name, MODELS_OF, n=1, cutoff=0.92)):
+        raise ViduInputError(f"endpoint: this release does not know {name!r} ({near[0]}?).")
+    return endpoint_of(name) if name in MODELS_OF else _unchecked(name)
+
+
+@cache
+def _unchecked(name: str) -> Endpoint:
+    # A class of its own, so that its request is not taken for that of another unchecked endpoint.
+    class Request(UncheckedRequest):
+        kind: ClassVar[str] = f"{name} request"
+
+    return Endpoint(name, Request, media=_MEDIA, produces=_produces(name))
+
+
+def _produces(name: str) -> Produces:
+    if name.endswith("2image"):
+        return PICTURE
+    return SOUND if name.endswith("2audio") else MP4

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""A request to extend a video against Vidu's page, restated here by hand."""
+
+from __future__ import annotations
+
+import pytest
+from _support.requests import URL, refusal
+
+from airflow_provider_vidu.api.catalog import estimate_credits
+from airflow_provider_vidu.api.registry import endpoint_of
+
+ENDPOINT = endpoint_of("extend")
+SOURCE = {"video_creation_id": "911045603801182209"}
+VIDEO = "https://videos.example/run.mp4?sign=hush"
+
+EVERYTHING = {
+    "model": "viduq2-pro",
+    "video_url": VIDEO,
+    "images": [URL],
+    "prompt": "p",
+    "duration": 7,
+    "resolution": "1080p",
+    "watermark": True,
+    "wm_url": "https://pictures.example/mark.png",
+    "meta_data": '{"Label": "l"}',
+    "payload": "p",
+    "callback_url": "https://me.example/callback",
+}
+
+
+def test_every_field_of_the_page_travels_under_its_name():
+    assert {*EVERYTHING, "video_creation_id"} == ENDPOINT.fields
+    assert ENDPOINT.request.of(EVERYTHING).wire() == EVERYTHING
+    assert ENDPOINT.required == []
+
+
+@pytest.mark.parametrize("model", ["viduq2-pro", "viduq2-turbo"])
+def test_a_model_takes_exactly_what_the_page_lists(model):
+    assert set(ENDPOINT.models) == {"viduq2-pro", "viduq2-turbo"}
+    for seconds in range(10):
+        for resolution in ("360p", "540p", "720p", "1080p", "2K"):
+            fields = {**SOURCE, "model": model, "duration": seconds, "resolution": resolution}
+            if 1 <= seconds <= 7 and resolution in {"540p", "720p", "1080p"}:
+                assert ENDPOINT.request.of(fields).wire() == fields
+            else:
+                assert model in refusal(ENDPOINT, fields)
+    request = ENDPOINT.request.of({**SOURCE, "model": model})
+    assert (request.effective_duration, request.effective_resolution) == (5, "720p")
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        (
+            {},
+            "video_creation_id: Vidu's extend request takes exactly one of video_creation_id and video_url, got neit",
+        ),
+        (
+            {**SOURCE, "video_url": VIDEO},
+            "video_creation_id: Vidu's extend request takes exactly one of video_creation_id",
+        ),
+        ({"video_creation_id": "  "}, "video_creation_id: string should have at least 1 character"),
+        ({"video_url": "s3://hush/v.mp4"}, "video_url: string should match pattern '^https?://"),
+        ({**SOURCE, "images": [URL, URL]}, "images: takes exactly one image, got 2"),
+        ({**SOURCE, "prompt": "p" * 2001}, "prompt: takes at most 2000 characters, got 2001"),
+        ({**SOURCE, "duration": 8}, "duration of viduq2-turbo must be 1 to 7 s, got 8"),
+        ({**SOURCE, "duration": 0, "model": "viduq9"}, "duration must be at least 1 second, got 0"),
+        ({**SOURCE, "off_peak": True}, "off_peak: is not a field of Vidu's extend request"),
+        ({**SOURCE, "task_id": "1"}, "task_id: is not a field of Vidu's extend request"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_what_the_page_forbids_is_refused(fields, told):
+    text = refusal(ENDPOINT, fields)
+    assert text.startswith(told)
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize("fields", [{"prompt": "p" * 2000}, {"prompt": "p" * 9000, "model": "viduq9"}, {"images": URL}])
+def test_what_the_page_allows_is_accepted(fields):
+    assert ENDPOINT.request.of({**SOURCE, **fields}).wire()["video_creation_id"] == SOURCE["video_creation_id"]
+
+
+def test_a_creation_id_stays_text():
+    wire = ENDPOINT.request.of({"video_creation_id": 911045603801182209}).wire()
+    assert wire["video_creation_id"] == "911045603801182209"
+
+
+def test_a_signature_does_not_change_the_request():
+    wire = ENDPOINT.request.of({"video_url": VIDEO}).wire()
+    assert wire["video_url"] == VIDEO
+    assert ENDPOINT.identity(wire)["video_url"] == "https://videos.example/run.mp4"
+    assert ENDPOINT.sources(wire) == [VIDEO]
+    assert "hush" not in repr(ENDPOINT.request.of({"video_url": VIDEO}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "credits"),
+    [
+        ({}, 35),
+        ({"duration": 1, "resolution": "540p"}, 10),
+        ({"duration": 7, "resolution": "540p"}, 22),
+        ({"duration": 2, "resolution": "1080p"}, 50),
+        ({"model": "viduq2-pro", "duration": 1, "resolution": "540p"}, 15),
+        ({"model": "viduq2-pro"}, 70),
+        ({"model": "viduq2-pro", "duration": 3, "resolution": "1080p"}, 90),
+        ({"model": "viduq2-pro", "duration": 8}, None),
+        ({"model": "viduq3-turbo"}, None),
+    ],
+    ids=str,
+)
+def test_an_estimate_is_the_price_lists_figure(fields, credits):
+    assert estimate_credits({**SOURCE, **fields}, endpoint="extend") == credits
