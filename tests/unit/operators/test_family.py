@@ -150,6 +150,17 @@ def test_batch_sends_each_request_to_its_own_endpoint(vidu_emulator, runtime_con
     assert [record["task_id"] for record in again] == [record["task_id"] for record in records][::-1]
 
 
+def test_image_requests_are_the_same_in_both_batch_operators(vidu_emulator, runtime_context, store):
+    rows = [{"images": PICTURE, "prompt": "a lighthouse"}, {"images": PICTURE, "prompt": "a kite"}]
+    records = Img2VideoBatchOperator(task_id="t", requests=rows).execute(runtime_context(store))
+    named = [{"endpoint": "img2video", **row} for row in rows]
+    again = ViduBatchOperator(task_id="t", endpoint="text2video", requests=named).execute(
+        runtime_context(store, try_number=2)
+    )
+    assert [record["task_id"] for record in again] == [record["task_id"] for record in records]
+    assert vidu_emulator.counters.submissions == 2
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
