@@ -33,6 +33,8 @@ from airflow_provider_vidu.submission.record import MARKER_PLACEHOLDER
 #: Images that are read and checked at once.
 READERS = 8
 
+# Fields that change no price.
+_WITHOUT_A_PRICE = frozenset({"prompt", "seed", "payload", "callback_url", "meta_data"})
 #: What a request of a batch may hold beside Vidu's own fields.
 OWN_FIELDS = frozenset({"extra_params", "output_path"})
 
@@ -81,6 +83,10 @@ class BatchRequest:
     def price(self) -> tuple[tuple[Any, ...], int | None]:
         """What its price depends on, and the catalogue's estimate of it (None = unknown); no image is read."""
         fields = self.all_fields
+        if not self.endpoint.models:
+            # What its price depends on is unknown, so everything counts that may change what is made.
+            others = {name: value for name, value in fields.items() if name not in _WITHOUT_A_PRICE}
+            return (self.endpoint.name, json.dumps(others, sort_keys=True, default=str)), None
         kind = (
             self.endpoint.name,
             self.model,

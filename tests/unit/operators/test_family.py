@@ -161,6 +161,16 @@ def test_image_requests_are_the_same_in_both_batch_operators(vidu_emulator, runt
     assert vidu_emulator.counters.submissions == 2
 
 
+def test_budget_learns_no_price_from_another_resolution(vidu_emulator, runtime_context, store):
+    """No price list has upscale: the first of each kind goes alone, and a spent budget then stops the rest."""
+    rows = [{"endpoint": "upscale-new", "video": "https://x.example/v.mp4"}]
+    rows += [{**rows[0], "upscale_resolution": "8K"}] * 3
+    batch = ViduBatchOperator(task_id="t", requests=rows, credit_budget=100, on_failure="partial")
+    records = batch.execute(runtime_context(store))
+    assert [record["error"] is None for record in records] == [True, True, False, False]
+    assert vidu_emulator.counters.submissions == 2
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
