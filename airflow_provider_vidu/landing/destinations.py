@@ -121,8 +121,8 @@ class Wanted:
             values["index"] = self.index
         name = file_name_of(self.file_name or DEFAULT_FILE_NAME, values, self.produces)
         video = video_path(self.destination, name, self.produces)
-        is_own = _is_folder(self.destination, self.produces) and "creation_id" in _fields_of(self.file_name or "")
-        if number and not is_own:
+        is_named = creation is not None and creation.id and "creation_id" in _fields_of(self.file_name or "")
+        if number and not (is_named and _is_folder(self.destination, self.produces)):
             video = _beside(video, str(number + 1))
         if kind == VIDEO:
             return video

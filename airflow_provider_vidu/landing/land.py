@@ -129,7 +129,7 @@ def link_of(task: ViduTask, kind: str, number: int = 0) -> str | None:
     """Return the signed link of one of a task's files; ``number`` is that of the video, from 0."""
     name = {VIDEO: "url", COVER: "cover_url", WATERMARKED: "watermarked_url"}[kind]
     # Some hosts put the copies of a single video into creations of their own.
-    videos = task.creations if task.video_count == 1 else task.videos[number : number + 1]
+    videos = task.creations if not number and task.video_count == 1 else task.videos[number : number + 1]
     return next((link for creation in videos if (link := getattr(creation, name))), None)
 
 

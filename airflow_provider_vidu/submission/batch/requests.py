@@ -83,10 +83,12 @@ class BatchRequest:
     def price(self) -> tuple[tuple[Any, ...], int | None]:
         """What its price depends on, and the catalogue's estimate of it (None = unknown); no image is read."""
         fields = self.all_fields
-        if not self.endpoint.models:
+        estimate = estimate_credits(fields, endpoint=self.endpoint.name)
+        if estimate is None:
             # What its price depends on is unknown, so everything counts that may change what is made.
-            others = {name: value for name, value in fields.items() if name not in _WITHOUT_A_PRICE}
-            return (self.endpoint.name, json.dumps(others, sort_keys=True, default=str)), None
+            ignored = _WITHOUT_A_PRICE | (self.endpoint.media.keys() if self.endpoint.models else frozenset())
+            others = {name: value for name, value in fields.items() if name not in ignored}
+            return (self.endpoint.name, self.model, json.dumps(others, sort_keys=True, default=str)), None
         kind = (
             self.endpoint.name,
             self.model,
@@ -97,7 +99,7 @@ class BatchRequest:
             # Without it, the model decides.
             None if fields.get("audio") is None else is_yes(fields.get("audio")),
         )
-        return kind, estimate_credits(fields, endpoint=self.endpoint.name)
+        return kind, estimate
 
     def build_wire(self, log: Any) -> dict[str, Any]:
         """
@@ -166,7 +168,9 @@ def endpoint_of_row(row: Mapping[str, Any], default: Endpoint | None, *, may_dif
     :raises ViduInputError: this release has none of that name.
     """
     name = given(row.get("endpoint")) if may_differ else None
-    return default if name in {None, ""} else find_endpoint(str(name).strip())
+    if name is None or name == "":
+        return default
+    return find_endpoint(name.strip() if isinstance(name, str) else name)
 
 
 def check_requests(
