@@ -104,7 +104,7 @@ def model_row(endpoint: Endpoint, model: Model) -> dict[str, str]:
     is_default = model.name == endpoint.default_model
     return {
         "model": f"**`{model.name}`**" if is_default else f"`{model.name}`",
-        "seconds added" if "video" in endpoint.fields else "seconds": _seconds(model),
+        "seconds added" if "video" in endpoint.parameters else "seconds": _seconds(model),
         "resolutions": _resolutions(model),
         "aspect ratios": _aspect_ratios(model),
         "sound": _sound(model) if "audio" in endpoint.fields else "",
