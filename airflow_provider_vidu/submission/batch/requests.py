@@ -33,6 +33,8 @@ from airflow_provider_vidu.submission.record import MARKER_PLACEHOLDER
 #: Images that are read and checked at once.
 READERS = 8
 
+# Fields that change no price.
+_WITHOUT_A_PRICE = frozenset({"prompt", "seed", "payload", "callback_url", "meta_data"})
 #: What a request of a batch may hold beside Vidu's own fields.
 OWN_FIELDS = frozenset({"extra_params", "output_path"})
 
@@ -81,6 +83,10 @@ class BatchRequest:
     def price(self) -> tuple[tuple[Any, ...], int | None]:
         """What its price depends on, and the catalogue's estimate of it (None = unknown); no image is read."""
         fields = self.all_fields
+        if not self.endpoint.models:
+            # What its price depends on is unknown, so everything counts that may change what is made.
+            others = {name: value for name, value in fields.items() if name not in _WITHOUT_A_PRICE}
+            return (self.endpoint.name, json.dumps(others, sort_keys=True, default=str)), None
         kind = (
             self.endpoint.name,
             self.model,
@@ -138,7 +144,7 @@ def read_requests(
             continue
         if may_differ:
             merged.pop("endpoint", None)
-        known = OWN_FIELDS | to.fields
+        known = OWN_FIELDS | to.parameters
         unknown = () if to.takes_any_field else sorted(str(name) for name in merged.keys() - known)
         if unknown:
             problems.append(f"item {number}: no such field: {describe_unknown_fields(unknown, known)}")
@@ -367,7 +373,7 @@ def _reject_one_object(text: str, path: str) -> None:
         return
     if not isinstance(whole, dict):
         return
-    known = OWN_FIELDS.union(*(endpoint.fields for endpoint in endpoints()))
+    known = OWN_FIELDS.union(*(endpoint.parameters for endpoint in endpoints()))
     lists = (value for name, value in whole.items() if name not in known and isinstance(value, list))
     if "\n" in text.strip() or any(isinstance(row, dict) for rows in lists for row in rows):
         raise ViduInputError(

@@ -17,6 +17,7 @@ from PIL import Image
 
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError
 from airflow_provider_vidu.api.registry import PICTURE
+from airflow_provider_vidu.api.tasks import Creation, ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.land import ATTEMPTS, land, land_all
@@ -76,6 +77,28 @@ def test_what_is_not_a_video_lands_as_its_endpoint_says(client, storage, tmp_pat
     with pytest.raises(ViduLandingError, match="something that is not a PNG, JPEG or WebP"):
         landed(client, Wanted(f"{tmp_path}/another.png", produces=PICTURE))
     assert not (tmp_path / "another.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("destination", "file_name", "names"),
+    [
+        ("/", None, ["77.mp4", "77-2.mp4"]),
+        ("/cat.mp4", None, ["cat.mp4", "cat-2.mp4"]),
+        ("/", "{creation_id}", ["a.mp4", "b.mp4"]),
+    ],
+)
+def test_each_video_of_a_task_lands_in_a_file_of_its_own(client, storage, tmp_path, destination, file_name, names):
+    link = f"{storage.url}/video.mp4?sig=x"
+    videos = (Creation(id="a", url=link), Creation(id="none"), Creation(id="b", url=link))
+    task = ViduTask(task_id="77", state="success", creations=videos)
+    wanted = Wanted(f"{tmp_path}{destination}", file_name)
+    assert wanted.is_landed(task) is False
+    files = land_all(client, task, wanted, log=LOG, read_task=lambda: task)
+    assert [Path(file["path"]).name for file in files] == names
+    assert all(Path(file["path"]).read_bytes() == MP4 for file in files)
+    assert wanted.is_landed(task) is True
+    Path(files[1]["path"]).unlink()
+    assert wanted.is_landed(task) is False
 
 
 @pytest.mark.parametrize(("addresses", "looks"), [(set(), 1), ({"93.184.215.14"}, 0)])
