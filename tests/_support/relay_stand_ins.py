@@ -39,13 +39,22 @@ def of_html(status: int, page: bytes, **headers: str) -> Answer:
     return status, {"Content-Type": "text/html; charset=utf-8", **headers}, page
 
 
+#: What Vidu itself has; a relay that passes everything below its prefix on has it, too.
+VIDUS = ("img2video", "text2video", "start-end2video", "reference2video", "extend", "upscale-new", "template")
+#: What the page of a relay with Vidu's paths lists.
+LISTED = ("img2video", "text2video", "start-end2video", "reference2video", "reference2image", "text2audio")
+# The ``type`` in answers, where it is not the endpoint's name.
+_TYPES = {"start-end2video": "headtailimg2video", "reference2video": "character2video"}
+
+
 @dataclass
 class Job:
-    """A task that a relay has accepted and bills."""
+    """A task that a relay has accepted and bills, as one of an endpoint."""
 
     task_id: str
     row: int
     asked: dict[str, Any]
+    endpoint: str
     queries: int = 0
     cancelled: bool = False
 
@@ -93,6 +102,8 @@ class Relay(http.server.ThreadingHTTPServer):
     #: The connection's extra for this family.
     extra: ClassVar[dict[str, Any]] = {"cancel_path": None, "list_path": None, "credits_path": None}
     prefix: ClassVar[str] = "/ent/v2"
+    #: The endpoints that it routes.
+    endpoints: ClassVar[tuple[str, ...]] = VIDUS
     #: What this relay supports besides creating and querying.
     has_list: ClassVar[bool] = False
     has_cancel: ClassVar[bool] = False
@@ -118,7 +129,7 @@ class Relay(http.server.ThreadingHTTPServer):
     def routes(self) -> dict[str, Callable[..., Answer | None]]:
         """Map patterns of ``METHOD path`` to handlers; the pattern's groups are the handler's arguments."""
         return {
-            rf"POST {self.prefix}/img2video": self.create,
+            rf"POST {self.prefix}/({'|'.join(self.endpoints)})": self.create,
             rf"GET {self.prefix}/tasks/([^/]+)/creations": self.query,
         }
 
@@ -171,12 +182,12 @@ class Relay(http.server.ThreadingHTTPServer):
         asked = job.asked
         return {
             "task_id": job.task_id,
-            "type": "img2video",
+            "type": _TYPES.get(job.endpoint, job.endpoint),
             "state": "created",
-            "model": asked["model"],
+            "model": asked.get("model", ""),
             "style": "general",
             "prompt": asked.get("prompt", ""),
-            "images": asked["images"],
+            "images": asked.get("images", []),
             "duration": asked.get("duration", 5),
             "seed": 12345,
             "aspect_ratio": "",
@@ -195,11 +206,11 @@ class Relay(http.server.ThreadingHTTPServer):
             "client_request_id": "",
         }
 
-    def create(self, body: dict[str, Any]) -> Answer | None:
+    def create(self, body: dict[str, Any], endpoint: str) -> Answer | None:
         fault = self.faults.pop(0) if self.faults else None
         if fault is not None and not fault.accepts:
             return fault.answer(self)
-        job = Job(self.new_id(), 17 + len(self.billed), body)
+        job = Job(self.new_id(), 17 + len(self.billed), body, endpoint)
         self.billed.append(job)
         return fault.answer(self) if fault is not None else of_json(200, self.created(job))
 
@@ -263,15 +274,23 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 class VidusPaths(Relay):
     """new-api and one-api with Vidu's own paths: a row number as ``id``, and a web page for all other paths."""
 
+    endpoints: ClassVar[tuple[str, ...]] = LISTED
+
 
 class NewApi(Relay):
-    """Plain new-api: an OpenAI-like API of its own. Fields that it does not know travel in ``metadata`` only."""
+    """
+    Plain new-api: an OpenAI-like API of its own. Fields that it does not know travel in ``metadata`` only.
+
+    It has one path for everything: the number of images decides which of Vidu's endpoints it calls.
+    """
 
     extra: ClassVar[dict[str, Any]] = {
         "create_path": "/v1/video/generations",
         "task_path": "/v1/video/generations/{task_id}",
         **Relay.extra,
     }
+    #: By the number of images, from none on.
+    endpoints: ClassVar[tuple[str, ...]] = ("text2video", "img2video", "start-end2video", "reference2video")
     keeps_payload: ClassVar[bool] = False
 
     def routes(self) -> dict[str, Callable[..., Answer | None]]:
@@ -284,10 +303,11 @@ class NewApi(Relay):
     def new_id(self) -> str:
         return f"task_{uuid.uuid4().hex}"
 
-    def create(self, body: dict[str, Any]) -> Answer | None:
+    def create(self, body: dict[str, Any], endpoint: str = "") -> Answer | None:
         upstream = {name: body[name] for name in ("model", "prompt", "images", "duration") if name in body}
         upstream["resolution"] = body.get("size") or "1080p"
-        return super().create({**upstream, **body.get("metadata", {})})
+        called = self.endpoints[min(len(upstream.get("images", ())), 3)]
+        return super().create({**upstream, **body.get("metadata", {})}, called)
 
     def created(self, job: Job) -> Any:
         return {
@@ -409,11 +429,12 @@ class Octopusx(Relay):
         **Relay.extra,
     }
     prefix: ClassVar[str] = "/vidu/ent/v2"
+    endpoints: ClassVar[tuple[str, ...]] = ("img2video",)
     keeps_payload: ClassVar[bool] = False
 
     def routes(self) -> dict[str, Callable[..., Answer | None]]:
         return {
-            rf"POST {self.prefix}/img2video": self.create,
+            rf"POST {self.prefix}/({'|'.join(self.endpoints)})": self.create,
             rf"GET {self.prefix}/task/([^/]+)/creations": self.query,
         }
 
@@ -476,6 +497,8 @@ class Api302(Kapon):
 
 class Seed(Relay):
     """The relay of the page that this provider was first written for: Vidu's paths at the root, nothing else."""
+
+    endpoints: ClassVar[tuple[str, ...]] = LISTED
 
     def created(self, job: Job) -> Any:
         return self.of_vidu(job)

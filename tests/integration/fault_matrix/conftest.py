@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _support.fault_table import ENDPOINTS, FIRST, hangs
 from _support.virtual_time import jumping, replaced_by
 
 from airflow_provider_vidu.api.account import Account, account_from_fields
 from airflow_provider_vidu.api.errors import ViduError
-from airflow_provider_vidu.api.img2video import ENDPOINT
+from airflow_provider_vidu.api.registry import Endpoint, endpoint_of
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.client import ViduClient
 from airflow_provider_vidu.emulator import Fault, ViduEmulator
@@ -47,7 +48,11 @@ OTHERS = "another DAG's"
 
 LOG = logging.getLogger("fault matrix")
 VIDEO = b"\0\0\0\x0cftypisom\0\0\0\x08moov" + (100_000).to_bytes(4, "big") + b"mdat" + b"v" * 99_992
-REQUEST = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p", "duration": 1}
+TEXT = {"model": "viduq3-turbo", "prompt": "p", "duration": 1}
+REQUESTS: dict[str, dict[str, Any]] = {
+    "img2video": {"images": ["https://x.example/a.png"], **TEXT},
+    "text2video": TEXT,
+}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -110,12 +115,16 @@ class TaskInstance:
     """
     One task instance: its tries.
 
+    :param endpoint: where its request is posted to.
     :param store: None = Airflow below 3.3, which has none.
     :param leaves: it does not wait in the worker before it has submitted; it leaves and comes back.
     """
 
-    def __init__(self, account: Account, clock: Clock, store: Store | None, folder: str, *, leaves: bool) -> None:
+    def __init__(
+        self, account: Account, clock: Clock, endpoint: Endpoint, store: Store | None, folder: str, *, leaves: bool
+    ) -> None:
         self.account = account
+        self.endpoint = endpoint
         self.store = store
         self.folder = folder
         self.leaves = leaves
@@ -128,7 +137,7 @@ class TaskInstance:
     def die_submitting(self) -> None:
         """Run a try whose worker is killed just after its submission was answered or its reply lost."""
         with MortalClient(self.account) as client, pytest.raises(WorkerDied):
-            self.submission(client).submit(lambda: REQUEST)
+            self.submission(client).submit(self._build)
 
     def run(self, *, cleared: bool = False) -> str:
         """
@@ -145,7 +154,7 @@ class TaskInstance:
         submission = self.submission(client, cleared=cleared)
         while True:
             try:
-                return submission, submission.submit(lambda: REQUEST)
+                return submission, submission.submit(self._build)
             except SubmitLater as later:
                 self._clock.sleep(later.seconds)
                 submission = self._submission(client, later.resumed)
@@ -157,6 +166,9 @@ class TaskInstance:
             self.max_tries += 10
             self._first_try = self.tries
         return self._submission(client)
+
+    def _build(self) -> dict[str, Any]:
+        return REQUESTS[self.endpoint.name]
 
     def _submission(self, client: ViduClient, resumed: Resumed | None = None) -> Submission:
         clock, identity = self._clock, ("d", "r", "t", -1)
@@ -173,7 +185,7 @@ class TaskInstance:
             ),
             self.store,
             Policies(timeout=3600.0, may_leave=self.leaves),
-            endpoint=ENDPOINT,
+            endpoint=self.endpoint,
             resumed=resumed,
             clock=clock,
             sleep=clock.sleep,
@@ -191,7 +203,7 @@ class TaskInstance:
             ended = wait_for_end(
                 submission.client,
                 task,
-                hints=hints_of(task, submitted_at=clock()),
+                hints=hints_of(task, submitted_at=clock(), endpoint=self.endpoint.name),
                 end_time=clock() + timeout,
                 log=LOG,
             )
@@ -209,11 +221,12 @@ class TaskInstance:
 
 
 class Books:
-    """Vidu's own account books."""
+    """Vidu's own account books, for the requests to one endpoint."""
 
-    def __init__(self, vidu: ViduEmulator, clock: Clock) -> None:
+    def __init__(self, vidu: ViduEmulator, clock: Clock, endpoint: Endpoint) -> None:
         self._vidu = vidu
         self._clock = clock
+        self._endpoint = endpoint
 
     @property
     def paid(self) -> list[str]:
@@ -223,7 +236,9 @@ class Books:
 
     @property
     def created(self) -> list[str]:
-        return [task.task_id for task in self._vidu.tasks if task.request.payload != OTHERS]
+        own = [task for task in self._vidu.tasks if task.request.payload != OTHERS]
+        assert all(task.request.endpoint.name == self._endpoint.name for task in own), "on another endpoint's path"
+        return [task.task_id for task in own]
 
     def requests(self, operation: str) -> int:
         """Count the requests; submissions without foreign ones."""
@@ -296,6 +311,18 @@ def clock() -> Iterator[Clock]:
 
 
 @pytest.fixture
+def endpoint(request: pytest.FixtureRequest) -> Endpoint:
+    """Return the endpoint of a cell; the tables of faults choose it."""
+    return endpoint_of(getattr(request, "param", FIRST))
+
+
+@pytest.fixture
+def wire(endpoint: Endpoint) -> dict[str, Any]:
+    """Return a request's JSON object, without the marker."""
+    return REQUESTS[endpoint.name]
+
+
+@pytest.fixture
 def vidu(clock: Clock) -> Iterator[ViduEmulator]:
     with ViduEmulator(speed=1, created_seconds=20, processing_seconds=10, video=VIDEO, clock=clock) as vidu:
         yield vidu
@@ -312,8 +339,8 @@ def strike(vidu: ViduEmulator, clock: Clock) -> Strike:
 
 
 @pytest.fixture
-def books(vidu: ViduEmulator, clock: Clock) -> Books:
-    return Books(vidu, clock)
+def books(vidu: ViduEmulator, clock: Clock, endpoint: Endpoint) -> Books:
+    return Books(vidu, clock, endpoint)
 
 
 @pytest.fixture
@@ -328,7 +355,7 @@ def account(vidu: ViduEmulator) -> Callable[..., Account]:
 
 
 def timeout_for(fault: Any) -> float:
-    return SHORT_TIMEOUT if str(getattr(fault, "kind", "")).startswith("hang") else TIMEOUT
+    return SHORT_TIMEOUT if hangs(fault) else TIMEOUT
 
 
 @pytest.fixture
@@ -340,24 +367,26 @@ def open_client() -> Iterator[Callable[[Account], ViduClient]]:
 
 @pytest.fixture
 def submit_others(account: Callable[..., Account]) -> Callable[..., None]:
-    """Fill the list, optionally with more than one page."""
+    """Fill the list with tasks of every endpoint, optionally with more than one page."""
 
     def submit(count: int = 3) -> None:
         with ViduClient(account()) as client:
-            for _ in range(count):
-                client.submit({**REQUEST, "payload": OTHERS}, endpoint=ENDPOINT.name)
+            for _, name in zip(range(count), itertools.cycle(ENDPOINTS)):
+                client.submit({**REQUESTS[name], "payload": OTHERS}, endpoint=name)
 
     return submit
 
 
 @pytest.fixture
-def task_instance(account: Callable[..., Account], clock: Clock, tmp_path: Path) -> Callable[..., TaskInstance]:
+def task_instance(
+    account: Callable[..., Account], clock: Clock, endpoint: Endpoint, tmp_path: Path
+) -> Callable[..., TaskInstance]:
     """Make a task instance, in a mode: ``store``, ``no store`` (Airflow below 3.3) or ``leaves`` (the worker)."""
     folders = itertools.count()
 
     def make(fault: Any = None, *, mode: str = "store", **extra: Any) -> TaskInstance:
         store = None if mode == "no store" else Store()
         folder = f"{tmp_path}/videos-{next(folders)}/"
-        return TaskInstance(account(fault, **extra), clock, store, folder, leaves=mode == "leaves")
+        return TaskInstance(account(fault, **extra), clock, endpoint, store, folder, leaves=mode == "leaves")
 
     return make

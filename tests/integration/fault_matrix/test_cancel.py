@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from _support.fault_table import one_by_one
+from _support.fault_table import one_by_one, one_by_one_for_each_endpoint
 from _support.virtual_time import jumping, replaced_by
 
 from airflow_provider_vidu.api.errors import ViduError
@@ -94,7 +94,7 @@ def clear(strike, open_client):
     return clear
 
 
-@one_by_one(NOT_CANCELLED)
+@one_by_one_for_each_endpoint(NOT_CANCELLED)
 def test_a_clear_whose_cancel_did_nothing_attaches_and_pays_once(fault, submitted, clear, books):
     task, first = submitted(fault)
     video = task.finish(*clear(task, fault))
@@ -103,7 +103,7 @@ def test_a_clear_whose_cancel_did_nothing_attaches_and_pays_once(fault, submitte
     assert books.requests("download") == 1
 
 
-@one_by_one({**CANCELLED, **CONFIRMED})
+@one_by_one_for_each_endpoint({**CANCELLED, **CONFIRMED})
 def test_clear_with_an_accepted_cancel_submits_again(fault, submitted, clear, books):
     task, first = submitted(fault)
     video = task.finish(*clear(task, fault))

@@ -9,7 +9,7 @@ A worker was killed with its submission in flight, so its fate is unknown and th
 from __future__ import annotations
 
 import pytest
-from _support.fault_table import one_by_one
+from _support.fault_table import for_each_endpoint, one_by_one, one_by_one_for_each_endpoint
 
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduSubmissionInDoubtError
 from airflow_provider_vidu.emulator import Fault
@@ -75,7 +75,7 @@ def lost(task_instance, strike, vidu, submit_others):
 
 
 @in_modes("store", "no store", "leaves")
-@one_by_one(FAULTS)
+@one_by_one_for_each_endpoint(FAULTS)
 def test_accepted_submission_is_found_despite_a_list_fault(fault, mode, lost, strike, books, clock):
     task = lost(fault, mode=mode, accepted=True)
     strike("list", fault, times=1, lasts=60)
@@ -102,7 +102,7 @@ def test_unreadable_list_submits_nothing_and_a_later_try_adopts(fault, mode, los
 
 
 @in_modes("store", "no store")
-@one_by_one(FAULTS)
+@one_by_one_for_each_endpoint(FAULTS)
 def test_unaccepted_submission_is_not_resent_with_an_unreadable_list(fault, mode, lost, strike, books):
     task = lost(fault, mode=mode, accepted=False)
     strike("list", fault, times=None)
@@ -115,6 +115,7 @@ def test_unaccepted_submission_is_not_resent_with_an_unreadable_list(fault, mode
     assert books.paid == books.created == [video]
 
 
+@for_each_endpoint
 @in_modes("store", "no store", "leaves")
 @pytest.mark.parametrize("quirk", QUIRKS.values(), ids=QUIRKS.keys())
 @pytest.mark.parametrize("accepted", [True, False], ids=["accepted", "not accepted"])

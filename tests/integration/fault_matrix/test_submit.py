@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from _support.fault_table import one_by_one
+from _support.fault_table import one_by_one, one_by_one_for_each_endpoint
 
 from airflow_provider_vidu.api.errors import (
     ViduConfigurationError,
@@ -16,8 +16,6 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.client import AsyncViduClient, ViduClient
 from airflow_provider_vidu.emulator import Fault
-
-WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo"}
 
 REFUSED = "refused connection"
 ELSEWHERE = "/storage/elsewhere"
@@ -72,10 +70,6 @@ KNOWN_NOT = {**{name: row[0] for name, row in REFUSALS.items()}, **{name: row[0]
 EVERY = {**ACCEPTED, **NOT_ACCEPTED, **KNOWN_NOT}
 
 
-def table(faults, *more):
-    return pytest.mark.parametrize(("fault", *more), faults.values(), ids=faults.keys())
-
-
 in_every_mode = pytest.mark.parametrize("mode", ["store", "no store", "leaves"])
 
 
@@ -92,7 +86,7 @@ def order(strike, vidu):
 
 
 @in_every_mode
-@one_by_one(ACCEPTED)
+@one_by_one_for_each_endpoint(ACCEPTED)
 def test_possibly_accepted_submission_is_searched_and_never_resent(fault, mode, task_instance, order, books):
     task = task_instance(fault, mode=mode)
     order(fault)
@@ -102,7 +96,7 @@ def test_possibly_accepted_submission_is_searched_and_never_resent(fault, mode, 
 
 
 @in_every_mode
-@one_by_one(NOT_ACCEPTED)
+@one_by_one_for_each_endpoint(NOT_ACCEPTED)
 def test_unaccepted_submission_is_resent_only_after_the_list_settled(fault, mode, task_instance, order, books, clock):
     task = task_instance(fault, mode=mode)
     order(fault)
@@ -115,7 +109,7 @@ def test_unaccepted_submission_is_resent_only_after_the_list_settled(fault, mode
 
 
 @in_every_mode
-@table(REFUSALS, "error")
+@one_by_one_for_each_endpoint(REFUSALS, "error")
 def test_submission_that_created_nothing_may_be_resent(fault, error, mode, task_instance, order, strike, books):
     task = task_instance(fault, mode=mode)
     order(fault)
@@ -142,7 +136,7 @@ def test_redirect_is_a_configuration_error_and_gets_no_key(fault, task_instance,
 
 
 @in_every_mode
-@table(FULL_QUEUES, "seconds")
+@one_by_one_for_each_endpoint(FULL_QUEUES, "seconds")
 def test_a_full_queue_is_waited_out_as_the_server_asks(fault, seconds, mode, task_instance, order, books, clock):
     order(fault)
     task = task_instance(fault, mode=mode)
@@ -155,7 +149,7 @@ def test_a_full_queue_is_waited_out_as_the_server_asks(fault, seconds, mode, tas
 @pytest.mark.parametrize(
     ("mode", "cleared"), [("store", False), ("store", True), ("no store", False), ("leaves", False)]
 )
-@one_by_one(EVERY)
+@one_by_one_for_each_endpoint(EVERY)
 def test_worker_killed_with_the_reply_pays_once(fault, mode, cleared, task_instance, order, strike, books):
     task = task_instance(fault, mode=mode)
     order(fault)
@@ -169,7 +163,7 @@ def test_worker_killed_with_the_reply_pays_once(fault, mode, cleared, task_insta
 
 
 @in_every_mode
-@one_by_one(EVERY)
+@one_by_one_for_each_endpoint(EVERY)
 def test_a_fault_that_strikes_three_submissions_pays_once(fault, mode, task_instance, order, strike, books):
     task = task_instance(fault, mode=mode)
     order(fault, times=3)
@@ -185,18 +179,18 @@ def test_a_fault_that_strikes_three_submissions_pays_once(fault, mode, task_inst
     assert books.paid == books.created == [video]
 
 
-@one_by_one(EVERY)
-async def test_both_clients_agree_on_what_may_have_been_accepted(fault, account, vidu, strike, books):
+@one_by_one_for_each_endpoint(EVERY)
+async def test_both_clients_agree_on_what_may_have_been_accepted(fault, endpoint, wire, account, vidu, strike, books):
     errors = []
     for asynchronous in (False, True):
         strike("submit", fault)
         try:
             if asynchronous:
                 async with AsyncViduClient(account(fault)) as client:
-                    await client.submit(WIRE, endpoint="img2video")
+                    await client.submit(wire, endpoint=endpoint.name)
             else:
                 with ViduClient(account(fault)) as client:
-                    client.submit(WIRE, endpoint="img2video")
+                    client.submit(wire, endpoint=endpoint.name)
         except ViduError as error:
             errors.append(error)
         strike.stop()

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from _support.relay_operators import FIELDS, is_the_video, operator
+from _support.relay_operators import FIELDS, NOT_ROUTED, ROUTED, is_the_video, mixed_batch, operator
 from _support.relay_stand_ins import CLOUDFLARE, CUT, FAMILIES, LATE, NO_CHANNEL, SATURATED, Fault, no_money
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
@@ -23,6 +23,9 @@ def submit() -> Any:
 
 
 NO_LIST = [name for name, family in FAMILIES.items() if not family.has_list]
+# What a relay does not route: it knows no such path, or it has one path and guesses the endpoint from the images.
+LACKED = [case for case in NOT_ROUTED if "create_path" not in FAMILIES[case[0]].extra]
+GUESSED = [case for case in NOT_ROUTED if case not in LACKED]
 
 
 def fails(task_instance: Any, made: Any) -> Exception:
@@ -32,27 +35,55 @@ def fails(task_instance: Any, made: Any) -> Exception:
 
 
 @pytest.mark.parametrize("lost", [LATE, CUT], ids=["524", "cut"])
-def test_a_lost_reply_is_never_billed_twice(relay, task_instance, deferrable, lost, tmp_path):
+@pytest.mark.parametrize(("family", "endpoint"), ROUTED)
+def test_a_lost_reply_is_never_billed_twice(relay, endpoint, task_instance, deferrable, lost, tmp_path):
     relay.faults = [lost]
     if relay.has_list:
-        record = task_instance.run(operator(deferrable=deferrable, output_path=f"{tmp_path}/"))
+        record = task_instance.run(operator(endpoint, deferrable=deferrable, output_path=f"{tmp_path}/"))
         assert record["task_id"] == relay.billed[0].task_id
         assert is_the_video(record["files"][0], relay)
     else:
         for _ in range(2):
-            error = fails(task_instance, operator(deferrable=deferrable))
+            error = fails(task_instance, operator(endpoint, deferrable=deferrable))
             assert isinstance(error, AirflowFailException)
             assert "This try submitted nothing" in str(error)
-    assert len(relay.billed) == 1
+    assert [job.endpoint for job in relay.billed] == [endpoint]
 
 
-@pytest.mark.parametrize("family", NO_LIST)
-def test_after_a_lost_reply_only_a_clear_submits_again(relay, task_instance):
+@pytest.mark.parametrize(("family", "endpoint"), [case for case in ROUTED if case[0] in NO_LIST])
+def test_after_a_lost_reply_only_a_clear_submits_again(relay, endpoint, task_instance):
     relay.faults = [LATE]
-    fails(task_instance, operator())
+    fails(task_instance, operator(endpoint))
     task_instance.clear()
-    assert task_instance.run(operator())["state"] == "success"
-    assert len(relay.billed) == 2
+    assert task_instance.run(operator(endpoint))["state"] == "success"
+    assert [job.endpoint for job in relay.billed] == [endpoint] * 2
+
+
+@pytest.mark.parametrize(("family", "endpoint"), LACKED)
+def test_an_endpoint_that_the_relay_lacks_bills_nothing(relay, endpoint, task_instance):
+    errors = [fails(task_instance, operator(endpoint)) for _ in range(2)]
+    assert all(isinstance(error, AirflowFailException) for error in errors)
+    assert "api_prefix and create_path" in str(errors[0])
+    assert relay.billed == []
+    assert type(task_instance)().run(operator())["state"] == "success"
+
+
+@pytest.mark.parametrize(("family", "endpoint"), LACKED)
+def test_a_mixed_batch_makes_what_the_relay_has(relay, endpoint, task_instance):
+    rows = [(endpoint, "a cat"), ("img2video", "a cat")]
+    (lacking, made), (again, _) = (task_instance.run(mixed_batch(*rows, on_failure="partial")) for _ in range(2))
+    assert "api_prefix and create_path" in lacking["error"]
+    assert made["state"] == "success"
+    assert again["error"]
+    assert [job.endpoint for job in relay.billed] == ["img2video"]
+
+
+@pytest.mark.xfail(strict=True, reason="a create_path without {endpoint} takes the requests of every endpoint")
+@pytest.mark.parametrize(("family", "endpoint"), GUESSED)
+def test_no_request_is_billed_as_one_of_another_endpoint(relay, endpoint, task_instance):
+    with suppress(AirflowException, ViduError):
+        task_instance.run(operator(endpoint))
+    assert relay.billed == []
 
 
 @pytest.mark.parametrize("family", NO_LIST)
@@ -68,7 +99,7 @@ def test_a_lost_reply_fails_safe_without_any_null(relay, connect, task_instance)
 def test_incomplete_list_never_proves_absence(relay, task_instance, tmp_path):
     def others_come_too(relay: Any) -> Any:
         for number in range(12):
-            relay.create({**FIELDS, "prompt": f"another's {number}"})
+            relay.create({**FIELDS, "prompt": f"another's {number}"}, "img2video")
         return LATE.answer(relay)
 
     relay.faults = [Fault(others_come_too, accepts=True)]

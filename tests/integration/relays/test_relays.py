@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
-from _support.relay_operators import FIELDS, is_the_video, operator
+from _support.relay_operators import FIELDS, ROUTED, is_the_video, mixed_batch, operator
 from _support.relay_stand_ins import FAMILIES, VidusPaths, serving
 from airflow.providers.common.compat.sdk import AirflowFailException
 
@@ -19,11 +19,13 @@ from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
 
 
-def test_one_video_lands_and_is_billed_once(relay, task_instance, deferrable, tmp_path):
-    record = task_instance.run(operator(deferrable=deferrable, output_path=f"{tmp_path}/"))
-    assert len(relay.billed) == 1
+@pytest.mark.parametrize(("family", "endpoint"), ROUTED)
+def test_one_video_lands_and_is_billed_once(relay, endpoint, task_instance, deferrable, tmp_path):
+    record = task_instance.run(operator(endpoint, deferrable=deferrable, output_path=f"{tmp_path}/"))
+    (job,) = relay.billed
+    assert job.endpoint == endpoint
     assert record["state"] == "success"
-    assert record["task_id"] == relay.billed[0].task_id
+    assert record["task_id"] == job.task_id
     assert is_the_video(record["files"][0], relay)
 
 
@@ -58,6 +60,16 @@ def test_a_batch_lands_every_video_in_order(relay, task_instance, deferrable, tm
     )
     prompts = {job.task_id: job.asked["prompt"] for job in relay.billed}
     assert [prompts[record["task_id"]] for record in records] == ["cat 0", "cat 1", "cat 2"]
+    assert all(is_the_video(record["files"][0], relay) for record in records)
+    assert len(relay.billed) == 3
+
+
+@pytest.mark.parametrize("family", [name for name, endpoint in ROUTED if endpoint == "text2video"])
+def test_a_mixed_batch_lands_every_video_in_order(relay, task_instance, tmp_path):
+    rows = [("text2video", "a cat"), ("img2video", "a cat"), ("text2video", "a dog")]
+    records = task_instance.run(mixed_batch(*rows, output_path=f"{tmp_path}/"))
+    billed = {job.task_id: (job.endpoint, job.asked["prompt"]) for job in relay.billed}
+    assert [billed[record["task_id"]] for record in records] == rows
     assert all(is_the_video(record["files"][0], relay) for record in records)
     assert len(relay.billed) == 3
 
