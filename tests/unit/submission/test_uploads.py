@@ -34,6 +34,7 @@ from airflow_provider_vidu.images import wire_of as wire_of_endpoint
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
 from airflow_provider_vidu.operators.reference2video import Reference2VideoOperator
 from airflow_provider_vidu.submission import uploads
+from airflow_provider_vidu.submission.batch import sending
 from airflow_provider_vidu.submission.uploads import MARGIN, UNKNOWN_LIFE, use_until
 
 pytestmark = [pytest.mark.usefixtures("clock", "another_process")]
@@ -369,6 +370,27 @@ def test_given_up_upload_ends(vidu_emulator, large):
         uploads.with_uploads(ViduHook().account, wire_of({"images": large}, None, LOG), LOG, stop)
     # It was not finished.
     assert vidu_emulator.counters.requests["upload"] < 3
+
+
+def test_killed_batch_does_not_wait_for_its_uploads(vidu_emulator, runtime_context, store, monkeypatch, large):
+    made = batch(row(large))
+    ended = []
+
+    def upload(account: Any, wire: Any, log: Any, stop: Any) -> None:
+        made.on_kill()
+        try:
+            # Without end, as a slow host.
+            while True:
+                stop()
+        except ViduError as error:
+            ended.append(error.message)
+            raise
+
+    monkeypatch.setattr(sending, "with_uploads", upload)
+    with pytest.raises(ViduError, match="told to stop"):
+        drive(made, runtime_context(store))
+    assert ended == ["The upload was given up: this try submits nothing more."]
+    assert vidu_emulator.counters.submissions == 0
 
 
 def test_wire_without_large_pictures_is_sent_as_it_is():
