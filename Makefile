@@ -34,7 +34,7 @@ WITHOUT_AIRFLOW := $(addprefix tests/unit/,api emulator landing transport test_c
 	$(addprefix tests/integration/,fault_matrix relays test_callback_sender.py test_contact_sheet.py test_docs.py \
 	test_emulator_running.py test_landing_faults.py test_object_store.py test_pytest_plugin.py)
 
-.PHONY: help demo up test compatibility unit chaos-test integration chaos system clears browser browser-env bench lint format types check env constraints clean
+.PHONY: help demo up test compatibility unit chaos-test integration chaos system clears browser browser-env bench models lint format types check env constraints clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -79,6 +79,9 @@ browser-env:
 
 bench: $(BENCH_INSTALLED) ## Benchmark against other providers (ONLY=waits,queue for some rows, QUICK=1 to try it out).
 	PYTHONPATH=scripts:tests $(BENCH)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
+models: $(INSTALLED) ## Write docs/models.md from the catalogue of models and prices.
+	$(BIN)/python scripts/models_page.py
 
 lint: $(INSTALLED) ## Run ruff, with the Airflow rules, and check the layers of the package.
 	$(BIN)/ruff check .

@@ -32,7 +32,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-vidu",
         "name": "Vidu",
-        "description": "Image to video with `Vidu <https://www.vidu.com/>`__: submitted once, waited for nearly free.",
+        "description": "Generate videos with `Vidu <https://www.vidu.com/>`__: submitted once, waited for nearly free.",
         "versions": [__version__],
         "integrations": [
             {

@@ -304,7 +304,10 @@ def parse_create(status: int, headers: Mapping[str, str], body: bytes) -> ViduTa
         raise doubt
     if type(error) is ViduNotFoundError:
         raise error.but(
-            advice="This path of the host creates no tasks: check api_prefix and create_path. Nothing was created."
+            advice=(
+                "Nothing was created. Either this path of the host creates no tasks (check the endpoint's name, "
+                "api_prefix and create_path), or the request names something that the host does not know."
+            )
         )
     if isinstance(error, ViduUnavailableError):
         by_gateway = f" {error.advice}" if error.advice != error.default_advice else ""

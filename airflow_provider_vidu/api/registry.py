@@ -130,8 +130,13 @@ class Endpoint:
 
     @property
     def fields(self) -> frozenset[str]:
-        """The names of what a request may have."""
-        return frozenset(self.request.model_fields) | self.request.more_fields
+        """The names of the request's fields in the API."""
+        return frozenset(self.request.model_fields)
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of what a request may be given: its fields, and what stands for some of them."""
+        return self.fields | self.request.more_fields
 
     @property
     def takes_any_field(self) -> bool:

@@ -13,6 +13,8 @@ from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.fields import given, parse_structure
 from airflow_provider_vidu.api.request import HttpUrl, Name, ViduRequest, exactly_one, shown
 
+_SOURCES = ("video_creation_id", "video_url")
+
 
 class SourceVideoRequest(ViduRequest):
     """
@@ -35,7 +37,11 @@ class SourceVideoRequest(ViduRequest):
         """Undo the effects of rendering, and put what ``video`` names into its field of the API."""
         rest = {name: value for name, value in fields.items() if name != "video"}
         video = given(fields.get("video"))
-        return super().meant(rest if video is None or video == "" else {**rest, **_named(video, rest)})
+        if video is None or video == "":
+            # In a row of a batch this removes the default.
+            unset = dict.fromkeys(_SOURCES) if "video" in fields else {}
+            return super().meant({**unset, **rest})
+        return super().meant({**rest, **dict.fromkeys(_SOURCES), **_named(video, rest)})
 
     @model_validator(mode="after")
     def _one_source(self) -> SourceVideoRequest:
@@ -44,7 +50,7 @@ class SourceVideoRequest(ViduRequest):
 
 
 def _named(video: Any, rest: Mapping[str, Any]) -> dict[str, str]:
-    if any(given(rest.get(name)) for name in ("video_creation_id", "video_url")):
+    if any(given(rest.get(name)) for name in _SOURCES):
         raise ViduInputError("video: takes the place of video_creation_id and video_url; pass only one of the three.")
     if isinstance(video, str) and video.strip().startswith("{"):
         # A template has turned the record into text.

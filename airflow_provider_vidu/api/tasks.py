@@ -475,6 +475,16 @@ class ViduTask(BaseModel):
         return next((creation.url for creation in self.creations if creation.url), None)
 
     @property
+    def videos(self) -> tuple[Creation, ...]:
+        """The creations that have a link to a video; a task of most endpoints has one."""
+        return tuple(creation for creation in self.creations if creation.url)
+
+    @property
+    def video_count(self) -> int:
+        """The number of its videos; 1 if no link is known yet."""
+        return max(1, len(self.videos))
+
+    @property
     def is_unexplained(self) -> bool:
         """Whether it has failed and the reply has no reason; rows of Vidu's list have none, the query does."""
         return self.failed and self.err_code is None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-A local Vidu: the same API, offline, with videos that play.
+A local Vidu: the same API, offline, with videos, pictures and sound that play.
 
 ``python -m airflow_provider_vidu.emulator`` starts one; tests use :class:`ViduEmulator`, or the pytest fixture
 ``vidu_emulator``. Names are imported when they are first used: pytest loads this package in every run.

@@ -50,7 +50,7 @@ from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import BACKSTOP, EVENT_HOLD, ViduTaskTrigger, digest_of_ids, event_of_group
 from airflow_provider_vidu.waiting import watcher
-from airflow_provider_vidu.waiting.cancel import cancel_unfinished
+from airflow_provider_vidu.waiting.cancel import VERIFY_SECONDS, cancel_unfinished
 from airflow_provider_vidu.waiting.schedule import Hints
 
 if TYPE_CHECKING:
@@ -384,7 +384,13 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         error = self._still_running(batch, "The wait has reached its deadline.")
         if self.operator.cancel_on_timeout:
             ids = list(batch.running.values())
-            report = await cancel_unfinished(batch.client, ids, seconds=CANCEL_AT_DEADLINE_SECONDS, log=self.log)
+            report = await cancel_unfinished(
+                batch.client,
+                ids,
+                seconds=CANCEL_AT_DEADLINE_SECONDS,
+                verify_seconds=VERIFY_SECONDS,
+                log=self.log,
+            )
             batch.note_cancelled(report.cancelled)
             cancelled = len(report.cancelled)
             left = len(ids) - cancelled

@@ -97,17 +97,21 @@ class Wanted:
         is_unnamed = ("model" in named and not task.model) or ("creation_id" in named and not task.creations)
         if _is_folder(self.destination, self.produces) and is_unnamed:
             return None
-        return is_file_there(self.path(task))
+        found = {is_file_there(self.path(task, VIDEO, number)) for number in range(task.video_count)}
+        return False if False in found else None if None in found else True
 
-    def path(self, task: ViduTask, kind: str = VIDEO) -> str:
+    def path(self, task: ViduTask, kind: str = VIDEO, number: int = 0) -> str:
         """
         Return the path at which a file of a task is to land; all kinds land beside the video.
 
         :param task: in ``success``.
         :param kind: ``video``, ``cover`` or ``watermarked``.
+        :param number: of the video among those of the task, from 0. The second one's name ends in ``-2``, unless the
+            template names the creation.
         :raises ViduInputError: the template gives no valid name.
         """
-        creation = task.creations[0] if task.creations else None
+        creations = task.videos or task.creations
+        creation = creations[number] if creations else None
         values: dict[str, Any] = {
             "task_id": task.task_id,
             "creation_id": (creation.id if creation else None) or task.task_id,
@@ -117,6 +121,9 @@ class Wanted:
             values["index"] = self.index
         name = file_name_of(self.file_name or DEFAULT_FILE_NAME, values, self.produces)
         video = video_path(self.destination, name, self.produces)
+        is_named = creation is not None and creation.id and "creation_id" in _fields_of(self.file_name or "")
+        if number and not (is_named and _is_folder(self.destination, self.produces)):
+            video = _beside(video, str(number + 1))
         if kind == VIDEO:
             return video
         if kind == WATERMARKED:

@@ -15,6 +15,7 @@ import random
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,19 +62,19 @@ def land_all(
     """
     Land the video of a task, then its other wanted files. For the parameters see :func:`land`.
 
-    A cover or watermarked copy that is missing or cannot be landed only causes a warning: the video is what was paid
-    for.
+    If the task has several videos, each is landed. A cover or watermarked copy that is missing or cannot be landed only
+    causes a warning: the video is what was paid for.
 
     :return: a list of what :func:`land` returns.
     :raises ViduLandingError: the video could not be landed.
     """
     landed = []
-    for kind in wanted.kinds:
-        if kind != VIDEO and link_of(task, kind) is None:
+    for number, kind in product(range(task.video_count), wanted.kinds):
+        if kind != VIDEO and link_of(task, kind, number) is None:
             log.warning("Vidu task %s has no %s to land.", task.task_id, _WORDS[kind])
             continue
         try:
-            landed.append(land(client, task, wanted, kind=kind, log=log, read_task=read_task))
+            landed.append(land(client, task, wanted, kind=kind, number=number, log=log, read_task=read_task))
         except ViduLandingError as error:
             # The video is what was paid for: a missing picture must not make it fail.
             if kind == VIDEO:
@@ -88,6 +89,7 @@ def land(
     wanted: Wanted | str,
     *,
     kind: str = VIDEO,
+    number: int = 0,
     log: Any,
     read_task: Callable[[], ViduTask] | None = None,
 ) -> dict[str, Any]:
@@ -97,14 +99,15 @@ def land(
     :param task: in ``success`` and just queried: its link is used first.
     :param wanted: what and where; a string is a folder or a file name, see ``destinations.Wanted``.
     :param kind: ``video``, ``cover`` or ``watermarked``.
+    :param number: of the video among those of the task, from 0.
     :param read_task: reads the task with fresh links; None = from the API.
     :return: ``{"kind", "path", "bytes", "sha256", "duration", "width", "height", "fps"}`` of the landed file. Seconds,
         pixels and frames per second are those in the file, None if it has none.
     :raises ViduLandingError: the file could not be fetched or written; a retry lands it without submitting.
     """
     wanted = Wanted(wanted) if isinstance(wanted, str) else wanted
-    target = wanted.path(task, kind)
-    links = _Links(client, task, kind, read_task, wanted.produces)
+    target = wanted.path(task, kind, number)
+    links = _Links(client, task, kind, number, read_task, wanted.produces)
     try:
         landed = _find_existing(links, target) or _fetch(links, target, log)
     except (ViduConfigurationError, ViduInputError):
@@ -122,12 +125,12 @@ def land(
     return {"kind": kind, **landed}
 
 
-def link_of(task: ViduTask, kind: str) -> str | None:
-    """Return the signed link of one of a task's files."""
-    if kind == VIDEO:
-        return task.video_url
-    name = {COVER: "cover_url", WATERMARKED: "watermarked_url"}[kind]
-    return next((link for creation in task.creations if (link := getattr(creation, name))), None)
+def link_of(task: ViduTask, kind: str, number: int = 0) -> str | None:
+    """Return the signed link of one of a task's files; ``number`` is that of the video, from 0."""
+    name = {VIDEO: "url", COVER: "cover_url", WATERMARKED: "watermarked_url"}[kind]
+    # Some hosts put the copies of a single video into creations of their own.
+    videos = task.creations if not number and task.video_count == 1 else task.videos[number : number + 1]
+    return next((link for creation in videos if (link := getattr(creation, name))), None)
 
 
 _WORDS = {VIDEO: "video", COVER: "cover picture", WATERMARKED: "watermarked copy"}
@@ -141,6 +144,7 @@ class _Links:
         client: ViduClient,
         task: ViduTask,
         kind: str,
+        number: int,
         read_task: Callable[[], ViduTask] | None,
         produces: Produces,
     ) -> None:
@@ -148,6 +152,7 @@ class _Links:
         #: Filled in by the calls that read the links.
         self.api_addresses = client.addresses
         self.kind = kind
+        self._number = number
         self.produces = produces
         self._read_task = read_task or (lambda: client.get_task(task.task_id))
         self._task = task
@@ -157,7 +162,7 @@ class _Links:
     def fresh(self) -> str:
         """Return the link to use now."""
         self._task, self._first = self._first or self._read_task(), None
-        link = link_of(self._task, self.kind)
+        link = link_of(self._task, self.kind, self._number)
         if not link:
             raise ViduUnavailableError(f"Vidu returned no link to the {_WORDS[self.kind]}.", task_id=self._task.task_id)
         return link

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduLandingError
+from airflow_provider_vidu.landing.destinations import VIDEO
 from airflow_provider_vidu.landing.land import land_all
 from airflow_provider_vidu.transport import timing
 
@@ -78,15 +79,17 @@ def _drop_collisions(
     kept: dict[int, Wanted] = {}
     of: dict[str, int] = {}
     for index, each in wanted.items():
-        path = each.path(tasks[index])
-        if path in of:
+        task = tasks[index]
+        paths = [each.path(task, VIDEO, number) for number in range(task.video_count)]
+        path = next((path for path in paths if path in of), None)
+        if path is not None:
             errors[index] = ViduLandingError(
                 f"The video was not landed at {path}: item {of[path]} lands there too.",
                 advice="It is paid for and safe at Vidu. Fetch it with ViduHook().download('THE-VIDU-TASK-ID', path).",
                 fate=Fate.PERMANENT,
-                task_id=tasks[index].task_id,
+                task_id=task.task_id,
             )
         else:
-            of[path] = index
+            of.update(dict.fromkeys(paths, index))
             kept[index] = each
     return kept

@@ -9,6 +9,7 @@ Vidu refunds tasks that it has not started, some hosts more.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import AsyncViduClient, ViduClient
 
+#: Seconds for verifying accepted cancels beyond the time limit, where their items are to be submitted again.
+VERIFY_SECONDS = 30.0
 #: Queries that verify a cancel which Vidu has accepted, or whose reply was lost.
 VERIFYING_QUERIES = 3
 #: Maximum cancels at once.
@@ -182,7 +185,7 @@ class _Fates:
 
 
 async def cancel_unfinished(
-    client: AsyncViduClient, task_ids: Sequence[str], *, seconds: float, log: Any
+    client: AsyncViduClient, task_ids: Sequence[str], *, seconds: float, verify_seconds: float = 0.0, log: Any
 ) -> CancelReport:
     """
     Cancel those of many tasks that have not finished; a cancel that gets a 429 is repeated.
@@ -192,15 +195,21 @@ async def cancel_unfinished(
 
     :param client: of the account that submitted them; not closed here.
     :param seconds: the time limit; tasks that were not reached by then are given up.
+    :param verify_seconds: further time for verifying the cancels that Vidu accepted, where their items are to be
+        submitted again.
     :param log: receives refusals and timeouts.
     :return: the result for each id; no error is raised.
     """
     asked = list(dict.fromkeys(task_ids))
     fates = _Fates()
+    cancelling = _Cancelling(client, fates, seconds, log)
     try:
-        await asyncio.wait_for(_Cancelling(client, fates, seconds, log).run(asked), seconds)
+        await asyncio.wait_for(cancelling.run(asked), seconds)
     except asyncio.TimeoutError:
         log.warning("Could not cancel and verify all of %d Vidu tasks within %.0f s.", len(asked), seconds)
+        if verify_seconds:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(cancelling.verify(), verify_seconds)
     return fates.report(asked)
 
 
@@ -219,7 +228,7 @@ class _Cancelling:
         for first in range(0, len(task_ids), CHUNK):
             processing += await self._cancel_queued(task_ids[first : first + CHUNK])
         await self._cancel(processing)
-        await self._verify()
+        await self.verify()
 
     async def _cancel_queued(self, left: list[str]) -> list[str]:
         """Cancel tasks that are queued or whose state stays unknown, and return those in processing."""
@@ -271,7 +280,7 @@ class _Cancelling:
             self._fates.fates[task_id] = UNVERIFIED
             self._fates.checks[task_id] = CancelCheck()
 
-    async def _verify(self) -> None:
+    async def verify(self) -> None:
         """Query tasks whose cancel was accepted, which some hosts then ignore, or whose reply was lost."""
         asked = list(self._fates.checks)
         while self._fates.checks:

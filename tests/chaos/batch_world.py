@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_vidu.operators.batch import ViduBatchOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
 from airflow_provider_vidu.submission.batch.records import find_marker, shard_from_json
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY, HEADER_KEY
@@ -16,39 +17,72 @@ from airflow_provider_vidu.submission.record import Phase
 from . import accidents
 from .chance import Chance
 from .worker import Broken, Worker
-from .world import World
+from .world import REQUESTS, World, request_of
+
+#: The endpoint of a mixed batch's requests that name none.
+DEFAULT_ENDPOINT = "text2video"
 
 
 class BatchWorld(World):
-    """One run of a batch."""
+    """One run of a batch: of image to video alone, or of requests to different endpoints."""
 
     option = " BATCH=1"
 
     def __init__(self, chance: Chance, folder: Path) -> None:
         super().__init__(chance, folder)
-        for name in ("images", "prompt", "model", "duration", "wait_for_completion"):
-            self.settings.pop(name)
-        number_of = chance.one_of([1, 2, 5, 9])
+        self.settings.pop("wait_for_completion")
         self.settings.update(
-            # Each prompt is unique, so that it shows which request a task belongs to.
-            requests=[{"prompt": f"{number} {accidents.prompt_of(chance)}"} for number in range(number_of)],
-            defaults={"images": "https://example.com/cat.png", "model": "viduq2-turbo", "duration": 1},
             max_in_flight=chance.one_of([1, 3, 10]),
             item_retries=chance.one_of([0, 1]),
         )
         #: Vidu task delivered for each request, in the present generation.
-        self.delivered: dict[str, str] = {}
+        self.delivered: dict[tuple[str, str], str] = {}
         if chance.happens(0.3):
             self.settings["manifest_path"] = f"{folder}/manifest.jsonl"
-        #: Prompts that were removed from the list: their videos are unused.
-        self.taken_out: set[str] = set()
-        self.note("", f"{self.settings}")
+        #: Requests that were removed from the list: their videos are unused.
+        self.taken_out: set[tuple[str, str]] = set()
+        self.note("", f"{self.fields} {self.settings}")
+
+    def _request(self) -> dict[str, Any]:
+        """
+        Choose the requests.
+
+        Endpoint and prompt together are unique, so that they show which request a task belongs to. Each prompt of a
+        mixed batch occurs twice: its two requests may differ in their endpoints alone.
+        """
+        self.is_mixed = self.chance.happens(0.5)
+        number_of = self.chance.one_of([1, 2, 5, 9])
+        prompts = [f"{number} {accidents.prompt_of(self.chance)}" for number in range(number_of)]
+        if not self.is_mixed:
+            return {"requests": [self._new_row(prompt) for prompt in prompts], "defaults": REQUESTS["img2video"]}
+        return {"requests": [self._new_row(prompts[number // 2]) for number in range(number_of)]}
+
+    def _new_row(self, prompt: str) -> dict[str, Any]:
+        """Return a request that was never asked for."""
+        endpoint = self.chance.one_of(self._unused_endpoints(prompt))
+        self.wanted.add((endpoint, prompt))
+        if not self.is_mixed:
+            return {"prompt": prompt}
+        # The operator's own endpoint need not be named.
+        named = {} if endpoint == DEFAULT_ENDPOINT else {"endpoint": endpoint}
+        return {**REQUESTS[endpoint], **named, "prompt": prompt}
+
+    def _unused_endpoints(self, prompt: str) -> list[str]:
+        """Return the endpoints to which this prompt was never to be sent."""
+        return [name for name in (REQUESTS if self.is_mixed else ["img2video"]) if (name, prompt) not in self.wanted]
+
+    def _asked_by(self, row: dict[str, Any]) -> tuple[str, str]:
+        """Return the endpoint and the prompt of a request."""
+        return row.get("endpoint", DEFAULT_ENDPOINT if self.is_mixed else "img2video"), row["prompt"]
 
     def describe_write(self, key: str, value: Any) -> str:
         return f"{key} {value}"
 
     def _operator(self) -> Any:
-        return Img2VideoBatchOperator(task_id="t", on_unknown=self.on_unknown, **self.settings)
+        settings = {"task_id": "t", "on_unknown": self.on_unknown, **self.fields, **self.settings}
+        if self.is_mixed:
+            return ViduBatchOperator(endpoint=DEFAULT_ENDPOINT, **settings)
+        return Img2VideoBatchOperator(**settings)
 
     def _recorded_as_returned(self) -> set[str] | None:
         header = self.store.get(HEADER_KEY) or {}
@@ -110,43 +144,53 @@ class BatchWorld(World):
 
     def _edit(self) -> None:
         """Let the user edit the list of requests."""
-        rows = list(self.settings["requests"])
-        kind = self.chance.one_of(["add", "take out", "reorder"])
+        rows = list(self.fields["requests"])
+        kind = self.chance.one_of(["add", "take out", "reorder", *["other endpoint"] * self.is_mixed])
         at = int(self.chance.between(0, len(rows) - 0.001))
         if kind == "add":
-            rows.insert(at, {"prompt": f"added {len(self.history)} {accidents.prompt_of(self.chance)}"})
+            rows.insert(at, self._new_row(f"added {len(self.history)} {accidents.prompt_of(self.chance)}"))
+        elif kind == "other endpoint":
+            if self._unused_endpoints(rows[at]["prompt"]):
+                # To the batch this takes out one request, and adds another.
+                self.taken_out.add(self._asked_by(rows[at]))
+                rows[at] = self._new_row(rows[at]["prompt"])
         elif kind == "reorder":
             rows.append(rows.pop(at))
         elif len(rows) > 1:
-            self.taken_out.add(rows.pop(at)["prompt"])
-        self.note("edited list", f"the user edits the list: {kind}, {[row['prompt'] for row in rows]}")
-        self.settings["requests"] = rows
+            self.taken_out.add(self._asked_by(rows.pop(at)))
+        self.note("edited list", f"the user edits the list: {kind}, {[self._asked_by(row) for row in rows]}")
+        self.fields["requests"] = rows
 
     def _undelivered(self) -> set[str]:
-        prompts = {task.task_id: task.request.prompt for task in self.wire.vidu.tasks()}
-        return {task_id for task_id in super()._undelivered() if prompts[task_id] not in self.taken_out}
+        requests = self._requests()
+        return {task_id for task_id in super()._undelivered() if requests[task_id] not in self.taken_out}
+
+    def _requests(self) -> dict[str, tuple[str, str]]:
+        """Return the endpoint and the prompt of each Vidu task, by its id."""
+        return {task.task_id: request_of(task) for task in self.wire.vidu.tasks()}
 
     def _has_returned(self, worker: Worker, result: Any) -> None:
         self.note("", f"execute returns {[(record['task_id'], record['state']) for record in result]}")
-        if len(result) != len(self.settings["requests"]):
-            raise Broken(f"{len(result)} records for {len(self.settings['requests'])} requests")
-        prompts = {task.task_id: task.request.prompt for task in self.wire.vidu.tasks()}
-        for number, record in enumerate(result):
+        rows = self.fields["requests"]
+        if len(result) != len(rows):
+            raise Broken(f"{len(result)} records for {len(rows)} requests")
+        requests = self._requests()
+        for row, record in zip(rows, result, strict=True):
             if record["error"] is not None:
                 raise Broken(f"succeeded with an item that has failed: {record}")
             task_id = record["task_id"]
-            if prompts[task_id] != self.settings["requests"][number]["prompt"]:
-                raise Broken(f"request {number} got the video of {prompts[task_id]!r}")
+            request = requests[task_id]
+            if request != self._asked_by(row):
+                raise Broken(f"{self._asked_by(row)} got the video of {request}")
             self.delivered_ids.add(task_id)
-            prompt = prompts[task_id]
-            if not worker.superseded and self.delivered.setdefault(prompt, task_id) != task_id:
-                raise Broken(f"{prompt!r} of one run has delivered {self.delivered[prompt]} and then {task_id}")
+            if not worker.superseded and self.delivered.setdefault(request, task_id) != task_id:
+                raise Broken(f"{request} of one run has delivered {self.delivered[request]} and then {task_id}")
             for landed in record["files"]:
                 if not Path(landed["path"]).is_file():
                     raise Broken(f"{landed['path']} is not there")
 
     def _judge_payments(self, paid: list[str]) -> None:
-        prompts = {task.task_id: task.request.prompt for task in self.wire.vidu.tasks()}
-        for prompt, times in Counter(prompts[task_id] for task_id in paid).items():
+        requests = self._requests()
+        for request, times in Counter(requests[task_id] for task_id in paid).items():
             if times > self.asked_for:
-                raise Broken(f"paid {times} times for {prompt!r}, which was asked for {self.asked_for} times")
+                raise Broken(f"paid {times} times for {request}, which was asked for {self.asked_for} times")

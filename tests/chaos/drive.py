@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.landing import land as landing
 from airflow_provider_vidu.landing import many as batch_landing
 from airflow_provider_vidu.landing.transfer import Transfer
-from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
+from airflow_provider_vidu.operators.base import ViduSubmittingOperator
 from airflow_provider_vidu.submission.batch import requests as batch_requests
 from airflow_provider_vidu.transport.timing import Time
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
@@ -69,7 +69,7 @@ def run(chance: Chance, folder: Path, kind: type[World] = World) -> World:
 
 def run_seeds(seeds: range, kind: type[World] = World) -> Counter[str]:
     """
-    Run several seeds, and count the accidents, ``runs``, ``submissions``, ``paid`` and ``asked for``.
+    Run several seeds, and count the accidents, ``runs``, ``submissions`` (by path, too), ``paid`` and ``asked for``.
 
     :raises Broken: with the seed, the history and the command that repeats the run.
     """
@@ -84,6 +84,8 @@ def run_seeds(seeds: range, kind: type[World] = World) -> Counter[str]:
                 raise Broken(f"{history}\n\nseed {seed}: {type(error).__name__}: {error}\n{again}") from error
             totals.update(world.struck)
             totals["runs"] += 1
+            for (endpoint, _), times in world.wire.posted.items():
+                totals[f"POST /{endpoint}"] += times
             totals["submissions"] += world.wire.requests["submit"]
             totals["paid"] += sum(str(task.state) == "success" for task in world.wire.vidu.tasks())
             totals["asked for"] += world.asked_for
@@ -123,10 +125,11 @@ def _in(world: World) -> Generator[None, None, None]:
         try:
             return loop.run_until_complete(work)
         finally:
-            for task in asyncio.all_tasks(loop):
+            left = asyncio.all_tasks(loop)
+            for task in left:
                 task.cancel()
-            with suppress(BaseException):
-                loop.run_until_complete(asyncio.sleep(0))
+            if left:
+                loop.run_until_complete(asyncio.wait(left))
             loop.close()
 
     def receive(transfer: Any, url: str) -> None:
@@ -161,8 +164,7 @@ def _in(world: World) -> Generator[None, None, None]:
         enter(mock.patch.object(asyncio, "run", run_virtually))
         enter(mock.patch.object(batch_requests, "ThreadPoolExecutor", InLine))
         enter(mock.patch.object(batch_landing, "ThreadPoolExecutor", InLine))
-        enter(mock.patch.object(Img2VideoOperator, "log", log))
-        enter(mock.patch.object(Img2VideoBatchOperator, "log", log))
+        enter(mock.patch.object(ViduSubmittingOperator, "log", log))
         enter(mock.patch.object(ViduTaskTrigger, "log", log))
         yield
 

@@ -21,7 +21,7 @@ from airflow_provider_vidu.submission.record import MARKER_PREFIX
 from chaos.batch_world import BatchWorld
 from chaos.chance import Drawn, Seeded
 from chaos.drive import run, run_seeds
-from chaos.world import World
+from chaos.world import REQUESTS, World
 
 RUNS, SHARD = 500, 50
 MARKER = re.compile(rf"{re.escape(MARKER_PREFIX)}[0-9a-f]{{32}}")
@@ -43,6 +43,8 @@ def test_no_accident_pays_twice_or_loses_a_paid_video(first, kind):
     assert struck["runs"] == SHARD
     for accident in ("fault", "death", "freeze", "clear", "retry", "store failure", "user kill"):
         assert struck[accident] > 0, f"no {accident} in {SHARD} runs"
+    for endpoint in REQUESTS:
+        assert struck[f"POST /{endpoint}"] > 0, f"no request to {endpoint} in {SHARD} runs"
     if kind is World:
         assert struck["discarding clear"] > 0
 

@@ -36,6 +36,7 @@ from airflow_provider_vidu.emulator.faults import (
 from airflow_provider_vidu.emulator.http.task_list import page_of, read_list_query
 from airflow_provider_vidu.emulator.machine import answers
 from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
+from airflow_provider_vidu.emulator.machine.endpoints import ENDPOINTS
 from airflow_provider_vidu.emulator.machine.refusals import Refusal, reason_of
 from airflow_provider_vidu.emulator.machine.settings import Settings
 from airflow_provider_vidu.emulator.machine.state import Vidu
@@ -45,6 +46,7 @@ from .virtual import Clock
 
 Answer = tuple[int, dict[str, str], bytes]
 
+_CREATE = re.compile(rf"/ent/v2/({'|'.join(map(re.escape, ENDPOINTS))})$")
 _QUERY = re.compile(r"/ent/v2/tasks/(\d+)/creations$")
 _CANCEL = re.compile(r"/ent/v2/tasks/(\d+)/cancel$")
 
@@ -67,6 +69,8 @@ class Wire:
         self.settle_seconds = settle_seconds
         self.latency = latency
         self.requests: Counter[str] = Counter()
+        #: The endpoint to whose path each submission was sent, and its prompt; those that were lost, too.
+        self.posted: Counter[tuple[str, str]] = Counter()
         self._late: list[tuple[float, int, Callable[[], Any]]] = []
 
     def exchange(self, request: HttpRequest, fault_for: Callable[[str], Fault | None]) -> Answer:
@@ -81,6 +85,8 @@ class Wire:
         self.settle()
         if self.clock() > request.not_after:
             raise ViduUnavailableError("sending took too long. Nothing was sent.")
+        if operation == "submit":
+            self.posted[urlsplit(request.url).path.rpartition("/ent/v2/")[2], _prompt_in(request)] += 1
         self.clock.now += self.latency
         return self._answer(request, act, fault)
 
@@ -149,8 +155,8 @@ class Wire:
         parts = urlsplit(request.url)
         key = request.headers["Authorization"].split()[-1]
         account = self.vidu.account_of(key)
-        if request.method == "POST" and parts.path == "/ent/v2/img2video":
-            return "submit", lambda: answers.create_answer(self.vidu.create(key, read_submission(request.body or b"")))
+        if request.method == "POST" and (match := _CREATE.search(parts.path)):
+            return "submit", lambda: self._create(key, request, match.group(1))
         if match := _QUERY.search(parts.path):
             return "poll", lambda: self._query(account, match.group(1))
         if match := _CANCEL.search(parts.path):
@@ -158,6 +164,9 @@ class Wire:
         if parts.path == "/ent/v2/tasks":
             return "list", lambda: self._list(account, parts.query)
         raise AssertionError(f"nothing answers {request.method} {parts.path}")
+
+    def _create(self, key: str, request: HttpRequest, endpoint: str) -> dict[str, Any]:
+        return answers.create_answer(self.vidu.create(key, read_submission(request.body or b"", endpoint)))
 
     def _query(self, account: str, task_id: str) -> dict[str, Any]:
         task = self.vidu.find(account, task_id)
@@ -171,6 +180,10 @@ class Wire:
         rows, token = page_of(self.vidu.tasks(account, query.task_ids or None), query, self.quirks, now)
         listed = [answers.list_row(task, _creations(task), self.quirks) for task in rows]
         return {"tasks": listed, "next_page_token": token}
+
+
+def _prompt_in(request: HttpRequest) -> str:
+    return str(json.loads(request.body or b"{}").get("prompt"))
 
 
 def _creations(task: EmulatedTask) -> list[dict[str, Any]]:

@@ -20,12 +20,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from _support.family import operator_of
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_vidu import compat
 from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.emulator.machine.emulated_task import EmulatedTask
 from airflow_provider_vidu.emulator.machine.settings import Settings
-from airflow_provider_vidu.operators.img2video import Img2VideoOperator
 from airflow_provider_vidu.submission.record import MARKER_PREFIX, STORE_KEY
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 
@@ -44,6 +45,19 @@ GRACE = 5.0
 LONGEST_LIFE = 40
 
 OVER = ("success", "failed")
+
+_FIRST, _LAST = "https://example.com/cat.png", "https://example.com/dog.png"
+
+#: The fields of a request to each endpoint, without its prompt. Only the path distinguishes start-end2video from
+#: reference2video, and template is sent unchecked.
+REQUESTS: dict[str, dict[str, Any]] = {
+    "img2video": {"images": _FIRST, "model": "viduq2-turbo", "duration": 1},
+    "text2video": {"model": "viduq2", "duration": 1},
+    "start-end2video": {"images": [_FIRST, _LAST], "model": "viduq2-pro", "duration": 1},
+    "reference2video": {"images": [_FIRST, _LAST], "model": "viduq2-pro", "duration": 1},
+    "extend": {"video": "https://example.com/cat.mp4", "model": "viduq2-turbo", "duration": 1},
+    "template": {"template": "hugging", "images": [_FIRST]},
+}
 
 
 class World:
@@ -71,11 +85,10 @@ class World:
         #: Airflow 3.4: a clear discards the store unless it is asked to keep it.
         self.discards = self.has_store and chance.happens(0.5)
         self.retries = chance.one_of([0, 2, 3])
+        #: The endpoint and the prompt of everything that was ever asked for.
+        self.wanted: set[tuple[str, str]] = set()
+        self.fields = self._request()
         self.settings = {
-            "images": "https://example.com/cat.png",
-            "prompt": accidents.prompt_of(chance),
-            "model": "viduq2-turbo",
-            "duration": 1,
             "deferrable": chance.happens(0.6),
             "wait_for_completion": not chance.happens(0.1),
             "output_path": f"{folder}/" if chance.happens(0.3) else None,
@@ -113,7 +126,7 @@ class World:
         self.outdated: set[str] = set()
         self.returned: str | None = None
         airflow = "3.4" if self.discards else "3.3" if self.has_store else "3.0"
-        self.note("", f"{airflow} {self.settings} {self.wire.quirks} {settings}")
+        self.note("", f"{airflow} {sorted(self.wanted)} {self.settings} {self.wire.quirks} {settings}")
 
     # -- history ----------------------------------------------------------------------------------------------
 
@@ -204,8 +217,15 @@ class World:
 
     # -- what the batch overrides -----------------------------------------------------------------
 
+    def _request(self) -> dict[str, Any]:
+        """Choose an endpoint, and return the fields of a request to it."""
+        self.endpoint = self.chance.one_of(list(REQUESTS))
+        prompt = accidents.prompt_of(self.chance)
+        self.wanted.add((self.endpoint, prompt))
+        return {**REQUESTS[self.endpoint], "prompt": prompt}
+
     def _operator(self) -> Any:
-        return Img2VideoOperator(task_id="t", on_unknown=self.on_unknown, **self.settings)
+        return operator_of(self.endpoint, self.fields, task_id="t", on_unknown=self.on_unknown, **self.settings)
 
     def _recorded_as_returned(self) -> set[str] | None:
         """Return the tasks that the store records as returned, after which a clear means a new generation."""
@@ -471,6 +491,9 @@ class World:
         tasks = self.wire.vidu.tasks()
         paid = [task.task_id for task in tasks if self.wire.vidu.ledger.of_task(task.task_id)["charged"]]
         self._judge_payments(paid)
+        astray = self.wire.posted.keys() - self.wanted
+        if astray:
+            raise Broken(f"posted to another endpoint's path: {sorted(astray)}")
         lost = self._undelivered()
         if lost and self.has_store and not self.unfindable:
             raise Broken(f"paid for and never delivered: {sorted(lost)}")
@@ -483,6 +506,11 @@ class World:
     def _judge_payments(self, paid: list[str]) -> None:
         if len(paid) > self.asked_for:
             raise Broken(f"paid {len(paid)} times for {self.asked_for}: {paid}")
+
+
+def request_of(task: EmulatedTask) -> tuple[str, str]:
+    """Return the endpoint and the prompt of a Vidu task."""
+    return task.request.endpoint.name, task.request.prompt or ""
 
 
 def _elsewhere(act: Callable[[], None]) -> None:

@@ -8,15 +8,15 @@ import json
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image, ImageChops, ImageOps, ImageStat
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "dags_examples"
 IMAGES = EXAMPLES / "images"
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """Mean difference per channel, 0 to 255."""
-    other = other.convert("RGB").resize(one.size)
+    """Mean difference per channel, 0 to 255, from the middle of a picture that may have another shape."""
+    other = ImageOps.fit(other.convert("RGB"), one.size)
     return sum(ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other)).mean) / 3
 
 
@@ -38,7 +38,7 @@ def test_one_step(run_dag, vidu_emulator, decoded_video, tmp_path):
     assert (video["codec"], video["width"], video["height"]) == ("h264", 1280, 720)
     assert video["duration"] == pytest.approx(5, abs=0.1)
     assert video["audio"] == 1
-    assert shows(video["frames"][0], IMAGES / "mountain_dawn.jpg")
+    assert shows(video["first"], IMAGES / "mountain_dawn.jpg")
     assert Path(landed["path"]).stat().st_size == landed["bytes"]
     assert list(tmp_path.iterdir()) == [Path(landed["path"])]
     assert vidu_emulator.counters.submissions == 1
@@ -67,7 +67,7 @@ def test_folder(run_dag, vidu_emulator, decoded_video, tmp_path):
         video = decoded_video(record["files"][0]["path"])
         assert video["duration"] == pytest.approx(2, abs=0.1)
         assert min(video["width"], video["height"]) == 540
-        assert shows(video["frames"][0], picture)
+        assert shows(video["first"], picture)
         assert Path(record["files"][0]["path"]).name == f"{picture.stem}-{record['task_id']}.mp4"
 
 
@@ -80,7 +80,7 @@ def test_batch(run_dag, vidu_emulator, decoded_video, tmp_path):
     for number, record in enumerate(records):
         video = decoded_video(record["files"][0]["path"])
         assert video["duration"] == pytest.approx(2, abs=0.1)
-        assert shows(video["frames"][0], pictures[number // 3])
+        assert shows(video["first"], pictures[number // 3])
         assert Path(record["files"][0]["path"]).name.startswith(pictures[number // 3].stem)
     assert [json.loads(line) for line in (tmp_path / "manifest.jsonl").read_text().splitlines()] == records
     assert run.xcom("bill") == {"videos": len(records), "failed": [], "credits": vidu_emulator.ledger.charged}
@@ -144,7 +144,7 @@ def test_download(run_dag, vidu_emulator, decoded_video, tmp_path):
             video = decoded_video(file["path"])
             assert (file["width"], file["height"]) == (video["width"], video["height"])
             assert file["duration"] == pytest.approx(video["duration"], abs=0.1)
-    assert shows(decoded_video(f"{stem}.mp4")["frames"][0], IMAGES / "ceramic_mug.png")
+    assert shows(decoded_video(f"{stem}.mp4")["first"], IMAGES / "ceramic_mug.png")
     assert shows(Image.open(f"{stem}-cover.jpg"), IMAGES / "ceramic_mug.png")
     assert vidu_emulator.counters.submissions == 1
 
@@ -191,3 +191,46 @@ def test_orphans(run_dag, vidu_emulator, monkeypatch):
     assert found[over]["submitted_by"] == f"example_vidu_orphans.animate of {before.run_id}"
     assert run.xcom("cancel") == [gone]
     assert vidu_emulator.counters.cancels_accepted == 1
+
+
+def test_chain(run_dag, vidu_emulator, decoded_video, tmp_path):
+    run = run_dag("example_vidu_chain", {"output_path": f"{tmp_path}/"})
+    assert run.state == "success"
+    made, longer, sharper = (run.xcom(task_id) for task_id in ("animate", "longer", "sharper"))
+    sources = [task.fields.get("video_creation_id") for task in vidu_emulator.tasks]
+    assert sources == [None, made["creations"][0]["id"], longer["creations"][0]["id"]]
+    assert vidu_emulator.counters.submissions == 3
+    (landed,) = sharper["files"]
+    assert list(tmp_path.iterdir()) == [Path(landed["path"])]
+    assert Path(landed["path"]).name == f"mountain_dawn-{sharper['task_id']}.mp4"
+    video = decoded_video(landed["path"])
+    assert (video["width"], video["height"]) == (1920, 1080)
+    assert video["duration"] == pytest.approx(6, abs=0.1)
+    assert shows(video["first"], IMAGES / "mountain_dawn.jpg")
+
+
+def test_family(run_dag, vidu_emulator, decoded_video, tmp_path):
+    run = run_dag("example_vidu_family", {"output_path": f"{tmp_path}/"})
+    assert run.state == "success"
+    singles = {name: run.xcom(name) for name in ("lighthouse", "nightfall", "coffee_sea", "template")}
+    batch = run.xcom("batch")
+    endpoint_of = {task.task_id: task.request.endpoint.name for task in vidu_emulator.tasks}
+    assert [endpoint_of[record["task_id"]] for record in [*singles.values(), *batch]] == [
+        *("text2video", "start-end2video", "reference2video", "template"),
+        *("text2video", "img2video", "upscale-new"),
+    ]
+    assert len(vidu_emulator.tasks) == vidu_emulator.counters.submissions == 7
+    assert sum(record["credits"] for record in [*singles.values(), *batch]) == vidu_emulator.ledger.charged
+    lighthouse, nightfall, coffee_sea, template = (
+        decoded_video(record["files"][0]["path"]) for record in singles.values()
+    )
+    paper_boat, mug, upscaled = (decoded_video(record["files"][0]["path"]) for record in batch)
+    assert shows(nightfall["first"], IMAGES / "mountain_dawn.jpg")
+    assert difference(nightfall["last"], Image.open(EXAMPLES / "frames" / "mountain_night.jpg")) < 5
+    # Both references side by side, without the narrow gap around them.
+    assert shows(coffee_sea["first"].crop((10, 10, 470, 530)), IMAGES / "night_sail.webp")
+    assert shows(coffee_sea["first"].crop((490, 10, 950, 530)), IMAGES / "ceramic_mug.png")
+    assert shows(template["first"], IMAGES / "city_dusk.jpg")
+    assert shows(mug["first"], IMAGES / "ceramic_mug.png")
+    assert (upscaled["width"], upscaled["height"]) == (1920, 1080)
+    assert difference(lighthouse["first"], upscaled["first"]) < 5 < difference(lighthouse["first"], paper_boat["first"])

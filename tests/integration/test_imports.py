@@ -9,14 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from airflow_provider_vidu.provider_info import get_provider_info
+
 MODULES = (
-    "airflow_provider_vidu.operators.img2video",
-    "airflow_provider_vidu.operators.download",
+    *get_provider_info()["operators"][0]["python-modules"],
     "airflow_provider_vidu.sensors.task",
     "airflow_provider_vidu.triggers.task",
 )
 
-# What the three modules may load beyond `airflow.sdk`: themselves, and light modules of Airflow.
+# What these modules may load beyond `airflow.sdk`: themselves, and light modules of Airflow.
 OURS = {
     "airflow_provider_vidu.api",
     "airflow_provider_vidu.api.defaults",
@@ -24,12 +25,19 @@ OURS = {
     "airflow_provider_vidu.links.task",
     "airflow_provider_vidu.operators",
     "airflow_provider_vidu.operators.base",
-    "airflow_provider_vidu.operators.download",
-    "airflow_provider_vidu.operators.img2video",
     "airflow_provider_vidu.operators.batch",
+    "airflow_provider_vidu.operators.download",
+    "airflow_provider_vidu.operators.extend",
+    "airflow_provider_vidu.operators.generate",
+    "airflow_provider_vidu.operators.img2video",
     "airflow_provider_vidu.operators.img2video_batch",
+    "airflow_provider_vidu.operators.reference2video",
     "airflow_provider_vidu.operators.resume_across_releases",
+    "airflow_provider_vidu.operators.start_end2video",
     "airflow_provider_vidu.operators.templated_fields",
+    "airflow_provider_vidu.operators.text2video",
+    "airflow_provider_vidu.operators.upscale",
+    "airflow_provider_vidu.operators.video_fields",
     "airflow_provider_vidu.sensors",
     "airflow_provider_vidu.sensors.task",
     "airflow_provider_vidu.transport",

@@ -301,13 +301,15 @@ def _check_references(request: Request) -> None:
     if any(len(subject.get("images") or ()) > 3 for subject in subjects) or len(request.pictures) > 7:
         raise about_fields("FieldItemCountOutOfRange", "subjects")
     for subject in subjects:
-        name = subject.get("name") or subject.get("id")
-        if not name or not any(subject.get(source) for source in ("images", "videos", "server_id")):
+        is_named = subject.get("name") or subject.get("id")
+        if not is_named or not any(subject.get(source) for source in ("images", "videos", "server_id")):
             raise about_fields("FieldLacking", "subjects", detail="each needs a name, and pictures")
         if subject.get("videos") and not takes_videos:
             raise about_fields("FieldInvalid", "subjects", detail=f"{request.model} takes no videos")
-        if f"@{name}" not in request.prompt and not request.auto_subjects:
-            raise about_fields("FieldInvalid", "prompt", detail=f"does not mention @{name}")
+    # The page has prompts that call subjects; it does not say that a prompt must call all of them.
+    names = [f"@{subject.get('name') or subject.get('id')}" for subject in subjects]
+    if names and not request.auto_subjects and not any(name in request.prompt for name in names):
+        raise about_fields("FieldInvalid", "prompt", detail=f"calls none of {', '.join(names)}")
 
 
 def _check_frame_count(request: Request) -> None:
@@ -460,7 +462,7 @@ ENDPOINTS: dict[str, Endpoint] = {
             "template",
             _checks("template", "images", "prompt", "aspect_ratio", "area", "beast", "bgm", *_COMMON, *_MARKS),
             required=("template", "images"),
-            models=_models(("", (4,), ("720p",)), images=(1, 7)),
+            models=_models(("", (4,), ("720p",)), images=(1, 7), ratios=("auto", *_FIVE_RATIOS)),
             scene="still",
         ),
         Endpoint(

@@ -20,7 +20,8 @@ class Settings:
     :param api_keys: the keys that are accepted, all of one account; a mapping gives each key's account. None =
         every key that is not empty.
     :param credits: of each account at the start.
-    :param processing_seconds: real seconds of every processing, whatever the speed; None = those of the catalogue.
+    :param processing_seconds: real seconds of every processing, whatever the speed; None = by model,
+        duration and resolution.
     :param created_seconds: how long a task stays ``created``.
     :param off_peak_seconds: the minimum that an off-peak task queues.
     :param reject_unknown_fields: refuse a submission with fields that Vidu's page does not have.

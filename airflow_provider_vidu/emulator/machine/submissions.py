@@ -23,6 +23,9 @@ def read_submission(body: bytes, endpoint: str = "img2video", *, reject_unknown_
     """
     try:
         sent = json.loads(body)
+        if rb"\ud" in body.lower():
+            # Half of a surrogate pair is no text: no answer could repeat it.
+            json.dumps(sent, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise Refusal("BadRequest", "bad request: the body is not JSON, or nested too deeply") from None
     if not isinstance(sent, dict):

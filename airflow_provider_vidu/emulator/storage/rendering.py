@@ -8,6 +8,7 @@ scene        what it shows
 ===========  ============================================================================================
 ``still``    a slow zoom into the picture, into a collage of several, or without any into the prompt
 ``fade``     each picture fades into the next
+``sound``    nothing: a quiet fifth
 ``source``   the source video in the requested size, and a zoom into its last picture for what is added
 ===========  ============================================================================================
 """

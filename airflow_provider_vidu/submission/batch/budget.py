@@ -87,7 +87,7 @@ class Budget:
         A ``submission`` counts once, whatever is learnt of it later.
         """
         # A host that does not know what a task costs may answer 0: then the estimate counts.
-        if credits is not None and (credits > 0 or not estimate):
+        if credits is not None and (credits > 0 or estimate == 0):
             self._prices[kind] = credits
         self.note_unknown_price(kind, estimate)
         self.remove_paid(submission)

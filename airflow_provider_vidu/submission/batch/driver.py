@@ -371,9 +371,9 @@ class BatchSubmission(BatchState):
         names = [item.task_id or item.marker(self.generation) for item in left_over]
         if not self._is_cleared and self.policies.on_input_change != "resubmit":
             raise self.changed_error(len(left_over), names)
-        from airflow_provider_vidu.waiting.cancel import cancel_unfinished
+        from airflow_provider_vidu.waiting.cancel import VERIFY_SECONDS, cancel_unfinished
 
-        await cancel_unfinished(self.client, ids, seconds=DROP_SECONDS, log=self.log)
+        await cancel_unfinished(self.client, ids, seconds=DROP_SECONDS, verify_seconds=VERIFY_SECONDS, log=self.log)
         # Query the tasks themselves: a cancelled one shows as failed, and Vidu does not bill failed tasks.
         seen = await self._query.get_tasks(ids)
         unbilled = failed_ids(seen)
@@ -521,7 +521,8 @@ class BatchSubmission(BatchState):
         except ViduUnavailableError as error:
             if any(self.items[index].phase is Phase.INTENT for index in look_ups):
                 raise
-            for index in look_ups:
+            # The others were found.
+            for index in (index for index in look_ups if index in self.errors):
                 self.remotes[index] = Remote.UNREACHABLE
                 self.errors[index] = self.errors[index].but(
                     fate=Fate.RETRYABLE,

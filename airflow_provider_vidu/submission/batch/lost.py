@@ -165,7 +165,7 @@ class LostSubmissions:
         listed = f" Vidu tasks that may be the lost one: {some_of(self.candidates)}." if self.candidates else ""
         marker = item.marker(batch.generation)
         # Of a recalled item it is unknown how often it was sent.
-        sought = f"contains {marker}" if item.attempt else f"begins with {marker.removesuffix('0')}"
+        sought = f"contains {marker if item.attempt else marker.removesuffix('0')}"
         return ViduSubmissionInDoubtError(
             f"A submission was attempted, but {reason}.{reply}{listed}",
             # With on_unknown='resubmit' the next try submits it again.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from airflow_provider_vidu.api.errors import ViduCreditLimitError, ViduError
 from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.submission.batch.state import BatchState
-from airflow_provider_vidu.waiting.cancel import cancel_unfinished
+from airflow_provider_vidu.waiting.cancel import VERIFY_SECONDS, cancel_unfinished
 
 #: Seconds for cancelling tasks that cost more than ``max_credits``.
 CANCEL_SECONDS = 60.0
@@ -53,7 +53,9 @@ async def cancel_over_limit(batch: BatchState) -> None:
     }
     if not over_limit:
         return
-    report = await cancel_unfinished(batch.client, list(over_limit), seconds=CANCEL_SECONDS, log=batch.log)
+    report = await cancel_unfinished(
+        batch.client, list(over_limit), seconds=CANCEL_SECONDS, verify_seconds=VERIFY_SECONDS, log=batch.log
+    )
     batch.note_cancelled(report.cancelled)
     for task_id, index in over_limit.items():
         if task_id in report.cancelled:

@@ -197,11 +197,12 @@ async def find_generation(batch: BatchState) -> Generation | None:
                 wait.of or wait.seconds,
             )
         await batch.pause(*wait)
-    if generation is not None and found.has_list and not is_running and (found.outage or found.has_moved):
+    may_be_older = generation is not None and found.has_list and not is_running and (found.outage or found.has_moved)
+    if may_be_older and batch.policies.on_unknown != "resubmit":
         # There may be a newer one, which began once this one was delivered.
         raise found.outage or ViduUnavailableError(
-            "The account's list has moved each time it was read, so that earlier submissions may have been missed.",
-            advice="This try submitted nothing. A retry searches again.",
+            "The account's list has moved while it was read, so that earlier submissions may have been missed.",
+            advice="This try submitted nothing. A retry searches again; on_unknown='resubmit' goes on without asking.",
         )
     if not found.has_list:
         batch.log.warning(

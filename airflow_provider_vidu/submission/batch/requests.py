@@ -32,6 +32,8 @@ from airflow_provider_vidu.submission.record import MARKER_PLACEHOLDER
 #: Images that are read and checked at once.
 READERS = 8
 
+# Fields that change no price.
+_WITHOUT_A_PRICE = frozenset({"prompt", "seed", "payload", "callback_url", "meta_data"})
 #: What a request of a batch may hold beside Vidu's own fields.
 OWN_FIELDS = frozenset({"extra_params", "output_path"})
 
@@ -82,6 +84,12 @@ class BatchRequest:
     def price(self) -> tuple[tuple[Any, ...], int | None]:
         """What its price depends on, and the catalogue's estimate of it (None = unknown); no image is read."""
         fields = self.all_fields
+        estimate = estimate_credits(fields, endpoint=self.endpoint.name)
+        if estimate is None:
+            # What its price depends on is unknown, so everything counts that may change what is made.
+            ignored = _WITHOUT_A_PRICE | (self.endpoint.media.keys() if self.endpoint.models else frozenset())
+            others = {name: value for name, value in fields.items() if name not in ignored}
+            return (self.endpoint.name, self.model, json.dumps(others, sort_keys=True, default=str)), None
         kind = (
             self.endpoint.name,
             self.model,
@@ -92,7 +100,7 @@ class BatchRequest:
             # Without it, the model decides.
             None if fields.get("audio") is None else is_yes(fields.get("audio")),
         )
-        return kind, estimate_credits(fields, endpoint=self.endpoint.name)
+        return kind, estimate
 
     def build_wire(self, log: Any) -> dict[str, Any]:
         """
@@ -139,7 +147,7 @@ def read_requests(
             continue
         if may_differ:
             merged.pop("endpoint", None)
-        known = OWN_FIELDS | to.fields
+        known = OWN_FIELDS | to.parameters
         unknown = () if to.takes_any_field else sorted(str(name) for name in merged.keys() - known)
         if unknown:
             problems.append(f"item {number}: no such field: {describe_unknown_fields(unknown, known)}")
@@ -161,7 +169,9 @@ def endpoint_of_row(row: Mapping[str, Any], default: Endpoint | None, *, may_dif
     :raises ViduInputError: this release has none of that name.
     """
     name = given(row.get("endpoint")) if may_differ else None
-    return default if name in {None, ""} else find_endpoint(str(name).strip())
+    if name is None or name == "":
+        return default
+    return find_endpoint(name.strip() if isinstance(name, str) else name)
 
 
 def check_requests(
@@ -369,7 +379,7 @@ def _reject_one_object(text: str, path: str) -> None:
         return
     if not isinstance(whole, dict):
         return
-    known = OWN_FIELDS.union(*(endpoint.fields for endpoint in endpoints()))
+    known = OWN_FIELDS.union(*(endpoint.parameters for endpoint in endpoints()))
     lists = (value for name, value in whole.items() if name not in known and isinstance(value, list))
     if "\n" in text.strip() or any(isinstance(row, dict) for rows in lists for row in rows):
         raise ViduInputError(

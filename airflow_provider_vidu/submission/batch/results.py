@@ -157,9 +157,7 @@ def batch_error(
     others = [number for number in failed if errors.get(number) is not stopped or stopped is None]
     to_land = [number for number in others if isinstance(errors.get(number), ViduLandingError)]
     # Retry only if something may work now: not to fail the same way, and not to pay again.
-    may_pass = (
-        stopped is None and memory is not Memory.NONE and any(error.fate is Fate.RETRYABLE for error in errors.values())
-    )
+    may_pass = memory is not Memory.NONE and any(errors[number].fate is Fate.RETRYABLE for number in others)
     message = _what_has_no_video(records, held, others, stopped)
     made = len(records) - len(failed)
     advice = []
@@ -168,7 +166,9 @@ def batch_error(
         advice.append(f"{others_are} made and paid for.")
     if held and stopped is not None:
         advice.append(stopped.advice)
-        if others:
+        if may_pass:
+            advice.append("A retry first lands what is made, and submits what may work now.")
+        elif others:
             named = f"item {others[0]} has" if len(others) == 1 else f"items {some_of(others)} have"
             advice.append(f"First correct the error that {named}, if it can be corrected.")
     elif may_pass:

@@ -216,7 +216,7 @@ class BatchState:
         in_this_try = self.in_doubt[item.identity] > 0
         # A recalled item without an attempt was sent before the clear that discarded the record.
         was_cleared = bool(self.header.cleared_at) and (
-            not item.attempt or (item.attempted_at or 0.0) < self.header.cleared_at
+            (item.phase is Phase.INTENT and not item.attempt) or (item.attempted_at or 0.0) < self.header.cleared_at
         )
         is_of_this_try = not was_cleared and (self.within_try or in_this_try or index in self.sent_now)
         return replace(

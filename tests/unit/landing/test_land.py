@@ -17,9 +17,10 @@ from PIL import Image
 
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError
 from airflow_provider_vidu.api.registry import PICTURE
+from airflow_provider_vidu.api.tasks import Creation, ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.landing.destinations import Wanted
-from airflow_provider_vidu.landing.land import ATTEMPTS, land, land_all
+from airflow_provider_vidu.landing.land import ATTEMPTS, land, land_all, link_of
 from airflow_provider_vidu.landing.transfer import Transfer
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -76,6 +77,38 @@ def test_what_is_not_a_video_lands_as_its_endpoint_says(client, storage, tmp_pat
     with pytest.raises(ViduLandingError, match="something that is not a PNG, JPEG or WebP"):
         landed(client, Wanted(f"{tmp_path}/another.png", produces=PICTURE))
     assert not (tmp_path / "another.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("destination", "file_name", "names"),
+    [
+        ("/", None, ["77.mp4", "77-2.mp4"]),
+        ("/cat.mp4", None, ["cat.mp4", "cat-2.mp4"]),
+        ("/", "{creation_id}", ["a.mp4", "b.mp4"]),
+        ("/", "v-{creation_id}-{task_id}", ["v-a-77.mp4", "v-b-77.mp4"]),
+    ],
+)
+def test_each_video_of_a_task_lands_in_a_file_of_its_own(client, storage, tmp_path, destination, file_name, names):
+    link = f"{storage.url}/video.mp4?sig=x"
+    videos = (Creation(id="a", url=link), Creation(id="none"), Creation(id="b", url=link))
+    task = ViduTask(task_id="77", state="success", creations=videos)
+    wanted = Wanted(f"{tmp_path}{destination}", file_name)
+    assert wanted.is_landed(task) is False
+    files = land_all(client, task, wanted, log=LOG, read_task=lambda: task)
+    assert [Path(file["path"]).name for file in files] == names
+    assert all(Path(file["path"]).read_bytes() == MP4 for file in files)
+    assert wanted.is_landed(task) is True
+    Path(files[1]["path"]).unlink()
+    assert wanted.is_landed(task) is False
+
+
+def test_videos_without_ids_share_no_file_and_no_link(tmp_path):
+    videos = tuple(Creation(url=f"https://x/{name}.mp4") for name in "ab")
+    task = ViduTask(task_id="77", state="success", creations=videos)
+    wanted = Wanted(f"{tmp_path}/", "{creation_id}")
+    assert [wanted.path(task, "video", number) for number in (0, 1)] == [f"{tmp_path}/77.mp4", f"{tmp_path}/77-2.mp4"]
+    with_one = task.model_copy(update={"creations": videos[:1]})
+    assert link_of(with_one, "video", 1) is None
 
 
 @pytest.mark.parametrize(("addresses", "looks"), [(set(), 1), ({"93.184.215.14"}, 0)])

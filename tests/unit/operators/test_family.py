@@ -46,7 +46,7 @@ GENERIC = {"endpoint": "template", "request": {"template": "hugging", "images": 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.endpoint)
 def test_operator_has_every_field_of_its_endpoint(operator):
     source = {"video_creation_id", "video_url"}
-    known = endpoint_of(operator.endpoint).fields
+    known = endpoint_of(operator.endpoint).parameters
     assert set(operator.request_fields) == (known - source if "video" in known else known)
     assert set(operator.request_fields) <= set(operator.template_fields)
     parameters = inspect.signature(operator.__init__).parameters
@@ -148,6 +148,27 @@ def test_batch_sends_each_request_to_its_own_endpoint(vidu_emulator, runtime_con
     assert all(record["files"] for record in records)
     again = run(MIXED[::-1], try_number=2)
     assert [record["task_id"] for record in again] == [record["task_id"] for record in records][::-1]
+
+
+def test_image_requests_are_the_same_in_both_batch_operators(vidu_emulator, runtime_context, store):
+    rows = [{"images": PICTURE, "prompt": "a lighthouse"}, {"images": PICTURE, "prompt": "a kite"}]
+    records = Img2VideoBatchOperator(task_id="t", requests=rows).execute(runtime_context(store))
+    named = [{"endpoint": "img2video", **row} for row in rows]
+    again = ViduBatchOperator(task_id="t", endpoint="text2video", requests=named).execute(
+        runtime_context(store, try_number=2)
+    )
+    assert [record["task_id"] for record in again] == [record["task_id"] for record in records]
+    assert vidu_emulator.counters.submissions == 2
+
+
+def test_budget_learns_no_price_from_another_resolution(vidu_emulator, runtime_context, store):
+    """No price list has upscale: the first of each kind goes alone, and a spent budget then stops the rest."""
+    rows = [{"endpoint": "upscale-new", "video": "https://x.example/v.mp4"}]
+    rows += [{**rows[0], "upscale_resolution": "8K"}] * 3
+    batch = ViduBatchOperator(task_id="t", requests=rows, credit_budget=100, on_failure="partial")
+    records = batch.execute(runtime_context(store))
+    assert [record["error"] is None for record in records] == [True, True, False, False]
+    assert vidu_emulator.counters.submissions == 2
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,21 @@ async def test_a_yes_that_there_is_no_time_to_verify_is_reported_as_one():
     assert await host.cancel(seconds=0.4) == CancelReport(unverified=("1",))
 
 
+async def test_what_is_submitted_again_has_time_of_its_own_to_be_verified():
+    """Slow cancels have used up the time; an item whose cancel is not verified would fail for good in a retry."""
+    host = Host({"1": "processing"})
+    get_task, slow = host.get_task, [3600]
+
+    async def slow_at_first(task_id, *, retry=True):
+        if host.asked and slow:
+            await asyncio.sleep(slow.pop())
+        return await get_task(task_id)
+
+    host.get_task = slow_at_first
+    report = await cancel_unfinished(host, ["1"], seconds=0.4, verify_seconds=5.0, log=LOG)
+    assert report == CancelReport(cancelled=("1",))
+
+
 async def test_a_query_that_hangs_keeps_no_cancel_from_being_sent():
     host = Host({"1": "processing", "2": "queueing"})
     host.hangs = True

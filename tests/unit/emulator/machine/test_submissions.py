@@ -114,7 +114,7 @@ def test_good_submission_keeps_its_fields_as_sent(fields: dict[str, object]) -> 
     assert read_submission(json.dumps(sent).encode()).fields == sent
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"\xff\xfe"])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"\xff\xfe", rb'{"prompt": "\ud800"}'])
 def test_body_other_than_a_json_object_is_a_bad_request(body: bytes) -> None:
     with pytest.raises(Refusal, match="400 BadRequest"):
         read_submission(body)
@@ -220,6 +220,8 @@ def test_the_bill_is_the_clients_estimate_wherever_there_is_one(endpoint: str, n
             for values in product((False, True), repeat=len(switches)):
                 asked = dict(zip(switches, values, strict=True))
                 if asked.get("off_peak") and model.off_peak_audio not in (None, asked.get("audio")):
+                    continue
+                if any(asked[name] for name in model.refuses & asked.keys()):
                     continue
                 sizes = {"duration": duration, "resolution": resolution}
                 fields = {**EXAMPLES[endpoint], "model": name, **sizes, **asked}

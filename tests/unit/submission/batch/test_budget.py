@@ -56,6 +56,13 @@ def test_vidus_price_outranks_the_estimate():
     assert budget.check("kind", 8, others_are_out=False) is Spending.STOP
 
 
+@pytest.mark.parametrize("credits", [0, -1])
+def test_zero_credits_are_no_price_where_none_is_known(credits):
+    budget = Budget(100)
+    budget.add_paid(1, "kind", None, credits)
+    assert budget.check("kind", None, others_are_out=False) is Spending.STOP
+
+
 def test_submission_counts_once_at_its_last_price():
     budget = Budget(100)
     budget.add_paid("item 0", "kind", 8, None)

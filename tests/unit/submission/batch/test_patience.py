@@ -455,10 +455,41 @@ def test_failed_task_that_its_marker_finds_costs_no_budget():
 def test_row_that_returns_does_not_bear_the_marker_of_its_cancelled_task():
     stage = Stage(Kept())
     stage.submit(ROWS[:2])
-    stage.submit(ROWS[:1], clear=True)
-    stage.submit(ROWS[:2], clear=True)
+    for _ in range(3):
+        stage.submit(ROWS[:1], clear=True)
+        stage.submit(ROWS[:2], clear=True)
     markers = [task["payload"] for task in stage.vidu.tasks.values()]
-    assert len(set(markers)) == len(markers) == 3
+    assert len(set(markers)) == len(markers) == 5
+
+
+def test_clear_sends_a_refused_item_once():
+    stage = Stage(Kept())
+    stage.vidu.instead = lambda operation, request: (
+        reply(400, {"code": 400, "reason": "FieldInvalid", "message": "no"}) if operation == "submit" else None
+    )
+    for clear in (False, True, False, False):
+        assert stage.submit(ROWS[:1], clear=clear).errors
+        stage.clock.sleep(60)
+    assert stage.vidu.requests.count("submit") == 2
+
+
+def test_outage_marks_no_item_that_its_marker_has_found(behind_a_gateway):
+    """Two ids are unknown; one is found by its marker, and a row that cannot be queried may be the other."""
+    stage = behind_a_gateway
+    rows = list(stage.vidu.tasks.values())
+    hidden = rows[1]["id"]
+
+    def instead(operation, request):
+        if operation == "query" and request.task_id == hidden:
+            return reply(503, {})
+        if operation == "list" and "task_ids=" not in request.url:
+            return reply(200, {"tasks": [{**row, "payload": None} if row["id"] == hidden else row for row in rows]})
+        return None
+
+    stage.vidu.instead = instead
+    again = stage.submit(ROWS)
+    assert list(again.errors) == [1]
+    assert len(again.running) == 2
 
 
 def test_task_that_is_gone_is_not_submitted_again():

@@ -76,6 +76,16 @@ def test_with_a_spent_budget_only_other_items_need_correction(memory):
     assert message.index("Raise it.") < message.index("First correct the error that item 10 has")
 
 
+def test_spent_budget_keeps_no_paid_video_from_a_retry():
+    records, errors = batch_of(1, [], 2, BUDGET)
+    records[0] = record("1", "success", full := ViduLandingError("No space left."))
+    error = batch_error(records, {0: full, **errors}, BUDGET, Memory.STORE)
+    assert error.fate is Fate.RETRYABLE
+    assert "A retry first lands what is made" in error.advice
+    assert batch_error(records, {0: full, **errors}, BUDGET, Memory.NONE).fate is Fate.PERMANENT
+    assert batch_error(*batch_of(1, [], 2, BUDGET), BUDGET, Memory.STORE).fate is Fate.PERMANENT
+
+
 def test_failures_are_reported_first_if_nothing_was_held_back():
     refused = ViduError("submit is illegal", reason="AuditSubmitIllegal")
     message = str(batch_error(*batch_of(1, [refused], 0, BUDGET), None, Memory.STORE))
