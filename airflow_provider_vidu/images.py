@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Load the images of a request: paths and object-store URLs become data URIs, URLs that Vidu can read stay URLs."""
+"""Load the images of a request: files become data URIs or, if large, uploads; URLs that Vidu can read stay URLs."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def load_image(image: Any, known: ImageFacts | None = None) -> str:
         raise ViduInputError(
             f"images: {text[:20]}… is not a file. Put data:image/png;base64 (or jpeg, webp) and a comma before base64."
         )
-    return encode_image(_read(text), _named(text), known=known)
+    return encode_image(_read(text), _named(text), known=known, read=partial(_read, text))
 
 
 def load_images(images: Any, known: ImageFacts | None = None, count: tuple[int, int] = (1, 1)) -> list[str]:

@@ -31,6 +31,7 @@ VIDU_HOSTS = frozenset({"api.vidu.com", "api.vidu.cn"})
 #: The console that shows an account's tasks, by API host; Vidu documents no page for a single task.
 CONSOLES = {"api.vidu.com": "https://platform.vidu.com/", "api.vidu.cn": "https://platform.vidu.cn/"}
 DEFAULT_API_PREFIX = "/ent/v2"
+_UPLOADS_PATH = "/tools/v2/files/uploads"
 #: Seconds for one request. A create with a large image in it has been seen to take most of a minute.
 DEFAULT_TIMEOUT = 60.0
 #: Seconds after which an accepted submission counts as visible in the task list.
@@ -93,6 +94,7 @@ class Account:
     :param cancel_path: None = this host has no cancel.
     :param list_path: None = this host has no list.
     :param credits_path: None = this host does not report the balance.
+    :param uploads_path: path of the upload tool, which is beside the API; many relays lack it.
     :param timeout: seconds for one request, connect included.
     :param settle_seconds: see ``DEFAULT_SETTLE_SECONDS``.
     :param poll_interval: seconds between polls of a task, unless the caller sets its own; None = the schedule decides.
@@ -111,6 +113,7 @@ class Account:
     cancel_path: str | None = f"{DEFAULT_API_PREFIX}/{_PATHS['cancel_path']}"
     list_path: str | None = f"{DEFAULT_API_PREFIX}/{_PATHS['list_path']}"
     credits_path: str | None = f"{DEFAULT_API_PREFIX}/{_PATHS['credits_path']}"
+    uploads_path: str = _UPLOADS_PATH
     timeout: float = DEFAULT_TIMEOUT
     settle_seconds: float = DEFAULT_SETTLE_SECONDS
     poll_interval: float | None = None
@@ -243,6 +246,7 @@ def account_from_fields(
         proxy=_proxy(extra.get("proxy"), f"{where}: proxy", parts.scheme),
         max_file_mb=_number(extra, "max_file_mb", where, unit="megabytes") or DEFAULT_MAX_FILE_MB,
         task_url=_task_url(extra.get("task_url"), parts.hostname or "", where),
+        uploads_path=_uploads_path(prefix),
         **paths,  # type: ignore[arg-type]
     )
 
@@ -320,6 +324,12 @@ def _path(value: Any, default: str, prefix: str) -> str | None:
     if text.startswith("/"):
         return text
     return f"/{prefix}/{text}" if prefix else f"/{text}"
+
+
+def _uploads_path(prefix: str) -> str:
+    # A relay with Vidu's API at /vidu/ent/v2 has the tool at /vidu/tools.
+    before, found, _ = f"/{prefix}/".rpartition(f"{DEFAULT_API_PREFIX}/")
+    return f"{before}{_UPLOADS_PATH}" if found else _UPLOADS_PATH
 
 
 def _verify(value: Any) -> bool | str:

@@ -36,9 +36,25 @@ from airflow_provider_vidu.api.errors import (
     request_error,
 )
 from airflow_provider_vidu.api.failures import complaint_of, read_error, says_success, says_task_is_missing
-from airflow_provider_vidu.api.images import MAX_BODY_BYTES, MEBIBYTE
+from airflow_provider_vidu.api.images import (
+    MAX_BODY_BYTES,
+    MEBIBYTE,
+    EncodedImage,
+    LargeImage,
+    pictures_in,
+    replace_pictures,
+)
 from airflow_provider_vidu.api.messages import MAX_QUOTED, SIGNED_LINK, quoted
-from airflow_provider_vidu.api.tasks import NEW_TASK, Credits, TaskState, ViduTask, layers_of, raw_state, state_word
+from airflow_provider_vidu.api.tasks import (
+    NEW_TASK,
+    Credits,
+    TaskState,
+    ViduTask,
+    layers_of,
+    parse_moment,
+    raw_state,
+    state_word,
+)
 
 #: Vidu's largest page of the task list.
 MAX_PAGE_SIZE = 100
@@ -47,6 +63,9 @@ MAX_ANSWER_BYTES = 8 * MEBIBYTE
 #: Maximum empty pages in a row that are followed.
 MAX_EMPTY_PAGES = 3
 
+# More bytes than the URI of an upload has, and more than a marker adds to a request.
+_URI_BYTES = 512
+_MARKER_BYTES = 2048
 # Maximum length of a reply that is kept for a person to find a link in.
 _MAX_QUOTED_REPLY = 4000
 # The query of any other link: of another scheme or none, or escaped once more.
@@ -89,7 +108,7 @@ class HttpRequest:
     """
     One request, ready to be sent byte for byte.
 
-    :param method: ``GET`` or ``POST``.
+    :param method: ``GET``, ``POST`` or ``PUT``.
     :param url: complete, with the query.
     :param headers: they include the key; no representation of this object shows it.
     :param body: JSON bytes, or None.
@@ -105,6 +124,21 @@ class HttpRequest:
     submits: bool = False
     task_id: str | None = None
     not_after: float = float("inf")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """
+    A place for a file at Vidu's upload tool.
+
+    :param upload_id: the tool's id.
+    :param put_url: where to send the file: a signed link, which must not get the key.
+    :param expires_at: epoch seconds; None if the host does not say it.
+    """
+
+    upload_id: str
+    put_url: str = field(repr=False)
+    expires_at: float | None
 
 
 @dataclass(frozen=True)
@@ -177,14 +211,43 @@ def prepare_create(account: Account, endpoint: str, wire: Mapping[str, Any]) -> 
     :param wire: the request's JSON object.
     :raises ViduInputError: the encoded body is above 20 MB, or a value is no JSON.
     """
+    if any(isinstance(picture, LargeImage) for picture in pictures_in(wire)):
+        raise RuntimeError("a picture that was not uploaded")
     body = json_body(wire)
     if len(body) > MAX_BODY_BYTES:
-        raise ViduInputError(
-            f"images: the request is {len(body) / MEBIBYTE:.1f} MB with the encoded image; Vidu takes at most 20 MB. "
-            f"Pass the image as a URL (up to 50 MB), or as a smaller JPEG."
-        )
+        raise _too_large(len(body))
     url = account.base_url + account.create_path.replace("{endpoint}", endpoint)
     return HttpRequest("POST", url, _headers(account, body), body, submits=True)
+
+
+def pictures_to_upload(wire: Mapping[str, Any]) -> list[EncodedImage]:
+    """
+    Return the pictures of a request that have to be uploaded, the largest ones, so that the rest fits into its body.
+
+    :param wire: the request's JSON object, with or without its marker.
+    :raises ViduInputError: the request does not fit anyway, or a value is no JSON.
+    """
+    pictures = list(pictures_in(wire))
+    # Base64 has no characters that JSON would escape.
+    rest = len(json_body(replace_pictures(wire, {picture.facts.sha256: "" for picture in pictures})))
+    chosen: dict[str, EncodedImage] = {}
+
+    def size() -> int:
+        return rest + sum(_URI_BYTES if picture.facts.sha256 in chosen else len(picture) for picture in pictures)
+
+    for picture in sorted(pictures, key=lambda picture: picture.facts.size, reverse=True):
+        if isinstance(picture, LargeImage) or size() > MAX_BODY_BYTES - _MARKER_BYTES:
+            chosen.setdefault(picture.facts.sha256, picture)
+    if size() > MAX_BODY_BYTES:
+        raise _too_large(size())
+    return list(chosen.values())
+
+
+def _too_large(size: int) -> ViduInputError:
+    return ViduInputError(
+        f"images: the request is {size / MEBIBYTE:.1f} MB with the encoded image; Vidu takes at most 20 MB. "
+        f"Pass the image as a URL (up to 50 MB), or as a smaller JPEG."
+    )
 
 
 def json_body(wire: Mapping[str, Any]) -> bytes:
@@ -533,6 +596,56 @@ def parse_credits(status: int, headers: Mapping[str, str], body: bytes) -> Credi
         return Credits.model_validate(answer)
     except ValidationError:
         raise ViduUnavailableError(f"Vidu's reply to the balance query cannot be read: {_excerpt(body)}.") from None
+
+
+def prepare_upload(account: Account) -> HttpRequest:
+    """Prepare the request for a place at the upload tool; it is not billed."""
+    body = b'{"scene":"vidu"}'
+    return HttpRequest("POST", f"{account.base_url}{account.uploads_path}", _headers(account, body), body)
+
+
+def parse_upload(status: int, headers: Mapping[str, str], body: bytes) -> Upload:
+    """
+    Read where to send a file.
+
+    :raises ViduConfigurationError: a web page; this host has no upload tool.
+    :raises ViduError: what the reply says instead.
+    """
+    _refuse_web_page(status, headers, body, "upload tool")
+    answer = _answer(status, headers, body)
+    upload_id, put_url = (answer.get("id"), answer.get("put_url")) if isinstance(answer, dict) else (None, None)
+    # An id of dots would lead to another path of the host.
+    if not isinstance(upload_id, str) or not upload_id.strip(".") or not isinstance(put_url, str) or not put_url:
+        raise ViduUnavailableError(f"Vidu answered the request for an upload with {_excerpt(body)}.")
+    return Upload(upload_id, put_url, parse_moment(answer.get("expires_at")))
+
+
+def prepare_finish(account: Account, upload_id: str, etag: str) -> HttpRequest:
+    """
+    Prepare the request that finishes an upload.
+
+    :param etag: of the storage host's reply, without quotes.
+    """
+    body = json.dumps({"etag": etag}).encode()
+    url = f"{account.base_url}{account.uploads_path}/{quote(upload_id, safe='')}/finish"
+    return HttpRequest("PUT", url, _headers(account, body), body)
+
+
+def parse_finish(status: int, headers: Mapping[str, str], body: bytes) -> str:
+    """
+    Read the URI by which a request names an uploaded file.
+
+    :raises ViduUnavailableError: there is none, or Vidu does not know the upload; another upload may work.
+    :raises ViduError: what the reply says instead.
+    """
+    try:
+        answer = _answer(status, headers, body)
+    except ViduNotFoundError as error:
+        raise ViduUnavailableError(f"Vidu does not know the upload: {error.message}") from None
+    uri = answer.get("uri") if isinstance(answer, dict) else None
+    if not isinstance(uri, str) or not uri.lower().startswith("ssupload:") or len(uri) > _URI_BYTES:
+        raise ViduUnavailableError(f"Vidu finished an upload with {_excerpt(body)}.")
+    return uri
 
 
 def parse_error(status: int, headers: Mapping[str, str], body: bytes, task_id: str | None = None) -> ViduError:

@@ -16,7 +16,9 @@ import hashlib
 import io
 import re
 import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from airflow_provider_vidu.api.errors import ViduInputError
@@ -25,7 +27,7 @@ MEBIBYTE = 1024 * 1024
 #: Vidu's limit for one image, in bytes.
 MAX_IMAGE_BYTES = 50 * MEBIBYTE
 #: Vidu's limit for the body of a POST, in bytes. Base64 makes an image a third larger, so about 15 MB of image fit; a
-#: larger one must be passed as a URL.
+#: larger one is uploaded first.
 MAX_BODY_BYTES = 20 * MEBIBYTE
 #: The longer side may be at most this many times the shorter one.
 MAX_RATIO = 4.0
@@ -49,24 +51,67 @@ class ImageFacts:
     :param width: pixels.
     :param height: pixels.
     :param sha256: of the bytes, as hexadecimal digits.
+    :param size: bytes.
     """
 
     media_type: str
     width: int
     height: int
     sha256: str
+    size: int
 
 
 class EncodedImage(str):
     """An image as it travels in a request, a data URI, with the facts of its bytes: decoded and hashed once."""
 
     facts: ImageFacts
+    #: Its name in messages.
+    name: str
 
-    def __new__(cls, data: bytes, facts: ImageFacts) -> EncodedImage:
+    def __new__(cls, data: bytes, facts: ImageFacts, name: str = "the image") -> EncodedImage:
         """Encode an image whose facts are known."""
-        image = super().__new__(cls, f"data:{facts.media_type};base64,{base64.b64encode(data).decode('ascii')}")
+        image = str.__new__(cls, f"data:{facts.media_type};base64,{base64.b64encode(data).decode('ascii')}")
         image.facts = facts
+        image.name = name
         return image
+
+    @property
+    def label(self) -> str:
+        """Its name and size, for messages."""
+        return f"{self.name} ({self.facts.size / MEBIBYTE:.1f} MB)"
+
+    def read(self) -> bytes:
+        """Return its bytes."""
+        return decode_data_uri(self)
+
+
+class LargeImage(EncodedImage):
+    """
+    An image that no request has room for. It has to be uploaded, and its text replaced by the URI of the upload.
+
+    It keeps no bytes: up to 50 MB would stay in memory as long as the request waits to be sent.
+    """
+
+    _read: Callable[[], bytes]
+
+    def __new__(cls, read: Callable[[], bytes], facts: ImageFacts, name: str) -> LargeImage:
+        """Describe an image; ``read`` returns its bytes."""
+        image = str.__new__(cls, f"not uploaded: {facts.sha256}")
+        image.facts = facts
+        image.name = name
+        image._read = read
+        return image
+
+    def read(self) -> bytes:
+        """
+        Read its bytes again.
+
+        :raises ViduInputError: the file has changed since it was checked.
+        """
+        data = self._read()
+        if hashlib.sha256(data).hexdigest() != self.facts.sha256:
+            raise ViduInputError(f"images: {self.name} has changed since it was checked.")
+        return data
 
 
 def check_image_size(size: int, name: str) -> None:
@@ -122,7 +167,7 @@ def inspect_image(data: bytes, name: str = "the image") -> ImageFacts:
     except Exception as error:
         if not _lacks_only_its_end_mark(data):
             raise ViduInputError(f"images: {name} is a damaged {image.format} file ({error}).") from error
-    return ImageFacts(media_type, width, height, hashlib.sha256(data).hexdigest())
+    return ImageFacts(media_type, width, height, hashlib.sha256(data).hexdigest(), len(data))
 
 
 def _phone_format(data: bytes) -> str | None:
@@ -175,23 +220,48 @@ def _lacks_only_its_end_mark(data: bytes) -> bool:
     return not is_grey and not image.info.get("progressive")
 
 
-def encode_image(data: bytes, name: str = "the image", *, known: ImageFacts | None = None) -> EncodedImage:
+def encode_image(
+    data: bytes,
+    name: str = "the image",
+    *,
+    known: ImageFacts | None = None,
+    read: Callable[[], bytes] | None = None,
+) -> EncodedImage:
     """
     Check an image and encode it for a request.
 
     :param data: the file's bytes.
     :param name: the image's name in messages.
     :param known: the facts of an image that was checked before; the same bytes are not decoded again.
-    :raises ViduInputError: see :func:`inspect_image`; also if the encoded image alone exceeds the body limit.
+    :param read: reads the bytes again, so that those of a large image are not kept; None = they are.
+    :return: a :class:`LargeImage` if the encoded image alone exceeds the body limit.
+    :raises ViduInputError: see :func:`inspect_image`.
     """
     if known is None or known.sha256 != hashlib.sha256(data).hexdigest():
         known = inspect_image(data, name)
     if len(data) * 4 / 3 > MAX_BODY_BYTES:
-        raise ViduInputError(
-            f"images: {name} is {len(data) / MEBIBYTE:.1f} MB; encoded as base64 it exceeds the 20 MB that Vidu "
-            f"takes in one request. Pass it as a URL (up to 50 MB), or as a smaller JPEG."
-        )
-    return EncodedImage(data, known)
+        return LargeImage(read or (lambda: data), known, name)
+    return EncodedImage(data, known, name)
+
+
+def pictures_in(value: Any) -> Iterator[EncodedImage]:
+    """Yield the encoded images of a request, wherever they are in it."""
+    if isinstance(value, EncodedImage):
+        yield value
+    elif isinstance(value, (list, tuple, Mapping)):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from pictures_in(inner)
+
+
+def replace_pictures(value: Any, texts: Mapping[str, str]) -> Any:
+    """Return a request with other texts in place of encoded images, by the SHA-256 of their bytes."""
+    if isinstance(value, EncodedImage):
+        return texts.get(value.facts.sha256, value)
+    if isinstance(value, Mapping):
+        return {name: replace_pictures(inner, texts) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [replace_pictures(inner, texts) for inner in value]
+    return value
 
 
 def decode_data_uri(uri: str) -> bytes:

@@ -252,8 +252,19 @@ def _why(body: Mapping[str, Any]) -> dict[str, str | None]:
     return {"err_code": failure.reason, "err_msg": failure.words or None}
 
 
-def _with_whole_offset(time: str | None) -> str | None:
-    found = _OFFSET.fullmatch(time or "")
+def parse_moment(time: Any) -> float | None:
+    """Return a time of a reply in whole epoch seconds, in UTC if it has no offset; None if it cannot be read."""
+    try:
+        # Python 3.10 reads neither a Z nor nine fractional digits.
+        moment = _MOMENT.validate_python(_with_whole_offset(time) if isinstance(time, str) else time)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return float(moment.timestamp() // 1)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _with_whole_offset(time: str) -> str:
+    found = _OFFSET.fullmatch(time)
     return f"{found[1]}{found[2] or '+00'}:{found[3] or '00'}" if found else time
 
 
@@ -456,13 +467,7 @@ class ViduTask(BaseModel):
     @property
     def created(self) -> float | None:
         """When the task was created, in whole epoch seconds; UTC if it has no offset."""
-        try:
-            # Python 3.10 reads neither a Z nor nine fractional digits.
-            moment = _MOMENT.validate_python(_with_whole_offset(self.created_at))
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-            return float(moment.timestamp() // 1)
-        except (ValueError, OverflowError):
-            return None
+        return parse_moment(self.created_at)
 
     @property
     def video_url(self) -> str | None:

@@ -224,7 +224,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         check_destinations(requests, self.operator.file_name)
         if self.operator.manifest_path:
             check_manifest(self.operator.manifest_path)
-        return await asyncio.to_thread(check_requests, requests, batch.client.account, self.log, self._raise_if_killed)
+        return await asyncio.to_thread(check_requests, requests, self.log, self._raise_if_killed)
 
     async def _wait_in_worker(self, batch: BatchSubmission) -> Mapping[str, Any]:
         """Wait in the worker as a triggerer would, with the same watcher on this event loop."""

@@ -161,7 +161,8 @@ class ViduHook(BaseHook):
         :raises ViduSubmissionInDoubtError: the reply was lost; the task may exist.
         """
         to = _endpoint_of(endpoint, request)
-        return self.get_conn().submit(_wire(request, extra_params, self.log, to), endpoint=to.name)
+        client = self.get_conn()
+        return client.submit(_wire_to_send(client.account, request, extra_params, self.log, to), endpoint=to.name)
 
     async def asubmit(
         self,
@@ -172,8 +173,8 @@ class ViduHook(BaseHook):
     ) -> ViduTask:
         """See :meth:`submit`."""
         to = _endpoint_of(endpoint, request)
-        wire = await asyncio.to_thread(_wire, request, extra_params, self.log, to)
         async with await self.aget_conn() as client:
+            wire = await asyncio.to_thread(_wire_to_send, client.account, request, extra_params, self.log, to)
             return await client.submit(wire, endpoint=to.name)
 
     def submit_once(
@@ -459,3 +460,15 @@ def _wire(
     from airflow_provider_vidu.images import wire_of
 
     return wire_of(request if isinstance(request, Mapping) else request.wire(), extra_params, log, endpoint=endpoint)
+
+
+def _wire_to_send(
+    account: Account,
+    request: ViduRequest | Mapping[str, Any],
+    extra_params: Mapping[str, Any] | None,
+    log: Any,
+    endpoint: Endpoint,
+) -> dict[str, Any]:
+    from airflow_provider_vidu.submission.uploads import with_uploads
+
+    return with_uploads(account, _wire(request, extra_params, log, endpoint), log)

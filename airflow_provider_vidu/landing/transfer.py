@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Stream a signed URL to a local file, from public addresses only, and resume if the host allows it.
+Stream a signed URL to a local file, from public addresses only, and resume if the host allows it. Send a file to one.
 
 A signed URL must go out byte for byte. ``requests`` and ``urllib3`` re-quote it, which breaks signatures, so the
 standard library fetches it. The API key never goes to a storage host; only a content endpoint at the API's own origin
@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import http.client
+import io
 import os
 import re
 import socket
@@ -23,14 +24,14 @@ import sys
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from airflow_provider_vidu.api.account import is_loopback
-from airflow_provider_vidu.api.errors import Fate, ViduLandingError, ViduUnavailableError
+from airflow_provider_vidu.api.errors import Fate, ViduConfigurationError, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.api.messages import quoted
 from airflow_provider_vidu.api.proxies import port_of, split_login
 from airflow_provider_vidu.client import USER_AGENT, proxy_for, proxy_to
@@ -296,9 +297,7 @@ def open_link(account: Account, url: str, headers: dict[str, str], api_addresses
     :raises ViduUnavailableError: refused or unreachable; another attempt may work.
     :raises ViduLandingError: permanent: the link leads to plain http or into a private network.
     """
-    private = is_private_by_itself(urlsplit(account.base_url).hostname or "")
-    # With a proxy, these are the proxy's addresses.
-    allowed = frozenset() if proxy_for(account) else frozenset(api_addresses)
+    allowed = _allowed_addresses(account, api_addresses)
     first = url
     key: dict[str, str] = {}
     for _ in range(MAX_REDIRECTS + 2):
@@ -308,16 +307,11 @@ def open_link(account: Account, url: str, headers: dict[str, str], api_addresses
         except ValueError:
             # The error's text may quote the link with its signature.
             raise ViduUnavailableError(f"{_which(first, url)} is not a URL.") from None
-        host = parts.hostname or ""
-        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host) and private):
-            raise _refused(f"{parts.scheme}://{parts.netloc}, which is not https", first, url)
-        if not private and host not in allowed and not is_public_literal(host):
-            raise _refused(f"{host}, an address of a private network", first, url)
-        # Everything that is legal in a request line goes out unchanged.
-        target = quote(url, safe=string.punctuation) if not url.isascii() or " " in url else url
-        request = urllib.request.Request(target, headers={"User-Agent": USER_AGENT, "Accept": "*/*", **headers, **key})
+        if where := _forbidden_place(parts, allowed):
+            raise _refused(where, first, url)
+        request = _request(url, {"Accept": "*/*", **headers, **key})
         try:
-            return _opener(account, url, None if private else allowed).open(request, timeout=STALL_TIMEOUT)
+            return _opener(account, url, allowed).open(request, timeout=STALL_TIMEOUT)
         except urllib.error.HTTPError as error:
             with error:
                 location = error.headers.get("Location")
@@ -341,9 +335,113 @@ def open_link(account: Account, url: str, headers: dict[str, str], api_addresses
         except (OSError, UnicodeError, http.client.HTTPException) as error:
             # An invalid host name raises a UnicodeError.
             if isinstance(getattr(error, "reason", None), ForbiddenAddressError):
-                raise _refused(f"{host}, an address of a private network", first, url) from None
+                raise _refused(_private_place(parts), first, url) from None
             raise ViduUnavailableError(f"The storage host could not be reached ({error}).") from error
     raise ViduUnavailableError("The storage host redirects endlessly.")
+
+
+def send_file(
+    account: Account,
+    url: str,
+    content: bytes,
+    media_type: str,
+    *,
+    api_addresses: Collection[str] = (),
+    stop: Callable[[], None] = lambda: None,
+) -> str:
+    """
+    Send a file to a signed link, without the API key. No redirect is followed.
+
+    :param url: sent byte for byte.
+    :param api_addresses: see :func:`open_link`.
+    :param stop: called before each piece; raises to end the transfer.
+    :return: the file's ETag, without quotes.
+    :raises ViduUnavailableError: refused, cut off or stalled; another attempt may work.
+    :raises ViduConfigurationError: the link leads to plain http or into a private network.
+    """
+    allowed = _allowed_addresses(account, api_addresses)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ViduUnavailableError("The link for an upload is not a URL.") from None
+    if where := _forbidden_place(parts, allowed):
+        raise _refused_upload(where)
+    sending = _Sending(content, stop)
+    request = _request(url, {"Content-Type": media_type, "Content-Length": str(len(content))}, sending)
+    exchange = Exchange(STALL_TIMEOUT, sending.has_moved)
+    try:
+        with exchange, _opener(account, url, allowed).open(request, timeout=STALL_TIMEOUT) as response:
+            etag: str = response.headers.get("ETag", "")
+    except urllib.error.HTTPError as error:
+        with error:
+            words = _words_of(_read_page(error))
+        raise ViduUnavailableError(f"The storage host answered HTTP {error.code} to an upload{words}.") from None
+    except http.client.InvalidURL:
+        # The error's text quotes the link with its signature.
+        raise ViduUnavailableError("The link for an upload is not a URL.") from None
+    except (OSError, UnicodeError, http.client.HTTPException) as error:
+        if isinstance(getattr(error, "reason", None), ForbiddenAddressError):
+            raise _refused_upload(_private_place(parts)) from None
+        cause = exchange.timeout() if exchange.is_over else error
+        raise ViduUnavailableError(f"The storage host could not be reached for an upload ({cause}).") from error
+    # The tool wants the text inside the quotes.
+    etag = etag.strip().removeprefix("W/").strip('"')
+    if exchange.is_over or not etag:
+        raise ViduUnavailableError("The storage host did not confirm an upload with an ETag.")
+    return etag
+
+
+def _refused_upload(where: str) -> ViduConfigurationError:
+    return ViduConfigurationError(
+        f"The link for an upload leads to {where}.",
+        advice="Nothing was sent there, and nothing is billed. Find out who operates the connection's host.",
+    )
+
+
+class _Sending(io.BytesIO):
+    """A file on its way to a storage host, which can be stopped."""
+
+    def __init__(self, content: bytes, stop: Callable[[], None]) -> None:
+        super().__init__(content)
+        self._stop = stop
+        self._passed = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._stop()
+        return super().read(size)
+
+    def has_moved(self) -> bool:
+        before, self._passed = self._passed, self.tell()
+        return self._passed - before >= MIN_RATE * STALL_TIMEOUT
+
+
+def _allowed_addresses(account: Account, api_addresses: Collection[str]) -> Collection[str] | None:
+    """Return the private addresses that a link may lead to; None = all, as the API itself is in a private network."""
+    if is_private_by_itself(urlsplit(account.base_url).hostname or ""):
+        return None
+    # With a proxy, these are the proxy's addresses.
+    return frozenset() if proxy_for(account) else frozenset(api_addresses)
+
+
+def _forbidden_place(parts: SplitResult, allowed: Collection[str] | None) -> str | None:
+    """Describe where a link leads, if it must not be opened."""
+    host = parts.hostname or ""
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host) and allowed is None):
+        return f"{parts.scheme}://{parts.netloc}, which is not https"
+    is_forbidden = allowed is not None and host not in allowed and not is_public_literal(host)
+    return _private_place(parts) if is_forbidden else None
+
+
+def _private_place(parts: SplitResult) -> str:
+    return f"{parts.hostname}, an address of a private network"
+
+
+def _request(url: str, headers: Mapping[str, str], content: IO[bytes] | None = None) -> urllib.request.Request:
+    # Everything that is legal in a request line goes out unchanged.
+    target = quote(url, safe=string.punctuation) if not url.isascii() or " " in url else url
+    method = "GET" if content is None else "PUT"
+    return urllib.request.Request(target, content, {"User-Agent": USER_AGENT, **headers}, method=method)
 
 
 def _refused(where: str, first: str, url: str) -> ViduLandingError:

@@ -64,8 +64,9 @@ class Img2VideoOperator(ViduGenerationOperator):
 
     :param images: one image (a string, or a list of one string): a URL that Vidu can reach, a path on the worker, any
         ``ObjectStoragePath`` URL (``s3://conn_id@bucket/key``), or a data URI (then the image itself appears in the
-        rendered field). PNG, JPEG or WebP; aspect ratio between 1:4 and 4:1; at most 50 MB by URL, about 15 MB
-        otherwise (a request may have 20 MB).
+        rendered field). PNG, JPEG or WebP; aspect ratio between 1:4 and 4:1; at most 50 MB. A request may have 20 MB,
+        which is about 15 MB of pictures: larger ones go through Vidu's upload tool first. On a relay without that tool
+        they are rejected before anything is paid for; a URL works there, too.
     :param prompt: what happens in the video, a text of at most 5000 characters; default empty.
     :param model: name of a model, for example ``viduq3-pro``. One that is newer than this release is sent with a
         warning. Default ``viduq3-turbo``.

@@ -31,8 +31,9 @@ class StartEnd2VideoOperator(ViduGenerationOperator):
 
     .. seealso:: Vidu's start-end-to-video page, ``POST /ent/v2/start-end2video``.
 
-    :param images: the first and the last frame, a list of two, each as in ``Img2VideoOperator``. The first one has 0.8
-        to 1.25 times as many pixels as the last; two URLs cannot be compared, so Vidu decides about those.
+    :param images: the first and the last frame, a list of two, each as in ``Img2VideoOperator``; the 20 MB of a request
+        are for both. The first one has 0.8 to 1.25 times as many pixels as the last; two URLs cannot be compared, so
+        Vidu decides about those.
     :param is_rec: let Vidu write the prompt, for 10 more credits.
     :return: the task record, as :class:`~airflow_provider_vidu.operators.img2video.Img2VideoOperator` returns it.
     :raises AirflowFailException: if a retry would fail in the same way, or pay again.

@@ -6,6 +6,7 @@ Durable submission: carries out what ``submission.retry_or_clear`` decides. The 
 ::
 
     record read (before any image is)  ->  decide
+    large pictures uploaded                right before they are sent, see submission.uploads
     intent written                         before the POST; if that fails there is no POST
     POST                                   its payload carries the intent's marker
     id written                             at once; if that fails the task goes on and the log has the id
@@ -59,6 +60,7 @@ from airflow_provider_vidu.submission.retry_or_clear import (
 from airflow_provider_vidu.submission.search import look_once, look_up, recall
 from airflow_provider_vidu.submission.state_writer import MAX_INTENT_AGE, StateWriter, read_state
 from airflow_provider_vidu.submission.task_list import ListMemory
+from airflow_provider_vidu.submission.uploads import with_uploads
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.cancel import cancel_and_verify
 from airflow_provider_vidu.waiting.schedule import next_submission
@@ -252,6 +254,7 @@ class Submission:
                     raise input_error or ViduInputError("images: the image cannot be read.")
                 # If its replacement would be refused, the earlier task is better kept.
                 self._check_price(wire)
+                with_uploads(self.client.account, wire, self._log)
                 known = replace(known, cancelled=self._cancel(known))
                 if known.may_be_discarded and known.cancelled:
                     # A newer one may not show yet: before another is sent, the list has to settle.
@@ -374,6 +377,7 @@ class Submission:
         while True:
             marker = self._derived_marker() if derived else self.this_try.new_marker(self.key)
             sent, travelling = with_marker(wire, f"{marker}.{seal}" if seal else marker)
+            sent = with_uploads(self.client.account, sent, self._log)
             intent = self._intent(identity, travelling)
             # The next try waits this out before it takes a submission for absent: nothing may be sent later.
             not_after = intent.not_after or intent.attempted_at

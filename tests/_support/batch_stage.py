@@ -128,7 +128,7 @@ class Stage:
             self.store.values.clear()
 
         async def submit(batch: BatchSubmission, asked: Any) -> None:
-            await batch.submit(check_requests(asked, ACCOUNT, logging.getLogger(__name__)))
+            await batch.submit(check_requests(asked, logging.getLogger(__name__)))
 
         return self._run(rows, submit, policies)
 

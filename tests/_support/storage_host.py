@@ -38,6 +38,7 @@ class StorageHost(http.server.ThreadingHTTPServer):
         self.etag: str | None = None
         self.cuts: list[int] = []
         self.sent = 0
+        self.received: list[bytes] = []
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def answer(self, headers: dict[str, str]) -> Answer:
@@ -72,6 +73,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         host.sent += len(body)
         self.wfile.write(body)
         self.close_connection = True
+
+    def do_PUT(self) -> None:
+        self.server.received.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.do_GET()
 
     def log_message(self, *arguments: Any) -> None:
         pass

@@ -17,6 +17,7 @@ only this batch's submissions wait for it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from airflow_provider_vidu.api.errors import (
     ViduConfigurationError,
     ViduCreditError,
     ViduError,
+    ViduInputError,
     ViduNotFoundError,
     ViduUnavailableError,
     no_creation_error,
@@ -52,6 +54,7 @@ from airflow_provider_vidu.submission.batch.store import HEADER_KEY
 from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.record import Phase, derived_marker
 from airflow_provider_vidu.submission.retry_or_clear import MAX_ATTEMPTS, Action, Remote, decide
+from airflow_provider_vidu.submission.uploads import check_tool
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import MAX_PARALLEL, in_parallel
 from airflow_provider_vidu.waiting.schedule import REFUSALS
@@ -497,7 +500,9 @@ class BatchSubmission(BatchState):
                 self.errors.update(dict.fromkeys(new, late))
             elif new and not self.stopped and not (waits_for_lost and look_ups):
                 await self._check_prices(new)
-                waits_for_lost, wait = await Sender(self, new).run(), None
+                await self._check_uploads(new)
+                sendable = [index for index in new if index not in self.errors]
+                waits_for_lost, wait = await Sender(self, sendable).run(), None
                 self._raise_unless_credits_ran_out()
             elif look_ups and wait is not None:
                 await self.pause(*wait)
@@ -564,6 +569,23 @@ class BatchSubmission(BatchState):
             self.stopped = error.but(
                 advice=f"The rest was not submitted. Fix the cause, then {self.memory.by_clearing('what is missing')}"
             )
+
+    async def _check_uploads(self, new: Sequence[int]) -> None:
+        """Check once whether the host takes uploads, if any are needed, before a new request is paid for."""
+        needed = {index: label for index in new if (label := self.requests[index].upload)}
+        if self._uploads_are_checked or not needed:
+            return
+        self._uploads_are_checked = True
+        index, label = next(iter(needed.items()))
+        try:
+            await asyncio.to_thread(check_tool, self.client.account, label)
+        except ViduInputError as error:
+            if all(item.phase is Phase.NEW for item in self.items):
+                raise error.but(message=f"Item {index}: {error.message}") from error.__cause__
+            # What an earlier try has paid for is waited for and landed.
+            self.errors.update(dict.fromkeys(needed, error))
+        except ViduError as error:
+            raise self._stopped_error(error) from error.__cause__
 
     def _raise_unless_credits_ran_out(self) -> None:
         # If only credits are missing, first wait for and land what is paid for.

@@ -13,12 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.catalog import estimate_credits
 from airflow_provider_vidu.api.defaults import is_yes
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
 from airflow_provider_vidu.api.fields import given, parse_structure, without_unset
-from airflow_provider_vidu.api.http_messages import prepare_create
+from airflow_provider_vidu.api.http_messages import pictures_to_upload
 from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
 from airflow_provider_vidu.api.messages import MAX_NAMED, some_of
 from airflow_provider_vidu.api.registry import Endpoint, endpoints, replace_at
@@ -44,8 +43,9 @@ class BatchRequest:
     """
     One request of a batch: its fields by their API names, with the defaults filled in.
 
-    ``reading``, ``picture`` (the facts of its image) and ``problem`` (why it cannot be built) are set by
-    :func:`check_requests`; ``picture`` stays None if Vidu reads the image itself.
+    ``reading``, ``picture`` (the facts of its image), ``upload`` (name and size of an image that must be uploaded) and
+    ``problem`` (why it cannot be built) are set by :func:`check_requests`; ``picture`` stays None if Vidu reads the
+    image itself.
     """
 
     number: int
@@ -55,6 +55,7 @@ class BatchRequest:
     output_path: str | None = None
     reading: Reading | None = None
     picture: ImageFacts | None = None
+    upload: str | None = None
     problem: Exception | None = None
 
     @property
@@ -174,7 +175,7 @@ def endpoint_of_row(row: Mapping[str, Any], default: Endpoint | None, *, may_dif
 
 
 def check_requests(
-    requests: Sequence[BatchRequest], account: Account, log: Any, stop: Callable[[], None] = lambda: None
+    requests: Sequence[BatchRequest], log: Any, stop: Callable[[], None] = lambda: None
 ) -> list[BatchRequest]:
     """
     Check every request and its image, without sending anything; log each warning once, with its count.
@@ -188,13 +189,14 @@ def check_requests(
     def check(request: BatchRequest) -> BatchRequest:
         try:
             wire = request.build_wire(warnings)
-            prepare_create(account, request.endpoint.name, wire)
+            uploads = pictures_to_upload(wire)
         except (ViduError, OSError) as error:
             return replace(request, problem=error)
         # extra_params may hold anything.
         image = next(iter(wire.get("images") or ()), None)
         picture = image.facts if isinstance(image, EncodedImage) else None
-        return replace(request, reading=reading_of(wire, request.endpoint), picture=picture)
+        upload = uploads[0].label if uploads else None
+        return replace(request, reading=reading_of(wire, request.endpoint), picture=picture, upload=upload)
 
     done = []
     with ThreadPoolExecutor(READERS, thread_name_prefix="vidu-images") as pool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import (
@@ -32,6 +32,7 @@ from airflow_provider_vidu.submission.batch.identity import reading_of
 from airflow_provider_vidu.submission.batch.state import BatchState
 from airflow_provider_vidu.submission.record import Phase, with_marker
 from airflow_provider_vidu.submission.retry_or_clear import lost_post_ended
+from airflow_provider_vidu.submission.uploads import with_known_uploads, with_uploads
 from airflow_provider_vidu.waiting.wait import SLICE
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ MAX_REFUSALS = 3
 class _BuiltRequest:
     index: int
     wire: dict[str, Any] = field(repr=False)
+    #: As it leaves, with the URIs of uploads; None = it does not leave yet.
+    sent: dict[str, Any] | None = field(default=None, repr=False)
 
 
 class Sender:
@@ -66,6 +69,7 @@ class Sender:
         self._patience = batch.client.account.timeout
         self._refusals: dict[int, int] = {}
         self._waits_for_lost = False
+        self._is_over = False
 
     async def run(self) -> bool:
         """
@@ -87,6 +91,7 @@ class Sender:
                 await self._wait_for_any()
                 batch.log_progress()
         finally:
+            self._is_over = True
             for one in self._building:
                 one.cancel()
             await self._drain()
@@ -117,6 +122,18 @@ class Sender:
             raise ViduInputError("The request, or its picture, has changed since the batch was checked.")
         return _BuiltRequest(index, wire)
 
+    def _start_upload(self, built: _BuiltRequest) -> None:
+        self._building[asyncio.ensure_future(asyncio.to_thread(self._upload, built))] = built.index
+
+    def _upload(self, built: _BuiltRequest) -> _BuiltRequest:
+        with_uploads(self._batch.client.account, built.wire, self._batch.log, self._stop_upload)
+        return built
+
+    def _stop_upload(self) -> None:
+        # A thread cannot be cancelled, and the process would wait for it.
+        if self._is_over:
+            raise ViduError("The upload was given up: this try submits nothing more.", fate=Fate.RETRYABLE)
+
     @property
     def _next_ready(self) -> _BuiltRequest | None:
         """
@@ -133,7 +150,11 @@ class Sender:
         return None if any(index < first for index in self._building.values()) else self._ready[first]
 
     def _take_sendable(self) -> list[_BuiltRequest]:
-        """Take the requests that can be sent now: as many as the account allows, within the budget."""
+        """
+        Take the requests that can be sent now: as many as the account allows, within the budget.
+
+        Pictures are uploaded only now: earlier they might be uploaded for nothing, or expire in a full queue.
+        """
         batch = self._batch
         leaving: list[_BuiltRequest] = []
         while (
@@ -151,7 +172,12 @@ class Sender:
                 elif not others:
                     batch.stopped = self._budget_error(built)
                 break
-            leaving.append(self._ready.pop(built.index))
+            del self._ready[built.index]
+            sent = with_known_uploads(batch.client.account, built.wire)
+            if sent is None:
+                self._start_upload(built)
+                continue
+            leaving.append(replace(built, sent=sent))
             batch.reserved[built.index] = batch.budget.reserve(*price)
         return leaving
 
@@ -182,7 +208,9 @@ class Sender:
         batch = self._batch
         item = batch.items[built.index]
         marker = item.marker(batch.generation)
-        sent, _ = with_marker(built.wire, f"{marker}.{self._seal}" if self._seal else marker)
+        if built.sent is None:
+            raise RuntimeError("a request that was not taken")
+        sent, _ = with_marker(built.sent, f"{marker}.{self._seal}" if self._seal else marker)
         # The next try takes a submission for absent once this has passed: nothing may be sent later.
         not_after = item.not_after(batch.client.account.timeout)
         return await batch.client.submit(sent, endpoint=batch.requests[built.index].endpoint.name, not_after=not_after)
@@ -212,6 +240,9 @@ class Sender:
             self._ready[built.index] = built
         except ViduError as error:
             self._batch.errors[index] = error
+            # Of an upload; the next one would most likely fail, too.
+            if isinstance(error, ViduUnavailableError) and self._count_outage(error):
+                self._batch.stopped = self._batch.stopped or error
         except OSError as error:
             self._batch.errors[index] = ViduUnavailableError(
                 f"The image cannot be read now ({error}).", advice="Nothing was submitted; a retry reads it again."

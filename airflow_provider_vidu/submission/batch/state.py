@@ -128,6 +128,7 @@ class BatchState:
         self._time_in_worker = TimeInWorker(may_leave=policies.may_leave, has_left=self.has_left)
         self._query = BulkQuery(client)
         self._prices_are_checked = False
+        self._uploads_are_checked = False
         #: The numbers of the items that cost more than ``max_credits`` and that Vidu did not cancel.
         self.uncancelled: set[int] = set()
         self._logged_at = clock()

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from _support.relay_operators import FIELDS, ROUTED, is_the_video, mixed_batch, operator
 from _support.relay_stand_ins import FAMILIES, VidusPaths, serving
 from airflow.providers.common.compat.sdk import AirflowFailException
+from PIL import Image
 
 from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduNotFoundError
 from airflow_provider_vidu.hooks.vidu import ViduHook
@@ -145,6 +147,15 @@ def test_min_remaining_credits_needs_a_balance(relay, task_instance):
 @pytest.mark.parametrize(("family", "price"), [("new-api", 8), ("new-api-openai", None), ("octopusx", None)])
 def test_price_is_taken_from_the_query(relay, task_instance, price):
     assert task_instance.run(operator())["credits"] == price
+
+
+def test_picture_that_needs_the_upload_tool_is_refused_unbilled(relay, task_instance, tmp_path):
+    cat = tmp_path / "cat.png"
+    Image.new("RGB", (64, 36)).save(cat)
+    cat.write_bytes(cat.read_bytes() + os.urandom(16_000_000))
+    with pytest.raises(AirflowFailException, match=r"cat\.png .* has no upload tool\. Pass it as a URL"):
+        task_instance.run(operator(images=str(cat)))
+    assert relay.billed == []
 
 
 def test_documented_settings_are_the_tested_ones():

@@ -246,6 +246,20 @@ def test_every_path_of_a_relay_can_be_set(extra, expected):
         assert made.list_path == listed
 
 
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [
+        (None, "/tools/v2/files/uploads"),
+        ("/vidu/ent/v2", "/vidu/tools/v2/files/uploads"),
+        ("router/v1/vidu/ent/v2/", "/router/v1/vidu/tools/v2/files/uploads"),
+        ("/", "/tools/v2/files/uploads"),
+        ("/v1/video", "/tools/v2/files/uploads"),
+    ],
+)
+def test_upload_tool_is_beside_the_api(prefix, expected):
+    assert account(host="relay.example", extra={"api_prefix": prefix}).uploads_path == expected
+
+
 def test_null_says_that_a_host_lacks_an_endpoint():
     made = account(extra={"cancel_path": None, "list_path": None, "credits_path": None})
     assert (made.cancel_path, made.list_path, made.credits_path) == (None, None, None)

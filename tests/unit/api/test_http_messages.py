@@ -38,16 +38,22 @@ from airflow_provider_vidu.api.http_messages import (
     parse_create,
     parse_credits,
     parse_error,
+    parse_finish,
     parse_list,
     parse_task,
+    parse_upload,
+    pictures_to_upload,
     prepare_cancel,
     prepare_create,
     prepare_credits,
+    prepare_finish,
     prepare_list,
     prepare_task,
+    prepare_upload,
     retry_after,
     with_advice_for,
 )
+from airflow_provider_vidu.api.images import MAX_BODY_BYTES, EncodedImage, ImageFacts, LargeImage
 from airflow_provider_vidu.api.tasks import ViduTask
 
 KEY = "vda_secret_0123456789"
@@ -1529,3 +1535,117 @@ def test_no_answer_raises_anything_but_our_own_error(status, headers, answer):
         else:
             assert isinstance(made, kind)
             assert 200 <= status < 300
+
+
+# The upload tool
+
+
+def test_upload_is_three_calls_of_which_two_have_the_key():
+    begin, finish = prepare_upload(ACCOUNT), prepare_finish(ACCOUNT, "a/b", "5d41")
+    tool = "https://api.vidu.com/tools/v2/files/uploads"
+    assert (begin.method, begin.url, json.loads(begin.body)) == ("POST", tool, {"scene": "vidu"})
+    assert (finish.method, finish.url, json.loads(finish.body)) == ("PUT", f"{tool}/a%2Fb/finish", {"etag": "5d41"})
+    for request in (begin, finish):
+        assert request.headers["Authorization"] == f"Token {KEY}"
+        assert not request.submits
+        assert KEY not in repr(request)
+
+
+def test_upload_says_where_and_until_when():
+    reply = {"id": "7", "put_url": "https://s.example/x?sig=1", "expires_at": "2026-01-20T05:01:53.504648743Z"}
+    found = parse_upload(200, {}, body(reply))
+    assert (found.upload_id, found.put_url, found.expires_at) == ("7", "https://s.example/x?sig=1", 1_768_885_313.0)
+    assert "sig" not in repr(found)
+    for unreadable in ("soon", None, [], {}):
+        assert parse_upload(200, {}, body({**reply, "expires_at": unreadable})).expires_at is None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [[], {}, {"id": "7"}, {"id": "..", "put_url": "u"}, {"id": "", "put_url": "u"}, {"id": 7, "put_url": "u"}],
+)
+def test_upload_without_a_place_is_an_outage(reply):
+    with pytest.raises(ViduUnavailableError):
+        parse_upload(200, {}, body(reply))
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "is_missing"),
+    [
+        (404, body({"code": 404, "reason": "NotFound", "message": "no"}), True),
+        (404, b"<html>not found</html>", True),
+        (405, b"", True),
+        (200, b"<!doctype html><html><div id=root></div></html>", True),
+        (503, b"<html>maintenance</html>", False),
+        (401, body({"code": 401, "reason": "Unauthorized", "message": "no"}), False),
+    ],
+)
+def test_host_without_the_upload_tool_is_recognised(status, answer, is_missing):
+    with pytest.raises(ViduError) as caught:
+        parse_upload(status, {"Content-Type": "text/html"}, answer)
+    assert is_missing_endpoint(caught.value) is is_missing
+
+
+def test_finished_upload_has_a_uri():
+    assert parse_finish(200, {}, body({"uri": "ssupload:?id=7"})) == "ssupload:?id=7"
+    for reply in ([], {}, {"uri": "https://s.example/x"}, {"uri": f"ssupload:?id={'7' * 600}"}):
+        with pytest.raises(ViduUnavailableError):
+            parse_finish(200, {}, body(reply))
+
+
+def test_upload_that_vidu_does_not_know_may_be_repeated():
+    with pytest.raises(ViduUnavailableError, match="does not know the upload") as caught:
+        parse_finish(404, {}, body({"code": 404, "reason": "NotFound", "message": "no"}))
+    assert not is_missing_endpoint(caught.value)
+
+
+def encoded(megabytes, name):
+    """Return a picture that has so many megabytes in a request."""
+    text = "x" * int(megabytes * 1024 * 1024)
+    image = str.__new__(EncodedImage, text)
+    image.facts, image.name = ImageFacts("image/png", 8, 8, name, len(text)), name
+    return image
+
+
+def too_large(name):
+    return LargeImage(lambda: b"", ImageFacts("image/png", 8, 8, name, 50 * 1024 * 1024), name)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "uploaded"),
+    [
+        ({}, ""),
+        ({"a": 19.9}, ""),
+        ({"a": 20}, "a"),
+        ({"a": 9, "b": 10}, ""),
+        ({"a": 9, "b": 12}, "b"),
+        ({"a": 12, "b": 9}, "a"),
+        ({"a": 5, "b": 11, "c": 12, "d": 5}, "c, b"),
+        ({"a": 10.1, "b": 10.1}, "a"),
+    ],
+)
+def test_largest_pictures_are_uploaded_until_the_rest_fits(sizes, uploaded):
+    wire = {"prompt": "镜头", "images": [encoded(size, name) for name, size in sizes.items()]}
+    chosen = pictures_to_upload(wire)
+    assert ", ".join(picture.name for picture in chosen) == uploaded
+    names = {picture.name for picture in chosen}
+    sent = [f"ssupload:?id={one.name}" if one.name in names else one for one in wire["images"]]
+    assert len(prepare_create(ACCOUNT, "reference2video", {**wire, "images": sent}).body) <= MAX_BODY_BYTES
+
+
+def test_large_picture_is_uploaded_in_any_case_and_once():
+    small, large = encoded(1, "small"), too_large("large")
+    wire = {"images": [small, large], "subjects": [{"images": [large]}, {"images": [encoded(15, "other")]}]}
+    assert [picture.name for picture in pictures_to_upload(wire)] == ["large"]
+    with pytest.raises(RuntimeError, match="not uploaded"):
+        prepare_create(ACCOUNT, "reference2video", wire)
+
+
+def test_picture_that_is_twice_in_a_request_counts_twice():
+    one = encoded(11, "one")
+    assert pictures_to_upload({"images": [one, one]}) == [one]
+
+
+def test_request_that_no_upload_makes_fit_is_refused():
+    with pytest.raises(ViduInputError, match=r"21\.\d MB.*at most 20 MB"):
+        pictures_to_upload({"images": [too_large("a")], "extra": "x" * 21 * 1024 * 1024})

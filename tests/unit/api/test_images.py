@@ -18,10 +18,14 @@ from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.images import (
     MAX_BODY_BYTES,
     MAX_IMAGE_BYTES,
+    EncodedImage,
+    LargeImage,
     check_image_size,
     decode_data_uri,
     encode_image,
     inspect_image,
+    pictures_in,
+    replace_pictures,
 )
 
 
@@ -194,14 +198,39 @@ def test_an_image_above_fifty_megabytes_never_reaches_the_api(size):
         check_image_size(size, "a.png")
 
 
-def test_an_image_too_large_as_base64_is_rejected():
+def test_an_image_too_large_as_base64_has_to_be_uploaded():
     small = picture()
     # Both PNG and JPEG readers pass over what follows the picture.
     fits = small + bytes(MAX_BODY_BYTES * 3 // 4 - len(small))
     assert len(encode_image(fits)) == pytest.approx(MAX_BODY_BYTES, abs=100)
-    with pytest.raises(ViduInputError, match=r"images: a\.png is 15\.\d MB.*20 MB.*URL") as caught:
-        encode_image(fits + b"x", "a.png")
-    assert "base64," not in str(caught.value)
+    large = encode_image(fits + b"x", "a.png")
+    assert isinstance(large, LargeImage)
+    assert (large.label, large.facts, large.read()) == ("a.png (15.0 MB)", inspect_image(fits + b"x"), fits + b"x")
+    assert len(large) < 100
+
+
+def test_large_image_that_has_changed_is_refused():
+    large = LargeImage(lambda: b"other", inspect_image(picture()), "a.png")
+    with pytest.raises(ViduInputError, match=r"images: a\.png has changed"):
+        large.read()
+
+
+def test_pictures_are_found_and_replaced_wherever_they_are():
+    one, two = encode_image(picture()), encode_image(picture("JPEG"))
+    assert (type(one), one.read()) == (EncodedImage, decode_data_uri(one))
+    wire = {
+        "images": [one, "https://a.example/b.png"],
+        "subjects": [{"images": (two, one)}],
+        "start_image": two,
+        "n": 1,
+    }
+    assert list(pictures_in(wire)) == [one, two, one, two]
+    assert replace_pictures(wire, {one.facts.sha256: "ssupload:?id=1"}) == {
+        "images": ["ssupload:?id=1", "https://a.example/b.png"],
+        "subjects": [{"images": [two, "ssupload:?id=1"]}],
+        "start_image": two,
+        "n": 1,
+    }
 
 
 def test_an_authors_data_uri_gets_its_true_type():

@@ -21,10 +21,16 @@ import trustme
 from _support.storage_host import MP4, serving
 
 from airflow_provider_vidu.api.account import Account
-from airflow_provider_vidu.api.errors import Fate, ViduError, ViduLandingError, ViduUnavailableError
+from airflow_provider_vidu.api.errors import (
+    Fate,
+    ViduConfigurationError,
+    ViduError,
+    ViduLandingError,
+    ViduUnavailableError,
+)
 from airflow_provider_vidu.landing import transfer
 from airflow_provider_vidu.landing.private_network import is_public
-from airflow_provider_vidu.landing.transfer import Transfer, probe_link
+from airflow_provider_vidu.landing.transfer import Transfer, probe_link, send_file
 from airflow_provider_vidu.landing.transfer import open_link as open_link_in_exchange
 from airflow_provider_vidu.transport.exchange import Exchange
 
@@ -635,3 +641,78 @@ def test_self_signed_certificate_is_rejected(names, storage, monkeypatch):
 )
 def test_only_globally_routable_addresses_are_public(address, public):
     assert is_public(address) is public
+
+
+@pytest.mark.parametrize(("etag", "expected"), [('"ab"', "ab"), ('W/"ab"', "ab"), ("ab", "ab"), (' "a-2" ', "a-2")])
+def test_file_is_sent_byte_for_byte_and_without_the_key(storage, etag, expected):
+    storage.answers = [(200, {"ETag": etag}, b"")]
+    target = "/a%2fb/~x?X-Amz-Signature=ab%2Fcd&q=[1]"
+    content = bytes(range(256)) * 1000
+    assert send_file(LOCAL, storage.url + target, content, "image/png") == expected
+    assert (storage.targets, storage.received) == ([target], [content])
+    (headers,) = storage.headers
+    assert (headers["Content-Type"], headers["Content-Length"]) == ("image/png", "256000")
+    assert "secret-key" not in str(headers)
+    assert "Authorization" not in headers
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_file_follows_no_redirect(storage, status):
+    storage.answers = [(status, {"Location": f"{storage.url}/elsewhere"}, b""), (200, {"ETag": '"ab"'}, b"")]
+    with pytest.raises(ViduUnavailableError, match=f"HTTP {status} to an upload"):
+        send_file(LOCAL, f"{storage.url}/first", b"x", "image/png")
+    assert storage.targets == ["/first"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_file_never_takes_the_key_along(storage, status):
+    storage.answers = [(status, {}, b"<Error><Code>AccessDenied</Code></Error>")]
+    with pytest.raises(ViduUnavailableError, match=f"HTTP {status} to an upload: AccessDenied"):
+        send_file(replace(LOCAL, base_url=storage.url), f"{storage.url}/c/7", b"x", "image/png")
+    assert len(storage.headers) == 1
+    assert "secret-key" not in str(storage.headers)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://10.0.0.5/v",
+        "https://[::1]/v",
+        "https://169.254.169.254/v",
+        "https://internal.example/v",
+        "http://storage.example/v",
+        "http://127.0.0.1/v",
+        "ftp://storage.example/v",
+    ],
+)
+def test_file_is_not_sent_into_a_private_network(names, tried, link):
+    names.update({"internal.example": ["10.0.0.5"], "storage.example": ["93.184.216.34"]})
+    with pytest.raises(ViduConfigurationError, match=r"private network|not https") as caught:
+        send_file(PUBLIC, f"{link}?sig=hush", b"x", "image/png")
+    assert not tried
+    assert "hush" not in str(caught.value)
+
+
+def test_file_may_be_sent_to_an_address_of_the_api(names, tried):
+    with pytest.raises(ViduUnavailableError):
+        send_file(PUBLIC, "https://10.0.0.2/v", b"x", "image/png", api_addresses={"10.0.0.2"})
+    assert tried == [("10.0.0.2", 443)]
+
+
+@pytest.mark.parametrize("link", ["https://[::1/v?sig=hush", "https://a.example:x/v?sig=hush", "https://a b/?sig=hush"])
+def test_link_for_an_upload_that_is_no_url_is_not_quoted(names, link):
+    with pytest.raises(ViduUnavailableError) as caught:
+        send_file(PUBLIC, link, b"x", "image/png")
+    assert "hush" not in str(caught.value)
+
+
+def test_upload_without_an_etag_is_not_confirmed(storage):
+    storage.answers = [(200, {}, b"")]
+    with pytest.raises(ViduUnavailableError, match="ETag"):
+        send_file(LOCAL, storage.url, b"x", "image/png")
+
+
+def test_host_that_takes_no_bytes_is_given_up(monkeypatch):
+    monkeypatch.setattr(transfer, "STALL_TIMEOUT", 0.3)
+    with dripping(b"") as url, pytest.raises(ViduUnavailableError, match="timed out after"):
+        send_file(LOCAL, url, b"x", "image/png")

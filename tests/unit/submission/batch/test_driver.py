@@ -67,7 +67,7 @@ class Stage:
         batch = BatchSubmission(
             client, Try("d.t of r", 2), store, Policies(), max_in_flight=4, clock=self.clock, log=log
         )
-        await batch.submit(check_requests(asked, ACCOUNT, log))
+        await batch.submit(check_requests(asked, log))
         return batch
 
 

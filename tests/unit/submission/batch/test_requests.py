@@ -209,7 +209,7 @@ def test_missing_picture_says_where_it_was_looked_for(tmp_path):
     path = tmp_path / "requests.jsonl"
     path.write_text('{"images": "pictures/cat.png"}')
     with pytest.raises(ViduInputError) as raised:
-        raise_problems(check_requests(read_requests(str(path), None), ACCOUNT, logging.getLogger()))
+        raise_problems(check_requests(read_requests(str(path), None), logging.getLogger()))
     assert f"pictures/cat.png was not found on the worker; looked in {tmp_path}/pictures" in str(raised.value)
 
 
