@@ -25,8 +25,6 @@ from airflow_provider_vidu.submission.record import MARKER_PREFIX, Phase, Submis
 #: A try submits again after a search that came back empty, but not for ever.
 MAX_ATTEMPTS = 3
 
-_UNKNOWN_ID = "Vidu does not know the recorded id, which may be a gateway's request id"
-
 
 class ClearMeans(Enum):
     """What a user wants who clears a task."""
@@ -95,7 +93,7 @@ class Known:
 
     :param record: of the store; None = no earlier try came as far as an intent.
     :param max_tries: of the running try.
-    :param was_cleared: a clear has been noted since the record's last attempt.
+    :param clear_is_noted: a try has noted a clear since the record's last attempt.
     :param clear_means: what a clear of this task asks for.
     :param attempts_left: False = what fails within this try is not submitted again by it.
     :param try_number: of the running try.
@@ -116,7 +114,7 @@ class Known:
     record: SubmissionRecord | None
     max_tries: int
     account: str
-    was_cleared: bool = False
+    clear_is_noted: bool = False
     clear_means: ClearMeans = ClearMeans.ANEW
     attempts_left: bool = True
     try_number: int = 1
@@ -136,7 +134,7 @@ class Known:
         """Whether the task was cleared since the record was written."""
         record = self.record
         return record is not None and (
-            self.was_cleared
+            self.clear_is_noted
             or was_cleared(record.max_tries, record.try_number, self.max_tries, self.try_number, self.first_try)
         )
 
@@ -192,8 +190,11 @@ def decide(known: Known) -> Decision:
         if cleared and known.on_unknown == "resubmit":
             return Decision(Action.SUBMIT, "the connection's host or key has changed, and on_unknown is resubmit")
         return Decision(Action.FAIL, "the connection's host or key has changed since it was submitted")
+    has_own_marker = (record.marker or "").startswith(MARKER_PREFIX)
+    if known.remote is Remote.MISSING and known.look_up is None and has_own_marker:
+        return Decision(Action.LOOK_UP, "Vidu does not know the recorded id, which may be a gateway's request id")
     if changed_fields(record.fingerprint, known.fingerprint):
-        return _decide_changed(known, record, cleared=cleared)
+        return _decide_changed(known, cleared=cleared)
     return _decide_submitted(known, record, cleared=cleared)
 
 
@@ -238,19 +239,13 @@ def _decide_intent(known: Known, record: SubmissionRecord, *, cleared: bool) -> 
     return Decision(Action.FAIL, "it is unknown whether the earlier attempt was accepted")
 
 
-def _can_be_looked_up(record: SubmissionRecord) -> bool:
-    return (record.marker or "").startswith(MARKER_PREFIX)
-
-
-def _decide_changed(known: Known, record: SubmissionRecord, *, cleared: bool) -> Decision:
+def _decide_changed(known: Known, *, cleared: bool) -> Decision:
     if not cleared and known.on_input_change != "resubmit":
         return Decision(Action.FAIL, "the request has changed since it was submitted")
     if known.remote is None:
         return Decision(Action.READ, "the request has changed since it was submitted")
     if known.remote is Remote.UNREACHABLE:
         return Decision(Action.FAIL, "the earlier task cannot be queried now")
-    if known.remote is Remote.MISSING and known.look_up is None and _can_be_looked_up(record):
-        return Decision(Action.LOOK_UP, _UNKNOWN_ID)
     if known.remote is Remote.RUNNING and known.cancelled is None:
         return Decision(Action.CANCEL, "the request has changed since it was submitted")
     return Decision(Action.SUBMIT, "the request has changed since it was submitted")
@@ -261,8 +256,6 @@ def _decide_submitted(known: Known, record: SubmissionRecord, *, cleared: bool) 
     if remote is None:
         return Decision(Action.READ, "its state decides what this try does")
     if remote is Remote.MISSING:
-        if known.look_up is None and _can_be_looked_up(record):
-            return Decision(Action.LOOK_UP, _UNKNOWN_ID)
         if cleared and known.on_unknown == "resubmit":
             return Decision(Action.SUBMIT, "Vidu does not know the earlier task, and on_unknown is resubmit")
         return Decision(Action.FAIL, "Vidu does not know the earlier task")

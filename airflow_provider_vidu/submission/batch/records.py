@@ -167,6 +167,12 @@ class Header:
             attempted_at=0.0,
         )
 
+    def notes_clear_since(self, item: Item) -> bool:
+        """Return whether it notes a clear since an item was last sent."""
+        # An item that a search has recalled was sent before the clear that discarded the record, at an unknown time.
+        is_recalled = item.phase is Phase.INTENT and not item.attempt
+        return bool(self.cleared_at) and (is_recalled or (item.attempted_at or 0.0) < self.cleared_at)
+
     def to_json(self) -> dict[str, Any]:
         """Return the header as JSON primitives."""
         return asdict(self)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ class BatchRequest:
         payload = self.all_fields.get("payload")
         return not payload or (isinstance(payload, str) and MARKER_PLACEHOLDER in payload)
 
-    @property
+    @cached_property
     def price(self) -> tuple[tuple[Any, ...], int | None]:
         """What its price depends on, and the catalogue's estimate of it (None = unknown); no image is read."""
         fields = self.all_fields

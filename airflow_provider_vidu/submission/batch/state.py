@@ -214,18 +214,15 @@ class BatchState:
         """Return what the rules of submission decide an item by."""
         item = self.items[index]
         in_this_try = self.in_doubt[item.identity] > 0
-        # A recalled item without an attempt was sent before the clear that discarded the record.
-        was_cleared = bool(self.header.cleared_at) and (
-            (item.phase is Phase.INTENT and not item.attempt) or (item.attempted_at or 0.0) < self.header.cleared_at
-        )
-        is_of_this_try = not was_cleared and (self.within_try or in_this_try or index in self.sent_now)
+        clear_is_noted = self.header.notes_clear_since(item)
+        is_of_this_try = not clear_is_noted and (self.within_try or in_this_try or index in self.sent_now)
         return replace(
             self.known_of(item.as_submission(self.header, self.client.account.timeout)),
             attempts_left=self.may_submit and (not is_of_this_try or item.attempt <= self._item_retries),
             remote=self.remotes.get(index),
             look_up=self.look_ups.get(index),
             in_this_try=in_this_try,
-            was_cleared=was_cleared,
+            clear_is_noted=clear_is_noted,
         )
 
     def known_of(self, record: SubmissionRecord) -> Known:

@@ -216,3 +216,21 @@ def test_marker_of_an_attempt_is_read_back():
 def test_reset_item_forgets_its_task_and_keeps_its_count():
     again = reset_item(replace(sent(A), error="x", ended_at=1.0))
     assert again == Item(A, Phase.NEW, 1, attempted_at=1_800_000_000.0)
+
+
+@pytest.mark.parametrize(
+    ("cleared_at", "item", "is_noted"),
+    [
+        (0, Item("a", Phase.SUBMITTED, 1, "1", attempted_at=90.0), False),
+        (100, Item("a", Phase.SUBMITTED, 1, "1", attempted_at=90.0), True),
+        (100, Item("a", Phase.SUBMITTED, 2, "2", attempted_at=110.0), False),
+        # A search has recalled it: it was sent before the clear that discarded the record.
+        (100, Item("a", Phase.INTENT, 0, attempted_at=110.0), True),
+        (0, Item("a", Phase.INTENT, 0, attempted_at=110.0), False),
+        # A refused item has no attempt that counts; it is not sent again for the same clear.
+        (100, Item("a", Phase.REFUSED, 0, attempted_at=110.0), False),
+    ],
+)
+def test_clear_asks_once_for_what_was_sent_before_it(cleared_at, item, is_noted):
+    header = Header("avp1:" + "0" * 32, 1, 1, 2, "account", cleared_at=cleared_at)
+    assert header.notes_clear_since(item) is is_noted
