@@ -143,7 +143,7 @@ def describe_price(price: Price) -> str:
 def refusals(endpoint: Endpoint, model: Model) -> list[str]:
     """Return what the operator rejects with a model, although the endpoint has the field."""
     found = [f"`{name}`" for name in sorted(model.refuses & endpoint.fields)]
-    # Sound that is refused cannot stand in the way of off-peak.
+    # A refused field for sound must not decide about off-peak.
     if {"audio", "off_peak"} <= endpoint.fields - model.refuses and model.off_peak_audio is not None:
         found.append(f"`off_peak` {'without' if model.off_peak_audio else 'with'} `audio`")
     if model.max_images is not None:

@@ -10,15 +10,15 @@ nor ``off_peak``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from airflow_provider_vidu.api.catalog_rows import MODELS_OF
 from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.defaults import DEFAULT_MODELS
 from airflow_provider_vidu.api.registry import Endpoint, Media
-from airflow_provider_vidu.api.request import Name, check_images
+from airflow_provider_vidu.api.request import Name, pictures
 from airflow_provider_vidu.api.source_video import SourceVideoRequest
 from airflow_provider_vidu.api.video_request import VideoRequest
 
@@ -37,12 +37,7 @@ class ExtendRequest(SourceVideoRequest, VideoRequest):
     models: ClassVar[Mapping[str, Model]] = MODELS_OF["extend"]
 
     model: Name = DEFAULT_MODELS["extend"]
-    images: list[str] | None = Field(default=None, repr=False)
-
-    @field_validator("images", mode="plain")
-    @classmethod
-    def _one_readable_image(cls, value: Any) -> list[str]:
-        return check_images(value)
+    images: Annotated[list[str] | None, pictures()] = Field(default=None, repr=False)
 
 
 ENDPOINT = Endpoint(

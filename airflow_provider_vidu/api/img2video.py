@@ -11,14 +11,14 @@ its own example and Vidu's page do not); ``prompt`` is optional and takes 5000 c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 
 from airflow_provider_vidu.api.catalog_rows import MODELS_OF
 from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.registry import Endpoint, Media
-from airflow_provider_vidu.api.request import AudioType, Flag, check_images
+from airflow_provider_vidu.api.request import AudioType, Flag, pictures
 from airflow_provider_vidu.api.video_request import GenerationRequest
 
 
@@ -36,15 +36,10 @@ class Img2VideoRequest(GenerationRequest):
     kind: ClassVar[str] = "image-to-video request"
     models: ClassVar[Mapping[str, Model]] = MODELS_OF["img2video"]
 
-    images: list[str] = Field(repr=False)
+    images: Annotated[list[str], pictures()] = Field(repr=False)
     audio_type: AudioType | None = None
     voice_id: str | None = None
     is_rec: Flag | None = None
-
-    @field_validator("images", mode="plain")
-    @classmethod
-    def _one_readable_image(cls, value: Any) -> list[str]:
-        return check_images(value)
 
 
 ENDPOINT = Endpoint(

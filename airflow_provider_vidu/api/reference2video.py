@@ -9,7 +9,7 @@ It has two modes: pictures (``images``), or named subjects (``subjects``) that t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -22,10 +22,10 @@ from airflow_provider_vidu.api.request import (
     AudioType,
     Flag,
     RequiredText,
-    check_images,
     check_urls,
     describe_image_count,
     exactly_one,
+    pictures,
 )
 from airflow_provider_vidu.api.subjects import Subject, check_names, not_called, unknown_call
 from airflow_provider_vidu.api.video_request import GenerationRequest
@@ -57,18 +57,13 @@ class Reference2VideoRequest(GenerationRequest):
     rejected_models: ClassVar[frozenset[str]] = frozenset({"viduq3-pro"})
 
     prompt: RequiredText
-    images: list[str] | None = Field(default=None, repr=False)
+    images: Annotated[list[str] | None, pictures(1, MAX_IMAGES)] = Field(default=None, repr=False)
     subjects: list[Subject] | None = Field(default=None, min_length=1, max_length=MAX_SUBJECTS)
     videos: list[str] | None = Field(default=None, repr=False)
     auto_subjects: Flag | None = None
     aspect_ratio: str | None = None
     audio_type: AudioType | None = None
     voice_id: str | None = None
-
-    @field_validator("images", mode="plain")
-    @classmethod
-    def _readable_images(cls, value: Any) -> list[str]:
-        return check_images(value, 1, MAX_IMAGES)
 
     @field_validator("videos", mode="plain")
     @classmethod

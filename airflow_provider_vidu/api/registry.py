@@ -135,7 +135,7 @@ class Endpoint:
 
     @property
     def parameters(self) -> frozenset[str]:
-        """The names of what a request may be given: its fields, and what stands for some of them."""
+        """The names of the parameters of a request: its fields, and those that are translated into fields."""
         return self.fields | self.request.more_fields
 
     @property

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
@@ -18,6 +19,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    PlainValidator,
     StringConstraints,
     ValidationError,
     ValidationInfo,
@@ -106,7 +108,7 @@ class ViduRequest(RequestPart):
     kind: ClassVar[str] = "request"
     #: The models of its endpoint, by name.
     models: ClassVar[Mapping[str, Model]] = {}
-    #: Parameters that stand for fields of the API.
+    #: Parameters that are translated into fields of the API.
     more_fields: ClassVar[frozenset[str]] = frozenset()
     #: Parameters that stay text, even if they look like a number or a structure.
     text_fields: ClassVar[frozenset[str]] = TEXT_FIELDS
@@ -250,9 +252,14 @@ def check_urls(value: Any, most: int) -> list[str]:
     return found
 
 
+def pictures(least: int = 1, most: int = 1) -> PlainValidator:
+    """Return the validator of a field of pictures: pydantic's own would turn an encoded one into a plain str."""
+    return PlainValidator(partial(check_images, least=least, most=most))
+
+
 def check_images(value: Any, least: int = 1, most: int = 1) -> list[str]:
     """
-    Check a request's images, for a validator in mode ``plain``: pydantic would turn an encoded one into a plain str.
+    Check a request's images; see :func:`pictures`.
 
     :param value: the images after paths have been read; a single string means a list of one.
     :raises ValueError: anything else, or another number of images.
@@ -304,9 +311,9 @@ def describe_unknown_fields(unknown: Iterable[str], known: Iterable[str]) -> str
     return text if all(named.values()) else text + _NEWER_FIELD
 
 
-def nearest_name(name: object, known: Iterable[str]) -> str | None:
-    """Return the known name of which this one may be a typo, or None."""
-    return next(iter(get_close_matches(str(name).lower(), sorted(known), n=1, cutoff=0.7)), None)
+def nearest_name(name: object, known: Iterable[str], cutoff: float = 0.7) -> str | None:
+    """Return the known name of which this one may be a typo, or None; ``cutoff`` is how similar they are, up to 1."""
+    return next(iter(get_close_matches(str(name).lower(), sorted(known), n=1, cutoff=cutoff)), None)
 
 
 def model_shown(model: object, models: Iterable[str]) -> str:

@@ -20,8 +20,8 @@ class SourceVideoRequest(ViduRequest):
     """
     A request that starts from a video.
 
-    ``video`` stands for either of the two fields below: a URL, the id of a creation, or the record of a finished task,
-    of which the first creation counts.
+    The parameter ``video`` sets one of the two fields below. It is a URL, the id of a creation, or the record of a
+    finished task, whose first creation is used.
 
     :param video_creation_id: the id of a creation of Vidu's (``creations[].id``, not the task's id). Vidu prefers it.
     :param video_url: instead of it the URL of any video that Vidu can reach.

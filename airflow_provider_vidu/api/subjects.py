@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.api.request import RequestPart, check_images, check_urls, shown
+from airflow_provider_vidu.api.request import RequestPart, check_urls, pictures, shown
 
 #: Pictures and videos of one subject.
 MAX_IMAGES, MAX_VIDEOS = 3, 2
@@ -35,15 +35,10 @@ class Subject(RequestPart):
 
     name: str | None = None
     id: str | None = None
-    images: list[str] | None = Field(default=None, repr=False)
+    images: Annotated[list[str] | None, pictures(1, MAX_IMAGES)] = Field(default=None, repr=False)
     videos: list[str] | None = Field(default=None, repr=False)
     voice_id: str | None = None
     server_id: str | None = None
-
-    @field_validator("images", mode="plain")
-    @classmethod
-    def _readable_images(cls, value: Any) -> list[str]:
-        return check_images(value, 1, MAX_IMAGES)
 
     @field_validator("videos", mode="plain")
     @classmethod
@@ -83,7 +78,7 @@ def not_called(prompt: str, subjects: Sequence[Subject]) -> list[str]:
 
 def _calls(prompt: str, subjects: Sequence[Subject]) -> Iterator[tuple[str | None, str]]:
     """
-    Yield for each at sign the name of the subject (None = nobody's), and the word behind it.
+    Yield, for each at sign, the name of the subject that it calls (None = no subject), and the word after it.
 
     Chinese has no blanks between words, so the longest name with which the text goes on is meant. A Latin name ends
     where its word does.

@@ -23,6 +23,8 @@ class Text2VideoRequest(GenerationRequest):
     """
     One text-to-video request, checked as far as possible before it is paid for.
 
+    ``video_request`` checks what its model takes, by the rows in ``catalog_rows``.
+
     :param prompt: what happens in the video; required.
     :param style: ``general`` or ``anime``; no effect with the q2 and q3 families.
     :param aspect_ratio: ``16:9`` (Vidu's default), ``9:16`` or ``1:1``; the q2 and q3 families also take ``3:4`` and

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, ClassVar
 
@@ -17,7 +16,7 @@ from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.fields import as_text, given
 from airflow_provider_vidu.api.http_messages import json_body
 from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, Endpoint, Media, Produces, endpoint_of
-from airflow_provider_vidu.api.request import ViduRequest, shown
+from airflow_provider_vidu.api.request import ViduRequest, nearest_name, shown
 
 # It becomes a part of the path of the create call: no dots, no empty parts, nothing that a URL would escape.
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,60}(/[a-z0-9][a-z0-9-]{0,60}){0,3}", re.ASCII)
@@ -86,8 +85,8 @@ def find_endpoint(name: str) -> Endpoint:
             "to land: call it with an HTTP client of your own."
         )
     # A name that is only similar may be another endpoint's: reference2image beside reference2video.
-    if name not in MODELS_OF and (near := get_close_matches(name, MODELS_OF, n=1, cutoff=0.92)):
-        raise ViduInputError(f"endpoint: this release does not know {name!r} ({near[0]}?).")
+    if name not in MODELS_OF and (near := nearest_name(name, MODELS_OF, cutoff=0.92)):
+        raise ViduInputError(f"endpoint: this release does not know {name!r} ({near}?).")
     return endpoint_of(name) if name in MODELS_OF else _unchecked(name)
 
 

@@ -50,7 +50,7 @@ def test_a_model_takes_exactly_what_the_page_lists(model):
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         (
             {},
@@ -71,9 +71,9 @@ def test_a_model_takes_exactly_what_the_page_lists(model):
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_what_the_page_forbids_is_refused(fields, told):
+def test_what_the_page_forbids_is_refused(fields, message):
     text = refusal(ENDPOINT, fields)
-    assert text.startswith(told)
+    assert text.startswith(message)
     assert "hush" not in text
 
 

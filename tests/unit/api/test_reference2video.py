@@ -167,7 +167,7 @@ def test_a_subject_that_is_not_called_is_a_warning():
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         (
             {"model": "viduq3-pro"},
@@ -200,12 +200,12 @@ def test_a_subject_that_is_not_called_is_a_warning():
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_what_the_page_forbids_is_refused(fields, told):
-    assert refusal(ENDPOINT, {"prompt": "p", "images": [URL], **fields}).startswith(told)
+def test_what_the_page_forbids_is_refused(fields, message):
+    assert refusal(ENDPOINT, {"prompt": "p", "images": [URL], **fields}).startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("subjects", "more", "told"),
+    ("subjects", "more", "message"),
     [
         ([], {}, "subjects: list should have at least 1 item"),
         ([{"name": str(one)} for one in range(8)], {}, "subjects: list should have at most 7 items"),
@@ -242,8 +242,8 @@ def test_what_the_page_forbids_is_refused(fields, told):
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_wrong_subjects_are_refused(subjects, more, told):
-    assert refusal(ENDPOINT, {"prompt": "p", "subjects": subjects, **more}).startswith(told)
+def test_wrong_subjects_are_refused(subjects, more, message):
+    assert refusal(ENDPOINT, {"prompt": "p", "subjects": subjects, **more}).startswith(message)
 
 
 @pytest.mark.parametrize(

@@ -84,17 +84,17 @@ def test_frames_of_a_similar_size_are_accepted(first, last):
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "told"),
+    ("first", "last", "message"),
     [
         ((100, 79), (100, 100), "got 100x79 and 100x100, which is 0.79 times"),
         ((100, 100), (100, 79), "got 100x100 and 100x79, which is 1.27 times"),
         ((64, 48), (128, 96), "got 64x48 and 128x96, which is 0.25 times"),
     ],
 )
-def test_frames_of_different_sizes_are_refused(first, last, told):
+def test_frames_of_different_sizes_are_refused(first, last, message):
     text = refusal(ENDPOINT, {"images": [picture(*first), picture(*last)]})
     assert text.startswith("images: the first frame must have 0.8 to 1.25 times as many pixels as the last")
-    assert told in text
+    assert message in text
 
 
 def test_frames_by_url_cannot_be_compared():
@@ -103,7 +103,7 @@ def test_frames_by_url_cannot_be_compared():
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"images": None}, "images: must be a list of strings"),
         ({"images": URL}, "images: takes exactly 2 images, got 1"),
@@ -119,8 +119,8 @@ def test_frames_by_url_cannot_be_compared():
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_what_the_page_forbids_is_refused(fields, told):
-    assert refusal(ENDPOINT, {"images": BOTH, **fields}).startswith(told)
+def test_what_the_page_forbids_is_refused(fields, message):
+    assert refusal(ENDPOINT, {"images": BOTH, **fields}).startswith(message)
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_what_the_page_allows_is_accepted(fields):
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"prompt": None}, "prompt: input should be a valid string, got None"),
         ({"prompt": ""}, "prompt: must be a text; it is empty after rendering, got ''"),
@@ -109,8 +109,8 @@ def test_what_the_page_allows_is_accepted(fields):
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_what_the_page_forbids_is_refused(fields, told):
-    assert refusal(ENDPOINT, {"prompt": "p", **fields}).startswith(told)
+def test_what_the_page_forbids_is_refused(fields, message):
+    assert refusal(ENDPOINT, {"prompt": "p", **fields}).startswith(message)
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_an_accepted_name_is_a_plain_path(name):
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"when": datetime(2026, 1, 1)}, "when: cannot be sent as JSON"),
         ({"deep": [{"x": float("nan")}]}, "deep: cannot be sent as JSON"),
@@ -114,8 +114,8 @@ def test_an_accepted_name_is_a_plain_path(name):
     ],
     ids=["date", "nan", "surrogate", "payload"],
 )
-def test_what_is_no_json_is_refused(fields, told):
-    assert refusal(find_endpoint("template"), fields).startswith(told)
+def test_what_is_no_json_is_refused(fields, message):
+    assert refusal(find_endpoint("template"), fields).startswith(message)
 
 
 def test_files_count_by_content_or_without_signature():

@@ -37,7 +37,7 @@ def test_a_resolution_is_sent_as_vidu_spells_it(given, sent):
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({}, "video_creation_id: Vidu's upscale request takes exactly one of video_creation_id and video_url"),
         (
@@ -54,9 +54,9 @@ def test_a_resolution_is_sent_as_vidu_spells_it(given, sent):
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_what_the_page_forbids_is_refused(fields, told):
+def test_what_the_page_forbids_is_refused(fields, message):
     text = refusal(ENDPOINT, fields)
-    assert text.startswith(told)
+    assert text.startswith(message)
     assert "hush" not in text
 
 
