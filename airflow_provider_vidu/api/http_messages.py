@@ -209,8 +209,15 @@ def prepare_create(account: Account, endpoint: str, wire: Mapping[str, Any]) -> 
 
     :param endpoint: the last part of the path, for example ``img2video``.
     :param wire: the request's JSON object.
-    :raises ViduInputError: the encoded body is above 20 MB, or a value is no JSON.
+    :raises ViduInputError: the encoded body is above 20 MB, a value is no JSON, or the relay would call another
+        endpoint.
     """
+    if "{endpoint}" not in account.create_path and (called := _called_by_images(wire)) != endpoint:
+        raise ViduInputError(
+            f"endpoint: this connection cannot reach {endpoint}. Its create_path has no {{endpoint}}, so the relay goes "
+            f"by the number of images and would bill this request as {called}.",
+            advice="Nothing was sent to Vidu. Use a connection whose create_path contains {endpoint}.",
+        )
     if any(isinstance(picture, LargeImage) for picture in pictures_in(wire)):
         raise RuntimeError("a picture that was not uploaded")
     body = json_body(wire)
@@ -218,6 +225,13 @@ def prepare_create(account: Account, endpoint: str, wire: Mapping[str, Any]) -> 
         raise _too_large(len(body))
     url = account.base_url + account.create_path.replace("{endpoint}", endpoint)
     return HttpRequest("POST", url, _headers(account, body), body, submits=True)
+
+
+def _called_by_images(wire: Mapping[str, Any]) -> str:
+    """Return the endpoint that a relay calls if it has one path for all (plain new-api)."""
+    images = wire.get("images") or ()
+    count = 1 if isinstance(images, str) else len(images)
+    return ("text2video", "img2video", "start-end2video", "reference2video")[min(count, 3)]
 
 
 def pictures_to_upload(wire: Mapping[str, Any]) -> list[EncodedImage]:

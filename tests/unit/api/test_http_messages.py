@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from urllib.parse import parse_qsl, urlsplit
 
@@ -182,6 +183,31 @@ def test_a_list_call_asks_for_vidus_largest_page():
 def test_an_endpoint_that_a_host_lacks_is_not_called(prepare, lacking):
     with pytest.raises(ViduConfigurationError, match=r"host (has no|does not)"):
         prepare(Account(api_key=KEY, **lacking))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "images", "called"),
+    [
+        ("text2video", 0, None),
+        ("img2video", 1, None),
+        ("start-end2video", 2, None),
+        ("reference2video", 3, None),
+        ("reference2video", 7, None),
+        ("extend", 0, "text2video"),
+        ("template", 1, "img2video"),
+        ("reference2video", 2, "start-end2video"),
+        ("multiframe", 3, "reference2video"),
+    ],
+)
+def test_a_path_for_all_endpoints_takes_only_what_the_relay_bills_alike(endpoint, images, called):
+    relay = replace(ACCOUNT, create_path="/v1/video/generations")
+    wire = {"images": ["https://example.com/a.png"] * images} if images else {}
+    if called is None:
+        assert prepare_create(relay, endpoint, wire).url.endswith("/v1/video/generations")
+        return
+    with pytest.raises(ViduInputError, match=f"cannot reach {endpoint}.*as {called}") as caught:
+        prepare_create(relay, endpoint, wire)
+    assert "{endpoint}" in caught.value.advice
 
 
 def test_relay_paths_are_used_as_configured():
