@@ -214,7 +214,7 @@ def prepare_create(account: Account, endpoint: str, wire: Mapping[str, Any]) -> 
     """
     if "{endpoint}" not in account.create_path and (called := _called_by_images(wire)) != endpoint:
         raise ViduInputError(
-            f"endpoint: this connection cannot reach {endpoint}. Its create_path has no {{endpoint}}, so the relay goes "
+            f"endpoint: this connection cannot reach {endpoint}. Its create_path has no {{endpoint}}: the relay goes "
             f"by the number of images and would bill this request as {called}.",
             advice="Nothing was sent to Vidu. Use a connection whose create_path contains {endpoint}.",
         )
