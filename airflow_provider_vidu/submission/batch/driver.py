@@ -64,8 +64,6 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.submission.task_list import Pause
 
-#: Seconds between the last submission before a clear and the first try after it, at least; the record rounds times.
-CLEAR_MARGIN = 1.0
 #: Seconds for cancelling tasks whose requests were removed from the batch.
 DROP_SECONDS = 30.0
 #: Seconds between two queries for tasks that Vidu refuses to show; ``REFUSALS`` in a row are final.
@@ -113,7 +111,7 @@ class BatchSubmission(BatchState):
                     try_number=this_try.try_number,
                     returned="",
                     over_limit=0,
-                    cleared_at=self.began - CLEAR_MARGIN,
+                    clears=self.header.clears + 1,
                 )
             )
         await self._advance_and_save()

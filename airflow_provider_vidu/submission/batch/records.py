@@ -80,8 +80,8 @@ class Item:
     One request of a batch, and what became of it.
 
     ``identity`` has a number behind the hash if the batch has the request more than once. ``attempt`` counts from 1 and
-    is part of the marker; 0 = none, or unknown. Times are in epoch seconds; ``ended_at``, when the reply of a lost
-    submission was over, is not stored.
+    is part of the marker; 0 = none, or unknown. ``clears`` is that of the header when it was last sent. Times are in
+    epoch seconds; ``ended_at``, when the reply of a lost submission was over, is not stored.
     """
 
     identity: str
@@ -92,6 +92,7 @@ class Item:
     attempted_at: float | None = None
     error: str | None = None
     more: str = ""
+    clears: int = 0
     ended_at: float | None = None
 
     @property
@@ -138,8 +139,9 @@ class Header:
     unknown) are those of the try that wrote it, and distinguish a retry from a clear. ``dropped_credits`` is what
     removed requests have cost: the budget still counts them. ``over_limit`` is the highest price that Vidu has
     asked above ``max_credits``: nothing more is submitted until the limit is raised or the task is cleared.
-    ``cleared_at`` (epoch seconds, 0 = never) is when a try has noted a clear, which asks once for each item that was
-    last sent before it. ``next_number`` is greater than the number in any item's name, removed items included.
+    ``clears`` counts the clears that a try has noted; each asks once for every item that was last sent before it: no
+    time is compared, because the clocks of two workers differ. ``next_number`` is greater than the number in any item's
+    name, removed items included.
     ``returned`` is ``whole`` or ``partly`` once ``execute`` has returned the results, with or without all videos.
     """
 
@@ -153,7 +155,7 @@ class Header:
     over_limit: float = 0
     returned: str = ""
     try_number: int = 0
-    cleared_at: float = 0
+    clears: int = 0
     next_number: int = 0
 
     def as_submission(self) -> SubmissionRecord:
@@ -169,9 +171,7 @@ class Header:
 
     def notes_clear_since(self, item: Item) -> bool:
         """Return whether it notes a clear since an item was last sent."""
-        # An item that a search has recalled was sent before the clear that discarded the record, at an unknown time.
-        is_recalled = item.phase is Phase.INTENT and not item.attempt
-        return bool(self.cleared_at) and (is_recalled or (item.attempted_at or 0.0) < self.cleared_at)
+        return item.clears < self.clears
 
     def to_json(self) -> dict[str, Any]:
         """Return the header as JSON primitives."""
@@ -250,6 +250,7 @@ def shard_to_json(items: Sequence[Item]) -> dict[str, Any]:
             item.credits,
             number,
             item.more or None,
+            item.clears or None,
         ]
         while row[-1] is None:
             row.pop()
@@ -267,9 +268,10 @@ def shard_from_json(value: Any) -> list[Item]:
         items = []
         for row in value["items"]:
             identity, phase, attempt, *more = row
-            at, task_id, credits, number, reading = (more + [None] * 5)[:5]
+            at, task_id, credits, number, reading, clears = (more + [None] * 6)[:6]
             error: str | None = None if number is None else value["errors"][number]
-            items.append(Item(identity, _PHASES[phase], attempt, task_id, credits, at, error, reading or ""))
+            phase = _PHASES[phase]
+            items.append(Item(identity, phase, attempt, task_id, credits, at, error, reading or "", clears or 0))
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"a shard of the batch's record cannot be read: {error!r}") from error
     return items

@@ -192,7 +192,8 @@ class Sender:
 
         def write(now: float) -> None:
             for index, item in before.items():
-                batch.store.update(index, phase=Phase.INTENT, attempt=item.attempt + 1, attempted_at=now)
+                sent = {"attempt": item.attempt + 1, "attempted_at": now, "clears": batch.header.clears}
+                batch.store.update(index, phase=Phase.INTENT, **sent)
             self._raise_if_stopped()
             batch.store.write(needed=True)
 

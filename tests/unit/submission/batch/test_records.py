@@ -78,6 +78,7 @@ def test_equal_requests_have_unique_names():
         replace(sent(A), credits=None),
         Item(A, Phase.REFUSED, 0, error="TaskPromptPolicyViolation: no"),
         replace(sent(A), more="123456123456781a2b"),
+        replace(sent(A), clears=2),
     ],
 )
 def test_item_comes_back_from_the_store_as_it_went(item):
@@ -95,6 +96,7 @@ def test_full_shard_stays_below_the_advised_size():
             1_800_000_000.1,
             f"{number}" + "x" * 500,
             "f" * 30,
+            9,
         )
         for number in range(SHARD_SIZE)
     ]
@@ -219,18 +221,19 @@ def test_reset_item_forgets_its_task_and_keeps_its_count():
 
 
 @pytest.mark.parametrize(
-    ("cleared_at", "item", "is_noted"),
+    ("clears", "item", "is_noted"),
     [
-        (0, Item("a", Phase.SUBMITTED, 1, "1", attempted_at=90.0), False),
-        (100, Item("a", Phase.SUBMITTED, 1, "1", attempted_at=90.0), True),
-        (100, Item("a", Phase.SUBMITTED, 2, "2", attempted_at=110.0), False),
+        (0, Item("a", Phase.SUBMITTED, 1, "1"), False),
+        (1, Item("a", Phase.SUBMITTED, 1, "1"), True),
+        (1, Item("a", Phase.SUBMITTED, 2, "2", clears=1), False),
         # A search has recalled it: it was sent before the clear that discarded the record.
-        (100, Item("a", Phase.INTENT, 0, attempted_at=110.0), True),
-        (0, Item("a", Phase.INTENT, 0, attempted_at=110.0), False),
+        (1, Item("a", Phase.INTENT, 0), True),
+        (0, Item("a", Phase.INTENT, 0), False),
         # A refused item has no attempt that counts; it is not sent again for the same clear.
-        (100, Item("a", Phase.REFUSED, 0, attempted_at=110.0), False),
+        (1, Item("a", Phase.REFUSED, 0, clears=1), False),
+        (2, Item("a", Phase.SUBMITTED, 2, "2", clears=1), True),
     ],
 )
-def test_clear_asks_once_for_what_was_sent_before_it(cleared_at, item, is_noted):
-    header = Header("avp1:" + "0" * 32, 1, 1, 2, "account", cleared_at=cleared_at)
+def test_clear_asks_once_for_what_was_sent_before_it(clears, item, is_noted):
+    header = Header("avp1:" + "0" * 32, 1, 1, 2, "account", clears=clears)
     assert header.notes_clear_since(item) is is_noted
