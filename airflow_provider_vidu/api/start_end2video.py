@@ -3,9 +3,9 @@
 """
 The endpoint ``POST /start-end2video``: a video from its first to its last frame.
 
-Vidu's page wants both frames in a similar resolution; this module compares their numbers of pixels. Copies of the page
-disagree about whether it means those or the aspect ratios, and pictures by URL cannot be compared here at all: Vidu
-decides about the rest.
+Vidu's page wants both frames in a similar resolution. Copies of the page disagree about whether it means their numbers
+of pixels or their aspect ratios: this module compares the pixels and warns about the ratios. Pictures by URL cannot be
+compared here: Vidu decides.
 """
 
 from __future__ import annotations
@@ -45,21 +45,37 @@ class StartEnd2VideoRequest(GenerationRequest):
     @classmethod
     def _two_readable_images(cls, value: Any) -> list[str]:
         images = check_images(value, 2, 2)
-        _check_sizes(images)
+        if sizes := _sizes_of(images):
+            (width, height), (last_width, last_height) = sizes
+            ratio = (width * height) / (last_width * last_height)
+            if not _is_similar(ratio):
+                raise ValueError(
+                    f"the first frame must have {LEAST_RATIO} to {MOST_RATIO} times as many pixels as the last, got "
+                    f"{width}x{height} and {last_width}x{last_height}, which is {ratio:.2f} times"
+                )
         return images
 
+    def warnings(self) -> list[str]:
+        """See :meth:`ViduRequest.warnings`."""
+        found = super().warnings()
+        if sizes := _sizes_of(self.images):
+            (width, height), (last_width, last_height) = sizes
+            if not _is_similar((width / height) / (last_width / last_height)):
+                found.append(
+                    f"The frames have different aspect ratios ({width}x{height} and {last_width}x{last_height}); "
+                    "Vidu may refuse them."
+                )
+        return found
 
-def _check_sizes(images: Sequence[str]) -> None:
-    facts = [image.facts for image in images if isinstance(image, EncodedImage)]
-    if len(facts) != len(images):
-        return
-    first, last = facts
-    ratio = (first.width * first.height) / (last.width * last.height)
-    if not LEAST_RATIO <= ratio <= MOST_RATIO:
-        raise ValueError(
-            f"the first frame must have {LEAST_RATIO} to {MOST_RATIO} times as many pixels as the last, got "
-            f"{first.width}x{first.height} and {last.width}x{last.height}, which is {ratio:.2f} times"
-        )
+
+def _sizes_of(images: Sequence[str]) -> list[tuple[int, int]]:
+    """Return width and height of both frames; empty if one of them is not read here."""
+    sizes = [(image.facts.width, image.facts.height) for image in images if isinstance(image, EncodedImage)]
+    return sizes if len(sizes) == len(images) else []
+
+
+def _is_similar(ratio: float) -> bool:
+    return LEAST_RATIO <= ratio <= MOST_RATIO
 
 
 ENDPOINT = Endpoint(

@@ -395,9 +395,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             cancelled = len(report.cancelled)
             left = len(ids) - cancelled
             does = "submits" if batch.memory is Memory.STORE else "does not submit"
-            rest = (
-                f" {left} keep running and are billed when they succeed: a retry re-attaches to them." if left else ""
-            )
+            # Some have finished meanwhile, and a cancel that could not be verified may have worked.
+            rest = f" {left} may go on, and are billed if they succeed: a retry re-attaches to them." if left else ""
             fate = "were cancelled (cancel_on_timeout) and are not billed"
             return error.but(advice=f"{cancelled} {fate}: a retry {does} them again.{rest}")
         return error

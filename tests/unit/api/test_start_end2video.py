@@ -131,6 +131,11 @@ def test_what_the_page_forbids_is_refused(fields, message):
         ({"audio": False, "model": "viduq2-pro"}, []),
         ({"bgm": True}, ["bgm has no effect with viduq3-turbo."]),
         ({"is_rec": True, "prompt": "p"}, ["prompt is ignored with is_rec: Vidu writes its own."]),
+        ({"images": [picture(100, 80), picture(100, 100)]}, []),
+        (
+            {"images": [picture(100, 50), picture(50, 100)]},
+            ["The frames have different aspect ratios (100x50 and 50x100); Vidu may refuse them."],
+        ),
     ],
     ids=str,
 )

@@ -398,7 +398,7 @@ def test_try_that_resumes_pays_for_no_lost_reply_again():
 @pytest.mark.parametrize("later", [86400, -60], ids=["a day later", "a slow clock"])
 @pytest.mark.parametrize("list_", ["missing", "unreadable"])
 def test_clear_counts_until_an_unsure_search_has_decided(list_, later):
-    """The search needs a second walk, and by then the header has noted the clear. The next worker's clock may be slow."""
+    """The search needs a second walk, and by then the header has noted the clear. A worker's clock may be slow."""
     stage = Stage(Kept())
     stage.submit(ROWS[:2])
     stage.vidu.end("9001")
