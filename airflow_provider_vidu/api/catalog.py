@@ -29,9 +29,10 @@ __all__ = [
 RECOMMENDED_PROMPT_CREDITS = 10
 
 
-def find_model(endpoint: str, model: str | None) -> Model | None:
-    """Return what the catalogue says of a model on an endpoint; None = nothing."""
-    return MODELS_OF.get(endpoint, {}).get(model or "")
+def find_model(endpoint: str | None, model: str | None) -> Model | None:
+    """Return what the catalogue says of a model on an endpoint (None = on the first that has it); None = nothing."""
+    names = MODELS_OF if endpoint is None else [endpoint]
+    return next((known for name in names if (known := MODELS_OF.get(name, {}).get(model or ""))), None)
 
 
 def estimate_credits(request: Any, *, endpoint: str = "img2video") -> int | None:

@@ -69,8 +69,7 @@ class Hints:
     What is known about a task when its wait starts; travels with a trigger as plain JSON.
 
     :param submitted_at: epoch seconds; None = unknown (a sensor with a bare id).
-    :param endpoint: the last part of the create path, which the model belongs to. Rows of releases with a single
-        endpoint lack it.
+    :param endpoint: the last part of the create path; None = unknown (a sensor): then the first that has the model.
     :param duration: seconds of video.
     :param resolution: for example ``720p``.
     :param off_peak: whether it may take 48 hours.
@@ -85,7 +84,7 @@ class Hints:
     off_peak: bool = False
     batch_size: int | None = None
     batch_done: int = 0
-    endpoint: str = "img2video"
+    endpoint: str | None = None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Hints:

@@ -137,14 +137,13 @@ def summary_line(task: ViduTask, seconds: float | None, files: Sequence[Mapping[
     return f"Vidu task {task.task_id} has its video{took}: {what}{cost}{where}."
 
 
-def hints_of(task: ViduTask, *, submitted_at: float | None = None, endpoint: str = "img2video") -> Hints:
+def hints_of(task: ViduTask, *, submitted_at: float | None = None, endpoint: str | None = None) -> Hints:
     """
     Return what a task says about how long it may take.
 
     :param task: ideally the reply to its creation.
     :param submitted_at: epoch seconds; None = the task's own ``created_at``.
-    :param endpoint: the last part of the path on which it was created; if that is unknown, the default may have its
-        model, too.
+    :param endpoint: the last part of the path on which it was created; None = unknown.
     """
     return Hints(
         submitted_at=task.created if submitted_at is None else submitted_at,

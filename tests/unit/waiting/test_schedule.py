@@ -138,12 +138,6 @@ def test_off_peak_and_unknown_models_have_no_typical_time():
     assert Hints(model="viduq9").typical is None
 
 
-def test_hints_of_an_older_release_are_of_its_only_endpoint():
-    old = Hints.from_json({"submitted_at": NOW, "model": "viduq3-pro", "duration": 5})
-    assert old.endpoint == "img2video"
-    assert old.typical == MODELS["viduq3-pro"].typical
-
-
 @pytest.mark.parametrize(
     ("endpoint", "model", "earliest", "typical"),
     [
@@ -153,6 +147,10 @@ def test_hints_of_an_older_release_are_of_its_only_endpoint():
         ("extend", "viduq2-turbo", 10, 45),
         ("upscale-new", None, 10, None),
         ("template", None, 10, None),
+        # A sensor does not know the endpoint.
+        (None, "viduq3-drama", 15, 180),
+        (None, "viduq3-pro", MODELS["viduq3-pro"].earliest, MODELS["viduq3-pro"].typical),
+        (None, None, 10, None),
     ],
 )
 def test_times_are_of_the_models_endpoint(endpoint, model, earliest, typical):
