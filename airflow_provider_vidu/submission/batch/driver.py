@@ -47,7 +47,7 @@ from airflow_provider_vidu.submission.batch.records import (
     new_items,
     next_number,
 )
-from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_requests, raise_problems
+from airflow_provider_vidu.submission.batch.requests import INVALID, BatchRequest, digest_requests, raise_problems
 from airflow_provider_vidu.submission.batch.sending import Sender, refusal_error
 from airflow_provider_vidu.submission.batch.state import BatchState, failed_ids, is_refused, removed_requests
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
@@ -127,6 +127,11 @@ class BatchSubmission(BatchState):
         if header is None or header.requests_digest != digest_requests(requests):
             # The file of requests may have been rewritten: only a full match shows which video belongs to which.
             return False
+        if self.records_invalid:
+            unsent = {index: requests[index] for index, item in enumerate(self.items) if not item.has_been_sent}
+            checked = dict(zip(unsent, await asyncio.to_thread(self._check, list(unsent.values())), strict=True))
+            self.requests = [checked.get(index, request) for index, request in enumerate(requests)]
+            self._stop_invalid()
         await self.continue_after_wait()
         return True
 
@@ -277,9 +282,11 @@ class BatchSubmission(BatchState):
             found = match(self.items, wanted, priorities, by_place=by_place, first_number=first_number)
         if found.ambiguous and self.policies.on_input_change != "resubmit":
             raise self._ambiguous_links_error(found.ambiguous)
-        raise_problems(
+        unsent_requests = [
             request for request, item in zip(self.requests, found.items, strict=True) if not item.has_been_sent
-        )
+        ]
+        # One that cannot be built now may be one that was paid for.
+        self._raise_problems(unsent_requests, may_be_sent=bool(found.left_over))
         dropped_credits = header.dropped_credits
         if found.left_over:
             dropped_credits += await self._drop_items(found.left_over)
@@ -290,11 +297,7 @@ class BatchSubmission(BatchState):
         ]
         found = replace(found, items=tuple(read))
         if unsent is Phase.INTENT:
-            items = [
-                item if item.has_been_sent else replace(item, phase=unsent, attempted_at=self.began)
-                for item in found.items
-            ]
-            found = replace(found, items=tuple(items))
+            found = replace(found, items=tuple(self._may_have_been_sent(found.items)))
         if found.moved or not header.layout:
             layout, size = header.layout + 1, len(found.items)
             new = replace(header, layout=layout, size=size, requests_digest=digest, dropped_credits=dropped_credits)
@@ -302,6 +305,7 @@ class BatchSubmission(BatchState):
             self.store.write_layout(replace(new, next_number=number), found.items)
         elif header.requests_digest != digest:
             self.store.write_header(replace(header, requests_digest=digest))
+        self._stop_invalid()
         sent = sum(item.has_been_sent for item in self.items)
         self.log.info(
             "%d of %s %s sent before. Only those that failed %s.",
@@ -389,12 +393,12 @@ class BatchSubmission(BatchState):
 
     def _start_generation(self, layout: int) -> None:
         """Write the record of a new generation."""
-        raise_problems(self.requests)
-        items = new_items([request.reading for request in self.requests if request.reading is not None])
+        self._raise_problems(self.requests, may_be_sent=False)
+        items = new_items([request.reading for request in self.requests])
         if self.memory is Memory.LIST:
             # Only the account's list shows what earlier tries have sent.
-            if self.this_try.try_number > 1 or self.has_left:
-                items = [replace(item, phase=Phase.INTENT, attempted_at=self.began) for item in items]
+            if self._is_not_first:
+                items = self._may_have_been_sent(items)
         elif self.has_left and self.memory is Memory.NONE:
             raise ViduError(
                 "What this try submitted before it left the worker is unknown (durable=False).",
@@ -405,6 +409,40 @@ class BatchSubmission(BatchState):
         header = Header(self._new_generation(), layout, len(items), self.this_try.max_tries, account, digest)
         header = replace(header, try_number=self.this_try.try_number, next_number=next_number(items))
         self.store.write_layout(header, items)
+        self._stop_invalid()
+
+    def _may_have_been_sent(self, items: Iterable[Item]) -> list[Item]:
+        """Return unsent items as lost submissions. One without a name cannot be searched for."""
+        return [
+            replace(item, phase=Phase.INTENT, attempted_at=self.began)
+            if item.identity and not item.has_been_sent
+            else item
+            for item in items
+        ]
+
+    def _raise_problems(self, requests: Iterable[BatchRequest], *, may_be_sent: bool) -> None:
+        """Raise one error for all problems of requests, except those that become errors of their items."""
+        are_recorded = self.records_invalid and not may_be_sent
+        raise_problems(
+            request for request in requests if not (are_recorded and isinstance(request.problem, ViduInputError))
+        )
+
+    def _stop_invalid(self) -> None:
+        """Set the errors of invalid requests that were not sent, which stops them."""
+        advice = (
+            "This try has not sent it. If an earlier try has, before it became invalid, it may be billed: correct it, and "
+            "a retry finds its task and lands the video."
+        )
+        for index, (request, item) in enumerate(zip(self.requests, self.items, strict=True)):
+            if isinstance(request.problem, ViduInputError) and not item.has_been_sent:
+                error = request.problem.but(reason=INVALID)
+                is_forgotten = self.memory is Memory.LIST and self._is_not_first
+                self.errors[index] = error.but(advice=advice) if is_forgotten else error
+
+    @property
+    def _is_not_first(self) -> bool:
+        """Whether an earlier try, or this one before it left the worker, may have sent something."""
+        return self.this_try.try_number > 1 or self.has_left
 
     def _new_generation(self) -> str:
         """Return a random marker; without a store, one that a later try computes again."""

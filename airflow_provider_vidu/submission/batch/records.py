@@ -222,10 +222,10 @@ def find_marker(payload: str, marks: str | tuple[str, ...]) -> Marker | None:
     return next((marker for marker in found if marker.generation.startswith(marks)), None)
 
 
-def new_items(readings: Sequence[Reading]) -> list[Item]:
-    """Return new items for requests that no record has."""
-    names = identities(reading.identity for reading in readings)
-    return [Item(name, more=reading.more) for name, reading in zip(names, readings, strict=True)]
+def new_items(readings: Sequence[Reading | None]) -> list[Item]:
+    """Return new items for requests that no record has; one that cannot be built has no name."""
+    names = iter(identities(reading.identity for reading in readings if reading is not None))
+    return [Item("") if reading is None else Item(next(names), more=reading.more) for reading in readings]
 
 
 def shard_to_json(items: Sequence[Item]) -> dict[str, Any]:

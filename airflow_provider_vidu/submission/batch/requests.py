@@ -34,6 +34,8 @@ READERS = 8
 
 # Fields that change no price.
 _WITHOUT_A_PRICE = frozenset({"prompt", "seed", "payload", "callback_url", "meta_data"})
+#: The reason of the error of a request that cannot be sent.
+INVALID = "InvalidInput"
 #: What a request of a batch may hold beside Vidu's own fields.
 OWN_FIELDS = frozenset({"extra_params", "output_path"})
 

@@ -49,7 +49,8 @@ class BatchState:
 
     The callbacks do what the state itself cannot: ``read_manifest`` returns the manifest's rows, ``is_landed`` says
     whether an item's file is at its destination (None = unknown), ``note_discarded`` reports a lost record to the
-    trigger of the earlier try, and ``stop``, called at least every half second, raises to end the try.
+    trigger of the earlier try, ``check`` checks requests again, and ``stop``, called at least every half second, raises
+    to end the try.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class BatchState:
         max_in_flight: int,
         item_retries: int = 0,
         credit_budget: int | None = None,
+        records_invalid: bool = False,
+        check: Callable[[Sequence[BatchRequest]], Sequence[BatchRequest]] = lambda requests: requests,
         resumed: Resumed | None = None,
         travelled: dict[str, Any] | None = None,
         wait_failed: bool = False,
@@ -106,6 +109,9 @@ class BatchState:
         self.pace = Pace(max_in_flight, this_try.spread)
         self.budget = Budget(credit_budget)
         self.max_in_flight = max_in_flight
+        #: An invalid request is an error of its item, and the others are submitted.
+        self.records_invalid = records_invalid
+        self._check = check
         self.read_manifest = read_manifest
         self.is_landed = is_landed
         self.note_discarded = note_discarded

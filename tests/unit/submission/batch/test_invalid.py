@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Invalid requests of a batch are errors of their items; no paid task is mistaken for that of an invalid request."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+import pytest
+from _support.batch_stage import Kept, Stage
+
+from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.submission.batch.requests import INVALID, check_requests
+
+ROWS = [{"images": f"https://cdn.example/{name}.png", "prompt": "x"} for name in "abc"]
+BROKEN = {"images": "data:image/png;base64,AAAA", "prompt": "x"}
+
+
+@pytest.fixture
+def stage():
+    stage = Stage(Kept())
+    stage.options |= {
+        "records_invalid": True,
+        "check": partial(check_requests, log=logging.getLogger(__name__)),
+    }
+    return stage
+
+
+def submissions(stage: Stage) -> int:
+    return stage.vidu.requests.count("submit")
+
+
+def test_invalid_request_does_not_stop_the_others(stage):
+    batch = stage.submit([ROWS[0], BROKEN, ROWS[1], BROKEN])
+    assert list(batch.errors) == [1, 3]
+    assert {error.reason for error in batch.errors.values()} == {INVALID}
+    assert isinstance(batch.errors[1], ViduInputError)
+    assert len(batch.running) == submissions(stage) == 2
+
+
+def test_invalid_request_stops_the_batch_unless_it_is_recorded(stage):
+    stage.options["records_invalid"] = False
+    with pytest.raises(ViduInputError, match="item 1: images"):
+        stage.submit([ROWS[0], BROKEN])
+    assert submissions(stage) == 0
+
+
+def test_batch_of_invalid_requests_sends_nothing(stage):
+    assert list(stage.submit([BROKEN, BROKEN]).errors) == [0, 1]
+    assert submissions(stage) == 0
+
+
+@pytest.mark.parametrize("clear", [False, True])
+def test_next_try_submits_what_was_fixed_and_nothing_else(stage, clear):
+    stage.submit([ROWS[0], BROKEN, BROKEN])
+    again = stage.submit([ROWS[0], ROWS[1], BROKEN], clear=clear)
+    assert [(index, error.reason) for index, error in again.errors.items()] == [(2, INVALID)]
+    assert submissions(stage) == 2
+    assert list(stage.submit([ROWS[0], ROWS[1], BROKEN], clear=clear).errors) == [2]
+    assert submissions(stage) == 2
+
+
+@pytest.mark.parametrize("clear", [False, True])
+def test_paid_item_is_kept_although_its_picture_is_broken_now(stage, clear):
+    stage.submit(ROWS)
+    stage.vidu.end("9000")
+    again = stage.submit([BROKEN, *ROWS[1:]], clear=clear)
+    assert not again.errors
+    assert again.tasks[0].succeeded
+    assert submissions(stage) == 3
+
+
+@pytest.mark.parametrize("rows", [[BROKEN, ROWS[1]], [BROKEN, *ROWS]], ids=["one removed", "one added"])
+def test_broken_picture_beside_another_change_is_not_guessed(stage, rows):
+    """Without its place, nothing shows whether the paid task is that of the broken request."""
+    stage.submit(ROWS)
+    if len(rows) > len(ROWS):
+        rows = [BROKEN, *ROWS[1:], {**ROWS[0], "prompt": "new"}]
+    with pytest.raises(ViduInputError, match="item 0: images"):
+        stage.submit(rows, clear=True)
+    assert submissions(stage) == 3
+    assert "cancel" not in stage.vidu.requests
+
+
+def test_discarding_clear_does_not_mistake_a_broken_row(stage):
+    stage.submit(ROWS[:2])
+    with pytest.raises(ViduInputError, match="item 0: images"):
+        stage.submit([BROKEN, ROWS[1]], discard=True)
+    assert submissions(stage) == 2
+    assert "cancel" not in stage.vidu.requests
+
+
+def test_resumed_worker_still_knows_what_is_invalid(stage):
+    rows = [ROWS[0], BROKEN, ROWS[1]]
+    first = stage.submit(rows)
+    stage.vidu.end("9000")
+    stage.options["resumed"] = first.resumed
+
+    async def resume(batch, asked):
+        assert await batch.resume(asked)
+
+    resumed = stage._run(rows, resume, {})
+    assert list(resumed.errors) == [1]
+    assert resumed.errors[1].reason == INVALID
+    assert "images" in resumed.errors[1].message
+    assert submissions(stage) == 2
+
+
+@pytest.mark.parametrize("tries", [1, 2])
+def test_without_a_store_invalid_requests_are_not_searched_for(tries):
+    stage = Stage(None)
+    stage.options["records_invalid"] = True
+    for _ in range(tries):
+        batch = stage.submit([ROWS[0], BROKEN])
+    assert list(batch.errors) == [1]
+    assert ("may be billed" in batch.errors[1].advice) is (tries > 1)
+    assert submissions(stage) == 1
+    stage.vidu.requests.clear()
+    stage.submit([BROKEN])
+    assert stage.vidu.requests == []
