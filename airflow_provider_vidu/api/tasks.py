@@ -33,6 +33,7 @@ from pydantic import (
 from airflow_provider_vidu.api.errors import ONLY_REFUSALS
 from airflow_provider_vidu.api.failures import read_task_failure
 from airflow_provider_vidu.api.messages import one_line, printable, quoted
+from airflow_provider_vidu.api.origin import NAMES, Origin
 
 
 class TaskState(str, Enum):
@@ -384,6 +385,7 @@ class ViduTask(BaseModel):
     wm_position: str | int | None = None
     creations: tuple[Creation, ...] = ()
 
+    _origin: Origin = PrivateAttr(default=Origin())
     _unread_reply: str | None = PrivateAttr(default=None)
     _trace_id: str | None = PrivateAttr(default=None)
 
@@ -499,6 +501,29 @@ class ViduTask(BaseModel):
         """The trace id of the reply with the failure, for Vidu's support."""
         return self._trace_id
 
+    @property
+    def origin(self) -> Origin:
+        """What it was made from, as far as this task is from a record, or known to the one who submitted it."""
+        return self._origin
+
+    def with_origin(self, origin: Origin) -> ViduTask:
+        """Return this task with its :attr:`origin`."""
+        named = self.model_copy()
+        named._origin = origin
+        return named
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> ViduTask:
+        """
+        Read a task from its record, or from a host's row.
+
+        :raises ValueError: it has no id.
+        """
+        # In a record "id" is the DAG author's own.
+        own = NAMES if record.get("task_id") else ()
+        task = cls.model_validate({name: value for name, value in record.items() if name not in own})
+        return task.with_origin(Origin.from_record(record)) if own else task
+
     def with_trace_id(self, trace_id: str | None) -> ViduTask:
         """Return this task with its :attr:`trace_id`."""
         traced = self.model_copy()
@@ -531,21 +556,22 @@ class ViduTask(BaseModel):
             return self
         kept = ("model", "credits", "created_at", "payload", "duration", "resolution", "off_peak")
         missing = {name: getattr(earlier, name) for name in kept if getattr(self, name) is None}
-        return self.model_copy(update=missing)
+        filled = self.model_copy(update=missing)
+        return filled if filled.origin != Origin() else filled.with_origin(earlier.origin)
 
     def record(self, files: list[dict[str, Any]] | None = None) -> dict[str, Any]:
         """
         Return the task record: the one JSON shape of operators, sensor and batch.
 
         :param files: the landed files, see ``airflow_provider_vidu.landing.land``.
-        :return: ``{task_id, state, model, credits, err_code, payload, created_at, creations, files}``; fields that no
-            reply had are None.
+        :return: ``{task_id, state, model, credits, err_code, payload, created_at, creations, files}``, and ``index``,
+            ``id``, ``labels``, ``image`` and ``prompt`` of its :class:`Origin`; fields that no reply had are None.
         """
         names = ("task_id", "state", "model", "credits", "err_code", "payload", "created_at")
         record: dict[str, Any] = {name: getattr(self, name) for name in names}
         record["creations"] = [creation.model_dump() for creation in self.creations]
         record["files"] = files or []
-        return record
+        return {**record, **self.origin.as_record()}
 
 
 class CreditRow(BaseModel):

@@ -22,6 +22,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.fields import require, without_unset
+from airflow_provider_vidu.api.origin import Origin, first_source, parse_labels
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.compat import clear_this_task
@@ -77,6 +78,15 @@ class SingleExecution(Execution[dict[str, Any]]):
         return []
 
     @property
+    def _origin(self) -> Origin:
+        prompt = self.operator.fields.get("prompt")
+        return Origin(
+            labels=self.operator.labels or {},
+            image=first_source(self._sources),
+            prompt=None if prompt is None else str(prompt),
+        )
+
+    @property
     def _model(self) -> str | None:
         """The requested model; None = the endpoint has none, or the request names none."""
         with suppress(ViduInputError):
@@ -100,7 +110,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                 self._raise_if_killed(context, client, task.task_id)
                 if not self.operator.wait_for_completion:
                     submission.note_returned()
-                    return deliver(self.operator, context, task, sources=self._sources)
+                    return deliver(self.operator, context, task.with_origin(self._origin), sources=self._sources)
                 submitted_at = submission.record.attempted_at if submission.record else began
                 # A record written by hand has no time, so use the task's.
                 hints = hints_of(task, submitted_at=submitted_at or None, endpoint=self.endpoint.name)
@@ -162,7 +172,7 @@ class SingleExecution(Execution[dict[str, Any]]):
                 if task_id is None:
                     raise ViduError("The task was resumed without a Vidu task id.", advice="Clear this task.")
                 self._check_settings()
-                known_task = ViduTask.model_validate({"model": self._model, **(known or {}), "task_id": task_id})
+                known_task = ViduTask.from_record({"model": self._model, **(known or {}), "task_id": task_id})
                 if record is not None and record.task_id == task_id:
                     known_task = known_task.filled_from(record.as_task())
                 submission.note_submitted(known_task)
@@ -226,6 +236,7 @@ class SingleExecution(Execution[dict[str, Any]]):
 
     def _check_settings(self) -> None:
         super()._check_settings()
+        self.operator.labels = parse_labels(self.operator.labels)
         if (
             self.operator.land_watermarked
             and self.operator.output_path
@@ -318,7 +329,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         seconds = elapsed_seconds(task, submission.record.attempted_at if submission.record else None, timing.now())
         self.log.info("%s", summary_line(task, seconds, files))
         metrics.completed(task.model, task.credits, seconds)
-        return deliver(self.operator, context, task, files, sources=self._sources)
+        return deliver(self.operator, context, task.with_origin(self._origin), files, sources=self._sources)
 
     def _end_at_deadline(self, client: ViduClient, submission: Submission, error: ViduError) -> ViduError:
         if self.operator.cancel_on_timeout and error.task_id and cancel_and_verify(client, error.task_id, self.log):

@@ -178,12 +178,15 @@ class ViduSingleOperator(ViduSubmittingOperator):
     """
     The base of the operators that submit one request.
 
+    :param labels: your own values for this video, a dict or a string with a JSON object, for example ``{"sku":
+        "MUG-01"}``. They are never sent to Vidu; the task record, the asset events and lineage have them, and
+        ``file_name`` may contain ``{labels[sku]}``. None (default) = no labels.
     :param extra_params: further fields of the request, a dict or a string with a JSON object; merged last and not
         checked, for fields that are newer than this release. None (default) = no further fields.
     :param wait_for_completion: wait for the video (default). False = return right after submitting.
     """
 
-    template_fields: Sequence[str] = ("extra_params", *ViduSubmittingOperator.template_fields)
+    template_fields: Sequence[str] = ("labels", "extra_params", *ViduSubmittingOperator.template_fields)
     operator_extra_links = (ViduTaskLink(), ViduVideoLink())
     #: The operator's parameters that are fields of the request, by their API names.
     request_fields: Sequence[str] = ()
@@ -191,11 +194,13 @@ class ViduSingleOperator(ViduSubmittingOperator):
     def __init__(
         self,
         *,
+        labels: Mapping[str, Any] | str | None = None,
         extra_params: Mapping[str, Any] | str | None = None,
         wait_for_completion: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.labels: Any = labels
         self.extra_params: Any = extra_params
         self.wait_for_completion = wait_for_completion
 

@@ -165,7 +165,7 @@ class ViduTaskTrigger(BaseTrigger):
             if not task.video_url:
                 # A list row may have no links.
                 task = (await watching.get_task(task.task_id)).filled_from(task)
-            earlier = ViduTask.model_validate(self.known) if self.known else None
+            earlier = ViduTask.from_record(self.known) if self.known else None
         except (ViduError, ValueError) as error:
             self.log.warning(
                 "Vidu task %s: a worker will fetch the result instead of the triggerer: %s", outcome.task_id, error

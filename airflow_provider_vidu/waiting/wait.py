@@ -166,7 +166,7 @@ def parse_vidu_task(given: Any) -> ViduTask:
         return given
     given = parse_record(require("vidu_task", given))
     try:
-        return ViduTask.model_validate(dict(given) if isinstance(given, Mapping) else {"task_id": given})
+        return ViduTask.from_record(given if isinstance(given, Mapping) else {"task_id": given})
     except ValueError:
         # Its content may include signed links, which stay valid for a day.
         shown = repr(given) if isinstance(given, (str, int)) else f"a {type(given).__name__}"

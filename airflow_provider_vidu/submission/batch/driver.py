@@ -430,8 +430,8 @@ class BatchSubmission(BatchState):
     def _stop_invalid(self) -> None:
         """Set the errors of invalid requests that were not sent, which stops them."""
         advice = (
-            "This try has not sent it. If an earlier try has, before it became invalid, it may be billed: correct it, and "
-            "a retry finds its task and lands the video."
+            "This try has not sent it. If an earlier try has, before it became invalid, it may be billed: correct it, "
+            "and a retry finds its task and lands the video."
         )
         for index, (request, item) in enumerate(zip(self.requests, self.items, strict=True)):
             if isinstance(request.problem, ViduInputError) and not item.has_been_sent:

@@ -121,7 +121,7 @@ def tasks_in_manifest(rows: Iterable[Mapping[str, Any]], marks: Sequence[str]) -
     found = []
     for row in rows:
         try:
-            task = ViduTask.model_validate(dict(row))
+            task = ViduTask.from_record(row)
         except (TypeError, ValueError):
             continue
         if one := read_marker(str(row.get("payload") or ""), task, marks):

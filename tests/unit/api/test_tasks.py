@@ -424,6 +424,11 @@ def test_a_record_is_the_one_json_shape():
         "created_at": None,
         "creations": [{"id": "c", "url": "https://a", "cover_url": "https://b", "watermarked_url": None}],
         "files": [],
+        "index": None,
+        "id": None,
+        "labels": {},
+        "image": None,
+        "prompt": None,
     }
     assert made.record([{"path": "x"}])["files"] == [{"path": "x"}]
 

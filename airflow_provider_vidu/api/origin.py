@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""What a task was made from, as the DAG author named it: so that people know which video is which product's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.fields import given, parse_structure
+from airflow_provider_vidu.api.messages import name_of_picture
+
+
+@dataclass(frozen=True)
+class Origin:
+    """
+    The part of a task record that Vidu never sees.
+
+    :param index: the position of a batch's request, from 0; None = it is not from a batch.
+    :param id: the DAG author's own id for it; None = none was given.
+    :param labels: the DAG author's own values, as JSON.
+    :param image: the first picture or video that it starts from, as given, without a signature; None = there is none,
+        or it is a data URI.
+    :param prompt: the prompt.
+    """
+
+    index: int | None = None
+    id: str | None = None
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    image: str | None = None
+    prompt: str | None = None
+
+    @property
+    def name(self) -> str:
+        """How messages call a batch's request: by its number, and its id or its picture."""
+        known = self.id or name_of_picture(self.image)
+        return f"item {self.index} ({known})" if known else f"item {self.index}"
+
+    def as_record(self) -> dict[str, Any]:
+        """Return it as the keys of a task record."""
+        return {**asdict(self), "labels": dict(self.labels)}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Origin:
+        """Read it from a task record, which may be one of an older release or a host's own row."""
+        values = {name: record.get(name) for name in NAMES}
+        labels = values["labels"]
+        texts = {name: value for name in ("id", "image", "prompt") if isinstance(value := values[name], str)}
+        index = values["index"] if isinstance(values["index"], int) else None
+        return cls(index=index, labels=labels if isinstance(labels, Mapping) else {}, **texts)
+
+
+#: The keys of a task record that are an origin's.
+NAMES = tuple(one.name for one in fields(Origin))
+
+
+def parse_labels(value: Any) -> dict[str, Any]:
+    """
+    Parse the labels of a request.
+
+    :param value: a dict of JSON values, or a text of one; None = no labels.
+    :raises ViduInputError: it is anything else.
+    """
+    labels = given(value)
+    if isinstance(labels, str):
+        labels = parse_structure(labels) if labels.strip() else None
+        labels = value if labels is None else labels
+    if labels is None or labels == "":
+        return {}
+    try:
+        if isinstance(labels, Mapping):
+            return dict(json.loads(json.dumps({str(name): one for name, one in labels.items()}, allow_nan=False)))
+    except (TypeError, ValueError, RecursionError):
+        pass
+    raise ViduInputError(f"labels: must be a dict of JSON values, got {type(value).__name__} {value!r:.60}.")
+
+
+def first_source(sources: Any) -> str | None:
+    """
+    Return the first of a request's pictures and videos as a record may show it, without a signature.
+
+    :param sources: see ``Endpoint.sources``.
+    """
+    while isinstance(sources, (list, tuple)):
+        sources = next((one for one in sources if one), None)
+    text = "" if sources is None else str(sources).strip()
+    if not text or text[:5].lower() == "data:":
+        return None
+    if text.lower().startswith(("http://", "https://")):
+        parts = urlsplit(text)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return text
