@@ -40,6 +40,11 @@ class Origin:
         known = self.id or name_of_picture(self.image)
         return f"item {self.index} ({known})" if known else f"item {self.index}"
 
+    @property
+    def subject(self) -> str:
+        """The name at the start of a sentence."""
+        return f"I{self.name[1:]}"
+
     def as_record(self) -> dict[str, Any]:
         """Return it as the keys of a task record."""
         return {**asdict(self), "labels": dict(self.labels)}

@@ -23,7 +23,7 @@ from airflow_provider_vidu.compat import note_discarded, state_store
 from airflow_provider_vidu.exceptions import raise_for_airflow
 from airflow_provider_vidu.execution.base import Execution
 from airflow_provider_vidu.landing.destinations import Wanted
-from airflow_provider_vidu.landing.many import land_batch
+from airflow_provider_vidu.landing.many import SILENT, land_batch
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.reporting.lineage import deliver_batch, openlineage_facets
 from airflow_provider_vidu.submission.airflow_try import Resumed, SubmitLater, Try
@@ -33,6 +33,7 @@ from airflow_provider_vidu.submission.batch.requests import (
     check_destinations,
     check_requests,
     endpoint_of_row,
+    raise_problems,
     read_requests,
 )
 from airflow_provider_vidu.submission.batch.results import (
@@ -43,6 +44,7 @@ from airflow_provider_vidu.submission.batch.results import (
     read_manifest,
     shrink_for_xcom,
     task_record,
+    unsent_records,
     write_manifest,
 )
 from airflow_provider_vidu.submission.kill_guard import why_cancel
@@ -74,6 +76,10 @@ ENDED = frozenset({"success", "failed"})
 class BatchExecution(Execution[list[dict[str, Any]]]):
     """One try of an operator that submits many requests."""
 
+    has_written_manifest = False
+    #: As far as they have been read and checked.
+    requests: Sequence[BatchRequest] = ()
+
     @property
     def endpoint(self) -> Endpoint | None:
         """The endpoint of the requests that name none; None = each request names its own."""
@@ -90,18 +96,21 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         """Run the try; ``event`` is the trigger's, if one has waited for the tasks with the digest ``ids``."""
         store = state_store(context)
         self._read_rendered()
+        batch: BatchSubmission | None = None
         try:
             require("requests", self.operator.requests)
             self._check_settings()
             if context["ti"].try_number == 1:
                 self._check_time_to_wait()
-            requests = read_requests(
+            self.requests = requests = read_requests(
                 self.operator.requests,
                 self.operator.defaults,
                 self.operator.output_path,
                 endpoint=self.endpoint,
                 may_differ=self.operator.endpoints_may_differ,
+                labels_from_rest=self.operator.labels_from == "rest",
             )
+            self._raise_unless_recorded(requests)
             with self._client() as client:
                 batch = BatchSubmission(
                     AsyncViduClient(client.account),
@@ -113,6 +122,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     max_in_flight=self.operator.max_in_flight,
                     item_retries=self.operator.item_retries,
                     credit_budget=self._parse_credits("credit_budget"),
+                    records_invalid=self.operator.on_invalid == "record",
+                    check=partial(check_requests, log=SILENT),
                     resumed=resumed,
                     travelled=travelled,
                     wait_failed=event is not None and event.get("status") == "error",
@@ -130,6 +141,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     self._defer(context, batch)
                 return self._finish(context, client, batch)
         except ViduError as error:
+            self._write_manifest_of_failure(batch, error)
             if isinstance(error, ViduInputError) and (resumed is not None or context["ti"].try_number > 1):
                 # Requests are read and checked in every part of a task, even after many have been paid for.
                 next_step = Memory.of(store, durable=self.operator.durable).by_clearing("what is missing")
@@ -220,11 +232,17 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 raise
         return False
 
-    async def _check(self, batch: BatchSubmission, requests: Sequence[BatchRequest]) -> list[BatchRequest]:
-        check_destinations(requests, self.operator.file_name)
+    async def _check(self, batch: BatchSubmission, requests: Sequence[BatchRequest]) -> Sequence[BatchRequest]:
+        self.requests = check_destinations(requests, self.operator.file_name)
+        self._raise_unless_recorded(self.requests)
         if self.operator.manifest_path:
             check_manifest(self.operator.manifest_path)
-        return await asyncio.to_thread(check_requests, requests, self.log, self._raise_if_killed)
+        self.requests = await asyncio.to_thread(check_requests, self.requests, self.log, self._raise_if_killed)
+        return self.requests
+
+    def _raise_unless_recorded(self, requests: Sequence[BatchRequest]) -> None:
+        if self.operator.on_invalid != "record":
+            raise_problems(requests)
 
     async def _wait_in_worker(self, batch: BatchSubmission) -> Mapping[str, Any]:
         """Wait in the worker as a triggerer would, with the same watcher on this event loop."""
@@ -299,17 +317,10 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         if batch.stopped is not None:
             unsubmitted = (index for index, item in enumerate(batch.items) if not item.task_id)
             errors = {**dict.fromkeys(unsubmitted, batch.stopped), **errors}
-        records = [
-            task_record(
-                request, item, batch.generation, batch.tasks.get(index), files.get(index, []), errors.get(index)
-            )
-            for index, (request, item) in enumerate(zip(batch.requests, batch.items, strict=True))
-        ]
-        for line in failure_lines(errors, batch.stopped):
+        records = self._records(batch, files, errors)
+        for line in failure_lines(records, errors, batch.stopped):
             self.log.warning("%s", line)
-        if self.operator.manifest_path:
-            write_manifest(self.operator.manifest_path, records)
-            self.log.info("The manifest of all %d records is at %s.", len(records), self.operator.manifest_path)
+        self._write_manifest(records)
         # A video that could not be landed is paid for all the same.
         paid = [batch.items[index].credits for index, task in batch.tasks.items() if task.succeeded]
         unpriced = paid.count(None)
@@ -338,6 +349,41 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             raise AirflowSkipException(f"None of the {len(records)} requests has a video: {reasons}.")
         batch.note_returned(whole=not errors)
         return shrink_for_xcom(records)
+
+    def _records(
+        self, batch: BatchSubmission, files: Mapping[int, list[dict[str, Any]]], errors: Mapping[int, ViduError]
+    ) -> list[dict[str, Any]]:
+        return [
+            task_record(
+                request, item, batch.generation, batch.tasks.get(index), files.get(index, []), errors.get(index)
+            )
+            for index, (request, item) in enumerate(zip(batch.requests, batch.items, strict=True))
+        ]
+
+    def _write_manifest_of_failure(self, batch: BatchSubmission | None, error: ViduError) -> None:
+        """Write the manifest of a try that fails without results; what an earlier try has delivered stays in it."""
+        if not self.operator.manifest_path or not self.requests or self.has_written_manifest:
+            return
+        sent = {row["task_id"]: row for row in self._read_manifest() if row.get("task_id")}
+        if batch is not None and batch.is_of(self.requests):
+            errors = {**dict.fromkeys(range(len(self.requests)), error), **batch.errors}
+            delivered = {task_id: row for task_id, row in sent.items() if row.get("error") is None}
+            records = [delivered.get(record["task_id"], record) for record in self._records(batch, {}, errors)]
+        elif sent:
+            # It is all that shows what earlier tries have sent.
+            return
+        else:
+            records = unsent_records(self.requests, error)
+        try:
+            self._write_manifest(records)
+        except ViduError as failure:
+            self.log.warning("%s", failure)
+
+    def _write_manifest(self, records: Sequence[Mapping[str, Any]]) -> None:
+        if self.operator.manifest_path:
+            write_manifest(self.operator.manifest_path, records)
+            self.has_written_manifest = True
+            self.log.info("The manifest of all %d records is at %s.", len(records), self.operator.manifest_path)
 
     def _land(self, client: ViduClient, batch: BatchSubmission) -> dict[int, list[dict[str, Any]]]:
         wanted = {

@@ -25,11 +25,16 @@ class ViduManyOperator(ViduSubmittingOperator):
 
     :param requests: a list of dicts, each with Vidu's fields by their API names as the operator of its endpoint takes
         them (``images``, ``prompt``, ``model``, …), and ``extra_params`` and ``output_path`` of its own if it needs
-        them. Or the path or ``ObjectStoragePath`` URL of a UTF-8 file: JSON Lines with one such dict per line, or a
-        JSON array of them; relative paths in a file are relative to the file. Another task's output works too. At least
-        one request; tested with 10 000.
+        them. ``id`` (a text that no other request has) and ``labels`` (a dict) are yours: they are never sent, and
+        the records, the manifest and the log have them. Or the path or ``ObjectStoragePath`` URL of a UTF-8 file: JSON
+        Lines with one such dict per line, or a JSON array of them; relative paths in a file are relative to the file.
+        Another task's output works too. At least one request; tested with 10 000.
     :param defaults: fields for all requests, a dict; a request's own field wins, and None in a request removes the
         default. None (default) = no fields.
+    :param labels_from: ``rest`` = fields that the endpoint does not have, such as the other columns of a file, become
+        labels, unless they look like a typo of one that it has. None (default) = such a field is an error.
+    :param on_invalid: what to do if some requests are invalid before anything is sent: ``fail`` (default; send nothing)
+        or ``record`` (send the others; the invalid ones are errors in the records, as ``on_failure`` says).
     :param max_in_flight: maximum number of concurrent submissions, 1 to 100; default 10. It does not limit how many
         tasks Vidu renders at once: the others queue there. A 429 slows all submissions down.
     :param item_retries: how often a request is submitted again within one try after its task has failed, unbilled, for
@@ -48,8 +53,8 @@ class ViduManyOperator(ViduSubmittingOperator):
     :param min_remaining_credits: credits that the account must still have after everything that is about to be
         submitted, by the catalogue's estimates, a whole number from 0; otherwise nothing is sent. None (default) = no
         check. The host must report the balance.
-    :param manifest_path: file to which all records are written as JSON Lines, even if the batch fails; a local path or
-        any ``ObjectStoragePath`` URL; None (default) = nowhere.
+    :param manifest_path: file to which all records are written as JSON Lines whenever a try ends, also if it fails; a
+        local path or any ``ObjectStoragePath`` URL; None (default) = nowhere.
     :param output_path: folder where the videos are landed, a local path or any ``ObjectStoragePath`` URL; None
         (default) = nowhere, and the links expire within 24 hours.
     :param file_name: template for the videos' names in that folder. It must contain ``{task_id}``, ``{creation_id}`` or
@@ -94,6 +99,8 @@ class ViduManyOperator(ViduSubmittingOperator):
         *,
         requests: Any,
         defaults: Mapping[str, Any] | str | None = None,
+        labels_from: str | None = None,
+        on_invalid: str = "fail",
         max_in_flight: int = DEFAULT_MAX_IN_FLIGHT,
         item_retries: int = 1,
         on_failure: str = "fail",
@@ -104,6 +111,8 @@ class ViduManyOperator(ViduSubmittingOperator):
         super().__init__(**kwargs)
         self.requests = requests
         self.defaults = defaults
+        self.labels_from = labels_from
+        self.on_invalid = on_invalid
         self.max_in_flight = max_in_flight
         self.item_retries = item_retries
         self.on_failure = on_failure
@@ -112,6 +121,10 @@ class ViduManyOperator(ViduSubmittingOperator):
         self._check_policies()
         if on_failure not in {"fail", "partial", "skip"}:
             raise ValueError(f"on_failure must be 'fail', 'partial' or 'skip', got {on_failure!r}.")
+        if on_invalid not in {"fail", "record"}:
+            raise ValueError(f"on_invalid must be 'fail' or 'record', got {on_invalid!r}.")
+        if labels_from not in {None, "rest"}:
+            raise ValueError(f"labels_from must be 'rest' or None, got {labels_from!r}.")
         if not 1 <= max_in_flight <= 100:
             raise ValueError(f"max_in_flight must be 1 to 100, got {max_in_flight!r}.")
         if item_retries < 0:

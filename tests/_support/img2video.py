@@ -5,13 +5,20 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from airflow_provider_vidu import images
 from airflow_provider_vidu.api.img2video import ENDPOINT
 from airflow_provider_vidu.submission import record
 from airflow_provider_vidu.submission.batch import identity, requests
 
-read_requests = partial(requests.read_requests, endpoint=ENDPOINT)
 reading_of = partial(identity.reading_of, endpoint=ENDPOINT)
 fingerprint = partial(record.fingerprint, endpoint=ENDPOINT)
 wire_of = partial(images.wire_of, endpoint=ENDPOINT)
+
+
+def read_requests(*arguments: Any, **options: Any) -> list[requests.BatchRequest]:
+    """Read requests; raise if one cannot be read."""
+    read = requests.read_requests(*arguments, **{"endpoint": ENDPOINT, **options})
+    requests.raise_problems(read)
+    return read

@@ -47,7 +47,7 @@ from airflow_provider_vidu.submission.batch.records import (
     new_items,
     next_number,
 )
-from airflow_provider_vidu.submission.batch.requests import INVALID, BatchRequest, digest_requests, raise_problems
+from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_requests, raise_problems
 from airflow_provider_vidu.submission.batch.sending import Sender, refusal_error
 from airflow_provider_vidu.submission.batch.state import BatchState, failed_ids, is_refused, removed_requests
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
@@ -352,7 +352,7 @@ class BatchSubmission(BatchState):
         rows = [row for row, _ in ambiguous]
         # Of one in doubt, its marker is all that tells it in the account's list.
         tasks = list(dict.fromkeys(item.task_id or item.marker(self.generation) for _, item in ambiguous))
-        what = f"Item {rows[0]} asks" if len(rows) == 1 else f"Items {some_of(rows)} ask"
+        what = f"{self.requests[rows[0]].origin.subject} asks" if len(rows) == 1 else f"Items {some_of(rows)} ask"
         names = f" ({', '.join(list(differing)[:MAX_PARAMETERS])})" if differing else ""
         return ViduError(
             f"{what} for a picture whose URL differs only in its query{names} from that of Vidu task {some_of(tasks)}, "
@@ -423,9 +423,7 @@ class BatchSubmission(BatchState):
     def _raise_problems(self, requests: Iterable[BatchRequest], *, may_be_sent: bool) -> None:
         """Raise one error for all problems of requests, except those that become errors of their items."""
         are_recorded = self.records_invalid and not may_be_sent
-        raise_problems(
-            request for request in requests if not (are_recorded and isinstance(request.problem, ViduInputError))
-        )
+        raise_problems(request for request in requests if not (are_recorded and request.invalidity is not None))
 
     def _stop_invalid(self) -> None:
         """Set the errors of invalid requests that were not sent, which stops them."""
@@ -434,8 +432,8 @@ class BatchSubmission(BatchState):
             "and a retry finds its task and lands the video."
         )
         for index, (request, item) in enumerate(zip(self.requests, self.items, strict=True)):
-            if isinstance(request.problem, ViduInputError) and not item.has_been_sent:
-                error = request.problem.but(reason=INVALID)
+            error = request.invalidity
+            if error is not None and not item.has_been_sent:
                 is_forgotten = self.memory is Memory.LIST and self._is_not_first
                 self.errors[index] = error.but(advice=advice) if is_forgotten else error
 
@@ -617,7 +615,8 @@ class BatchSubmission(BatchState):
             await asyncio.to_thread(check_tool, self.client.account, label)
         except ViduInputError as error:
             if all(item.phase is Phase.NEW for item in self.items):
-                raise error.but(message=f"Item {index}: {error.message}") from error.__cause__
+                name = self.requests[index].origin.subject
+                raise error.but(message=f"{name}: {error.message}") from error.__cause__
             # What an earlier try has paid for is waited for and landed.
             self.errors.update(dict.fromkeys(needed, error))
         except ViduError as error:

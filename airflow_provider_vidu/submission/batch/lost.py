@@ -91,7 +91,7 @@ class LostSubmissions:
                         waits.append(wait)
                         continue
                     if batch.memory is Memory.STORE:
-                        batch.log.info("Item %d: Vidu task %s failed, unbilled.", index, task.task_id)
+                        batch.log.info("%s: Vidu task %s failed, unbilled.", request.origin.subject, task.task_id)
                         batch.failed_attempts[index] = attempt
                         batch.look_ups[index] = listed.verdict
                         continue
@@ -99,7 +99,8 @@ class LostSubmissions:
                     # Its reply was lost. Without a store, the try that sent it may have counted it already.
                     metrics.submitted(request.model)
                 batch.record_created(index, task, attempt)
-                batch.log.info("Item %d: the earlier attempt was accepted: it is Vidu task %s.", index, task.task_id)
+                name = request.origin.subject
+                batch.log.info("%s: the earlier attempt was accepted: it is Vidu task %s.", name, task.task_id)
                 continue
             verdict = listed.verdict if request.can_be_found else LookUp.UNKNOWN
             if only_adopt:

@@ -28,7 +28,8 @@ async def check_prices(batch: BatchState, new: Sequence[int]) -> None:
         try:
             estimates.append(limits.check_estimate(batch.requests[index].all_fields, batch.requests[index].endpoint))
         except ViduCreditLimitError as error:
-            raise error.but(message=f"Item {index}: {error.message}") from error.__cause__
+            name = batch.requests[index].origin.subject
+            raise error.but(message=f"{name}: {error.message}") from error.__cause__
     unknown = estimates.count(None)
     if unknown and limits.max_credits is not None:
         batch.log.warning(

@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_vidu.api.catalog import estimate_credits
+from airflow_provider_vidu.api.catalog_rows import MODELS_OF
 from airflow_provider_vidu.api.defaults import is_yes
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
 from airflow_provider_vidu.api.fields import given, parse_structure, without_unset
 from airflow_provider_vidu.api.http_messages import pictures_to_upload
 from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
 from airflow_provider_vidu.api.messages import MAX_NAMED, some_of
-from airflow_provider_vidu.api.registry import Endpoint, endpoints, replace_at
-from airflow_provider_vidu.api.request import describe_unknown_fields
+from airflow_provider_vidu.api.origin import Origin, first_source, parse_labels
+from airflow_provider_vidu.api.registry import Endpoint, endpoint_of, endpoints, replace_at
+from airflow_provider_vidu.api.request import describe_unknown_fields, nearest_name
 from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.images import below, path_to_read, wire_of
 from airflow_provider_vidu.landing.destinations import Wanted, check_lengths, file_name_of, video_path
@@ -37,7 +39,7 @@ _WITHOUT_A_PRICE = frozenset({"prompt", "seed", "payload", "callback_url", "meta
 #: The reason of the error of a request that cannot be sent.
 INVALID = "InvalidInput"
 #: What a request of a batch may hold beside Vidu's own fields.
-OWN_FIELDS = frozenset({"extra_params", "output_path"})
+OWN_FIELDS = frozenset({"extra_params", "output_path", "id", "labels"})
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,9 @@ class BatchRequest:
     """
     One request of a batch: its fields by their API names, with the defaults filled in.
 
-    ``reading``, ``picture`` (the facts of its image), ``upload`` (name and size of an image that must be uploaded) and
-    ``problem`` (why it cannot be built) are set by :func:`check_requests`; ``picture`` stays None if Vidu reads the
-    image itself.
+    ``id`` and ``labels`` are the DAG author's own. ``reading``, ``picture`` (the facts of its image), ``upload`` (name
+    and size of an image that must be uploaded) and ``problem`` (why it cannot be sent) are set by
+    :func:`check_requests`; ``picture`` stays None if Vidu reads the image itself.
     """
 
     number: int
@@ -55,6 +57,8 @@ class BatchRequest:
     fields: Mapping[str, Any] = field(repr=False)
     extra_params: Mapping[str, Any] | None = field(default=None, repr=False)
     output_path: str | None = None
+    id: str | None = None
+    labels: Mapping[str, Any] = field(default_factory=dict)
     reading: Reading | None = None
     picture: ImageFacts | None = None
     upload: str | None = None
@@ -71,10 +75,27 @@ class BatchRequest:
         named = (self.extra_params or {}).get("model") or self.fields.get("model")
         return str(named or self.endpoint.default_model or "")
 
+    @cached_property
+    def origin(self) -> Origin:
+        """What its record and its messages call it by."""
+        prompt = self.all_fields.get("prompt")
+        return Origin(
+            self.number,
+            self.id,
+            self.labels,
+            first_source(self.endpoint.sources(self.fields)),
+            None if prompt is None else str(prompt),
+        )
+
     @property
     def off_peak(self) -> bool:
         """Whether it is off-peak, which may take 48 hours."""
         return is_yes(self.all_fields.get("off_peak"))
+
+    @property
+    def invalidity(self) -> ViduInputError | None:
+        """Why it is invalid; None = it is not, as far as it has been checked."""
+        return self.problem.but(reason=INVALID) if isinstance(self.problem, ViduInputError) else None
 
     @property
     def can_be_found(self) -> bool:
@@ -114,17 +135,23 @@ class BatchRequest:
 
 
 def read_requests(
-    requests: Any, defaults: Any, output_path: str | None = None, *, endpoint: Endpoint | None, may_differ: bool = False
+    requests: Any,
+    defaults: Any,
+    output_path: str | None = None,
+    *,
+    endpoint: Endpoint | None,
+    may_differ: bool = False,
+    labels_from_rest: bool = False,
 ) -> list[BatchRequest]:
     """
     Read the requests, each with the defaults filled in; None in a request removes a default.
 
     ``requests`` is a list of dicts, a JSON text of one, or the path or ``ObjectStoragePath`` URL of a file with a JSON
     array or with one JSON object a line. Relative paths of files to read are relative to that file. With
-    ``may_differ`` a request may name an ``endpoint`` of its own.
+    ``may_differ`` a request may name an ``endpoint`` of its own. With ``labels_from_rest`` unknown fields are labels.
 
-    :return: the requests in their order, not checked yet.
-    :raises ViduInputError: it is no list of dicts, it is empty, or has unknown fields.
+    :return: the requests in their order, not checked yet; one that cannot be read has a ``problem``.
+    :raises ViduInputError: it is no list, or it is empty.
     :raises ViduUnavailableError: the file's store cannot be read now.
     """
     rows, folder = _rows(requests)
@@ -133,35 +160,71 @@ def read_requests(
         raise ViduInputError(f"defaults must be a dict of fields, got {type(common).__name__}.")
     if not rows:
         raise ViduInputError("requests: the batch is empty.")
-    read, problems = [], []
+    common_labels = parse_labels(common.get("labels"))
+    read: list[BatchRequest] = []
+    of: dict[str, int] = {}
     for number, row in enumerate(rows):
-        if not isinstance(row, Mapping):
-            problems.append(f"item {number}: must be a dict of fields, got {type(row).__name__}")
-            continue
+        request = BatchRequest(number, endpoint or endpoint_of(next(iter(MODELS_OF))), {}, id=_id_in(row))
         try:
+            if not isinstance(row, Mapping):
+                raise ViduInputError(f"must be a dict of fields, got {type(row).__name__}")
             to = endpoint_of_row({**common, **row}, endpoint, may_differ=may_differ)
             if to is None:
                 raise ViduInputError("endpoint: is required, since the operator names none for all requests.")
             # Separately, since an unset Param in a row removes the default, as None does.
             merged = {**to.request.meant(common), **to.request.meant(_with_files_below(folder, row, to))}
+            if may_differ:
+                merged.pop("endpoint", None)
+            # Of an invalid one, too: its record names its picture.
+            request = replace(request, endpoint=to, fields=merged)
+            if row.get("labels") is not None:
+                merged["labels"] = {**common_labels, **parse_labels(row["labels"])}
+            request = _with_own_fields(request, labels_from_rest=labels_from_rest)
+            if request.id is not None and of.setdefault(request.id, number) != number:
+                raise ViduInputError(f"id: {request.id!r} is that of item {of[request.id]}, too")
         except ViduInputError as error:
-            problems.append(f"item {number}: {error.message}")
-            continue
-        if may_differ:
-            merged.pop("endpoint", None)
-        known = OWN_FIELDS | to.parameters
-        unknown = () if to.takes_any_field else sorted(str(name) for name in merged.keys() - known)
-        if unknown:
-            problems.append(f"item {number}: no such field: {describe_unknown_fields(unknown, known)}")
-            continue
-        extra = merged.pop("extra_params", None)
-        own_path = merged.pop("output_path", None)
-        if extra is not None and not isinstance(extra, Mapping):
-            problems.append(f"item {number}: extra_params must be a dict, got {type(extra).__name__}")
-            continue
-        read.append(BatchRequest(number, to, merged, without_unset(extra) or None, own_path or output_path))
-    _raise_if_any(problems)
+            request = replace(request, problem=error)
+        read.append(replace(request, output_path=request.output_path or output_path))
     return read
+
+
+def _with_own_fields(request: BatchRequest, *, labels_from_rest: bool) -> BatchRequest:
+    """
+    Return a request with what is never sent set apart from its fields.
+
+    :raises ViduInputError: a field is unknown, or its value is of the wrong kind.
+    """
+    fields = dict(request.fields)
+    known = OWN_FIELDS | request.endpoint.parameters
+    unknown = () if request.endpoint.takes_any_field else sorted(str(name) for name in fields.keys() - known)
+    # A typo must not become a label: the video would be paid for without that field.
+    typos = [name for name in unknown if nearest_name(name, known)]
+    if wrong := typos if labels_from_rest else unknown:
+        hint = "" if wrong == typos else ". Columns of your own go into labels, or set labels_from='rest'"
+        raise ViduInputError(f"no such field: {describe_unknown_fields(wrong, known)}{hint}")
+    labels = {**parse_labels({name: fields.pop(name) for name in unknown}), **parse_labels(fields.pop("labels", None))}
+    extra = fields.pop("extra_params", None)
+    if extra is not None and not isinstance(extra, Mapping):
+        raise ViduInputError(f"extra_params must be a dict, got {type(extra).__name__}")
+    own_id = fields.pop("id", None)
+    if own_id is not None and _id_in({"id": own_id}) is None:
+        raise ViduInputError(f"id: must be a text or a whole number, got {own_id!r:.60}")
+    return replace(
+        request,
+        id=_id_in({"id": own_id}),
+        labels=labels,
+        output_path=fields.pop("output_path", None),
+        fields=fields,
+        extra_params=without_unset(extra) or None,
+    )
+
+
+def _id_in(row: Any) -> str | None:
+    """Return the DAG author's id of a request, if its row has a valid one."""
+    value = row.get("id") if isinstance(row, Mapping) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return (value.strip() or None) if isinstance(value, str) else None
 
 
 def endpoint_of_row(row: Mapping[str, Any], default: Endpoint | None, *, may_differ: bool) -> Endpoint | None:
@@ -189,6 +252,8 @@ def check_requests(
     warnings = _CountingLog()
 
     def check(request: BatchRequest) -> BatchRequest:
+        if request.problem is not None:
+            return request
         try:
             wire = request.build_wire(warnings)
             uploads = pictures_to_upload(wire)
@@ -214,19 +279,21 @@ def check_requests(
     return done
 
 
-def check_destinations(requests: Iterable[BatchRequest], file_name: str | None = None) -> None:
+def check_destinations(requests: Sequence[BatchRequest], file_name: str | None = None) -> list[BatchRequest]:
     """
     Check that each video has a valid destination of its own.
 
-    :raises ViduInputError: with the items' numbers.
+    :return: the same requests, each with its problem.
+    :raises ViduInputError: a destination cannot be used at all.
     """
-    problems = []
+    checked = []
     seen: dict[str, int] = {}
     wanted = {(one.output_path, one.endpoint.produces) for one in requests if one.output_path is not None}
     for destination, produces in wanted:
         Wanted(destination, file_name, index=0, produces=produces).check()
     for request in requests:
-        if request.output_path is None:
+        checked.append(request)
+        if request.output_path is None or request.problem is not None:
             continue
         number, produces = request.number, request.endpoint.produces
         # Tasks have different ids, and here one model: if two names are equal now, the template is the reason.
@@ -238,14 +305,14 @@ def check_destinations(requests: Iterable[BatchRequest], file_name: str | None =
         try:
             check_lengths(video_path(request.output_path, name, produces))
         except ViduInputError as error:
-            problems.append(f"item {number}: {error.message}")
+            checked[-1] = replace(request, problem=error)
         if path in seen:
             own = path == str(request.output_path).strip()
             named = f"output_path {path}" if own else f"file_name {file_name!r} in {request.output_path}"
             hint = "" if own else "; put {task_id} or {index} into it"
-            problems.append(f"item {number}: {named} is that of item {seen[path]}, too{hint}")
+            checked[-1] = replace(request, problem=ViduInputError(f"{named} is that of item {seen[path]}, too{hint}"))
         seen.setdefault(path, number)
-    _raise_if_any(problems)
+    return checked
 
 
 def raise_problems(requests: Iterable[BatchRequest]) -> None:
@@ -262,7 +329,7 @@ def raise_problems(requests: Iterable[BatchRequest]) -> None:
             f"A picture cannot be read now ({getattr(passing, 'message', passing)}).",
             advice="This try has sent nothing; a retry reads it again.",
         ) from passing
-    _raise_if_any([f"item {request.number}: {getattr(request.problem, 'message', request.problem)}" for request in bad])
+    _raise_if_any([f"{request.origin.name}: {getattr(request.problem, 'message', request.problem)}" for request in bad])
 
 
 def digest_requests(requests: Iterable[BatchRequest]) -> str:

@@ -8,22 +8,26 @@ import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduInputError, ViduLandingError, ViduTaskFailedError
 from airflow_provider_vidu.api.messages import counted, item_ranges, some_of
+from airflow_provider_vidu.api.origin import Origin
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.images import local_path
 from airflow_provider_vidu.landing.publish import put_file
+from airflow_provider_vidu.submission.batch.records import Item
 from airflow_provider_vidu.submission.memory import Memory
 
 if TYPE_CHECKING:
-    from airflow_provider_vidu.submission.batch.records import Item
     from airflow_provider_vidu.submission.batch.requests import BatchRequest
 
-#: Records whose links and payloads an XCom carries; with more items it carries none, and the manifest has them.
+#: The version of the records' keys. A new key does not change it; another meaning of a key does.
+SCHEMA_VERSION = 1
+#: Records whose links, payloads and prompts an XCom carries; with more items it has none, and the manifest has them.
 MAX_WITH_LINKS = 300
 #: Different reasons that a message names.
 MAX_REASONS = 5
@@ -39,24 +43,33 @@ def task_record(
     files: list[dict[str, Any]],
     error: ViduError | None,
 ) -> dict[str, Any]:
-    """Return the task record of one request, with the ``error`` that explains why it has no video, or None."""
+    """Return the task record of one request, as a row of the manifest."""
     # Failed tasks are not billed: the credits of the create answer are left out.
     credits = None if task is not None and task.failed else item.credits
     payload = None if request.all_fields.get("payload") or not item.task_id else item.marker(generation)
     known = ViduTask(task_id=item.task_id or "none", model=request.model, credits=credits, payload=payload)
-    record = (known if task is None else task.filled_from(known)).record(files)
+    shown = known if task is None else task.filled_from(known)
+    record = shown.with_origin(request.origin).record(files)
     record["task_id"] = item.task_id
-    record["model"] = record["model"] or request.model
+    record["model"] = record["model"] or request.model or None
     if error is not None:
         record["err_code"] = record["err_code"] or error.reason or type(error).__name__
-    return {**record, "error": None if error is None else str(error)}
+    more = {"endpoint": request.endpoint.name, "error": None if error is None else str(error)}
+    return {"schema_version": SCHEMA_VERSION, **record, **more}
+
+
+def unsent_records(requests: Sequence[BatchRequest], error: ViduError) -> list[dict[str, Any]]:
+    """Return the records of a batch that has sent nothing because of an error."""
+    if any(request.problem is not None for request in requests):
+        error = ViduError("Not sent, because other requests of the batch are invalid.", reason="NotSent", advice="")
+    return [task_record(request, Item(""), "", None, [], request.invalidity or error) for request in requests]
 
 
 def shrink_for_xcom(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the records for XCom: beyond a few hundred, without their links, which expire within a day anyway."""
+    """Return the records for XCom: beyond a few hundred, without what makes them long."""
     if len(records) <= MAX_WITH_LINKS:
         return [dict(record) for record in records]
-    return [{**record, "creations": [], "payload": None} for record in records]
+    return [{**record, "creations": [], "payload": None, "prompt": None} for record in records]
 
 
 def check_manifest(path: str) -> None:
@@ -138,10 +151,12 @@ def failure_reasons(records: Sequence[Mapping[str, Any]], failed: Iterable[int])
     return ", ".join(f"{reason} × {len(numbers)} ({item_ranges(numbers)})" for reason, numbers in named)
 
 
-def failure_lines(errors: Mapping[int, ViduError], stopped: ViduError | None) -> list[str]:
+def failure_lines(
+    records: Sequence[Mapping[str, Any]], errors: Mapping[int, ViduError], stopped: ViduError | None
+) -> list[str]:
     """Return why items have no video, a line each, for the log; ``stopped`` is the batch's error and no item's own."""
     failed = sorted(number for number, error in errors.items() if error is not stopped)
-    lines = [f"Item {number}: {errors[number]}" for number in failed[:MAX_LINES]]
+    lines = [f"{_name(records, number)}: {errors[number]}" for number in failed[:MAX_LINES]]
     if more := len(failed) - len(lines):
         lines.append(f"{counted(more, 'more item')} {'has' if more == 1 else 'have'} no video.")
     return lines
@@ -214,6 +229,11 @@ def _what_has_no_video(
         first = others[0]
         parts.append(
             f"{count} {'has' if len(others) == 1 else 'have'} no video: {failure_reasons(records, others)}. "
-            f"Item {first}: {records[first]['error']}"
+            f"{_name(records, first)}: {records[first]['error']}"
         )
     return " ".join(parts)
+
+
+def _name(records: Sequence[Mapping[str, Any]], number: int) -> str:
+    """Return how a sentence begins that is about an item."""
+    return replace(Origin.from_record(records[number]), index=number).subject

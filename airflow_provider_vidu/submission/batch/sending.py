@@ -258,7 +258,7 @@ class Sender:
         try:
             created: ViduTask = one.result()
         except ViduSubmissionInDoubtError as error:
-            batch.log.warning("Item %d: %s", index, error)
+            batch.log.warning("%s: %s", batch.requests[index].origin.subject, error)
             not_after = item.not_after(batch.client.account.timeout)
             ended = lost_post_ended(batch.clock(), not_after, is_vidus_own=error.is_vidus_own)
             batch.in_doubt[item.identity] += 1
@@ -313,7 +313,7 @@ class Sender:
                 batch.pace.on_refused(batch.clock(), error.retry_after)
                 self._ready[index] = built
         else:
-            batch.log.warning("Item %d was refused: %s", index, error)
+            batch.log.warning("%s was refused: %s", batch.requests[index].origin.subject, error)
             batch.errors[index] = error
             batch.store.update(index, phase=Phase.REFUSED, error=refusal_text(error))
 

@@ -15,7 +15,7 @@ from airflow_provider_vidu.submission.airflow_try import Policies, Resumed, Subm
 from airflow_provider_vidu.submission.batch.budget import Budget
 from airflow_provider_vidu.submission.batch.pacing import Pace
 from airflow_provider_vidu.submission.batch.records import Header, Item, find_marker, reset_item
-from airflow_provider_vidu.submission.batch.requests import BatchRequest
+from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_requests
 from airflow_provider_vidu.submission.batch.store import BatchStore, TravellingStore
 from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.record import Phase, SubmissionRecord
@@ -147,6 +147,12 @@ class BatchState:
                 self.stop()
 
         return sliced
+
+    def is_of(self, requests: Sequence[BatchRequest]) -> bool:
+        """Return whether the items are known to be those of these requests, in their order."""
+        header = self.store.header
+        is_read = header is not None and len(self.items) == len(requests) == len(self.requests)
+        return is_read and header is not None and header.requests_digest == digest_requests(requests)
 
     @property
     def items(self) -> Sequence[Item]:
@@ -323,7 +329,8 @@ class BatchState:
     def submit_again(self, index: int, reason: str) -> None:
         """Reset an item whose last attempt came to nothing, so that it is submitted again."""
         error = self.errors.pop(index, None)
-        self.log.info("Item %d is submitted again because %s.%s", index, reason, f" {error}" if error else "")
+        name = self.requests[index].origin.subject
+        self.log.info("%s is submitted again because %s.%s", name, reason, f" {error}" if error else "")
         self.tasks.pop(index, None)
         self.remotes.pop(index, None)
         self.look_ups.pop(index, None)

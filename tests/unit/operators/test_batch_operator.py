@@ -643,7 +643,9 @@ def test_log_names_failed_rows_and_their_vidu_tasks(vidu_emulator, runtime_conte
     # Airflow 3.3 writes a task's log to standard output, 3.0 to the loggers.
     lines = [*capsys.readouterr().out.splitlines(), *caplog.text.splitlines()]
     named = [
-        line for line in lines if f"Item 1: The video was refused by Vidu's content checks (Vidu task {failed}" in line
+        line
+        for line in lines
+        if f"Item 1 (a.png): The video was refused by Vidu's content checks (Vidu task {failed}" in line
     ]
     assert any("warning" in line.lower() for line in named)
 

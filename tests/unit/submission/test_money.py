@@ -227,7 +227,7 @@ def test_invalid_limit_is_rejected(vidu_emulator, runtime_context, store, name, 
 
 def test_one_request_over_the_limit_stops_the_whole_batch(vidu_emulator, runtime_context, store):
     requests = [FIELDS, {**FIELDS, "duration": 5, "prompt": "longer"}]
-    with pytest.raises(AirflowFailException, match=r"Item 1: .* max_credits is 10"):
+    with pytest.raises(AirflowFailException, match=r"Item 1 \(.*\): .* max_credits is 10"):
         drive(batch(requests, max_credits=10), runtime_context(store))
     assert vidu_emulator.counters.submissions == 0
 

@@ -235,7 +235,7 @@ def test_host_without_the_tool_is_named_before_anything_is_paid(
     assert f"{large} (17.0 MB) does not fit into the request, which may have 20 MB, and 127.0.0.1 has no upload" in text
     assert "Pass it as a URL (up to 50 MB), or as a smaller JPEG." in text
     assert "nothing is billed" in text
-    assert ("Item 1: " in text) is (kind == "batch")
+    assert ("Item 1 (large.png): " in text) is (kind == "batch")
     assert "intent" not in str(store.values)
 
 

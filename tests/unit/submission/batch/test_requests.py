@@ -32,7 +32,7 @@ PNG = base64.b64decode(
 
 
 def check(count: int, folder: Any, file_name: str) -> None:
-    check_destinations(read_requests([FIELDS] * count, None, f"{folder}/"), file_name)
+    raise_problems(check_destinations(read_requests([FIELDS] * count, None, f"{folder}/"), file_name))
 
 
 @pytest.mark.parametrize(
@@ -83,13 +83,13 @@ def test_colliding_or_escaping_names_are_rejected(tmp_path, file_name):
 
 def test_two_requests_cannot_share_a_file(tmp_path):
     rows = [FIELDS, {**FIELDS, "output_path": f"{tmp_path}/00000.mp4"}]
-    with pytest.raises(ViduInputError, match=r"item 1: .*00000\.mp4 is that of item 0, too"):
-        check_destinations(read_requests(rows, None, str(tmp_path)), "{index:05d}")
+    with pytest.raises(ViduInputError, match=r"item 1 \(a\.png\): .*00000\.mp4 is that of item 0, too"):
+        raise_problems(check_destinations(read_requests(rows, None, str(tmp_path)), "{index:05d}"))
 
 
 def test_equal_names_in_different_folders_are_fine(tmp_path):
     rows = [{**FIELDS, "output_path": f"{tmp_path}/{number}/"} for number in range(3)]
-    check_destinations(read_requests(rows, None), "video")
+    raise_problems(check_destinations(read_requests(rows, None), "video"))
 
 
 ROWS = [{**FIELDS, "prompt": "猫"}, {**FIELDS, "prompt": "two"}]

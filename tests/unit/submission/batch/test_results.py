@@ -127,7 +127,7 @@ def test_each_reason_names_its_items():
 @pytest.mark.parametrize("failed", [3, 10, 12])
 def test_failures_have_a_line_each_up_to_a_limit(failed):
     errors = {number: ViduTaskFailedError(f"no. {number}", task_id=f"9{number}") for number in range(failed)}
-    lines = failure_lines({**errors, 70: BUDGET}, BUDGET)
+    lines = failure_lines([{}] * 71, {**errors, 70: BUDGET}, BUDGET)
     assert lines[0] == "Item 0: no. 0 (Vidu task 90). Vidu does not bill failed tasks."
     assert len(lines) == {3: 3, 10: 10, 12: 11}[failed]
     assert (lines[-1] == "2 more items have no video.") is (failed == 12)

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""Which product is which video: ids and labels from the request to the record, and errors that stop only their item."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _support.batch_drive import drive
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
+from airflow_provider_vidu.emulator import Fault
+from airflow_provider_vidu.operators.batch import ViduBatchOperator
+from airflow_provider_vidu.operators.download import ViduDownloadOperator
+from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
+from airflow_provider_vidu.sensors.task import ViduTaskSensor
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+FIELDS = {"images": "https://me:secret@cdn.example/mug.png?sig=abc", "model": "viduq2-turbo", "duration": 1}
+BROKEN = {**FIELDS, "images": "data:image/png;base64,AAAA"}
+
+
+def product(number: int, **more: Any) -> dict[str, Any]:
+    return {**FIELDS, "prompt": f"mug {number}", "id": f"MUG-{number}", "labels": {"shop": "Berlin"}, **more}
+
+
+def operator(requests: Any, **settings: Any) -> Img2VideoBatchOperator:
+    return Img2VideoBatchOperator(task_id="t", requests=requests, **{"poll_interval": 0.2, **settings})
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(params=[False, True], ids=["in the worker", "deferred"])
+def deferrable(request):
+    return request.param
+
+
+def test_records_say_which_product_they_are(vidu_emulator, runtime_context, store, deferrable, tmp_path):
+    manifest = tmp_path / "manifest.jsonl"
+    made = operator([product(1), {**FIELDS}], deferrable=deferrable, manifest_path=str(manifest))
+    records, _ = drive(made, runtime_context(store))
+    assert rows_of(manifest) == records
+    assert {name: records[0][name] for name in ("schema_version", "index", "id", "labels", "image", "prompt")} == {
+        "schema_version": 1,
+        "index": 0,
+        "id": "MUG-1",
+        "labels": {"shop": "Berlin"},
+        "image": "https://cdn.example/mug.png",
+        "prompt": "mug 1",
+    }
+    assert [records[1][name] for name in ("index", "id", "labels", "endpoint")] == [1, None, {}, "img2video"]
+    assert "secret" not in json.dumps(records)
+    assert vidu_emulator.tasks
+    assert not any("MUG-1" in repr(vars(task.request)) for task in vidu_emulator.tasks)
+
+
+def test_labels_and_ids_do_not_change_what_is_paid_for(vidu_emulator, runtime_context, store):
+    drive(operator([product(1), product(2)], on_failure="partial"), runtime_context(store))
+    changed = [product(1, id="A", labels={"shop": "Rome"}), product(2, id=None, labels=None)]
+    records, _ = drive(operator(changed), runtime_context(store, try_number=2))
+    assert [record["id"] for record in records] == ["A", None]
+    assert vidu_emulator.counters.submissions == 2
+
+
+@pytest.mark.parametrize(
+    ("requests", "settings", "message"),
+    [
+        ([product(1), product(1, prompt="other")], {}, "item 1 (MUG-1): id: 'MUG-1' is that of item 0, too"),
+        ([product(1, id=True)], {}, "id: must be a text or a whole number, got True"),
+        ([product(1, labels=["a"])], {}, "labels: must be a dict of JSON values"),
+        ([product(1, sku="M")], {}, "no such field: sku; a field newer than this release goes into extra_params."),
+        ([product(1, sku="M")], {}, "Columns of your own go into labels, or set labels_from='rest'"),
+        ([product(1, promt="M")], {"labels_from": "rest"}, "no such field: promt (prompt?)"),
+        ([product(1)], {"defaults": {"labels": "x"}}, "labels: must be a dict"),
+    ],
+    ids=str,
+)
+def test_what_is_no_identity_is_rejected(vidu_emulator, runtime_context, store, requests, settings, message):
+    with pytest.raises(AirflowFailException) as raised:
+        drive(operator(requests, **settings), runtime_context(store))
+    assert message in str(raised.value)
+    assert vidu_emulator.counters.submissions == 0
+
+
+def test_other_columns_of_a_file_become_labels(vidu_emulator, runtime_context, store, tmp_path):
+    file = tmp_path / "products.jsonl"
+    file.write_text(json.dumps({**FIELDS, "id": 7, "sku": "M", "stock": 3, "labels": {"stock": 4}}))
+    made = operator(str(file), defaults={"labels": {"campaign": "spring"}}, labels_from="rest")
+    [record], _ = drive(made, runtime_context(store))
+    assert record["id"] == "7"
+    assert record["labels"] == {"campaign": "spring", "sku": "M", "stock": 4}
+
+
+def test_invalid_requests_are_errors_of_their_items(vidu_emulator, runtime_context, store, deferrable, tmp_path):
+    manifest = tmp_path / "manifest.jsonl"
+    requests = [product(0), {**BROKEN, "id": "MUG-1"}, product(2, sku="x"), "no dict", product(4)]
+    made = operator(
+        requests, on_invalid="record", on_failure="partial", deferrable=deferrable, manifest_path=str(manifest)
+    )
+    records, _ = drive(made, runtime_context(store))
+    assert [record["err_code"] for record in records] == [None, *["InvalidInput"] * 3, None]
+    assert [record["id"] for record in records] == ["MUG-0", "MUG-1", "MUG-2", None, "MUG-4"]
+    assert "images" in records[1]["error"]
+    assert "no such field: sku" in records[2]["error"]
+    assert records[2]["prompt"] == "mug 2"
+    assert "must be a dict of fields, got str" in records[3]["error"]
+    assert rows_of(manifest) == records
+    assert vidu_emulator.counters.submissions == 2
+
+
+def test_files_that_would_collide_are_errors_of_their_items(vidu_emulator, runtime_context, store, tmp_path):
+    rows = [product(0, output_path=f"{tmp_path}/a.mp4"), product(1, output_path=f"{tmp_path}/a.mp4"), product(2)]
+    records, _ = drive(operator(rows, on_invalid="record", on_failure="partial"), runtime_context(store))
+    assert [record["err_code"] for record in records] == [None, "InvalidInput", None]
+    assert len(records[0]["files"]) == 1
+
+
+def test_batch_with_an_invalid_item_fails_after_the_others_are_made(vidu_emulator, runtime_context, store):
+    with pytest.raises(AirflowFailException, match=r"InvalidInput × 1 \(item 1\).*Item 1 \(MUG-1\): images"):
+        drive(operator([product(0), {**BROKEN, "id": "MUG-1"}], on_invalid="record"), runtime_context(store))
+    assert vidu_emulator.counters.submissions == 1
+
+
+@pytest.mark.parametrize("policy", ["fail", "record"])
+def test_manifest_names_what_is_invalid_also_if_nothing_is_sent(
+    vidu_emulator, runtime_context, store, tmp_path, policy
+):
+    manifest = tmp_path / "manifest.jsonl"
+    requests = [{**BROKEN, "id": "A"}, {**BROKEN, "id": "B"}]
+    if policy == "fail":
+        requests.append(product(2))
+    with pytest.raises(AirflowFailException):
+        drive(operator(requests, on_invalid=policy, manifest_path=str(manifest)), runtime_context(store))
+    rows = rows_of(manifest)
+    assert [row["id"] for row in rows[:2]] == ["A", "B"]
+    assert {row["err_code"] for row in rows[:2]} == {"InvalidInput"}
+    assert [row["err_code"] for row in rows[2:]] == ["NotSent"] * (policy == "fail")
+    assert vidu_emulator.counters.submissions == 0
+
+
+def test_failing_try_keeps_what_the_manifest_has(vidu_emulator, runtime_context, store, tmp_path):
+    manifest = tmp_path / "manifest.jsonl"
+    settings = {"manifest_path": str(manifest), "output_path": f"{tmp_path}/"}
+    drive(operator([product(0), product(1)], on_failure="partial", **settings), runtime_context(store))
+    delivered = rows_of(manifest)
+    broken = operator([product(0), product(1), product(2, duration=99)], **settings)
+    with pytest.raises(AirflowFailException, match="duration"):
+        drive(broken, runtime_context(store, try_number=2))
+    assert rows_of(manifest) == delivered
+
+
+@pytest.mark.vidu_emulator(created_seconds=1e6)
+def test_manifest_of_a_try_that_ran_out_of_time_names_its_tasks(vidu_emulator, runtime_context, store, tmp_path):
+    manifest = tmp_path / "manifest.jsonl"
+    with pytest.raises(ViduStillRunningError):
+        drive(operator([product(0)], timeout=1, manifest_path=str(manifest)), runtime_context(store))
+    [row] = rows_of(manifest)
+    assert (row["id"], row["task_id"]) == ("MUG-0", vidu_emulator.tasks[0].task_id)
+    assert row["state"] in {"created", "queueing", "processing"}
+    assert "deadline" in row["error"]
+
+
+def test_manifest_of_an_outage_loses_no_delivered_video(vidu_emulator, runtime_context, store, tmp_path):
+    manifest = tmp_path / "manifest.jsonl"
+    settings = {"manifest_path": str(manifest), "output_path": f"{tmp_path}/", "on_failure": "partial"}
+    drive(operator([product(0)], **settings), runtime_context(store))
+    [before] = rows_of(manifest)
+    vidu_emulator.faults.add("poll", Fault.refuse(401, times=100))
+    vidu_emulator.faults.add("list", Fault.refuse(401, times=100))
+    with pytest.raises((ViduError, AirflowFailException)):
+        drive(operator([product(0), product(1)], **settings), runtime_context(store, try_number=2))
+    assert rows_of(manifest)[0] == before
+
+
+def test_single_operator_passes_its_labels_on(vidu_emulator, runtime_context, store, tmp_path):
+    labels = {"sku": "MUG-1"}
+    made = Img2VideoOperator(task_id="t", labels=labels, prompt="p", poll_interval=0.2, **FIELDS)
+    record = made.execute(runtime_context(store))
+    assert (record["labels"], record["image"], record["prompt"]) == (labels, "https://cdn.example/mug.png", "p")
+    waited = ViduTaskSensor(task_id="s", vidu_task=record, poke_interval=0.2).execute(runtime_context(store))
+    landed = ViduDownloadOperator(task_id="d", vidu_task=waited, destination=f"{tmp_path}/")
+    assert landed.execute(runtime_context(store))["labels"] == labels
+
+
+def test_batch_record_keeps_its_identity_on_the_way(vidu_emulator, runtime_context, store, tmp_path):
+    batch = ViduBatchOperator(task_id="t", endpoint="img2video", requests=[product(1)], poll_interval=0.2)
+    [record], _ = drive(batch, runtime_context(store))
+    landed = ViduDownloadOperator(task_id="d", vidu_task=record, destination=f"{tmp_path}/")
+    again = landed.execute(runtime_context(store))
+    assert (again["task_id"], again["id"], again["index"]) == (record["task_id"], "MUG-1", 0)
