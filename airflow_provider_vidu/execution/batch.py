@@ -217,6 +217,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                         raise self._still_running(batch, str(event.get("message") or "The wait was given up."))
                     if not batch.may_submit:
                         raise await self._end_at_deadline(batch)
+                    batch.show_progress()
                     if self.operator.deferrable:
                         return True
                     ids = digest_of_ids(batch.running.values())
@@ -317,6 +318,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         if batch.stopped is not None:
             unsubmitted = (index for index, item in enumerate(batch.items) if not item.task_id)
             errors = {**dict.fromkeys(unsubmitted, batch.stopped), **errors}
+        batch.show_progress()
         records = self._records(batch, files, errors)
         for line in failure_lines(records, errors, batch.stopped):
             self.log.warning("%s", line)

@@ -14,6 +14,7 @@ from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.submission.airflow_try import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.submission.batch.budget import Budget
 from airflow_provider_vidu.submission.batch.pacing import Pace
+from airflow_provider_vidu.submission.batch.progress import PROGRESS_KEY, progress_of
 from airflow_provider_vidu.submission.batch.records import Header, Item, find_marker, reset_item
 from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_requests
 from airflow_provider_vidu.submission.batch.store import BatchStore, TravellingStore
@@ -122,6 +123,7 @@ class BatchState:
         #: What outlives this try.
         self.memory = Memory.of(store, durable=policies.durable)
         lasting = store if self.memory is Memory.STORE else None
+        self._shown = lasting
         #: What travels in the arguments of a deferral; None = the store has it.
         self.travelling = TravellingStore(travelled) if lasting is None else None
         values = lasting or self.travelling or TravellingStore()
@@ -375,6 +377,7 @@ class BatchState:
         if not now and self.clock() - self._logged_at < PROGRESS_SECONDS:
             return
         self._logged_at = self.clock()
+        self.show_progress()
         submitted = sum(item.phase is Phase.SUBMITTED for item in self.items)
         if len(self.sent_now) == submitted:
             what = f"Submitted {submitted} of {len(self.items)}"
@@ -391,6 +394,17 @@ class BatchState:
             "committed" if len(self.sent_now) == submitted else "in all",
             f"; {len(self.errors)} failed" if self.errors else "",
         )
+
+    def show_progress(self) -> None:
+        """Write the progress to the task state store, which Airflow's UI shows while the task runs."""
+        if self._shown is None or self.store.header is None:
+            return
+        progress = progress_of(self.requests, self.items, self.tasks, self.errors, self.budget.spent)
+        try:
+            self._shown.set(PROGRESS_KEY, progress)
+        except Exception as error:
+            # It is for people only, and nothing may fail because of it.
+            self.log.debug("The progress was not written: %r", error)
 
     def stop_if_over_limit(self) -> None:
         """

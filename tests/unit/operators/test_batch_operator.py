@@ -30,6 +30,7 @@ from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
 from airflow_provider_vidu.submission import kill_guard
 from airflow_provider_vidu.submission.batch import driver as submission
 from airflow_provider_vidu.submission.batch import pacing
+from airflow_provider_vidu.submission.batch.progress import PROGRESS_KEY
 from airflow_provider_vidu.submission.batch.records import shard_from_json
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY, HEADER_KEY
 from airflow_provider_vidu.submission.kill_guard import Standing
@@ -976,7 +977,7 @@ def test_thousands_of_items_fit_into_airflows_limits(vidu_emulator, runtime_cont
     with pytest.raises(TaskDeferred) as raised:
         operator(numbered(1200), deferrable=True, max_in_flight=50).execute(runtime_context(store))
     assert max(len(json.dumps(value)) for value in store.values.values()) < 64 * 1024
-    assert sorted(store.values) == [HEADER_KEY, *(f"{HEADER_KEY}_1_{number}" for number in range(3))]
+    assert sorted(store.values) == [HEADER_KEY, *(f"{HEADER_KEY}_1_{number}" for number in range(3)), PROGRESS_KEY]
     # One write carries many: fewer than one an item.
     assert len(store.writes) < 1200
     _, kwargs = raised.value.trigger.serialize()
