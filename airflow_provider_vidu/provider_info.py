@@ -66,6 +66,8 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "extra-links": [
+            "airflow_provider_vidu.links.batch.ViduReportLink",
+            "airflow_provider_vidu.links.batch.ViduManifestLink",
             "airflow_provider_vidu.links.task.ViduTaskLink",
             "airflow_provider_vidu.links.task.ViduVideoLink",
         ],

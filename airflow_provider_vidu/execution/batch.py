@@ -76,7 +76,6 @@ ENDED = frozenset({"success", "failed"})
 class BatchExecution(Execution[list[dict[str, Any]]]):
     """One try of an operator that submits many requests."""
 
-    has_written_manifest = False
     #: As far as they have been read and checked.
     requests: Sequence[BatchRequest] = ()
 
@@ -364,7 +363,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
 
     def _write_manifest_of_failure(self, batch: BatchSubmission | None, error: ViduError) -> None:
         """Write the manifest of a try that fails without results; what an earlier try has delivered stays in it."""
-        if not self.operator.manifest_path or not self.requests or self.has_written_manifest:
+        if not self.operator.manifest_path or not self.requests or self.operator.written:
             return
         sent = {row["task_id"]: row for row in self._read_manifest() if row.get("task_id")}
         if batch is not None and batch.is_of(self.requests):
@@ -384,7 +383,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
     def _write_manifest(self, records: Sequence[Mapping[str, Any]]) -> None:
         if self.operator.manifest_path:
             write_manifest(self.operator.manifest_path, records)
-            self.has_written_manifest = True
+            self.operator.written = {*self.operator.written, "manifest_path"}
             self.log.info("The manifest of all %d records is at %s.", len(records), self.operator.manifest_path)
 
     def _land(self, client: ViduClient, batch: BatchSubmission) -> dict[int, list[dict[str, Any]]]:

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_vidu.links.batch import ViduManifestLink, ViduReportLink
 from airflow_provider_vidu.operators.base import ViduSubmittingOperator, with_shared_settings
 
 if TYPE_CHECKING:
@@ -91,6 +92,9 @@ class ViduManyOperator(ViduSubmittingOperator):
         "min_remaining_credits",
     )
     template_fields_renderers = {"requests": "json", "defaults": "json"}
+    operator_extra_links = (ViduReportLink(), ViduManifestLink())
+    #: Which of ``report_path`` and ``manifest_path`` have been written, for the buttons.
+    written: Collection[str] = ()
     #: Whether a request may name an endpoint of its own.
     endpoints_may_differ = False
 

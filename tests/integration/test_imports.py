@@ -22,6 +22,7 @@ OURS = {
     "airflow_provider_vidu.api",
     "airflow_provider_vidu.api.defaults",
     "airflow_provider_vidu.links",
+    "airflow_provider_vidu.links.batch",
     "airflow_provider_vidu.links.task",
     "airflow_provider_vidu.operators",
     "airflow_provider_vidu.operators.base",
