@@ -61,7 +61,8 @@ How to read the tables:
 - Off-peak costs half, rounded up for each second. `is_rec` adds {recommended} credits.
 - *No effect*: Vidu accepts the field and ignores it. The operator logs a warning.
 - *Refused*: the operator rejects the field with this model before anything is sent.
-- A model that is newer than this release is sent as it is, with a warning, and Vidu decides.
+- A model that is not in its endpoint's table is sent unchecked, with a warning, and Vidu decides: it may be newer than
+  this release.
 """
 
 OTHER_ENDPOINTS = """\

@@ -20,7 +20,7 @@ from airflow_provider_vidu.api.catalog_rows import MODELS_OF
 from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduNotFoundError, ViduRequestError
 from airflow_provider_vidu.api.images import content_identity, without_query
-from airflow_provider_vidu.api.request import ViduRequest, model_shown, nearest_name
+from airflow_provider_vidu.api.request import ViduRequest, describe_unknown_model, nearest_name
 
 # Reasons with which a host refuses a request because of its model; it may also give none.
 _MAY_BE_THE_MODEL = frozenset({None, "BadRequest", "FieldInvalid", "ModelUnavailable", "NotFound", "model_not_found"})
@@ -179,8 +179,8 @@ class Endpoint:
         """
         is_refusal = type(error) in {ViduRequestError, ViduNotFoundError} or error.reason == "model_not_found"
         if self.models and is_refusal and error.reason in _MAY_BE_THE_MODEL and model not in self.models:
-            shown = model_shown(model, self.models)
-            return error.but(message=f"{error.message.rstrip('.')}. Model {shown} is not in this release's catalogue.")
+            named = describe_unknown_model(model, self.models)
+            return error.but(message=f"{error.message.rstrip('.')}. {named[0].upper()}{named[1:]}.")
         return error
 
 

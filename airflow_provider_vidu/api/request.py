@@ -27,6 +27,7 @@ from pydantic import (
     model_validator,
 )
 
+from airflow_provider_vidu.api.catalog_rows import MODELS_OF
 from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.defaults import TEXT_FIELDS, is_no, is_yes
 from airflow_provider_vidu.api.errors import ViduInputError
@@ -183,8 +184,8 @@ class ViduRequest(RequestPart):
         if not self.models or self.known_model is not None:
             return []
         return [
-            f"model {model_shown(getattr(self, 'model', None), self.models)} is not in this release's catalogue; it is "
-            f"sent as it is and Vidu decides. Known models: {', '.join(self.models)}."
+            f"{describe_unknown_model(getattr(self, 'model', None), self.models)}; it is sent unchecked and Vidu "
+            f"decides. Known models: {', '.join(self.models)}."
         ]
 
     def wire(self) -> dict[str, Any]:
@@ -316,10 +317,14 @@ def nearest_name(name: object, known: Iterable[str], cutoff: float = 0.7) -> str
     return next(iter(get_close_matches(str(name).lower(), sorted(known), n=1, cutoff=cutoff)), None)
 
 
-def model_shown(model: object, models: Iterable[str]) -> str:
-    """Return an unknown model's name for a message, with the nearest known one if it looks like a typo."""
+def describe_unknown_model(model: object, models: Mapping[str, Model]) -> str:
+    """Say, for a message, that a model is that of other endpoints, or of none; in that case it may be a typo."""
+    elsewhere = tuple(name for name, known in MODELS_OF.items() if model in known)
+    if elsewhere:
+        here = next((name for name, known in MODELS_OF.items() if known is models), "this endpoint")
+        return f"model {shown(model)} is known for {listed(elsewhere, 'and')}, not for {here}"
     nearest = nearest_name(model, models)
-    return f"{shown(model)} ({nearest}?)" if nearest else shown(model)
+    return f"model {shown(model)}{f' ({nearest}?)' if nearest else ''} is not in this release's catalogue"
 
 
 def shown(value: Any) -> str:
@@ -332,10 +337,10 @@ def shown(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:40]}…"
 
 
-def listed(values: tuple[Any, ...]) -> str:
-    """Return the allowed values of a field, for a message."""
+def listed(values: tuple[Any, ...], last: str = "or") -> str:
+    """Return the allowed values of a field, for a message; ``last`` is the word before the last one."""
     if len(values) > 3 and isinstance(values[0], int) and list(values) == list(range(values[0], values[-1] + 1)):
         return f"{values[0]} to {values[-1]}"
     if len(values) == 1:
         return str(values[0])
-    return f"{', '.join(str(value) for value in values[:-1])} or {values[-1]}"
+    return f"{', '.join(str(value) for value in values[:-1])} {last} {values[-1]}"

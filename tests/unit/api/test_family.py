@@ -102,6 +102,21 @@ def test_an_unknown_model_is_sent_with_a_warning(name):
     assert estimate_credits(request, endpoint=name) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "model", "warning"),
+    [
+        ("text2video", "vidu2.0", "model 'vidu2.0' is known for img2video, start-end2video and reference2video, not"),
+        ("text2video", "viduq4-preview", "model 'viduq4-preview' is known for img2video, not for text2video; it is se"),
+        ("img2video", "viduq3-drama", "model 'viduq3-drama' is known for reference2video, not for img2video; it is"),
+        ("extend", "viduq3", "model 'viduq3' is known for reference2video, not for extend; it is sent unchecked"),
+        ("extend", "viduq2-trubo", "model 'viduq2-trubo' (viduq2-turbo?) is not in this release's catalogue; it is"),
+    ],
+)
+def test_a_model_of_another_endpoint_is_named_as_such(name, model, warning):
+    (said,) = endpoint_of(name).request.of({**LEAST[name], "model": model}).warnings()
+    assert said.startswith(warning)
+
+
 @ENDPOINTS
 def test_a_longer_video_is_never_cheaper(name):
     for model in MODELS_OF[name].values():

@@ -399,6 +399,7 @@ def test_an_unknown_model_passes_with_a_warning():
         ("viduq3-trubo", "Model 'viduq3-trubo' (viduq3-turbo?) is not in this release's catalogue."),
         ("Viduq3-Turbo", "Model 'Viduq3-Turbo' (viduq3-turbo?) is not in this release's catalogue."),
         ("kling", "Model 'kling' is not in this release's catalogue."),
+        ("viduq3", "Model 'viduq3' is known for reference2video, not for img2video."),
         (None, "Model None is not in this release's catalogue."),
         ("viduq3-turbo", None),
     ],
