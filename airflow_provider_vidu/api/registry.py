@@ -214,14 +214,20 @@ def replace_at(fields: Mapping[str, Any], path: str, change: Callable[[Any], Any
 
     :param path: field names from the outside in: ``subjects.images`` is the ``images`` of each subject in a list.
     """
-    return dict(_replace_at(fields, path.split("."), change))
+    return replace_by_place(fields, path, lambda value, _: change(value))
 
 
-def _replace_at(value: Any, steps: Sequence[str], change: Callable[[Any], Any]) -> Any:
+def replace_by_place(fields: Mapping[str, Any], path: str, change: Callable[[Any, str], Any]) -> dict[str, Any]:
+    """See :func:`replace_at`; ``change`` also gets the place of the value, for messages: ``subjects[0].images``."""
+    return dict(_replace_at(fields, path.split("."), change, ""))
+
+
+def _replace_at(value: Any, steps: Sequence[str], change: Callable[[Any, str], Any], place: str) -> Any:
     if not steps:
-        return change(value)
+        return change(value, place)
     if isinstance(value, (list, tuple)):
-        return [_replace_at(one, steps, change) for one in value]
+        return [_replace_at(one, steps, change, f"{place}[{number}]") for number, one in enumerate(value)]
     if isinstance(value, Mapping) and steps[0] in value:
-        return {**value, steps[0]: _replace_at(value[steps[0]], steps[1:], change)}
+        inner = f"{place}.{steps[0]}" if place else steps[0]
+        return {**value, steps[0]: _replace_at(value[steps[0]], steps[1:], change, inner)}
     return value
