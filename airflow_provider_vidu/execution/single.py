@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduConfigurationError,
@@ -16,6 +18,7 @@ from airflow_provider_vidu.api.errors import (
     ViduInputError,
     ViduLandingError,
     ViduNoCreationError,
+    ViduNoSourceError,
     ViduRateLimitError,
     ViduRequestError,
     ViduStillRunningError,
@@ -222,7 +225,11 @@ class SingleExecution(Execution[dict[str, Any]]):
             self._wanted(self.operator.output_path, self.endpoint.produces).check(model=self._model)
             if (map_index or 0) > 0:
                 self._check_own_name()
-        return wire_of(fields, self.operator.extra_params, self.log, endpoint=self.endpoint)
+        try:
+            return wire_of(fields, self.operator.extra_params, self.log, endpoint=self.endpoint)
+        except ViduNoSourceError as error:
+            # A task that is mapped over a batch's records must go on with the others, as a download does.
+            raise AirflowSkipException(error.message) from None
 
     def _check_settings(self) -> None:
         super()._check_settings()

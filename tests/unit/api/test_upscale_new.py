@@ -39,7 +39,7 @@ def test_a_resolution_is_sent_as_vidu_spells_it(given, sent):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({}, "video_creation_id: Vidu's upscale request takes exactly one of video_creation_id and video_url"),
+        ({}, "video: is required: the output of a task that made a video, the id of a creation (or video_creation"),
         (
             {**SOURCE, "video_url": VIDEO},
             "video_creation_id: Vidu's upscale request takes exactly one of video_creation",

@@ -8,7 +8,7 @@ import inspect
 import json
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 
 from airflow_provider_vidu.api.registry import endpoint_of
 from airflow_provider_vidu.operators.base import ViduSingleOperator
@@ -96,15 +96,43 @@ def test_video_is_a_record_an_id_or_a_link(vidu_emulator, runtime_context, store
     ("video", "said"),
     [
         ({"task_id": "7", "state": "processing", "creations": []}, "has no video"),
+        ({"task_id": "7", "state": "failed", "creations": []}, "has failed"),
         ([{"task_id": "7"}], "expand"),
-        ("", "takes exactly one"),
-        ("None", "takes exactly one"),
+        ("/data/run.mp4", "the path of a file"),
+        ("", "video: is required"),
+        ("None", "video: is required"),
+        (None, "video: is required"),
     ],
 )
 def test_a_video_that_is_none_is_refused_before_anything_is_sent(vidu_emulator, runtime_context, store, video, said):
     with pytest.raises(AirflowFailException, match=said):
         UpscaleVideoOperator(task_id="t", video=video).execute(runtime_context(store))
     assert vidu_emulator.counters.submissions == 0
+
+
+FAILED = {"task_id": "7", "state": "failed", "creations": [], "error": "It failed (Vidu task 7)."}
+
+
+@pytest.mark.parametrize("video", [FAILED, json.dumps(FAILED)], ids=["record", "text"])
+def test_a_batchs_item_without_a_video_is_skipped(vidu_emulator, runtime_context, store, video):
+    """A task that is mapped over a batch's records must go on with the others."""
+    generic = ViduGenerateOperator(task_id="g", endpoint="extend", request={"video": video})
+    for operator in (ExtendVideoOperator(task_id="e", video=video), generic):
+        with pytest.raises(
+            AirflowSkipException, match=r"There is no video to start from: It failed \(Vidu task 7\)\.$"
+        ):
+            operator.execute(runtime_context(store))
+    with pytest.raises(AirflowFailException, match="item 0: There is no video to start from: It failed"):
+        ViduBatchOperator(task_id="b", requests=[{"endpoint": "extend", "video": video}]).execute(
+            runtime_context(store)
+        )
+    assert vidu_emulator.counters.submissions == 0
+
+
+def test_a_paid_video_is_delivered_although_its_source_has_failed_since(vidu_emulator, runtime_context, store):
+    paid = ExtendVideoOperator(task_id="e", video="https://x.example/v.mp4").execute(runtime_context(store))
+    again = ExtendVideoOperator(task_id="e", video=FAILED).execute(runtime_context(store, try_number=2))
+    assert again["task_id"] == paid["task_id"]
 
 
 @pytest.mark.parametrize(
