@@ -72,8 +72,11 @@ OTHER_ENDPOINTS = """\
 
 It submits to any endpoint that creates tasks, for example `template`, `lip-sync`, `multiframe`, `reference2image` or
 `text2audio`. Pictures may be paths, as in the other operators. This release checks no other field of such a request,
-and has no price for it. An endpoint whose name ends with `2image` makes a picture, one that ends with `2audio` a sound,
-and any other a video. Endpoints that answer at once and create no task (`audio-tts`, `audio-clone`) are rejected.
+and has no price for it. Fields that are None or empty are not sent. `video` takes another task's output for `extend`
+and `upscale-new` only: where a page has `video_url`, pass the link in the record's `creations`.
+
+An endpoint whose name ends with `2image` makes a picture, one that ends with `2audio` a sound, and any other a video.
+Endpoints that answer at once and create no task (`audio-tts`, `audio-clone`) are rejected.
 """
 
 

@@ -150,9 +150,30 @@ def test_generic_operator_checks_what_it_knows(vidu_emulator, runtime_context, s
         ViduGenerateOperator(task_id="t", endpoint="text2video", request='{"prompt": "x", "duration": 99}').execute(
             runtime_context(store)
         )
-    with pytest.raises(AirflowFailException, match="request must be a dict"):
-        ViduGenerateOperator(task_id="t", endpoint="template", request="[1]").execute(runtime_context(store))
     assert vidu_emulator.counters.submissions == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ("[1]", r"a string with a JSON object, got '\[1\]'"),
+        ([{"prompt": "x"}], r"a string with a JSON object, got a list. Map over several requests with .expand"),
+        ("", r"a string with a JSON object, got ''"),
+        ("{'prompt': <Thing>}", r"a string with a JSON object, got \"{'prompt': <Thing>}\""),
+        (None, "a string with a JSON object, got None"),
+    ],
+)
+def test_a_request_that_is_no_dict_is_shown(vidu_emulator, runtime_context, store, request_, said):
+    with pytest.raises(AirflowFailException, match=rf"request must be a dict of fields, or {said}"):
+        ViduGenerateOperator(task_id="t", endpoint="template", request=request_).execute(runtime_context(store))
+    assert vidu_emulator.counters.submissions == 0
+
+
+@pytest.mark.parametrize("written", ['{"prompt": "x", "audio": false}', " {'prompt': 'x', 'audio': False}\n"])
+def test_a_request_may_be_the_text_of_a_dict(vidu_emulator, runtime_context, store, written):
+    ViduGenerateOperator(task_id="t", endpoint="text2video", request=written).execute(runtime_context(store))
+    (task,) = vidu_emulator.tasks
+    assert (task.fields["prompt"], task.fields["audio"]) == ("x", False)
 
 
 MIXED = [
