@@ -208,8 +208,7 @@ class ViduRequest(RequestPart):
                 continue
             text = str(cause) if cause else item["msg"][0].lower() + item["msg"][1:]
             if item["type"] == "extra_forbidden":
-                near = nearest_name(name, cls.model_fields)
-                text = f"is not a field of Vidu's {cls.kind}{f' ({near}?)' if near else _NEWER_FIELD}"
+                text = describe_unknown_field(name, cls.kind, {*cls.model_fields, *cls.more_fields})
             elif item["type"] == "model_type":
                 text = "must be a dict of fields"
             # Our own texts end with the value already; a file, a payload or a token in a URL is not repeated.
@@ -305,11 +304,10 @@ def describe_image_count(least: int, most: int) -> str:
     return "exactly one image" if most == 1 else f"exactly {most} images"
 
 
-def describe_unknown_fields(unknown: Iterable[str], known: Iterable[str]) -> str:
-    """List unknown fields for a message, each with the known one that it resembles."""
-    named = {name: nearest_name(name, known) for name in unknown}
-    text = ", ".join(f"{name} ({near}?)" if near else name for name, near in named.items())
-    return text if all(named.values()) else text + _NEWER_FIELD
+def describe_unknown_field(name: str, kind: str, known: Iterable[str], hint: str = "") -> str:
+    """Say, for a message, that a request has no field of a name; ``hint`` is what to do about it."""
+    near = nearest_name(name, known)
+    return f"is not a field of Vidu's {kind}{f' ({near}?)' if near else ''}{hint or ('' if near else _NEWER_FIELD)}"
 
 
 def nearest_name(name: object, known: Iterable[str], cutoff: float = 0.7) -> str | None:

@@ -29,7 +29,7 @@ class ViduManyOperator(ViduSubmittingOperator):
         JSON array of them; relative paths in a file are relative to the file. Another task's output works too. At least
         one request; tested with 10 000.
     :param defaults: fields for all requests, a dict; a request's own field wins, and None in a request removes the
-        default. None (default) = no fields.
+        default. A default that a request's endpoint does not have must be removed so. None (default) = no fields.
     :param max_in_flight: maximum number of concurrent submissions, 1 to 100; default 10. It does not limit how many
         tasks Vidu renders at once: the others queue there. A 429 slows all submissions down.
     :param item_retries: how often a request is submitted again within one try after its task has failed, unbilled, for

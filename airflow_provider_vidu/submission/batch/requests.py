@@ -21,7 +21,7 @@ from airflow_provider_vidu.api.http_messages import pictures_to_upload
 from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
 from airflow_provider_vidu.api.messages import MAX_NAMED, some_of
 from airflow_provider_vidu.api.registry import Endpoint, endpoints, replace_at
-from airflow_provider_vidu.api.request import describe_unknown_fields
+from airflow_provider_vidu.api.request import describe_unknown_field
 from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.images import below, path_to_read, wire_of
 from airflow_provider_vidu.landing.destinations import Wanted, check_lengths, file_name_of, video_path
@@ -147,11 +147,14 @@ def read_requests(
             continue
         if may_differ:
             merged.pop("endpoint", None)
-        known = OWN_FIELDS | to.parameters
-        unknown = () if to.takes_any_field else sorted(str(name) for name in merged.keys() - known)
-        if unknown:
-            problems.append(f"item {number}: no such field: {describe_unknown_fields(unknown, known)}")
+        unknown = () if to.takes_any_field else sorted(merged.keys() - OWN_FIELDS - to.parameters)
+        # None in a request also removes a default that its endpoint does not have.
+        removed = {name for name in unknown if name in common and merged[name] in (None, "")}
+        if unknown := [name for name in unknown if name not in removed]:
+            lines = [_describe_unknown(name, to, is_default=name in common and name not in row) for name in unknown]
+            problems.append(f"item {number}: {'. '.join(lines)}")
             continue
+        merged = {name: value for name, value in merged.items() if name not in removed}
         extra = merged.pop("extra_params", None)
         own_path = merged.pop("output_path", None)
         if extra is not None and not isinstance(extra, Mapping):
@@ -160,6 +163,13 @@ def read_requests(
         read.append(BatchRequest(number, to, merged, without_unset(extra) or None, own_path or output_path))
     _raise_if_any(problems)
     return read
+
+
+def _describe_unknown(name: str, endpoint: Endpoint, *, is_default: bool) -> str:
+    if name == "endpoint":
+        return "endpoint: ViduBatchOperator takes requests of several endpoints, this operator does not"
+    hint = "; it comes from defaults, and None in this request removes it" if is_default else ""
+    return f"{name}: {describe_unknown_field(name, endpoint.request.kind, OWN_FIELDS | endpoint.parameters, hint)}"
 
 
 def endpoint_of_row(row: Mapping[str, Any], default: Endpoint | None, *, may_differ: bool) -> Endpoint | None:

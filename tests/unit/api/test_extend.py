@@ -141,6 +141,7 @@ def test_a_model_takes_exactly_what_the_page_lists(model):
         ({**SOURCE, "duration": 8}, "duration of viduq2-turbo must be 1 to 7 s, got 8"),
         ({**SOURCE, "duration": 0, "model": "viduq9"}, "duration must be at least 1 second, got 0"),
         ({**SOURCE, "off_peak": True}, "off_peak: is not a field of Vidu's extend request"),
+        ({"vidoe": "1"}, "vidoe: is not a field of Vidu's extend request (video?)"),
         ({**SOURCE, "task_id": "1"}, "task_id: is not a field of Vidu's extend request"),
     ],
     ids=lambda value: str(value)[:60],

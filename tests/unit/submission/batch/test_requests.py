@@ -123,8 +123,22 @@ def test_file_of_requests_is_read_however_it_was_saved(tmp_path, text, encoding)
         (json.dumps({"requests": ROWS}).encode(), r"one JSON object \(requests\).*JSON object a line, or a JSON array"),
         (json.dumps({"rows": ROWS}, indent=1).encode(), r"one JSON object \(rows\).*object a line, or a JSON array"),
         (json.dumps(ROWS[0], indent=1).encode(), r"one JSON object .*JSON object a line, or a JSON array"),
-        (b'{"image": "a.png"}', r"item 0: no such field: image \(images\?\)\. Nothing"),
-        (b'{"images": "a.png", "zoom": 1}', r"no such field: zoom; a field newer than this release goes into extra_p"),
+        (
+            b'{"image": "a.png"}',
+            r"item 0: image: is not a field of Vidu's image-to-video request \(images\?\)\. Nothing",
+        ),
+        (
+            b'{"images": "a.png", "zoom": 1}',
+            r"zoom: is not a field of .*; a field newer than this release goes into extra_p",
+        ),
+        (
+            b'{"promt": "a", "zoom": 1}',
+            r"item 0: promt: is not .* \(prompt\?\)\. zoom: is not a field of Vidu's image-to-",
+        ),
+        (
+            b'{"endpoint": "text2video"}',
+            r"item 0: endpoint: ViduBatchOperator takes requests of several endpoints, this",
+        ),
         (b"\xef\xbb\xbf\n", "is empty"),
         (b"[" * 100_000, "is not a JSON array .*nested too deeply"),
         (b'{"a":' * 100_000, "line 1, column 1: nested too deeply"),
@@ -233,6 +247,48 @@ def test_empty_list_in_a_text_is_an_empty_batch():
 def test_text_that_is_not_a_list_says_what_to_do():
     with pytest.raises(ViduInputError, match="tojson"):
         read_requests("[<Thing>, <Thing>]", None)
+
+
+@pytest.mark.parametrize(
+    ("defaults", "row", "said"),
+    [
+        (
+            {"resolution": "720p"},
+            {},
+            "item 0: resolution: is not a field of Vidu's upscale request (upscale_resolution?); it comes from "
+            "defaults, and None in this request removes it.",
+        ),
+        (
+            {"duration": 5},
+            {},
+            "item 0: duration: is not a field of Vidu's upscale request; it comes from defaults, and",
+        ),
+        ({"duration": 5}, {"duration": 6}, "item 0: duration: is not a field of Vidu's upscale request; a field newer"),
+        # A typo is one, with or without a value.
+        ({}, {"duraton": None}, "item 0: duraton: is not a field of Vidu's upscale request; a field newer"),
+        ({"duration": 5}, {"duration": None}, None),
+        ({"duration": 5}, {"duration": ""}, None),
+        ({"duration": 5}, {"duration": "None"}, None),
+        ({"duration": None}, {}, None),
+        ({"extra_params": {"a": 1}, "output_path": "/videos/"}, {}, None),
+    ],
+)
+def test_a_default_that_an_endpoint_lacks_must_be_removed(defaults, row, said):
+    rows = [{"endpoint": "upscale-new", "video": "911045603801182209", **row}]
+    if said is None:
+        (request,) = read_requests_of(rows, defaults, endpoint=None, may_differ=True)
+        assert request.build_wire(logging.getLogger())["video_creation_id"] == "911045603801182209"
+        return
+    with pytest.raises(ViduInputError) as caught:
+        read_requests_of(rows, defaults, endpoint=None, may_differ=True)
+    assert said in str(caught.value)
+
+
+def test_a_default_video_is_removed_for_an_endpoint_without_one():
+    rows = [{"endpoint": "extend"}, {"endpoint": "text2video", "prompt": "p", "video": None}]
+    extend, text = read_requests_of(rows, {"video": "https://x.example/a.mp4"}, endpoint=None, may_differ=True)
+    assert extend.fields["video_url"] == "https://x.example/a.mp4"
+    assert text.fields == {"prompt": "p"}
 
 
 def test_price_depends_on_sound():
