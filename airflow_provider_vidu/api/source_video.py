@@ -29,7 +29,7 @@ class SourceVideoRequest(ViduRequest):
     A request that starts from a video.
 
     The parameter ``video`` sets one of the two fields below. It is a URL, the id of a creation, a creation of a task's
-    record, or the record of a finished task, whose first creation is used.
+    record, or the record of a finished task, whose first creation with a link is used.
 
     :param video_creation_id: the id of a creation of Vidu's (``creations[].id``, not the task's id). Vidu prefers it.
     :param video_url: instead of it the URL of any video that Vidu can reach.
@@ -113,8 +113,9 @@ def _creation_of(record: Mapping[str, Any]) -> dict[str, str]:
     # Vidu's own answer has the task's id as "id", and a creation has its own.
     is_task = not record.keys().isdisjoint({"task_id", "state", "creations"})
     creations = record.get("creations") if is_task else [record]
-    first = creations[0] if isinstance(creations, (list, tuple)) and creations else None
-    if isinstance(first, Mapping):
+    known = [one for one in creations if isinstance(one, Mapping)] if isinstance(creations, (list, tuple)) else []
+    # As for landing: without a link there may be no video.
+    if first := next((one for one in known if one.get("url")), next(iter(known), None)):
         for field, name in zip(_SOURCES, ("id", "url"), strict=True):
             if first.get(name):
                 return {field: str(first[name])}

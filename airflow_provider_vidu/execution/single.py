@@ -213,7 +213,8 @@ class SingleExecution(Execution[dict[str, Any]]):
     def _is_delivered(self, task: ViduTask) -> bool | None:
         if not (self.operator.wait_for_completion and self.operator.output_path):
             return None
-        return self._wanted(self.operator.output_path, self.endpoint.produces).is_landed(task)
+        named = self._with_model(task, self._model, self.endpoint)
+        return self._wanted(self.operator.output_path, self.endpoint.produces).is_landed(named)
 
     def _build_wire(self, map_index: int | None) -> dict[str, Any]:
         """Check everything before anything is paid for, and return the request."""
@@ -222,7 +223,9 @@ class SingleExecution(Execution[dict[str, Any]]):
             require(name, fields.get(name))
         self._check_time_to_wait()
         if self.operator.output_path is not None and self.operator.wait_for_completion:
-            self._wanted(self.operator.output_path, self.endpoint.produces).check(model=self._model)
+            self._wanted(self.operator.output_path, self.endpoint.produces).check(
+                model=self._model or self.endpoint.name
+            )
             if (map_index or 0) > 0:
                 self._check_own_name()
         try:
@@ -306,11 +309,11 @@ class SingleExecution(Execution[dict[str, Any]]):
             # Keep the record: the video may exist, and a clear must not pay for another one.
             raise error.but(advice=f"{error.advice} {submission.memory.queried_again}") from None
         try:
-            files = (
-                land_all(client, task, self._wanted(self.operator.output_path, self.endpoint.produces), log=self.log)
-                if self.operator.output_path
-                else []
-            )
+            files = []
+            if self.operator.output_path:
+                wanted = self._wanted(self.operator.output_path, self.endpoint.produces)
+                named = self._with_model(task, self._model, self.endpoint)
+                files = land_all(client, named, wanted, log=self.log)
         except ViduLandingError as error:
             if submission.memory is Memory.NONE:
                 raise error.but(

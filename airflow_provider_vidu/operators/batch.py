@@ -54,7 +54,7 @@ class ViduManyOperator(ViduSubmittingOperator):
         (default) = nowhere, and the links expire within 24 hours.
     :param file_name: template for the videos' names in that folder. It must contain ``{task_id}``, ``{creation_id}`` or
         ``{index}`` (the request's position, from 0; ``{index:05d}``), otherwise the videos would overwrite each other;
-        ``{model}`` is allowed too. None (default) = ``{task_id}``.
+        ``{model}`` is allowed too (the endpoint's name if it has no models). None (default) = ``{task_id}``.
     :param land_watermarked: land each watermarked copy too, as ``<name>-watermarked.mp4``. Default False.
     :param timeout: seconds (or a timedelta) to wait, counted from the start of each try, above 0 and at most ten years;
         None (default) = 24 hours, or 49 if any request is off-peak. ``execution_timeout`` limits the wait too. At the

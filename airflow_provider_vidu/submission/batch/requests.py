@@ -242,7 +242,8 @@ def check_destinations(requests: Iterable[BatchRequest], file_name: str | None =
         values = {"task_id": unique, "creation_id": unique, "model": "model", "index": number}
         name = file_name_of(file_name, values, produces) if file_name else unique
         path = video_path(request.output_path, name, produces)
-        name = file_name_of(file_name, {**values, "model": request.model}, produces) if file_name else unique
+        values["model"] = request.model or request.endpoint.name
+        name = file_name_of(file_name, values, produces) if file_name else unique
         try:
             check_lengths(video_path(request.output_path, name, produces))
         except ViduInputError as error:

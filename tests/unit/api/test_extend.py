@@ -171,6 +171,8 @@ CREATION = {"id": "911045603801182209", "url": VIDEO, "cover_url": "https://vide
         (str(CREATION), SOURCE),
         ({"url": VIDEO}, {"video_url": VIDEO}),
         ({"task_id": "9", "state": "success", "creations": [CREATION, {"id": "8"}]}, SOURCE),
+        ({"task_id": "9", "creations": [{"id": "7", "url": ""}, CREATION]}, SOURCE),
+        ({"task_id": "9", "creations": [{"id": SOURCE["video_creation_id"], "url": ""}, {"id": "7"}]}, SOURCE),
         # Vidu's own answer has the task's id as its id.
         ({"id": "9", "state": "success", "creations": [CREATION]}, SOURCE),
         # Its file could not be written, but Vidu has the video.

@@ -81,6 +81,30 @@ def test_each_is_submitted_once_waited_for_and_landed(
     assert task.fields["payload"].startswith("avp1:")
 
 
+@pytest.mark.parametrize(
+    ("operator", "fields", "name"),
+    [
+        (UpscaleVideoOperator, {"video": "https://x.example/v.mp4"}, "upscale-new"),
+        (ViduGenerateOperator, GENERIC, "template"),
+        (ViduGenerateOperator, {"endpoint": "text2video", "request": {"prompt": "x", "model": "viduq2"}}, "viduq2"),
+        (
+            ViduBatchOperator,
+            {"requests": [{"endpoint": "upscale-new", "video": "https://x.example/v.mp4"}]},
+            "upscale-new",
+        ),
+        (ViduBatchOperator, {"endpoint": "text2video", "requests": [{"prompt": "x"}]}, "viduq3-turbo"),
+    ],
+)
+def test_a_file_without_a_model_is_named_after_its_endpoint(
+    vidu_emulator, runtime_context, store, tmp_path, operator, fields, name
+):
+    settings = {"output_path": f"{tmp_path}/", "file_name": "{model}/{task_id}"}
+    operator(task_id="t", **settings, **fields).execute(runtime_context(store))
+    assert [path.parent.name for path in tmp_path.glob("*/*")] == [name]
+    operator(task_id="t", **settings, **fields).execute(runtime_context(store, try_number=2))
+    assert vidu_emulator.counters.submissions == 1
+
+
 def test_video_is_a_record_an_id_or_a_link(vidu_emulator, runtime_context, store):
     record = Img2VideoOperator(task_id="a", images=PICTURE).execute(runtime_context(store))
     creation = record["creations"][0]
