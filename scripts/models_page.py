@@ -15,7 +15,7 @@ from typing import get_args
 
 from airflow_provider_vidu.api.catalog import PRICES_AS_OF, RECOMMENDED_PROMPT_CREDITS
 from airflow_provider_vidu.api.catalog_types import Model, Price
-from airflow_provider_vidu.api.registry import Endpoint, endpoint_of
+from airflow_provider_vidu.api.registry import Endpoint, known_endpoint
 from airflow_provider_vidu.api.request import listed
 from airflow_provider_vidu.api.upscale_new import UpscaleNewRequest
 from airflow_provider_vidu.operators.base import ViduSingleOperator
@@ -92,7 +92,7 @@ def page() -> str:
 
 def section(operator: type[ViduSingleOperator]) -> str:
     """Return the heading and the table of an operator's endpoint."""
-    endpoint = endpoint_of(str(operator.endpoint))
+    endpoint = known_endpoint(str(operator.endpoint))
     rows = [model_row(endpoint, model) for model in endpoint.models.values()] or [_upscale_row()]
     # A column that would be empty in every row is left out.
     columns = [name for name in rows[0] if any(row[name] for row in rows)]

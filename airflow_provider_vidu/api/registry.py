@@ -187,9 +187,9 @@ class Endpoint:
 _loaded: dict[str, Endpoint] = {}
 
 
-def endpoint_of(name: str) -> Endpoint:
+def known_endpoint(name: str) -> Endpoint:
     """
-    Return an endpoint.
+    Return an endpoint whose requests this release can check; ``unchecked.find_endpoint`` returns any of the family.
 
     :param name: the last part of its create path, for example ``img2video``.
     :raises ViduInputError: this release has none of that name.
@@ -205,7 +205,7 @@ def endpoint_of(name: str) -> Endpoint:
 
 def endpoints() -> list[Endpoint]:
     """Return every endpoint that this release knows."""
-    return [endpoint_of(name) for name in MODELS_OF]
+    return [known_endpoint(name) for name in MODELS_OF]
 
 
 def replace_at(fields: Mapping[str, Any], path: str, change: Callable[[Any], Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from airflow_provider_vidu.api.catalog_rows import MODELS_OF
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.fields import as_text, given
 from airflow_provider_vidu.api.http_messages import json_body
-from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, Endpoint, Media, Produces, endpoint_of
+from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, Endpoint, Media, Produces, known_endpoint
 from airflow_provider_vidu.api.request import ViduRequest, nearest_name, shown
 
 # It becomes a part of the path of the create call: no dots, no empty parts, nothing that a URL would escape.
@@ -109,7 +109,7 @@ def find_endpoint(name: str) -> Endpoint:
             "to land: call it with an HTTP client of your own."
         )
     if name in MODELS_OF:
-        return endpoint_of(name)
+        return known_endpoint(name)
     # A name that is only similar may be that of a newer endpoint.
     if name not in _DOCUMENTED and (near := _resembled(name, cutoff=0.92)):
         raise ViduInputError(f"endpoint: this release does not know {name!r} ({near}?).")

@@ -8,9 +8,9 @@ import pytest
 from _support.requests import URL, refusal
 
 from airflow_provider_vidu.api.catalog import estimate_credits
-from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.api.registry import known_endpoint
 
-ENDPOINT = endpoint_of("extend")
+ENDPOINT = known_endpoint("extend")
 SOURCE = {"video_creation_id": "911045603801182209"}
 VIDEO = "https://videos.example/run.mp4?sign=hush"
 

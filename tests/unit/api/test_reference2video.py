@@ -11,9 +11,9 @@ from _support.requests import URL, picture, refusal
 
 from airflow_provider_vidu.api.catalog import estimate_credits
 from airflow_provider_vidu.api.images import EncodedImage
-from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.api.registry import known_endpoint
 
-ENDPOINT = endpoint_of("reference2video")
+ENDPOINT = known_endpoint("reference2video")
 THREE = ["540p", "720p", "1080p"]
 TWO = ["720p", "1080p"]
 OLD = ["16:9", "9:16", "1:1"]

@@ -8,9 +8,9 @@ import pytest
 from _support.requests import URL, picture, refusal
 
 from airflow_provider_vidu.api.catalog import estimate_credits
-from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.api.registry import known_endpoint
 
-ENDPOINT = endpoint_of("start-end2video")
+ENDPOINT = known_endpoint("start-end2video")
 THREE = ["540p", "720p", "1080p"]
 TWO = ["720p", "1080p"]
 BOTH = [URL, "https://pictures.example/dog.png"]

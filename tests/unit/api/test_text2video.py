@@ -8,9 +8,9 @@ import pytest
 from _support.requests import URL, refusal
 
 from airflow_provider_vidu.api.catalog import estimate_credits
-from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.api.registry import known_endpoint
 
-ENDPOINT = endpoint_of("text2video")
+ENDPOINT = known_endpoint("text2video")
 THREE = ["540p", "720p", "1080p"]
 
 EVERYTHING = {

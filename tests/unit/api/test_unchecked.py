@@ -16,7 +16,7 @@ from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.catalog import MODELS_OF, estimate_credits
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.http_messages import prepare_create
-from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, endpoint_of
+from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, known_endpoint
 from airflow_provider_vidu.api.unchecked import find_endpoint
 
 # An example of each page.
@@ -63,7 +63,7 @@ def test_it_has_no_price_and_says_so(name):
 
 @pytest.mark.parametrize("name", MODELS_OF)
 def test_an_endpoint_with_a_model_is_checked(name):
-    assert find_endpoint(name) is endpoint_of(name)
+    assert find_endpoint(name) is known_endpoint(name)
 
 
 def test_requests_of_two_find_endpoints_are_not_confused():

@@ -10,7 +10,7 @@ import json
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 
-from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.api.registry import known_endpoint
 from airflow_provider_vidu.operators.base import ViduSingleOperator
 from airflow_provider_vidu.operators.batch import ViduBatchOperator
 from airflow_provider_vidu.operators.extend import ExtendVideoOperator
@@ -46,7 +46,7 @@ GENERIC = {"endpoint": "template", "request": {"template": "hugging", "images": 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.endpoint)
 def test_operator_has_every_field_of_its_endpoint(operator):
     source = {"video_creation_id", "video_url"}
-    known = endpoint_of(operator.endpoint).parameters
+    known = known_endpoint(operator.endpoint).parameters
     assert set(operator.request_fields) == (known - source if "video" in known else known)
     assert set(operator.request_fields) <= set(operator.template_fields)
     parameters = inspect.signature(operator.__init__).parameters

@@ -15,7 +15,7 @@ from _support.img2video import read_requests
 
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.api.registry import known_endpoint
 from airflow_provider_vidu.submission.batch.requests import (
     check_destinations,
     check_requests,
@@ -307,7 +307,7 @@ def test_unset_extra_parameter_is_not_sent():
 def test_digest_of_requests_names_their_endpoint():
     rows = [{"images": ["https://x.example/a.png", "https://x.example/b.png"], "prompt": str(one)} for one in range(2)]
     digests = {
-        name: digest_requests(read_requests_of(rows, None, endpoint=endpoint_of(name)))
+        name: digest_requests(read_requests_of(rows, None, endpoint=known_endpoint(name)))
         for name in ("img2video", "start-end2video", "reference2video")
     }
     assert len(set(digests.values())) == 3
