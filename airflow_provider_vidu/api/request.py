@@ -39,6 +39,21 @@ MAX_PAYLOAD_CHARACTERS = 1_048_576
 # Fields whose values no message repeats.
 _PRIVATE = frozenset({"images", "videos", "video_url", "payload", "callback_url"})
 _NEWER_FIELD = "; a field newer than this release goes into extra_params"
+# Words for pydantic's types of errors, whose own texts are about parsing.
+_NO_NUMBER, _NO_FLAG = "must be a whole number", "must be true or false"
+_WORDS = {
+    "string_type": "must be a text",
+    "string_too_short": "must not be empty",
+    # Only URLs have a pattern.
+    "string_pattern_mismatch": "must be an http(s) URL",
+    "int_type": _NO_NUMBER,
+    "int_parsing": _NO_NUMBER,
+    "int_from_float": _NO_NUMBER,
+    "bool_type": _NO_FLAG,
+    "bool_parsing": _NO_FLAG,
+    "list_type": "must be a list",
+    "model_type": "must be a dict of fields",
+}
 
 
 def _no_boolean(value: Any) -> Any:
@@ -206,11 +221,9 @@ class ViduRequest(RequestPart):
             if isinstance(cause, ViduInputError):
                 sentences.setdefault(cause.message, cause.message)
                 continue
-            text = str(cause) if cause else item["msg"][0].lower() + item["msg"][1:]
+            text = str(cause) if cause else _WORDS.get(item["type"]) or item["msg"].replace("Input should", "must")
             if item["type"] == "extra_forbidden":
                 text = describe_unknown_field(name, cls.kind, {*cls.model_fields, *cls.more_fields})
-            elif item["type"] == "model_type":
-                text = "must be a dict of fields"
             # Our own texts end with the value already; a file, a payload or a token in a URL is not repeated.
             value = _value_at(fields, item["loc"])
             private = not _PRIVATE.isdisjoint(item["loc"]) and isinstance(value, (str, list, tuple))

@@ -62,8 +62,8 @@ class SourceVideoRequest(ViduRequest):
     def _one_source(self) -> SourceVideoRequest:
         if self.video_creation_id is None and self.video_url is None:
             raise ViduInputError(
-                "video: is required: the output of a task that made a video, the id of a creation (or "
-                "video_creation_id), or a URL (or video_url). It is unset, or empty after rendering."
+                "video: is required: the output of a task that made a video, the id of a creation, or a URL. It is "
+                "unset or empty after rendering, and so are video_creation_id and video_url."
             )
         exactly_one(self, *_SOURCES)
         return self
@@ -101,7 +101,7 @@ def _named(video: Any, rest: Mapping[str, Any]) -> dict[str, str]:
 def _not_an_id(text: str) -> str | None:
     """Return what a text is, for a message, if it cannot be the id of a creation; a URL may have secrets."""
     if scheme := _SCHEME.match(text):
-        return f"a URL that starts with {scheme[1].lower()}:"
+        return f"a URL that starts with '{scheme[1].lower()}:'"
     if _PATH.fullmatch(text):
         return f"the path of a file ({shown(text)})"
     if _TASK_ID.fullmatch(text):
@@ -121,8 +121,8 @@ def _creation_of(record: Mapping[str, Any]) -> dict[str, str]:
                 return {field: str(first[name])}
     if not is_task:
         raise ViduInputError(
-            "video: a dict must be the record of a task or one of its creations; this one has neither an id nor a url, "
-            f"only {one_line(some_of(record), 80) or 'nothing'}."
+            "video: a dict must be the record of a task or one of its creations; this one has the keys "
+            f"{one_line(some_of(record), 80)} but neither id nor url."
         )
     if record.get("error"):
         raise ViduNoSourceError(f"There is no video to start from: {record['error']}")

@@ -21,7 +21,7 @@ from airflow_provider_vidu.api.http_messages import pictures_to_upload
 from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
 from airflow_provider_vidu.api.messages import MAX_NAMED, some_of
 from airflow_provider_vidu.api.registry import Endpoint, endpoints, replace_at
-from airflow_provider_vidu.api.request import describe_unknown_field
+from airflow_provider_vidu.api.request import describe_unknown_field, shown
 from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.images import below, path_to_read, wire_of
 from airflow_provider_vidu.landing.destinations import Wanted, check_lengths, file_name_of, video_path
@@ -128,13 +128,13 @@ def read_requests(
     rows, folder = _rows(requests)
     common = _json(defaults, "defaults") if isinstance(defaults, str) else defaults or {}
     if not isinstance(common, Mapping):
-        raise ViduInputError(f"defaults must be a dict of fields, got {type(common).__name__}.")
+        raise ViduInputError(f"defaults must be a dict of fields, got {shown(common)}.")
     if not rows:
         raise ViduInputError("requests: the batch is empty.")
     read, problems = [], []
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
-            problems.append(f"item {number}: must be a dict of fields, got {type(row).__name__}")
+            problems.append(f"item {number}: must be a dict of fields, got {shown(row)}")
             continue
         try:
             to = endpoint_of_row({**common, **row}, endpoint, may_differ=may_differ)
@@ -158,7 +158,7 @@ def read_requests(
         extra = merged.pop("extra_params", None)
         own_path = merged.pop("output_path", None)
         if extra is not None and not isinstance(extra, Mapping):
-            problems.append(f"item {number}: extra_params must be a dict, got {type(extra).__name__}")
+            problems.append(f"item {number}: extra_params must be a dict, got {shown(extra)}")
             continue
         read.append(BatchRequest(number, to, merged, without_unset(extra) or None, own_path or output_path))
     _raise_if_any(problems)

@@ -56,7 +56,7 @@ def test_a_model_takes_exactly_what_the_page_lists(model):
     [
         (
             {},
-            "video: is required: the output of a task that made a video, the id of a creation (or video_creation_id), ",
+            "video: is required: the output of a task that made a video, the id of a creation, or a URL. It is",
         ),
         ({"video": None}, "video: is required: the output of a task that made a video, the id of a creation"),
         ({"video": " None "}, "video: is required: the output of a task that made a video, the id of a creation"),
@@ -77,16 +77,19 @@ def test_a_model_takes_exactly_what_the_page_lists(model):
         ({"video": "a creation"}, f"{NO_VIDEO}, got 'a creation'."),
         (
             {"video": "s3://hush@bucket/run.mp4"},
-            f"{NO_VIDEO}, got a URL that starts with s3:. Vidu fetches the video itself",
+            f"{NO_VIDEO}, got a URL that starts with 's3:'. Vidu fetches the video itself",
         ),
         (
             {"video": "FTP://me:hush@host/run.mp4"},
-            f"{NO_VIDEO}, got a URL that starts with ftp:. Vidu fetches the video itself",
+            f"{NO_VIDEO}, got a URL that starts with 'ftp:'. Vidu fetches the video itself",
         ),
-        ({"video": "file:///hush.mp4"}, f"{NO_VIDEO}, got a URL that starts with file:. Vidu fetches the video itself"),
+        (
+            {"video": "file:///hush.mp4"},
+            f"{NO_VIDEO}, got a URL that starts with 'file:'. Vidu fetches the video itself",
+        ),
         (
             {"video": "ssupload:?id=hush"},
-            f"{NO_VIDEO}, got a URL that starts with ssupload:. Vidu fetches the video itself",
+            f"{NO_VIDEO}, got a URL that starts with 'ssupload:'. Vidu fetches the video itself",
         ),
         ({"video": "task_vv9PzMdqTcGTHSsV"}, f"{NO_VIDEO}, got the id of a task ('task_vv9PzMdqTcGTHSsV'). Pass the"),
         ({"video": True}, f"{NO_VIDEO}, got True."),
@@ -95,7 +98,7 @@ def test_a_model_takes_exactly_what_the_page_lists(model):
         ({"video": "[{'task_id': '9'}, {'task_id': '8'}]"}, "video: takes one video, got a list of 2. Map over the li"),
         (
             {"video": {"kind": "video", "path": "/hush.mp4"}},
-            "video: a dict must be the record of a task or one of its c",
+            "video: a dict must be the record of a task or one of its creations; this one has the keys kind, path",
         ),
         (
             {"video": {"task_id": "9", "state": "processing"}},
@@ -126,16 +129,16 @@ def test_a_model_takes_exactly_what_the_page_lists(model):
             {**SOURCE, "video_url": VIDEO},
             "video_creation_id: Vidu's extend request takes exactly one of video_creation_id",
         ),
-        ({"video_creation_id": "  "}, "video_creation_id: string should have at least 1 character"),
+        ({"video_creation_id": "  "}, "video_creation_id: must not be empty"),
         (
             {"video_creation_id": VIDEO},
-            "video_creation_id: must be the id of a creation, got a URL that starts with https:.",
+            "video_creation_id: must be the id of a creation, got a URL that starts with 'https:'.",
         ),
         (
             {"video_creation_id": "/run.mp4"},
             "video_creation_id: must be the id of a creation, got the path of a file (",
         ),
-        ({"video_url": "s3://hush/v.mp4"}, "video_url: string should match pattern '^https?://"),
+        ({"video_url": "s3://hush/v.mp4"}, "video_url: must be an http(s) URL."),
         ({**SOURCE, "images": [URL, URL]}, "images: takes exactly one image, got 2"),
         ({**SOURCE, "prompt": "p" * 2001}, "prompt: takes at most 2000 characters, got 2001"),
         ({**SOURCE, "duration": 8}, "duration of viduq2-turbo must be 1 to 7 s, got 8"),

@@ -221,7 +221,7 @@ def test_what_the_page_forbids_is_refused(fields, message):
     [
         ([], {}, "subjects: takes 1 to 7 subjects, got 0."),
         ([{**CAT, "name": str(one)} for one in range(8)], {}, "subjects: takes 1 to 7 subjects, got 8."),
-        (5, {}, "subjects: input should be a valid list, got 5"),
+        (5, {}, "subjects: must be a list, got 5"),
         ([CAT, {"name": "dog"}], {}, "subjects[1]: dog needs images, videos or a server_id (its id in Vidu's library)"),
         ([CAT, {"id": "7", "voice_id": "v"}], {"model": "viduq9"}, "subjects[1]: 7 needs images, videos or a server"),
         ([{"name": "cat", "images": [URL] * 4}], {}, "subjects[0].images: takes 1 to 3 images, got 4"),
@@ -246,7 +246,7 @@ def test_what_the_page_forbids_is_refused(fields, message):
         ([CAT, {"name": "dog", "images": ["dog.png"]}], {}, "subjects[1].images: must be an http(s) URL"),
         ([CAT, {"name": "dog", "age": 3}], {}, "subjects[1].age: is not a field of Vidu's reference-to-video request"),
         ([CAT, 5], {}, "subjects[1]: must be a dict of fields, got 5"),
-        ([{**CAT, "voice_id": [1]}], {}, "subjects[0].voice_id: input should be a valid string, got a list"),
+        ([{**CAT, "voice_id": [1]}], {}, "subjects[0].voice_id: must be a text, got a list"),
         (
             [{**CAT, "videos": [VIDEO]}],
             {},
