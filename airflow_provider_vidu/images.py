@@ -24,7 +24,7 @@ from airflow_provider_vidu.api.images import (
     decode_data_uri,
     encode_image,
 )
-from airflow_provider_vidu.api.registry import Endpoint, Media, replace_at
+from airflow_provider_vidu.api.registry import Endpoint, Media, replace_by_place
 from airflow_provider_vidu.api.request import describe_image_count
 
 # A data URI whose head was left out.
@@ -122,7 +122,8 @@ def wire_of(
     read = {**dict.fromkeys(endpoint.required), **fields}
     for path, media in endpoint.media.items():
         if media.is_read:
-            read = replace_at(read, path, partial(_loaded, known=known, media=media, needed=path in endpoint.required))
+            load = partial(_loaded, known=known, media=media, needed=path in endpoint.required)
+            read = replace_by_place(read, path, load)
     request = endpoint.request.of(read)
     for warning in request.warnings():
         log.warning("%s", warning)
@@ -131,10 +132,14 @@ def wire_of(
     return {**request.wire(), **(extra_params or {})}
 
 
-def _loaded(value: Any, *, known: ImageFacts | None, media: Media, needed: bool) -> Any:
+def _loaded(value: Any, place: str, *, known: ImageFacts | None, media: Media, needed: bool) -> Any:
     if not needed and (value is None or value == ""):
         return None
-    return load_image(value, known) if media.count is None else load_images(value, known, media.count)
+    try:
+        return load_image(value, known) if media.count is None else load_images(value, known, media.count)
+    except ViduInputError as error:
+        # A request may have pictures in several places.
+        raise error.but(message=f"{place}{error.message.removeprefix('images')}") from error.__cause__
 
 
 def below(folder: str, image: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import get_args
 
 from airflow_provider_vidu.api.catalog import PRICES_AS_OF, RECOMMENDED_PROMPT_CREDITS
 from airflow_provider_vidu.api.catalog_types import Model, Price
-from airflow_provider_vidu.api.registry import Endpoint, endpoint_of
+from airflow_provider_vidu.api.registry import Endpoint, known_endpoint
 from airflow_provider_vidu.api.request import listed
 from airflow_provider_vidu.api.upscale_new import UpscaleNewRequest
 from airflow_provider_vidu.operators.base import ViduSingleOperator
@@ -61,7 +61,8 @@ How to read the tables:
 - Off-peak costs half, rounded up for each second. `is_rec` adds {recommended} credits.
 - *No effect*: Vidu accepts the field and ignores it. The operator logs a warning.
 - *Refused*: the operator rejects the field with this model before anything is sent.
-- A model that is newer than this release is sent as it is, with a warning, and Vidu decides.
+- A model that is not in its endpoint's table is sent unchecked, with a warning, and Vidu decides: it may be newer than
+  this release.
 """
 
 OTHER_ENDPOINTS = """\
@@ -71,8 +72,11 @@ OTHER_ENDPOINTS = """\
 
 It submits to any endpoint that creates tasks, for example `template`, `lip-sync`, `multiframe`, `reference2image` or
 `text2audio`. Pictures may be paths, as in the other operators. This release checks no other field of such a request,
-and has no price for it. An endpoint whose name ends with `2image` makes a picture, one that ends with `2audio` a sound,
-and any other a video. Endpoints that answer at once and create no task (`audio-tts`, `audio-clone`) are rejected.
+and has no price for it. Fields that are None or empty are not sent. `video` takes another task's output for `extend`
+and `upscale-new` only: where a page has `video_url`, pass the link in the record's `creations`.
+
+An endpoint whose name ends with `2image` makes a picture, one that ends with `2audio` a sound, and any other a video.
+Endpoints that answer at once and create no task (`audio-tts`, `audio-clone`) are rejected.
 """
 
 
@@ -88,7 +92,7 @@ def page() -> str:
 
 def section(operator: type[ViduSingleOperator]) -> str:
     """Return the heading and the table of an operator's endpoint."""
-    endpoint = endpoint_of(str(operator.endpoint))
+    endpoint = known_endpoint(str(operator.endpoint))
     rows = [model_row(endpoint, model) for model in endpoint.models.values()] or [_upscale_row()]
     # A column that would be empty in every row is left out.
     columns = [name for name in rows[0] if any(row[name] for row in rows)]

@@ -143,6 +143,10 @@ class ViduInputError(ViduError, ValueError):
     default_advice = "Nothing was sent to Vidu and nothing is billed."
 
 
+class ViduNoSourceError(ViduInputError):
+    """A request starts from the video of a batch's item that has none: there is nothing to do for it."""
+
+
 class ViduConfigurationError(ViduError):
     """The connection cannot work as it is (redirecting host, plain http, missing key, missing endpoint)."""
 

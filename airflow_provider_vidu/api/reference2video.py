@@ -27,7 +27,7 @@ from airflow_provider_vidu.api.request import (
     exactly_one,
     pictures,
 )
-from airflow_provider_vidu.api.subjects import Subject, check_names, not_called, unknown_call
+from airflow_provider_vidu.api.subjects import Subject, check_subjects, not_called, unknown_call
 from airflow_provider_vidu.api.video_request import GenerationRequest
 
 MAX_SUBJECTS = 7
@@ -58,7 +58,7 @@ class Reference2VideoRequest(GenerationRequest):
 
     prompt: RequiredText
     images: Annotated[list[str] | None, pictures(1, MAX_IMAGES)] = Field(default=None, repr=False)
-    subjects: list[Subject] | None = Field(default=None, min_length=1, max_length=MAX_SUBJECTS)
+    subjects: list[Subject] | None = None
     videos: list[str] | None = Field(default=None, repr=False)
     auto_subjects: Flag | None = None
     aspect_ratio: str | None = None
@@ -69,6 +69,13 @@ class Reference2VideoRequest(GenerationRequest):
     @classmethod
     def _videos_by_url(cls, value: Any) -> list[str]:
         return check_urls(value, MAX_VIDEOS)
+
+    @field_validator("subjects")
+    @classmethod
+    def _number_of_subjects(cls, subjects: list[Subject] | None) -> list[Subject] | None:
+        if subjects is not None and not 1 <= len(subjects) <= MAX_SUBJECTS:
+            raise ValueError(f"takes 1 to {MAX_SUBJECTS} subjects, got {len(subjects)}")
+        return subjects
 
     @model_validator(mode="after")
     def _one_mode(self) -> Reference2VideoRequest:
@@ -82,7 +89,7 @@ class Reference2VideoRequest(GenerationRequest):
         self._check_count("subjects", sum(len(one.images or ()) for one in self.subjects), MAX_IMAGES, " altogether")
         if self.known_model is not None and any(subject.videos for subject in self.subjects):
             self.check_taken("videos", self.known_model, "subjects")
-        check_names(self.subjects)
+        check_subjects(self.subjects, use_library=bool(self.auto_subjects))
         unknown = None if self.auto_subjects else unknown_call(self.prompt, self.subjects)
         if unknown is not None:
             raise ViduInputError(
@@ -100,8 +107,13 @@ class Reference2VideoRequest(GenerationRequest):
 
     def warnings(self) -> list[str]:
         """See :meth:`ViduRequest.warnings`."""
-        names = not_called(self.prompt, self.subjects or ())
-        return super().warnings() + [f"The prompt does not call the subject {name}: write @{name}." for name in names]
+        subjects = self.subjects or ()
+        found = super().warnings()
+        if self.known_model is not None and not self._has_audio(self.known_model):
+            voices = [number for number, subject in enumerate(subjects) if subject.voice_id]
+            found += [f"subjects[{number}].voice_id has no effect without audio." for number in voices]
+        names = not_called(self.prompt, subjects)
+        return found + [f"The prompt does not call the subject {name}: write @{name}." for name in names]
 
 
 ENDPOINT = Endpoint(

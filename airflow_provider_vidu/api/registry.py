@@ -20,7 +20,7 @@ from airflow_provider_vidu.api.catalog_rows import MODELS_OF
 from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduNotFoundError, ViduRequestError
 from airflow_provider_vidu.api.images import content_identity, without_query
-from airflow_provider_vidu.api.request import ViduRequest, model_shown, nearest_name
+from airflow_provider_vidu.api.request import ViduRequest, describe_unknown_model, nearest_name
 
 # Reasons with which a host refuses a request because of its model; it may also give none.
 _MAY_BE_THE_MODEL = frozenset({None, "BadRequest", "FieldInvalid", "ModelUnavailable", "NotFound", "model_not_found"})
@@ -179,17 +179,17 @@ class Endpoint:
         """
         is_refusal = type(error) in {ViduRequestError, ViduNotFoundError} or error.reason == "model_not_found"
         if self.models and is_refusal and error.reason in _MAY_BE_THE_MODEL and model not in self.models:
-            shown = model_shown(model, self.models)
-            return error.but(message=f"{error.message.rstrip('.')}. Model {shown} is not in this release's catalogue.")
+            named = describe_unknown_model(model, self.models)
+            return error.but(message=f"{error.message.rstrip('.')}. {named[0].upper()}{named[1:]}.")
         return error
 
 
 _loaded: dict[str, Endpoint] = {}
 
 
-def endpoint_of(name: str) -> Endpoint:
+def known_endpoint(name: str) -> Endpoint:
     """
-    Return an endpoint.
+    Return an endpoint whose requests this release can check; ``unchecked.find_endpoint`` returns any of the family.
 
     :param name: the last part of its create path, for example ``img2video``.
     :raises ViduInputError: this release has none of that name.
@@ -205,7 +205,7 @@ def endpoint_of(name: str) -> Endpoint:
 
 def endpoints() -> list[Endpoint]:
     """Return every endpoint that this release knows."""
-    return [endpoint_of(name) for name in MODELS_OF]
+    return [known_endpoint(name) for name in MODELS_OF]
 
 
 def replace_at(fields: Mapping[str, Any], path: str, change: Callable[[Any], Any]) -> dict[str, Any]:
@@ -214,14 +214,20 @@ def replace_at(fields: Mapping[str, Any], path: str, change: Callable[[Any], Any
 
     :param path: field names from the outside in: ``subjects.images`` is the ``images`` of each subject in a list.
     """
-    return dict(_replace_at(fields, path.split("."), change))
+    return replace_by_place(fields, path, lambda value, _: change(value))
 
 
-def _replace_at(value: Any, steps: Sequence[str], change: Callable[[Any], Any]) -> Any:
+def replace_by_place(fields: Mapping[str, Any], path: str, change: Callable[[Any, str], Any]) -> dict[str, Any]:
+    """See :func:`replace_at`; ``change`` also gets the place of the value, for messages: ``subjects[0].images``."""
+    return dict(_replace_at(fields, path.split("."), change, ""))
+
+
+def _replace_at(value: Any, steps: Sequence[str], change: Callable[[Any, str], Any], place: str) -> Any:
     if not steps:
-        return change(value)
+        return change(value, place)
     if isinstance(value, (list, tuple)):
-        return [_replace_at(one, steps, change) for one in value]
+        return [_replace_at(one, steps, change, f"{place}[{number}]") for number, one in enumerate(value)]
     if isinstance(value, Mapping) and steps[0] in value:
-        return {**value, steps[0]: _replace_at(value[steps[0]], steps[1:], change)}
+        inner = f"{place}.{steps[0]}" if place else steps[0]
+        return {**value, steps[0]: _replace_at(value[steps[0]], steps[1:], change, inner)}
     return value

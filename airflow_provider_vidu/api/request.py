@@ -27,6 +27,7 @@ from pydantic import (
     model_validator,
 )
 
+from airflow_provider_vidu.api.catalog_rows import MODELS_OF
 from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.defaults import TEXT_FIELDS, is_no, is_yes
 from airflow_provider_vidu.api.errors import ViduInputError
@@ -38,6 +39,21 @@ MAX_PAYLOAD_CHARACTERS = 1_048_576
 # Fields whose values no message repeats.
 _PRIVATE = frozenset({"images", "videos", "video_url", "payload", "callback_url"})
 _NEWER_FIELD = "; a field newer than this release goes into extra_params"
+# Words for pydantic's types of errors, whose own texts are about parsing.
+_NO_NUMBER, _NO_FLAG = "must be a whole number", "must be true or false"
+_WORDS = {
+    "string_type": "must be a text",
+    "string_too_short": "must not be empty",
+    # Only URLs have a pattern.
+    "string_pattern_mismatch": "must be an http(s) URL",
+    "int_type": _NO_NUMBER,
+    "int_parsing": _NO_NUMBER,
+    "int_from_float": _NO_NUMBER,
+    "bool_type": _NO_FLAG,
+    "bool_parsing": _NO_FLAG,
+    "list_type": "must be a list",
+    "model_type": "must be a dict of fields",
+}
 
 
 def _no_boolean(value: Any) -> Any:
@@ -183,8 +199,8 @@ class ViduRequest(RequestPart):
         if not self.models or self.known_model is not None:
             return []
         return [
-            f"model {model_shown(getattr(self, 'model', None), self.models)} is not in this release's catalogue; it is "
-            f"sent as it is and Vidu decides. Known models: {', '.join(self.models)}."
+            f"{describe_unknown_model(getattr(self, 'model', None), self.models)}; it is sent unchecked and Vidu "
+            f"decides. Known models: {', '.join(self.models)}."
         ]
 
     def wire(self) -> dict[str, Any]:
@@ -205,12 +221,9 @@ class ViduRequest(RequestPart):
             if isinstance(cause, ViduInputError):
                 sentences.setdefault(cause.message, cause.message)
                 continue
-            text = str(cause) if cause else item["msg"][0].lower() + item["msg"][1:]
+            text = str(cause) if cause else _WORDS.get(item["type"]) or item["msg"].replace("Input should", "must")
             if item["type"] == "extra_forbidden":
-                near = nearest_name(name, cls.model_fields)
-                text = f"is not a field of Vidu's {cls.kind}{f' ({near}?)' if near else _NEWER_FIELD}"
-            elif item["type"] == "model_type":
-                text = "must be a dict of fields"
+                text = describe_unknown_field(name, cls.kind, {*cls.model_fields, *cls.more_fields})
             # Our own texts end with the value already; a file, a payload or a token in a URL is not repeated.
             value = _value_at(fields, item["loc"])
             private = not _PRIVATE.isdisjoint(item["loc"]) and isinstance(value, (str, list, tuple))
@@ -304,11 +317,12 @@ def describe_image_count(least: int, most: int) -> str:
     return "exactly one image" if most == 1 else f"exactly {most} images"
 
 
-def describe_unknown_fields(unknown: Iterable[str], known: Iterable[str]) -> str:
-    """List unknown fields for a message, each with the known one that it resembles."""
-    named = {name: nearest_name(name, known) for name in unknown}
-    text = ", ".join(f"{name} ({near}?)" if near else name for name, near in named.items())
-    return text if all(named.values()) else text + _NEWER_FIELD
+def describe_unknown_field(name: str, kind: str, known: Iterable[str], hint: str | None = None) -> str:
+    """Say, for a message, that a request has no field of a name; ``hint`` is what to do about it."""
+    near = nearest_name(name, known)
+    if hint is None:
+        hint = "" if near else _NEWER_FIELD
+    return f"is not a field of Vidu's {kind}{f' ({near}?)' if near else ''}{hint}"
 
 
 def nearest_name(name: object, known: Iterable[str], cutoff: float = 0.7) -> str | None:
@@ -316,10 +330,14 @@ def nearest_name(name: object, known: Iterable[str], cutoff: float = 0.7) -> str
     return next(iter(get_close_matches(str(name).lower(), sorted(known), n=1, cutoff=cutoff)), None)
 
 
-def model_shown(model: object, models: Iterable[str]) -> str:
-    """Return an unknown model's name for a message, with the nearest known one if it looks like a typo."""
+def describe_unknown_model(model: object, models: Mapping[str, Model]) -> str:
+    """Say, for a message, that a model is that of other endpoints, or of none; in that case it may be a typo."""
+    elsewhere = tuple(name for name, known in MODELS_OF.items() if model in known)
+    if elsewhere:
+        here = next((name for name, known in MODELS_OF.items() if known is models), "this endpoint")
+        return f"model {shown(model)} is known for {listed(elsewhere, 'and')}, not for {here}"
     nearest = nearest_name(model, models)
-    return f"{shown(model)} ({nearest}?)" if nearest else shown(model)
+    return f"model {shown(model)}{f' ({nearest}?)' if nearest else ''} is not in this release's catalogue"
 
 
 def shown(value: Any) -> str:
@@ -332,10 +350,10 @@ def shown(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:40]}…"
 
 
-def listed(values: tuple[Any, ...]) -> str:
-    """Return the allowed values of a field, for a message."""
+def listed(values: tuple[Any, ...], last: str = "or") -> str:
+    """Return the allowed values of a field, for a message; ``last`` is the word before the last one."""
     if len(values) > 3 and isinstance(values[0], int) and list(values) == list(range(values[0], values[-1] + 1)):
         return f"{values[0]} to {values[-1]}"
     if len(values) == 1:
         return str(values[0])
-    return f"{', '.join(str(value) for value in values[:-1])} or {values[-1]}"
+    return f"{', '.join(str(value) for value in values[:-1])} {last} {values[-1]}"

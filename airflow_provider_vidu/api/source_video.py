@@ -4,24 +4,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.errors import ViduInputError, ViduNoSourceError
 from airflow_provider_vidu.api.fields import given, parse_structure
+from airflow_provider_vidu.api.messages import one_line, some_of
 from airflow_provider_vidu.api.request import HttpUrl, Name, ViduRequest, exactly_one, shown
 
 _SOURCES = ("video_creation_id", "video_url")
+
+# What an id is not. Vidu's are digits, a relay's may be UUIDs. A drive's letter is no scheme.
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE | re.ASCII)
+_PATH = re.compile(r".*[/\\].*|.*\.[a-z]\w{1,3}", re.IGNORECASE | re.ASCII | re.DOTALL)
+# Only the public ids of plain new-api say what they are: Vidu's own tasks and creations have ids of one kind.
+_TASK_ID = re.compile(r"task_\w+", re.ASCII)
 
 
 class SourceVideoRequest(ViduRequest):
     """
     A request that starts from a video.
 
-    The parameter ``video`` sets one of the two fields below. It is a URL, the id of a creation, or the record of a
-    finished task, whose first creation is used.
+    The parameter ``video`` sets one of the two fields below. It is a URL, the id of a creation, a creation of a task's
+    record, or the record of a finished task, whose first creation with a link is used.
 
     :param video_creation_id: the id of a creation of Vidu's (``creations[].id``, not the task's id). Vidu prefers it.
     :param video_url: instead of it the URL of any video that Vidu can reach.
@@ -43,38 +51,94 @@ class SourceVideoRequest(ViduRequest):
             return super().meant({**unset, **rest})
         return super().meant({**rest, **dict.fromkeys(_SOURCES), **_named(video, rest)})
 
+    @field_validator("video_creation_id")
+    @classmethod
+    def _creation_id_is_an_id(cls, value: str | None) -> str | None:
+        if value is not None and (other := _not_an_id(value)):
+            raise ValueError(f"must be the id of a creation, got {other}")
+        return value
+
     @model_validator(mode="after")
     def _one_source(self) -> SourceVideoRequest:
-        exactly_one(self, "video_creation_id", "video_url")
+        if self.video_creation_id is None and self.video_url is None:
+            raise ViduInputError(
+                "video: is required: the output of a task that made a video, the id of a creation, or a URL. It is "
+                "unset or empty after rendering, and so are video_creation_id and video_url."
+            )
+        exactly_one(self, *_SOURCES)
         return self
 
 
 def _named(video: Any, rest: Mapping[str, Any]) -> dict[str, str]:
     if any(given(rest.get(name)) for name in _SOURCES):
         raise ViduInputError("video: takes the place of video_creation_id and video_url; pass only one of the three.")
-    if isinstance(video, str) and video.strip().startswith("{"):
+    if isinstance(video, str) and video.strip().startswith(("{", "[")):
         # A template has turned the record into text.
         video = parse_structure(video.strip()) or video
     if isinstance(video, Mapping):
-        return _first_creation(video)
-    if isinstance(video, bool) or not isinstance(video, (str, int)):
+        return _creation_of(video)
+    if isinstance(video, (list, tuple)):
         raise ViduInputError(
-            f"video: must be a URL, the id of a creation or the record of a task, got {shown(video)}. Map over several "
-            "videos with .expand()."
+            f"video: takes one video, got a list of {len(video)}. Map over the list: .expand(video=…)."
         )
+    is_text = isinstance(video, (str, int)) and not isinstance(video, bool)
     text = str(video).strip()
-    return {"video_url" if text.lower().startswith(("http://", "https://")) else "video_creation_id": text}
+    if is_text and text.lower().startswith(("http://", "https://")):
+        return {"video_url": text}
+    if (other := _not_an_id(text) if is_text else shown(video)) is None:
+        return {"video_creation_id": text}
+    hint = ""
+    if _SCHEME.match(text) or _PATH.fullmatch(text):
+        hint = " Vidu fetches the video itself: put it where Vidu can, for example behind a presigned https URL."
+    elif _TASK_ID.fullmatch(text):
+        hint = " Pass the task's record: it has the ids of its creations."
+    raise ViduInputError(
+        "video: must be an http(s) URL that Vidu can reach, the id of a creation or a task's record, got "
+        f"{other}.{hint}"
+    )
 
 
-def _first_creation(record: Mapping[str, Any]) -> dict[str, str]:
-    creations = record.get("creations")
-    first = creations[0] if isinstance(creations, (list, tuple)) and creations else None
-    if isinstance(first, Mapping):
-        for field, name in (("video_creation_id", "id"), ("video_url", "url")):
+def _not_an_id(text: str) -> str | None:
+    """Return what a text is, for a message, if it cannot be the id of a creation; a URL may have secrets."""
+    if scheme := _SCHEME.match(text):
+        return f"a URL that starts with '{scheme[1].lower()}:'"
+    if _PATH.fullmatch(text):
+        return f"the path of a file ({shown(text)})"
+    if _TASK_ID.fullmatch(text):
+        return f"the id of a task ({shown(text)})"
+    return shown(text) if re.search(r"\s", text) else None
+
+
+def _creation_of(record: Mapping[str, Any]) -> dict[str, str]:
+    # Vidu's own answer has the task's id as "id", and a creation has its own.
+    is_task = not record.keys().isdisjoint({"task_id", "state", "creations"})
+    creations = record.get("creations") if is_task else [record]
+    known = [one for one in creations if isinstance(one, Mapping)] if isinstance(creations, (list, tuple)) else []
+    # As for landing: without a link there may be no video.
+    if first := next((one for one in known if one.get("url")), next(iter(known), None)):
+        for field, name in zip(_SOURCES, ("id", "url"), strict=True):
             if first.get(name):
                 return {field: str(first[name])}
+    if not is_task:
+        raise ViduInputError(
+            "video: a dict must be the record of a task or one of its creations; this one has the keys "
+            f"{one_line(some_of(record), 80)} but neither id nor url."
+        )
+    if record.get("error"):
+        raise ViduNoSourceError(f"There is no video to start from: {record['error']}")
+    task = f"Vidu task {one_line(str(record.get('task_id') or record.get('id')), 80)}"
+    state = one_line(str(record.get("state") or "unknown"), 80)
+    if state == "failed":
+        reason = one_line(str(record.get("err_code") or "no reason given"), 80)
+        raise ViduInputError(
+            f"video: {task} has failed ({reason}): it has no video. Clear the task that submitted it, not this one."
+        )
+    if state == "success":
+        raise ViduInputError(
+            f"video: the record of {task} does not name its video. A batch of more than 300 requests leaves the links "
+            "out of its XCom: map over the records of its manifest_path, or put a mapped ViduTaskSensor between them."
+        )
     raise ViduInputError(
-        f"video: the record of Vidu task {shown(record.get('task_id'))} has no video (state "
-        f"{shown(record.get('state'))}). Pass the output of a task that has waited for its video: the operator with "
-        "wait_for_completion, or the sensor behind it."
+        f"video: {task} has no video yet (state {state}). Pass the output of a task that has waited for its video: the "
+        "operator with wait_for_completion, or the sensor behind it."
     )

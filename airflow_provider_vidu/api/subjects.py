@@ -30,7 +30,7 @@ class Subject(RequestPart):
     :param images: at most 3, each as in ``img2video``.
     :param videos: URLs.
     :param voice_id: its voice, from Vidu's list.
-    :param server_id: its id in Vidu's library of subjects.
+    :param server_id: its id in Vidu's library of subjects, which has its pictures.
     """
 
     name: str | None = None
@@ -51,11 +51,12 @@ class Subject(RequestPart):
         return self.name or self.id or ""
 
 
-def check_names(subjects: Sequence[Subject]) -> None:
+def check_subjects(subjects: Sequence[Subject], *, use_library: bool) -> None:
     """
-    Check that each subject can be called.
+    Check that each subject can be called, and is one that Vidu can show.
 
-    :raises ViduInputError: one has no name, or the name of another.
+    :param use_library: Vidu may find subjects in its library by their names.
+    :raises ViduInputError: one has no name, the name of another, or nothing to show.
     """
     names = [subject.called for subject in subjects]
     for number, name in enumerate(names):
@@ -63,6 +64,12 @@ def check_names(subjects: Sequence[Subject]) -> None:
             raise ViduInputError(f"subjects[{number}].name: every subject needs one, got {shown(name)}.")
         if names.index(name) != number:
             raise ViduInputError(f"subjects[{number}].name: must be unique, got {shown(name)} twice.")
+    for number, subject in enumerate(subjects):
+        if not (use_library or subject.images or subject.videos or subject.server_id):
+            raise ViduInputError(
+                f"subjects[{number}]: {subject.called} needs images, videos or a server_id (its id in Vidu's library); "
+                "without them Vidu knows nothing of it but its name."
+            )
 
 
 def unknown_call(prompt: str, subjects: Sequence[Subject]) -> str | None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The endpoints that this release has no request model for: their requests are sent as they are."""
+"""The endpoints that this release has no request model for: their fields are sent unchecked."""
 
 from __future__ import annotations
 
@@ -15,11 +15,27 @@ from airflow_provider_vidu.api.catalog_rows import MODELS_OF
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.fields import as_text, given
 from airflow_provider_vidu.api.http_messages import json_body
-from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, Endpoint, Media, Produces, endpoint_of
+from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, Endpoint, Media, Produces, known_endpoint
 from airflow_provider_vidu.api.request import ViduRequest, nearest_name, shown
 
 # It becomes a part of the path of the create call: no dots, no empty parts, nothing that a URL would escape.
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,60}(/[a-z0-9][a-z0-9-]{0,60}){0,3}", re.ASCII)
+# Endpoints of Vidu's pages that create tasks, and that this release cannot check: they are here for their spelling.
+_DOCUMENTED = frozenset(
+    {
+        "reference2image",
+        "multiframe",
+        "upscale",
+        "lip-sync",
+        "template",
+        "template2video",
+        "template-story",
+        "ad-one-click",
+        "one-click/mv",
+        "text2audio",
+        "timing2audio",
+    }
+)
 # Vidu answers these at once, or they are not for generating.
 _CREATE_NO_TASK = frozenset(
     {"audio-tts", "audio-clone", "img2video-prompt-recommendation", "subjects", "tasks", "credits", "models"}
@@ -57,13 +73,20 @@ class UncheckedRequest(ViduRequest):
 
     @model_validator(mode="after")
     def _can_be_sent(self) -> UncheckedRequest:
+        if "video" in (self.model_extra or {}):
+            raise ViduInputError(
+                f"video: is a parameter of extend and upscale-new alone. Vidu's {self.kind} has fields of its own, "
+                "such as video_url: pass the link there, record['creations'][0]['url']. If it has a field named video, "
+                "that goes into extra_params."
+            )
         json_body(self.wire())
         return self
 
     def warnings(self) -> list[str]:
         """See :meth:`ViduRequest.warnings`."""
         return [
-            f"This release cannot check Vidu's {self.kind} and has no price for it. It is sent as it is; Vidu decides."
+            f"This release cannot check Vidu's {self.kind} and has no price for it. Its fields are sent unchecked, "
+            "except those that are None or empty; Vidu decides."
         ]
 
 
@@ -75,19 +98,29 @@ def find_endpoint(name: str) -> Endpoint:
     :raises ViduInputError: it is no name of an endpoint, a misspelt one, or the endpoint creates no task.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
+        near = _resembled(name, cutoff=0.8)
         raise ViduInputError(
             f"endpoint: must be the last part of a create path, such as template or one-click/mv (small letters, "
-            f"digits, hyphens and slashes), got {shown(name)}."
+            f"digits, hyphens and slashes), got {shown(name)}{f' ({near}?)' if near else ''}."
         )
     if name.partition("/")[0] in _CREATE_NO_TASK:
         raise ViduInputError(
             f"endpoint: {name} creates no task. Vidu answers it at once, so there is nothing to wait for and nothing "
             "to land: call it with an HTTP client of your own."
         )
-    # A name that is only similar may be another endpoint's: reference2image beside reference2video.
-    if name not in MODELS_OF and (near := nearest_name(name, MODELS_OF, cutoff=0.92)):
+    if name in MODELS_OF:
+        return known_endpoint(name)
+    # A name that is only similar may be that of a newer endpoint.
+    if name not in _DOCUMENTED and (near := _resembled(name, cutoff=0.92)):
         raise ViduInputError(f"endpoint: this release does not know {name!r} ({near}?).")
-    return endpoint_of(name) if name in MODELS_OF else _unchecked(name)
+    return _unchecked(name)
+
+
+def _resembled(name: object, cutoff: float) -> str | None:
+    """Return the documented endpoint that a name resembles, which may be a path, or words; None = it resembles none."""
+    last = str(name).strip().lower().rpartition("ent/v2/")[2].strip("/")
+    spelt = re.sub(r"-?to-?(?=video|image|audio)", "2", re.sub(r"[\s_]+", "-", last))
+    return nearest_name(re.sub(r"^image2", "img2", spelt), {*MODELS_OF, *_DOCUMENTED, *_CREATE_NO_TASK}, cutoff)
 
 
 @cache

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
-    from airflow_provider_vidu.api.registry import Produces
+    from airflow_provider_vidu.api.registry import Endpoint, Produces
+    from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
 
 #: Maximum timeout in seconds, ten years: Airflow's dates cannot represent much more.
@@ -151,6 +152,11 @@ class Execution(ABC, Generic[Result]):
             index,
             produces,
         )
+
+    @staticmethod
+    def _with_model(task: ViduTask, model: str | None, endpoint: Endpoint) -> ViduTask:
+        """Return a task with what ``{model}`` means in a file name: its model, or the endpoint if there is none."""
+        return task if task.model else task.model_copy(update={"model": model or endpoint.name})
 
     def _seconds_to_wait(self, *, off_peak: bool) -> float:
         seconds = default_timeout(off_peak=off_peak) if self.operator.timeout is None else float(self.operator.timeout)

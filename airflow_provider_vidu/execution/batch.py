@@ -187,7 +187,9 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         return read_manifest(self.operator.manifest_path, self.log) if self.operator.manifest_path else []
 
     def _is_landed(self, request: BatchRequest, index: int, task: ViduTask) -> bool | None:
-        return self._wanted_of(request, index).is_landed(task) if request.output_path else None
+        if not request.output_path:
+            return None
+        return self._wanted_of(request, index).is_landed(self._with_model(task, request.model, request.endpoint))
 
     async def _submit_and_wait(
         self,
@@ -392,7 +394,11 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             for index, task in batch.tasks.items()
             if task.succeeded and index not in batch.errors and batch.requests[index].output_path
         }
-        files = land_batch(client, batch.tasks, wanted, batch.errors, log=self.log, stop=self._raise_if_killed)
+        tasks = {
+            index: self._with_model(task, batch.requests[index].model, batch.requests[index].endpoint)
+            for index, task in batch.tasks.items()
+        }
+        files = land_batch(client, tasks, wanted, batch.errors, log=self.log, stop=self._raise_if_killed)
         if batch.memory is Memory.NONE:
             advice = f"The video is paid for and safe at Vidu. {batch.memory.re_attaching}"
             for index, error in batch.errors.items():

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduConfigurationError,
@@ -16,6 +18,7 @@ from airflow_provider_vidu.api.errors import (
     ViduInputError,
     ViduLandingError,
     ViduNoCreationError,
+    ViduNoSourceError,
     ViduRateLimitError,
     ViduRequestError,
     ViduStillRunningError,
@@ -220,7 +223,8 @@ class SingleExecution(Execution[dict[str, Any]]):
     def _is_delivered(self, task: ViduTask) -> bool | None:
         if not (self.operator.wait_for_completion and self.operator.output_path):
             return None
-        return self._wanted(self.operator.output_path, self.endpoint.produces).is_landed(task)
+        named = self._with_model(task, self._model, self.endpoint)
+        return self._wanted(self.operator.output_path, self.endpoint.produces).is_landed(named)
 
     def _build_wire(self, map_index: int | None) -> dict[str, Any]:
         """Check everything before anything is paid for, and return the request."""
@@ -229,10 +233,16 @@ class SingleExecution(Execution[dict[str, Any]]):
             require(name, fields.get(name))
         self._check_time_to_wait()
         if self.operator.output_path is not None and self.operator.wait_for_completion:
-            self._wanted(self.operator.output_path, self.endpoint.produces).check(model=self._model)
+            self._wanted(self.operator.output_path, self.endpoint.produces).check(
+                model=self._model or self.endpoint.name
+            )
             if (map_index or 0) > 0:
                 self._check_own_name()
-        return wire_of(fields, self.operator.extra_params, self.log, endpoint=self.endpoint)
+        try:
+            return wire_of(fields, self.operator.extra_params, self.log, endpoint=self.endpoint)
+        except ViduNoSourceError as error:
+            # A task that is mapped over a batch's records must go on with the others, as a download does.
+            raise AirflowSkipException(error.message) from None
 
     def _check_settings(self) -> None:
         super()._check_settings()
@@ -310,11 +320,11 @@ class SingleExecution(Execution[dict[str, Any]]):
             # Keep the record: the video may exist, and a clear must not pay for another one.
             raise error.but(advice=f"{error.advice} {submission.memory.queried_again}") from None
         try:
-            files = (
-                land_all(client, task, self._wanted(self.operator.output_path, self.endpoint.produces), log=self.log)
-                if self.operator.output_path
-                else []
-            )
+            files = []
+            if self.operator.output_path:
+                wanted = self._wanted(self.operator.output_path, self.endpoint.produces)
+                named = self._with_model(task, self._model, self.endpoint)
+                files = land_all(client, named, wanted, log=self.log)
         except ViduLandingError as error:
             if submission.memory is Memory.NONE:
                 raise error.but(

@@ -31,7 +31,7 @@ class ViduManyOperator(ViduSubmittingOperator):
         Lines with one such dict per line, or a JSON array of them; relative paths in a file are relative to the file.
         Another task's output works too. At least one request; tested with 10 000.
     :param defaults: fields for all requests, a dict; a request's own field wins, and None in a request removes the
-        default. None (default) = no fields.
+        default. A default that a request's endpoint does not have must be removed so. None (default) = no fields.
     :param labels_from: ``rest`` = fields that the endpoint does not have, such as the other columns of a file, become
         labels, unless they look like a typo of one that it has. None (default) = such a field is an error.
     :param on_invalid: what to do if some requests are invalid before anything is sent: ``fail`` (default; send nothing)
@@ -60,7 +60,7 @@ class ViduManyOperator(ViduSubmittingOperator):
         (default) = nowhere, and the links expire within 24 hours.
     :param file_name: template for the videos' names in that folder. It must contain ``{task_id}``, ``{creation_id}`` or
         ``{index}`` (the request's position, from 0; ``{index:05d}``), otherwise the videos would overwrite each other;
-        ``{model}`` is allowed too. None (default) = ``{task_id}``.
+        ``{model}`` is allowed too (the endpoint's name if it has no models). None (default) = ``{task_id}``.
     :param land_watermarked: land each watermarked copy too, as ``<name>-watermarked.mp4``. Default False.
     :param timeout: seconds (or a timedelta) to wait, counted from the start of each try, above 0 and at most ten years;
         None (default) = 24 hours, or 49 if any request is off-peak. ``execution_timeout`` limits the wait too. At the

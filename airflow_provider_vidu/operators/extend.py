@@ -27,6 +27,7 @@ class ExtendVideoOperator(ViduVideoOperator):
 
     :param video: the video to continue, 4 to 60 s long: the output of a task that made one (its record), the id of a
         creation, or a URL that Vidu can reach. A record's link expires, but its creation's id does not: that is sent.
+        For the records of a batch: ``.expand(video=batch.output)``; records without a video are skipped.
     :param prompt: what happens next, a text of at most 2000 characters; None (default) = no text.
     :param images: one image, the last frame, as in ``Img2VideoOperator``; None (default) = Vidu's choice.
     :param model: ``viduq2-turbo`` (default) or ``viduq2-pro``. One that is newer than this release is sent with a

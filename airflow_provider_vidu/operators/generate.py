@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,9 +16,10 @@ class ViduGenerateOperator(ViduSingleOperator):
     Submit a request to any endpoint of Vidu's that creates tasks: template, lip-sync, multiframe, text2audio …
 
     It is submitted, waited for and landed as every other request. If the endpoint has an operator of its own, the
-    request is checked as there. Any other request is sent as it is, with a warning: this release knows neither its
-    fields nor its price, so only Vidu's reply is checked against ``max_credits``. Endpoints that answer at once
-    (``audio-tts``, ``audio-clone``) create no task and are rejected.
+    request is checked as there. The fields of any other request are sent unchecked, except those that are None or
+    empty, with a warning: this release knows neither its fields nor its price, so only Vidu's reply is checked against
+    ``max_credits``. Endpoints that answer at once (``audio-tts``, ``audio-clone``) create no task and are rejected, and
+    so are names that look like a typo.
 
     A retry re-attaches to the submitted task, and a clear is handled as
     :class:`~airflow_provider_vidu.operators.img2video.Img2VideoOperator` describes under "Durable execution".
@@ -35,8 +35,10 @@ class ViduGenerateOperator(ViduSingleOperator):
         )
 
     :param endpoint: the last part of the endpoint's path, for example ``template`` or ``one-click/mv``. Not templated.
-    :param request: the fields by their API names, a dict or a string with a JSON object. ``images`` may be paths, as in
-        ``Img2VideoOperator``. A ``payload`` of your own needs ``{marker}``, so that a lost submission can be found.
+    :param request: the fields by their API names, a dict or a string with a JSON object or a Python dict. ``images``
+        may be paths, as in ``Img2VideoOperator``. ``video`` takes another task's output for ``extend`` and
+        ``upscale-new`` only; for an endpoint such as ``lip-sync`` pass its ``video_url``. A ``payload`` of your own
+        needs ``{marker}``, so that a lost submission can be found.
     :return: the task record, as :class:`~airflow_provider_vidu.operators.img2video.Img2VideoOperator` returns it.
     :raises AirflowFailException: if a retry would fail in the same way, or pay again.
     :raises ViduError: if a retry may succeed.
@@ -55,13 +57,15 @@ class ViduGenerateOperator(ViduSingleOperator):
     def fields(self) -> dict[str, Any]:
         """The fields of the request, as rendered."""
         from airflow_provider_vidu.api.errors import ViduInputError
+        from airflow_provider_vidu.api.fields import parse_structure
+        from airflow_provider_vidu.api.request import shown
 
         given: Any = self.request
-        if isinstance(given, str):
-            try:
-                given = json.loads(given)
-            except ValueError:
-                given = None
-        if not isinstance(given, Mapping):
-            raise ViduInputError("request must be a dict of fields, or a string with a JSON object.")
-        return dict(given)
+        # Without tojson in its template, a dict is the text of a Python dict.
+        parsed = parse_structure(given.strip()) if isinstance(given, str) else given
+        if isinstance(parsed, Mapping):
+            return dict(parsed)
+        several = " Map over several requests with .expand(request=…)." if isinstance(parsed, (list, tuple)) else ""
+        raise ViduInputError(
+            f"request must be a dict of fields, or a string with a JSON object, got {shown(given)}.{several}"
+        )

@@ -39,8 +39,8 @@ class Reference2VideoOperator(ViduGenerationOperator):
     :param prompt: what happens in the video, a text of at most 5000 characters. ``@name`` calls a subject.
     :param images: 1 to 7 pictures (``vidu2.0``: 1 to 3; with ``videos``: 1 to 4), each as in ``Img2VideoOperator``. The
         20 MB of a request are for all of them: the largest ones are uploaded until the others fit.
-    :param subjects: 1 to 7 subjects instead of ``images``: dicts with ``name``, ``images`` (at most 3 each and 7
-        altogether) and, if wanted, ``videos``, ``voice_id`` and ``server_id``.
+    :param subjects: 1 to 7 subjects instead of ``images``: dicts with a ``name``, with ``images`` (at most 3 each and 7
+        altogether), ``videos`` or a ``server_id`` (its id in Vidu's library) and, if wanted, a ``voice_id``.
     :param videos: URLs of one video of at most 8 s or two of at most 5 s; only with ``viduq2-pro``.
     :param auto_subjects: let Vidu find subjects in its library; the prompt may then call others than ``subjects``.
     :param aspect_ratio: ``16:9`` (Vidu's default), ``9:16`` or ``1:1``; some models take ``3:4``, ``4:3`` and ``auto``.

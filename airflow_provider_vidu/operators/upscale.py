@@ -26,7 +26,8 @@ class UpscaleVideoOperator(ViduSingleOperator):
         catalogue cannot estimate it: only Vidu's reply is checked against ``max_credits``.
 
     :param video: the video, of at most 300 s and less than 60 frames a second: the output of a task that made one (its
-        record), the id of a creation, or a URL that Vidu can reach.
+        record), the id of a creation, or a URL that Vidu can reach. For the records of a batch:
+        ``.expand(video=batch.output)``; records without a video are skipped.
     :param upscale_resolution: ``1080p``, ``2K``, ``4K`` or ``8K``; None (default) = Vidu's default, ``1080p``.
     :param payload: a text of at most 1 048 576 characters, see ``Img2VideoOperator``; None (default) = the marker by
         which a lost submission is found again.

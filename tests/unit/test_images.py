@@ -26,7 +26,9 @@ from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.images import content_identity, without_query
+from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.images import is_remote, load_image, load_images
+from airflow_provider_vidu.images import wire_of as wire_of_endpoint
 from airflow_provider_vidu.reporting.lineage import asset_uri
 from airflow_provider_vidu.submission.batch.requests import check_requests
 
@@ -246,6 +248,39 @@ def test_no_image_or_two_never_reach_the_api(images):
 def test_two_images_are_refused_before_either_is_read(tmp_path):
     with pytest.raises(ViduInputError, match="exactly one"):
         load_images([tmp_path / "missing-1", tmp_path / "missing-2"])
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fields", "message"),
+    [
+        (
+            "reference2video",
+            {"subjects": [{"images": ["https://a.example/a.png"]}, {"images": ["https://a.example/a.png"] * 4}]},
+            "1].images: takes 1 to 3",
+        ),
+        (
+            "reference2video",
+            {"subjects": [{"images": "nowhere.png"}]},
+            "subjects[0].images: nowhere.png was not found on",
+        ),
+        ("reference2video", {"subjects": [{"images": [None, "a"]}]}, "subjects[0].images: 1 of 2 is None"),
+        (
+            "multiframe",
+            {"image_settings": [{}, {"key_image": "x.png"}]},
+            "image_settings[1].key_image: x.png was not fou",
+        ),
+        (
+            "multiframe",
+            {"start_image": ["https://a.example/a.png"]},
+            "start_image: an image must be a path or a URL, got list",
+        ),
+        ("start-end2video", {"images": ["https://a.example/a.png"]}, "images: takes exactly 2 images, got 1"),
+    ],
+)
+def test_a_wrong_picture_is_named_by_its_place(endpoint, fields, message):
+    with pytest.raises(ViduInputError) as caught:
+        wire_of_endpoint(fields, None, logging.getLogger("test"), endpoint=find_endpoint(endpoint))
+    assert message in str(caught.value)
 
 
 def test_single_image_may_be_a_string_or_a_list(tmp_path):

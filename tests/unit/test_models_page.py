@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_vidu.api.catalog import credits_of
 from airflow_provider_vidu.api.catalog_types import Model, Row
-from airflow_provider_vidu.api.registry import endpoint_of, endpoints
+from airflow_provider_vidu.api.registry import endpoints, known_endpoint
 from airflow_provider_vidu.operators.base import ViduSubmittingOperator
 from airflow_provider_vidu.provider_info import get_provider_info
 
@@ -60,7 +60,7 @@ def credits_in_words(words: str, seconds: int) -> int | None:
     [(endpoint.name, model) for endpoint in endpoints() for model in endpoint.models],
 )
 def test_prices_in_words_are_the_estimates(endpoint, model):
-    known = endpoint_of(endpoint).models[model]
+    known = known_endpoint(endpoint).models[model]
     lines = models_page.price_lines(known)
     words = dict(line.split(": ") for line in lines if line != "unknown")
     for row in known.rows:
@@ -88,7 +88,7 @@ EVERY_SECOND = (Row(tuple(range(1, 11)), ("720p",), "720p"),)
     ],
 )
 def test_refusals_are_of_fields_that_the_endpoint_has(endpoint, facts, refused):
-    assert models_page.refusals(endpoint_of(endpoint), Model("m", EVERY_SECOND, **facts)) == refused
+    assert models_page.refusals(known_endpoint(endpoint), Model("m", EVERY_SECOND, **facts)) == refused
 
 
 @pytest.mark.parametrize(
@@ -111,5 +111,5 @@ def test_refusals_are_of_fields_that_the_endpoint_has(endpoint, facts, refused):
     ],
 )
 def test_row_of_a_model(endpoint, facts, cells):
-    row = models_page.model_row(endpoint_of(endpoint), Model(**{"name": "m", "rows": EVERY_SECOND, **facts}))
+    row = models_page.model_row(known_endpoint(endpoint), Model(**{"name": "m", "rows": EVERY_SECOND, **facts}))
     assert {column: row.get(column) for column in cells} == cells

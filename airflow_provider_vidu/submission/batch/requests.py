@@ -22,8 +22,8 @@ from airflow_provider_vidu.api.http_messages import pictures_to_upload
 from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
 from airflow_provider_vidu.api.messages import MAX_NAMED, some_of
 from airflow_provider_vidu.api.origin import Origin, first_source, parse_labels
-from airflow_provider_vidu.api.registry import Endpoint, endpoint_of, endpoints, replace_at
-from airflow_provider_vidu.api.request import describe_unknown_fields, nearest_name
+from airflow_provider_vidu.api.registry import Endpoint, endpoints, known_endpoint, replace_at
+from airflow_provider_vidu.api.request import describe_unknown_field, nearest_name, shown
 from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.images import below, path_to_read, wire_of
 from airflow_provider_vidu.landing.destinations import Wanted, check_lengths, file_name_of, video_path
@@ -157,17 +157,17 @@ def read_requests(
     rows, folder = _rows(requests)
     common = _json(defaults, "defaults") if isinstance(defaults, str) else defaults or {}
     if not isinstance(common, Mapping):
-        raise ViduInputError(f"defaults must be a dict of fields, got {type(common).__name__}.")
+        raise ViduInputError(f"defaults must be a dict of fields, got {shown(common)}.")
     if not rows:
         raise ViduInputError("requests: the batch is empty.")
     common_labels = parse_labels(common.get("labels"))
     read: list[BatchRequest] = []
     of: dict[str, int] = {}
     for number, row in enumerate(rows):
-        request = BatchRequest(number, endpoint or endpoint_of(next(iter(MODELS_OF))), {}, id=_id_in(row))
+        request = BatchRequest(number, endpoint or known_endpoint(next(iter(MODELS_OF))), {}, id=_id_in(row))
         try:
             if not isinstance(row, Mapping):
-                raise ViduInputError(f"must be a dict of fields, got {type(row).__name__}")
+                raise ViduInputError(f"must be a dict of fields, got {shown(row)}")
             to = endpoint_of_row({**common, **row}, endpoint, may_differ=may_differ)
             if to is None:
                 raise ViduInputError("endpoint: is required, since the operator names none for all requests.")
@@ -179,7 +179,7 @@ def read_requests(
             request = replace(request, endpoint=to, fields=merged)
             if row.get("labels") is not None:
                 merged["labels"] = {**common_labels, **parse_labels(row["labels"])}
-            request = _with_own_fields(request, labels_from_rest=labels_from_rest)
+            request = _with_own_fields(request, row, common, labels_from_rest=labels_from_rest)
             if request.id is not None and of.setdefault(request.id, number) != number:
                 raise ViduInputError(f"id: {request.id!r} is that of item {of[request.id]}, too")
         except ViduInputError as error:
@@ -188,7 +188,9 @@ def read_requests(
     return read
 
 
-def _with_own_fields(request: BatchRequest, *, labels_from_rest: bool) -> BatchRequest:
+def _with_own_fields(
+    request: BatchRequest, row: Mapping[str, Any], common: Mapping[str, Any], *, labels_from_rest: bool
+) -> BatchRequest:
     """
     Return a request with what is never sent set apart from its fields.
 
@@ -196,19 +198,24 @@ def _with_own_fields(request: BatchRequest, *, labels_from_rest: bool) -> BatchR
     """
     fields = dict(request.fields)
     known = OWN_FIELDS | request.endpoint.parameters
-    unknown = () if request.endpoint.takes_any_field else sorted(str(name) for name in fields.keys() - known)
-    # A typo must not become a label: the video would be paid for without that field.
-    typos = [name for name in unknown if nearest_name(name, known)]
-    if wrong := typos if labels_from_rest else unknown:
-        hint = "" if wrong == typos else ". Columns of your own go into labels, or set labels_from='rest'"
-        raise ViduInputError(f"no such field: {describe_unknown_fields(wrong, known)}{hint}")
-    labels = {**parse_labels({name: fields.pop(name) for name in unknown}), **parse_labels(fields.pop("labels", None))}
+    unknown = set() if request.endpoint.takes_any_field else {str(name) for name in fields.keys() - known}
+    # None in a request also removes a default that its endpoint does not have.
+    removed = {name for name in unknown if name in common and fields[name] in (None, "")}
+    fields = {name: value for name, value in fields.items() if name not in removed}
+    unknown -= removed
+    rest = {name for name in unknown if labels_from_rest and _may_be_label(name, known)}
+    if wrong := sorted(unknown - rest):
+        lines = [
+            _describe_unknown(name, request.endpoint, is_default=name in common and name not in row) for name in wrong
+        ]
+        raise ViduInputError(". ".join(lines))
+    labels = {**parse_labels({name: fields.pop(name) for name in rest}), **parse_labels(fields.pop("labels", None))}
     extra = fields.pop("extra_params", None)
     if extra is not None and not isinstance(extra, Mapping):
-        raise ViduInputError(f"extra_params must be a dict, got {type(extra).__name__}")
+        raise ViduInputError(f"extra_params must be a dict, got {shown(extra)}")
     own_id = fields.pop("id", None)
     if own_id is not None and _id_in({"id": own_id}) is None:
-        raise ViduInputError(f"id: must be a text or a whole number, got {own_id!r:.60}")
+        raise ViduInputError(f"id: must be a text or a whole number, got {shown(own_id)}")
     return replace(
         request,
         id=_id_in({"id": own_id}),
@@ -225,6 +232,23 @@ def _id_in(row: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return (value.strip() or None) if isinstance(value, str) else None
+
+
+def _may_be_label(name: str, known: Iterable[str]) -> bool:
+    # A typo, or a field of another endpoint, must not become a label: the video would be paid for without it.
+    return not nearest_name(name, known) and not any(name in endpoint.parameters for endpoint in endpoints())
+
+
+def _describe_unknown(name: str, endpoint: Endpoint, *, is_default: bool) -> str:
+    if name == "endpoint":
+        return "endpoint: ViduBatchOperator takes requests of several endpoints, this operator does not"
+    known = OWN_FIELDS | endpoint.parameters
+    hint = (
+        "" if nearest_name(name, known) else "; a newer field goes into extra_params, a column of your own into labels"
+    )
+    if is_default:
+        hint = "; it comes from defaults, and None in this request removes it"
+    return f"{name}: {describe_unknown_field(name, endpoint.request.kind, known, hint)}"
 
 
 def endpoint_of_row(row: Mapping[str, Any], default: Endpoint | None, *, may_differ: bool) -> Endpoint | None:
@@ -301,7 +325,8 @@ def check_destinations(requests: Sequence[BatchRequest], file_name: str | None =
         values = {"task_id": unique, "creation_id": unique, "model": "model", "index": number}
         name = file_name_of(file_name, values, produces) if file_name else unique
         path = video_path(request.output_path, name, produces)
-        name = file_name_of(file_name, {**values, "model": request.model}, produces) if file_name else unique
+        values["model"] = request.model or request.endpoint.name
+        name = file_name_of(file_name, values, produces) if file_name else unique
         try:
             check_lengths(video_path(request.output_path, name, produces))
         except ViduInputError as error:

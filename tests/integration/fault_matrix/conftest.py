@@ -25,7 +25,7 @@ from _support.virtual_time import jumping, replaced_by
 
 from airflow_provider_vidu.api.account import Account, account_from_fields
 from airflow_provider_vidu.api.errors import ViduError
-from airflow_provider_vidu.api.registry import Endpoint, endpoint_of
+from airflow_provider_vidu.api.registry import Endpoint, known_endpoint
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.client import ViduClient
 from airflow_provider_vidu.emulator import Fault, ViduEmulator
@@ -313,7 +313,7 @@ def clock() -> Iterator[Clock]:
 @pytest.fixture
 def endpoint(request: pytest.FixtureRequest) -> Endpoint:
     """Return the endpoint of a cell; the tables of faults choose it."""
-    return endpoint_of(getattr(request, "param", FIRST))
+    return known_endpoint(getattr(request, "param", FIRST))
 
 
 @pytest.fixture

@@ -8,11 +8,13 @@ import pytest
 from _support.requests import URL, refusal
 
 from airflow_provider_vidu.api.catalog import estimate_credits
-from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.api.registry import known_endpoint
 
-ENDPOINT = endpoint_of("extend")
+ENDPOINT = known_endpoint("extend")
 SOURCE = {"video_creation_id": "911045603801182209"}
 VIDEO = "https://videos.example/run.mp4?sign=hush"
+
+NO_VIDEO = "video: must be an http(s) URL that Vidu can reach, the id of a creation or a task's record"
 
 EVERYTHING = {
     "model": "viduq2-pro",
@@ -54,19 +56,95 @@ def test_a_model_takes_exactly_what_the_page_lists(model):
     [
         (
             {},
-            "video_creation_id: Vidu's extend request takes exactly one of video_creation_id and video_url, got neit",
+            "video: is required: the output of a task that made a video, the id of a creation, or a URL. It is",
+        ),
+        ({"video": None}, "video: is required: the output of a task that made a video, the id of a creation"),
+        ({"video": " None "}, "video: is required: the output of a task that made a video, the id of a creation"),
+        ({**SOURCE, "video": VIDEO}, "video: takes the place of video_creation_id and video_url; pass only one of"),
+        (
+            {"video": "/data/run.mp4"},
+            "video: must be an http(s) URL that Vidu can reach, the id of a creation or a tas",
+        ),
+        (
+            {"video": "/data/run.mp4"},
+            f"{NO_VIDEO}, got the path of a file ('/data/run.mp4'). Vidu fetches the video it",
+        ),
+        (
+            {"video": "run.mp4"},
+            f"{NO_VIDEO}, got the path of a file ('run.mp4'). Vidu fetches the video itself: put it",
+        ),
+        ({"video": r"C:\clips\run"}, f"{NO_VIDEO}, got the path of a file"),
+        ({"video": "a creation"}, f"{NO_VIDEO}, got 'a creation'."),
+        (
+            {"video": "s3://hush@bucket/run.mp4"},
+            f"{NO_VIDEO}, got a URL that starts with 's3:'. Vidu fetches the video itself",
+        ),
+        (
+            {"video": "FTP://me:hush@host/run.mp4"},
+            f"{NO_VIDEO}, got a URL that starts with 'ftp:'. Vidu fetches the video itself",
+        ),
+        (
+            {"video": "file:///hush.mp4"},
+            f"{NO_VIDEO}, got a URL that starts with 'file:'. Vidu fetches the video itself",
+        ),
+        (
+            {"video": "ssupload:?id=hush"},
+            f"{NO_VIDEO}, got a URL that starts with 'ssupload:'. Vidu fetches the video itself",
+        ),
+        ({"video": "task_vv9PzMdqTcGTHSsV"}, f"{NO_VIDEO}, got the id of a task ('task_vv9PzMdqTcGTHSsV'). Pass the"),
+        ({"video": True}, f"{NO_VIDEO}, got True."),
+        ({"video": 1.5}, f"{NO_VIDEO}, got 1.5."),
+        ({"video": [SOURCE]}, "video: takes one video, got a list of 1. Map over the list: .expand(video=…)."),
+        ({"video": "[{'task_id': '9'}, {'task_id': '8'}]"}, "video: takes one video, got a list of 2. Map over the li"),
+        (
+            {"video": {"kind": "video", "path": "/hush.mp4"}},
+            "video: a dict must be the record of a task or one of its creations; this one has the keys kind, path",
+        ),
+        (
+            {"video": {"task_id": "9", "state": "processing"}},
+            "video: Vidu task 9 has no video yet (state processing). P",
+        ),
+        (
+            {"video": {"id": "9", "state": "created", "creations": []}},
+            "video: Vidu task 9 has no video yet (state created",
+        ),
+        ({"video": {"task_id": "9"}}, "video: Vidu task 9 has no video yet (state unknown). Pass the output of a task"),
+        (
+            {"video": {"task_id": "9", "state": "failed", "err_code": "ImageDownloadFailure", "creations": []}},
+            "video: Vidu task 9 has failed (ImageDownloadFailure): it has no video. Clear the task that submitted it",
+        ),
+        (
+            {"video": {"task_id": "9", "state": "success", "creations": [], "error": None}},
+            "video: the record of Vidu task 9 does not name its video. A batch of more than 300 requests leaves the",
+        ),
+        (
+            {"video": {"task_id": "9", "state": "failed", "creations": [], "error": "It failed (Vidu task 9)."}},
+            "There is no video to start from: It failed (Vidu task 9).",
+        ),
+        (
+            {"video": "{'task_id': None, 'creations': [], 'error': 'credit_budget was reached.'}"},
+            "There is no video to start from: credit_budget was reached.",
         ),
         (
             {**SOURCE, "video_url": VIDEO},
             "video_creation_id: Vidu's extend request takes exactly one of video_creation_id",
         ),
-        ({"video_creation_id": "  "}, "video_creation_id: string should have at least 1 character"),
-        ({"video_url": "s3://hush/v.mp4"}, "video_url: string should match pattern '^https?://"),
+        ({"video_creation_id": "  "}, "video_creation_id: must not be empty"),
+        (
+            {"video_creation_id": VIDEO},
+            "video_creation_id: must be the id of a creation, got a URL that starts with 'https:'.",
+        ),
+        (
+            {"video_creation_id": "/run.mp4"},
+            "video_creation_id: must be the id of a creation, got the path of a file (",
+        ),
+        ({"video_url": "s3://hush/v.mp4"}, "video_url: must be an http(s) URL."),
         ({**SOURCE, "images": [URL, URL]}, "images: takes exactly one image, got 2"),
         ({**SOURCE, "prompt": "p" * 2001}, "prompt: takes at most 2000 characters, got 2001"),
         ({**SOURCE, "duration": 8}, "duration of viduq2-turbo must be 1 to 7 s, got 8"),
         ({**SOURCE, "duration": 0, "model": "viduq9"}, "duration must be at least 1 second, got 0"),
         ({**SOURCE, "off_peak": True}, "off_peak: is not a field of Vidu's extend request"),
+        ({"vidoe": "1"}, "vidoe: is not a field of Vidu's extend request (video?)"),
         ({**SOURCE, "task_id": "1"}, "task_id: is not a field of Vidu's extend request"),
     ],
     ids=lambda value: str(value)[:60],
@@ -80,6 +158,35 @@ def test_what_the_page_forbids_is_refused(fields, message):
 @pytest.mark.parametrize("fields", [{"prompt": "p" * 2000}, {"prompt": "p" * 9000, "model": "viduq9"}, {"images": URL}])
 def test_what_the_page_allows_is_accepted(fields):
     assert ENDPOINT.request.of({**SOURCE, **fields}).wire()["video_creation_id"] == SOURCE["video_creation_id"]
+
+
+CREATION = {"id": "911045603801182209", "url": VIDEO, "cover_url": "https://videos.example/run.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("video", "sent"),
+    [
+        ("911045603801182209", SOURCE),
+        (911045603801182209, SOURCE),
+        ("3f1c9a52-1f7e-4bd0-9d0b-7e1e6a2b9c11", {"video_creation_id": "3f1c9a52-1f7e-4bd0-9d0b-7e1e6a2b9c11"}),
+        (f" {VIDEO}\n", {"video_url": VIDEO}),
+        (CREATION, SOURCE),
+        (str(CREATION), SOURCE),
+        ({"url": VIDEO}, {"video_url": VIDEO}),
+        ({"task_id": "9", "state": "success", "creations": [CREATION, {"id": "8"}]}, SOURCE),
+        ({"task_id": "9", "creations": [{"id": "7", "url": ""}, CREATION]}, SOURCE),
+        ({"task_id": "9", "creations": [{"id": SOURCE["video_creation_id"], "url": ""}, {"id": "7"}]}, SOURCE),
+        # Vidu's own answer has the task's id as its id.
+        ({"id": "9", "state": "success", "creations": [CREATION]}, SOURCE),
+        # Its file could not be written, but Vidu has the video.
+        ({"task_id": "9", "creations": [CREATION], "error": "The disk is full."}, SOURCE),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_video_is_an_id_a_link_a_record_or_a_creation(video, sent):
+    wire = ENDPOINT.request.of({"video": video}).wire()
+    assert {name: wire.get(name) for name in sent} == sent
+    assert len(wire) == 2
 
 
 def test_a_creation_id_stays_text():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from airflow_provider_vidu.api.catalog import MODELS_OF, estimate_credits
 from airflow_provider_vidu.api.defaults import DEFAULT_MODELS
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.api.registry import MP4, endpoint_of
+from airflow_provider_vidu.api.registry import MP4, known_endpoint
 
 FUZZ = settings(max_examples=150, deadline=None, database=None)
 
@@ -71,22 +71,22 @@ ENDPOINTS = pytest.mark.parametrize("name", MODELS_OF)
 
 @ENDPOINTS
 def test_every_field_is_one_of_the_page(name):
-    assert endpoint_of(name).fields == set(SHAPES[name])
+    assert known_endpoint(name).fields == set(SHAPES[name])
 
 
 @ENDPOINTS
 def test_the_smallest_request_is_sent_with_the_default_model(name):
-    wire = endpoint_of(name).request.of(LEAST[name]).wire()
+    wire = known_endpoint(name).request.of(LEAST[name]).wire()
     model = {"model": DEFAULT_MODELS[name]} if MODELS_OF[name] else {}
     assert set(wire) == {*LEAST[name], *model}
-    assert wire.get("model") == endpoint_of(name).default_model == DEFAULT_MODELS.get(name)
+    assert wire.get("model") == known_endpoint(name).default_model == DEFAULT_MODELS.get(name)
     assert DEFAULT_MODELS.keys() == {named for named, models in MODELS_OF.items() if models}
 
 
 @ENDPOINTS
 def test_every_default_of_the_catalogue_is_itself_legal(name):
     for model in MODELS_OF[name].values():
-        request = endpoint_of(name).request.of({**LEAST[name], "model": model.name})
+        request = known_endpoint(name).request.of({**LEAST[name], "model": model.name})
         assert request.warnings() == []
         assert request.effective_duration == model.default_duration
         assert all(row.default_resolution in row.resolutions for row in model.rows)
@@ -94,12 +94,27 @@ def test_every_default_of_the_catalogue_is_itself_legal(name):
 
 @pytest.mark.parametrize("name", DEFAULT_MODELS)
 def test_an_unknown_model_is_sent_with_a_warning(name):
-    request = endpoint_of(name).request.of({**LEAST[name], "model": "sora-9", "duration": 99, "resolution": "16K"})
+    request = known_endpoint(name).request.of({**LEAST[name], "model": "sora-9", "duration": 99, "resolution": "16K"})
     assert (request.wire()["duration"], request.wire()["resolution"]) == (99, "16K")
     (warning,) = request.warnings()
     assert warning.startswith("model 'sora-9' is not in this release's catalogue")
     assert all(model in warning for model in MODELS_OF[name])
     assert estimate_credits(request, endpoint=name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "warning"),
+    [
+        ("text2video", "vidu2.0", "model 'vidu2.0' is known for img2video, start-end2video and reference2video, not"),
+        ("text2video", "viduq4-preview", "model 'viduq4-preview' is known for img2video, not for text2video; it is se"),
+        ("img2video", "viduq3-drama", "model 'viduq3-drama' is known for reference2video, not for img2video; it is"),
+        ("extend", "viduq3", "model 'viduq3' is known for reference2video, not for extend; it is sent unchecked"),
+        ("extend", "viduq2-trubo", "model 'viduq2-trubo' (viduq2-turbo?) is not in this release's catalogue; it is"),
+    ],
+)
+def test_a_model_of_another_endpoint_is_named_as_such(name, model, warning):
+    (said,) = known_endpoint(name).request.of({**LEAST[name], "model": model}).warnings()
+    assert said.startswith(warning)
 
 
 @ENDPOINTS
@@ -119,7 +134,7 @@ def test_a_longer_video_is_never_cheaper(name):
 
 @ENDPOINTS
 def test_an_endpoint_knows_what_it_delivers_and_reads(name):
-    endpoint = endpoint_of(name)
+    endpoint = known_endpoint(name)
     assert endpoint.produces is MP4
     read = {path for path, media in endpoint.media.items() if media.is_read}
     named = {"images"} & set(SHAPES[name])
@@ -143,8 +158,8 @@ def test_whatever_is_accepted_has_the_pages_json_types(name, data):
     least = {field: value for field, value in LEAST[name].items() if not (field == "images" and "subjects" in drawn)}
     fields = {**least, **drawn}
     try:
-        wire = endpoint_of(name).request.of(fields).wire()
+        wire = known_endpoint(name).request.of(fields).wire()
     except ViduInputError:
         return
     assert has_shape(sent(wire), SHAPES[name]), wire
-    assert endpoint_of(name).request.of(wire).wire() == wire
+    assert known_endpoint(name).request.of(wire).wire() == wire

@@ -11,9 +11,9 @@ from _support.requests import URL, picture, refusal
 
 from airflow_provider_vidu.api.catalog import estimate_credits
 from airflow_provider_vidu.api.images import EncodedImage
-from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.api.registry import known_endpoint
 
-ENDPOINT = endpoint_of("reference2video")
+ENDPOINT = known_endpoint("reference2video")
 THREE = ["540p", "720p", "1080p"]
 TWO = ["720p", "1080p"]
 OLD = ["16:9", "9:16", "1:1"]
@@ -161,6 +161,18 @@ def test_a_call_of_nobody_is_refused_unless_the_library_is_used(prompt, called):
     ENDPOINT.request.of({**fields, "auto_subjects": True})
 
 
+def test_a_subject_without_pictures_may_be_found_in_the_library():
+    fields = {"prompt": "@cat and @dog", "subjects": [CAT, {"name": "dog"}], "auto_subjects": True}
+    assert ENDPOINT.request.of(fields).warnings() == []
+
+
+def test_a_voice_of_a_subject_needs_audio_like_any_other():
+    fields = {"prompt": "@cat", "subjects": [{**CAT, "voice_id": "v"}], "model": "viduq2"}
+    request = ENDPOINT.request.of(fields)
+    assert request.warnings() == ["subjects[0].voice_id has no effect without audio."]
+    assert ENDPOINT.request.of({**fields, "audio": True}).warnings() == []
+
+
 def test_a_subject_that_is_not_called_is_a_warning():
     request = ENDPOINT.request.of({"prompt": "@cat sleeps", "subjects": [CAT, DOG]})
     assert request.warnings() == ["The prompt does not call the subject dog: write @dog."]
@@ -207,8 +219,11 @@ def test_what_the_page_forbids_is_refused(fields, message):
 @pytest.mark.parametrize(
     ("subjects", "more", "message"),
     [
-        ([], {}, "subjects: list should have at least 1 item"),
-        ([{"name": str(one)} for one in range(8)], {}, "subjects: list should have at most 7 items"),
+        ([], {}, "subjects: takes 1 to 7 subjects, got 0."),
+        ([{**CAT, "name": str(one)} for one in range(8)], {}, "subjects: takes 1 to 7 subjects, got 8."),
+        (5, {}, "subjects: must be a list, got 5"),
+        ([CAT, {"name": "dog"}], {}, "subjects[1]: dog needs images, videos or a server_id (its id in Vidu's library)"),
+        ([CAT, {"id": "7", "voice_id": "v"}], {"model": "viduq9"}, "subjects[1]: 7 needs images, videos or a server"),
         ([{"name": "cat", "images": [URL] * 4}], {}, "subjects[0].images: takes 1 to 3 images, got 4"),
         (
             [{**CAT, "name": str(one), "images": [URL] * 2} for one in range(4)],
@@ -231,7 +246,7 @@ def test_what_the_page_forbids_is_refused(fields, message):
         ([CAT, {"name": "dog", "images": ["dog.png"]}], {}, "subjects[1].images: must be an http(s) URL"),
         ([CAT, {"name": "dog", "age": 3}], {}, "subjects[1].age: is not a field of Vidu's reference-to-video request"),
         ([CAT, 5], {}, "subjects[1]: must be a dict of fields, got 5"),
-        ([{**CAT, "voice_id": [1]}], {}, "subjects[0].voice_id: input should be a valid string, got a list"),
+        ([{**CAT, "voice_id": [1]}], {}, "subjects[0].voice_id: must be a text, got a list"),
         (
             [{**CAT, "videos": [VIDEO]}],
             {},

@@ -18,10 +18,10 @@ from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.images import encode_image, without_query
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
-from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, endpoint_of, endpoints, replace_at
+from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, endpoints, known_endpoint, replace_at
 
-IMG2VIDEO = endpoint_of("img2video")
-REFERENCE = endpoint_of("reference2video")
+IMG2VIDEO = known_endpoint("img2video")
+REFERENCE = known_endpoint("reference2video")
 
 
 def picture() -> bytes:
@@ -41,7 +41,7 @@ def test_every_endpoint_of_the_catalogue_is_found_by_its_name():
         assert endpoint.models is MODELS_OF[endpoint.name]
         assert {path.partition(".")[0] for path in endpoint.media} <= endpoint.fields
     with pytest.raises(ViduInputError, match=r"does not know 'img2vide' \(img2video\?\)"):
-        endpoint_of("img2vide")
+        known_endpoint("img2vide")
 
 
 def test_image_to_video_is_what_it_was():
@@ -139,7 +139,7 @@ def test_each_kind_of_file_is_known_by_its_first_bytes(kind):
 
 
 def test_messages_name_the_endpoints_own_request():
-    start_end = endpoint_of("start-end2video")
+    start_end = known_endpoint("start-end2video")
     with pytest.raises(ViduInputError) as refused:
         start_end.request.of({"images": ["https://a.example/1.png"], "voice_id": "v"})
     assert "images: takes exactly 2 images, got 1" in str(refused.value)

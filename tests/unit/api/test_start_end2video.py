@@ -8,9 +8,9 @@ import pytest
 from _support.requests import URL, picture, refusal
 
 from airflow_provider_vidu.api.catalog import estimate_credits
-from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.api.registry import known_endpoint
 
-ENDPOINT = endpoint_of("start-end2video")
+ENDPOINT = known_endpoint("start-end2video")
 THREE = ["540p", "720p", "1080p"]
 TWO = ["720p", "1080p"]
 BOTH = [URL, "https://pictures.example/dog.png"]
@@ -114,7 +114,7 @@ def test_frames_by_url_cannot_be_compared():
         ({"audio": True, "model": "vidu2.0"}, "audio: Vidu's start-end-to-video request does not take it with vidu2.0"),
         ({"off_peak": True, "audio": False}, "off_peak: viduq3-turbo takes off-peak only with audio=true"),
         ({"prompt": "p" * 5001}, "prompt: takes at most 5000 characters, got 5001"),
-        ({"wm_position": 5}, "wm_position: input should be less than or equal to 4, got 5"),
+        ({"wm_position": 5}, "wm_position: must be less than or equal to 4, got 5"),
         ({"aspect_ratio": "16:9"}, "aspect_ratio: is not a field of Vidu's start-end-to-video request"),
     ],
     ids=lambda value: str(value)[:60],

@@ -8,9 +8,9 @@ import pytest
 from _support.requests import URL, refusal
 
 from airflow_provider_vidu.api.catalog import estimate_credits
-from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.api.registry import known_endpoint
 
-ENDPOINT = endpoint_of("text2video")
+ENDPOINT = known_endpoint("text2video")
 THREE = ["540p", "720p", "1080p"]
 
 EVERYTHING = {
@@ -91,11 +91,11 @@ def test_what_the_page_allows_is_accepted(fields):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"prompt": None}, "prompt: input should be a valid string, got None"),
+        ({"prompt": None}, "prompt: must be a text, got None"),
         ({"prompt": ""}, "prompt: must be a text; it is empty after rendering, got ''"),
         ({"prompt": " \n"}, "prompt: must be a text; it is empty after rendering"),
         ({"prompt": "p" * 5001}, "prompt: takes at most 5000 characters, got 5001"),
-        ({"style": "oil"}, "style: input should be 'general' or 'anime', got 'oil'"),
+        ({"style": "oil"}, "style: must be 'general' or 'anime', got 'oil'"),
         ({"aspect_ratio": "3:4", "model": "viduq1"}, "aspect_ratio of viduq1 must be 16:9, 9:16 or 1:1, got '3:4'"),
         (
             {"audio": True, "model": "viduq2"},
@@ -105,6 +105,21 @@ def test_what_the_page_allows_is_accepted(fields):
         ({"images": URL}, "images: is not a field of Vidu's text-to-video request"),
         ({"is_rec": True}, "is_rec: is not a field"),
         ({"aspct_ratio": "1:1"}, "aspct_ratio: is not a field of Vidu's text-to-video request (aspect_ratio?)"),
+        (
+            {"aspct_ratio": ["1:1"]},
+            "aspct_ratio: is not a field of Vidu's text-to-video request (aspect_ratio?), got a list",
+        ),
+        (
+            {"video": "9"},
+            "video: is not a field of Vidu's text-to-video request; a field newer than this release goes i",
+        ),
+        ({"duration": "5s"}, "duration: must be a whole number, got '5s'."),
+        ({"duration": 5.5}, "duration: must be a whole number, got 5.5."),
+        ({"duration": [5]}, "duration: must be a whole number, got a list."),
+        ({"audio": "perhaps"}, "audio: must be true or false, got 'perhaps'."),
+        ({"callback_url": "me.example/callback"}, "callback_url: must be an http(s) URL."),
+        ({"model": " "}, "model: must not be empty, got ' '."),
+        ({"prompt": ["a", "b"]}, "prompt: must be a text, got a list."),
         ({"duration": 0, "model": "viduq9"}, "duration must be at least 1 second, got 0"),
     ],
     ids=lambda value: str(value)[:60],

@@ -16,7 +16,7 @@ from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.catalog import MODELS_OF, estimate_credits
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.http_messages import prepare_create
-from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, endpoint_of
+from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, known_endpoint
 from airflow_provider_vidu.api.unchecked import find_endpoint
 
 # An example of each page.
@@ -41,7 +41,7 @@ PRODUCTS = {"text2audio": SOUND, "timing2audio": SOUND, "reference2image": PICTU
 
 
 @pytest.mark.parametrize("name", FAMILY)
-def test_a_request_of_the_family_is_sent_as_it_is(name):
+def test_a_request_of_the_family_is_sent_without_what_is_unset(name):
     endpoint = find_endpoint(name)
     request = endpoint.request.of({**FAMILY[name], "payload": "p", "unset": None, "also": "", "none": "None"})
     assert sent(request.wire()) == {**FAMILY[name], "payload": "p"}
@@ -56,13 +56,14 @@ def test_it_has_no_price_and_says_so(name):
     assert estimate_credits(FAMILY[name], endpoint=name) is None
     assert endpoint.default_model is None
     assert endpoint.request.of(FAMILY[name]).warnings() == [
-        f"This release cannot check Vidu's {name} request and has no price for it. It is sent as it is; Vidu decides."
+        f"This release cannot check Vidu's {name} request and has no price for it. Its fields are sent unchecked, "
+        "except those that are None or empty; Vidu decides."
     ]
 
 
 @pytest.mark.parametrize("name", MODELS_OF)
 def test_an_endpoint_with_a_model_is_checked(name):
-    assert find_endpoint(name) is endpoint_of(name)
+    assert find_endpoint(name) is known_endpoint(name)
 
 
 def test_requests_of_two_find_endpoints_are_not_confused():
@@ -92,6 +93,56 @@ def test_an_endpoint_without_tasks_is_refused(name):
 def test_a_name_that_could_lead_elsewhere_is_refused(name):
     with pytest.raises(ViduInputError, match="endpoint: must be the last part of a create path"):
         find_endpoint(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        # Not the last part of a path.
+        ("lip_sync", "lip-sync"),
+        ("Template", "template"),
+        ("/ent/v2/template", "template"),
+        ("ent/v2/one-click/mv/", "one-click/mv"),
+        ("https://api.vidu.com/ent/v2/img2video", "img2video"),
+        ("Text to Video", "text2video"),
+        ("start_end2video", "start-end2video"),
+        ("Upscale_New", "upscale-new"),
+        ("audio_tts", "audio-tts"),
+        # A path, but not one of the pages.
+        ("text-to-video", "text2video"),
+        ("texttovideo", "text2video"),
+        ("image2video", "img2video"),
+        ("image-to-video", "img2video"),
+        ("start-end-to-video", "start-end2video"),
+        ("reference-to-image", "reference2image"),
+        ("img2vide", "img2video"),
+        ("lipsync", "lip-sync"),
+        ("multi-frame", "multiframe"),
+        ("templates", "template"),
+        ("template-storys", "template-story"),
+        ("text2audo", "text2audio"),
+        ("upscale-nw", "upscale-new"),
+    ],
+)
+def test_a_misspelt_endpoint_is_told_what_it_resembles(name, near):
+    with pytest.raises(ViduInputError, match=rf"^endpoint: .*{re.escape(repr(name))} \({near}\?\)\.") as caught:
+        find_endpoint(name)
+    assert caught.value.advice == "Nothing was sent to Vidu and nothing is billed."
+
+
+@pytest.mark.parametrize("name", [*FAMILY, "template2video", "text2image", "template-v2", "extend-new", "img2video/v2"])
+def test_a_name_that_may_be_newer_than_this_release_is_taken(name):
+    assert find_endpoint(name).takes_any_field
+
+
+def test_a_record_is_no_field_of_an_unchecked_request():
+    record = {"task_id": "9", "creations": [{"id": "8", "url": "https://videos.example/a.mp4"}]}
+    text = refusal(find_endpoint("lip-sync"), {"video": record, "text": "hello"})
+    assert text.startswith(
+        "video: is a parameter of extend and upscale-new alone. Vidu's lip-sync request has fields of"
+    )
+    assert "record['creations'][0]['url']" in text
+    assert find_endpoint("lip-sync").request.of({"video": None, "text": "hello"}).wire() == {"text": "hello"}
 
 
 @settings(max_examples=300, deadline=None, database=None)

@@ -8,9 +8,9 @@ import pytest
 from _support.requests import refusal
 
 from airflow_provider_vidu.api.catalog import estimate_credits
-from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.api.registry import known_endpoint
 
-ENDPOINT = endpoint_of("upscale-new")
+ENDPOINT = known_endpoint("upscale-new")
 SOURCE = {"video_creation_id": "911045603801182209"}
 VIDEO = "https://videos.example/run.mp4?sign=hush"
 EVERYTHING = {
@@ -39,15 +39,15 @@ def test_a_resolution_is_sent_as_vidu_spells_it(given, sent):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({}, "video_creation_id: Vidu's upscale request takes exactly one of video_creation_id and video_url"),
+        ({}, "video: is required: the output of a task that made a video, the id of a creation, or a URL. It"),
         (
             {**SOURCE, "video_url": VIDEO},
             "video_creation_id: Vidu's upscale request takes exactly one of video_creation",
         ),
-        ({"video_url": "/tmp/hush.mp4"}, "video_url: string should match pattern '^https?://"),
+        ({"video_url": "/tmp/hush.mp4"}, "video_url: must be an http(s) URL."),
         (
             {**SOURCE, "upscale_resolution": "720p"},
-            "upscale_resolution: input should be '1080p', '2K', '4K' or '8K', got '720p'",
+            "upscale_resolution: must be '1080p', '2K', '4K' or '8K', got '720p'",
         ),
         ({**SOURCE, "model": "viduq2-pro"}, "model: is not a field of Vidu's upscale request"),
         ({**SOURCE, "payload": "p" * 1_048_577}, "payload: takes at most 1048576 characters, got 1048577"),

@@ -75,9 +75,14 @@ def test_labels_and_ids_do_not_change_what_is_paid_for(vidu_emulator, runtime_co
         ([product(1), product(1, prompt="other")], {}, "item 1 (MUG-1): id: 'MUG-1' is that of item 0, too"),
         ([product(1, id=True)], {}, "id: must be a text or a whole number, got True"),
         ([product(1, labels=["a"])], {}, "labels: must be a dict of JSON values"),
-        ([product(1, sku="M")], {}, "no such field: sku; a field newer than this release goes into extra_params."),
-        ([product(1, sku="M")], {}, "Columns of your own go into labels, or set labels_from='rest'"),
-        ([product(1, promt="M")], {"labels_from": "rest"}, "no such field: promt (prompt?)"),
+        ([product(1, sku="M")], {}, "sku: is not a field of Vidu's image-to-video request; a newer field goes into"),
+        ([product(1, sku="M")], {}, "a column of your own into labels"),
+        (
+            [product(1, promt="M")],
+            {"labels_from": "rest"},
+            "promt: is not a field of Vidu's image-to-video request (pro",
+        ),
+        ([product(1, subjects="M")], {"labels_from": "rest"}, "subjects: is not a field of"),
         ([product(1)], {"defaults": {"labels": "x"}}, "labels: must be a dict"),
     ],
     ids=str,
@@ -108,9 +113,9 @@ def test_invalid_requests_are_errors_of_their_items(vidu_emulator, runtime_conte
     assert [record["err_code"] for record in records] == [None, *["InvalidInput"] * 3, None]
     assert [record["id"] for record in records] == ["MUG-0", "MUG-1", "MUG-2", None, "MUG-4"]
     assert "images" in records[1]["error"]
-    assert "no such field: sku" in records[2]["error"]
+    assert "sku: is not a field" in records[2]["error"]
     assert records[2]["prompt"] == "mug 2"
-    assert "must be a dict of fields, got str" in records[3]["error"]
+    assert "must be a dict of fields, got" in records[3]["error"]
     assert rows_of(manifest) == records
     assert vidu_emulator.counters.submissions == 2
 

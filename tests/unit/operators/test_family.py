@@ -8,9 +8,9 @@ import inspect
 import json
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 
-from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.api.registry import known_endpoint
 from airflow_provider_vidu.operators.base import ViduSingleOperator
 from airflow_provider_vidu.operators.batch import ViduBatchOperator
 from airflow_provider_vidu.operators.extend import ExtendVideoOperator
@@ -46,7 +46,7 @@ GENERIC = {"endpoint": "template", "request": {"template": "hugging", "images": 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.endpoint)
 def test_operator_has_every_field_of_its_endpoint(operator):
     source = {"video_creation_id", "video_url"}
-    known = endpoint_of(operator.endpoint).parameters
+    known = known_endpoint(operator.endpoint).parameters
     assert set(operator.request_fields) == (known - source if "video" in known else known)
     assert set(operator.request_fields) <= set(operator.template_fields)
     parameters = inspect.signature(operator.__init__).parameters
@@ -81,6 +81,30 @@ def test_each_is_submitted_once_waited_for_and_landed(
     assert task.fields["payload"].startswith("avp1:")
 
 
+@pytest.mark.parametrize(
+    ("operator", "fields", "name"),
+    [
+        (UpscaleVideoOperator, {"video": "https://x.example/v.mp4"}, "upscale-new"),
+        (ViduGenerateOperator, GENERIC, "template"),
+        (ViduGenerateOperator, {"endpoint": "text2video", "request": {"prompt": "x", "model": "viduq2"}}, "viduq2"),
+        (
+            ViduBatchOperator,
+            {"requests": [{"endpoint": "upscale-new", "video": "https://x.example/v.mp4"}]},
+            "upscale-new",
+        ),
+        (ViduBatchOperator, {"endpoint": "text2video", "requests": [{"prompt": "x"}]}, "viduq3-turbo"),
+    ],
+)
+def test_a_file_without_a_model_is_named_after_its_endpoint(
+    vidu_emulator, runtime_context, store, tmp_path, operator, fields, name
+):
+    settings = {"output_path": f"{tmp_path}/", "file_name": "{model}/{task_id}"}
+    operator(task_id="t", **settings, **fields).execute(runtime_context(store))
+    assert [path.parent.name for path in tmp_path.glob("*/*")] == [name]
+    operator(task_id="t", **settings, **fields).execute(runtime_context(store, try_number=2))
+    assert vidu_emulator.counters.submissions == 1
+
+
 def test_video_is_a_record_an_id_or_a_link(vidu_emulator, runtime_context, store):
     record = Img2VideoOperator(task_id="a", images=PICTURE).execute(runtime_context(store))
     creation = record["creations"][0]
@@ -96,15 +120,43 @@ def test_video_is_a_record_an_id_or_a_link(vidu_emulator, runtime_context, store
     ("video", "said"),
     [
         ({"task_id": "7", "state": "processing", "creations": []}, "has no video"),
+        ({"task_id": "7", "state": "failed", "creations": []}, "has failed"),
         ([{"task_id": "7"}], "expand"),
-        ("", "takes exactly one"),
-        ("None", "takes exactly one"),
+        ("/data/run.mp4", "the path of a file"),
+        ("", "video: is required"),
+        ("None", "video: is required"),
+        (None, "video: is required"),
     ],
 )
 def test_a_video_that_is_none_is_refused_before_anything_is_sent(vidu_emulator, runtime_context, store, video, said):
     with pytest.raises(AirflowFailException, match=said):
         UpscaleVideoOperator(task_id="t", video=video).execute(runtime_context(store))
     assert vidu_emulator.counters.submissions == 0
+
+
+FAILED = {"task_id": "7", "state": "failed", "creations": [], "error": "It failed (Vidu task 7)."}
+
+
+@pytest.mark.parametrize("video", [FAILED, json.dumps(FAILED)], ids=["record", "text"])
+def test_a_batchs_item_without_a_video_is_skipped(vidu_emulator, runtime_context, store, video):
+    """A task that is mapped over a batch's records must go on with the others."""
+    generic = ViduGenerateOperator(task_id="g", endpoint="extend", request={"video": video})
+    for operator in (ExtendVideoOperator(task_id="e", video=video), generic):
+        with pytest.raises(
+            AirflowSkipException, match=r"There is no video to start from: It failed \(Vidu task 7\)\.$"
+        ):
+            operator.execute(runtime_context(store))
+    with pytest.raises(AirflowFailException, match="item 0: There is no video to start from: It failed"):
+        ViduBatchOperator(task_id="b", requests=[{"endpoint": "extend", "video": video}]).execute(
+            runtime_context(store)
+        )
+    assert vidu_emulator.counters.submissions == 0
+
+
+def test_a_paid_video_is_delivered_although_its_source_has_failed_since(vidu_emulator, runtime_context, store):
+    paid = ExtendVideoOperator(task_id="e", video="https://x.example/v.mp4").execute(runtime_context(store))
+    again = ExtendVideoOperator(task_id="e", video=FAILED).execute(runtime_context(store, try_number=2))
+    assert again["task_id"] == paid["task_id"]
 
 
 @pytest.mark.parametrize(
@@ -122,9 +174,30 @@ def test_generic_operator_checks_what_it_knows(vidu_emulator, runtime_context, s
         ViduGenerateOperator(task_id="t", endpoint="text2video", request='{"prompt": "x", "duration": 99}').execute(
             runtime_context(store)
         )
-    with pytest.raises(AirflowFailException, match="request must be a dict"):
-        ViduGenerateOperator(task_id="t", endpoint="template", request="[1]").execute(runtime_context(store))
     assert vidu_emulator.counters.submissions == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ("[1]", r"a string with a JSON object, got '\[1\]'"),
+        ([{"prompt": "x"}], r"a string with a JSON object, got a list. Map over several requests with .expand"),
+        ("", r"a string with a JSON object, got ''"),
+        ("{'prompt': <Thing>}", r"a string with a JSON object, got \"{'prompt': <Thing>}\""),
+        (None, "a string with a JSON object, got None"),
+    ],
+)
+def test_a_request_that_is_no_dict_is_shown(vidu_emulator, runtime_context, store, request_, said):
+    with pytest.raises(AirflowFailException, match=rf"request must be a dict of fields, or {said}"):
+        ViduGenerateOperator(task_id="t", endpoint="template", request=request_).execute(runtime_context(store))
+    assert vidu_emulator.counters.submissions == 0
+
+
+@pytest.mark.parametrize("written", ['{"prompt": "x", "audio": false}', " {'prompt': 'x', 'audio': False}\n"])
+def test_a_request_may_be_the_text_of_a_dict(vidu_emulator, runtime_context, store, written):
+    ViduGenerateOperator(task_id="t", endpoint="text2video", request=written).execute(runtime_context(store))
+    (task,) = vidu_emulator.tasks
+    assert (task.fields["prompt"], task.fields["audio"]) == ("x", False)
 
 
 MIXED = [
@@ -176,7 +249,10 @@ def test_budget_learns_no_price_from_another_resolution(vidu_emulator, runtime_c
     [
         ([{"prompt": "x"}], "item 0: endpoint: is required"),
         ([{"endpoint": "img2vide", "prompt": "x"}], r"img2video\?"),
-        ([{"endpoint": "text2video", "prompt": "x", "images": PICTURE}], "no such field: images"),
+        (
+            [{"endpoint": "text2video", "prompt": "x", "images": PICTURE}],
+            "images: is not a field of Vidu's text-to-video request",
+        ),
         ([{"endpoint": "extend", "video": []}], "item 0: video"),
     ],
 )
@@ -189,7 +265,7 @@ def test_batch_names_the_item_whose_endpoint_is_wrong(vidu_emulator, runtime_con
 def test_image_batch_takes_no_other_endpoint(vidu_emulator, runtime_context, store):
     with pytest.raises(TypeError):
         Img2VideoBatchOperator(task_id="t", requests=[], endpoint="text2video")
-    with pytest.raises(AirflowFailException, match="no such field: endpoint"):
+    with pytest.raises(AirflowFailException, match="endpoint: ViduBatchOperator takes"):
         Img2VideoBatchOperator(task_id="t", requests=[{"endpoint": "text2video", "images": PICTURE}]).execute(
             runtime_context(store)
         )

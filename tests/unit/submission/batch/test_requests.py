@@ -15,7 +15,7 @@ from _support.img2video import read_requests
 
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.api.registry import known_endpoint
 from airflow_provider_vidu.submission.batch.requests import (
     check_destinations,
     check_requests,
@@ -123,8 +123,22 @@ def test_file_of_requests_is_read_however_it_was_saved(tmp_path, text, encoding)
         (json.dumps({"requests": ROWS}).encode(), r"one JSON object \(requests\).*JSON object a line, or a JSON array"),
         (json.dumps({"rows": ROWS}, indent=1).encode(), r"one JSON object \(rows\).*object a line, or a JSON array"),
         (json.dumps(ROWS[0], indent=1).encode(), r"one JSON object .*JSON object a line, or a JSON array"),
-        (b'{"image": "a.png"}', r"item 0: no such field: image \(images\?\)\. Nothing"),
-        (b'{"images": "a.png", "zoom": 1}', r"no such field: zoom; a field newer than this release goes into extra_p"),
+        (
+            b'{"image": "a.png"}',
+            r"item 0: image: is not a field of Vidu's image-to-video request \(images\?\)\. Nothing",
+        ),
+        (
+            b'{"images": "a.png", "zoom": 1}',
+            r"zoom: is not a field of .*; a newer field goes into extra_params, a column of your own into labels",
+        ),
+        (
+            b'{"promt": "a", "zoom": 1}',
+            r"item 0: promt: is not .* \(prompt\?\)\. zoom: is not a field of Vidu's image-to-",
+        ),
+        (
+            b'{"endpoint": "text2video"}',
+            r"item 0: endpoint: ViduBatchOperator takes requests of several endpoints, this",
+        ),
         (b"\xef\xbb\xbf\n", "is empty"),
         (b"[" * 100_000, "is not a JSON array .*nested too deeply"),
         (b'{"a":' * 100_000, "line 1, column 1: nested too deeply"),
@@ -235,6 +249,48 @@ def test_text_that_is_not_a_list_says_what_to_do():
         read_requests("[<Thing>, <Thing>]", None)
 
 
+@pytest.mark.parametrize(
+    ("defaults", "row", "said"),
+    [
+        (
+            {"resolution": "720p"},
+            {},
+            "item 0: resolution: is not a field of Vidu's upscale request (upscale_resolution?); it comes from "
+            "defaults, and None in this request removes it.",
+        ),
+        (
+            {"duration": 5},
+            {},
+            "item 0: duration: is not a field of Vidu's upscale request; it comes from defaults, and",
+        ),
+        ({"duration": 5}, {"duration": 6}, "item 0: duration: is not a field of Vidu's upscale request; a newer field"),
+        # A typo is one, with or without a value.
+        ({}, {"duraton": None}, "item 0: duraton: is not a field of Vidu's upscale request; a newer field"),
+        ({"duration": 5}, {"duration": None}, None),
+        ({"duration": 5}, {"duration": ""}, None),
+        ({"duration": 5}, {"duration": "None"}, None),
+        ({"duration": None}, {}, None),
+        ({"extra_params": {"a": 1}, "output_path": "/videos/"}, {}, None),
+    ],
+)
+def test_a_default_that_an_endpoint_lacks_must_be_removed(defaults, row, said):
+    rows = [{"endpoint": "upscale-new", "video": "911045603801182209", **row}]
+    if said is None:
+        (request,) = read_requests_of(rows, defaults, endpoint=None, may_differ=True)
+        assert request.build_wire(logging.getLogger())["video_creation_id"] == "911045603801182209"
+        return
+    with pytest.raises(ViduInputError) as caught:
+        raise_problems(read_requests_of(rows, defaults, endpoint=None, may_differ=True))
+    assert said in str(caught.value)
+
+
+def test_a_default_video_is_removed_for_an_endpoint_without_one():
+    rows = [{"endpoint": "extend"}, {"endpoint": "text2video", "prompt": "p", "video": None}]
+    extend, text = read_requests_of(rows, {"video": "https://x.example/a.mp4"}, endpoint=None, may_differ=True)
+    assert extend.fields["video_url"] == "https://x.example/a.mp4"
+    assert text.fields == {"prompt": "p"}
+
+
 def test_price_depends_on_sound():
     row = {"images": "https://x.example/a.png", "model": "viduq2-pro"}
     silent, loud, off = read_requests([row, {**row, "audio": "true"}, {**row, "audio": False}], None)
@@ -251,7 +307,7 @@ def test_unset_extra_parameter_is_not_sent():
 def test_digest_of_requests_names_their_endpoint():
     rows = [{"images": ["https://x.example/a.png", "https://x.example/b.png"], "prompt": str(one)} for one in range(2)]
     digests = {
-        name: digest_requests(read_requests_of(rows, None, endpoint=endpoint_of(name)))
+        name: digest_requests(read_requests_of(rows, None, endpoint=known_endpoint(name)))
         for name in ("img2video", "start-end2video", "reference2video")
     }
     assert len(set(digests.values())) == 3
