@@ -223,7 +223,9 @@ class ViduRequest(RequestPart):
                 continue
             text = str(cause) if cause else _WORDS.get(item["type"]) or item["msg"].replace("Input should", "must")
             if item["type"] == "extra_forbidden":
-                text = describe_unknown_field(name, cls.kind, {*cls.model_fields, *cls.more_fields})
+                # extra_params is merged into the request itself, not into a part of it.
+                hint = None if len(item["loc"]) == 1 else ""
+                text = describe_unknown_field(name, cls.kind, {*cls.model_fields, *cls.more_fields}, hint)
             # Our own texts end with the value already; a file, a payload or a token in a URL is not repeated.
             value = _value_at(fields, item["loc"])
             private = not _PRIVATE.isdisjoint(item["loc"]) and isinstance(value, (str, list, tuple))

@@ -120,9 +120,10 @@ def _creation_of(record: Mapping[str, Any]) -> dict[str, str]:
             if first.get(name):
                 return {field: str(first[name])}
     if not is_task:
+        only = f", only {one_line(some_of(record), 80)}" if record else ""
         raise ViduInputError(
-            "video: a dict must be the record of a task or one of its creations; this one has the keys "
-            f"{one_line(some_of(record), 80)} but neither id nor url."
+            "video: a dict must be the record of a task or one of its creations; this one has neither id nor url"
+            f"{only}."
         )
     if record.get("error"):
         raise ViduNoSourceError(f"There is no video to start from: {record['error']}")

@@ -97,8 +97,12 @@ def test_a_model_takes_exactly_what_the_page_lists(model):
         ({"video": [SOURCE]}, "video: takes one video, got a list of 1. Map over the list: .expand(video=…)."),
         ({"video": "[{'task_id': '9'}, {'task_id': '8'}]"}, "video: takes one video, got a list of 2. Map over the li"),
         (
+            {"video": {}},
+            "video: a dict must be the record of a task or one of its creations; this one has neither id nor url. Noth",
+        ),
+        (
             {"video": {"kind": "video", "path": "/hush.mp4"}},
-            "video: a dict must be the record of a task or one of its creations; this one has the keys kind, path",
+            "video: a dict must be the record of a task or one of its creations; this one has neither id nor url, only",
         ),
         (
             {"video": {"task_id": "9", "state": "processing"}},

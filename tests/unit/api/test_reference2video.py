@@ -244,7 +244,11 @@ def test_what_the_page_forbids_is_refused(fields, message):
         ([{"name": " "}], {}, "subjects[0].name: every subject needs one, got ' '"),
         ([CAT, {"id": "cat"}], {}, "subjects[1].name: must be unique, got 'cat' twice"),
         ([CAT, {"name": "dog", "images": ["dog.png"]}], {}, "subjects[1].images: must be an http(s) URL"),
-        ([CAT, {"name": "dog", "age": 3}], {}, "subjects[1].age: is not a field of Vidu's reference-to-video request"),
+        (
+            [CAT, {"name": "dog", "age": 3}],
+            {},
+            "subjects[1].age: is not a field of Vidu's reference-to-video request, got 3.",
+        ),
         ([CAT, 5], {}, "subjects[1]: must be a dict of fields, got 5"),
         ([{**CAT, "voice_id": [1]}], {}, "subjects[0].voice_id: must be a text, got a list"),
         (
