@@ -53,8 +53,8 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
     :param file_name: template for the video's name in that folder, for example ``{model}/{task_id}``; the fields are
         ``task_id``, ``creation_id`` and ``model``. None (default) = ``{task_id}``. Jinja is rendered first.
     :param land_cover: land the cover picture too, beside the video as ``<name>-cover.jpg``. Default False.
-    :param land_watermarked: land the watermarked copy too, as ``<name>-watermarked.mp4``; needs ``watermark``. Default
-        False.
+    :param land_watermarked: land the watermarked copy too, as ``<name>-watermarked.mp4``; needs ``watermark``,
+        which ``viduq3-drama`` has by default. Default False.
     :param max_credits: maximum credits for this generation, a whole number from 0; None (default) = no limit. A request
         that the catalogue estimates at more is not sent. If Vidu's reply names a higher price, the task is cancelled at
         once. If Vidu refuses the cancel, the video is kept and landed, with a warning: a paid video is never thrown

@@ -14,6 +14,7 @@ from airflow_provider_vidu.api.errors import ViduStillRunningError
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.operators.download import ViduDownloadOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
+from airflow_provider_vidu.operators.reference2video import Reference2VideoOperator
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -81,6 +82,27 @@ def test_no_message_contains_a_signed_link(video, vidu_emulator, runtime_context
 
 def test_land_watermarked_without_watermark_is_rejected_at_once(vidu_emulator, runtime_context, store, tmp_path):
     operator = Img2VideoOperator(task_id="t", output_path=f"{tmp_path}/", land_watermarked=True, **FIELDS)
+    with pytest.raises(AirflowFailException, match="needs watermark=True"):
+        operator.execute(runtime_context(store))
+    assert vidu_emulator.counters.submissions == 0
+
+
+def request_of_drama(**fields):
+    subject = {"name": "cat", "images": ["https://example.com/a.png"]}
+    return {"model": "viduq3-drama", "prompt": "@cat", "subjects": [subject], "duration": 2, **fields}
+
+
+def test_model_with_a_watermark_by_default_needs_no_watermark(vidu_emulator, runtime_context, store, tmp_path):
+    settings = {"output_path": f"{tmp_path}/", "land_watermarked": True, "poll_interval": 0.1}
+    record = Reference2VideoOperator(task_id="t", **settings, **request_of_drama()).execute(runtime_context(store))
+    assert [file["kind"] for file in record["files"]] == ["video", "watermarked"]
+
+
+@pytest.mark.parametrize("watermark", [False, "False"])
+def test_copy_without_its_watermark_is_rejected(vidu_emulator, runtime_context, store, tmp_path, watermark):
+    operator = Reference2VideoOperator(
+        task_id="t", output_path=f"{tmp_path}/", land_watermarked=True, **request_of_drama(watermark=watermark)
+    )
     with pytest.raises(AirflowFailException, match="needs watermark=True"):
         operator.execute(runtime_context(store))
     assert vidu_emulator.counters.submissions == 0
