@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
@@ -12,6 +13,7 @@ from pydantic import Field, model_validator
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.fields import given, parse_structure
 from airflow_provider_vidu.api.request import HttpUrl, Name, ViduRequest, exactly_one, shown
+from airflow_provider_vidu.api.tasks import ViduTask
 
 _SOURCES = ("video_creation_id", "video_url")
 
@@ -21,7 +23,7 @@ class SourceVideoRequest(ViduRequest):
     A request that starts from a video.
 
     The parameter ``video`` sets one of the two fields below. It is a URL, the id of a creation, or the record of a
-    finished task, whose first creation is used.
+    finished task, whose first creation with a link is used: the one that is landed first.
 
     :param video_creation_id: the id of a creation of Vidu's (``creations[].id``, not the task's id). Vidu prefers it.
     :param video_url: instead of it the URL of any video that Vidu can reach.
@@ -56,7 +58,7 @@ def _named(video: Any, rest: Mapping[str, Any]) -> dict[str, str]:
         # A template has turned the record into text.
         video = parse_structure(video.strip()) or video
     if isinstance(video, Mapping):
-        return _first_creation(video)
+        return _first_result(video)
     if isinstance(video, bool) or not isinstance(video, (str, int)):
         raise ViduInputError(
             f"video: must be a URL, the id of a creation or the record of a task, got {shown(video)}. Map over several "
@@ -66,13 +68,13 @@ def _named(video: Any, rest: Mapping[str, Any]) -> dict[str, str]:
     return {"video_url" if text.lower().startswith(("http://", "https://")) else "video_creation_id": text}
 
 
-def _first_creation(record: Mapping[str, Any]) -> dict[str, str]:
-    creations = record.get("creations")
-    first = creations[0] if isinstance(creations, (list, tuple)) and creations else None
-    if isinstance(first, Mapping):
-        for field, name in (("video_creation_id", "id"), ("video_url", "url")):
-            if first.get(name):
-                return {field: str(first[name])}
+def _first_result(record: Mapping[str, Any]) -> dict[str, str]:
+    with suppress(ValueError):
+        for creation in ViduTask.model_validate({**record, "task_id": "of the record"}).results[:1]:
+            if creation.id:
+                return {"video_creation_id": creation.id}
+            if creation.url:
+                return {"video_url": creation.url}
     raise ViduInputError(
         f"video: the record of Vidu task {shown(record.get('task_id'))} has no video (state "
         f"{shown(record.get('state'))}). Pass the output of a task that has waited for its video: the operator with "

@@ -47,9 +47,10 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
     :param cancel_on_kill: cancel the Vidu task when a user ends the Airflow task for good. Vidu refuses once the task
         is processing. Default True.
     :param cancel_on_timeout: cancel the Vidu task at the deadline instead of leaving it running. Default False.
-    :param output_path: where to land the video: a file name or a folder, as a local path or any ``ObjectStoragePath``
-        URL; None (default) = nowhere, and the links in the record expire within 24 hours. Mapped instances need a
-        folder, or a file name each.
+    :param output_path: where to land the video: a file name (``.mp4``, ``.mov``, ``.m4v``; of an endpoint that makes
+        pictures ``.png``, ``.jpg``, ``.jpeg``, ``.webp``, of one that makes sounds ``.mp3``, ``.wav``) or a folder
+        (anything else), as a local path or any ``ObjectStoragePath`` URL; None (default) = nowhere, and the links in
+        the record expire within 24 hours. Mapped instances need a folder, or a file name each.
     :param file_name: template for the video's name in that folder, for example ``{model}/{task_id}``; the fields are
         ``task_id``, ``creation_id`` and ``model``. None (default) = ``{task_id}``. Jinja is rendered first.
     :param land_cover: land the cover picture too, beside the video as ``<name>-cover.jpg``. Default False.
