@@ -29,6 +29,10 @@ _MAY_BE_THE_MODEL = frozenset({None, "BadRequest", "FieldInvalid", "ModelUnavail
 _UNNAMED = "img2video"
 
 
+#: The kinds of files that a request may name and a task may deliver.
+Kind = Literal["image", "video", "audio"]
+
+
 @dataclass(frozen=True)
 class Media:
     """
@@ -40,7 +44,7 @@ class Media:
     :param is_source: whether the result is made from it, so that lineage names it.
     """
 
-    kind: Literal["image", "video", "audio"] = "image"
+    kind: Kind = "image"
     count: tuple[int, int] | None = None
     is_read: bool = False
     is_source: bool = True
@@ -58,42 +62,68 @@ class Media:
 
 
 @dataclass(frozen=True)
-class Produces:
+class Format:
     """
-    The kind of file that a task delivers.
+    A format of files.
 
-    :param name: for messages, with its article.
-    :param suffixes: allowed suffixes of its file name; a name without any gets the first one.
-    :param formats: its formats, each by the bytes at some offsets of the first 16 bytes.
+    :param kind: its kind.
+    :param suffixes: suffixes of its file names; a name without any gets the first one.
+    :param starts: the bytes at some offsets of the first 16 bytes, for each way in which its files start.
     """
 
-    name: str
+    kind: Kind
     suffixes: tuple[str, ...]
-    formats: tuple[Mapping[int, bytes], ...] = field(hash=False)
+    starts: tuple[Mapping[int, bytes], ...] = field(hash=False)
 
     def matches_start(self, head: bytes) -> bool:
-        """Return whether a file that starts with these bytes is of this kind."""
+        """Return whether a file that starts with these bytes is of this format."""
         return any(
-            all(head[place : place + len(mark)] == mark for place, mark in marks.items()) for marks in self.formats
+            all(head[place : place + len(mark)] == mark for place, mark in marks.items()) for marks in self.starts
         )
 
 
-MP4 = Produces("an MP4", (".mp4", ".mov", ".m4v"), ({4: b"ftyp"},))
+@dataclass(frozen=True)
+class Produces:
+    """
+    What a task delivers.
+
+    :param name: for messages, with its article.
+    :param formats: the formats that its file may have.
+    """
+
+    name: str
+    formats: tuple[Format, ...]
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """The suffixes that its file's name may have; the usual one is first."""
+        return tuple(suffix for one in self.formats for suffix in one.suffixes)
+
+    def format_of(self, head: bytes) -> Format | None:
+        """Return the format of a file that starts with these bytes; None = it is nothing that the task delivers."""
+        return next((one for one in self.formats if one.matches_start(head)), None)
+
+
+MP4 = Produces("an MP4", (Format("video", (".mp4", ".mov", ".m4v"), ({4: b"ftyp"},)),))
 PICTURE = Produces(
     "a PNG, JPEG or WebP",
-    (".png", ".jpg", ".jpeg", ".webp"),
-    ({0: b"\x89PNG"}, {0: b"\xff\xd8\xff"}, {0: b"RIFF", 8: b"WEBP"}),
-)
-# An MP3 without a tag starts with the frame of MPEG 1 or 2, layer III.
-SOUND = Produces(
-    "an MP3 or WAV",
-    (".mp3", ".wav"),
     (
-        {0: b"ID3"},
-        *({0: b"\xff" + second} for second in (b"\xfb", b"\xfa", b"\xf3", b"\xf2")),
-        {0: b"RIFF", 8: b"WAVE"},
+        Format("image", (".png",), ({0: b"\x89PNG"},)),
+        Format("image", (".jpg", ".jpeg"), ({0: b"\xff\xd8\xff"},)),
+        Format("image", (".webp",), ({0: b"RIFF", 8: b"WEBP"},)),
     ),
 )
+# An MP3 without a tag starts with the frame of MPEG 1 or 2, layer III.
+_MP3_FRAMES = (b"\xfb", b"\xfa", b"\xf3", b"\xf2")
+SOUND = Produces(
+    "an MP3 or WAV",
+    (
+        Format("audio", (".mp3",), ({0: b"ID3"}, *({0: b"\xff" + second} for second in _MP3_FRAMES))),
+        Format("audio", (".wav",), ({0: b"RIFF", 8: b"WAVE"},)),
+    ),
+)
+#: What a task delivers whose endpoint is unknown.
+ANY = Produces("an MP4, PNG, JPEG, WebP, MP3 or WAV", (*MP4.formats, *PICTURE.formats, *SOUND.formats))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
@@ -14,6 +15,7 @@ from airflow_provider_vidu.api.errors import ViduInputError, ViduNoSourceError
 from airflow_provider_vidu.api.fields import given, parse_structure
 from airflow_provider_vidu.api.messages import one_line, some_of
 from airflow_provider_vidu.api.request import HttpUrl, Name, ViduRequest, exactly_one, shown
+from airflow_provider_vidu.api.tasks import ViduTask
 
 _SOURCES = ("video_creation_id", "video_url")
 
@@ -29,7 +31,8 @@ class SourceVideoRequest(ViduRequest):
     A request that starts from a video.
 
     The parameter ``video`` sets one of the two fields below. It is a URL, the id of a creation, a creation of a task's
-    record, or the record of a finished task, whose first creation with a link is used.
+    record, or the record of a finished task, whose first creation with a link is used: the one that is landed
+    first.
 
     :param video_creation_id: the id of a creation of Vidu's (``creations[].id``, not the task's id). Vidu prefers it.
     :param video_url: instead of it the URL of any video that Vidu can reach.
@@ -112,13 +115,15 @@ def _not_an_id(text: str) -> str | None:
 def _creation_of(record: Mapping[str, Any]) -> dict[str, str]:
     # Vidu's own answer has the task's id as "id", and a creation has its own.
     is_task = not record.keys().isdisjoint({"task_id", "state", "creations"})
-    creations = record.get("creations") if is_task else [record]
-    known = [one for one in creations if isinstance(one, Mapping)] if isinstance(creations, (list, tuple)) else []
-    # As for landing: without a link there may be no video.
-    if first := next((one for one in known if one.get("url")), next(iter(known), None)):
-        for field, name in zip(_SOURCES, ("id", "url"), strict=True):
-            if first.get(name):
-                return {field: str(first[name])}
+    known: Sequence[Mapping[str, Any]] = [] if is_task else [record]
+    if is_task:
+        # As for landing.
+        with suppress(ValueError):
+            read = ViduTask.from_record({**record, "task_id": record.get("task_id") or "of the record"})
+            known = [creation.model_dump() for creation in read.results]
+    for field, name in zip(_SOURCES, ("id", "url"), strict=True):
+        if known and known[0].get(name):
+            return {field: str(known[0][name])}
     if not is_task:
         only = f", only {one_line(some_of(record), 80)}" if record else ""
         raise ViduInputError(

@@ -482,6 +482,11 @@ class ViduTask(BaseModel):
         return tuple(creation for creation in self.creations if creation.url)
 
     @property
+    def results(self) -> tuple[Creation, ...]:
+        """The creations that count, in the same order everywhere: :attr:`videos`, or all if none has a link."""
+        return self.videos or self.creations
+
+    @property
     def video_count(self) -> int:
         """The number of its videos; 1 if no link is known yet."""
         return max(1, len(self.videos))

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
 from airflow_provider_vidu.api.fields import as_text, given, parse_record, parse_switch, require
+from airflow_provider_vidu.api.registry import ANY
 from airflow_provider_vidu.exceptions import raise_for_airflow
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.landing.destinations import Wanted
@@ -41,6 +42,7 @@ class DownloadExecution:
                 as_text(operator.file_name) or None,
                 parse_switch("land_cover", given(operator.land_cover)),
                 parse_switch("land_watermarked", given(operator.land_watermarked)),
+                produces=ANY,
             )
             wanted.check("destination")
             with ViduHook(operator.vidu_conn_id).get_conn() as client:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
+from airflow_provider_vidu.api.defaults import is_no
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduConfigurationError,
@@ -250,7 +251,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         if (
             self.operator.land_watermarked
             and self.operator.output_path
-            and not (self.operator.fields.get("watermark") or self.operator.extra_params)
+            and not (self._has_watermark() or self.operator.extra_params)
         ):
             raise ViduInputError("land_watermarked needs watermark=True: without it Vidu makes no watermarked copy.")
         if isinstance(self.operator.extra_params, str):
@@ -261,6 +262,13 @@ class SingleExecution(Execution[dict[str, Any]]):
         if self.operator.extra_params is not None and not isinstance(self.operator.extra_params, Mapping):
             raise ViduInputError(f"extra_params must be a dict, got {type(self.operator.extra_params).__name__}.")
         self.operator.extra_params = without_unset(self.operator.extra_params)
+
+    def _has_watermark(self) -> bool:
+        watermark = self.operator.fields.get("watermark")
+        if watermark is None or watermark == "":
+            model = self.endpoint.models.get(str(self._model).strip())
+            return model is not None and model.watermark_default
+        return not is_no(watermark)
 
     def _check_own_name(self) -> None:
         """Reject a path that all mapped instances share: each video would replace the one before."""

@@ -394,32 +394,44 @@ class ViduHook(BaseHook):
 
     def download(self, task_or_url: ViduTask | Mapping[str, Any] | str, destination: str) -> dict[str, Any]:
         """
-        Download a video to a file.
+        Download what a task made: a video, a picture or a sound, recognised by its first bytes.
+
+        If the task has several, each lands in a file of its own (``<name>.mp4``, ``<name>-2.mp4`` and so on), and it
+        counts as delivered once all of them are landed.
 
         :param task_or_url: a task, a task record, a task id, or the URL of a creation. A URL expires within 24 hours;
             for a task the hook reads a fresh one.
-        :param destination: a file name or a folder; a local path or any ``ObjectStoragePath`` URL.
-        :return: ``{"kind", "path", "bytes", "sha256", "duration", "width", "height", "fps"}``, see ``landing.land``.
-        :raises ViduLandingError: the video could not be fetched or written.
+        :param destination: a file name, which ends in the suffix of a video (``.mp4``, ``.mov``, ``.m4v``), a picture
+            (``.png``, ``.jpg``, ``.jpeg``, ``.webp``) or a sound (``.mp3``, ``.wav``), or a folder (anything else),
+            where the file is ``<task id>`` with the suffix of what it is; a local path or any ``ObjectStoragePath``
+            URL.
+        :return: ``{"kind", "path", "bytes", "sha256", "duration", "width", "height", "fps"}`` of the file; the kind is
+            ``video``, ``image`` or ``audio``. If the task has several, those of the first one, and in ``others`` a list
+            of those of the others.
+        :raises ViduLandingError: a file could not be fetched or written, or is not of the kind that its name says.
         """
+        from airflow_provider_vidu.api.registry import ANY
         from airflow_provider_vidu.api.tasks import Creation, ViduTask
-        from airflow_provider_vidu.landing.land import land
+        from airflow_provider_vidu.landing.destinations import Wanted
+        from airflow_provider_vidu.landing.land import land_all
         from airflow_provider_vidu.reporting.lineage import report_lineage
         from airflow_provider_vidu.waiting.wait import fetch_finished
 
+        wanted = Wanted(destination, produces=ANY)
         if isinstance(task_or_url, str) and task_or_url.startswith(("http://", "https://")):
             # No task id is known, so the link cannot be read again.
             link = ViduTask(task_id="video", state="success", creations=(Creation(url=task_or_url),))
-            landed = land(self.get_conn(), link, destination, log=self.log, read_task=lambda: link)
-            report_lineage(self, (), [landed])
-            return landed
+            files = land_all(self.get_conn(), link, wanted, log=self.log, read_task=lambda: link)
+            report_lineage(self, (), files)
+            return files[0]
         named = task_or_url["task_id"] if isinstance(task_or_url, Mapping) else task_or_url
         known = named if isinstance(named, ViduTask) else ViduTask(task_id=str(named))
         task = fetch_finished(self.get_conn(), known)
-        landed = land(self.get_conn(), task, destination, log=self.log)
+        files = land_all(self.get_conn(), task, wanted, log=self.log)
         self.note_returned(task)
-        report_lineage(self, (), [landed])
-        return landed
+        report_lineage(self, (), files)
+        first, *others = files
+        return {**first, "others": others} if others else first
 
     async def adownload(self, task_or_url: ViduTask | Mapping[str, Any] | str, destination: str) -> dict[str, Any]:
         """See :meth:`download`; runs in a thread."""

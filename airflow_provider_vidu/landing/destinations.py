@@ -9,28 +9,27 @@ import os
 import re
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.api.registry import MP4, Produces
+from airflow_provider_vidu.api.registry import ANY, MP4, PICTURE, Format, Kind, Produces
 from airflow_provider_vidu.images import local_path
 from airflow_provider_vidu.landing.publish import OBJECT_STORES, is_file_there, is_object_store
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
 
-#: The kinds of files that a task may have.
-VIDEO, COVER, WATERMARKED = "video", "cover", "watermarked"
+#: The roles of a task's files: what was paid for, and what comes with it.
+MAIN, COVER, WATERMARKED = "main", "cover", "watermarked"
 
 #: Fields of a file name's template.
 NAME_FIELDS = ("task_id", "creation_id", "model", "index")
 #: Default name of a video in a folder, without suffix.
 DEFAULT_FILE_NAME = "{task_id}"
 
-_PICTURE_SUFFIXES = {".png": ".png", ".webp": ".webp"}
 # Vidu's ids have 18 digits; a relay's may be longer.
 _SHORTEST = {"task_id": "9" * 18, "creation_id": "9" * 18}
 # Maximum bytes of one name on common file systems, and of a key in S3, GCS and Azure.
@@ -41,18 +40,62 @@ _UNSAFE = re.compile(r"[^\w.=+-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
+class Place:
+    """
+    Where one file lands. Unless the DAG author wrote a suffix, only the file's first bytes show which one it gets.
+
+    :param stem: the path without its suffix.
+    :param suffix: as the DAG author wrote it; None = that of the file's format.
+    :param produces: the formats that the file may have.
+    """
+
+    stem: str
+    suffix: str | None
+    produces: Produces
+
+    def __str__(self) -> str:
+        return self.paths[0] if len(self.paths) == 1 else self.stem
+
+    def path(self, found: Format) -> str:
+        """Return the path of a file of this format."""
+        return f"{self.stem}{self.suffix or found.suffixes[0]}"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths that the file may get."""
+        return tuple(dict.fromkeys(self.path(one) for one in self.produces.formats))
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """The formats that fit: those of the kind that a written suffix names, otherwise all."""
+        known = self.produces.formats
+        named = {one.kind for one in known if self.suffix and self.suffix.lower() in one.suffixes}
+        return tuple(one for one in known if one.kind in named) if named else known
+
+    @property
+    def kind(self) -> Kind | None:
+        """The only kind that fits; None = several do."""
+        kinds = {one.kind for one in self.formats}
+        return kinds.pop() if len(kinds) == 1 else None
+
+    def beside(self, word: str) -> Place:
+        """Return the place of another file, beside this one."""
+        return replace(self, stem=f"{self.stem}-{word}")
+
+
+@dataclass(frozen=True)
 class Wanted:
     """
     Which files of a task to land, and where.
 
-    :param destination: a file name (``.mp4``, ``.mov``, ``.m4v``), or a folder (anything else); a local path or any
-        ``ObjectStoragePath`` URL.
-    :param file_name: template of a video's name in the folder, see :func:`file_name_of`; None = ``{task_id}``. A
+    :param destination: a file name, which ends in a suffix of what the task delivers (``.mp4``, ``.mov``, ``.m4v``), or
+        a folder (anything else); a local path or any ``ObjectStoragePath`` URL.
+    :param file_name: template of the file's name in the folder, see :func:`file_name_of`; None = ``{task_id}``. A
         destination that is a file's name wins over it.
     :param cover: the still picture too.
     :param watermarked: the watermarked copy too, where the task has one.
     :param index: the number of a batch's request, for the template; None = there is none to name.
-    :param produces: what kind of file the task delivers.
+    :param produces: what the task delivers.
     """
 
     destination: str
@@ -63,9 +106,9 @@ class Wanted:
     produces: Produces = MP4
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds to land, the video first: it counts most, although a cover's link expires earlier."""
-        return (VIDEO, *((COVER,) if self.cover else ()), *((WATERMARKED,) if self.watermarked else ()))
+    def roles(self) -> tuple[str, ...]:
+        """The roles to land, the main one first: it counts most, although a cover's link expires earlier."""
+        return (MAIN, *((COVER,) if self.cover else ()), *((WATERMARKED,) if self.watermarked else ()))
 
     def check(self, named: str = "output_path", *, model: str | None = None) -> None:
         """
@@ -79,72 +122,95 @@ class Wanted:
         values = {**named_by, "model": model or "model"}
         if self.index is not None:
             values["index"] = self.index
-        name = file_name_of(self.file_name or DEFAULT_FILE_NAME, values, self.produces)
+        name = file_name_of(self._template, values, self.produces)
         check_destination(self.destination, named, name=name, produces=self.produces)
-        target = video_path(self.destination, name, self.produces)
-        for path in (target, *(_beside(target, kind) for kind in self.kinds if kind != VIDEO)):
-            check_lengths(path, named)
-        if (local := local_path(target)) is not None and local.is_dir():
-            raise ViduInputError(f"{named} {target} is a folder. Add a slash at its end to land the video in it.")
+        if self._is_folder:
+            _check_kind(self._template, "file_name", self.produces)
+        # A second file of the task has a longer name.
+        for number in (0,) if self._names_creations else (0, 1):
+            for path in (path for role in self.roles for path in self._place(values, role, number).paths):
+                check_lengths(path, named)
+        for path in self._place(values).paths:
+            if (local := local_path(path)) is not None and local.is_dir():
+                raise ViduInputError(f"{named} {path} is a folder. Add a slash at its end to land the file in it.")
 
     def is_landed(self, task: ViduTask) -> bool | None:
         """
-        Check whether a task's video is at its destination; None = unknown.
+        Check whether what a task delivers is at its destination; None = unknown.
 
         :param task: in ``success``.
         """
-        named = _fields_of(self.file_name or DEFAULT_FILE_NAME)
+        named = _fields_of(self._template)
         is_unnamed = ("model" in named and not task.model) or ("creation_id" in named and not task.creations)
-        if _is_folder(self.destination, self.produces) and is_unnamed:
+        if self._is_folder and is_unnamed:
             return None
-        found = {is_file_there(self.path(task, VIDEO, number)) for number in range(task.video_count)}
+        found = {_is_landed_at(self.place(task, MAIN, number)) for number in range(task.video_count)}
         return False if False in found else None if None in found else True
 
-    def path(self, task: ViduTask, kind: str = VIDEO, number: int = 0) -> str:
+    def place(self, task: ViduTask, role: str = MAIN, number: int = 0) -> Place:
         """
-        Return the path at which a file of a task is to land; all kinds land beside the video.
+        Return where a file of a task is to land; cover and watermarked copy land beside the main file.
 
         :param task: in ``success``.
-        :param kind: ``video``, ``cover`` or ``watermarked``.
-        :param number: of the video among those of the task, from 0. The second one's name ends in ``-2``, unless the
-            template names the creation.
+        :param role: see :attr:`roles`.
+        :param number: of the main file among those of the task, from 0. The second one's name ends in ``-2``, unless
+            the template names the creation.
         :raises ViduInputError: the template gives no valid name.
         """
-        creations = task.videos or task.creations
-        creation = creations[number] if creations else None
+        creation = task.results[number] if task.results else None
+        own_id = creation.id if creation else None
         values: dict[str, Any] = {
             "task_id": task.task_id,
-            "creation_id": (creation.id if creation else None) or task.task_id,
+            "creation_id": own_id or task.task_id,
             "model": task.model or "unknown-model",
         }
         if self.index is not None:
             values["index"] = self.index
-        name = file_name_of(self.file_name or DEFAULT_FILE_NAME, values, self.produces)
-        video = video_path(self.destination, name, self.produces)
-        is_named = creation is not None and creation.id and "creation_id" in _fields_of(self.file_name or "")
-        if number and not (is_named and _is_folder(self.destination, self.produces)):
-            video = _beside(video, str(number + 1))
-        if kind == VIDEO:
-            return video
-        if kind == WATERMARKED:
-            return _beside(video, "watermarked")
-        suffix = PurePosixPath(urlsplit((creation.cover_url if creation else None) or "").path).suffix.lower()
-        return _beside(video, "cover", _PICTURE_SUFFIXES.get(suffix, ".jpg"))
+        return self._place(values, role, 0 if own_id and self._names_creations else number)
+
+    def _place(self, values: Mapping[str, Any], role: str = MAIN, number: int = 0) -> Place:
+        stem, suffix = self._split(values)
+        place = Place(stem, suffix, self.produces)
+        if number:
+            place = place.beside(str(number + 1))
+        if role == COVER:
+            return replace(place.beside("cover"), suffix=None, produces=PICTURE)
+        return place.beside("watermarked") if role == WATERMARKED else place
+
+    def _split(self, values: Mapping[str, Any]) -> tuple[str, str | None]:
+        """Return the main file's path without its suffix, and the suffix that the DAG author wrote."""
+        text = os.fspath(self.destination).strip()
+        if not self._is_folder:
+            return os.path.splitext(text)
+        name = file_name_of(self._template, values, self.produces)
+        return f"{text.rstrip('/')}/{name}", _suffix_of(self._template, self.produces)
+
+    @property
+    def _template(self) -> str:
+        return self.file_name or DEFAULT_FILE_NAME
+
+    @property
+    def _is_folder(self) -> bool:
+        return _is_folder(self.destination, self.produces)
+
+    @property
+    def _names_creations(self) -> bool:
+        return self._is_folder and "creation_id" in _fields_of(self._template)
 
 
-def _beside(video: str, kind: str, suffix: str | None = None) -> str:
-    stem, own = os.path.splitext(video)
-    return f"{stem}-{kind}{suffix or own}"
+def _is_landed_at(place: Place) -> bool | None:
+    found = {is_file_there(path) for path in place.paths}
+    return True if True in found else None if None in found else False
 
 
 def file_name_of(template: str, values: Mapping[str, Any], produces: Produces = MP4) -> str:
     """
     Return a file's name within the destination's folder, without its suffix.
 
-    :param template: for example ``{model}/{task_id}`` or ``{index:05d}``; a suffix ``.mp4`` is allowed. The template
-        may contain subfolders. The values cannot: characters other than letters, digits and ``._=+-`` become ``_``.
+    :param template: for example ``{model}/{task_id}`` or ``{index:05d}``; a suffix such as ``.mp4`` is allowed. It may
+        contain subfolders. The values cannot: characters other than letters, digits and ``._=+-`` become ``_``.
     :param values: of the fields ``task_id``, ``creation_id``, ``model`` and ``index`` (of a batch's request).
-    :param produces: the kind of file.
+    :param produces: what the task delivers.
     :raises ViduInputError: the template has another field, or leads out of the folder.
     """
     safe = {name: value if isinstance(value, int) else _safe(value) for name, value in values.items()}
@@ -162,8 +228,8 @@ def file_name_of(template: str, values: Mapping[str, Any], produces: Produces = 
         raise
     except (ValueError, KeyError, IndexError) as error:
         raise ViduInputError(f"file_name {template!r} is not a valid template ({error}).") from None
-    if PurePosixPath(name).suffix.lower() in produces.suffixes:
-        name = name[: -len(PurePosixPath(name).suffix)]
+    if (suffix := _suffix_of(name, produces)) is not None:
+        name = name.removesuffix(suffix)
     parts = name.split("/")
     if any(not part.strip() or part.startswith(".") for part in parts) or re.search(r"[\\\x00-\x1f:*?\"<>|]", name):
         if ":" in name:
@@ -184,11 +250,11 @@ def _safe(value: str) -> str:
 
 def video_path(destination: str, name: str, produces: Produces = MP4) -> str:
     """
-    Return the path of a video, or of what else a task delivers.
+    Return the usual path of what a task delivers.
 
     :param destination: see :class:`Wanted`.
     :param name: the file name inside a folder, without suffix.
-    :param produces: the kind of file.
+    :param produces: what the task delivers.
     """
     text = os.fspath(destination).strip()
     return f"{text.rstrip('/')}/{name}{produces.suffixes[0]}" if _is_folder(text, produces) else text
@@ -214,7 +280,7 @@ def check_lengths(target: str, named: str = "output_path") -> None:
     for part in local.parts:
         if (size := len(os.fsencode(part))) > _MAX_NAME:
             raise ViduInputError(
-                f"{named}, file_name: the name {part[:40]}… has {size} bytes; the limit is {_MAX_NAME}. "
+                f"{named}, file_name: the name {part[:40]}…{part[-20:]} has {size} bytes; the limit is {_MAX_NAME}. "
                 "A character outside ASCII has 2 to 4 bytes."
             )
 
@@ -225,7 +291,7 @@ def is_shared(destination: Any, file_name: Any, produces: Produces = MP4) -> boo
 
     :param destination: before rendering: a template may differ from instance to instance.
     :param file_name: before rendering.
-    :param produces: the kind of file.
+    :param produces: what the task delivers.
     """
     if not isinstance(destination, str) or _is_template(destination):
         return False
@@ -259,13 +325,15 @@ def check_destination(
 
     :param destination: see :class:`Wanted`.
     :param named: the parameter, for the message.
-    :param name: the video's name in a folder; it may contain subfolders.
-    :param produces: the kind of file.
-    :raises ViduInputError: it is not a path or URL, has a file system without an installed provider, is below a file or
-        an unwritable folder of this machine, or is in a bucket that does not exist.
+    :param name: the file's name in a folder; it may contain subfolders.
+    :param produces: what the task delivers.
+    :raises ViduInputError: it is not a path or URL, names a file of another kind, has a file system without an
+        installed provider, is below a file or an unwritable folder of this machine, or is in a bucket that does not
+        exist.
     """
     if not isinstance(destination, (str, os.PathLike)) or not os.fspath(destination).strip():
         raise ViduInputError(f"{named} must be a path or a URL, got {destination!r}.")
+    _check_kind(os.fspath(destination).strip(), named, produces)
     target = video_path(os.fspath(destination), name, produces)
     if target.startswith("file:/") and not target.startswith("file://"):
         raise ViduInputError(f"{named} {destination} is neither a path nor a URL: write file://{target[5:]}")
@@ -314,5 +382,21 @@ def check_destination(
 
 
 def _is_folder(destination: str, produces: Produces) -> bool:
-    text = os.fspath(destination).strip()
-    return text.endswith("/") or Path(text.rsplit("/", 1)[-1]).suffix.lower() not in produces.suffixes
+    return _suffix_of(os.fspath(destination).strip(), produces) is None
+
+
+def _suffix_of(name: str, produces: Produces) -> str | None:
+    """Return the suffix of a file's name; None = it names no file that the task could deliver."""
+    suffix = PurePosixPath(name.rpartition("/")[2]).suffix
+    return suffix if suffix.lower() in produces.suffixes else None
+
+
+def _check_kind(name: str, named: str, produces: Produces) -> None:
+    """Reject the name of a file that the task does not deliver, such as a sound's for a video."""
+    other = _suffix_of(name, ANY)
+    if other is not None and _suffix_of(name, produces) is None:
+        *some, last = produces.suffixes
+        raise ViduInputError(
+            f"{named} {name} ends in {other}, but what is landed is {produces.name}. Use a name that ends in "
+            f"{', '.join(some)} or {last}, or a folder (with a slash at its end)."
+        )

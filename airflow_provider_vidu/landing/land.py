@@ -15,6 +15,7 @@ import random
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,19 +23,20 @@ from typing import TYPE_CHECKING, Any
 import tenacity
 
 from airflow_provider_vidu.api.errors import (
+    Fate,
     ViduConfigurationError,
     ViduError,
     ViduInputError,
     ViduLandingError,
     ViduUnavailableError,
 )
-from airflow_provider_vidu.api.registry import MP4, Produces
+from airflow_provider_vidu.api.registry import Format
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.images import local_path
-from airflow_provider_vidu.landing.destinations import COVER, VIDEO, WATERMARKED, Wanted
+from airflow_provider_vidu.landing.destinations import COVER, MAIN, WATERMARKED, Place, Wanted
 from airflow_provider_vidu.landing.mp4 import BrokenOff, VideoFacts, check_whole, video_facts
 from airflow_provider_vidu.landing.publish import hash_file, open_existing, put_file, size_of
-from airflow_provider_vidu.landing.transfer import Transfer, probe_link
+from airflow_provider_vidu.landing.transfer import HEAD, Transfer, probe_link
 from airflow_provider_vidu.transport import timing
 
 if TYPE_CHECKING:
@@ -48,7 +50,8 @@ MAX_ATTEMPTS = 50
 #: Maximum seconds between two attempts.
 MAX_GAP = 15.0
 
-_PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF")
+_NOUNS = {"video": "video", "image": "picture", "audio": "sound", None: "file"}
+_LINKS = {MAIN: "url", COVER: "cover_url", WATERMARKED: "watermarked_url"}
 
 
 def land_all(
@@ -60,24 +63,24 @@ def land_all(
     read_task: Callable[[], ViduTask] | None = None,
 ) -> list[dict[str, Any]]:
     """
-    Land the video of a task, then its other wanted files. For the parameters see :func:`land`.
+    Land what a task delivers, then its other wanted files. For the parameters see :func:`land`.
 
     If the task has several videos, each is landed. A cover or watermarked copy that is missing or cannot be landed only
     causes a warning: the video is what was paid for.
 
     :return: a list of what :func:`land` returns.
-    :raises ViduLandingError: the video could not be landed.
+    :raises ViduLandingError: a video could not be landed.
     """
     landed = []
-    for number, kind in product(range(task.video_count), wanted.kinds):
-        if kind != VIDEO and link_of(task, kind, number) is None:
-            log.warning("Vidu task %s has no %s to land.", task.task_id, _WORDS[kind])
+    for number, role in product(range(task.video_count), wanted.roles):
+        if role != MAIN and link_of(task, role, number) is None:
+            log.warning("Vidu task %s has no %s to land.", task.task_id, _noun(role))
             continue
         try:
-            landed.append(land(client, task, wanted, kind=kind, number=number, log=log, read_task=read_task))
+            landed.append(land(client, task, wanted, role=role, number=number, log=log, read_task=read_task))
         except ViduLandingError as error:
             # The video is what was paid for: a missing picture must not make it fail.
-            if kind == VIDEO:
+            if role == MAIN:
                 raise
             log.warning("%s", error.message)
     return landed
@@ -88,7 +91,7 @@ def land(
     task: ViduTask,
     wanted: Wanted | str,
     *,
-    kind: str = VIDEO,
+    role: str = MAIN,
     number: int = 0,
     log: Any,
     read_task: Callable[[], ViduTask] | None = None,
@@ -98,22 +101,23 @@ def land(
 
     :param task: in ``success`` and just queried: its link is used first.
     :param wanted: what and where; a string is a folder or a file name, see ``destinations.Wanted``.
-    :param kind: ``video``, ``cover`` or ``watermarked``.
-    :param number: of the video among those of the task, from 0.
+    :param role: ``main``, ``cover`` or ``watermarked``.
+    :param number: of the main file among those of the task, from 0.
     :param read_task: reads the task with fresh links; None = from the API.
-    :return: ``{"kind", "path", "bytes", "sha256", "duration", "width", "height", "fps"}`` of the landed file. Seconds,
-        pixels and frames per second are those in the file, None if it has none.
+    :return: ``{"kind", "path", "bytes", "sha256", "duration", "width", "height", "fps"}`` of the landed file. The kind
+        of the main file is what it is (``video``, ``image``, ``audio``), that of another file its role. Seconds, pixels
+        and frames per second are those in the file, None if it has none.
     :raises ViduLandingError: the file could not be fetched or written; a retry lands it without submitting.
     """
     wanted = Wanted(wanted) if isinstance(wanted, str) else wanted
-    target = wanted.path(task, kind, number)
-    links = _Links(client, task, kind, number, read_task, wanted.produces)
+    place = wanted.place(task, role, number)
+    links = _Links(client, task, role, number, read_task)
     try:
-        landed = _find_existing(links, target) or _fetch(links, target, log)
+        landed = _find_existing(links, place) or _fetch(links, place, log)
     except (ViduConfigurationError, ViduInputError):
         raise
     except Exception as error:
-        raise _failure(error, task, target, kind) from error
+        raise _failure(error, task, place, role) from error
     existed = landed.pop("existed", False)
     log.info(
         "%s %s (%.1f MB%s).",
@@ -122,18 +126,20 @@ def land(
         landed["bytes"] / 1e6,
         "".join(_measures(landed)),
     )
-    return {"kind": kind, **landed}
+    return landed if role == MAIN else {**landed, "kind": role}
 
 
-def link_of(task: ViduTask, kind: str, number: int = 0) -> str | None:
+def link_of(task: ViduTask, role: str, number: int = 0) -> str | None:
     """Return the signed link of one of a task's files; ``number`` is that of the video, from 0."""
-    name = {VIDEO: "url", COVER: "cover_url", WATERMARKED: "watermarked_url"}[kind]
     # Some hosts put the copies of a single video into creations of their own.
     videos = task.creations if not number and task.video_count == 1 else task.videos[number : number + 1]
-    return next((link for creation in videos if (link := getattr(creation, name))), None)
+    return next((link for creation in videos if (link := getattr(creation, _LINKS[role]))), None)
 
 
-_WORDS = {VIDEO: "video", COVER: "cover picture", WATERMARKED: "watermarked copy"}
+def _noun(role: str, place: Place | None = None) -> str:
+    if role == MAIN:
+        return _NOUNS[place.kind if place else None]
+    return {COVER: "cover picture", WATERMARKED: "watermarked copy"}[role]
 
 
 class _Links:
@@ -143,17 +149,15 @@ class _Links:
         self,
         client: ViduClient,
         task: ViduTask,
-        kind: str,
+        role: str,
         number: int,
         read_task: Callable[[], ViduTask] | None,
-        produces: Produces,
     ) -> None:
         self.account = client.account
         #: Filled in by the calls that read the links.
         self.api_addresses = client.addresses
-        self.kind = kind
+        self._role = role
         self._number = number
-        self.produces = produces
         self._read_task = read_task or (lambda: client.get_task(task.task_id))
         self._task = task
         # A client that has not called the API yet does not know the API's address; reading the task shows it.
@@ -162,9 +166,9 @@ class _Links:
     def fresh(self) -> str:
         """Return the link to use now."""
         self._task, self._first = self._first or self._read_task(), None
-        link = link_of(self._task, self.kind, self._number)
+        link = link_of(self._task, self._role, self._number)
         if not link:
-            raise ViduUnavailableError(f"Vidu returned no link to the {_WORDS[self.kind]}.", task_id=self._task.task_id)
+            raise ViduUnavailableError(f"Vidu returned no link to the {_noun(self._role)}.", task_id=self._task.task_id)
         return link
 
     def reuse(self) -> None:
@@ -172,55 +176,65 @@ class _Links:
         self._first = self._task
 
 
-def _find_existing(links: _Links, target: str) -> dict[str, Any] | None:
-    size = size_of(target)
-    if not size:
+def _find_existing(links: _Links, place: Place) -> dict[str, Any] | None:
+    sizes = {path: size for path in place.paths if (size := size_of(path))}
+    if not sizes:
         return None
     try:
         expected, md5 = probe_link(links.account, links.fresh(), links.api_addresses)
     except ViduUnavailableError:
         return None
     links.reuse()
-    if md5 is None or expected != size:
+    if md5 is None:
         return None
+    same = (_read_existing(path, size, md5, place) for path, size in sizes.items() if size == expected)
+    return next((facts for facts in same if facts is not None), None)
+
+
+def _read_existing(path: str, size: int, md5: str, place: Place) -> dict[str, Any] | None:
     try:
-        with open_existing(target) as file:
-            found = hash_file(file)
-            if (found.size, found.md5) != (size, md5):
+        with open_existing(path) as file:
+            hashes = hash_file(file)
+            found = _format_of(file, place)
+            if (hashes.size, hashes.md5) != (size, md5) or found is None or place.path(found) != path:
                 return None
-            facts = _read_facts(file, size, links)
+            return _facts(path, hashes.sha256, file, size, found, existed=True)
     except Exception:
         # A file that cannot be read is replaced, as is any file that is not known to be the same.
         return None
-    return {"path": target, "bytes": size, "sha256": found.sha256, **facts, "existed": True}
 
 
-def _fetch(links: _Links, target: str, log: Any) -> dict[str, Any]:
-    local = local_path(target)
+def _fetch(links: _Links, place: Place, log: Any) -> dict[str, Any]:
+    local = local_path(place.stem)
     folder = local.parent if local else None
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     # For a local destination the file is beside it, so that the last step is a rename, under a name that no other try
-    # has. For an object store it has the destination's suffix, from which the store guesses the media type.
-    suffix = ".part" if local is not None else Path(target).suffix
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".vidu-", suffix=suffix, delete=False) as file:
+    # has.
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".vidu-", suffix=".part", delete=False) as file:
         part = Path(file.name)
     try:
         with part.open("w+b") as file:
             transfer = Transfer(
                 links.account,
                 file,
-                _wrong_kind(links.kind, links.produces),
+                partial(_refuse, place),
                 api_addresses=links.api_addresses,
                 to_disk=local is not None,
             )
-            _receive(transfer, links, file, log)
-            facts = _read_facts(file, transfer.size, links)
+            found = _receive(transfer, links, place, file, log)
+            path = place.path(found)
+            facts = _facts(path, transfer.sha256, file, transfer.size, found)
             file.flush()
             if local is not None:
                 # Otherwise a power cut after the rename could leave an empty file at the destination.
                 os.fsync(file.fileno())
-        put_file(part, target, local)
+        if Path(path).suffix.lower() not in found.suffixes:
+            log.warning("The name %s does not fit its content, which is that of a %s file.", path, found.suffixes[0])
+        if local is None:
+            # See put_file.
+            part = part.rename(part.with_suffix(found.suffixes[0]))
+        put_file(part, path, local_path(path))
     except OSError as error:
         if error.errno == errno.ENOSPC and error.filename is None:
             # An upload to an object store can fill the worker's own disk for temporary files: name that folder.
@@ -228,56 +242,84 @@ def _fetch(links: _Links, target: str, log: Any) -> dict[str, Any]:
         raise
     finally:
         part.unlink(missing_ok=True)
-    return {"path": target, "bytes": transfer.size, "sha256": transfer.sha256, **facts}
+    return facts
 
 
-def _receive(transfer: Transfer, links: _Links, file: Any, log: Any) -> None:
-    def attempt() -> None:
+def _receive(transfer: Transfer, links: _Links, place: Place, file: Any, log: Any) -> Format:
+    def attempt() -> Format:
         transfer.receive(links.fresh())
-        if links.kind == COVER or links.produces is not MP4:
-            return
         file.flush()
+        found = _format_of(file, place)
+        if found is None:
+            raise AssertionError("the transfer keeps no other file")
+        if found.kind != "video":
+            return found
         try:
             check_whole(file, transfer.size)
         except BrokenOff as error:
             if transfer.is_what_the_host_has():
                 # Length and MD5 are right, so a newer encoder may have written boxes that are unknown here.
                 log.warning("%s It is landed anyway: the storage host has the same bytes.", error)
-                return
+                return found
             # It is unknown which bytes are wrong, so fetching the rest would not fix it.
             transfer.restart()
             raise ViduUnavailableError(str(error)) from None
+        return found
 
-    tenacity.Retrying(
+    retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(ViduUnavailableError),
         stop=lambda state: transfer.fruitless >= ATTEMPTS or state.attempt_number >= MAX_ATTEMPTS,
         wait=lambda state: random.uniform(0, min(MAX_GAP, 2.0**transfer.fruitless)),  # ruff: ignore[suspicious-non-cryptographic-random-usage]
         sleep=timing.sleep,
         reraise=True,
-    )(attempt)
+    )
+    return retrying(attempt)
 
 
-def _wrong_kind(kind: str, produces: Produces) -> Callable[[bytes], str | None]:
-    def wrong(head: bytes) -> str | None:
-        if kind == COVER:
-            return None if head.startswith(_PICTURES) else f"something that is not a picture ({head[:8]!r})"
-        return None if produces.matches_start(head) else f"something that is not {produces.name} ({head[:8]!r})"
+def _refuse(place: Place, head: bytes) -> str | None:
+    found = place.produces.format_of(head)
+    if found is None:
+        return f"something that is not {place.produces.name} ({head[:8]!r})"
+    if found in place.formats:
+        return None
+    noun = _NOUNS[found.kind]
+    raise ViduLandingError(
+        f"it is a {noun}, and the name is that of a {_NOUNS[place.kind]}.",
+        fate=Fate.PERMANENT,
+        advice=(
+            f"Nothing was written. The {noun} is paid for and safe at Vidu. Correct the destination: a folder, or a "
+            f"name that ends in {found.suffixes[0]}. Then fetch it with ViduHook().download('THE-VIDU-TASK-ID', path) "
+            f"or, from Airflow 3.3 on, {clear_this_task()}: it lands the {noun} and submits nothing."
+        ),
+    )
 
-    return wrong
+
+def _format_of(file: Any, place: Place) -> Format | None:
+    file.seek(0)
+    return place.produces.format_of(file.read(HEAD))
 
 
-def _read_facts(file: Any, size: int, links: _Links) -> dict[str, Any]:
-    if links.kind != COVER and links.produces is MP4:
-        return asdict(video_facts(file, size))
+def _facts(path: str, sha256: str, file: Any, size: int, found: Format, **more: bool) -> dict[str, Any]:
+    return {
+        "kind": found.kind,
+        "path": path,
+        "bytes": size,
+        "sha256": sha256,
+        **asdict(video_facts(file, size) if found.kind == "video" else _picture_facts(file)),
+        **more,
+    }
+
+
+def _picture_facts(file: Any) -> VideoFacts:
     from PIL import Image
 
     try:
         file.seek(0)
         with Image.open(file) as picture:
-            return asdict(VideoFacts(width=picture.width, height=picture.height))
+            return VideoFacts(width=picture.width, height=picture.height)
     except Exception:
-        # Pillow raises errors of many kinds. A picture that Pillow cannot read is still landed.
-        return asdict(VideoFacts())
+        # Pillow raises errors of many kinds. What it cannot read, such as a sound, is still landed.
+        return VideoFacts()
 
 
 def _measures(landed: dict[str, Any]) -> list[str]:
@@ -289,24 +331,27 @@ def _measures(landed: dict[str, Any]) -> list[str]:
     return measures
 
 
-def _advice_about(error: Exception) -> str | None:
-    """Return what to do if the destination failed; None = the download failed."""
+def _advice_about(error: Exception, noun: str) -> str:
+    """Return what to do if the download or the destination failed."""
+    if isinstance(error, ViduLandingError):
+        return error.advice
     if isinstance(error, ViduError):
-        return None
+        return ViduLandingError.default_advice.replace("The video", f"The {noun}")
     is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
     fix = "Free space there" if is_full else "Correct the path or its permissions"
     return (
-        f"The video is safe at Vidu. {fix}, then retry or, from Airflow 3.3 on, {clear_this_task()}: it lands the "
-        "video and submits nothing."
+        f"The {noun} is safe at Vidu. {fix}, then retry or, from Airflow 3.3 on, {clear_this_task()}: it lands the "
+        f"{noun} and submits nothing."
     )
 
 
-def _failure(error: Exception, task: ViduTask, target: str, kind: str) -> ViduLandingError:
+def _failure(error: Exception, task: ViduTask, place: Place, role: str) -> ViduLandingError:
     cause = error.message if isinstance(error, ViduError) else f"{type(error).__name__}: {error}"
+    noun = _noun(role, place)
     return ViduLandingError(
-        f"The {_WORDS[kind]} could not be landed at {target}: {cause}",
+        f"The {noun} could not be landed at {place}: {cause}",
         fate=error.fate if isinstance(error, ViduLandingError) else None,
-        advice=error.advice if isinstance(error, ViduLandingError) else _advice_about(error),
+        advice=_advice_about(error, noun),
         task_id=task.task_id,
         state=task.state,
         credits=task.credits,

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduLandingError
-from airflow_provider_vidu.landing.destinations import VIDEO
+from airflow_provider_vidu.landing.destinations import MAIN
 from airflow_provider_vidu.landing.land import land_all
 from airflow_provider_vidu.transport import timing
 
@@ -80,7 +80,7 @@ def _drop_collisions(
     of: dict[str, int] = {}
     for index, each in wanted.items():
         task = tasks[index]
-        paths = [each.path(task, VIDEO, number) for number in range(task.video_count)]
+        paths = [path for number in range(task.video_count) for path in each.place(task, MAIN, number).paths]
         path = next((path for path in paths if path in of), None)
         if path is not None:
             errors[index] = ViduLandingError(

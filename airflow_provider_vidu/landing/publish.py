@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import mimetypes
 import os
 import stat
 import uuid
@@ -104,7 +105,7 @@ def put_file(part: Path, target: str, local: Path | None) -> None:
     """
     Move or upload a whole local file to its destination in one step.
 
-    :param part: the file; for a local destination it is renamed.
+    :param part: the file, for an object store with the suffix of what it is; for a local destination it is renamed.
     :param target: the destination.
     :param local: the destination as a local path on the file's own disk; None = an object store.
     :raises ViduLandingError: the uploaded file has another size.
@@ -116,6 +117,8 @@ def put_file(part: Path, target: str, local: Path | None) -> None:
     store, path = _open_store(target)
     size = part.stat().st_size
     if is_object_store(store):
+        # Stores guess the media type from the part's suffix. Python knows this one from 3.13 on.
+        mimetypes.add_type("image/webp", ".webp")
         store.put_file(str(part), path, **_upload_options(store))
     else:
         # A file server (sftp, smb …) shows a file while it grows.

@@ -47,15 +47,16 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
     :param cancel_on_kill: cancel the Vidu task when a user ends the Airflow task for good. Vidu refuses once the task
         is processing. Default True.
     :param cancel_on_timeout: cancel the Vidu task at the deadline instead of leaving it running. Default False.
-    :param output_path: where to land the video: a file name or a folder, as a local path or any ``ObjectStoragePath``
-        URL; None (default) = nowhere, and the links in the record expire within 24 hours. Mapped instances need a
-        folder, or a file name each.
+    :param output_path: where to land the video: a file name (``.mp4``, ``.mov``, ``.m4v``; of an endpoint that makes
+        pictures ``.png``, ``.jpg``, ``.jpeg``, ``.webp``, of one that makes sounds ``.mp3``, ``.wav``) or a folder
+        (anything else), as a local path or any ``ObjectStoragePath`` URL; None (default) = nowhere, and the links in
+        the record expire within 24 hours. Mapped instances need a folder, or a file name each.
     :param file_name: template for the video's name in that folder, for example ``{model}/{task_id}``; the fields are
         ``task_id``, ``creation_id`` and ``model`` (the endpoint's name if it has no models). None (default) =
         ``{task_id}``. Jinja is rendered first.
     :param land_cover: land the cover picture too, beside the video as ``<name>-cover.jpg``. Default False.
-    :param land_watermarked: land the watermarked copy too, as ``<name>-watermarked.mp4``; needs ``watermark``. Default
-        False.
+    :param land_watermarked: land the watermarked copy too, as ``<name>-watermarked.mp4``; needs ``watermark``,
+        which ``viduq3-drama`` has by default. Default False.
     :param max_credits: maximum credits for this generation, a whole number from 0; None (default) = no limit. A request
         that the catalogue estimates at more is not sent. If Vidu's reply names a higher price, the task is cancelled at
         once. If Vidu refuses the cancel, the video is kept and landed, with a warning: a paid video is never thrown

@@ -22,6 +22,8 @@ class ViduDownloadOperator(TextRendering, BaseOperator):
     """
     Land the files of a finished Vidu task: its links expire within 24 hours, a file does not.
 
+    A video, a picture or a sound is landed, whatever the task made: the file's first bytes show what it is.
+
     The links are read from the API just before the download, so this may run days after the submission, as long as Vidu
     keeps the task. Retrying or clearing it never submits and costs no credits. A file that is already there, with the
     same length and MD5, is not fetched again. The operator does not wait: put it after a
@@ -36,18 +38,23 @@ class ViduDownloadOperator(TextRendering, BaseOperator):
     :param vidu_task: the task's id (a string or a number), or a task record: ``wait.output``, also with
         ``.expand(vidu_task=wait.output)``. For the records of a batch: ``.expand(vidu_task=batch.output)``; records
         without a video are skipped.
-    :param destination: a file name (``.mp4``, ``.mov``, ``.m4v``) or a folder (anything else), as a local path or any
-        ``ObjectStoragePath`` URL, such as ``s3://conn_id@bucket/videos/``. Mapped instances need a folder.
-    :param file_name: template for the video's name in that folder, for example ``{model}/{task_id}``; the fields are
-        ``task_id``, ``creation_id`` and ``model``. None (default) = ``{task_id}``. Jinja is rendered first.
+    :param destination: a file name, which ends in the suffix of a video (``.mp4``, ``.mov``, ``.m4v``), a picture
+        (``.png``, ``.jpg``, ``.jpeg``, ``.webp``) or a sound (``.mp3``, ``.wav``), or a folder (anything else); a local
+        path or any ``ObjectStoragePath`` URL, such as ``s3://conn_id@bucket/videos/``. A file of another kind than its
+        name is not written. Mapped instances need a folder.
+    :param file_name: template for the file's name in that folder, for example ``{model}/{task_id}``; the fields are
+        ``task_id``, ``creation_id`` and ``model``. Without a suffix the file gets that of what it is. None (default) =
+        ``{task_id}``. Jinja is rendered first.
     :param land_cover: land the cover picture too, beside the video as ``<name>-cover.jpg``. Default False.
     :param land_watermarked: land the watermarked copy too, as ``<name>-watermarked.mp4``, if the task has one. Default
         False.
     :param vidu_conn_id: id of the Airflow connection, for the account that submitted; default ``vidu_default``.
-    :return: the task record; its ``files`` are ``[{kind, path, bytes, sha256, duration, width, height, fps}]``.
+    :return: the task record; its ``files`` are ``[{kind, path, bytes, sha256, duration, width, height, fps}]``, of the
+        kinds ``video``, ``image``, ``audio``, ``cover`` and ``watermarked``.
     :raises ViduLandingError: if the video cannot be fetched or written; a retry tries again.
     :raises ViduStillRunningError: if the task has not ended; a retry checks again.
-    :raises AirflowFailException: if the task has failed or is unknown to this account, or the destination cannot work.
+    :raises AirflowFailException: if the task has failed or is unknown to this account, the destination cannot work, or
+        it names a file of another kind than the task made.
     """
 
     template_fields: Sequence[str] = (

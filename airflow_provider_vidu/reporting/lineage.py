@@ -165,14 +165,14 @@ def file_extra(record: Mapping[str, Any], file: Mapping[str, Any], uri: str) -> 
     """
     Return the ``extra`` of the asset event of one landed file.
 
-    :return: ``{"vidu_task_id", "kind", "uri", "credits", "model"}``; only the video has credits, so that they can be
-        summed.
+    :return: ``{"vidu_task_id", "kind", "uri", "credits", "model"}``; only the first file of a task has credits, so that
+        they can be summed.
     """
     return {
         "vidu_task_id": record["task_id"],
         "kind": file["kind"],
         "uri": uri,
-        "credits": record["credits"] if file["kind"] == "video" else None,
+        "credits": record["credits"] if file == record["files"][0] else None,
         "model": record["model"],
     }
 

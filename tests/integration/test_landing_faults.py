@@ -102,7 +102,7 @@ WRONG = {
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_only_the_real_video_lands(storage, vidu_emulator, elsewhere, made, tmp_path, wrong):
     storage.answers = [wrong]
-    with pytest.raises(ViduLandingError, match="The video is safe at Vidu") as raised:
+    with pytest.raises(ViduLandingError, match="The file is safe at Vidu") as raised:
         ViduHook().download(made, f"{tmp_path}/")
     assert raised.value.fate is Fate.RETRYABLE
     assert list(tmp_path.iterdir()) == []
@@ -144,8 +144,8 @@ def test_full_disk_is_reported_and_leaves_no_partial_file(vidu_emulator, made, t
     disk.mkdir()
     process = python(DOWNLOAD_ON_A_SMALL_DISK, made, f"{disk}/", str(disk), within=OWN_MOUNTS)
     output, _ = process.communicate(timeout=90)
-    assert f"could not be landed at {disk}/{made}.mp4: OSError: [Errno 28] No space left on device: '{disk}'" in output
-    assert "The video is safe at Vidu" in output
+    assert f"could not be landed at {disk}/{made}: OSError: [Errno 28] No space left on device: '{disk}'" in output
+    assert "The file is safe at Vidu" in output
     assert "in the folder: older.mp4\n" in output
     # A fault of this machine's disk does not repeat requests to Vidu's storage.
     assert vidu_emulator.counters.requests["download"] == 1

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import mimetypes
 import os
 import random
 import urllib.request
@@ -115,6 +116,53 @@ def test_landed_object_is_vidus_file_and_the_record_describes_it(
     assert store.media_type(f"out/one/{one['task_id']}-cover.jpg") == "image/jpeg"
     assert (cover["kind"], cover["sha256"]) == ("cover", hashlib.sha256(content).hexdigest())
     assert (cover["width"], cover["height"]) == Image.open(io.BytesIO(content)).size
+
+
+# -- pictures and sounds -----------------------------------------------------------------------------------------
+
+
+def content_of(format: str) -> bytes:
+    if format == "MP3":
+        return b"ID3\x04" + bytes(500)
+    file = io.BytesIO()
+    Image.new("RGB", (64, 36), "red").save(file, format)
+    return file.getvalue()
+
+
+@pytest.fixture
+def bare_media_types():
+    """Python's own table of media types, as in an image without /etc/mime.types."""
+    mimetypes.init(files=[])
+    yield
+    mimetypes.init()
+
+
+@pytest.mark.usefixtures("bare_media_types")
+@pytest.mark.parametrize(
+    ("format", "name", "landed_as", "media_type"),
+    [
+        ("PNG", "out/", "out/{}.png", "image/png"),
+        ("JPEG", "out/", "out/{}.jpg", "image/jpeg"),
+        ("WEBP", "out/", "out/{}.webp", "image/webp"),
+        ("MP3", "out/", "out/{}.mp3", "audio/mpeg"),
+        ("JPEG", "a.png", "a.png", "image/jpeg"),
+    ],
+)
+def test_object_has_the_suffix_and_media_type_of_what_it_is(
+    store, vidu_emulator, made, format, name, landed_as, media_type
+):
+    content, key = content_of(format), landed_as.format(made)
+    with serving_storage() as storage:
+        vidu_emulator.faults.add("download", Fault.refuse(307, location=f"{storage.url}/file", times=None))
+        storage.file, storage.etag = content, f'"{hashlib.md5(content).hexdigest()}"'
+        landed = ViduHook().download(made, store.path(name))
+        assert landed["path"] == store.path(key)
+        store.calls.clear()
+        assert ViduHook().download(made, store.path(name)) == landed
+    assert not any(call.puts for call in store.calls)
+    assert store.keys == [key]
+    assert store.read(key) == content
+    assert store.media_type(key) == media_type
 
 
 # -- existing objects --------------------------------------------------------------------------------------------

@@ -273,7 +273,7 @@ class Server:
         files = {"url": {"video": VIDEO, "image": IMAGE, "audio": AUDIO}[delivers]}
         if delivers != "audio":
             files["cover_url"] = COVER
-        if delivers == "video" and task.request.watermark:
+        if delivers == "video" and task.request.has_watermark:
             files["watermarked_url"] = WATERMARKED
         links = {
             name: base_url + self._signer.target(task, file, now, lower_case=lower_case) for name, file in files.items()

@@ -39,7 +39,7 @@ def create_answer(task: EmulatedTask) -> dict[str, Any]:
         "voice_id": request.voice_id or "",
         "bgm": bool(request.bgm),
         "is_rec": bool(request.is_rec),
-        "watermark": bool(request.watermark),
+        "watermark": request.has_watermark,
         "wm_position": CORNERS[request.corner],
         "wm_url": request.wm_url or "",
         "meta_data": request.meta_data or "",

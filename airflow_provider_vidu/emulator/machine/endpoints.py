@@ -50,6 +50,7 @@ class Model:
     :param ratios: aspect ratios, of which the first is the default; none = the first picture decides.
     :param images: minimum and maximum number of pictures.
     :param off_peak: whether it takes off-peak.
+    :param watermark: of a request that does not say.
     """
 
     rows: tuple[tuple[Sequence[int], tuple[str, ...]], ...] = ()
@@ -59,6 +60,7 @@ class Model:
     ratios: tuple[str, ...] = ()
     images: tuple[int, int] = (0, 0)
     off_peak: bool = True
+    watermark: bool = False
 
     def resolutions(self, seconds: float) -> tuple[str, ...] | None:
         """Return the resolutions at a duration; None if the model has no such duration."""
@@ -169,6 +171,11 @@ class Request:
         """Whether the video has sound: as requested, or the model's default."""
         default = self.known_model.audio
         return bool(default if self.audio is None or default is None else self.audio)
+
+    @property
+    def has_watermark(self) -> bool:
+        """Whether there is a copy with a watermark: as requested, or the model's default."""
+        return bool(self.known_model.watermark if self.watermark is None else self.watermark)
 
     @property
     def corner(self) -> int:
@@ -387,7 +394,7 @@ ENDPOINTS: dict[str, Endpoint] = {
                     "viduq3-drama",
                     range(2, 16),
                     _THREE,
-                    {**_SOUND, "ratios": ("9:16", "16:9", "1:1", "3:4", "4:3", "auto")},
+                    {**_SOUND, "ratios": ("9:16", "16:9", "1:1", "3:4", "4:3", "auto"), "watermark": True},
                 ),
                 ("viduq3-ad", range(3, 16), _TWO, _SOUND),
                 ("viduq3-mix", range(1, 17), _TWO, {**_SOUND, "off_peak": False}),

@@ -48,7 +48,7 @@ async def fetch_inputs(
     fetched = dict(zip(urls, contents, strict=True))
     fetched |= {uri: uploaded(uri) for uri in filter(is_upload, request.pictures)}
     problem = await asyncio.to_thread(_problem_of_pictures, request, fetched)
-    if request.watermark and is_loopback_url(request.wm_url or ""):
+    if request.has_watermark and is_loopback_url(request.wm_url or ""):
         mark = await _fetch(session, request.wm_url, MAX_IMAGE_BYTES)
         if mark is not None and await asyncio.to_thread(image_problem, mark) is None:
             fetched[request.wm_url] = mark

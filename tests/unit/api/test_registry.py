@@ -18,7 +18,7 @@ from airflow_provider_vidu.api.defaults import DEFAULT_MODEL
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.images import encode_image, without_query
 from airflow_provider_vidu.api.img2video import Img2VideoRequest
-from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, endpoints, known_endpoint, replace_at
+from airflow_provider_vidu.api.registry import ANY, MP4, PICTURE, SOUND, endpoints, known_endpoint, replace_at
 
 IMG2VIDEO = known_endpoint("img2video")
 REFERENCE = known_endpoint("reference2video")
@@ -132,10 +132,27 @@ HEADS = {
 @pytest.mark.parametrize("kind", HEADS, ids=lambda kind: kind.name)
 def test_each_kind_of_file_is_known_by_its_first_bytes(kind):
     for other, heads in HEADS.items():
-        assert [kind.matches_start(head) for head in heads] == [other is kind] * len(heads)
+        assert [kind.format_of(head) is not None for head in heads] == [other is kind] * len(heads)
+        assert [ANY.format_of(head) for head in heads] == [other.format_of(head) for head in heads]
     # RIFF alone is an AVI, ADTS is AAC, and a page of HTML is an error.
     for head in (b"", b"RIFF", b"RIFF\x24\0\0\0AVI ", b"\xff\xf1\x50\x80", b"<!doctype html>", b"\0\0\0\x18"):
-        assert not kind.matches_start(head)
+        assert kind.format_of(head) is ANY.format_of(head) is None
+
+
+@pytest.mark.parametrize(
+    ("head", "kind", "suffix"),
+    list(
+        zip(
+            [head for heads in HEADS.values() for head in heads],
+            ["video", *["image"] * 3, *["audio"] * 4],
+            [".mp4", ".png", ".jpg", ".webp", ".mp3", ".mp3", ".mp3", ".wav"],
+            strict=True,
+        )
+    ),
+)
+def test_each_format_has_its_kind_and_suffix(head, kind, suffix):
+    found = ANY.format_of(head)
+    assert (found.kind, found.suffixes[0]) == (kind, suffix)
 
 
 def test_messages_name_the_endpoints_own_request():

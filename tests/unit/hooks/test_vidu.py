@@ -12,11 +12,19 @@ import socket
 import threading
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from _support.storage_host import MP4, Client, serving
 from rich import markup
 
-from airflow_provider_vidu.api.errors import ViduConfigurationError, ViduInputError, ViduRequestError
+from airflow_provider_vidu.api.errors import (
+    ViduConfigurationError,
+    ViduInputError,
+    ViduLandingError,
+    ViduRequestError,
+)
+from airflow_provider_vidu.api.tasks import Creation
 from airflow_provider_vidu.emulator import ViduEmulator
 from airflow_provider_vidu.hooks.vidu import ViduHook
 
@@ -142,6 +150,57 @@ def test_download_accepts_task_record_id_or_link(vidu_emulator, tmp_path):
         landed = hook.download(source, f"{tmp_path}/{number}.mp4")
         assert Path(landed["path"]).read_bytes()[4:8] == b"ftyp"
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
+OTHER_KINDS = [
+    ("reference2image", {"model": "viduq2", "prompt": "a cat"}, "image", ".png"),
+    ("text2audio", {"model": "audio1.0", "prompt": "rain"}, "audio", ".wav"),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "fields", "kind", "suffix"), OTHER_KINDS)
+def test_download_lands_pictures_and_sounds(vidu_emulator, tmp_path, endpoint, fields, kind, suffix):
+    hook = ViduHook()
+    task = hook.wait_for_task(hook.submit(fields, endpoint=endpoint))
+    for source, name in [(task, f"{task.task_id}{suffix}"), (task.task_id, f"own{suffix}"), (task.video_url, None)]:
+        landed = hook.download(source, f"{tmp_path}/" + (name if name and name.startswith("own") else ""))
+        assert landed["kind"] == kind
+        assert Path(landed["path"]).name == (name or f"video{suffix}")
+        assert Path(landed["path"]).read_bytes()[:4] in {b"\x89PNG", b"RIFF"}
+
+
+class Creations:
+    """A hook whose task has two videos, at a storage host; the second link may be broken."""
+
+    def __init__(self, hook, storage, *, breaks=False):
+        self.storage, links = storage, [f"{storage.url}/{name}.mp4" for name in "ab"]
+        storage.answer = lambda headers: (403, {}, b"") if breaks and "b.mp4" in storage.targets[-1] else (200, {}, MP4)
+        hook._client = Client(links[0])
+        creations = tuple(Creation(id=link[-5], url=link) for link in links)
+        self.task = hook._client.task = hook._client.task.model_copy(update={"creations": creations})
+        self.noted = hook._submissions[self.task.task_id] = Mock()
+
+
+@pytest.mark.parametrize(("destination", "names"), [("/", ["77.mp4", "77-2.mp4"]), ("/c.mov", ["c.mov", "c-2.mov"])])
+def test_download_lands_every_video_of_a_task(tmp_path, destination, names):
+    hook = ViduHook()
+    with serving() as storage:
+        made = Creations(hook, storage)
+        landed = hook.download(made.task, f"{tmp_path}{destination}")
+    (other,) = landed.pop("others")
+    assert [Path(file["path"]).name for file in (landed, other)] == names
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    made.noted.note_returned.assert_called_once()
+
+
+def test_download_counts_as_delivery_only_if_everything_landed(tmp_path):
+    hook = ViduHook()
+    with serving() as storage:
+        made = Creations(hook, storage, breaks=True)
+        with pytest.raises(ViduLandingError, match=r"could not be landed at .*/77-2: .*403"):
+            hook.download(made.task, f"{tmp_path}/")
+    assert [path.name for path in tmp_path.iterdir()] == ["77.mp4"]
+    made.noted.note_returned.assert_not_called()
 
 
 async def test_async_methods_do_the_same(vidu_emulator, tmp_path):

@@ -10,6 +10,7 @@ import re
 import pytest
 
 from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.registry import ANY, MP4, PICTURE, SOUND
 from airflow_provider_vidu.api.tasks import Creation, ViduTask
 from airflow_provider_vidu.landing import destinations
 from airflow_provider_vidu.landing.destinations import (
@@ -42,11 +43,53 @@ VALUES = {"task_id": "77", "creation_id": "8", "model": "viduq3-turbo", "index":
 )
 def test_folder_gets_a_file_named_after_the_task(destination, path):
     assert video_path(destination, "77") == path
-    assert Wanted(destination).path(TASK) == path
+    assert Wanted(destination).place(TASK).paths == (path,)
     # Whatever it is called, the other files stand beside it.
     stem = path.rpartition(".")[0]
-    assert Wanted(destination).path(TASK, COVER) == f"{stem}-cover.jpg"
-    assert Wanted(destination).path(TASK, WATERMARKED).startswith(f"{stem}-watermarked.")
+    assert f"{stem}-cover.jpg" in Wanted(destination).place(TASK, COVER).paths
+    assert str(Wanted(destination).place(TASK, WATERMARKED)).startswith(f"{stem}-watermarked.")
+
+
+@pytest.mark.parametrize(
+    ("produces", "destination", "file_name", "paths"),
+    [
+        (SOUND, "/out/", None, ["/out/77.mp3", "/out/77.wav"]),
+        (PICTURE, "/out/", "{task_id}", ["/out/77.png", "/out/77.jpg", "/out/77.webp"]),
+        (PICTURE, "/out/a.JPEG", None, ["/out/a.JPEG"]),
+        (PICTURE, "/out/", "{task_id}.jpeg", ["/out/77.jpeg"]),
+        (MP4, "/out/", "{task_id}.mov", ["/out/77.mov"]),
+        (ANY, "/out/", None, [f"/out/77{suffix}" for suffix in (".mp4", ".png", ".jpg", ".webp", ".mp3", ".wav")]),
+        (ANY, "s3://b/a.wav", "{task_id}.mp4", ["s3://b/a.wav"]),
+    ],
+    ids=str,
+)
+def test_suffix_is_that_of_the_file_unless_written(produces, destination, file_name, paths):
+    assert list(Wanted(destination, file_name, produces=produces).place(TASK).paths) == paths
+
+
+@pytest.mark.parametrize(
+    ("produces", "destination", "file_name", "said"),
+    [
+        (MP4, "{tmp}/a.wav", None, r"output_path .*/a.wav ends in .wav, but .* an MP4\. Use .* \.mp4, \.mov or \.m4v"),
+        (SOUND, "{tmp}/a.mp4", None, r"output_path .*/a.mp4 ends in .mp4, but .* an MP3 or WAV"),
+        (PICTURE, "s3://b/a.MP4", None, r"ends in .MP4, but .* a PNG, JPEG or WebP"),
+        (MP4, "{tmp}/", "{task_id}.png", r"file_name \{task_id\}.png ends in .png, but .* an MP4"),
+    ],
+)
+def test_name_of_another_kind_of_file_is_rejected(tmp_path, produces, destination, file_name, said):
+    """It was silently taken for a folder."""
+    with pytest.raises(ViduInputError, match=said):
+        Wanted(destination.replace("{tmp}", str(tmp_path)), file_name, produces=produces).check()
+
+
+@pytest.mark.parametrize("destination", ["{tmp}/a.wav/", "{tmp}/2026.01", "{tmp}/a.mov"])
+def test_folders_and_names_that_fit_pass(tmp_path, destination):
+    Wanted(destination.replace("{tmp}", str(tmp_path))).check()
+
+
+@pytest.mark.parametrize("destination", ["{tmp}/a.wav", "{tmp}/a.mp4", "{tmp}/a.webp"])
+def test_any_media_name_passes_while_the_kind_is_unknown(tmp_path, destination):
+    Wanted(destination.replace("{tmp}", str(tmp_path)), produces=ANY).check()
 
 
 @pytest.mark.parametrize(
@@ -64,7 +107,7 @@ def test_folder_gets_a_file_named_after_the_task(destination, path):
 )
 def test_template_names_the_file(template, name):
     assert file_name_of(template, VALUES) == name
-    assert Wanted("/out/", template, index=4).path(TASK) == f"/out/{name}.mp4"
+    assert Wanted("/out/", template, index=4).place(TASK).paths == (f"/out/{name}.mp4",)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +154,7 @@ def test_values_from_vidu_cannot_leave_the_folder(value):
     task = TASK.model_copy(update={"model": value, "creations": (Creation(id=value),)})
     for template in ("{model}", "{creation_id}", "x{model}"):
         try:
-            path = Wanted("/out/", template).path(task)
+            (path,) = Wanted("/out/", template).place(task).paths
         except ViduInputError:
             continue
         assert re.fullmatch(r"/out/[\w.+=-]+\.mp4", path)
@@ -213,3 +256,25 @@ def test_names_of_cover_and_copy_count_too(tmp_path, kind):
     Wanted(f"{tmp_path}/", "x" * 230, **kind).check()
     with pytest.raises(ViduInputError, match="bytes; the limit is"):
         Wanted(f"{tmp_path}/", "x" * 248, **kind).check()
+
+
+@pytest.mark.parametrize(
+    ("longest", "settings"),
+    [(249, {}), (248, {"produces": PICTURE}), (237, {"watermarked": True})],
+    ids=["video", "picture", "watermarked"],
+)
+def test_room_is_left_for_the_name_of_a_second_file(tmp_path, longest, settings):
+    Wanted(f"{tmp_path}/", "x" * longest, **settings).check()
+    with pytest.raises(ViduInputError, match=r"-2(-watermarked)?\.\w+ has 256 bytes"):
+        Wanted(f"{tmp_path}/", "x" * (longest + 1), **settings).check()
+
+
+def test_creations_with_names_of_their_own_need_no_number(tmp_path):
+    Wanted(f"{tmp_path}/", "x" * 233 + "{creation_id}").check()
+
+
+def test_a_file_of_any_fitting_format_counts_as_landed(tmp_path):
+    wanted = Wanted(f"{tmp_path}/", produces=PICTURE)
+    assert wanted.is_landed(TASK) is False
+    (tmp_path / "77.webp").write_bytes(b"x")
+    assert wanted.is_landed(TASK) is True

@@ -16,7 +16,7 @@ from _support.storage_host import MP4, Client, serving
 from PIL import Image
 
 from airflow_provider_vidu.api.errors import Fate, ViduLandingError
-from airflow_provider_vidu.api.registry import PICTURE
+from airflow_provider_vidu.api.registry import ANY, PICTURE, SOUND
 from airflow_provider_vidu.api.tasks import Creation, ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.landing.destinations import Wanted
@@ -73,6 +73,7 @@ def test_what_is_not_a_video_lands_as_its_endpoint_says(client, storage, tmp_pat
     facts = landed(client, Wanted(f"{tmp_path}/", produces=PICTURE))
     assert Path(facts["path"]).read_bytes() == picture.getvalue()
     assert (facts["path"], facts["width"], facts["height"]) == (f"{tmp_path}/77.png", 8, 6)
+    assert facts["kind"] == "image"
     storage.answers = [(200, {}, MP4)] * ATTEMPTS
     with pytest.raises(ViduLandingError, match="something that is not a PNG, JPEG or WebP"):
         landed(client, Wanted(f"{tmp_path}/another.png", produces=PICTURE))
@@ -106,9 +107,12 @@ def test_videos_without_ids_share_no_file_and_no_link(tmp_path):
     videos = tuple(Creation(url=f"https://x/{name}.mp4") for name in "ab")
     task = ViduTask(task_id="77", state="success", creations=videos)
     wanted = Wanted(f"{tmp_path}/", "{creation_id}")
-    assert [wanted.path(task, "video", number) for number in (0, 1)] == [f"{tmp_path}/77.mp4", f"{tmp_path}/77-2.mp4"]
+    assert [str(wanted.place(task, number=number)) for number in (0, 1)] == [
+        f"{tmp_path}/77.mp4",
+        f"{tmp_path}/77-2.mp4",
+    ]
     with_one = task.model_copy(update={"creations": videos[:1]})
-    assert link_of(with_one, "video", 1) is None
+    assert link_of(with_one, "main", 1) is None
 
 
 @pytest.mark.parametrize(("addresses", "looks"), [(set(), 1), ({"93.184.215.14"}, 0)])
@@ -287,7 +291,7 @@ def test_two_tries_at_once_leave_one_whole_file(client, storage, tmp_path):
     assert (tmp_path / "77.mp4").read_bytes() == MP4
 
 
-# -- what else a task has ----------------------------------------------------------------------------------------
+# -- what a file is ------------------------------------------------------------------------------------------------
 
 
 def picture(kind: str) -> bytes:
@@ -296,11 +300,99 @@ def picture(kind: str) -> bytes:
     return file.getvalue()
 
 
+WAV = b"RIFF\x2c\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data\x08\0\0\0" + bytes(8)
+MP3 = b"ID3\x04" + bytes(500)
+CONTENTS = [
+    (MP4, "video", ".mp4"),
+    (picture("PNG"), "image", ".png"),
+    (picture("JPEG"), "image", ".jpg"),
+    (picture("WEBP"), "image", ".webp"),
+    (MP3, "audio", ".mp3"),
+    (WAV, "audio", ".wav"),
+]
+of_every_format = pytest.mark.parametrize(
+    ("content", "kind", "suffix"), CONTENTS, ids=[suffix for _, _, suffix in CONTENTS]
+)
+
+
+@of_every_format
+def test_a_file_gets_the_suffix_and_kind_of_what_it_is(client, storage, tmp_path, content, kind, suffix):
+    storage.file, storage.etag = content, f'"{hashlib.md5(content).hexdigest()}"'
+    facts = landed(client, Wanted(f"{tmp_path}/", produces=ANY))
+    assert (facts["kind"], facts["path"]) == (kind, f"{tmp_path}/77{suffix}")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(f"77{suffix}", content)]
+    # It is not fetched again, although only the file itself shows its suffix.
+    before = written_at(tmp_path / f"77{suffix}")
+    assert landed(client, Wanted(f"{tmp_path}/", produces=ANY)) == facts
+    assert [headers.get("Range") for headers in storage.headers] == [None, "bytes=0-0"]
+    assert written_at(tmp_path / f"77{suffix}") == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_odd"),
+    [
+        ("a.jpeg", picture("JPEG"), False),
+        ("a.png", picture("JPEG"), True),
+        ("a.MOV", MP4, False),
+        ("a.mp3", WAV, True),
+        ("a.WAV", WAV, False),
+    ],
+    ids=["a.jpeg", "a.png", "a.MOV", "a.mp3", "a.WAV"],
+)
+def test_written_name_of_the_same_kind_is_kept(client, storage, tmp_path, caplog, name, content, is_odd):
+    storage.file, storage.etag = content, f'"{hashlib.md5(content).hexdigest()}"'
+    for _ in range(2):
+        facts = landed(client, Wanted(f"{tmp_path}/{name}", produces=ANY))
+        assert facts["path"] == f"{tmp_path}/{name}"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert [headers.get("Range") for headers in storage.headers] == [None, "bytes=0-0"]
+    assert ("does not fit its content" in caplog.text) is is_odd
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.wav", MP4, r"The sound could not be landed at .*/a.wav: it is a video, and the name is that of a sound"),
+        ("a.mp4", WAV, r"it is a sound, .* of a video.*The sound is paid for and safe at Vidu.*ends in \.wav"),
+        ("a.mp4", picture("PNG"), r"it is a picture, and the name is that of a video"),
+    ],
+    ids=["a video", "a sound", "a picture"],
+)
+def test_file_of_another_kind_than_its_name_is_never_written(client, storage, tmp_path, name, content, said):
+    storage.answers = [(200, {}, content)]
+    with pytest.raises(ViduLandingError, match=said) as raised:
+        landed(client, Wanted(f"{tmp_path}/{name}", produces=ANY))
+    assert raised.value.fate is Fate.PERMANENT
+    assert len(storage.targets) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_content_is_retried_and_never_written(client, storage, tmp_path):
+    storage.answers = [(200, {}, b"<html>a page</html>")]
+    with pytest.raises(
+        ViduLandingError, match=r"The file could not.*not an MP4, PNG, JPEG, WebP, MP3 or WAV.*The file is safe"
+    ) as raised:
+        landed(client, Wanted(f"{tmp_path}/", produces=ANY))
+    assert raised.value.fate is Fate.RETRYABLE
+    assert len(storage.targets) == ATTEMPTS
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_under_the_suffix_of_another_format_is_not_the_same(client, storage, tmp_path):
+    storage.file, storage.etag = WAV, f'"{hashlib.md5(WAV).hexdigest()}"'
+    (tmp_path / "77.mp3").write_bytes(WAV)
+    assert landed(client, Wanted(f"{tmp_path}/", produces=SOUND))["path"] == f"{tmp_path}/77.wav"
+    assert (tmp_path / "77.wav").read_bytes() == WAV
+
+
+# -- what else a task has ----------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(("kind", "suffix"), [("JPEG", ".jpg"), ("PNG", ".png"), ("WEBP", ".webp")])
 def test_cover_and_watermarked_copy_land_beside_the_video(storage, tmp_path, kind, suffix):
     storage.answers = [(200, {}, MP4), (200, {}, picture(kind)), (200, {}, MP4)]
     links = {
-        "cover_url": f"{storage.url}/cover{suffix.upper()}?sig=y",
+        "cover_url": f"{storage.url}/cover.jpeg?sig=y",
         "watermarked_url": f"{storage.url}/watermarked.mp4",
     }
     with Client(f"{storage.url}/video.mp4", **links) as client:
@@ -333,8 +425,8 @@ def test_failed_cover_does_not_fail_the_video(storage, tmp_path, caplog):
 def test_web_page_is_rejected_as_a_cover(storage, tmp_path):
     storage.answers = [(200, {}, b"<html>not a picture at all</html>")]
     client = Client(storage.url, cover_url=f"{storage.url}/cover.jpeg")
-    with client, pytest.raises(ViduLandingError, match="not a picture"):
-        landed(client, f"{tmp_path}/", kind="cover")
+    with client, pytest.raises(ViduLandingError, match="not a PNG, JPEG or WebP"):
+        landed(client, f"{tmp_path}/", role="cover")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -95,7 +95,7 @@ def test_truncated_video_is_not_whole(kept):
     ids=["32 bits", "to the end", "64 bits"],
 )
 def test_a_whole_one_is(boxes):
-    assert registry.MP4.matches_start(boxes)
+    assert registry.MP4.format_of(boxes)
     check_whole(io.BytesIO(boxes), len(boxes))
 
 

@@ -13,7 +13,9 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 from airflow_provider_vidu.api.errors import ViduStillRunningError
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.operators.download import ViduDownloadOperator
+from airflow_provider_vidu.operators.generate import ViduGenerateOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
+from airflow_provider_vidu.operators.reference2video import Reference2VideoOperator
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -38,6 +40,27 @@ def test_id_or_record_can_be_landed_repeatedly(video, vidu_emulator, runtime_con
         (file,) = record["files"]
         assert Path(file["path"]).stat().st_size == file["bytes"]
     assert vidu_emulator.counters.submissions == 1
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fields", "kind", "suffix"),
+    [
+        ("reference2image", {"model": "viduq2", "prompt": "a cat"}, "image", ".png"),
+        ("text2audio", {"model": "audio1.0", "prompt": "rain"}, "audio", ".wav"),
+    ],
+)
+def test_pictures_and_sounds_land_too(vidu_emulator, runtime_context, store, tmp_path, endpoint, fields, kind, suffix):
+    generate = ViduGenerateOperator(
+        task_id="g", endpoint=endpoint, request=fields, poll_interval=0.1, output_path=f"{tmp_path}/g/"
+    )
+    made_by_operator = generate.execute(runtime_context(store))
+    task_id = made_by_operator["task_id"]
+    record = made(vidu_task=made_by_operator, destination=f"{tmp_path}/d/").execute(runtime_context())
+    for files, folder in ((made_by_operator["files"], "g"), (record["files"], "d")):
+        assert [(file["kind"], file["path"]) for file in files] == [(kind, f"{tmp_path}/{folder}/{task_id}{suffix}")]
+    with pytest.raises(AirflowFailException, match=r"could not be landed at .*/a.mp4.*paid for and safe at Vidu"):
+        made(vidu_task=task_id, destination=f"{tmp_path}/a.mp4").execute(runtime_context())
+    assert not (tmp_path / "a.mp4").exists()
 
 
 @pytest.mark.parametrize("cover", ["True", "False", True, False, "", None])
@@ -82,6 +105,35 @@ def test_no_message_contains_a_signed_link(video, vidu_emulator, runtime_context
 def test_land_watermarked_without_watermark_is_rejected_at_once(vidu_emulator, runtime_context, store, tmp_path):
     operator = Img2VideoOperator(task_id="t", output_path=f"{tmp_path}/", land_watermarked=True, **FIELDS)
     with pytest.raises(AirflowFailException, match="needs watermark=True"):
+        operator.execute(runtime_context(store))
+    assert vidu_emulator.counters.submissions == 0
+
+
+def request_of_drama(**fields):
+    subject = {"name": "cat", "images": ["https://example.com/a.png"]}
+    return {"model": "viduq3-drama", "prompt": "@cat", "subjects": [subject], "duration": 2, **fields}
+
+
+def test_model_with_a_watermark_by_default_needs_no_watermark(vidu_emulator, runtime_context, store, tmp_path):
+    settings = {"output_path": f"{tmp_path}/", "land_watermarked": True, "poll_interval": 0.1}
+    record = Reference2VideoOperator(task_id="t", **settings, **request_of_drama()).execute(runtime_context(store))
+    assert [file["kind"] for file in record["files"]] == ["video", "watermarked"]
+
+
+@pytest.mark.parametrize("watermark", [False, "False"])
+def test_copy_without_its_watermark_is_rejected(vidu_emulator, runtime_context, store, tmp_path, watermark):
+    operator = Reference2VideoOperator(
+        task_id="t", output_path=f"{tmp_path}/", land_watermarked=True, **request_of_drama(watermark=watermark)
+    )
+    with pytest.raises(AirflowFailException, match="needs watermark=True"):
+        operator.execute(runtime_context(store))
+    assert vidu_emulator.counters.submissions == 0
+
+
+@pytest.mark.parametrize(("name", "said"), [("a.wav", "an MP4"), ("a.png", "an MP4")])
+def test_name_of_another_kind_costs_nothing(vidu_emulator, runtime_context, store, tmp_path, name, said):
+    operator = Img2VideoOperator(task_id="t", output_path=f"{tmp_path}/{name}", **FIELDS)
+    with pytest.raises(AirflowFailException, match=f"output_path .*{name} ends in .*{said}"):
         operator.execute(runtime_context(store))
     assert vidu_emulator.counters.submissions == 0
 

@@ -27,7 +27,8 @@ from airflow_provider_vidu.reporting.lineage import (
 
 FILE = {"kind": "video", "path": "s3://conn@bucket/out/77.mp4", "bytes": 5, "sha256": "x", "duration": 4.0}
 COVER = {**FILE, "kind": "cover", "path": "s3://conn@bucket/out/77-cover.jpg", "duration": None}
-VIDEO_URI, COVER_URI = "s3://bucket/out/77.mp4", "s3://bucket/out/77-cover.jpg"
+SECOND = {**FILE, "path": "s3://conn@bucket/out/77-2.mp4"}
+VIDEO_URI, COVER_URI, SECOND_URI = (f"s3://bucket/out/77{end}" for end in (".mp4", "-cover.jpg", "-2.mp4"))
 TASK = ViduTask(
     task_id="77", state="success", model="viduq3-turbo", credits=60, creations=(Creation(url="https://x/v?sig=s"),)
 )
@@ -111,13 +112,20 @@ def test_outlet_events_get_task_uri_and_price():
     asset, alias, events = Asset("s3://bucket/videos"), AssetAlias("videos"), Events()
     extra = lineage.event_extra(TASK, [FILE])
     assert extra == {"vidu_task_id": "77", "uri": "s3://bucket/out/77.mp4", "credits": 60, "model": "viduq3-turbo"}
-    fill_outlet_events({"outlet_events": events}, [asset, alias], extra, [TASK.record([FILE, COVER])])
+    fill_outlet_events({"outlet_events": events}, [asset, alias], extra, [TASK.record([FILE, COVER, SECOND])])
     assert events[asset].extra == {"the author's": 1, **extra}
     common = {"vidu_task_id": "77", "model": "viduq3-turbo"}
     assert events[alias].added == [
         (VIDEO_URI, {**common, "kind": "video", "uri": VIDEO_URI, "credits": 60}),
         (COVER_URI, {**common, "kind": "cover", "uri": COVER_URI, "credits": None}),
+        (SECOND_URI, {**common, "kind": "video", "uri": SECOND_URI, "credits": None}),
     ]
+
+
+@pytest.mark.parametrize("kind", ["video", "image", "audio"])
+def test_main_file_of_any_kind_has_the_credits(kind):
+    file = {**FILE, "kind": kind}
+    assert lineage.file_extra(TASK.record([file, COVER]), file, "s3://b/x")["credits"] == 60
 
 
 class Refusing(Events):

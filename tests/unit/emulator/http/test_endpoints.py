@@ -55,6 +55,20 @@ def test_task_of_any_endpoint_is_queried_listed_and_billed(vidu: StoppedVidu, en
     assert vidu.emulator.ledger.charged == created["credits"]
 
 
+@pytest.mark.parametrize(
+    ("model", "fields", "has_copy"),
+    [("viduq3-drama", {}, True), ("viduq3-drama", {"watermark": False}, False), ("viduq3", {}, False)],
+)
+def test_a_model_may_have_a_watermark_by_default(
+    vidu: StoppedVidu, model: str, fields: dict[str, Any], has_copy: bool
+) -> None:
+    created = create(vidu, "reference2video", model=model, **fields).json()
+    assert created["watermark"] is has_copy
+    vidu.now += 1000
+    (creation,) = vidu.query(created["task_id"])["creations"]
+    assert bool(creation["watermarked_url"]) is has_copy
+
+
 @pytest.mark.parametrize("endpoint", EXAMPLES)
 def test_task_of_any_endpoint_can_be_cancelled_and_inspected(vidu: StoppedVidu, endpoint: str) -> None:
     task_id = create(vidu, endpoint).json()["task_id"]
