@@ -14,12 +14,12 @@ import sys
 import time
 from pathlib import Path
 
-from contact_sheet import make_contact_sheet
 from local_airflow import LocalAirflow
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from airflow_provider_vidu.emulator import ViduEmulator
+from airflow_provider_vidu.report.contact_sheet import make_contact_sheet
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "dags_examples" / "images"

@@ -2,7 +2,7 @@
 # Copyright 2026 The airflow-provider-vidu authors
 """Put images and the videos made from them side by side on one picture.
 
-``python scripts/contact_sheet.py --output sheet.png IMAGE VIDEO [IMAGE VIDEO ...]``
+``python -m airflow_provider_vidu.report.contact_sheet --output sheet.png IMAGE VIDEO [IMAGE VIDEO ...]``
 
 One glance shows whether each video came from its own image. Each row is one pair: the input and the video's
 first, middle and last frame. Needs Pillow and av (the extra ``airflow-provider-vidu[emulator]``).
