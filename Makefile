@@ -68,7 +68,7 @@ system: $(INSTALLED) ## Test real Airflow processes, kills and hand-overs (AIRFL
 clears: $(INSTALLED) ## Run only the system tests of clears (AIRFLOW=3.4.0b2, whose clear discards the task state).
 	$(BIN)/python -m pytest tests/system/test_clears.py
 
-browser: $(INSTALLED) ## Test Airflow's UI in a real Chromium (SCREENSHOTS=1 retakes the README's pictures).
+browser: $(INSTALLED) ## Test Airflow's UI and a report in a real Chromium (SCREENSHOTS=1 retakes the docs' pictures).
 	$(BIN)/python -m pytest tests/browser
 
 # Debian's browser, and a font for its pages.

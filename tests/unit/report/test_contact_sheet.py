@@ -11,12 +11,12 @@ import av
 import pytest
 from PIL import Image, ImageFont
 
-from airflow_provider_vidu.report.contact_sheet import main, make_contact_sheet, shorten
+from airflow_provider_vidu.report.contact_sheet import make_contact_sheet, shorten
 
 COLOURS = ((200, 40, 40), (40, 160, 60), (50, 70, 200))
 
 
-def make_pair(folder: Path, name: str, size: tuple[int, int]) -> tuple[Path, Path]:
+def make_pair(folder: Path, name: str, size: tuple[int, int]) -> tuple[str, str]:
     """Save a yellow image, and a video of three frames: red, green and blue."""
     image, video = folder / f"{name}.png", folder / f"{name}.mp4"
     Image.new("RGB", size, (220, 200, 40)).save(image)
@@ -27,7 +27,7 @@ def make_pair(folder: Path, name: str, size: tuple[int, int]) -> tuple[Path, Pat
         for colour in COLOURS:
             container.mux(stream.encode(av.VideoFrame.from_image(Image.new("RGB", size, colour))))
         container.mux(stream.encode(None))
-    return image, video
+    return str(image), str(video)
 
 
 def rows_of_colours(sheet: Path) -> list[tuple[str, ...]]:
@@ -65,19 +65,6 @@ def test_any_number_of_rows_has_its_place(tmp_path: Path, count: int) -> None:
     pair = make_pair(tmp_path, "a", (64, 36))
     make_contact_sheet([pair] * count, tmp_path / "sheet.bmp")
     assert len(rows_of_colours(tmp_path / "sheet.bmp")) == count
-
-
-def test_command_writes_the_sheet(tmp_path: Path) -> None:
-    image, video = make_pair(tmp_path, "a", (64, 36))
-    main(["--output", str(tmp_path / "sheet.jpg"), str(image), str(video)])
-    with Image.open(tmp_path / "sheet.jpg") as sheet:
-        assert sheet.format == "JPEG"
-
-
-def test_image_without_its_video_is_rejected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--output", str(tmp_path / "sheet.png"), "a.png"])
-    assert "even number of files" in capsys.readouterr().err
 
 
 def test_empty_sheet_is_rejected(tmp_path: Path) -> None:
