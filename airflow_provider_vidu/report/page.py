@@ -128,10 +128,10 @@ def _grouped(items: Sequence[Item], names: Sequence[str | None]) -> tuple[Group,
     for item, name in zip(items, names, strict=True):
         if name is not None:
             members.setdefault(name, []).append(item)
-    groups = (
-        Group(
-            name, plain_words(name), len(of), sum(one.state is State.MADE for one in of), _credits_of(of), _unpriced(of)
-        )
-        for name, of in members.items()
-    )
+    groups = (_group(name, of) for name, of in members.items())
     return tuple(sorted(groups, key=lambda group: -group.count))
+
+
+def _group(name: str, items: Sequence[Item]) -> Group:
+    made = sum(item.state is State.MADE for item in items)
+    return Group(name, plain_words(name), len(items), made, _credits_of(items), _unpriced(items))

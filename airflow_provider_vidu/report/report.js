@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright 2026 The airflow-provider-vidu authors
 "use strict";
-// Without this script the page shows everything; with it, a reader can filter, and videos load their first frame only
-// when they come into view.
+// Without this script the page shows everything; with it, a reader can filter, and the page opens faster.
 {
   const cards = [...document.querySelectorAll("article")];
   const filter = document.querySelector(".filter");
@@ -39,7 +38,7 @@
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
-    if (!button) return;
+    if (!button || button.className === "play") return;
     if ("clear" in button.dataset) {
       search.value = wanted.state = wanted.why = "";
     } else if ("why" in button.dataset) {
@@ -65,27 +64,36 @@
     timeStyle: "short",
   });
 
+  // A thousand players would take the page a second: each is made of its text when it comes near the view. The browser's
+  // controls would cover the picture, so it gets them with the first click.
+  const fill = (screen) => {
+    screen.innerHTML = screen.querySelector("noscript").textContent;
+    const player = screen.querySelector("video");
+    player.controls = false;
+    if (!player.poster) player.preload = "metadata";
+    const play = document.createElement("button");
+    play.type = "button";
+    play.className = "play";
+    play.setAttribute("aria-label", `Play ${player.getAttribute("aria-label")}`);
+    play.addEventListener("click", () => {
+      play.remove();
+      player.controls = true;
+      player.play().then(() => player.focus(), () => {});
+    });
+    screen.append(play);
+  };
   const nearby = new IntersectionObserver(
     (entries) => {
       for (const { isIntersecting, target } of entries) {
         if (!isIntersecting) continue;
         nearby.unobserve(target);
-        target.preload = "metadata";
+        target.querySelectorAll(".screen:has(noscript)").forEach(fill);
       }
     },
-    { rootMargin: "300px" },
+    { rootMargin: "600px" },
   );
-  for (const player of document.querySelectorAll("video:not([poster])")) nearby.observe(player);
-  // A player gets the browser's controls with its first click: they are a hundred elements, and cover the picture.
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest("a.play");
-    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    const player = link.querySelector("video");
-    link.replaceWith(player);
-    player.controls = true;
-    player.play().then(() => player.focus(), () => {});
-  });
+  for (const card of cards) nearby.observe(card);
+  addEventListener("beforeprint", () => document.querySelectorAll(".screen:has(noscript)").forEach(fill));
   // Neither event bubbles.
   document.addEventListener(
     "play",
@@ -102,7 +110,8 @@
       gone.className = "gone";
       gone.textContent = "This file cannot be opened from here. Keep this page beside its videos.";
       target.controls = false;
-      target.closest(".player").append(gone);
+      target.nextElementSibling?.remove();
+      target.after(gone);
     },
     true,
   );

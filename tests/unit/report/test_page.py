@@ -166,6 +166,14 @@ def test_filter_is_hidden_until_the_script_runs():
     assert "hidden" in filtering
 
 
+def test_each_reason_filters_as_many_items_as_it_counts():
+    running = {"task_id": "9", "state": "processing", "err_code": "AuditFailed", "error": "Late."}
+    page = Page(rendered(MADE, FAILED, running, HELD, {"state": "failed", "task_id": "9"}))
+    whys = [card["data-why"] for card in page.all("article") if "data-why" in card]
+    assert whys == ["AuditFailed", "CreditBudgetSpent", ""]
+    assert {one["data-why"] for one in page.all("button") if "data-why" in one} == set(whys)
+
+
 def test_no_rows_are_a_page():
     assert "0 requests" in Page(rendered()).words
 
