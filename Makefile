@@ -30,8 +30,8 @@ QUICK ?=
 PORT ?=
 
 # What has nothing to do with Airflow gives the same result on each of its versions.
-WITHOUT_AIRFLOW := $(addprefix tests/unit/,api emulator landing transport test_client.py test_benchmark_report.py) \
-	$(addprefix tests/integration/,fault_matrix relays test_callback_sender.py test_contact_sheet.py test_docs.py \
+WITHOUT_AIRFLOW := $(addprefix tests/unit/,api emulator landing report transport test_client.py test_benchmark_report.py) \
+	$(addprefix tests/integration/,fault_matrix relays test_callback_sender.py test_docs.py \
 	test_emulator_running.py test_landing_faults.py test_object_store.py test_pytest_plugin.py)
 
 .PHONY: help demo up test compatibility unit chaos-test integration chaos system clears browser browser-env bench models lint format types check env constraints clean
@@ -68,7 +68,7 @@ system: $(INSTALLED) ## Test real Airflow processes, kills and hand-overs (AIRFL
 clears: $(INSTALLED) ## Run only the system tests of clears (AIRFLOW=3.4.0b2, whose clear discards the task state).
 	$(BIN)/python -m pytest tests/system/test_clears.py
 
-browser: $(INSTALLED) ## Test Airflow's UI in a real Chromium (SCREENSHOTS=1 retakes the README's pictures).
+browser: $(INSTALLED) ## Test Airflow's UI and a report in a real Chromium (SCREENSHOTS=1 retakes the docs' pictures).
 	$(BIN)/python -m pytest tests/browser
 
 # Debian's browser, and a font for its pages.

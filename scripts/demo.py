@@ -14,12 +14,12 @@ import sys
 import time
 from pathlib import Path
 
-from contact_sheet import make_contact_sheet
 from local_airflow import LocalAirflow
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from airflow_provider_vidu.emulator import ViduEmulator
+from airflow_provider_vidu.report.contact_sheet import make_contact_sheet
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "dags_examples" / "images"
@@ -72,7 +72,7 @@ def main() -> int:
             landed = [_read_landed_path(airflow, run_id, index) for index in range(len(pictures))]
         charged = vidu.ledger.charged
     sheet = output / "contact_sheet.png"
-    make_contact_sheet(list(zip(pictures, landed, strict=True)), sheet)
+    make_contact_sheet([(str(picture), str(video)) for picture, video in zip(pictures, landed, strict=True)], sheet)
     console.print(f"\n{len(landed)} videos in {time.monotonic() - began:.0f} s:")
     for picture, video in zip(pictures, landed, strict=True):
         console.print(f"  {picture.name:20} -> {video}", soft_wrap=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-What this package shows in Airflow's UI: one real Airflow, one local Vidu and one Chromium for the whole folder.
+What this package shows in a browser: one real Airflow, one local Vidu and one Chromium for the whole folder.
 
 ``SCREENSHOTS=1`` writes the pictures of the README again; without it they go to a temporary folder, so that a test run
 changes no file of the repository. ``CHROMIUM`` names a browser that is not in the path.
@@ -48,8 +48,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[playwright.Browser]:
     """A headless Chromium."""
-    if AIRFLOW < (3, 2):
-        pytest.skip("the tests know the pages of Airflow 3.2 and newer")
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
     if path is None:
         pytest.skip(f"no browser: {', '.join(_NAMES)} are not in the path, and CHROMIUM is not set")
@@ -70,6 +68,8 @@ def vidu() -> Iterator[ViduEmulator]:
 @pytest.fixture(scope="session")
 def airflow(browser: playwright.Browser, vidu: ViduEmulator, tmp_path_factory: pytest.TempPathFactory):
     """The one Airflow, with the examples and the connection ``vidu_default`` in its database."""
+    if AIRFLOW < (3, 2):
+        pytest.skip("the tests know the pages of Airflow 3.2 and newer")
     work = tmp_path_factory.mktemp("browser")
     airflow = LocalAirflow(home=work / "airflow", dags=ROOT / "dags_examples", work=work)
     with airflow:

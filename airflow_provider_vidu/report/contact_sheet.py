@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Put images and the videos made from them side by side on one picture.
+"""
+Put images and the videos made from them side by side on one picture.
 
-``python scripts/contact_sheet.py --output sheet.png IMAGE VIDEO [IMAGE VIDEO ...]``
-
-One glance shows whether each video came from its own image. Each row is one pair: the input and the video's
-first, middle and last frame. Needs Pillow and av (the extra ``airflow-provider-vidu[emulator]``).
+One glance shows whether each video came from its own image. Each row is one pair: the input and the video's first,
+middle and last frame. Needs PyAV (the extra ``airflow-provider-vidu[emulator]``).
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from airflow_provider_vidu.landing.publish import open_existing
+from airflow_provider_vidu.report.links import file_name
 
 HEADINGS = ("Input", "First frame", "Middle frame", "Last frame")
 # Largest picture in a cell, in pixels. Columns shrink to their widest and rows to their tallest picture.
@@ -37,9 +38,12 @@ class Cell:
     detail: str
 
 
-def make_contact_sheet(pairs: Sequence[tuple[Path, Path]], output: Path) -> None:
+def make_contact_sheet(pairs: Sequence[tuple[str, str]], output: Path) -> None:
     """
     Draw the sheet of some pairs and save it.
+
+    :param pairs: image and video, each a local path or any ``ObjectStoragePath`` URL.
+    :param output: a picture, in the format of its suffix.
 
     :raises ValueError: if there is no pair, or a video has no picture in it.
     :raises OSError: if a file cannot be read or written.
@@ -92,33 +96,33 @@ def shorten(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width
     return short
 
 
-def image_cell(path: Path) -> Cell:
+def image_cell(path: str) -> Cell:
     """
     Read an input image.
 
     :raises OSError: if it cannot be read.
     """
-    with Image.open(path) as opened:
+    with open_existing(path) as file, Image.open(file) as opened:
         kind = opened.format
         upright = ImageOps.exif_transpose(opened).convert("RGBA")
     flat = Image.new("RGBA", upright.size, BACKGROUND)
     flat.alpha_composite(upright)
-    return Cell(fitted(flat.convert("RGB")), path.name, f"{upright.width} x {upright.height}, {kind}")
+    return Cell(fitted(flat.convert("RGB")), file_name(path), f"{upright.width} x {upright.height}, {kind}")
 
 
-def video_cells(path: Path) -> list[Cell]:
+def video_cells(path: str) -> list[Cell]:
     """
     Read a video.
 
     :raises ValueError: if it has no picture in it.
     :raises OSError: if it cannot be read.
     """
-    with av.open(str(path)) as container:
+    with open_existing(path) as file, av.open(file) as container:
         if not container.streams.video:
             raise ValueError(f"{path} has no video in it")
         count = container.streams.video[0].frames or sum(1 for _ in container.decode(video=0))
     first = middle = last = None
-    with av.open(str(path)) as container:
+    with open_existing(path) as file, av.open(file) as container:
         stream = container.streams.video[0]
         fps = float(stream.average_rate or 0)
         for number, frame in enumerate(container.decode(stream)):
@@ -131,7 +135,7 @@ def video_cells(path: Path) -> list[Cell]:
         raise ValueError(f"{path} has no picture in it")
     facts = f"{first.width} x {first.height}, {fps:g} fps, {seconds:.2f} s"
     return [
-        Cell(fitted(picture_of(first)), path.name, facts),
+        Cell(fitted(picture_of(first)), file_name(path), facts),
         frame_cell(middle, count // 2, count),
         frame_cell(last, count - 1, count),
     ]
@@ -155,18 +159,3 @@ def fitted(picture: Image.Image) -> Image.Image:
     scale = min(CELL_WIDTH / picture.width, CELL_HEIGHT / picture.height)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     return picture.resize(size, Image.Resampling.LANCZOS)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run as a command."""
-    parser = argparse.ArgumentParser(description="Show images and the videos made from them side by side.")
-    parser.add_argument("--output", type=Path, required=True, help="where to save the sheet, e.g. sheet.png")
-    parser.add_argument("files", type=Path, nargs="+", metavar="IMAGE VIDEO", help="pairs of image and video")
-    parsed = parser.parse_args(arguments)
-    if len(parsed.files) % 2:
-        parser.error("each image needs its video: give an even number of files")
-    make_contact_sheet(list(zip(parsed.files[::2], parsed.files[1::2], strict=True)), parsed.output)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,34 +4,19 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
 import av
 import pytest
 from PIL import Image, ImageFont
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "contact_sheet.py"
+from airflow_provider_vidu.report.contact_sheet import make_contact_sheet, shorten
+
 COLOURS = ((200, 40, 40), (40, 160, 60), (50, 70, 200))
 
 
-@pytest.fixture(scope="module")
-def contact_sheet() -> Iterator[ModuleType]:
-    specification = importlib.util.spec_from_file_location("contact_sheet_under_test", SCRIPT)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    # A dataclass looks its own module up by name.
-    sys.modules[specification.name] = module
-    specification.loader.exec_module(module)
-    yield module
-    del sys.modules[specification.name]
-
-
-def make_pair(folder: Path, name: str, size: tuple[int, int]) -> tuple[Path, Path]:
+def make_pair(folder: Path, name: str, size: tuple[int, int]) -> tuple[str, str]:
     """Save a yellow image, and a video of three frames: red, green and blue."""
     image, video = folder / f"{name}.png", folder / f"{name}.mp4"
     Image.new("RGB", size, (220, 200, 40)).save(image)
@@ -42,7 +27,7 @@ def make_pair(folder: Path, name: str, size: tuple[int, int]) -> tuple[Path, Pat
         for colour in COLOURS:
             container.mux(stream.encode(av.VideoFrame.from_image(Image.new("RGB", size, colour))))
         container.mux(stream.encode(None))
-    return image, video
+    return str(image), str(video)
 
 
 def rows_of_colours(sheet: Path) -> list[tuple[str, ...]]:
@@ -66,45 +51,30 @@ def alike(pixel: Sequence[int], colour: Sequence[int]) -> bool:
     return max(abs(one - other) for one, other in zip(pixel, colour, strict=True)) < 24
 
 
-def test_each_row_shows_input_first_middle_and_last_frame(contact_sheet: ModuleType, tmp_path: Path) -> None:
+def test_each_row_shows_input_first_middle_and_last_frame(tmp_path: Path) -> None:
     pairs = [
         make_pair(tmp_path, name, size)
         for name, size in (("wide", (320, 180)), ("tall", (180, 320)), ("even", (200, 200)))
     ]
-    contact_sheet.make_contact_sheet(pairs, tmp_path / "sheet.png")
+    make_contact_sheet(pairs, tmp_path / "sheet.png")
     assert rows_of_colours(tmp_path / "sheet.png") == [("yellow", "red", "green", "blue")] * 3
 
 
 @pytest.mark.parametrize("count", [1, 20])
-def test_any_number_of_rows_has_its_place(contact_sheet: ModuleType, tmp_path: Path, count: int) -> None:
+def test_any_number_of_rows_has_its_place(tmp_path: Path, count: int) -> None:
     pair = make_pair(tmp_path, "a", (64, 36))
-    contact_sheet.make_contact_sheet([pair] * count, tmp_path / "sheet.bmp")
+    make_contact_sheet([pair] * count, tmp_path / "sheet.bmp")
     assert len(rows_of_colours(tmp_path / "sheet.bmp")) == count
 
 
-def test_command_writes_the_sheet(contact_sheet: ModuleType, tmp_path: Path) -> None:
-    image, video = make_pair(tmp_path, "a", (64, 36))
-    contact_sheet.main(["--output", str(tmp_path / "sheet.jpg"), str(image), str(video)])
-    with Image.open(tmp_path / "sheet.jpg") as sheet:
-        assert sheet.format == "JPEG"
-
-
-def test_image_without_its_video_is_rejected(
-    contact_sheet: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
-        contact_sheet.main(["--output", str(tmp_path / "sheet.png"), "a.png"])
-    assert "even number of files" in capsys.readouterr().err
-
-
-def test_empty_sheet_is_rejected(contact_sheet: ModuleType, tmp_path: Path) -> None:
+def test_empty_sheet_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one pair"):
-        contact_sheet.make_contact_sheet([], tmp_path / "sheet.png")
+        make_contact_sheet([], tmp_path / "sheet.png")
 
 
-def test_long_names_are_cut_in_the_middle(contact_sheet: ModuleType) -> None:
+def test_long_names_are_cut_in_the_middle() -> None:
     font = ImageFont.load_default(size=18)
-    short = contact_sheet.shorten("a_very_long_name_of_a_picture_of_a_cat_0001.png", font, 200)
+    short = shorten("a_very_long_name_of_a_picture_of_a_cat_0001.png", font, 200)
     assert font.getlength(short) <= 200
     assert short.startswith("a_very")
     assert short.endswith("01.png")
