@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
+    from airflow_provider_vidu.api.origin import Origin
     from airflow_provider_vidu.api.registry import Endpoint, Produces
     from airflow_provider_vidu.api.tasks import ViduTask
     from airflow_provider_vidu.client import ViduClient
@@ -143,13 +144,13 @@ class Execution(ABC, Generic[Result]):
             raise ViduInputError(f"{name} must be a whole number of credits, got {value!r}.")
         return credits
 
-    def _wanted(self, output_path: str, produces: Produces, index: int | None = None) -> Wanted:
+    def _wanted(self, output_path: str, produces: Produces, origin: Origin) -> Wanted:
         return Wanted(
             output_path,
             self.operator.file_name,
             bool(self.operator.land_cover),
             bool(self.operator.land_watermarked),
-            index,
+            origin,
             produces,
         )
 

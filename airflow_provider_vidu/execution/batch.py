@@ -22,6 +22,7 @@ from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.compat import note_discarded, state_store
 from airflow_provider_vidu.exceptions import raise_for_airflow
 from airflow_provider_vidu.execution.base import Execution
+from airflow_provider_vidu.execution.result_files import ResultFiles, records_of
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.many import SILENT, land_batch
 from airflow_provider_vidu.reporting import metrics
@@ -38,14 +39,9 @@ from airflow_provider_vidu.submission.batch.requests import (
 )
 from airflow_provider_vidu.submission.batch.results import (
     batch_error,
-    check_manifest,
     failure_lines,
     failure_reasons,
-    read_manifest,
     shrink_for_xcom,
-    task_record,
-    unsent_records,
-    write_manifest,
 )
 from airflow_provider_vidu.submission.kill_guard import why_cancel
 from airflow_provider_vidu.submission.memory import Memory
@@ -65,6 +61,8 @@ if TYPE_CHECKING:
 
 #: Seconds after which a wait in the worker checks whether it must stop.
 SLICE = 0.5
+#: Seconds between two reports while a batch waits in the worker.
+SHOW_EVERY = 300.0
 #: Seconds for cancelling after the worker was told to stop: Airflow kills it about five seconds after the signal.
 CANCEL_SECONDS = 2.5
 #: Seconds for cancelling at the deadline.
@@ -96,6 +94,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         store = state_store(context)
         self._read_rendered()
         batch: BatchSubmission | None = None
+        self.files = ResultFiles(self.operator, context)
         try:
             require("requests", self.operator.requests)
             self._check_settings()
@@ -126,8 +125,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     resumed=resumed,
                     travelled=travelled,
                     wait_failed=event is not None and event.get("status") == "error",
-                    read_manifest=self._read_manifest,
-                    is_landed=lambda index, task: self._is_landed(requests[index], index, task),
+                    read_manifest=self.files.read_manifest,
+                    is_landed=lambda index, task: self._is_landed(requests[index], task),
                     note_discarded=partial(note_discarded, context),
                     stop=self._raise_if_killed,
                     log=self.log,
@@ -140,7 +139,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     self._defer(context, batch)
                 return self._finish(context, client, batch)
         except ViduError as error:
-            self._write_manifest_of_failure(batch, error)
+            self.files.write_failure(self.requests, batch, error)
             if isinstance(error, ViduInputError) and (resumed is not None or context["ti"].try_number > 1):
                 # Requests are read and checked in every part of a task, even after many have been paid for.
                 next_step = Memory.of(store, durable=self.operator.durable).by_clearing("what is missing")
@@ -183,13 +182,10 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         event = event if isinstance(event, Mapping) and _is_about(event, ids) else {}
         return self.run(context, resumed, travelled, event, ids)
 
-    def _read_manifest(self) -> list[dict[str, Any]]:
-        return read_manifest(self.operator.manifest_path, self.log) if self.operator.manifest_path else []
-
-    def _is_landed(self, request: BatchRequest, index: int, task: ViduTask) -> bool | None:
+    def _is_landed(self, request: BatchRequest, task: ViduTask) -> bool | None:
         if not request.output_path:
             return None
-        return self._wanted_of(request, index).is_landed(self._with_model(task, request.model, request.endpoint))
+        return self._wanted_of(request).is_landed(self._with_model(task, request.model, request.endpoint))
 
     async def _submit_and_wait(
         self,
@@ -218,7 +214,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                         raise self._still_running(batch, str(event.get("message") or "The wait was given up."))
                     if not batch.may_submit:
                         raise await self._end_at_deadline(batch)
-                    batch.show_progress()
+                    await self._show_progress(batch)
                     if self.operator.deferrable:
                         return True
                     ids = digest_of_ids(batch.running.values())
@@ -237,14 +233,17 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
     async def _check(self, batch: BatchSubmission, requests: Sequence[BatchRequest]) -> Sequence[BatchRequest]:
         self.requests = check_destinations(requests, self.operator.file_name)
         self._raise_unless_recorded(self.requests)
-        if self.operator.manifest_path:
-            check_manifest(self.operator.manifest_path)
+        self.files.check()
         self.requests = await asyncio.to_thread(check_requests, self.requests, self.log, self._raise_if_killed)
         return self.requests
 
     def _raise_unless_recorded(self, requests: Sequence[BatchRequest]) -> None:
         if self.operator.on_invalid != "record":
             raise_problems(requests)
+
+    async def _show_progress(self, batch: BatchSubmission) -> None:
+        batch.show_progress()
+        await asyncio.to_thread(self.files.write_report, records_of(batch, {}, batch.errors))
 
     async def _wait_in_worker(self, batch: BatchSubmission) -> Mapping[str, Any]:
         """Wait in the worker as a triggerer would, with the same watcher on this event loop."""
@@ -264,9 +263,13 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 )
             )
             try:
+                shown_at = timing.now()
                 while not waiting.done():
                     self._raise_if_killed()
                     await asyncio.wait({waiting}, timeout=SLICE)
+                    if timing.now() - shown_at > SHOW_EVERY and not waiting.done():
+                        await self._show_progress(batch)
+                        shown_at = timing.now()
                 return event_of_group(waiting.result(), task_ids)
             finally:
                 waiting.cancel()
@@ -320,10 +323,10 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
             unsubmitted = (index for index, item in enumerate(batch.items) if not item.task_id)
             errors = {**dict.fromkeys(unsubmitted, batch.stopped), **errors}
         batch.show_progress()
-        records = self._records(batch, files, errors)
+        records = records_of(batch, files, errors)
         for line in failure_lines(records, errors, batch.stopped):
             self.log.warning("%s", line)
-        self._write_manifest(records)
+        self.files.write(records)
         # A video that could not be landed is paid for all the same.
         paid = [batch.items[index].credits for index, task in batch.tasks.items() if task.succeeded]
         unpriced = paid.count(None)
@@ -353,44 +356,9 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         batch.note_returned(whole=not errors)
         return shrink_for_xcom(records)
 
-    def _records(
-        self, batch: BatchSubmission, files: Mapping[int, list[dict[str, Any]]], errors: Mapping[int, ViduError]
-    ) -> list[dict[str, Any]]:
-        return [
-            task_record(
-                request, item, batch.generation, batch.tasks.get(index), files.get(index, []), errors.get(index)
-            )
-            for index, (request, item) in enumerate(zip(batch.requests, batch.items, strict=True))
-        ]
-
-    def _write_manifest_of_failure(self, batch: BatchSubmission | None, error: ViduError) -> None:
-        """Write the manifest of a try that fails without results; what an earlier try has delivered stays in it."""
-        if not self.operator.manifest_path or not self.requests or self.operator.written:
-            return
-        sent = {row["task_id"]: row for row in self._read_manifest() if row.get("task_id")}
-        if batch is not None and batch.is_of(self.requests):
-            errors = {**dict.fromkeys(range(len(self.requests)), error), **batch.errors}
-            delivered = {task_id: row for task_id, row in sent.items() if row.get("error") is None}
-            records = [delivered.get(record["task_id"], record) for record in self._records(batch, {}, errors)]
-        elif sent:
-            # It is all that shows what earlier tries have sent.
-            return
-        else:
-            records = unsent_records(self.requests, error)
-        try:
-            self._write_manifest(records)
-        except ViduError as failure:
-            self.log.warning("%s", failure)
-
-    def _write_manifest(self, records: Sequence[Mapping[str, Any]]) -> None:
-        if self.operator.manifest_path:
-            write_manifest(self.operator.manifest_path, records)
-            self.operator.written = {*self.operator.written, "manifest_path"}
-            self.log.info("The manifest of all %d records is at %s.", len(records), self.operator.manifest_path)
-
     def _land(self, client: ViduClient, batch: BatchSubmission) -> dict[int, list[dict[str, Any]]]:
         wanted = {
-            index: self._wanted_of(batch.requests[index], index)
+            index: self._wanted_of(batch.requests[index])
             for index, task in batch.tasks.items()
             if task.succeeded and index not in batch.errors and batch.requests[index].output_path
         }
@@ -406,8 +374,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     batch.errors[index] = error.but(advice=advice)
         return files
 
-    def _wanted_of(self, request: BatchRequest, index: int) -> Wanted:
-        return self._wanted(request.output_path or "", request.endpoint.produces, index)
+    def _wanted_of(self, request: BatchRequest) -> Wanted:
+        return self._wanted(request.output_path or "", request.endpoint.produces, request.origin)
 
     def _endpoint_of(self, row: Mapping[str, Any]) -> Endpoint | None:
         """Return the endpoint of a request that has not been read yet; None = it names none that is known."""

@@ -42,6 +42,7 @@ class DownloadExecution:
                 as_text(operator.file_name) or None,
                 parse_switch("land_cover", given(operator.land_cover)),
                 parse_switch("land_watermarked", given(operator.land_watermarked)),
+                origin=known.origin,
                 produces=ANY,
             )
             wanted.check("destination")

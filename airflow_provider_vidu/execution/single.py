@@ -225,7 +225,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         if not (self.operator.wait_for_completion and self.operator.output_path):
             return None
         named = self._with_model(task, self._model, self.endpoint)
-        return self._wanted(self.operator.output_path, self.endpoint.produces).is_landed(named)
+        return self._wanted(self.operator.output_path, self.endpoint.produces, self._origin).is_landed(named)
 
     def _build_wire(self, map_index: int | None) -> dict[str, Any]:
         """Check everything before anything is paid for, and return the request."""
@@ -234,7 +234,7 @@ class SingleExecution(Execution[dict[str, Any]]):
             require(name, fields.get(name))
         self._check_time_to_wait()
         if self.operator.output_path is not None and self.operator.wait_for_completion:
-            self._wanted(self.operator.output_path, self.endpoint.produces).check(
+            self._wanted(self.operator.output_path, self.endpoint.produces, self._origin).check(
                 model=self._model or self.endpoint.name
             )
             if (map_index or 0) > 0:
@@ -330,7 +330,7 @@ class SingleExecution(Execution[dict[str, Any]]):
         try:
             files = []
             if self.operator.output_path:
-                wanted = self._wanted(self.operator.output_path, self.endpoint.produces)
+                wanted = self._wanted(self.operator.output_path, self.endpoint.produces, self._origin)
                 named = self._with_model(task, self._model, self.endpoint)
                 files = land_all(client, named, wanted, log=self.log)
         except ViduLandingError as error:

@@ -9,12 +9,14 @@ import os
 import re
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.messages import name_of_picture
+from airflow_provider_vidu.api.origin import Origin
 from airflow_provider_vidu.api.registry import ANY, MP4, PICTURE, Format, Kind, Produces
 from airflow_provider_vidu.images import local_path
 from airflow_provider_vidu.landing.publish import OBJECT_STORES, is_file_there, is_object_store
@@ -25,13 +27,14 @@ if TYPE_CHECKING:
 #: The roles of a task's files: what was paid for, and what comes with it.
 MAIN, COVER, WATERMARKED = "main", "cover", "watermarked"
 
-#: Fields of a file name's template.
-NAME_FIELDS = ("task_id", "creation_id", "model", "index")
+#: Fields of a file name's template, apart from ``labels[…]``.
+NAME_FIELDS = ("task_id", "creation_id", "model", "index", "id", "image")
 #: Default name of a video in a folder, without suffix.
 DEFAULT_FILE_NAME = "{task_id}"
 
 # Vidu's ids have 18 digits; a relay's may be longer.
 _SHORTEST = {"task_id": "9" * 18, "creation_id": "9" * 18}
+_LABEL = re.compile(r"labels\[([^\[\]]+)\]")
 # Maximum bytes of one name on common file systems, and of a key in S3, GCS and Azure.
 _MAX_NAME, _MAX_KEY = 255, 1024
 # Maximum bytes of a whole path on Linux, without the byte that ends it.
@@ -94,7 +97,7 @@ class Wanted:
         destination that is a file's name wins over it.
     :param cover: the still picture too.
     :param watermarked: the watermarked copy too, where the task has one.
-    :param index: the number of a batch's request, for the template; None = there is none to name.
+    :param origin: what the template may name of the request.
     :param produces: what the task delivers.
     """
 
@@ -102,7 +105,7 @@ class Wanted:
     file_name: str | None = None
     cover: bool = False
     watermarked: bool = False
-    index: int | None = None
+    origin: Origin = field(default_factory=Origin)
     produces: Produces = MP4
 
     @property
@@ -118,21 +121,30 @@ class Wanted:
         :param model: the requested model, whose name may make the file's too long; None = unknown.
         :raises ViduInputError: see :func:`check_destination` and :func:`file_name_of`.
         """
-        named_by: dict[str, Any] = {name: _SHORTEST.get(name, name) for name in NAME_FIELDS if name != "index"}
-        values = {**named_by, "model": model or "model"}
-        if self.index is not None:
-            values["index"] = self.index
+        values = self._likely_values(model)
         name = file_name_of(self._template, values, self.produces)
         check_destination(self.destination, named, name=name, produces=self.produces)
+        self.check_name(named, model=model)
+        for path in self._place(values).paths:
+            if (local := local_path(path)) is not None and local.is_dir():
+                raise ViduInputError(f"{named} {path} is a folder. Add a slash at its end to land the file in it.")
+
+    def check_name(self, named: str = "output_path", *, model: str | None = None) -> None:
+        """
+        Reject a name that cannot work; for the parameters see :meth:`check`. No destination is looked up.
+
+        :raises ViduInputError: see :func:`file_name_of` and :func:`check_lengths`.
+        """
+        values = self._likely_values(model)
         if self._is_folder:
             _check_kind(self._template, "file_name", self.produces)
         # A second file of the task has a longer name.
         for number in (0,) if self._names_creations else (0, 1):
             for path in (path for role in self.roles for path in self._place(values, role, number).paths):
                 check_lengths(path, named)
-        for path in self._place(values).paths:
-            if (local := local_path(path)) is not None and local.is_dir():
-                raise ViduInputError(f"{named} {path} is a folder. Add a slash at its end to land the file in it.")
+
+    def _likely_values(self, model: str | None) -> dict[str, Any]:
+        return {**_SHORTEST, "model": model or "model", **names_of(self.origin)}
 
     def is_landed(self, task: ViduTask) -> bool | None:
         """
@@ -163,9 +175,8 @@ class Wanted:
             "task_id": task.task_id,
             "creation_id": own_id or task.task_id,
             "model": task.model or "unknown-model",
+            **names_of(self.origin),
         }
-        if self.index is not None:
-            values["index"] = self.index
         return self._place(values, role, 0 if own_id and self._names_creations else number)
 
     def _place(self, values: Mapping[str, Any], role: str = MAIN, number: int = 0) -> Place:
@@ -203,27 +214,43 @@ def _is_landed_at(place: Place) -> bool | None:
     return True if True in found else None if None in found else False
 
 
+def names_of(origin: Origin) -> dict[str, Any]:
+    """Return what a template may name of a request, as far as it has it; ``image`` is its picture's name."""
+    stem = PurePosixPath(name_of_picture(origin.image)).stem
+    values = {"index": origin.index, "id": origin.id, "image": stem or None}
+    return {**{name: value for name, value in values.items() if value is not None}, "labels": origin.labels}
+
+
 def file_name_of(template: str, values: Mapping[str, Any], produces: Produces = MP4) -> str:
     """
     Return a file's name within the destination's folder, without its suffix.
 
     :param template: for example ``{model}/{task_id}`` or ``{index:05d}``; a suffix such as ``.mp4`` is allowed. It may
         contain subfolders. The values cannot: characters other than letters, digits and ``._=+-`` become ``_``.
-    :param values: of the fields ``task_id``, ``creation_id``, ``model`` and ``index`` (of a batch's request).
+    :param values: of the fields ``task_id``, ``creation_id`` and ``model``, and those of :func:`names_of`.
     :param produces: what the task delivers.
-    :raises ViduInputError: the template has another field, or leads out of the folder.
+    :raises ViduInputError: the template has a field that the request does not have, or leads out of the folder.
     """
-    safe = {name: value if isinstance(value, int) else _safe(value) for name, value in values.items()}
+    labels = {name: _safe(str(value)) for name, value in values.get("labels", {}).items()}
+    # In a template, a label of digits is a number.
+    by_number = {int(name): value for name, value in labels.items() if name.isdecimal()}
+    named = {name: value for name, value in values.items() if name != "labels"}
+    safe = {name: value if isinstance(value, int) else _safe(value) for name, value in named.items()}
     try:
         fields = [(field, form) for _, field, form, _ in string.Formatter().parse(template) if field is not None]
-        if unknown := sorted({repr(field) for field, _ in fields if field not in values}):
+        known = {*named, *(f"labels[{name}]" for name in labels)}
+        lacking = [field for field, _ in fields if field not in known]
+        if unknown := sorted({repr(field) for field in lacking if field not in NAME_FIELDS and not _is_label(field)}):
             raise ViduInputError(
-                f"file_name {template!r} has unknown fields {', '.join(unknown)}; use {', '.join(values)}."
+                f"file_name {template!r} has unknown fields {', '.join(unknown)}; use {', '.join(named)} or a label, "
+                "such as {labels[sku]}."
             )
+        if lacking:
+            raise ViduInputError(f"file_name {template!r}: this request has no {_noun_of(lacking[0])}.")
         if any(form for field, form in fields if field != "index"):
             # A format may cut names short; two videos with one name would overwrite each other.
             raise ViduInputError(f"file_name {template!r}: only index takes a format, such as {{index:05d}}.")
-        name = template.format(**safe)
+        name = template.format(**safe, labels={**labels, **by_number})
     except ViduInputError:
         raise
     except (ValueError, KeyError, IndexError) as error:
@@ -241,6 +268,11 @@ def file_name_of(template: str, values: Mapping[str, Any], produces: Produces = 
             f"file_name {template!r} would be {name!r}, which is not a valid name in the destination's folder."
         )
     return name
+
+
+def _noun_of(field: str) -> str:
+    label = _LABEL.fullmatch(field)
+    return f"label {label[1]!r}" if label else {"image": "picture with a name"}.get(field, field)
 
 
 def _safe(value: str) -> str:
@@ -299,7 +331,13 @@ def is_shared(destination: Any, file_name: Any, produces: Produces = MP4) -> boo
         return True
     if not isinstance(file_name, str) or _is_template(file_name):
         return False
-    return _fields_of(file_name).isdisjoint({"task_id", "creation_id"})
+    fields = _fields_of(file_name)
+    # Instances that are mapped over their pictures or labels have names of their own.
+    return fields.isdisjoint({"task_id", "creation_id", "image"}) and not any(map(_is_label, fields))
+
+
+def _is_label(field: str | None) -> bool:
+    return _LABEL.fullmatch(field or "") is not None
 
 
 def _fields_of(template: str) -> set[str | None]:

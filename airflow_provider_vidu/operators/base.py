@@ -52,8 +52,8 @@ class ViduSubmittingOperator(TextRendering, ResumesAcrossReleases, BaseOperator)
         (anything else), as a local path or any ``ObjectStoragePath`` URL; None (default) = nowhere, and the links in
         the record expire within 24 hours. Mapped instances need a folder, or a file name each.
     :param file_name: template for the video's name in that folder, for example ``{model}/{task_id}``; the fields are
-        ``task_id``, ``creation_id`` and ``model`` (the endpoint's name if it has no models). None (default) =
-        ``{task_id}``. Jinja is rendered first.
+        ``task_id``, ``creation_id``, ``model`` (the endpoint's name if it has no models), ``image`` (the name of the
+        picture without suffix) and ``labels[sku]``. None (default) = ``{task_id}``. Jinja is rendered first.
     :param land_cover: land the cover picture too, beside the video as ``<name>-cover.jpg``. Default False.
     :param land_watermarked: land the watermarked copy too, as ``<name>-watermarked.mp4``; needs ``watermark``,
         which ``viduq3-drama`` has by default. Default False.

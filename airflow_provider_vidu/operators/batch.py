@@ -56,11 +56,15 @@ class ViduManyOperator(ViduSubmittingOperator):
         check. The host must report the balance.
     :param manifest_path: file to which all records are written as JSON Lines whenever a try ends, also if it fails; a
         local path or any ``ObjectStoragePath`` URL; None (default) = nowhere.
+    :param report_path: file of a report for people (HTML): each request with its picture, its video and its error,
+        written before the batch waits and whenever a try ends; a local path or any ``ObjectStoragePath`` URL. Put it
+        beside or above the videos, so that it can show them. None (default) = nowhere.
     :param output_path: folder where the videos are landed, a local path or any ``ObjectStoragePath`` URL; None
         (default) = nowhere, and the links expire within 24 hours.
     :param file_name: template for the videos' names in that folder. It must contain ``{task_id}``, ``{creation_id}`` or
-        ``{index}`` (the request's position, from 0; ``{index:05d}``), otherwise the videos would overwrite each other;
-        ``{model}`` is allowed too (the endpoint's name if it has no models). None (default) = ``{task_id}``.
+        ``{index}`` (the request's position, from 0; ``{index:05d}``) or name the request: ``{id}``, ``{image}`` (the
+        name of its picture without suffix), ``{labels[sku]}``. Two requests must not get the same name. ``{model}`` is
+        allowed too (the endpoint's name if it has no models). None (default) = ``{task_id}``.
     :param land_watermarked: land each watermarked copy too, as ``<name>-watermarked.mp4``. Default False.
     :param timeout: seconds (or a timedelta) to wait, counted from the start of each try, above 0 and at most ten years;
         None (default) = 24 hours, or 49 if any request is off-peak. ``execution_timeout`` limits the wait too. At the
@@ -87,6 +91,7 @@ class ViduManyOperator(ViduSubmittingOperator):
         "land_cover",
         "land_watermarked",
         "manifest_path",
+        "report_path",
         "credit_budget",
         "max_credits",
         "min_remaining_credits",
@@ -110,6 +115,7 @@ class ViduManyOperator(ViduSubmittingOperator):
         on_failure: str = "fail",
         credit_budget: int | str | None = None,
         manifest_path: str | None = None,
+        report_path: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -122,6 +128,7 @@ class ViduManyOperator(ViduSubmittingOperator):
         self.on_failure = on_failure
         self.credit_budget = credit_budget
         self.manifest_path = manifest_path
+        self.report_path = report_path
         self._check_policies()
         if on_failure not in {"fail", "partial", "skip"}:
             raise ValueError(f"on_failure must be 'fail', 'partial' or 'skip', got {on_failure!r}.")

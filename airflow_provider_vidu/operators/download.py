@@ -43,8 +43,9 @@ class ViduDownloadOperator(TextRendering, BaseOperator):
         path or any ``ObjectStoragePath`` URL, such as ``s3://conn_id@bucket/videos/``. A file of another kind than its
         name is not written. Mapped instances need a folder.
     :param file_name: template for the file's name in that folder, for example ``{model}/{task_id}``; the fields are
-        ``task_id``, ``creation_id`` and ``model``. Without a suffix the file gets that of what it is. None (default) =
-        ``{task_id}``. Jinja is rendered first.
+        ``task_id``, ``creation_id`` and ``model``, and those of a record: ``image`` (the name of its picture without
+        suffix), ``labels[sku]``, and of a batch's record ``index`` and ``id``. Without a suffix the file gets that of
+        what it is. None (default) = ``{task_id}``. Jinja is rendered first.
     :param land_cover: land the cover picture too, beside the video as ``<name>-cover.jpg``. Default False.
     :param land_watermarked: land the watermarked copy too, as ``<name>-watermarked.mp4``, if the task has one. Default
         False.

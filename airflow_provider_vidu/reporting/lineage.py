@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from airflow_provider_vidu.api.origin import Origin
 from airflow_provider_vidu.images import local_path, meant_path
 
 if TYPE_CHECKING:
@@ -150,14 +151,15 @@ def event_extra(task: ViduTask, files: Sequence[Mapping[str, Any]]) -> dict[str,
     Return the ``extra`` of an asset event for one video.
 
     :param files: the landed files, if any.
-    :return: ``{"vidu_task_id", "uri", "credits", "model"}``; ``uri`` is None if nothing was landed, since Vidu's own
-        link has expired by the time an event is read.
+    :return: ``{"vidu_task_id", "uri", "credits", "model"}`` and the keys of its :class:`Origin`; ``uri`` is None if
+        nothing was landed, since Vidu's own link has expired by the time an event is read.
     """
     return {
         "vidu_task_id": task.task_id,
         "uri": asset_uri(files[0]["path"]) if files else None,
         "credits": task.credits,
         "model": task.model,
+        **task.origin.as_record(),
     }
 
 
@@ -165,8 +167,8 @@ def file_extra(record: Mapping[str, Any], file: Mapping[str, Any], uri: str) -> 
     """
     Return the ``extra`` of the asset event of one landed file.
 
-    :return: ``{"vidu_task_id", "kind", "uri", "credits", "model"}``; only the first file of a task has credits, so that
-        they can be summed.
+    :return: ``{"vidu_task_id", "kind", "uri", "credits", "model"}`` and the keys of the record's :class:`Origin`; only
+        the first file of a task has credits, so that they can be summed.
     """
     return {
         "vidu_task_id": record["task_id"],
@@ -174,6 +176,7 @@ def file_extra(record: Mapping[str, Any], file: Mapping[str, Any], uri: str) -> 
         "uri": uri,
         "credits": record["credits"] if file == record["files"][0] else None,
         "model": record["model"],
+        **Origin.from_record(record).as_record(),
     }
 
 
@@ -199,7 +202,8 @@ def openlineage_facets(sources: Any, records: Sequence[Mapping[str, Any]]) -> An
 
     :param sources: as rendered.
     :return: an ``OperatorLineage``: sources and files as datasets, each file with its size, and a run facet ``vidu``
-        with task ids, models, seconds of video and credits; None if that provider is not installed.
+        with task ids, models, seconds of video, credits, and what each task was made from; None if that provider is
+        not installed.
     """
     try:
         from airflow.providers.common.compat.openlineage.facet import (
@@ -221,6 +225,7 @@ def openlineage_facets(sources: Any, records: Sequence[Mapping[str, Any]]) -> An
         models: list[str]
         duration: float | None
         credits: float | None
+        items: list[dict[str, Any]]
 
     every = [file for record in records for file in record["files"]]
     inputs = [Dataset(*_dataset(uri)) for uri in asset_uris(sources)[:MAX_NAMED]]
@@ -239,6 +244,9 @@ def openlineage_facets(sources: Any, records: Sequence[Mapping[str, Any]]) -> An
         models=sorted({record["model"] for record in records if record["model"]}),
         duration=round(sum(durations), 3) if durations else None,
         credits=sum(credits) if credits else None,
+        items=[
+            {"task_id": record["task_id"], **Origin.from_record(record).as_record()} for record in records[:MAX_NAMED]
+        ],
     )
     return OperatorLineage(inputs=inputs, outputs=outputs, run_facets={"vidu": facet})
 

@@ -104,7 +104,7 @@ def test_report_of_the_night_shows_every_product(night: Night) -> None:
 
 @pytest.mark.skipif(AIRFLOW < (3, 3), reason="below Airflow 3.3 there is no task state store")
 def test_progress_of_the_night_ends_with_everything_counted(night: Night) -> None:
-    path = f"dags/nightly/dagRuns/{night.run_id}/taskInstances/products/states/vidu_progress"
+    path = f"dags/nightly/dagRuns/{night.run_id}/taskInstances/products/state-store/vidu_progress"
     progress = night.airflow.get(path)["value"]
     progress = json.loads(progress) if isinstance(progress, str) else progress
     assert (progress["made"], progress["failed"], progress["running"], progress["queued"]) == (len(MADE), 8, 0, 0)

@@ -26,7 +26,7 @@ from airflow_provider_vidu.api.registry import Endpoint, endpoints, known_endpoi
 from airflow_provider_vidu.api.request import describe_unknown_field, nearest_name, shown
 from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.images import below, path_to_read, wire_of
-from airflow_provider_vidu.landing.destinations import Wanted, check_lengths, file_name_of, video_path
+from airflow_provider_vidu.landing.destinations import Wanted, file_name_of, names_of, video_path
 from airflow_provider_vidu.submission.batch.identity import reading_of, short_hash
 from airflow_provider_vidu.submission.batch.records import Reading
 from airflow_provider_vidu.submission.record import MARKER_PLACEHOLDER
@@ -312,9 +312,8 @@ def check_destinations(requests: Sequence[BatchRequest], file_name: str | None =
     """
     checked = []
     seen: dict[str, int] = {}
-    wanted = {(one.output_path, one.endpoint.produces) for one in requests if one.output_path is not None}
-    for destination, produces in wanted:
-        Wanted(destination, file_name, index=0, produces=produces).check()
+    for destination, produces in {(one.output_path, one.endpoint.produces) for one in requests if one.output_path}:
+        Wanted(str(destination), produces=produces).check()
     for request in requests:
         checked.append(request)
         if request.output_path is None or request.problem is not None:
@@ -322,20 +321,19 @@ def check_destinations(requests: Sequence[BatchRequest], file_name: str | None =
         number, produces = request.number, request.endpoint.produces
         # Tasks have different ids, and here one model: if two names are equal now, the template is the reason.
         unique = f"{number:018d}"
-        values = {"task_id": unique, "creation_id": unique, "model": "model", "index": number}
-        name = file_name_of(file_name, values, produces) if file_name else unique
-        path = video_path(request.output_path, name, produces)
-        values["model"] = request.model or request.endpoint.name
-        name = file_name_of(file_name, values, produces) if file_name else unique
+        values = {"task_id": unique, "creation_id": unique, "model": "model", **names_of(request.origin)}
         try:
-            check_lengths(video_path(request.output_path, name, produces))
+            wanted = Wanted(request.output_path, file_name, origin=request.origin, produces=produces)
+            wanted.check_name(model=request.model or request.endpoint.name)
+            path = video_path(request.output_path, file_name_of(file_name or unique, values, produces), produces)
         except ViduInputError as error:
             checked[-1] = replace(request, problem=error)
+            continue
         if path in seen:
             own = path == str(request.output_path).strip()
-            named = f"output_path {path}" if own else f"file_name {file_name!r} in {request.output_path}"
+            what = f"output_path {path}" if own else f"file_name {file_name!r} in {request.output_path}"
             hint = "" if own else "; put {task_id} or {index} into it"
-            checked[-1] = replace(request, problem=ViduInputError(f"{named} is that of item {seen[path]}, too{hint}"))
+            checked[-1] = replace(request, problem=ViduInputError(f"{what} is that of item {seen[path]}, too{hint}"))
         seen.setdefault(path, number)
     return checked
 
@@ -354,7 +352,10 @@ def raise_problems(requests: Iterable[BatchRequest]) -> None:
             f"A picture cannot be read now ({getattr(passing, 'message', passing)}).",
             advice="This try has sent nothing; a retry reads it again.",
         ) from passing
-    _raise_if_any([f"{request.origin.name}: {getattr(request.problem, 'message', request.problem)}" for request in bad])
+    named: dict[str, list[str]] = {}
+    for request in bad:
+        named.setdefault(str(getattr(request.problem, "message", request.problem)), []).append(request.origin.name)
+    _raise_if_any([f"{some_of(names)}: {text}" for text, names in named.items()], len(bad))
 
 
 def digest_requests(requests: Iterable[BatchRequest]) -> str:
@@ -505,12 +506,12 @@ def _json(text: str, name: str) -> Any:
         raise ViduInputError(f"{name}: is not JSON ({error}).") from None
 
 
-def _raise_if_any(problems: Sequence[str]) -> None:
+def _raise_if_any(problems: Sequence[str], count: int | None = None) -> None:
     if problems:
         problems = [problem.rstrip(".") for problem in problems]
         more = [f"… and {len(problems) - MAX_NAMED} more"] if len(problems) > MAX_NAMED else []
         named = "\n".join([*problems[:MAX_NAMED], *more])
-        raise ViduInputError(f"{len(problems)} of the batch's requests cannot be sent.\n{named}")
+        raise ViduInputError(f"{count or len(problems)} of the batch's requests cannot be sent.\n{named}")
 
 
 class _CountingLog:

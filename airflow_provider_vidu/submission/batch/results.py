@@ -72,21 +72,22 @@ def shrink_for_xcom(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     return [{**record, "creations": [], "payload": None, "prompt": None} for record in records]
 
 
-def check_manifest(path: str) -> None:
+def check_result_file(path: str, named: str) -> None:
     """
-    Check a manifest's path before anything is paid for.
+    Check the path of a manifest or a report before anything is paid for.
 
+    :param named: its parameter, for the message.
     :raises ViduInputError: it is a folder, or no installed provider has its file system.
     """
     if path.endswith("/"):
-        raise ViduInputError(f"manifest_path must name a file, got the folder {path}.")
+        raise ViduInputError(f"{named} must name a file, got the folder {path}.")
     if local_path(path) is None:
         from airflow.sdk import ObjectStoragePath
 
         try:
             _ = ObjectStoragePath(path).fs
         except (ValueError, ImportError) as error:
-            raise ViduInputError(f"manifest_path {path} cannot be opened ({error}).") from error
+            raise ViduInputError(f"{named} {path} cannot be opened ({error}).") from error
 
 
 def read_manifest(path: str, log: Any) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import re
 import pytest
 
 from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.origin import Origin
 from airflow_provider_vidu.api.registry import ANY, MP4, PICTURE, SOUND
 from airflow_provider_vidu.api.tasks import Creation, ViduTask
 from airflow_provider_vidu.landing import destinations
@@ -19,6 +20,7 @@ from airflow_provider_vidu.landing.destinations import (
     Wanted,
     check_destination,
     file_name_of,
+    names_of,
     video_path,
 )
 
@@ -26,6 +28,7 @@ TASK = ViduTask(
     task_id="77", model="viduq3-turbo", state="success", creations=(Creation(id="8", cover_url="https://x/c.jpeg?s=1"),)
 )
 VALUES = {"task_id": "77", "creation_id": "8", "model": "viduq3-turbo", "index": 4}
+MUG = Origin(4, "MUG-04", {"sku": "M/1", "shop name": "Berlin", "7": "seven"}, "s3://b/mug 0.png")
 
 
 @pytest.mark.parametrize(
@@ -103,11 +106,40 @@ def test_any_media_name_passes_while_the_kind_is_unknown(tmp_path, destination):
         ("猫-{task_id}", "猫-77"),
         ("v1.2", "v1.2"),
         ("a.mp4.mp4", "a.mp4"),
+        ("{id}", "MUG-04"),
+        ("{image}-{index}", "mug_0-4"),
+        ("{labels[sku]}/{labels[shop name]}", "M_1/Berlin"),
+        ("{labels[7]}", "seven"),
     ],
 )
 def test_template_names_the_file(template, name):
-    assert file_name_of(template, VALUES) == name
-    assert Wanted("/out/", template, index=4).place(TASK).paths == (f"/out/{name}.mp4",)
+    assert file_name_of(template, {**VALUES, **names_of(MUG)}) == name
+    assert Wanted("/out/", template, origin=MUG).place(TASK).paths == (f"/out/{name}.mp4",)
+
+
+@pytest.mark.parametrize(
+    ("template", "lacking"),
+    [
+        ("{id}", "this request has no id"),
+        ("{image}", "this request has no picture with a name"),
+        ("{labels[size]}", "this request has no label 'size'"),
+        ("{labels}", "has unknown fields 'labels'"),
+        ("{labels[sku].__class__}", "has unknown fields"),
+        ("{labels[sku][0]}", "has unknown fields"),
+        ("{id.__class__}", "has unknown fields"),
+        ("{labels[sku]:.1}", "only index takes a format"),
+    ],
+)
+def test_name_of_what_a_request_lacks_is_rejected(template, lacking):
+    with pytest.raises(ViduInputError, match=re.escape(lacking)):
+        file_name_of(template, {**VALUES, **names_of(Origin(4, labels={"sku": "M"}))})
+
+
+@pytest.mark.parametrize("label", ["../../etc", "..", "/etc/x", "a/b", "\\x", "", None, {"a": 1}])
+def test_label_cannot_lead_out_of_the_folder(label):
+    name = file_name_of("{labels[sku]}", {**VALUES, **names_of(Origin(labels={"sku": label}))})
+    assert "/" not in name
+    assert not name.startswith(".")
 
 
 @pytest.mark.parametrize(
@@ -144,9 +176,9 @@ def test_template_cannot_leave_the_folder_or_reach_code(template):
 
 
 def test_index_is_unknown_outside_a_batch(tmp_path):
-    with pytest.raises(ViduInputError, match="'index'; use task_id, creation_id, model"):
+    with pytest.raises(ViduInputError, match="this request has no index"):
         Wanted(f"{tmp_path}/", "{index}").check()
-    Wanted(f"{tmp_path}/", "{index}", index=0).check()
+    Wanted(f"{tmp_path}/", "{index}", origin=Origin(0)).check()
 
 
 @pytest.mark.parametrize("value", ["../../etc/passwd", "a/b", "..", "a\\b", "x\0y", "~root", "a b", "C:\\"])
@@ -209,7 +241,7 @@ def test_missing_folder_is_accepted(tmp_path):
 )
 def test_unusable_names_are_rejected_before_submission(tmp_path, folder, name, said):
     with pytest.raises(ViduInputError, match=said):
-        Wanted(f"{tmp_path}/{folder}/", name, index=3).check()
+        Wanted(f"{tmp_path}/{folder}/", name, origin=Origin(3)).check()
 
 
 def test_object_keys_over_1024_bytes_are_rejected_before_submission():

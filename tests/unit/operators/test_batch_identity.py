@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
 from airflow_provider_vidu.emulator import Fault
+from airflow_provider_vidu.execution.result_files import ResultFiles
 from airflow_provider_vidu.operators.batch import ViduBatchOperator
 from airflow_provider_vidu.operators.download import ViduDownloadOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
@@ -200,3 +201,80 @@ def test_batch_record_keeps_its_identity_on_the_way(vidu_emulator, runtime_conte
     landed = ViduDownloadOperator(task_id="d", vidu_task=record, destination=f"{tmp_path}/")
     again = landed.execute(runtime_context(store))
     assert (again["task_id"], again["id"], again["index"]) == (record["task_id"], "MUG-1", 0)
+
+
+@pytest.mark.parametrize(
+    ("file_name", "names"),
+    [
+        ("{id}", ["MUG-0", "MUG-1"]),
+        ("{labels[shop]}/{id}", ["Berlin/MUG-0", "Berlin/MUG-1"]),
+        ("{image}-{index}", ["mug-0", "mug-1"]),
+    ],
+)
+def test_files_are_named_after_their_products(vidu_emulator, runtime_context, store, tmp_path, file_name, names):
+    made = operator([product(0), product(1)], output_path=f"{tmp_path}/", file_name=file_name)
+    records, _ = drive(made, runtime_context(store))
+    assert [record["files"][0]["path"] for record in records] == [f"{tmp_path}/{name}.mp4" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("file_name", "message"),
+    [
+        ("{image}", "is that of item 0, too"),
+        (
+            "{labels[size]}",
+            "item 0 (MUG-0), item 1 (MUG-1): file_name '{labels[size]}': this request has no label 'size'",
+        ),
+        ("{sku}", "has unknown fields 'sku'"),
+    ],
+)
+def test_names_that_cannot_work_cost_nothing(vidu_emulator, runtime_context, store, tmp_path, file_name, message):
+    with pytest.raises(AirflowFailException) as raised:
+        drive(
+            operator([product(0), product(1)], output_path=f"{tmp_path}/", file_name=file_name), runtime_context(store)
+        )
+    assert message in str(raised.value)
+    assert vidu_emulator.counters.submissions == 0
+
+
+def test_report_shows_the_batch_while_it_runs_and_at_its_end(
+    vidu_emulator, runtime_context, store, tmp_path, deferrable, monkeypatch
+):
+    pages = []
+    written = ResultFiles.write_report
+
+    def write_report(self, records):
+        written(self, records)
+        pages.append((tmp_path / "report.html").read_text())
+
+    monkeypatch.setattr(ResultFiles, "write_report", write_report)
+    made = operator(
+        [product(0), {**BROKEN, "id": "MUG-1"}],
+        on_invalid="record",
+        on_failure="partial",
+        deferrable=deferrable,
+        output_path=f"{tmp_path}/videos/",
+        report_path=str(tmp_path / "report.html"),
+    )
+    [record, _], _ = drive(made, runtime_context(store))
+    assert len(pages) == 2
+    assert all("MUG-0" in page and "MUG-1" in page for page in pages)
+    assert f"videos/{record['task_id']}.mp4" in pages[-1]
+    assert f"videos/{record['task_id']}.mp4" not in pages[0]
+    assert made.written == {"report_path"}
+
+
+def test_report_that_cannot_be_written_fails_nothing(vidu_emulator, runtime_context, store, tmp_path, caplog):
+    (tmp_path / "file").touch()
+    made = operator([product(0)], report_path=f"{tmp_path}/file/report.html")
+    [record], _ = drive(made, runtime_context(store))
+    assert record["error"] is None
+    assert "The report cannot be written" in caplog.text
+    assert made.written == ()
+
+
+@pytest.mark.parametrize("name", ["manifest_path", "report_path"])
+def test_folder_is_no_place_for_a_file(vidu_emulator, runtime_context, store, tmp_path, name):
+    with pytest.raises(AirflowFailException, match=f"{name} must name a file"):
+        drive(operator([product(0)], **{name: f"{tmp_path}/"}), runtime_context(store))
+    assert vidu_emulator.counters.submissions == 0

@@ -11,6 +11,7 @@ import pytest
 from airflow.providers.common.compat.sdk import Asset, AssetAlias, ObjectStoragePath
 from PIL import Image
 
+from airflow_provider_vidu.api.origin import Origin
 from airflow_provider_vidu.api.tasks import Creation, ViduTask
 from airflow_provider_vidu.images import load_image
 from airflow_provider_vidu.operators.download import ViduDownloadOperator
@@ -110,11 +111,14 @@ class Events:
 
 def test_outlet_events_get_task_uri_and_price():
     asset, alias, events = Asset("s3://bucket/videos"), AssetAlias("videos"), Events()
-    extra = lineage.event_extra(TASK, [FILE])
-    assert extra == {"vidu_task_id": "77", "uri": "s3://bucket/out/77.mp4", "credits": 60, "model": "viduq3-turbo"}
-    fill_outlet_events({"outlet_events": events}, [asset, alias], extra, [TASK.record([FILE, COVER, SECOND])])
+    made_from = {"index": 4, "id": "MUG-04", "labels": {"sku": "M"}, "image": "mug.png", "prompt": "Steam rises"}
+    task = TASK.with_origin(Origin(**made_from))
+    extra = lineage.event_extra(task, [FILE])
+    own = {"vidu_task_id": "77", "uri": "s3://bucket/out/77.mp4", "credits": 60, "model": "viduq3-turbo"}
+    assert extra == {**own, **made_from}
+    fill_outlet_events({"outlet_events": events}, [asset, alias], extra, [task.record([FILE, COVER, SECOND])])
     assert events[asset].extra == {"the author's": 1, **extra}
-    common = {"vidu_task_id": "77", "model": "viduq3-turbo"}
+    common = {"vidu_task_id": "77", "model": "viduq3-turbo", **made_from}
     assert events[alias].added == [
         (VIDEO_URI, {**common, "kind": "video", "uri": VIDEO_URI, "credits": 60}),
         (COVER_URI, {**common, "kind": "cover", "uri": COVER_URI, "credits": None}),
