@@ -223,16 +223,15 @@ def test_files_are_named_after_their_products(vidu_emulator, runtime_context, st
         ("{image}", "is that of item 0, too"),
         (
             "{labels[size]}",
-            "item 0 (MUG-0), item 1 (MUG-1): file_name '{labels[size]}': this request has no label 'size'",
+            "item 0 (MUG-0), item 1 (MUG-1): file_name '{labels[size]}': this request has no label",
         ),
         ("{sku}", "has unknown fields 'sku'"),
     ],
 )
 def test_names_that_cannot_work_cost_nothing(vidu_emulator, runtime_context, store, tmp_path, file_name, message):
+    made = operator([product(0), product(1)], output_path=f"{tmp_path}/", file_name=file_name)
     with pytest.raises(AirflowFailException) as raised:
-        drive(
-            operator([product(0), product(1)], output_path=f"{tmp_path}/", file_name=file_name), runtime_context(store)
-        )
+        drive(made, runtime_context(store))
     assert message in str(raised.value)
     assert vidu_emulator.counters.submissions == 0
 
@@ -264,12 +263,12 @@ def test_report_shows_the_batch_while_it_runs_and_at_its_end(
     assert made.written == {"report_path"}
 
 
-def test_report_that_cannot_be_written_fails_nothing(vidu_emulator, runtime_context, store, tmp_path, caplog):
+def test_report_that_cannot_be_written_fails_nothing(vidu_emulator, runtime_context, store, tmp_path, capsys, caplog):
     (tmp_path / "file").touch()
     made = operator([product(0)], report_path=f"{tmp_path}/file/report.html")
     [record], _ = drive(made, runtime_context(store))
     assert record["error"] is None
-    assert "The report cannot be written" in caplog.text
+    assert "The report cannot be written" in capsys.readouterr().out + caplog.text
     assert made.written == ()
 
 
