@@ -11,6 +11,7 @@ _WORDS = {
     "CreditBudgetUnknownPrice": "No price is known, so the credit budget stopped it",
     "ImageDownloadFailure": "Vidu could not download the picture",
     "ModelUnavailable": "The model is not available",
+    "NotSent": "Not sent, because other requests are invalid",
     "UserCancelled": "Cancelled",
     "ViduCreditError": "Too few credits",
     "ViduCreditLimitError": "More expensive than max_credits allows",

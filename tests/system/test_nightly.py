@@ -88,7 +88,7 @@ def test_manifest_of_the_night_names_every_product(night: Night) -> None:
     ]
     assert Counter(row["err_code"] for row in rows) == {
         None: len(MADE),
-        "InvalidInput": len(BROKEN),
+        "ViduInputError": len(BROKEN),
         "CreationPolicyViolation": len(REFUSED),
     }
     for number, row in enumerate(rows):

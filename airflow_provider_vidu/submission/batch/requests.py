@@ -36,8 +36,6 @@ READERS = 8
 
 # Fields that change no price.
 _WITHOUT_A_PRICE = frozenset({"prompt", "seed", "payload", "callback_url", "meta_data"})
-#: The reason of the error of a request that cannot be sent.
-INVALID = "InvalidInput"
 #: What a request of a batch may hold beside Vidu's own fields.
 OWN_FIELDS = frozenset({"extra_params", "output_path", "id", "labels"})
 
@@ -95,7 +93,7 @@ class BatchRequest:
     @property
     def invalidity(self) -> ViduInputError | None:
         """Why it is invalid; None = it is not, as far as it has been checked."""
-        return self.problem.but(reason=INVALID) if isinstance(self.problem, ViduInputError) else None
+        return self.problem if isinstance(self.problem, ViduInputError) else None
 
     @property
     def can_be_found(self) -> bool:

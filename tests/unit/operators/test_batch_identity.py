@@ -111,7 +111,7 @@ def test_invalid_requests_are_errors_of_their_items(vidu_emulator, runtime_conte
         requests, on_invalid="record", on_failure="partial", deferrable=deferrable, manifest_path=str(manifest)
     )
     records, _ = drive(made, runtime_context(store))
-    assert [record["err_code"] for record in records] == [None, *["InvalidInput"] * 3, None]
+    assert [record["err_code"] for record in records] == [None, *["ViduInputError"] * 3, None]
     assert [record["id"] for record in records] == ["MUG-0", "MUG-1", "MUG-2", None, "MUG-4"]
     assert "images" in records[1]["error"]
     assert "sku: is not a field" in records[2]["error"]
@@ -124,12 +124,12 @@ def test_invalid_requests_are_errors_of_their_items(vidu_emulator, runtime_conte
 def test_files_that_would_collide_are_errors_of_their_items(vidu_emulator, runtime_context, store, tmp_path):
     rows = [product(0, output_path=f"{tmp_path}/a.mp4"), product(1, output_path=f"{tmp_path}/a.mp4"), product(2)]
     records, _ = drive(operator(rows, on_invalid="record", on_failure="partial"), runtime_context(store))
-    assert [record["err_code"] for record in records] == [None, "InvalidInput", None]
+    assert [record["err_code"] for record in records] == [None, "ViduInputError", None]
     assert len(records[0]["files"]) == 1
 
 
 def test_batch_with_an_invalid_item_fails_after_the_others_are_made(vidu_emulator, runtime_context, store):
-    with pytest.raises(AirflowFailException, match=r"InvalidInput × 1 \(item 1\).*Item 1 \(MUG-1\): images"):
+    with pytest.raises(AirflowFailException, match=r"ViduInputError × 1 \(item 1\).*Item 1 \(MUG-1\): images"):
         drive(operator([product(0), {**BROKEN, "id": "MUG-1"}], on_invalid="record"), runtime_context(store))
     assert vidu_emulator.counters.submissions == 1
 
@@ -146,7 +146,7 @@ def test_manifest_names_what_is_invalid_also_if_nothing_is_sent(
         drive(operator(requests, on_invalid=policy, manifest_path=str(manifest)), runtime_context(store))
     rows = rows_of(manifest)
     assert [row["id"] for row in rows[:2]] == ["A", "B"]
-    assert {row["err_code"] for row in rows[:2]} == {"InvalidInput"}
+    assert {row["err_code"] for row in rows[:2]} == {"ViduInputError"}
     assert [row["err_code"] for row in rows[2:]] == ["NotSent"] * (policy == "fail")
     assert vidu_emulator.counters.submissions == 0
 
