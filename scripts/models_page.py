@@ -75,6 +75,14 @@ It submits to any endpoint that creates tasks, for example `template`, `lip-sync
 and has no price for it. Fields that are None or empty are not sent. `video` takes another task's output for `extend`
 and `upscale-new` only: where a page has `video_url`, pass the link in the record's `creations`.
 
+```python
+ViduGenerateOperator(task_id="talk", endpoint="lip-sync", request={"video_url": "https://…/face.mp4", "text": "Hello"})
+ViduGenerateOperator(task_id="story", endpoint="multiframe", request={
+    "model": "viduq2-turbo", "start_image": "closed.png",
+    "image_settings": [{"key_image": "open.png", "prompt": "It opens"}, {"key_image": "closed.png", "prompt": "It shuts"}]})
+ViduGenerateOperator(task_id="rain", endpoint="text2audio", request={"model": "audio1.0", "prompt": "Rain on a roof"})
+```
+
 An endpoint whose name ends with `2image` makes a picture, one that ends with `2audio` a sound, and any other a video.
 Endpoints that answer at once and create no task (`audio-tts`, `audio-clone`) are rejected.
 """

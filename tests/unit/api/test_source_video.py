@@ -7,11 +7,11 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.api.registry import endpoint_of
+from airflow_provider_vidu.api.registry import known_endpoint
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.landing.land import link_of
 
-REQUEST = endpoint_of("extend").request
+REQUEST = known_endpoint("extend").request
 LINK, OTHER = "https://videos.example/a.mp4?sign=x", "https://videos.example/b.mp4?sign=y"
 
 
