@@ -33,7 +33,7 @@ def test_record_means_the_creation_that_is_landed_first(creations, field, value)
         assert link_of(task, "main") == task.results[0].url
 
 
-@pytest.mark.parametrize("record", [{}, {"task_id": None, "creations": []}, {"creations": "x"}, {"creations": [None]}])
+@pytest.mark.parametrize("record", [{"task_id": None, "creations": []}, {"creations": "x"}, {"creations": [None]}])
 def test_record_without_a_creation_is_refused(record):
     with pytest.raises(ViduInputError, match="has no video"):
         REQUEST.meant({"video": record})
