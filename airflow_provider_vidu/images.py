@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.api.fields import parse_structure, require
 from airflow_provider_vidu.api.http_messages import json_body
 from airflow_provider_vidu.api.images import (
     REMOTE_PREFIXES,
@@ -25,6 +24,7 @@ from airflow_provider_vidu.api.images import (
     encode_image,
 )
 from airflow_provider_vidu.api.registry import Endpoint, Media, replace_by_place
+from airflow_provider_vidu.api.rendered_fields import parse_structure, require
 from airflow_provider_vidu.api.request import describe_image_count
 
 # A data URI whose head was left out.

@@ -78,8 +78,8 @@ and `upscale-new` only: where a page has `video_url`, pass the link in the recor
 ```python
 ViduGenerateOperator(task_id="talk", endpoint="lip-sync", request={"video_url": "https://…/face.mp4", "text": "Hello"})
 ViduGenerateOperator(task_id="story", endpoint="multiframe", request={
-    "model": "viduq2-turbo", "start_image": "closed.png",
-    "image_settings": [{"key_image": "open.png", "prompt": "It opens"}, {"key_image": "closed.png", "prompt": "It shuts"}]})
+    "model": "viduq2-turbo", "start_image": "shut.png",
+    "image_settings": [{"key_image": "open.png", "prompt": "It opens"}, {"key_image": "shut.png", "prompt": "It shuts"}]})
 ViduGenerateOperator(task_id="rain", endpoint="text2audio", request={"model": "audio1.0", "prompt": "Rain on a roof"})
 ```
 

@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_vidu.api.catalog_rows import MODELS, MODELS_OF, PRICES_AS_OF
 from airflow_provider_vidu.api.catalog_types import Model, Price, Row, credits_at
 from airflow_provider_vidu.api.defaults import DEFAULT_MODELS, is_yes
-from airflow_provider_vidu.api.fields import request_fields
+from airflow_provider_vidu.api.rendered_fields import request_fields
 
 __all__ = [
     "MODELS",

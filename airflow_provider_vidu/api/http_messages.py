@@ -20,6 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from pydantic import ValidationError
 
 from airflow_provider_vidu.api.account import Account
+from airflow_provider_vidu.api.error_bodies import complaint_of, read_error, says_success, says_task_is_missing
 from airflow_provider_vidu.api.errors import (
     ViduAuthError,
     ViduConfigurationError,
@@ -35,7 +36,6 @@ from airflow_provider_vidu.api.errors import (
     is_rate_limit,
     request_error,
 )
-from airflow_provider_vidu.api.failures import complaint_of, read_error, says_success, says_task_is_missing
 from airflow_provider_vidu.api.images import (
     MAX_BODY_BYTES,
     MEBIBYTE,
@@ -666,7 +666,7 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes, task_id: s
     """
     Turn any reply that is not a 2xx into an error.
 
-    Reads the bodies of Vidu and of relays, see :mod:`airflow_provider_vidu.api.failures`, and the headers
+    Reads the bodies of Vidu and of relays, see :mod:`airflow_provider_vidu.api.error_bodies`, and the headers
     ``Retry-After``, ``Location`` and ``X-MD-Trace-ID``.
     """
     return _error_of(status, headers, body, task_id)[0]

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.api.fields import given, parse_structure
 from airflow_provider_vidu.api.messages import name_of_picture
+from airflow_provider_vidu.api.rendered_fields import given, parse_structure
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ from airflow_provider_vidu.api.catalog_rows import MODELS_OF
 from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.defaults import TEXT_FIELDS, is_no, is_yes
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.api.fields import request_fields
 from airflow_provider_vidu.api.images import REMOTE_PREFIXES, EncodedImage, decode_data_uri, encode_image
+from airflow_provider_vidu.api.rendered_fields import request_fields
 
 MAX_PAYLOAD_CHARACTERS = 1_048_576
 

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator, model_validator
 
 from airflow_provider_vidu.api.errors import ViduInputError, ViduNoSourceError
-from airflow_provider_vidu.api.fields import given, parse_structure
 from airflow_provider_vidu.api.messages import one_line, some_of
+from airflow_provider_vidu.api.rendered_fields import given, parse_structure
 from airflow_provider_vidu.api.request import HttpUrl, Name, ViduRequest, exactly_one, shown
 from airflow_provider_vidu.api.tasks import ViduTask
 

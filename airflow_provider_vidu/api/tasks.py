@@ -30,8 +30,8 @@ from pydantic import (
     model_validator,
 )
 
+from airflow_provider_vidu.api.error_bodies import read_task_failure
 from airflow_provider_vidu.api.errors import ONLY_REFUSALS
-from airflow_provider_vidu.api.failures import read_task_failure
 from airflow_provider_vidu.api.messages import one_line, printable, quoted
 from airflow_provider_vidu.api.origin import NAMES, Origin
 

@@ -13,9 +13,9 @@ from pydantic import ConfigDict, Field, model_validator
 
 from airflow_provider_vidu.api.catalog_rows import MODELS_OF
 from airflow_provider_vidu.api.errors import ViduInputError
-from airflow_provider_vidu.api.fields import as_text, given
 from airflow_provider_vidu.api.http_messages import json_body
 from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, Endpoint, Media, Produces, known_endpoint
+from airflow_provider_vidu.api.rendered_fields import as_text, given
 from airflow_provider_vidu.api.request import ViduRequest, nearest_name, shown
 
 # It becomes a part of the path of the create call: no dots, no empty parts, nothing that a URL would escape.

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
 from airflow_provider_vidu.api.errors import ViduInputError, ViduUnavailableError
-from airflow_provider_vidu.api.fields import parse_switch, request_fields
+from airflow_provider_vidu.api.rendered_fields import parse_switch, request_fields
 from airflow_provider_vidu.compat import state_store
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.submission.airflow_try import Policies, Resumed, SubmitLater
-from airflow_provider_vidu.submission.limits import CreditLimits
+from airflow_provider_vidu.submission.credit_limits import CreditLimits
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import BACKSTOP
 from airflow_provider_vidu.triggers.timer import ViduTimerTrigger

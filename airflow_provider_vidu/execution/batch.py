@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduLandingError, ViduStillRunningError
-from airflow_provider_vidu.api.fields import require
 from airflow_provider_vidu.api.messages import counted
+from airflow_provider_vidu.api.rendered_fields import require
 from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.compat import note_discarded, state_store

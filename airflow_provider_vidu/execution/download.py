@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
-from airflow_provider_vidu.api.fields import as_text, given, parse_record, parse_switch, require
 from airflow_provider_vidu.api.registry import ANY
+from airflow_provider_vidu.api.rendered_fields import as_text, given, parse_record, parse_switch, require
 from airflow_provider_vidu.exceptions import raise_for_airflow
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.landing.destinations import Wanted

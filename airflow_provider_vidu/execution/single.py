@@ -25,8 +25,8 @@ from airflow_provider_vidu.api.errors import (
     ViduStillRunningError,
     ViduUnavailableError,
 )
-from airflow_provider_vidu.api.fields import require, without_unset
 from airflow_provider_vidu.api.origin import Origin, first_source, parse_labels
+from airflow_provider_vidu.api.rendered_fields import require, without_unset
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.compat import clear_this_task

@@ -219,8 +219,8 @@ class ViduHook(BaseHook):
         from airflow_provider_vidu.exceptions import raise_for_airflow
         from airflow_provider_vidu.reporting.lineage import report_lineage
         from airflow_provider_vidu.submission.airflow_try import Policies
+        from airflow_provider_vidu.submission.credit_limits import CreditLimits
         from airflow_provider_vidu.submission.driver import Submission
-        from airflow_provider_vidu.submission.limits import CreditLimits
         from airflow_provider_vidu.submission.record import STORE_KEY
 
         try:

@@ -57,7 +57,7 @@ class ViduGenerateOperator(ViduSingleOperator):
     def fields(self) -> dict[str, Any]:
         """The fields of the request, as rendered."""
         from airflow_provider_vidu.api.errors import ViduInputError
-        from airflow_provider_vidu.api.fields import parse_structure
+        from airflow_provider_vidu.api.rendered_fields import parse_structure
         from airflow_provider_vidu.api.request import shown
 
         given: Any = self.request

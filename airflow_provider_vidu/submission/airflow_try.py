@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_vidu import compat
-from airflow_provider_vidu.submission.limits import CreditLimits
+from airflow_provider_vidu.submission.credit_limits import CreditLimits
 from airflow_provider_vidu.submission.record import MARKER_PREFIX
 from airflow_provider_vidu.transport import timing
 

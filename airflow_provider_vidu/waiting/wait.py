@@ -23,8 +23,8 @@ from airflow_provider_vidu.api.errors import (
     no_creation_error,
     task_error,
 )
-from airflow_provider_vidu.api.fields import parse_record, require
 from airflow_provider_vidu.api.messages import counted
+from airflow_provider_vidu.api.rendered_fields import parse_record, require
 from airflow_provider_vidu.api.tasks import TaskState, ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.transport import timing

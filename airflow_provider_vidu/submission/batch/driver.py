@@ -35,9 +35,9 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.compat import clear_this_task
+from airflow_provider_vidu.submission.batch.credit_limits import cancel_over_limit, check_prices
 from airflow_provider_vidu.submission.batch.lost import LostSubmissions
 from airflow_provider_vidu.submission.batch.matching import KeepPriority, match
-from airflow_provider_vidu.submission.batch.prices import cancel_over_limit, check_prices
 from airflow_provider_vidu.submission.batch.recall import Generation, find_generation
 from airflow_provider_vidu.submission.batch.records import (
     MAX_PARAMETERS,

@@ -17,12 +17,12 @@ from airflow_provider_vidu.api.catalog import estimate_credits
 from airflow_provider_vidu.api.catalog_rows import MODELS_OF
 from airflow_provider_vidu.api.defaults import is_yes
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduUnavailableError
-from airflow_provider_vidu.api.fields import given, parse_structure, without_unset
 from airflow_provider_vidu.api.http_messages import pictures_to_upload
 from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
 from airflow_provider_vidu.api.messages import MAX_NAMED, some_of
 from airflow_provider_vidu.api.origin import Origin, first_source, parse_labels
 from airflow_provider_vidu.api.registry import Endpoint, endpoints, known_endpoint, replace_at
+from airflow_provider_vidu.api.rendered_fields import given, parse_structure, without_unset
 from airflow_provider_vidu.api.request import describe_unknown_field, nearest_name, shown
 from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.images import below, path_to_read, wire_of

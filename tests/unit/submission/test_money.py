@@ -23,7 +23,7 @@ from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
 from airflow_provider_vidu.submission.batch import driver as batch_submission
-from airflow_provider_vidu.submission.limits import CreditLimits
+from airflow_provider_vidu.submission.credit_limits import CreditLimits
 
 FIELDS = {"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1}
 #: The catalogue does not know its price; the local Vidu asks 24 credits for two seconds.
