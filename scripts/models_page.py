@@ -79,7 +79,7 @@ and `upscale-new` only: where a page has `video_url`, pass the link in the recor
 ViduGenerateOperator(task_id="talk", endpoint="lip-sync", request={"video_url": "https://…/face.mp4", "text": "Hello"})
 ViduGenerateOperator(task_id="story", endpoint="multiframe", request={
     "model": "viduq2-turbo", "start_image": "shut.png",
-    "image_settings": [{"key_image": "open.png", "prompt": "It opens"}, {"key_image": "shut.png", "prompt": "It shuts"}]})
+    "image_settings": [{"key_image": "open.png", "prompt": "It opens"}, {"key_image": "shut.png"}]})
 ViduGenerateOperator(task_id="rain", endpoint="text2audio", request={"model": "audio1.0", "prompt": "Rain on a roof"})
 ```
 
