@@ -37,6 +37,7 @@ class BatchWorld(World):
         )
         #: Vidu task delivered for each request, in the present generation.
         self.delivered: dict[tuple[str, str], str] = {}
+        self.records_invalid = chance.happens(0.3)
         if chance.happens(0.3):
             self.settings["manifest_path"] = f"{folder}/manifest.jsonl"
         #: Requests that were removed from the list: their videos are unused.
@@ -80,9 +81,21 @@ class BatchWorld(World):
 
     def _operator(self) -> Any:
         settings = {"task_id": "t", "on_unknown": self.on_unknown, **self.fields, **self.settings}
+        if self.records_invalid:
+            settings |= {"on_invalid": "record", "requests": self._partly_broken(self.fields["requests"])}
         if self.is_mixed:
             return ViduBatchOperator(endpoint=DEFAULT_ENDPOINT, **settings)
         return Img2VideoBatchOperator(**settings)
+
+    def _partly_broken(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the requests as one worker reads them: some may be invalid for a while, as with a missing picture."""
+        if self.calm or not self.chance.happens(0.3):
+            return rows
+        # A request that cannot be built, and one that cannot even be read.
+        harm = self.chance.one_of([{"seed": -1}, {"labels": 7}])
+        at = int(self.chance.between(0, len(rows) - 0.001))
+        self.note("invalid request", f"request {at} is invalid: {harm}")
+        return [*rows[:at], {**rows[at], **harm}, *rows[at + 1 :]]
 
     def _recorded_as_returned(self) -> set[str] | None:
         header = self.store.get(HEADER_KEY) or {}
