@@ -35,6 +35,7 @@ def test_every_way_of_waiting_gives_the_same_record(run, vidu_emulator, tmp_path
     assert result.state == "success"
     records = {task_id: result.xcom(task_id) for task_id in (*WAITING, "submit_only")}
     expected = {"task_id", "state", "model", "credits", "err_code", "payload", "created_at", "creations", "files"}
+    expected |= {"index", "id", "labels", "image", "prompt"}
     for record in records.values():
         assert set(record) == expected
         assert record["model"] == "viduq2-turbo"
