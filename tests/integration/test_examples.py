@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from datetime import datetime, timezone
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
+from _support.stage import AIRFLOW
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "dags_examples"
@@ -234,3 +238,133 @@ def test_family(run_dag, vidu_emulator, decoded_video, tmp_path):
     assert shows(mug["first"], IMAGES / "ceramic_mug.png")
     assert (upscaled["width"], upscaled["height"]) == (1920, 1080)
     assert difference(lighthouse["first"], upscaled["first"]) < 5 < difference(lighthouse["first"], paper_boat["first"])
+
+
+@pytest.fixture
+def answered(monkeypatch):
+    """A function that lets a stand-in answer, and returns the forms that it gets; tests/system has a real answer."""
+    if AIRFLOW < (3, 1):
+        pytest.skip("Airflow 3.0 has no human in the loop")
+    from airflow.providers.standard.operators.hitl import HITLOperator
+
+    def set_answer(chosen, at):
+        forms = []
+
+        def answer(form, context):
+            forms.append(form)
+            return {"chosen_options": chosen or form.defaults, "params_input": {}, "responded_at": at}
+
+        monkeypatch.setattr(HITLOperator, "execute", answer)
+        return forms
+
+    return set_answer
+
+
+@pytest.mark.parametrize("rejected", [["city"], []], ids=["one is rejected", "none is rejected"])
+def test_review_publishes_the_rest_and_makes_rejected_ones_again(run_dag, vidu_emulator, answered, tmp_path, rejected):
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    at = datetime.now(timezone.utc)
+    forms = answered(rejected, at)
+    run = run_dag("example_vidu_review", {"output_path": f"file://{tmp_path}"})
+    assert run.state == "success"
+    (form,) = forms
+    records = {record["id"]: record for record in run.xcom("animate")}
+    assert form.options[1:] == list(records) == ["mug", "city", "mountain"]
+    assert all(record["creations"][0]["cover_url"] in form.body for record in records.values())
+    published = {path.stem: path.read_bytes() for path in (tmp_path / "published").iterdir()}
+    assert published == {
+        video: Path(record["files"][0]["path"].removeprefix("file://")).read_bytes()
+        for video, record in records.items()
+        if video not in rejected
+    }
+    assert vidu_emulator.counters.submissions == 3
+    with create_session() as session:
+        again = session.scalars(select(DagRun).where(DagRun.run_id == f"again__{at.isoformat()}")).all()
+    seeds = [(request["id"], request["seed"]) for one in again for request in one.conf["requests"]]
+    assert seeds == [(video, 2) for video in rejected]
+
+
+def test_review_shows_what_failed_and_offers_only_videos(run_dag, vidu_emulator, answered, tmp_path):
+    forms = answered([], datetime.now(timezone.utc))
+    fails, works = "[emulator:fail=CreationPolicyViolation]", "one | two\nthree"
+    picture = str(IMAGES / "ceramic_mug.png")
+    requests = [
+        {"id": "a", "seed": 1, "images": picture, "prompt": fails},
+        {"id": "b", "seed": 1, "images": picture, "prompt": works},
+    ]
+    assert (
+        run_dag("example_vidu_review", {"output_path": f"file://{tmp_path}", "requests": requests}).state == "success"
+    )
+    (form,) = forms
+    assert form.options[1:] == ["b"] == [path.stem for path in (tmp_path / "published").iterdir()]
+    header, _, failed, made = form.body.splitlines()
+    assert "CreationPolicyViolation" in failed
+    assert header.count("|") == failed.count("|") == made.count("|")
+
+
+def costs(run_dag, folder: Path, **conf) -> list[dict[str, str]]:
+    """Run the example on a folder's manifests, and return the rows of its CSV file."""
+    places = {"manifests": f"file://{folder}", "output_path": f"file://{folder}/costs"}
+    run = run_dag("example_vidu_costs", {**places, **conf})
+    assert run.state == "success"
+    table, chart = (Path(path.removeprefix("file://")) for path in run.xcom("report"))
+    rows = list(csv.DictReader(table.open()))
+    bars = ET.parse(chart).findall(".//{http://www.w3.org/2000/svg}rect")
+    assert len(bars) == len(rows)
+    return rows
+
+
+def test_costs_of_a_batch_are_what_vidu_charged(run_dag, vidu_emulator, tmp_path):
+    records = run_dag("example_vidu_batch", {"output_path": f"{tmp_path}/"}).xcom("animate")
+    (row,) = costs(run_dag, tmp_path, month=records[0]["created_at"][:7])
+    assert int(row["credits"]) == vidu_emulator.ledger.charged > 0
+    assert (row["model"], int(row["videos"])) == ("viduq2-turbo", len(records))
+
+
+def paid(task_id: str, **fields) -> dict:
+    """A line of a manifest."""
+    return {
+        **{"task_id": task_id, "state": "success", "model": "viduq2-turbo", "credits": 8, "labels": {"shop": "<nl>"}},
+        **{"created_at": "2026-01-31T23:59:59.9Z", **fields},
+    }
+
+
+def test_costs_count_each_generation_of_the_month_once(run_dag, tmp_path):
+    manifests = {
+        "monday": [
+            paid("1"),
+            paid("2", credits=59.5, model="viduq3-pro"),
+            paid("3", labels={}),
+            # The next try has seen how it ends.
+            paid("4", state="processing"),
+            paid("5", state="processing", credits=None),
+            paid(None, state=None, credits=None),
+        ],
+        "tuesday/again": [
+            paid("1"),
+            paid("4", state="failed", credits=None),
+            paid("5", credits=12),
+            paid("6", credits=None),
+            paid("7", created_at="2026-02-01T00:00:00Z"),
+            paid("8", created_at=None),
+        ],
+    }
+    for name, rows in manifests.items():
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "manifest.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    names = ("shop", "model", "videos", "credits", "videos_of_unknown_price")
+    assert costs(run_dag, tmp_path, month="2026-01", label="shop") == [
+        dict(zip(names, row, strict=True))
+        for row in [
+            ("<nl>", "viduq3-pro", "1", "59.5", "0"),
+            ("<nl>", "viduq2-turbo", "3", "20", "1"),
+            ("", "viduq2-turbo", "1", "8", "0"),
+        ]
+    ]
+
+
+def test_costs_of_nothing_are_an_empty_table(run_dag, tmp_path):
+    assert costs(run_dag, tmp_path) == []
