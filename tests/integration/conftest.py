@@ -9,11 +9,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _support.object_store import ObjectStore, empty, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "dags_examples"
@@ -34,6 +36,21 @@ def airflow_database() -> None:
     os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(bundles)
     airflow = Path(sys.executable).parent / "airflow"
     subprocess.run([airflow, "db", "migrate"], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def one_store() -> Iterator[ObjectStore]:
+    """One object store a process: moto keeps its users there, and Airflow the store of a connection."""
+    with serving() as store:
+        yield store
+
+
+@pytest.fixture
+def store(one_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """The object store, empty, behind a connection."""
+    monkeypatch.setenv("AIRFLOW_CONN_OBJECT_STORE", one_store.connection_json())
+    empty(one_store)
+    return one_store
 
 
 @dataclass

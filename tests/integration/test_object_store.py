@@ -13,7 +13,6 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from _support.object_store import empty, serving
 from _support.other_process import DOWNLOAD, DOWNLOAD_ON_A_SMALL_DISK, OWN_MOUNTS, namespaces, python
 from _support.storage_host import serving as serving_storage
 from PIL import Image
@@ -44,18 +43,9 @@ of_both_sizes = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module")
-def one_store():
-    with serving() as store:
-        yield store
-
-
-@pytest.fixture
-def store(one_store, monkeypatch):
-    monkeypatch.setenv("AIRFLOW_CONN_OBJECT_STORE", one_store.connection_json())
+@pytest.fixture(autouse=True)
+def no_gap(monkeypatch):
     monkeypatch.setattr(landing, "MAX_GAP", 0.0)
-    empty(one_store)
-    return one_store
 
 
 @pytest.fixture

@@ -7,24 +7,9 @@ from __future__ import annotations
 import io
 import json
 
-import pytest
-from _support.object_store import empty, serving
 from PIL import Image
 
 from airflow_provider_vidu.report.__main__ import main
-
-
-@pytest.fixture(scope="module")
-def one_store():
-    with serving() as store:
-        yield store
-
-
-@pytest.fixture
-def store(one_store, monkeypatch):
-    monkeypatch.setenv("AIRFLOW_CONN_OBJECT_STORE", one_store.connection_json())
-    empty(one_store)
-    return one_store
 
 
 def test_report_beside_its_manifest_in_a_store(store, capsys):
