@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -47,7 +47,7 @@ class Origin:
 
     def as_record(self) -> dict[str, Any]:
         """Return it as the keys of a task record."""
-        return {**asdict(self), "labels": dict(self.labels)}
+        return {name: getattr(self, name) for name in NAMES} | {"labels": dict(self.labels)}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Origin:
@@ -61,6 +61,10 @@ class Origin:
 
 #: The keys of a task record that are an origin's.
 NAMES = tuple(one.name for one in fields(Origin))
+
+
+#: How deep labels may be nested.
+MAX_DEPTH = 8
 
 
 def parse_labels(value: Any) -> dict[str, Any]:
@@ -78,10 +82,21 @@ def parse_labels(value: Any) -> dict[str, Any]:
         return {}
     try:
         if isinstance(labels, Mapping):
-            return dict(json.loads(json.dumps({str(name): one for name, one in labels.items()}, allow_nan=False)))
+            text = json.dumps({str(name): one for name, one in labels.items()}, allow_nan=False, ensure_ascii=False)
+            # Half a character, which no file could hold, raises an error.
+            text.encode()
+            if _depth(labels) <= MAX_DEPTH:
+                return dict(json.loads(text))
     except (TypeError, ValueError, RecursionError):
         pass
-    raise ViduInputError(f"labels: must be a dict of JSON values, got {type(value).__name__} {value!r:.60}.")
+    raise ViduInputError(
+        f"labels: must be a dict of JSON values, at most {MAX_DEPTH} deep, got a {type(value).__name__}."
+    )
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    return 1 + max(map(_depth, inner), default=0) if isinstance(value, (Mapping, list, tuple)) else 0
 
 
 def first_source(sources: Any) -> str | None:
@@ -95,7 +110,11 @@ def first_source(sources: Any) -> str | None:
     text = "" if sources is None else str(sources).strip()
     if not text or text[:5].lower() == "data:":
         return None
-    if text.lower().startswith(("http://", "https://")):
+    if not text.lower().startswith(("http://", "https://")):
+        return text
+    try:
         parts = urlsplit(text)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-    return text
+    except ValueError:
+        # It is invalid, and may have a signature.
+        return None
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

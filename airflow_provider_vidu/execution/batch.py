@@ -94,7 +94,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         store = state_store(context)
         self._read_rendered()
         batch: BatchSubmission | None = None
-        self.files = ResultFiles(self.operator, context)
+        is_first = context["ti"].try_number == 1 and resumed is None and event is None
+        self.files = ResultFiles(self.operator, context, is_first=is_first)
         try:
             require("requests", self.operator.requests)
             self._check_settings()

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.errors import ViduError
+from airflow_provider_vidu.api.errors import ViduError, ViduInputError
+from airflow_provider_vidu.api.origin import NAMES
 from airflow_provider_vidu.submission.batch.results import (
     check_result_file,
     read_manifest,
@@ -28,13 +29,14 @@ class ResultFiles:
     The files that a batch operator writes beside its videos.
 
     :param operator: rendered; its ``written`` says which files its buttons may lead to.
+    :param is_first: nothing can have been sent before: it is the first try, and it has not left the worker.
     """
 
-    def __init__(self, operator: Any, context: Context) -> None:
+    def __init__(self, operator: Any, context: Context, *, is_first: bool) -> None:
         self._operator = operator
         self._log = operator.log
         self._title = f"{context['ti'].dag_id} · {context['ti'].task_id}"
-        self._is_first_try = context["ti"].try_number == 1
+        self._is_first = is_first
         self._is_final = False
 
     def check(self) -> None:
@@ -46,10 +48,12 @@ class ResultFiles:
         for name in ("manifest_path", "report_path"):
             if path := getattr(self._operator, name):
                 check_result_file(path, name)
+        if self._operator.manifest_path and self._operator.manifest_path == self._operator.report_path:
+            raise ViduInputError("manifest_path and report_path must not be the same file.")
 
     def read_manifest(self) -> list[dict[str, Any]]:
         """Return the rows that an earlier try has written."""
-        return read_manifest(self._operator.manifest_path, self._log) if self._operator.manifest_path else []
+        return read_manifest(self._operator.manifest_path) if self._operator.manifest_path else []
 
     def write(self, records: Sequence[Mapping[str, Any]]) -> None:
         """
@@ -81,13 +85,20 @@ class ResultFiles:
         """Write both files of a try that fails without results; what an earlier try has delivered stays in them."""
         if self._is_final or not requests or not (self._operator.manifest_path or self._operator.report_path):
             return
-        sent = {row["task_id"]: row for row in self.read_manifest() if row.get("task_id")}
+        try:
+            sent = {row["task_id"]: row for row in self.read_manifest() if row.get("task_id")}
+        except ViduError as failure:
+            self._log.warning("%s", failure)
+            return
         if batch is not None and batch.is_of(requests):
             errors = {**dict.fromkeys(range(len(requests)), error), **batch.errors}
             delivered = {task_id: row for task_id, row in sent.items() if row.get("error") is None}
-            records = [delivered.get(record["task_id"], record) for record in records_of(batch, {}, errors)]
-        elif sent or not (self._operator.manifest_path or self._is_first_try):
-            # They are all that shows what earlier tries have sent.
+            records = [
+                {**delivered.get(record["task_id"], record), **{name: record[name] for name in NAMES}}
+                for record in records_of(batch, {}, errors)
+            ]
+        elif sent or not self._is_first or (batch is not None and batch.store.header is not None):
+            # What this try or an earlier one has sent is unknown here.
             return
         else:
             records = unsent_records(requests, error)

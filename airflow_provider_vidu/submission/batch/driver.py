@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import (
     Fate,
@@ -47,7 +47,7 @@ from airflow_provider_vidu.submission.batch.records import (
     new_items,
     next_number,
 )
-from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_requests, raise_problems
+from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_requests, hash_given, raise_problems
 from airflow_provider_vidu.submission.batch.sending import Sender, refusal_error
 from airflow_provider_vidu.submission.batch.state import BatchState, failed_ids, is_refused, removed_requests
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
@@ -276,10 +276,12 @@ class BatchSubmission(BatchState):
         number = max(header.next_number, next_number(self.items))
         # What a search has found may not be all: a task that shows later is found by its first name.
         first_number = number if by_place else 0
-        found = match(self.items, wanted, by_place=by_place, first_number=first_number)
+        given = [hash_given(request) for request in self.requests]
+        options: dict[str, Any] = {"by_place": by_place, "first_number": first_number, "given": given}
+        found = match(self.items, wanted, **options)
         if found.unclear:
             priorities = await self._query_priorities(found.unclear)
-            found = match(self.items, wanted, priorities, by_place=by_place, first_number=first_number)
+            found = match(self.items, wanted, priorities, **options)
         if found.ambiguous and self.policies.on_input_change != "resubmit":
             raise self._ambiguous_links_error(found.ambiguous)
         unsent_requests = [
@@ -294,6 +296,10 @@ class BatchSubmission(BatchState):
         read = [
             replace(item, more=reading.more) if item.more == UNREAD and reading is not None else item
             for item, reading in zip(found.items, wanted, strict=True)
+        ]
+        read = [
+            item if reading is None else replace(item, given=one)
+            for item, reading, one in zip(read, wanted, given, strict=True)
         ]
         found = replace(found, items=tuple(read))
         if unsent is Phase.INTENT:
@@ -395,6 +401,7 @@ class BatchSubmission(BatchState):
         """Write the record of a new generation."""
         self._raise_problems(self.requests, may_be_sent=False)
         items = new_items([request.reading for request in self.requests])
+        items = [replace(item, given=hash_given(request)) for item, request in zip(items, self.requests, strict=True)]
         if self.memory is Memory.LIST:
             # Only the account's list shows what earlier tries have sent.
             if self._is_not_first:

@@ -55,12 +55,14 @@ def match(
     *,
     by_place: bool = True,
     first_number: int = 0,
+    given: Sequence[str] = (),
 ) -> Match:
     """
     Match requests with recorded items: by their identity, and among equal ones by their exact URL, then their place.
 
     A request without a reading cannot be built now, for instance since its image is gone. It matches the item in its
-    place if the batch has kept its size and no other request matches that item. Without ``by_place`` the items have no
+    place if the batch has kept its size, no other request matches that item, and both were ``given`` alike: another
+    product in its place must not get its video. Without ``by_place`` the items have no
     places: a search has found them. ``priorities`` are those of :attr:`Match.unclear`, by the items' identities. The
     names of new items are numbered from ``first_number`` on: no task of a removed item may have their markers.
     """
@@ -84,7 +86,11 @@ def match(
         claims.update(_pairs(remembered, places, wanted, rows, priorities))
     claimed = set(claims.values())
     if keeps_size:
-        unread_rows = [row for row, reading in enumerate(wanted) if reading is None and row not in claimed]
+        unread_rows = [
+            row
+            for row, reading in enumerate(wanted)
+            if reading is None and row not in claimed and (not given or remembered[row].given == given[row])
+        ]
         claims.update(zip(unread_rows, unread_rows, strict=True))
         claimed.update(unread_rows)
     left_over = [item for place, item in enumerate(remembered) if place not in claimed and item.has_been_sent]

@@ -80,8 +80,9 @@ class Item:
     One request of a batch, and what became of it.
 
     ``identity`` has a number behind the hash if the batch has the request more than once. ``attempt`` counts from 1 and
-    is part of the marker; 0 = none, or unknown. ``clears`` is that of the header when it was last sent. Times are in
-    epoch seconds; ``ended_at``, when the reply of a lost submission was over, is not stored.
+    is part of the marker; 0 = none, or unknown. ``clears`` is that of the header when it was last sent. ``given`` is a
+    short hash of the request as it was written. Times are in epoch seconds; ``ended_at``, when the reply of a lost
+    submission was over, is not stored.
     """
 
     identity: str
@@ -93,6 +94,7 @@ class Item:
     error: str | None = None
     more: str = ""
     clears: int = 0
+    given: str = ""
     ended_at: float | None = None
 
     @property
@@ -251,6 +253,7 @@ def shard_to_json(items: Sequence[Item]) -> dict[str, Any]:
             number,
             item.more or None,
             item.clears or None,
+            item.given or None,
         ]
         while row[-1] is None:
             row.pop()
@@ -268,10 +271,11 @@ def shard_from_json(value: Any) -> list[Item]:
         items = []
         for row in value["items"]:
             identity, phase, attempt, *more = row
-            at, task_id, credits, number, reading, clears = (more + [None] * 6)[:6]
+            at, task_id, credits, number, reading, clears, given = (more + [None] * 7)[:7]
             error: str | None = None if number is None else value["errors"][number]
             phase = _PHASES[phase]
-            items.append(Item(identity, phase, attempt, task_id, credits, at, error, reading or "", clears or 0))
+            known = (identity, phase, attempt, task_id, credits, at, error, reading or "", clears or 0, given or "")
+            items.append(Item(*known))
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"a shard of the batch's record cannot be read: {error!r}") from error
     return items

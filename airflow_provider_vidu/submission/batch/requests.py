@@ -229,7 +229,8 @@ def _id_in(row: Any) -> str | None:
     value = row.get("id") if isinstance(row, Mapping) else None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return (value.strip() or None) if isinstance(value, str) else None
+    is_text = isinstance(value, str) and value.encode(errors="replace").decode() == value
+    return (value.strip() or None) if is_text and isinstance(value, str) else None
 
 
 def _may_be_label(name: str, known: Iterable[str]) -> bool:
@@ -354,6 +355,11 @@ def raise_problems(requests: Iterable[BatchRequest]) -> None:
     for request in bad:
         named.setdefault(str(getattr(request.problem, "message", request.problem)), []).append(request.origin.name)
     _raise_if_any([f"{some_of(names)}: {text}" for text, names in named.items()], len(bad))
+
+
+def hash_given(request: BatchRequest) -> str:
+    """Return a short hash of a request as it was given; no image is read."""
+    return short_hash([_as_given(request)])[:8]
 
 
 def digest_requests(requests: Iterable[BatchRequest]) -> str:

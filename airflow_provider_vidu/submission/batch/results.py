@@ -12,7 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.errors import Fate, ViduError, ViduInputError, ViduLandingError, ViduTaskFailedError
+from airflow_provider_vidu.api.errors import (
+    Fate,
+    ViduError,
+    ViduInputError,
+    ViduLandingError,
+    ViduTaskFailedError,
+    ViduUnavailableError,
+)
 from airflow_provider_vidu.api.messages import counted, item_ranges, some_of
 from airflow_provider_vidu.api.origin import Origin
 from airflow_provider_vidu.api.tasks import ViduTask
@@ -90,21 +97,28 @@ def check_result_file(path: str, named: str) -> None:
             raise ViduInputError(f"{named} {path} cannot be opened ({error}).") from error
 
 
-def read_manifest(path: str, log: Any) -> list[dict[str, Any]]:
-    """Read the rows that an earlier try has written; none if the manifest is missing or cannot be read."""
+def read_manifest(path: str) -> list[dict[str, Any]]:
+    """
+    Read the rows that an earlier try has written; none if the manifest is missing.
+
+    :raises ViduUnavailableError: it cannot be read; it may be all that shows what was submitted.
+    """
     source: Any = local_path(path)
     try:
         if source is None:
             from airflow.sdk import ObjectStoragePath
 
             source = ObjectStoragePath(path)
-        rows = [json.loads(line) for line in source.read_bytes().decode().splitlines() if line.strip()]
+        # A text may contain the other characters at which splitlines would split.
+        rows = [json.loads(line) for line in source.read_bytes().decode().split("\n") if line.strip()]
     except FileNotFoundError:
         return []
     except Exception as error:
         # Each store has its own exceptions.
-        log.warning("The manifest at %s cannot be read: %s", path, error)
-        return []
+        raise ViduUnavailableError(
+            f"The manifest at {path} cannot be read ({error}).",
+            advice="It may show what earlier tries have submitted; this try submitted nothing. A retry reads it again.",
+        ) from error
     return [row for row in rows if isinstance(row, dict)]
 
 
@@ -121,7 +135,7 @@ def write_manifest(path: str, records: Sequence[Mapping[str, Any]]) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".vidu-", suffix=".part", delete=False) as file:
             part = Path(file.name)
-            file.writelines(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records)
+            file.writelines(f"{json.dumps(record)}\n" for record in records)
         try:
             put_file(part, path, local)
         finally:

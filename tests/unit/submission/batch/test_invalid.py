@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 from _support.batch_stage import Kept, Stage
+from PIL import Image
 
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.submission.batch.requests import check_requests
@@ -46,6 +47,14 @@ def test_invalid_request_stops_the_batch_unless_it_is_recorded(stage):
     assert submissions(stage) == 0
 
 
+def test_invalid_row_of_another_product_never_gets_a_paid_video(stage):
+    stage.submit(ROWS)
+    stage.vidu.end("9000")
+    with pytest.raises(ViduInputError, match="item 0"):
+        stage.submit([{"images": "/no/such/teapot.png", "prompt": "x"}, *ROWS[1:]], clear=True)
+    assert submissions(stage) == 3
+
+
 def test_batch_of_invalid_requests_sends_nothing(stage):
     assert list(stage.submit([BROKEN, BROKEN]).errors) == [0, 1]
     assert submissions(stage) == 0
@@ -62,10 +71,14 @@ def test_next_try_submits_what_was_fixed_and_nothing_else(stage, clear):
 
 
 @pytest.mark.parametrize("clear", [False, True])
-def test_paid_item_is_kept_although_its_picture_is_broken_now(stage, clear):
-    stage.submit(ROWS)
+def test_paid_item_is_kept_although_its_picture_is_gone_now(stage, clear, tmp_path):
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (300, 300)).save(picture)
+    rows = [{"images": str(picture), "prompt": "x"}, *ROWS[1:]]
+    stage.submit(rows)
     stage.vidu.end("9000")
-    again = stage.submit([BROKEN, *ROWS[1:]], clear=clear)
+    picture.unlink()
+    again = stage.submit(rows, clear=clear)
     assert not again.errors
     assert again.tasks[0].succeeded
     assert submissions(stage) == 3
