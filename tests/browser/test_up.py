@@ -77,6 +77,7 @@ def test_up_starts_everything_and_ctrl_c_stops_every_process(tmp_path: Path):
         assert {Path(dag["fileloc"]).name for dag in dags} == examples
         # A DAG that a click starts can run at once; one with a schedule stays paused.
         assert {dag["dag_id"] for dag in dags if dag["is_paused"]} == {
+            "example_vidu_costs",
             "example_vidu_orphans",
             "example_vidu_product_videos",
         }
