@@ -51,7 +51,7 @@ if HITLOperator is not None:
                 [{**request, "seed": 1, "labels": {"campaign": "autumn"}} for request in REQUESTS],
                 type="array",
                 items={"type": "object", "required": ["id", "images", "seed"]},
-                # Records of larger batches have no links in XCom, and nobody reviews so many at once.
+                # Records of larger batches have no links in XCom, and so many are too much for one review.
                 maxItems=300,
                 title="Requests",
                 description="Each with an id of its own, Vidu's fields by their API names, and labels if you like.",
@@ -110,7 +110,7 @@ if HITLOperator is not None:
         @task
         def publish(records: list[dict], answers: list[dict], params: dict | None = None) -> list[str]:
             """
-            Copy the videos that nobody has rejected, each under its id.
+            Copy the videos that were not rejected, each under its id.
 
             :param records: one per request.
             :param answers: the answer to the form.

@@ -293,6 +293,16 @@ def content_identity(image: str) -> str:
     return without_query(image)
 
 
+def public_url(url: str) -> str:
+    """
+    Return an http(s) URL without what may be secret: login, query and fragment.
+
+    :raises ValueError: it is not valid.
+    """
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
 def without_query(url: str) -> str:
     """Return a URL without query and fragment; an ``ssupload:`` URI, which is all query, is returned whole."""
     if not url.lower().startswith(("http://", "https://")):

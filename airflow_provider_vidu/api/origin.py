@@ -8,9 +8,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.images import public_url
 from airflow_provider_vidu.api.messages import name_of_picture
 from airflow_provider_vidu.api.rendered_fields import given, parse_structure
 
@@ -113,8 +113,7 @@ def first_source(sources: Any) -> str | None:
     if not text.lower().startswith(("http://", "https://")):
         return text
     try:
-        parts = urlsplit(text)
+        return public_url(text)
     except ValueError:
         # It is invalid, and may have a signature.
         return None
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

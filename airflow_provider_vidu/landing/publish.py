@@ -14,6 +14,7 @@ import inspect
 import mimetypes
 import os
 import stat
+import tempfile
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +144,28 @@ def put_file(part: Path, target: str, local: Path | None) -> None:
         raise
     if stored != size:
         raise ViduLandingError(f"After the upload {target} has {stored} of {size} bytes.")
+
+
+def put_bytes(content: bytes, target: str) -> None:
+    """
+    Write a file of this process to its destination in one step, so that no reader sees half of it.
+
+    :param target: a local path or any ``ObjectStoragePath`` URL.
+    :raises Exception: an error of the store.
+    """
+    local = local_path(target)
+    folder = local.parent if local is not None else None
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    # A store guesses the media type from the suffix.
+    suffix = Path(target).suffix if local is None else ".part"
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".vidu-", suffix=suffix, delete=False) as file:
+        part = Path(file.name)
+    try:
+        part.write_bytes(content)
+        put_file(part, target, local)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _mode_of_new_files(folder: Path) -> int:

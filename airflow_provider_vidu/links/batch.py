@@ -11,36 +11,33 @@ from urllib.parse import quote
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 
 
-class ViduReportLink(BaseOperatorLink):
+class _ResultFileLink(BaseOperatorLink):
+    #: The operator's parameter with the path of the file.
+    parameter: str
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """
+        Return the link.
+
+        :param operator: the operator that has just run.
+        :param ti_key: unused.
+        :return: the URL; empty if the file was not written, or no browser can open its place.
+        """
+        return _link(operator, self.parameter)
+
+
+class ViduReportLink(_ResultFileLink):
     """Open the report of a batch (``report_path``); for the addresses see :func:`browser_url`."""
 
     name = "Report"
-
-    def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        """
-        Return the link.
-
-        :param operator: the operator that has just run.
-        :param ti_key: unused.
-        :return: the URL; empty if no report was written, or no browser can open its place.
-        """
-        return _link(operator, "report_path")
+    parameter = "report_path"
 
 
-class ViduManifestLink(BaseOperatorLink):
+class ViduManifestLink(_ResultFileLink):
     """Open the manifest of a batch (``manifest_path``); for the addresses see :func:`browser_url`."""
 
     name = "Manifest"
-
-    def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        """
-        Return the link.
-
-        :param operator: the operator that has just run.
-        :param ti_key: unused.
-        :return: the URL; empty if no manifest was written, or no browser can open its place.
-        """
-        return _link(operator, "manifest_path")
+    parameter = "manifest_path"
 
 
 def browser_url(path: str, endpoint_url: str | None = None) -> str:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError
 from airflow_provider_vidu.images import is_remote, local_path
+from airflow_provider_vidu.landing.many import SILENT
 from airflow_provider_vidu.report.items import picture_and_video
 from airflow_provider_vidu.report.links import file_name
 from airflow_provider_vidu.report.manifest import read_rows
@@ -20,8 +20,6 @@ from airflow_provider_vidu.report.writing import write_report
 
 #: Rows of a contact sheet. More make a picture that few viewers open.
 MAX_PAIRS = 50
-
-_SILENT = logging.Logger("silent", logging.CRITICAL + 1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.contact_sheet:
             _draw(rows, output)
         else:
-            write_report(output, rows, title=options.title or _title_of(manifest), log=_SILENT)
+            write_report(output, rows, title=options.title or _title_of(manifest), log=SILENT)
     except ViduError as error:
         print(error, file=sys.stderr)
         return 1

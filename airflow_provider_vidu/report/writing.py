@@ -4,16 +4,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 from airflow_provider_vidu.api.errors import ViduError, ViduLandingError
 from airflow_provider_vidu.api.messages import counted
-from airflow_provider_vidu.images import local_path
-from airflow_provider_vidu.landing.publish import put_file
+from airflow_provider_vidu.landing.publish import put_bytes
 from airflow_provider_vidu.transport import timing
 
 
@@ -62,17 +59,5 @@ def _write(path: str, rows: Sequence[Mapping[str, Any]], title: str) -> None:
         report=path,
         thumbnails=make_thumbnails(pictures_of(rows)),
     )
-    local = local_path(path)
-    folder = local.parent if local is not None else None
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    # A store guesses the media type from the suffix.
-    suffix = Path(path).suffix if local is None else ".part"
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".vidu-", suffix=suffix, delete=False) as file:
-        part = Path(file.name)
-        # Foreign text may have half a character, which no encoding has.
-        file.write(page.encode(errors="replace"))
-    try:
-        put_file(part, path, local)
-    finally:
-        part.unlink(missing_ok=True)
+    # Foreign text may have half a character, which no encoding has.
+    put_bytes(page.encode(errors="replace"), path)

@@ -9,8 +9,9 @@ import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
+from airflow_provider_vidu.api.images import public_url
 from airflow_provider_vidu.api.origin import Origin
 from airflow_provider_vidu.images import local_path, meant_path
 
@@ -40,8 +41,7 @@ def asset_uri(place: Any) -> str | None:
     if local is not None:
         return f"file://{quote(str(meant_path(text, local).absolute()))}"
     if text.lower().startswith(("http://", "https://")):
-        parts = urlsplit(text)
-        return urlunsplit((parts.scheme.lower(), parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        return public_url(text)
     # An object's key may contain the characters that start a query or a fragment in a URL.
     scheme, _, place = text.partition("://")
     bucket, slash, key = place.partition("/")

@@ -20,7 +20,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from airflow_provider_vidu.api.errors import (
     Fate,
@@ -277,11 +278,11 @@ class BatchSubmission(BatchState):
         # What a search has found may not be all: a task that shows later is found by its first name.
         first_number = number if by_place else 0
         given = [hash_given(request) for request in self.requests]
-        options: dict[str, Any] = {"by_place": by_place, "first_number": first_number, "given": given}
-        found = match(self.items, wanted, **options)
+        matched = partial(match, self.items, wanted, by_place=by_place, first_number=first_number, given=given)
+        found = matched()
         if found.unclear:
             priorities = await self._query_priorities(found.unclear)
-            found = match(self.items, wanted, priorities, **options)
+            found = matched(priorities)
         if found.ambiguous and self.policies.on_input_change != "resubmit":
             raise self._ambiguous_links_error(found.ambiguous)
         unsent_requests = [
@@ -294,12 +295,10 @@ class BatchSubmission(BatchState):
             dropped_credits += await self._drop_items(found.left_over)
         digest = digest_requests(self.requests)
         read = [
-            replace(item, more=reading.more) if item.more == UNREAD and reading is not None else item
-            for item, reading in zip(found.items, wanted, strict=True)
-        ]
-        read = [
-            item if reading is None else replace(item, given=one)
-            for item, reading, one in zip(read, wanted, given, strict=True)
+            item
+            if reading is None
+            else replace(item, given=one, more=reading.more if item.more == UNREAD else item.more)
+            for item, reading, one in zip(found.items, wanted, given, strict=True)
         ]
         found = replace(found, items=tuple(read))
         if unsent is Phase.INTENT:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.catalog import find_model
 from airflow_provider_vidu.api.tasks import TaskState
+from airflow_provider_vidu.waiting.schedule import Hints
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.errors import ViduError
@@ -48,8 +48,8 @@ def progress_of(
             counts["not_sent"] += 1
         else:
             counts["running" if task is not None and task.state == TaskState.PROCESSING else "queued"] += 1
-            model = None if request.off_peak else find_model(request.endpoint.name, request.model)
-            ends.append(None if model is None or item.attempted_at is None else item.attempted_at + model.typical)
+            usual = Hints(model=request.model, off_peak=request.off_peak, endpoint=request.endpoint.name).typical
+            ends.append(None if usual is None or item.attempted_at is None else item.attempted_at + usual)
     known = [end for end in ends if end is not None]
     is_known = bool(known) and len(known) == len(ends)
     moment = datetime.fromtimestamp(max(known), timezone.utc).isoformat(timespec="seconds") if is_known else None

@@ -5,11 +5,9 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import (
@@ -25,7 +23,7 @@ from airflow_provider_vidu.api.origin import Origin
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.images import local_path
-from airflow_provider_vidu.landing.publish import put_file
+from airflow_provider_vidu.landing.publish import put_bytes
 from airflow_provider_vidu.submission.batch.records import Item
 from airflow_provider_vidu.submission.memory import Memory
 
@@ -128,18 +126,8 @@ def write_manifest(path: str, records: Sequence[Mapping[str, Any]]) -> None:
 
     :raises ViduLandingError: it cannot be written.
     """
-    local = local_path(path)
-    folder = local.parent if local else None
     try:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".vidu-", suffix=".part", delete=False) as file:
-            part = Path(file.name)
-            file.writelines(f"{json.dumps(record)}\n" for record in records)
-        try:
-            put_file(part, path, local)
-        finally:
-            part.unlink(missing_ok=True)
+        put_bytes("".join(f"{json.dumps(record)}\n" for record in records).encode(), path)
     except ViduError:
         raise
     except Exception as error:

@@ -153,8 +153,9 @@ class BatchState:
     def is_of(self, requests: Sequence[BatchRequest]) -> bool:
         """Return whether the items are known to be those of these requests, in their order."""
         header = self.store.header
-        is_read = header is not None and len(self.items) == len(requests) == len(self.requests)
-        return is_read and header is not None and header.requests_digest == digest_requests(requests)
+        if header is None or not len(self.items) == len(requests) == len(self.requests):
+            return False
+        return header.requests_digest == digest_requests(requests)
 
     @property
     def items(self) -> Sequence[Item]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""The creation that a record stands for is the one that is landed."""
+"""A record passed as ``video`` means the creation that is landed."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from airflow_provider_vidu.api.errors import ViduLandingError
-from airflow_provider_vidu.report import write_report, writing
+from airflow_provider_vidu.landing import publish
+from airflow_provider_vidu.report import write_report
 
 LOG = logging.getLogger("test")
 ROOT = Path(__file__).parents[3]
@@ -41,13 +42,13 @@ def test_report_links_videos_and_contains_pictures(tmp_path: Path, caplog: pytes
 def test_reader_never_sees_half_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "report.html"
     path.write_text("yesterday's")
-    put, seen = writing.put_file, []
+    put, seen = publish.put_file, []
 
     def put_file(part: Path, target: str, local: Path | None) -> None:
         seen.append((part.read_text().rstrip()[-7:], path.read_text()))
         put(part, target, local)
 
-    monkeypatch.setattr(writing, "put_file", put_file)
+    monkeypatch.setattr(publish, "put_file", put_file)
     write_report(str(path), rows(tmp_path), title="Autumn", log=LOG)
     assert seen == [("</html>", "yesterday's")]
     assert path.read_text().startswith("<!doctype html>")
@@ -60,7 +61,7 @@ def test_every_failure_is_one_that_the_caller_expects(
     def fail(*arguments: Any) -> None:
         raise error
 
-    monkeypatch.setattr(writing, "put_file", fail)
+    monkeypatch.setattr(publish, "put_file", fail)
     with pytest.raises(ViduLandingError, match="The report cannot be written to") as raised:
         write_report(str(tmp_path / "report.html"), rows(tmp_path), title="Autumn", log=LOG)
     assert "No video and no manifest is missing because of it." in str(raised.value)
