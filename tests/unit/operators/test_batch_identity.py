@@ -10,19 +10,23 @@ from typing import Any
 
 import pytest
 from _support.batch_drive import drive
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError
+from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError, ViduUnavailableError
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.execution.result_files import ResultFiles
 from airflow_provider_vidu.operators.batch import ViduBatchOperator
 from airflow_provider_vidu.operators.download import ViduDownloadOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
+from airflow_provider_vidu.submission.batch.results import read_manifest
 
 pytestmark = pytest.mark.usefixtures("clock")
 
 FIELDS = {"images": "https://me:secret@cdn.example/mug.png?sig=abc", "model": "viduq2-turbo", "duration": 1}
+DEEP: Any = []
+for _ in range(500):
+    DEEP = [DEEP]
 BROKEN = {**FIELDS, "images": "data:image/png;base64,AAAA"}
 
 
@@ -276,4 +280,83 @@ def test_report_that_cannot_be_written_fails_nothing(vidu_emulator, runtime_cont
 def test_folder_is_no_place_for_a_file(vidu_emulator, runtime_context, store, tmp_path, name):
     with pytest.raises(AirflowFailException, match=f"{name} must name a file"):
         drive(operator([product(0)], **{name: f"{tmp_path}/"}), runtime_context(store))
+    assert vidu_emulator.counters.submissions == 0
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_no_separator_in_a_prompt_splits_a_row_of_the_manifest(
+    vidu_emulator, runtime_context, store, tmp_path, separator
+):
+    manifest = tmp_path / "manifest.jsonl"
+    made = operator([product(0, prompt=f"a{separator}b")], manifest_path=str(manifest))
+    [record], _ = drive(made, runtime_context(store))
+    assert read_manifest(str(manifest)) == [record]
+    # Earlier releases did not escape it.
+    manifest.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    assert read_manifest(str(manifest)) == [record]
+
+
+def test_manifest_that_cannot_be_read_is_not_taken_for_a_missing_one(
+    vidu_emulator, runtime_context, store, tmp_path, monkeypatch
+):
+    manifest = tmp_path / "manifest.jsonl"
+    drive(operator([product(0)], manifest_path=str(manifest)), runtime_context(store))
+    before = manifest.read_text()
+
+    def hiccup(path):
+        raise OSError("a hiccup")
+
+    monkeypatch.setattr(Path, "read_bytes", hiccup)
+    with pytest.raises(ViduUnavailableError, match="may show what earlier tries have submitted"):
+        read_manifest(str(manifest))
+    broken = operator([product(0), product(1, duration=99)], manifest_path=str(manifest))
+    with pytest.raises(AirflowFailException, match="duration"):
+        drive(broken, runtime_context(store, try_number=2))
+    assert manifest.read_text() == before
+
+
+def test_nothing_is_called_unsent_if_an_earlier_try_may_have_sent_it(vidu_emulator, runtime_context, store, tmp_path):
+    manifest = tmp_path / "manifest.jsonl"
+    with pytest.raises(TaskDeferred):
+        operator([product(0)], deferrable=True, manifest_path=str(manifest)).execute(runtime_context(store))
+    broken = operator([product(0), {**FIELDS, "sku": "x"}], manifest_path=str(manifest))
+    with pytest.raises(AirflowFailException, match="sku"):
+        broken.execute(runtime_context(store, try_number=2))
+    assert not manifest.exists()
+
+
+def test_manifest_of_a_failing_try_names_the_products_of_now(vidu_emulator, runtime_context, store, tmp_path):
+    manifest = tmp_path / "manifest.jsonl"
+    settings = {"manifest_path": str(manifest), "output_path": f"{tmp_path}/", "on_failure": "partial"}
+    drive(operator([product(0), product(1)], **settings), runtime_context(store))
+    prompts = {row["task_id"]: row["prompt"] for row in rows_of(manifest)}
+    vidu_emulator.faults.add("poll", Fault.refuse(401, times=100))
+    vidu_emulator.faults.add("list", Fault.refuse(401, times=100))
+    renamed = [product(1, id="TEA-1"), product(0, id="TEA-0")]
+    with pytest.raises((ViduError, AirflowFailException)):
+        drive(operator(renamed, **settings), runtime_context(store, try_number=2))
+    rows = [(row["index"], row["id"], prompts[row["task_id"]], row["error"]) for row in rows_of(manifest)]
+    assert rows == [(0, "TEA-1", "mug 1", None), (1, "TEA-0", "mug 0", None)]
+
+
+def test_half_a_character_in_a_prompt_is_an_error_of_its_item(vidu_emulator, runtime_context, store, tmp_path):
+    manifest = tmp_path / "manifest.jsonl"
+    rows = [product(0), product(1, prompt="\ud83d")]
+    made = operator(rows, on_invalid="record", on_failure="partial", manifest_path=str(manifest))
+    records, _ = drive(made, runtime_context(store))
+    assert [record["err_code"] for record in records] == [None, "ViduInputError"]
+    assert read_manifest(str(manifest)) == records
+
+
+@pytest.mark.parametrize("own", [{"id": "MUG\ud83d"}, {"labels": {"sku": "\ud83d"}}, {"labels": {"a": DEEP}}])
+def test_what_no_file_could_hold_costs_nothing(vidu_emulator, runtime_context, store, own):
+    with pytest.raises(AirflowFailException, match=r"id: must be|labels: must be"):
+        drive(operator([product(0, **own)]), runtime_context(store))
+    assert vidu_emulator.counters.submissions == 0
+
+
+def test_manifest_and_report_are_not_one_file(vidu_emulator, runtime_context, store, tmp_path):
+    path = f"{tmp_path}/both"
+    with pytest.raises(AirflowFailException, match="must not be the same file"):
+        drive(operator([product(0)], manifest_path=path, report_path=path), runtime_context(store))
     assert vidu_emulator.counters.submissions == 0

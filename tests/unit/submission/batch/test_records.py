@@ -237,3 +237,12 @@ def test_reset_item_forgets_its_task_and_keeps_its_count():
 def test_clear_asks_once_for_what_was_sent_before_it(clears, item, is_noted):
     header = Header("avp1:" + "0" * 32, 1, 1, 2, "account", clears=clears)
     assert header.notes_clear_since(item) is is_noted
+
+
+def test_row_given_otherwise_does_not_take_the_item_in_its_place():
+    gone = [replace(sent(A), given="as before"), sent(B)]
+    kept = match(gone, [None, *readings([B])], given=["as before", ""])
+    assert list(kept.items) == gone
+    other = match(gone, [None, *readings([B])], given=["another product", ""])
+    assert list(other.items) == [Item(""), gone[1]]
+    assert list(other.left_over) == [gone[0]]
