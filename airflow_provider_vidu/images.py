@@ -23,6 +23,7 @@ from airflow_provider_vidu.api.images import (
     decode_data_uri,
     encode_image,
 )
+from airflow_provider_vidu.api.messages import without_secrets
 from airflow_provider_vidu.api.registry import Endpoint, Media, replace_by_place
 from airflow_provider_vidu.api.rendered_fields import parse_structure, require
 from airflow_provider_vidu.api.request import describe_image_count
@@ -221,7 +222,7 @@ def _read(path: str) -> bytes:
         if local is None:
             raise ViduInputError(f"images: {name} does not exist, as seen from the worker.") from None
         folder = local.absolute().parent
-        raise ViduInputError(f"images: {name} was not found on the worker; looked in {folder}.") from None
+        raise ViduInputError(f"images: {name} was not found on the worker; looked in {_named(str(folder))}.") from None
     except PermissionError as error:
         raise ViduInputError(f"images: this worker has no permission to read {name} ({error}).") from None
     except OSError as error:
@@ -237,4 +238,5 @@ def _read(path: str) -> bytes:
 
 
 def _named(path: str) -> str:
-    return path if len(path) <= 300 else f"{path[:100]}…"
+    shown = without_secrets(path)
+    return shown if len(shown) <= 300 else f"{shown[:100]}…"

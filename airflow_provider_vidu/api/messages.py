@@ -27,6 +27,11 @@ _IMAGE = re.compile(
 #: A link, and its query string or fragment, whose signature lets any reader use it; also inside JSON as text, where a
 #: quote is escaped.
 SIGNED_LINK = re.compile(r"(https?://[^\s?#\"'<>\\]+)[?#](?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE)
+# A login, and a query that signs, in what only looks like a URL: a misspelt scheme, or none.
+_LOGIN = re.compile(r"(?<=//)[^/@\s]*:[^/@\s]*@")
+_SIGNED_QUERY = re.compile(
+    r"\?[^\s\"'<>]*(?:sig|sign|token|key|secret|credential|auth|expires|hmac)[\w-]*=[^\s\"'<>]*", re.IGNORECASE
+)
 
 
 def some_of(named: Iterable[object]) -> str:
@@ -75,6 +80,11 @@ def name_of_picture(image: object) -> str:
         is_web = scheme.lower() in {"http", "https"}
         path = re.split(r"[?#]" if is_web else r"\?[\w.~%-]+=", rest, maxsplit=1)[0].partition("/")[2]
     return one_line(path.rstrip("/").rpartition("/")[2])
+
+
+def without_secrets(text: str) -> str:
+    """Return a text that a person wrote without the logins and signatures of the URLs in it, valid or not."""
+    return _SIGNED_QUERY.sub("", _LOGIN.sub("", text))
 
 
 def first_words(text: object) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.images import public_url
-from airflow_provider_vidu.api.messages import name_of_picture
+from airflow_provider_vidu.api.messages import name_of_picture, without_secrets
 from airflow_provider_vidu.api.rendered_fields import given, parse_structure
 
 
@@ -111,7 +111,7 @@ def first_source(sources: Any) -> str | None:
     if not text or text[:5].lower() == "data:":
         return None
     if not text.lower().startswith(("http://", "https://")):
-        return text
+        return without_secrets(text)
     try:
         return public_url(text)
     except ValueError:

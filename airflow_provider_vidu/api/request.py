@@ -32,6 +32,7 @@ from airflow_provider_vidu.api.catalog_types import Model
 from airflow_provider_vidu.api.defaults import TEXT_FIELDS, is_no, is_yes
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.images import REMOTE_PREFIXES, EncodedImage, decode_data_uri, encode_image
+from airflow_provider_vidu.api.messages import without_secrets
 from airflow_provider_vidu.api.rendered_fields import request_fields
 
 MAX_PAYLOAD_CHARACTERS = 1_048_576
@@ -348,6 +349,8 @@ def shown(value: Any) -> str:
         return "a data URI"
     if value is not None and not isinstance(value, (str, int, float, bool)):
         return f"a {type(value).__name__}"
+    if isinstance(value, str):
+        value = without_secrets(value)
     text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
     return text if len(text) <= 80 else f"{text[:40]}…"
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -32,6 +32,7 @@ from airflow_provider_vidu.submission.batch.driver import BatchSubmission
 from airflow_provider_vidu.submission.batch.requests import (
     BatchRequest,
     check_destinations,
+    check_names,
     check_requests,
     endpoint_of_row,
     raise_problems,
@@ -98,6 +99,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         self.files = ResultFiles(self.operator, context, is_first=is_first)
         try:
             require("requests", self.operator.requests)
+            self.files.check()
             self._check_settings()
             if context["ti"].try_number == 1:
                 self._check_time_to_wait()
@@ -109,7 +111,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 may_differ=self.operator.endpoints_may_differ,
                 labels_from_rest=self.operator.labels_from == "rest",
             )
-            self._raise_unless_recorded(requests)
+            if self.operator.on_invalid != "record":
+                raise_problems(requests)
             with self._client() as client:
                 batch = BatchSubmission(
                     AsyncViduClient(client.account),
@@ -122,7 +125,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                     item_retries=self.operator.item_retries,
                     credit_budget=self._parse_credits("credit_budget"),
                     records_invalid=self.operator.on_invalid == "record",
-                    check=partial(check_requests, log=SILENT),
+                    check=self._check_unsent,
                     resumed=resumed,
                     travelled=travelled,
                     wait_failed=event is not None and event.get("status") == "error",
@@ -186,7 +189,11 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
     def _is_landed(self, request: BatchRequest, task: ViduTask) -> bool | None:
         if not request.output_path:
             return None
-        return self._wanted_of(request).is_landed(self._with_model(task, request.model, request.endpoint))
+        try:
+            return self._wanted_of(request).is_landed(self._with_model(task, request.model, request.endpoint))
+        except ViduInputError:
+            # It has no valid name now.
+            return None
 
     async def _submit_and_wait(
         self,
@@ -205,7 +212,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         async with batch.client:
             try:
                 if event is None or not await batch.resume(requests):
-                    await batch.submit(await self._check(batch, requests))
+                    await batch.submit(await asyncio.to_thread(self._check, requests))
                 if event is not None and event.get("status") in ENDED:
                     await batch.query_until_answered(all_seem_to_run)
                 batch.log_progress(now=event is None)
@@ -231,16 +238,20 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 raise
         return False
 
-    async def _check(self, batch: BatchSubmission, requests: Sequence[BatchRequest]) -> Sequence[BatchRequest]:
-        self.requests = check_destinations(requests, self.operator.file_name)
-        self._raise_unless_recorded(self.requests)
-        self.files.check()
-        self.requests = await asyncio.to_thread(check_requests, self.requests, self.log, self._raise_if_killed)
+    def _check(self, requests: Sequence[BatchRequest]) -> Sequence[BatchRequest]:
+        """Check everything before the first request is paid for."""
+        check_destinations(requests)
+        if self.operator.on_invalid != "record":
+            raise_problems(check_names(requests, self._wanted_of))
+        # Names last, since a request without a valid one is read, too: it may have been paid for.
+        self.requests = check_names(check_requests(requests, self.log, self._raise_if_killed), self._wanted_of)
         return self.requests
 
-    def _raise_unless_recorded(self, requests: Sequence[BatchRequest]) -> None:
-        if self.operator.on_invalid != "record":
-            raise_problems(requests)
+    def _check_unsent(self, requests: Sequence[BatchRequest], unsent: Container[int]) -> Sequence[BatchRequest]:
+        """Check again, after a deferral, what may still be submitted."""
+        checked = check_requests([one for one in requests if one.number in unsent], SILENT)
+        by_number = {one.number: one for one in checked}
+        return check_names([by_number.get(one.number, one) for one in requests], self._wanted_of)
 
     async def _show_progress(self, batch: BatchSubmission) -> None:
         batch.show_progress()

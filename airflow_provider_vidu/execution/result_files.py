@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError
 from airflow_provider_vidu.api.origin import NAMES
+from airflow_provider_vidu.landing.publish import identity_of
 from airflow_provider_vidu.submission.batch.results import (
     check_result_file,
     read_manifest,
     task_record,
+    unfinished_error,
     unsent_records,
     write_manifest,
 )
@@ -38,6 +40,7 @@ class ResultFiles:
         self._title = f"{context['ti'].dag_id} · {context['ti'].task_id}"
         self._is_first = is_first
         self._is_final = False
+        self._is_checked = False
 
     def check(self) -> None:
         """
@@ -45,11 +48,16 @@ class ResultFiles:
 
         :raises ViduInputError: one cannot work.
         """
+        requests = self._operator.requests
+        is_file = isinstance(requests, str) and not requests.lstrip().startswith("[")
+        of = {identity_of(requests.strip()): "requests"} if is_file else {}
         for name in ("manifest_path", "report_path"):
             if path := getattr(self._operator, name):
                 check_result_file(path, name)
-        if self._operator.manifest_path and self._operator.manifest_path == self._operator.report_path:
-            raise ViduInputError("manifest_path and report_path must not be the same file.")
+                other = of.setdefault(identity_of(path), name)
+                if other != name:
+                    raise ViduInputError(f"{other} and {name} must not be the same file ({path}).")
+        self._is_checked = True
 
     def read_manifest(self) -> list[dict[str, Any]]:
         """Return the rows that an earlier try has written."""
@@ -83,7 +91,8 @@ class ResultFiles:
 
     def write_failure(self, requests: Sequence[BatchRequest], batch: BatchSubmission | None, error: ViduError) -> None:
         """Write both files of a try that fails without results; what an earlier try has delivered stays in them."""
-        if self._is_final or not requests or not (self._operator.manifest_path or self._operator.report_path):
+        has_files = self._operator.manifest_path or self._operator.report_path
+        if self._is_final or not self._is_checked or not requests or not has_files:
             return
         try:
             sent = {row["task_id"]: row for row in self.read_manifest() if row.get("task_id")}
@@ -91,7 +100,10 @@ class ResultFiles:
             self._log.warning("%s", failure)
             return
         if batch is not None and batch.is_of(requests):
-            errors = {**dict.fromkeys(range(len(requests)), error), **batch.errors}
+            errors = {
+                index: batch.errors.get(index) or unfinished_error(item, batch.tasks.get(index), error)
+                for index, item in enumerate(batch.items)
+            }
             delivered = {task_id: row for task_id, row in sent.items() if row.get("error") is None}
             records = [
                 {**delivered.get(record["task_id"], record), **{name: record[name] for name in NAMES}}

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import string
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -39,7 +40,6 @@ _LABEL = re.compile(r"labels\[([^\[\]]+)\]")
 _MAX_NAME, _MAX_KEY = 255, 1024
 # Maximum bytes of a whole path on Linux, without the byte that ends it.
 _MAX_PATH = 4095
-_UNSAFE = re.compile(r"[^\w.=+-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,17 @@ class Wanted:
     def _likely_values(self, model: str | None) -> dict[str, Any]:
         return {**_SHORTEST, "model": model or "model", **names_of(self.origin)}
 
+    def likely_paths(self, number: int) -> list[str]:
+        """
+        Return the paths of a request's first files, to find requests of a batch that would share one.
+
+        :param number: tells the request's ids from those of the others. All models count as one: if two paths are
+            equal, the template is the reason.
+        :raises ViduInputError: see :func:`file_name_of`.
+        """
+        values = self._likely_values(None) | dict.fromkeys(_SHORTEST, f"{number:018d}")
+        return [path for role in self.roles for path in self._place(values, role).paths]
+
     def is_landed(self, task: ViduTask) -> bool | None:
         """
         Check whether what a task delivers is at its destination; None = unknown.
@@ -226,19 +237,17 @@ def file_name_of(template: str, values: Mapping[str, Any], produces: Produces = 
     Return a file's name within the destination's folder, without its suffix.
 
     :param template: for example ``{model}/{task_id}`` or ``{index:05d}``; a suffix such as ``.mp4`` is allowed. It may
-        contain subfolders. The values cannot: characters other than letters, digits and ``._=+-`` become ``_``.
+        contain subfolders. The values cannot: characters other than letters and digits of any script and ``._=+-``
+        become ``_``.
     :param values: of the fields ``task_id``, ``creation_id`` and ``model``, and those of :func:`names_of`.
     :param produces: what the task delivers.
     :raises ViduInputError: the template has a field that the request does not have, or leads out of the folder.
     """
-    labels = {name: _safe(str(value)) for name, value in values.get("labels", {}).items()}
-    # In a template, a label of digits is a number.
-    by_number = {int(name): value for name, value in labels.items() if name.isdecimal()}
     named = {name: value for name, value in values.items() if name != "labels"}
-    safe = {name: value if isinstance(value, int) else _safe(value) for name, value in named.items()}
+    known = {**named, **{f"labels[{name}]": str(value) for name, value in values.get("labels", {}).items()}}
     try:
-        fields = [(field, form) for _, field, form, _ in string.Formatter().parse(template) if field is not None]
-        known = {*named, *(f"labels[{name}]" for name in labels)}
+        pieces = list(string.Formatter().parse(template))
+        fields = [(field, form) for _, field, form, _ in pieces if field is not None]
         lacking = [field for field, _ in fields if field not in known]
         if unknown := sorted({repr(field) for field in lacking if field not in NAME_FIELDS and not _is_label(field)}):
             raise ViduInputError(
@@ -250,10 +259,13 @@ def file_name_of(template: str, values: Mapping[str, Any], produces: Produces = 
         if any(form for field, form in fields if field != "index"):
             # A format may cut names short; two videos with one name would overwrite each other.
             raise ViduInputError(f"file_name {template!r}: only index takes a format, such as {{index:05d}}.")
-        name = template.format(**safe, labels={**labels, **by_number})
+        name = "".join(
+            text if field is None else text + _formatted(known[field], form or "", conversion)
+            for text, field, form, conversion in pieces
+        )
     except ViduInputError:
         raise
-    except (ValueError, KeyError, IndexError) as error:
+    except ValueError as error:
         raise ViduInputError(f"file_name {template!r} is not a valid template ({error}).") from None
     if (suffix := _suffix_of(name, produces)) is not None:
         name = name.removesuffix(suffix)
@@ -276,8 +288,21 @@ def _noun_of(field: str) -> str:
 
 
 def _safe(value: str) -> str:
-    """Return a host's value as part of a file name: an id such as ``..`` must not lead out of the folder or fail."""
-    return re.sub(r"^\.+", lambda dots: "_" * len(dots[0]), _UNSAFE.sub("_", value)) or "_"
+    """Return a value as part of a file name: an id such as ``..`` must not lead out of the folder or fail."""
+    # One accented letter may be written in two ways.
+    characters = (one if _is_safe(one) else "/" for one in unicodedata.normalize("NFC", value))
+    return re.sub(r"^\.+", lambda dots: "_" * len(dots[0]), re.sub(r"/+", "_", "".join(characters))) or "_"
+
+
+def _formatted(value: Any, form: str, conversion: str | None) -> str:
+    text = format(string.Formatter().convert_field(value, conversion), form)
+    # What a format adds to an index is the DAG author's own text, like the rest of the template.
+    return text if isinstance(value, int) else _safe(text)
+
+
+def _is_safe(character: str) -> bool:
+    # The vowel signs of many scripts are marks, not letters.
+    return character in "._=+-" or character.isalnum() or unicodedata.category(character).startswith("M")
 
 
 def video_path(destination: str, name: str, produces: Produces = MP4) -> str:
@@ -421,6 +446,11 @@ def check_destination(
 
 def _is_folder(destination: str, produces: Produces) -> bool:
     return _suffix_of(os.fspath(destination).strip(), produces) is None
+
+
+def names_media(path: str) -> bool:
+    """Check whether a path has the name of something that could be landed."""
+    return _suffix_of(path, ANY) is not None
 
 
 def _suffix_of(name: str, produces: Produces) -> str | None:

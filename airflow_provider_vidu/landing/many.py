@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.errors import Fate, ViduError, ViduLandingError
-from airflow_provider_vidu.landing.destinations import MAIN
+from airflow_provider_vidu.api.errors import Fate, ViduError, ViduInputError, ViduLandingError
 from airflow_provider_vidu.landing.land import land_all
+from airflow_provider_vidu.landing.publish import identity_of
 from airflow_provider_vidu.transport import timing
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def land_batch(
     :return: the files of each, see ``landing.land``.
     """
     files: dict[int, list[dict[str, Any]]] = {}
-    wanted = _drop_collisions(tasks, wanted, errors)
+    wanted = _with_names_of_their_own(tasks, wanted, errors)
     said_at, size = timing.now(), 0
     with ThreadPoolExecutor(LANDERS, thread_name_prefix="vidu-landing") as pool:
         landing = {
@@ -72,24 +72,37 @@ def land_batch(
     return files
 
 
-def _drop_collisions(
+def _with_names_of_their_own(
     tasks: Mapping[int, ViduTask], wanted: Mapping[int, Wanted], errors: dict[int, ViduError]
 ) -> dict[int, Wanted]:
-    """Leave out a video that would overwrite another one: both are paid for."""
+    """Leave out a video that has no valid name, or would overwrite another one: both are paid for."""
     kept: dict[int, Wanted] = {}
     of: dict[str, int] = {}
     for index, each in wanted.items():
         task = tasks[index]
-        paths = [path for number in range(task.video_count) for path in each.place(task, MAIN, number).paths]
-        path = next((path for path in paths if path in of), None)
-        if path is not None:
-            errors[index] = ViduLandingError(
-                f"The video was not landed at {path}: item {of[path]} lands there too.",
-                advice="It is paid for and safe at Vidu. Fetch it with ViduHook().download('THE-VIDU-TASK-ID', path).",
-                fate=Fate.PERMANENT,
-                task_id=task.task_id,
-            )
-        else:
-            of.update(dict.fromkeys(paths, index))
+        try:
+            places = [each.place(task, role, number) for number in range(task.video_count) for role in each.roles]
+        except ViduInputError as error:
+            errors[index] = _not_landed(f"The video was not landed: {error.message}", task)
+            continue
+        files = {identity_of(path): path for place in places for path in place.paths}
+        taken = next((file for file in files if file in of), None)
+        if taken is None:
+            of.update(dict.fromkeys(files, index))
             kept[index] = each
+        else:
+            why = f"item {of[taken]} lands there too."
+            errors[index] = _not_landed(f"The video was not landed at {files[taken]}: {why}", task)
     return kept
+
+
+def _not_landed(message: str, task: ViduTask) -> ViduLandingError:
+    return ViduLandingError(
+        message,
+        advice=(
+            "It is paid for and safe at Vidu. Correct its name and clear this task (from Airflow 3.3 on), or fetch it "
+            "with ViduHook().download('THE-VIDU-TASK-ID', path)."
+        ),
+        fate=Fate.PERMANENT,
+        task_id=task.task_id,
+    )

@@ -13,6 +13,7 @@ import hashlib
 import inspect
 import mimetypes
 import os
+import posixpath
 import stat
 import tempfile
 import uuid
@@ -25,6 +26,8 @@ from airflow_provider_vidu.images import local_path
 
 #: Stores that publish an object whole or not at all, and whose paths start with a bucket or container.
 OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "wasb", "wasbs", "oss"})
+# Other names of one store.
+_ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "abfss": "abfs", "az": "abfs", "wasb": "abfs", "wasbs": "abfs"}
 _CHUNK = 1024 * 1024
 # By default s3fs reads files below 100 MB at once and larger ones in ten parts of 50 MB; memory holds each part in
 # progress about twice.
@@ -40,6 +43,23 @@ class FileHash:
     size: int
     md5: str
     sha256: str
+
+
+def identity_of(target: str) -> str:
+    """
+    Return what all spellings of a file's path have in common: links and dots followed, without a connection.
+
+    :param target: a local path or any ``ObjectStoragePath`` URL.
+    """
+    local = local_path(target)
+    if local is not None:
+        return os.path.realpath(local)
+    scheme, _, place = target.partition("://")
+    scheme = _ALIASES.get(scheme.lower(), scheme.lower())
+    host, slash, path = place.partition("/")
+    # In an object's key, dots are characters as any other.
+    path = path if scheme in OBJECT_STORES else posixpath.normpath(path)
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def size_of(target: str) -> int | None:

@@ -53,7 +53,7 @@ class Vidu:
         if other is not None:
             return other
         if operation == "submit":
-            return reply(200, self._created(json.loads(request.body)))
+            return reply(200, self.create(request))
         if operation == "list":
             asked = re.findall(r"task_ids=([^&]+)", request.url)
             return reply(200, {"tasks": [self.tasks[one] for one in asked or self.tasks if one in self.tasks]})
@@ -67,7 +67,9 @@ class Vidu:
         task.update(state="failed", err_code="UserCancelled")
         return reply(200, {})
 
-    def _created(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def create(self, request: Any) -> dict[str, Any]:
+        """Create the task that a request asks for."""
+        asked = json.loads(request.body)
         task_id = str(9000 + len(self.tasks))
         self.tasks[task_id] = {
             "id": task_id,

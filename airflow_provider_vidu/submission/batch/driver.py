@@ -48,7 +48,7 @@ from airflow_provider_vidu.submission.batch.records import (
     new_items,
     next_number,
 )
-from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_requests, hash_given, raise_problems
+from airflow_provider_vidu.submission.batch.requests import BatchRequest, digest_requests, raise_problems
 from airflow_provider_vidu.submission.batch.sending import Sender, refusal_error
 from airflow_provider_vidu.submission.batch.state import BatchState, failed_ids, is_refused, removed_requests
 from airflow_provider_vidu.submission.batch.store import HEADER_KEY
@@ -129,9 +129,8 @@ class BatchSubmission(BatchState):
             # The file of requests may have been rewritten: only a full match shows which video belongs to which.
             return False
         if self.records_invalid:
-            unsent = {index: requests[index] for index, item in enumerate(self.items) if not item.has_been_sent}
-            checked = dict(zip(unsent, await asyncio.to_thread(self._check, list(unsent.values())), strict=True))
-            self.requests = [checked.get(index, request) for index, request in enumerate(requests)]
+            unsent = {index for index, item in enumerate(self.items) if not item.has_been_sent}
+            self.requests = await asyncio.to_thread(self._check, requests, unsent)
             self._stop_invalid()
         await self.continue_after_wait()
         return True
@@ -260,7 +259,13 @@ class BatchSubmission(BatchState):
 
     async def _restore(self, generation: Generation) -> None:
         """Use what a search has found in place of the discarded record; the task counts as cleared."""
-        items = generation.items
+        # Any earlier try may have sent what is in doubt, and the last one just before this one began.
+        sent_at = self.this_try.first_submission(self.began)
+        ended_at = self.began + self.client.account.timeout
+        items = [
+            replace(item, attempted_at=sent_at, ended_at=ended_at) if item.phase is Phase.INTENT else item
+            for item in generation.items
+        ]
         header = Header(generation.marker, 0, len(items), max_tries=-1, account=self.client.account.identity)
         self.store.remember(header, items)
         # With a list, an item that was not found may still show, and so may a later attempt at one that has failed.
@@ -277,7 +282,7 @@ class BatchSubmission(BatchState):
         number = max(header.next_number, next_number(self.items))
         # What a search has found may not be all: a task that shows later is found by its first name.
         first_number = number if by_place else 0
-        given = [hash_given(request) for request in self.requests]
+        given = [request.given for request in self.requests]
         matched = partial(match, self.items, wanted, by_place=by_place, first_number=first_number, given=given)
         found = matched()
         if found.unclear:
@@ -400,7 +405,7 @@ class BatchSubmission(BatchState):
         """Write the record of a new generation."""
         self._raise_problems(self.requests, may_be_sent=False)
         items = new_items([request.reading for request in self.requests])
-        items = [replace(item, given=hash_given(request)) for item, request in zip(items, self.requests, strict=True)]
+        items = [replace(item, given=request.given) for item, request in zip(items, self.requests, strict=True)]
         if self.memory is Memory.LIST:
             # Only the account's list shows what earlier tries have sent.
             if self._is_not_first:

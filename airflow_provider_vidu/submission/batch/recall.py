@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import ViduError, ViduSubmissionInDoubtError, ViduUnavailableError
@@ -51,7 +51,7 @@ class Generation:
     The newest generation of a batch's videos: for each item's identity, the task that counts and its attempt.
 
     ``others`` are the markers of earlier generations. ``is_listed`` is False if the manifest has it, since the host has
-    no list.
+    no list. ``in_doubt`` are the attempts, by their items' identities, of which the manifest knows no task.
     """
 
     marker: str
@@ -59,6 +59,7 @@ class Generation:
     attempts: Mapping[str, int]
     others: tuple[str, ...] = ()
     is_listed: bool = True
+    in_doubt: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def items(self) -> list[Item]:
@@ -75,6 +76,8 @@ class Generation:
                 more=UNREAD,
             )
             items.append(Item(identity) if self.is_listed and task.failed else item)
+        lost = (item for item in self.in_doubt.items() if item[0] not in self.tasks)
+        items += [Item(identity, Phase.INTENT, attempt, more=UNREAD) for identity, attempt in lost]
         return items
 
 
@@ -129,6 +132,19 @@ def tasks_in_manifest(rows: Iterable[Mapping[str, Any]], marks: Sequence[str]) -
     return found
 
 
+def generation_in_manifest(rows: Sequence[Mapping[str, Any]], marks: Sequence[str]) -> Generation | None:
+    """Return the generation that a manifest shows, with its items in doubt."""
+    markers = (find_marker(str(row.get("payload") or ""), tuple(marks)) for row in rows if not row.get("task_id"))
+    lost = [marker for marker in markers if marker is not None]
+    found = newest_generation(tasks_in_manifest(rows, marks))
+    if found is None and lost:
+        found = Generation(lost[0].generation, {}, {})
+    if found is None:
+        return None
+    in_doubt = {one.identity: one.attempt for one in lost if one.generation == found.marker}
+    return replace(found, is_listed=False, in_doubt=in_doubt)
+
+
 def is_delivered_by(generation: Generation, rows: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether a manifest belongs to this generation and has a video in every row."""
     named = {str(row.get("task_id")) for row in rows}
@@ -151,9 +167,7 @@ async def recall(
     """
     rows = await aread_rows(client, walk_list(client.account, begin, search, log))
     found = [one for task in rows.tasks if task.payload and (one := read_marker(task.payload, task, marks))]
-    generation = newest_generation(found if rows.has_list else tasks_in_manifest(manifest, marks))
-    if generation is not None:
-        generation = replace(generation, is_listed=rows.has_list)
+    generation = newest_generation(found) if rows.has_list else generation_in_manifest(manifest, marks)
     return Recalled(generation, rows.verdict, rows.has_list, rows.has_moved, rows.unreadable, rows.outage)
 
 

@@ -22,11 +22,12 @@ from airflow_provider_vidu.api.images import EncodedImage, ImageFacts
 from airflow_provider_vidu.api.messages import MAX_NAMED, some_of
 from airflow_provider_vidu.api.origin import Origin, first_source, parse_labels
 from airflow_provider_vidu.api.registry import Endpoint, endpoints, known_endpoint, replace_at
-from airflow_provider_vidu.api.rendered_fields import given, parse_structure, without_unset
+from airflow_provider_vidu.api.rendered_fields import as_text, given, parse_structure, without_unset
 from airflow_provider_vidu.api.request import describe_unknown_field, nearest_name, shown
 from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.images import below, path_to_read, wire_of
-from airflow_provider_vidu.landing.destinations import Wanted, file_name_of, names_of, video_path
+from airflow_provider_vidu.landing.destinations import Wanted
+from airflow_provider_vidu.landing.publish import identity_of
 from airflow_provider_vidu.submission.batch.identity import reading_of, short_hash
 from airflow_provider_vidu.submission.batch.records import Reading
 from airflow_provider_vidu.submission.record import MARKER_PLACEHOLDER
@@ -38,6 +39,8 @@ READERS = 8
 _WITHOUT_A_PRICE = frozenset({"prompt", "seed", "payload", "callback_url", "meta_data"})
 #: What a request of a batch may hold beside Vidu's own fields.
 OWN_FIELDS = frozenset({"extra_params", "output_path", "id", "labels"})
+# What json raises for values that are nested too deeply, numbers of thousands of digits, and keys that are no texts.
+_NOT_JSON = (TypeError, ValueError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,10 @@ class BatchRequest:
     """
     One request of a batch: its fields by their API names, with the defaults filled in.
 
-    ``id`` and ``labels`` are the DAG author's own. ``reading``, ``picture`` (the facts of its image), ``upload`` (name
-    and size of an image that must be uploaded) and ``problem`` (why it cannot be sent) are set by
-    :func:`check_requests`; ``picture`` stays None if Vidu reads the image itself.
+    ``id`` and ``labels`` are the DAG author's own, ``given`` is a short hash of the request as it was written.
+    ``reading``, ``picture`` (the facts of its image), ``upload`` (name and size of an image that must be uploaded) and
+    ``problem`` (why it cannot be sent) are set by :func:`check_requests`; ``picture`` stays None if Vidu reads the
+    image itself.
     """
 
     number: int
@@ -57,6 +61,7 @@ class BatchRequest:
     output_path: str | None = None
     id: str | None = None
     labels: Mapping[str, Any] = field(default_factory=dict)
+    given: str = ""
     reading: Reading | None = None
     picture: ImageFacts | None = None
     upload: str | None = None
@@ -162,10 +167,11 @@ def read_requests(
     read: list[BatchRequest] = []
     of: dict[str, int] = {}
     for number, row in enumerate(rows):
-        request = BatchRequest(number, endpoint or known_endpoint(next(iter(MODELS_OF))), {}, id=_id_in(row))
+        request = BatchRequest(number, endpoint or known_endpoint(next(iter(MODELS_OF))), {})
         try:
             if not isinstance(row, Mapping):
                 raise ViduInputError(f"must be a dict of fields, got {shown(row)}")
+            request = replace(request, id=_id_in(row))
             to = endpoint_of_row({**common, **row}, endpoint, may_differ=may_differ)
             if to is None:
                 raise ViduInputError("endpoint: is required, since the operator names none for all requests.")
@@ -182,17 +188,29 @@ def read_requests(
                 raise ViduInputError(f"id: {request.id!r} is that of item {of[request.id]}, too")
         except ViduInputError as error:
             request = replace(request, problem=error)
+        except _NOT_JSON as error:
+            request = _unreadable(request, error)
+        try:
+            request = replace(request, given=_hash_given(request))
+        except _NOT_JSON as error:
+            request = _unreadable(request, error)
         read.append(replace(request, output_path=request.output_path or output_path))
     return read
+
+
+def _unreadable(request: BatchRequest, error: Exception) -> BatchRequest:
+    """Return a request without the fields that no record could hold."""
+    problem = ViduInputError(f"cannot be written as JSON ({error})")
+    return replace(request, fields={}, extra_params=None, problem=problem)
 
 
 def _with_own_fields(
     request: BatchRequest, row: Mapping[str, Any], common: Mapping[str, Any], *, labels_from_rest: bool
 ) -> BatchRequest:
     """
-    Return a request with what is never sent set apart from its fields.
+    Return a request with what is never sent set apart from its fields, and with its problem if a field is unknown.
 
-    :raises ViduInputError: a field is unknown, or its value is of the wrong kind.
+    :raises ViduInputError: the labels are of the wrong kind.
     """
     fields = dict(request.fields)
     known = OWN_FIELDS | request.endpoint.parameters
@@ -202,25 +220,30 @@ def _with_own_fields(
     fields = {name: value for name, value in fields.items() if name not in removed}
     unknown -= removed
     rest = {name for name in unknown if labels_from_rest and _may_be_label(name, known)}
-    if wrong := sorted(unknown - rest):
-        lines = [
-            _describe_unknown(name, request.endpoint, is_default=name in common and name not in row) for name in wrong
-        ]
-        raise ViduInputError(". ".join(lines))
+    problems = [
+        _describe_unknown(name, request.endpoint, is_default=name in common and name not in row)
+        for name in sorted(unknown - rest)
+    ]
     labels = {**parse_labels({name: fields.pop(name) for name in rest}), **parse_labels(fields.pop("labels", None))}
     extra = fields.pop("extra_params", None)
     if extra is not None and not isinstance(extra, Mapping):
-        raise ViduInputError(f"extra_params must be a dict, got {shown(extra)}")
+        problems.append(f"extra_params must be a dict, got {shown(extra)}")
+        extra = None
     own_id = fields.pop("id", None)
     if own_id is not None and _id_in({"id": own_id}) is None:
-        raise ViduInputError(f"id: must be a text or a whole number, got {shown(own_id)}")
+        problems.append(f"id: must be a text or a whole number, got {shown(own_id)}")
+    output_path = as_text(fields.pop("output_path", None))
+    if output_path is not None and not isinstance(output_path, str):
+        problems.append(f"output_path must be a path or a URL, got {shown(output_path)}")
+        output_path = None
     return replace(
         request,
         id=_id_in({"id": own_id}),
         labels=labels,
-        output_path=fields.pop("output_path", None),
+        output_path=output_path,
         fields=fields,
         extra_params=without_unset(extra) or None,
+        problem=ViduInputError(". ".join(problems)) if problems else None,
     )
 
 
@@ -280,7 +303,12 @@ def check_requests(
         try:
             wire = request.build_wire(warnings)
             uploads = pictures_to_upload(wire)
-        except (ViduError, OSError) as error:
+        except ViduError as error:
+            return replace(request, problem=error)
+        except _NOT_JSON as error:
+            return replace(request, problem=ViduInputError(f"cannot be checked ({error!r:.200})"))
+        except Exception as error:
+            # Each store has its own exceptions, and what they report may pass.
             return replace(request, problem=error)
         # extra_params may hold anything.
         image = next(iter(wire.get("images") or ()), None)
@@ -302,39 +330,48 @@ def check_requests(
     return done
 
 
-def check_destinations(requests: Sequence[BatchRequest], file_name: str | None = None) -> list[BatchRequest]:
+def check_destinations(requests: Iterable[BatchRequest]) -> None:
     """
-    Check that each video has a valid destination of its own.
+    Check that what the requests produce can be written to their destinations.
 
+    :raises ViduInputError: a destination cannot be used.
+    """
+    for destination, produces in {(one.output_path, one.endpoint.produces) for one in requests if one.output_path}:
+        Wanted(destination, produces=produces).check()
+
+
+def check_names(requests: Sequence[BatchRequest], wanted_of: Callable[[BatchRequest], Wanted]) -> list[BatchRequest]:
+    """
+    Check that each request's files have valid names of their own. No destination is looked up.
+
+    An invalid request keeps its name: its task may have been paid for before it became invalid.
+
+    :param wanted_of: returns which files of a request to land, and where.
     :return: the same requests, each with its problem.
-    :raises ViduInputError: a destination cannot be used at all.
     """
     checked = []
-    seen: dict[str, int] = {}
-    for destination, produces in {(one.output_path, one.endpoint.produces) for one in requests if one.output_path}:
-        Wanted(str(destination), produces=produces).check()
+    of: dict[str, int] = {}
     for request in requests:
-        checked.append(request)
-        if request.output_path is None or request.problem is not None:
-            continue
-        number, produces = request.number, request.endpoint.produces
-        # Tasks have different ids, and here one model: if two names are equal now, the template is the reason.
-        unique = f"{number:018d}"
-        values = {"task_id": unique, "creation_id": unique, "model": "model", **names_of(request.origin)}
-        try:
-            wanted = Wanted(request.output_path, file_name, origin=request.origin, produces=produces)
-            wanted.check_name(model=request.model or request.endpoint.name)
-            path = video_path(request.output_path, file_name_of(file_name or unique, values, produces), produces)
-        except ViduInputError as error:
-            checked[-1] = replace(request, problem=error)
-            continue
-        if path in seen:
-            own = path == str(request.output_path).strip()
-            what = f"output_path {path}" if own else f"file_name {file_name!r} in {request.output_path}"
-            hint = "" if own else "; put {task_id} or {index} into it"
-            checked[-1] = replace(request, problem=ViduInputError(f"{what} is that of item {seen[path]}, too{hint}"))
-        seen.setdefault(path, number)
+        problem: Exception | None = None
+        if request.output_path is not None:
+            try:
+                wanted = wanted_of(request)
+                wanted.check_name(model=request.model or request.endpoint.name)
+                files = {identity_of(path): path for path in wanted.likely_paths(request.number)}
+                taken = next((file for file in files if file in of), None)
+                if taken is not None:
+                    raise ViduInputError(_shared_name(request, files[taken], of[taken]))
+                of.update(dict.fromkeys(files, request.number))
+            except ViduInputError as error:
+                problem = error
+        checked.append(replace(request, problem=request.problem or problem))
     return checked
+
+
+def _shared_name(request: BatchRequest, path: str, number: int) -> str:
+    is_own = path == str(request.output_path).strip()
+    hint = "" if is_own else "; put {task_id}, {index} or {id} into file_name"
+    return f"output_path: {path} is a file of item {number}, too{hint}"
 
 
 def raise_problems(requests: Iterable[BatchRequest]) -> None:
@@ -357,7 +394,7 @@ def raise_problems(requests: Iterable[BatchRequest]) -> None:
     _raise_if_any([f"{some_of(names)}: {text}" for text, names in named.items()], len(bad))
 
 
-def hash_given(request: BatchRequest) -> str:
+def _hash_given(request: BatchRequest) -> str:
     """Return a short hash of a request as it was given; no image is read."""
     return short_hash([_as_given(request)])[:8]
 
@@ -499,8 +536,12 @@ def _has_object_over_lines(text: str) -> bool:
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except RecursionError:
-        raise json.JSONDecodeError("nested too deeply", "", 0) from None
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        # A number of thousands of digits.
+        why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise json.JSONDecodeError(why, "", 0) from None
 
 
 def _json(text: str, name: str) -> Any:

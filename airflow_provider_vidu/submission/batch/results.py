@@ -23,9 +23,11 @@ from airflow_provider_vidu.api.origin import Origin
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.images import local_path
+from airflow_provider_vidu.landing.destinations import names_media
 from airflow_provider_vidu.landing.publish import put_bytes
 from airflow_provider_vidu.submission.batch.records import Item
 from airflow_provider_vidu.submission.memory import Memory
+from airflow_provider_vidu.submission.record import Phase, with_marker
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.submission.batch.requests import BatchRequest
@@ -51,9 +53,12 @@ def task_record(
     """Return the task record of one request, as a row of the manifest."""
     # Failed tasks are not billed: the credits of the create answer are left out.
     credits = None if task is not None and task.failed else item.credits
-    payload = None if request.all_fields.get("payload") or not item.task_id else item.marker(generation)
+    # Also of one in doubt: if the record is lost, the manifest is all that tells.
+    sent = with_marker({"payload": request.all_fields.get("payload")}, item.marker(generation))[0]
+    payload = sent["payload"] if item.has_been_sent else None
     known = ViduTask(task_id=item.task_id or "none", model=request.model, credits=credits, payload=payload)
-    shown = known if task is None else task.filled_from(known)
+    # A cancelled item counts as one that was not sent.
+    shown = known if task is None or not item.task_id else task.filled_from(known)
     record = shown.with_origin(request.origin).record(files)
     record["task_id"] = item.task_id
     record["model"] = record["model"] or request.model or None
@@ -70,6 +75,23 @@ def unsent_records(requests: Sequence[BatchRequest], error: ViduError) -> list[d
     return [task_record(request, Item(""), "", None, [], request.invalidity or error) for request in requests]
 
 
+def unfinished_error(item: Item, task: ViduTask | None, error: ViduError) -> ViduError:
+    """Return the error of an item that has no error of its own in a try that ended with ``error``."""
+    # The rest of its message is about other items.
+    cause = error.message.partition("\n")[0].partition(". ")[0].rstrip(".")
+    if task is not None and not item.task_id:
+        what, advice = "Its task was cancelled", "It is not billed: a retry sends it again."
+    elif task is not None and task.succeeded:
+        what, advice = "The video is made and not landed yet", "It is paid for and stays at Vidu: a retry lands it."
+    elif item.task_id:
+        what, advice = "The task has not ended yet", "It is billed if it succeeds: a retry waits for it."
+    elif item.phase is Phase.INTENT:
+        what, advice = "It is unknown whether Vidu has accepted this request", "It may be billed: a retry finds out."
+    else:
+        what, advice = "Not sent", "It is not billed: a retry sends it."
+    return error.but(message=f"{what}, and the try has ended. {cause}.", advice=advice)
+
+
 def shrink_for_xcom(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the records for XCom: beyond a few hundred, without what makes them long."""
     if len(records) <= MAX_WITH_LINKS:
@@ -82,10 +104,12 @@ def check_result_file(path: str, named: str) -> None:
     Check the path of a manifest or a report before anything is paid for.
 
     :param named: its parameter, for the message.
-    :raises ViduInputError: it is a folder, or no installed provider has its file system.
+    :raises ViduInputError: it is a folder, a video's name, or no installed provider has its file system.
     """
     if path.endswith("/"):
         raise ViduInputError(f"{named} must name a file, got the folder {path}.")
+    if names_media(path):
+        raise ViduInputError(f"{named} {path} has the name of a video, a picture or a sound: one could overwrite it.")
     if local_path(path) is None:
         from airflow.sdk import ObjectStoragePath
 

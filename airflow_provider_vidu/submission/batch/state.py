@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +50,8 @@ class BatchState:
 
     The callbacks do what the state itself cannot: ``read_manifest`` returns the manifest's rows, ``is_landed`` says
     whether an item's file is at its destination (None = unknown), ``note_discarded`` reports a lost record to the
-    trigger of the earlier try, ``check`` checks requests again, and ``stop``, called at least every half second, raises
-    to end the try.
+    trigger of the earlier try, ``check`` checks the requests with the given numbers again, and ``stop``, called at
+    least every half second, raises to end the try.
     """
 
     def __init__(
@@ -65,7 +65,9 @@ class BatchState:
         item_retries: int = 0,
         credit_budget: int | None = None,
         records_invalid: bool = False,
-        check: Callable[[Sequence[BatchRequest]], Sequence[BatchRequest]] = lambda requests: requests,
+        check: Callable[[Sequence[BatchRequest], Container[int]], Sequence[BatchRequest]] = lambda all_of_them, _: (
+            all_of_them
+        ),
         resumed: Resumed | None = None,
         travelled: dict[str, Any] | None = None,
         wait_failed: bool = False,

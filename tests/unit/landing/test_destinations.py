@@ -28,7 +28,7 @@ TASK = ViduTask(
     task_id="77", model="viduq3-turbo", state="success", creations=(Creation(id="8", cover_url="https://x/c.jpeg?s=1"),)
 )
 VALUES = {"task_id": "77", "creation_id": "8", "model": "viduq3-turbo", "index": 4}
-MUG = Origin(4, "MUG-04", {"sku": "M/1", "shop name": "Berlin", "7": "seven"}, "s3://b/mug 0.png")
+MUG = Origin(4, "MUG-04", {"sku": "M/1", "shop name": "Berlin", "7": "seven", "07": "nil-seven"}, "s3://b/mug 0.png")
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,7 @@ def test_any_media_name_passes_while_the_kind_is_unknown(tmp_path, destination):
         ("{image}-{index}", "mug_0-4"),
         ("{labels[sku]}/{labels[shop name]}", "M_1/Berlin"),
         ("{labels[7]}", "seven"),
+        ("{labels[07]}", "nil-seven"),
     ],
 )
 def test_template_names_the_file(template, name):
@@ -173,6 +174,20 @@ def test_label_cannot_lead_out_of_the_folder(label):
 def test_template_cannot_leave_the_folder_or_reach_code(template):
     with pytest.raises(ViduInputError, match="file_name"):
         file_name_of(template, VALUES)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("马克杯", "马克杯"),
+        ("कप", "कप"),
+        ("cafe\N{COMBINING ACUTE ACCENT}", "café"),
+        ("a\N{RIGHT-TO-LEFT OVERRIDE}b", "a_b"),
+        ("a/\\ b", "a_b"),
+    ],
+)
+def test_names_keep_the_letters_of_every_script(value, name):
+    assert file_name_of("{id}", names_of(Origin(id=value))) == name
 
 
 def test_index_is_unknown_outside_a_batch(tmp_path):

@@ -132,6 +132,65 @@ def test_files_that_would_collide_are_errors_of_their_items(vidu_emulator, runti
     assert len(records[0]["files"]) == 1
 
 
+@pytest.mark.parametrize(
+    "image",
+    [
+        "htps://me:s3cret@cdn.example/mug.png?X-Amz-Signature=s3cret",
+        "//me:s3cret@cdn.example/mug.png?v=1&sig=s3cret",
+        "mug.png?token=s3cret",
+        "https:/cdn.example/mug.png?sig=s3cret",
+    ],
+)
+@pytest.mark.parametrize("field", ["images", "resolution", "sku"])
+def test_no_record_shows_the_secret_of_a_link(vidu_emulator, runtime_context, store, tmp_path, caplog, image, field):
+    manifest, report = tmp_path / "manifest.jsonl", tmp_path / "report.html"
+    made = operator(
+        [product(0), product(1, **{field: image})],
+        on_invalid="record",
+        on_failure="partial",
+        manifest_path=str(manifest),
+        report_path=str(report),
+    )
+    records, _ = drive(made, runtime_context(store))
+    assert records[1]["error"]
+    assert "s3cret" not in manifest.read_text() + report.read_text() + caplog.text
+
+
+def test_item_with_a_bad_name_is_never_sent(vidu_emulator, runtime_context, store, deferrable, tmp_path):
+    rows = [product(0), product(1, labels={}), product(0, prompt="a twin", id="MUG-2"), product(3)]
+    made = operator(
+        rows,
+        on_invalid="record",
+        on_failure="partial",
+        deferrable=deferrable,
+        output_path=f"{tmp_path}/",
+        file_name="{labels[shop]}/{image}-{labels[shop]}",
+    )
+    rows[3]["labels"] = {"shop": "Rome"}
+    records, _ = drive(made, runtime_context(store))
+    assert [record["err_code"] for record in records] == [None, "ViduInputError", "ViduInputError", None]
+    assert "this request has no label 'shop'" in records[1]["error"]
+    assert "is a file of item 0, too" in records[2]["error"]
+    assert vidu_emulator.counters.submissions == 2
+
+
+def test_paid_video_is_not_paid_again_although_its_name_has_become_invalid(
+    vidu_emulator, runtime_context, store, tmp_path
+):
+    manifest = tmp_path / "manifest.jsonl"
+    settings = {"on_invalid": "record", "on_failure": "partial", "output_path": f"{tmp_path}/"}
+    settings["manifest_path"] = str(manifest)
+    first, _ = drive(operator([product(0), product(1)], file_name="{id}", **settings), runtime_context(store))
+    rows = [product(2), product(0), product(1)]
+    drive(operator(rows, file_name="{labels[size]}", **settings), runtime_context(store, try_number=2))
+    middle = rows_of(manifest)
+    assert middle[0]["error"].startswith("file_name")
+    assert all(row["error"].startswith("The video was not landed: file_name") for row in middle[1:])
+    last, _ = drive(operator(rows, file_name="{id}", **settings), runtime_context(store, try_number=3))
+    assert [one["task_id"] for one in last[1:]] == [one["task_id"] for one in first]
+    assert vidu_emulator.counters.submissions == 3
+
+
 def test_batch_with_an_invalid_item_fails_after_the_others_are_made(vidu_emulator, runtime_context, store):
     with pytest.raises(AirflowFailException, match=r"ViduInputError × 1 \(item 1\).*Item 1 \(MUG-1\): images"):
         drive(operator([product(0), {**BROKEN, "id": "MUG-1"}], on_invalid="record"), runtime_context(store))
@@ -174,7 +233,22 @@ def test_manifest_of_a_try_that_ran_out_of_time_names_its_tasks(vidu_emulator, r
     [row] = rows_of(manifest)
     assert (row["id"], row["task_id"]) == ("MUG-0", vidu_emulator.tasks[0].task_id)
     assert row["state"] in {"created", "queueing", "processing"}
-    assert "deadline" in row["error"]
+    assert row["error"].startswith(
+        "The task has not ended yet, and the try has ended. The wait has reached its deadline."
+    )
+    assert "1 of 1" not in row["error"]
+
+
+@pytest.mark.vidu_emulator(created_seconds=1e6)
+def test_manifest_of_cancelled_tasks_counts_no_credits(vidu_emulator, runtime_context, store, tmp_path):
+    manifest = tmp_path / "manifest.jsonl"
+    made = operator([product(0)], timeout=1, cancel_on_timeout=True, manifest_path=str(manifest))
+    with pytest.raises(ViduStillRunningError):
+        drive(made, runtime_context(store))
+    [row] = rows_of(manifest)
+    assert (row["task_id"], row["credits"]) == (None, None)
+    assert row["error"].startswith("Its task was cancelled")
+    assert "not billed" in row["error"]
 
 
 def test_manifest_of_an_outage_loses_no_delivered_video(vidu_emulator, runtime_context, store, tmp_path):
@@ -224,7 +298,7 @@ def test_files_are_named_after_their_products(vidu_emulator, runtime_context, st
 @pytest.mark.parametrize(
     ("file_name", "message"),
     [
-        ("{image}", "is that of item 0, too"),
+        ("{image}", "is a file of item 0, too"),
         (
             "{labels[size]}",
             "item 0 (MUG-0), item 1 (MUG-1): file_name '{labels[size]}': this request has no label",
@@ -355,8 +429,24 @@ def test_what_no_file_could_hold_costs_nothing(vidu_emulator, runtime_context, s
     assert vidu_emulator.counters.submissions == 0
 
 
-def test_manifest_and_report_are_not_one_file(vidu_emulator, runtime_context, store, tmp_path):
-    path = f"{tmp_path}/both"
-    with pytest.raises(AirflowFailException, match="must not be the same file"):
-        drive(operator([product(0)], manifest_path=path, report_path=path), runtime_context(store))
+@pytest.mark.parametrize(
+    ("manifest", "report", "message"),
+    [
+        ("both", "both", "manifest_path and report_path must not be the same file"),
+        ("both", "./both", "manifest_path and report_path must not be the same file"),
+        ("requests.jsonl", None, "requests and manifest_path must not be the same file"),
+        ("a.mp4", None, "has the name of a video"),
+        (None, "a.png", "has the name of a video"),
+    ],
+)
+def test_manifest_and_report_overwrite_nothing(
+    vidu_emulator, runtime_context, store, tmp_path, manifest, report, message
+):
+    requests = tmp_path / "requests.jsonl"
+    requests.write_text(json.dumps(product(0)))
+    paths = {"manifest_path": manifest, "report_path": report}
+    paths = {name: f"{tmp_path}/{path}" for name, path in paths.items() if path}
+    with pytest.raises(AirflowFailException, match=message):
+        drive(operator(str(requests), **paths), runtime_context(store))
+    assert json.loads(requests.read_text()) == product(0)
     assert vidu_emulator.counters.submissions == 0

@@ -101,7 +101,7 @@ def test_single_invalid_request_costs_nothing(vidu_emulator, runtime_context, st
         ([FIELDS], {"credit_budget": "much"}, "credit_budget"),
         ([FIELDS], {"manifest_path": "/tmp/folder/"}, "manifest_path"),
         ([FIELDS], {"output_path": "nosuch://bucket/"}, "nosuch"),
-        ([{**FIELDS, "output_path": "/tmp/a.mp4"}] * 2, {}, "that of item 0"),
+        ([{**FIELDS, "output_path": "/tmp/a.mp4"}] * 2, {}, "of item 0, too"),
     ],
 )
 def test_invalid_batch_is_rejected_before_anything_is_sent(

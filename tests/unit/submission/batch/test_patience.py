@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 from typing import Any
 
@@ -310,7 +309,7 @@ def test_id_that_vidu_does_not_know_is_found_by_its_marker():
     def instead(operation, request):
         if operation != "submit":
             return None
-        created = stage.vidu._created(json.loads(request.body))
+        created = stage.vidu.create(request)
         return reply(200, {**created, "id": "req-7", "task_id": "req-7"})
 
     stage.vidu.instead = instead
@@ -332,7 +331,7 @@ def behind_a_gateway():
     def instead(operation, request):
         if operation != "submit":
             return None
-        created = stage.vidu._created(json.loads(request.body))
+        created = stage.vidu.create(request)
         request_id = f"req-{next(numbers)}"
         return reply(200, {**created, "id": request_id, "task_id": request_id})
 
@@ -381,7 +380,7 @@ def test_try_that_resumes_pays_for_no_lost_reply_again():
 
     def instead(operation, request):
         if operation == "submit" and not lost:
-            lost.append(stage.vidu._created(json.loads(request.body)))
+            lost.append(stage.vidu.create(request))
             return reply(502, {"message": "bad gateway"})
         return reply(404, {"code": 404, "reason": "NotFound"}) if operation == "list" else None
 
@@ -442,7 +441,7 @@ def test_failed_task_that_its_marker_finds_costs_no_budget():
     def instead(operation, request):
         if operation != "submit":
             return None
-        created = stage.vidu._created(json.loads(request.body))
+        created = stage.vidu.create(request)
         return reply(200, {**created, "id": (named := next(wrong, created["id"])), "task_id": named})
 
     stage.vidu.instead = instead
@@ -514,7 +513,7 @@ def test_budget_that_waited_for_a_lost_submission_decides_on_the_rest(ended):
     def instead(operation, request):
         if operation != "submit" or lost:
             return None
-        lost.append(stage.vidu._created(json.loads(request.body))["task_id"])
+        lost.append(stage.vidu.create(request)["task_id"])
         stage.vidu.end(lost[0], *ended)
         return reply(504, {"message": "gateway timeout"})
 

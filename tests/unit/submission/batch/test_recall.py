@@ -26,6 +26,7 @@ from airflow_provider_vidu.submission.batch.recall import (
     read_marker,
     tasks_in_manifest,
 )
+from airflow_provider_vidu.submission.batch.results import task_record
 from airflow_provider_vidu.submission.batch.search import ListedTasks
 
 MARK = "avp1:" + "a" * 16
@@ -267,7 +268,7 @@ def test_lost_reply_outlives_a_list_that_is_missing_once(stage):
 
     def instead(operation, request):
         if operation == "submit" and not lost:
-            lost.append(stage.vidu._created(json.loads(request.body)))
+            lost.append(stage.vidu.create(request))
             return reply(502, {"message": "bad gateway"})
         return missing(operation, request)
 
@@ -308,6 +309,52 @@ def test_without_list_the_manifest_shows_the_rest(stage, made_of_8):
     again = stage.submit(ROWS, discard=True)
     assert [item.task_id for item in again.items[:2]] == made_of_8[:2]
     assert noted == [True]
+
+
+@pytest.fixture
+def lost_one(stage):
+    """A batch of which one reply was lost, and the manifest that shows it. The host has no list."""
+
+    def instead(operation, request):
+        if operation == "submit" and b"/7.png" in request.body:
+            stage.vidu.create(request)
+            return reply(504, {})
+        return no_list(operation, request)
+
+    stage.vidu.instead = instead
+    batch = stage.submit(ROWS)
+    records = [
+        task_record(request, item, batch.generation, batch.tasks.get(index), [], batch.errors.get(index))
+        for index, (request, item) in enumerate(zip(batch.requests, batch.items, strict=True))
+    ]
+    stage.vidu.instead = no_list
+    stage.options["read_manifest"] = lambda: json.loads(json.dumps(records))
+    return batch
+
+
+def test_item_in_doubt_in_the_manifest_is_not_submitted_again(stage, lost_one):
+    sent = stage.vidu.requests.count("submit")
+    again = stage.submit(ROWS, discard=True)
+    assert [item.task_id for item in again.items] == [item.task_id for item in lost_one.items]
+    assert list(again.errors) == list(lost_one.errors) == [7]
+    assert isinstance(again.errors[7], ViduSubmissionInDoubtError)
+    assert lost_one.items[7].marker(lost_one.generation) in str(again.errors[7])
+    assert stage.vidu.requests.count("submit") == sent
+
+
+def test_item_in_doubt_in_the_manifest_is_found_once_the_list_is_back(stage, lost_one):
+    sent = stage.vidu.requests.count("submit")
+    stage.submit(ROWS, discard=True)
+    stage.vidu.instead = lambda *_: None
+    again = stage.submit(ROWS)
+    assert not again.errors
+    assert stage.vidu.requests.count("submit") == sent
+
+
+def test_item_in_doubt_in_the_manifest_is_submitted_again_under_a_new_marker(stage, lost_one):
+    again = stage.submit(ROWS, discard=True, on_unknown="resubmit")
+    assert not again.errors
+    assert again.items[7].attempt == lost_one.items[7].attempt + 1
 
 
 def test_without_list_and_manifest_all_is_submitted(stage, made_of_8):
@@ -413,7 +460,7 @@ def test_lost_reply_is_found_beside_an_unqueryable_row(stage, foreign):
 
     def instead(operation, asked):
         if operation == "submit" and not lost:
-            lost.append(stage.vidu._created(json.loads(asked.body)))
+            lost.append(stage.vidu.create(asked))
             return 504, {}, b"upstream timed out"
         return real(operation, asked)
 

@@ -13,11 +13,13 @@ from urllib.parse import quote
 import pytest
 from _support.img2video import read_requests
 
+from airflow_provider_vidu import images
 from airflow_provider_vidu.api.account import Account
-from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.errors import ViduInputError, ViduUnavailableError
 from airflow_provider_vidu.api.registry import known_endpoint
+from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.submission.batch.requests import (
-    check_destinations,
+    check_names,
     check_requests,
     digest_requests,
     raise_problems,
@@ -31,8 +33,16 @@ PNG = base64.b64decode(
 )
 
 
+def named(requests: Any, file_name: str | None = None, **more: Any) -> Any:
+    """Check the names of requests."""
+    return check_names(
+        requests,
+        lambda one: Wanted(one.output_path, file_name, origin=one.origin, produces=one.endpoint.produces, **more),
+    )
+
+
 def check(count: int, folder: Any, file_name: str) -> None:
-    raise_problems(check_destinations(read_requests([FIELDS] * count, None, f"{folder}/"), file_name))
+    raise_problems(named(read_requests([FIELDS] * count, None, f"{folder}/"), file_name))
 
 
 @pytest.mark.parametrize(
@@ -83,13 +93,124 @@ def test_colliding_or_escaping_names_are_rejected(tmp_path, file_name):
 
 def test_two_requests_cannot_share_a_file(tmp_path):
     rows = [FIELDS, {**FIELDS, "output_path": f"{tmp_path}/00000.mp4"}]
-    with pytest.raises(ViduInputError, match=r"item 1 \(a\.png\): .*00000\.mp4 is that of item 0, too"):
-        raise_problems(check_destinations(read_requests(rows, None, str(tmp_path)), "{index:05d}"))
+    with pytest.raises(ViduInputError, match=r"item 1 \(a\.png\): .*00000\.mp4 is a file of item 0, too"):
+        raise_problems(named(read_requests(rows, None, str(tmp_path)), "{index:05d}"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("{0}/a.mp4", "{0}/./a.mp4"),
+        ("{0}/a.mp4", "{0}/x/../a.mp4"),
+        ("{0}/a.mp4", "file://{0}/a.mp4"),
+        ("{0}/a.mp4", "{0}/link/a.mp4"),
+        ("{0}/a.mp4", "a.mp4"),
+        ("s3://aws@b/k.mp4", "s3a://other@b/k.mp4"),
+        ("sftp://c@host/a/k.mp4", "sftp://c@host/a/./k.mp4"),
+    ],
+)
+def test_two_spellings_of_one_path_are_one_file(tmp_path, monkeypatch, first, second):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path)
+    rows = [{**FIELDS, "output_path": path.format(tmp_path)} for path in (first, second)]
+    with pytest.raises(ViduInputError, match=r"item 1 \(a\.png\): .* of item 0, too"):
+        raise_problems(named(read_requests(rows, None)))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("s3://b/k.mp4", "s3://c/k.mp4"), ("s3://b/a/../k.mp4", "s3://b/k.mp4"), ("s3://b/k.mp4", "gs://b/k.mp4")],
+)
+def test_two_objects_are_not_taken_for_one(first, second):
+    raise_problems(named(read_requests([{**FIELDS, "output_path": path} for path in (first, second)], None)))
+
+
+def test_watermarked_copy_of_one_is_not_the_video_of_another(tmp_path):
+    rows = [{**FIELDS, "id": one} for one in ("MUG", "MUG-watermarked")]
+    requests = read_requests(rows, None, f"{tmp_path}/")
+    raise_problems(named(requests, "{id}"))
+    with pytest.raises(ViduInputError, match=r"item 1 \(MUG-watermarked\): .* of item 0, too"):
+        raise_problems(named(requests, "{id}", watermarked=True))
+
+
+def test_invalid_request_keeps_its_name(tmp_path):
+    """Its task may have been paid for before it became invalid."""
+    rows = [{**FIELDS, "id": "A", "promt": "x"}, {**FIELDS, "id": "B"}]
+    requests = read_requests_of(rows, None, f"{tmp_path}/", endpoint=known_endpoint("img2video"))
+    problems = [str(request.problem) for request in named(requests, "{image}")]
+    assert "promt" in problems[0]
+    assert "of item 0, too" in problems[1]
+
+
+LONG = 10**5000
+
+
+def nested() -> Any:
+    inner: Any = []
+    for _ in range(100_000):
+        inner = [inner]
+    return inner
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"id": LONG},
+        {"duration": LONG},
+        {"labels": {"a": LONG}},
+        {"extra_params": {"a": LONG}},
+        {"extra_params": {"a": nested()}},
+        {"extra_params": {(1, 2): 3}},
+        {"output_path": ["/tmp"]},
+        {"output_path": {"a": 1}},
+        {"prompt": nested()},
+        {"sku": LONG},
+    ],
+    ids=lambda row: next(iter(row)),
+)
+@pytest.mark.parametrize("rest", [False, True])
+def test_row_that_no_record_could_hold_is_a_problem_of_its_own(broken, rest):
+    log = logging.getLogger(__name__)
+    rows = [FIELDS, {**FIELDS, **broken}, {**FIELDS, "prompt": "y"}]
+    requests = read_requests_of(rows, None, endpoint=known_endpoint("img2video"), labels_from_rest=rest)
+    checked = named(check_requests(requests, log))
+    assert [isinstance(request.problem, ViduInputError) for request in checked] == [False, True, False]
+    assert checked[1].problem.message
+    assert digest_requests(checked)
+
+
+def test_number_of_thousands_of_digits_in_a_file_is_named(tmp_path):
+    file = tmp_path / "requests.jsonl"
+    file.write_text('{"images": "a.png", "seed": ' + "9" * 5000 + "}")
+    with pytest.raises(ViduInputError, match="line 1"):
+        read_requests(str(file), None)
+
+
+def test_row_with_a_typo_keeps_its_id_and_labels():
+    row = {**FIELDS, "promt": "x", "id": "A", "labels": {"sku": "M"}}
+    [request] = read_requests_of([row], None, endpoint=known_endpoint("img2video"))
+    assert (request.id, request.labels) == ("A", {"sku": "M"})
+    assert "promt" in str(request.problem)
+
+
+class UnreachableStore(Exception):
+    """What a store's own library raises."""
+
+
+def test_outage_of_a_pictures_store_is_not_an_invalid_request(monkeypatch):
+    def read(*_: Any) -> Any:
+        raise UnreachableStore("Unable to locate credentials")
+
+    monkeypatch.setattr(images, "_read", read)
+    [request] = check_requests(read_requests([{**FIELDS, "images": "s3://b/a.png"}], None), logging.getLogger())
+    assert request.invalidity is None
+    with pytest.raises(ViduUnavailableError, match=r"cannot be read now .*Unable to locate credentials"):
+        raise_problems([request])
 
 
 def test_equal_names_in_different_folders_are_fine(tmp_path):
     rows = [{**FIELDS, "output_path": f"{tmp_path}/{number}/"} for number in range(3)]
-    raise_problems(check_destinations(read_requests(rows, None), "video"))
+    raise_problems(named(read_requests(rows, None), "video"))
 
 
 ROWS = [{**FIELDS, "prompt": "猫"}, {**FIELDS, "prompt": "two"}]
