@@ -63,12 +63,12 @@ def land_batch(
                     errors[index] = error
                 if timing.now() - said_at > SAY_EVERY:
                     said_at = timing.now()
-                    log.info("Landed %d of %d videos.", len(files), len(wanted))
+                    log.info("%d of %d videos are in place.", len(files), len(wanted))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     if wanted:
-        log.info("Landed %d of %d videos (%.1f MB).", len(files), len(wanted), size / 1e6)
+        log.info("%d of %d videos are in place (%.1f MB).", len(files), len(wanted), size / 1e6)
     return files
 
 

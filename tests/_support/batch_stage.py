@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import logging
 import re
@@ -23,6 +24,9 @@ from airflow_provider_vidu.submission.batch.driver import BatchSubmission
 from airflow_provider_vidu.submission.batch.requests import check_requests
 
 ACCOUNT = Account(base_url="http://127.0.0.1:1", api_key="vda_0123456789", timeout=60.0, settle_seconds=60.0)
+
+# When Airflow is imported first it sets up logging, and a test that is in progress would lose its captured lines.
+importlib.import_module("airflow.sdk")
 
 Reply = tuple[int, dict[str, str], bytes]
 

@@ -141,7 +141,10 @@ class BatchWorld(World):
         self.store[HEADER_KEY] = {"task_id": None}
 
     def on_warning(self, warning: str) -> None:
-        if "a new generation of all" in warning:
+        if "a new generation of all" in warning and HEADER_KEY in self.store:
+            # With its record, a clear of what was delivered has been counted when it was made.
+            self.note("announced generation", "the log announces what the clear has asked for")
+        elif "a new generation of all" in warning:
             self.note("announced generation", "the log announces a new generation of all")
             self.asked_for += 1
             self.delivered_ids |= {task.task_id for task in self.wire.vidu.tasks() if str(task.state) == "success"}

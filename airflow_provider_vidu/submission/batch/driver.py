@@ -34,7 +34,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
     no_creation_error,
 )
-from airflow_provider_vidu.api.messages import counted, some_of
+from airflow_provider_vidu.api.messages import MAX_NAMED, counted, some_of
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.submission.batch.credit_limits import cancel_over_limit, check_prices
 from airflow_provider_vidu.submission.batch.lost import LostSubmissions
@@ -244,6 +244,8 @@ class BatchSubmission(BatchState):
         decision = decide(self.known_of(header.as_submission()))
         if decision.action is Action.SUBMIT:
             self.log.info("Everything is submitted again because %s.", decision.reason)
+            if header.returned == "whole":
+                self.warn_about_another_generation({item.task_id: item.credits for item in self.items if item.task_id})
             return True
         if decision.action is not Action.FAIL:
             return False
@@ -437,7 +439,7 @@ class BatchSubmission(BatchState):
         raise_problems(request for request in requests if not (are_recorded and request.invalidity is not None))
 
     def _stop_invalid(self) -> None:
-        """Set the errors of invalid requests that were not sent, which stops them."""
+        """Set the errors of invalid requests that were not sent, which stops them, and log them."""
         advice = (
             "This try has not sent it. If an earlier try has, before it became invalid, it may be billed: correct it, "
             "and a retry finds its task and lands the video."
@@ -447,6 +449,11 @@ class BatchSubmission(BatchState):
             if error is not None and not item.has_been_sent:
                 is_forgotten = self.memory is Memory.LIST and self._is_not_first
                 self.errors[index] = error.but(advice=advice) if is_forgotten else error
+        if self.errors and not self.has_left:
+            lines = [f"{self.requests[index].origin.subject}: {error.message}" for index, error in self.errors.items()]
+            more = [f"… and {len(lines) - MAX_NAMED} more"] if len(lines) > MAX_NAMED else []
+            what = "1 request is" if len(lines) == 1 else f"{len(lines)} requests are"
+            self.log.warning("%s invalid and not sent:\n%s", what, "\n".join([*lines[:MAX_NAMED], *more]))
 
     @property
     def _is_not_first(self) -> bool:

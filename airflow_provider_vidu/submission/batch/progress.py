@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.tasks import TaskState
+from airflow_provider_vidu.submission.record import Phase
 from airflow_provider_vidu.waiting.schedule import Hints
 
 if TYPE_CHECKING:
@@ -42,10 +43,10 @@ def progress_of(
         task = tasks.get(index)
         if task is not None and task.succeeded and index not in errors:
             counts["made"] += 1
+        elif item.phase is Phase.NEW:
+            counts["not_sent"] += 1
         elif index in errors:
             counts["failed"] += 1
-        elif not item.has_been_sent:
-            counts["not_sent"] += 1
         else:
             counts["running" if task is not None and task.state == TaskState.PROCESSING else "queued"] += 1
             usual = Hints(model=request.model, off_peak=request.off_peak, endpoint=request.endpoint.name).typical

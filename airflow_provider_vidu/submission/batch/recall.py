@@ -240,15 +240,8 @@ async def find_generation(batch: BatchState) -> Generation | None:
     if is_unknown and batch.policies.on_unknown == "fail":
         raise _in_doubt_error(batch, found)
     if generation is not None:
-        ids = [task.task_id for task in generation.tasks.values()]
-        credits = [task.credits for task in generation.tasks.values() if task.succeeded]
-        batch.log.warning(
-            "Earlier tries made all videos of this batch (%d, %s credits). The clear starts a new generation of all "
-            "videos, which is billed too. Fetch an earlier one with ViduHook().download('THE-VIDU-TASK-ID', path): "
-            "%s.",
-            len(credits),
-            sum(one or 0 for one in credits),
-            some_of(ids),
+        batch.warn_about_another_generation(
+            {task.task_id: task.credits for task in generation.tasks.values() if task.succeeded}
         )
     return None
 

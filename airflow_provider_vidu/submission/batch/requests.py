@@ -495,6 +495,11 @@ def _lines(text: str, path: str) -> list[Any]:
             except json.JSONDecodeError as error:
                 problems.append(f"{path}, {_where(error, number)}")
     _reject_one_object(text, path)
+    if problems and not rows and "," in text.partition("\n")[0] and not text.lstrip().startswith(("{", "[")):
+        raise ViduInputError(
+            f"requests: {path} seems to be a CSV file. Pass its rows as a list of dicts, for instance from a task that "
+            "returns list(csv.DictReader(file)); labels_from='rest' makes columns of your own labels."
+        )
     if problems and _has_object_over_lines(text):
         raise ViduInputError(
             f"requests: {path} has an object over several lines. Write one JSON object a line, or a JSON array."

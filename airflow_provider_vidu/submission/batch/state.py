@@ -9,7 +9,14 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.errors import Fate, ViduCreditLimitError, ViduError, ViduNotFoundError, task_error
+from airflow_provider_vidu.api.errors import (
+    Fate,
+    ViduCreditLimitError,
+    ViduError,
+    ViduInputError,
+    ViduNotFoundError,
+    task_error,
+)
 from airflow_provider_vidu.api.messages import counted, some_of
 from airflow_provider_vidu.submission.airflow_try import Policies, Resumed, SubmitLater, TimeInWorker, Try
 from airflow_provider_vidu.submission.batch.budget import Budget
@@ -375,6 +382,16 @@ class BatchState:
         if self.policies.limits.is_exceeded_by(task):
             self.stop_if_over_limit()
 
+    def warn_about_another_generation(self, credits: Mapping[str, float | None]) -> None:
+        """Warn that everything is made and billed again; ``credits`` is the price of each earlier task, by its id."""
+        self.log.warning(
+            "Earlier tries made all videos of this batch (%d, %s). The clear starts a new generation of all videos, "
+            "which is billed too. Fetch an earlier one with ViduHook().download('THE-VIDU-TASK-ID', path): %s.",
+            len(credits),
+            counted(round(sum(one or 0 for one in credits.values()), 2), "credit"),
+            some_of(credits),
+        )
+
     def log_progress(self, *, now: bool = False) -> None:
         """Log the progress of the submissions: every :data:`PROGRESS_SECONDS`, or ``now``."""
         if not now and self.clock() - self._logged_at < PROGRESS_SECONDS:
@@ -395,8 +412,13 @@ class BatchState:
             what,
             counted(round(self.budget.spent, 2), "credit"),
             "committed" if len(self.sent_now) == submitted else "in all",
-            f"; {len(self.errors)} failed" if self.errors else "",
+            "".join(f"; {number} {what}" for what, number in self._count_errors().items() if number),
         )
+
+    def _count_errors(self) -> dict[str, int]:
+        errors = (error for index, error in self.errors.items() if self.items[index].phase is Phase.NEW)
+        invalid = sum(isinstance(error, ViduInputError) for error in errors)
+        return {"failed": len(self.errors) - invalid, "invalid, not sent": invalid}
 
     def show_progress(self) -> None:
         """Write the progress to the task state store, which Airflow's UI shows while the task runs."""

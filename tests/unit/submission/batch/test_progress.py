@@ -33,6 +33,13 @@ def test_progress_counts_every_request_once():
     assert [shown(stage)[name] for name in COUNTS] == [1, 1, 1, 1, 0]
 
 
+def test_progress_calls_nothing_failed_that_was_never_sent():
+    stage = Stage(Kept())
+    stage.options["records_invalid"] = True
+    stage.submit([*ROWS, {"images": "data:image/png;base64,AAAA"}]).show_progress()
+    assert [shown(stage)[name] for name in COUNTS] == [0, 0, 0, 4, 1]
+
+
 @pytest.mark.parametrize("more", [{"off_peak": True}, {"model": "viduq9"}])
 def test_no_end_is_promised_that_nobody_knows(more):
     stage = Stage(Kept())

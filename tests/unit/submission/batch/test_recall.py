@@ -162,6 +162,20 @@ def manifest_of(stage, batch):
     ]
 
 
+def test_clear_of_a_delivered_batch_says_what_it_costs(stage, caplog):
+    first = stage.submit(ROWS)
+    for item in first.items:
+        stage.vidu.end(item.task_id)
+    first = stage.submit(ROWS)
+    first.note_returned(whole=True)
+    with caplog.at_level(logging.WARNING):
+        stage.submit(ROWS, clear=True)
+    (warning,) = [text for text in caplog.messages if "a new generation of all" in text]
+    assert "(8, 64 credits)" in warning
+    assert first.items[0].task_id in warning
+    assert len(stage.vidu.tasks) == 16
+
+
 def test_discarding_clear_submits_only_the_rest(stage, made_of_8):
     again = stage.submit(ROWS, discard=True)
     assert [item.task_id for item in again.items[:2]] == made_of_8[:2]

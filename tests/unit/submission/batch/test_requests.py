@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import json
 import logging
 from typing import Any
@@ -177,6 +179,26 @@ def test_row_that_no_record_could_hold_is_a_problem_of_its_own(broken, rest):
     assert [isinstance(request.problem, ViduInputError) for request in checked] == [False, True, False]
     assert checked[1].problem.message
     assert digest_requests(checked)
+
+
+CSV = "images,prompt,duration,sku,seed\nhttps://example.com/a.png,Steam rises,5,M-1,\n"
+
+
+def test_csv_file_is_recognized(tmp_path):
+    file = tmp_path / "products.csv"
+    file.write_text(CSV)
+    with pytest.raises(ViduInputError, match=r"seems to be a CSV file\. .*csv\.DictReader") as raised:
+        read_requests(str(file), None)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_rows_of_a_csv_reader_are_requests():
+    [request] = read_requests(list(csv.DictReader(io.StringIO(CSV))), {"model": "viduq3-turbo"}, labels_from_rest=True)
+    [checked] = check_requests([request], logging.getLogger())
+    assert checked.problem is None
+    assert request.labels == {"sku": "M-1"}
+    [same] = read_requests([{**FIELDS, "model": "viduq3-turbo", "duration": 5}], None)
+    assert request.price[1] == same.price[1]
 
 
 def test_number_of_thousands_of_digits_in_a_file_is_named(tmp_path):
