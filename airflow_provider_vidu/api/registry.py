@@ -194,7 +194,7 @@ class Endpoint:
 
     def sources(self, fields: Mapping[str, Any]) -> list[Any]:
         """Return the sources of the result, each field's files as the DAG author wrote them; for lineage and logs."""
-        found: list[Any] = []
+        found = self.request.landed_sources(fields)
         with suppress(ViduInputError):
             # Invalid fields are reported where the request is built.
             fields = self.request.meant(fields)

@@ -150,6 +150,11 @@ class ViduRequest(RequestPart):
         # Not in the model: the emulator validates JSON bodies with it, and a number in them is no text.
         return request_fields(fields, cls.text_fields)
 
+    @classmethod
+    def landed_sources(cls, fields: Mapping[str, Any]) -> list[Any]:
+        """Return the paths of what the fields name only by a record of an earlier task, for lineage and logs."""
+        return []
+
     @field_validator("prompt", check_fields=False)
     @classmethod
     def _prompt_within_limit(cls, prompt: str | None, info: ValidationInfo) -> str | None:

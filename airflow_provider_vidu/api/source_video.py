@@ -54,6 +54,14 @@ class SourceVideoRequest(ViduRequest):
             return super().meant({**unset, **rest})
         return super().meant({**rest, **dict.fromkeys(_SOURCES), **_named(video, rest)})
 
+    @classmethod
+    def landed_sources(cls, fields: Mapping[str, Any]) -> list[Any]:
+        """See :meth:`ViduRequest.landed_sources`."""
+        video = _parsed(given(fields.get("video")))
+        files = video.get("files") if isinstance(video, Mapping) else None
+        paths = [file.get("path") for file in files or () if isinstance(file, Mapping) and file.get("kind") == "video"]
+        return paths[:1]
+
     @field_validator("video_creation_id")
     @classmethod
     def _creation_id_is_an_id(cls, value: str | None) -> str | None:
@@ -75,9 +83,7 @@ class SourceVideoRequest(ViduRequest):
 def _named(video: Any, rest: Mapping[str, Any]) -> dict[str, str]:
     if any(given(rest.get(name)) for name in _SOURCES):
         raise ViduInputError("video: takes the place of video_creation_id and video_url; pass only one of the three.")
-    if isinstance(video, str) and video.strip().startswith(("{", "[")):
-        # A template has turned the record into text.
-        video = parse_structure(video.strip()) or video
+    video = _parsed(video)
     if isinstance(video, Mapping):
         return _creation_of(video)
     if isinstance(video, (list, tuple)):
@@ -99,6 +105,12 @@ def _named(video: Any, rest: Mapping[str, Any]) -> dict[str, str]:
         "video: must be an http(s) URL that Vidu can reach, the id of a creation or a task's record, got "
         f"{other}.{hint}"
     )
+
+
+def _parsed(video: Any) -> Any:
+    """Return the record that a template has turned into text; anything else is returned unchanged."""
+    is_text = isinstance(video, str) and video.strip().startswith(("{", "["))
+    return (parse_structure(video.strip()) or video) if is_text else video
 
 
 def _not_an_id(text: str) -> str | None:

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, model_validator
 from airflow_provider_vidu.api.catalog_rows import MODELS_OF
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.http_messages import json_body
-from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, Endpoint, Media, Produces, known_endpoint
+from airflow_provider_vidu.api.registry import ANY, MP4, PICTURE, SOUND, Endpoint, Media, Produces, known_endpoint
 from airflow_provider_vidu.api.rendered_fields import as_text, given
 from airflow_provider_vidu.api.request import ViduRequest, nearest_name, shown
 
@@ -135,4 +135,7 @@ def _unchecked(name: str) -> Endpoint:
 def _produces(name: str) -> Produces:
     if name.endswith("2image"):
         return PICTURE
-    return SOUND if name.endswith("2audio") else MP4
+    if name.endswith("2audio"):
+        return SOUND
+    # Of a newer endpoint, the first bytes of what it delivers decide.
+    return MP4 if name in _DOCUMENTED or name.endswith("video") else ANY

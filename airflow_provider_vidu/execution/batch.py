@@ -356,7 +356,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
                 metrics.completed(record["model"], record["credits"])
         for index, error in errors.items():
             metrics.failed(error, batch.requests[index].model)
-        sources = [request.endpoint.sources(request.fields) for request in batch.requests]
+        sources = [request.sources for request in batch.requests]
         deliver_batch(self.operator, context, sources, records)
         if batch.stopped is not None and self.operator.on_failure != "fail":
             self.log.warning("Not every request was submitted: %s", batch.stopped)

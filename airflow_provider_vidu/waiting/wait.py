@@ -134,7 +134,8 @@ def summary_line(task: ViduTask, seconds: float | None, files: Sequence[Mapping[
     cost = "an unknown number of credits" if task.credits is None else counted(task.credits, "credit")
     paths = ", ".join(str(file["path"]) for file in files)
     where = f", at {paths}" if paths else "; not landed here, and its links expire within 24 hours"
-    return f"Vidu task {task.task_id} has its video{took}: {what}{cost}{where}."
+    noun = {"image": "picture", "audio": "sound"}.get(files[0]["kind"] if files else "", "video")
+    return f"Vidu task {task.task_id} has its {noun}{took}: {what}{cost}{where}."
 
 
 def hints_of(task: ViduTask, *, submitted_at: float | None = None, endpoint: str | None = None) -> Hints:

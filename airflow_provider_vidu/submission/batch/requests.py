@@ -48,7 +48,8 @@ class BatchRequest:
     """
     One request of a batch: its fields by their API names, with the defaults filled in.
 
-    ``id`` and ``labels`` are the DAG author's own, ``given`` is a short hash of the request as it was written.
+    ``id`` and ``labels`` are the DAG author's own, ``given`` is a short hash of the request as it was written, and
+    ``sources`` are the pictures and videos that it starts from, as written.
     ``reading``, ``picture`` (the facts of its image), ``upload`` (name and size of an image that must be uploaded) and
     ``problem`` (why it cannot be sent) are set by :func:`check_requests`; ``picture`` stays None if Vidu reads the
     image itself.
@@ -62,6 +63,7 @@ class BatchRequest:
     id: str | None = None
     labels: Mapping[str, Any] = field(default_factory=dict)
     given: str = ""
+    sources: Sequence[Any] = field(default=(), repr=False)
     reading: Reading | None = None
     picture: ImageFacts | None = None
     upload: str | None = None
@@ -86,7 +88,7 @@ class BatchRequest:
             self.number,
             self.id,
             self.labels,
-            first_source(self.endpoint.sources(self.fields)),
+            first_source(self.sources),
             None if prompt is None else str(prompt),
         )
 
@@ -175,12 +177,13 @@ def read_requests(
             to = endpoint_of_row({**common, **row}, endpoint, may_differ=may_differ)
             if to is None:
                 raise ViduInputError("endpoint: is required, since the operator names none for all requests.")
+            own = _with_files_below(folder, row, to)
             # Separately, since an unset Param in a row removes the default, as None does.
-            merged = {**to.request.meant(common), **to.request.meant(_with_files_below(folder, row, to))}
+            merged = {**to.request.meant(common), **to.request.meant(own)}
             if may_differ:
                 merged.pop("endpoint", None)
             # Of an invalid one, too: its record names its picture.
-            request = replace(request, endpoint=to, fields=merged)
+            request = replace(request, endpoint=to, fields=merged, sources=to.sources({**common, **own}))
             if row.get("labels") is not None:
                 merged["labels"] = {**common_labels, **parse_labels(row["labels"])}
             request = _with_own_fields(request, row, common, labels_from_rest=labels_from_rest)

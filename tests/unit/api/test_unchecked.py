@@ -16,7 +16,7 @@ from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.catalog import MODELS_OF, estimate_credits
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.http_messages import prepare_create
-from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND, known_endpoint
+from airflow_provider_vidu.api.registry import ANY, MP4, PICTURE, SOUND, known_endpoint
 from airflow_provider_vidu.api.unchecked import find_endpoint
 
 # An example of each page.
@@ -48,6 +48,13 @@ def test_a_request_of_the_family_is_sent_without_what_is_unset(name):
     assert endpoint.name == name
     assert endpoint.produces is PRODUCTS.get(name, MP4)
     assert prepare_create(Account(api_key="k"), name, request.wire()).url.endswith(f"/ent/v2/{name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "produces"), [("mirror2video", MP4), ("mirror2image", PICTURE), ("mirror2audio", SOUND), ("mirror", ANY)]
+)
+def test_a_newer_endpoint_may_deliver_anything(name, produces):
+    assert find_endpoint(name).produces is produces
 
 
 @pytest.mark.parametrize("name", FAMILY)

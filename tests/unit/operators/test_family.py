@@ -116,6 +116,26 @@ def test_video_is_a_record_an_id_or_a_link(vidu_emulator, runtime_context, store
     assert sent[3]["video_url"] == creation["url"]
 
 
+def test_a_video_by_its_record_is_named_by_the_file_that_was_landed(vidu_emulator, runtime_context, store, tmp_path):
+    # What is extended lasts four seconds or more.
+    fields = {"images": PICTURE, "duration": 4, "resolution": "540p", "output_path": f"{tmp_path}/mug.mp4"}
+    record = Img2VideoOperator(task_id="a", **fields).execute(runtime_context(store))
+    longer = ExtendVideoOperator(task_id="e", video=json.dumps(record), **SHORT[ExtendVideoOperator])
+    assert longer.execute(runtime_context(None))["image"] == f"{tmp_path}/mug.mp4"
+    rows = [{"endpoint": "upscale-new", "video": record}]
+    batch = ViduBatchOperator(task_id="b", requests=rows, output_path=f"{tmp_path}/", file_name="{image}-large")
+    [large] = batch.execute(runtime_context(None))
+    assert large["image"] == f"{tmp_path}/mug.mp4"
+    assert [file["path"] for file in large["files"]] == [f"{tmp_path}/mug-large.mp4"]
+
+
+def test_log_calls_a_picture_a_picture(vidu_emulator, runtime_context, store, tmp_path, capsys, caplog):
+    request = {"prompt": "a mug", "model": "viduq2"}
+    made = ViduGenerateOperator(task_id="t", endpoint="reference2image", request=request, output_path=f"{tmp_path}/")
+    made.execute(runtime_context(store))
+    assert "has its picture" in capsys.readouterr().out + caplog.text
+
+
 @pytest.mark.parametrize(
     ("video", "said"),
     [
