@@ -22,7 +22,7 @@ from airflow_provider_vidu.submission.credit_limits import CreditLimits
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import BACKSTOP
 from airflow_provider_vidu.triggers.timer import ViduTimerTrigger
-from airflow_provider_vidu.waiting.schedule import default_timeout
+from airflow_provider_vidu.waiting.next_poll import default_timeout
 from airflow_provider_vidu.waiting.wait import SLICE
 
 if TYPE_CHECKING:

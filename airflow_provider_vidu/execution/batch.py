@@ -22,7 +22,7 @@ from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.compat import note_discarded, state_store
 from airflow_provider_vidu.exceptions import raise_for_airflow
 from airflow_provider_vidu.execution.base import Execution
-from airflow_provider_vidu.execution.result_files import ResultFiles, records_of
+from airflow_provider_vidu.execution.manifest_and_report import ResultFiles, records_of
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.many import SILENT, land_batch
 from airflow_provider_vidu.reporting import metrics
@@ -44,13 +44,13 @@ from airflow_provider_vidu.submission.batch.results import (
     failure_reasons,
     shrink_for_xcom,
 )
-from airflow_provider_vidu.submission.kill_guard import why_cancel
+from airflow_provider_vidu.submission.cancel_on_kill import why_cancel
 from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import BACKSTOP, EVENT_HOLD, ViduTaskTrigger, digest_of_ids, event_of_group
 from airflow_provider_vidu.waiting import watcher
 from airflow_provider_vidu.waiting.cancel import VERIFY_SECONDS, cancel_unfinished
-from airflow_provider_vidu.waiting.schedule import Hints
+from airflow_provider_vidu.waiting.next_poll import Hints
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -27,7 +27,7 @@ from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.reporting.lineage import deliver, show_task
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import wait_in_triggerer
-from airflow_provider_vidu.waiting.schedule import REFUSALS
+from airflow_provider_vidu.waiting.next_poll import REFUSALS
 from airflow_provider_vidu.waiting.wait import (
     Next,
     adapt_for_other_task,

@@ -38,8 +38,8 @@ from airflow_provider_vidu.landing.land import land_all
 from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.reporting.lineage import deliver, openlineage_facets, show_task
 from airflow_provider_vidu.submission.airflow_try import Resumed, SubmitLater
+from airflow_provider_vidu.submission.cancel_on_kill import why_cancel
 from airflow_provider_vidu.submission.driver import Submission
-from airflow_provider_vidu.submission.kill_guard import why_cancel
 from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import wait_in_triggerer

@@ -277,7 +277,7 @@ class ViduHook(BaseHook):
         :raises ViduError: the task failed, has no video, or is still running at the deadline.
         """
         from airflow_provider_vidu.api.tasks import ViduTask
-        from airflow_provider_vidu.waiting.schedule import default_timeout
+        from airflow_provider_vidu.waiting.next_poll import default_timeout
         from airflow_provider_vidu.waiting.wait import fetch_finished, hints_of, wait_for_end
 
         client = self.get_conn()

@@ -63,7 +63,7 @@ from airflow_provider_vidu.submission.task_list import ListMemory
 from airflow_provider_vidu.submission.uploads import with_uploads
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.cancel import cancel_and_verify
-from airflow_provider_vidu.waiting.schedule import next_submission
+from airflow_provider_vidu.waiting.next_poll import next_submission
 from airflow_provider_vidu.waiting.wait import query_paid_task
 
 if TYPE_CHECKING:

@@ -62,7 +62,7 @@ class ViduTaskTrigger(BaseTrigger):
     :param end_time: the deadline, epoch seconds; absolute, so that it survives a hand-over to another triggerer.
     :param poll_interval: seconds between polls; None = the schedule decides.
     :param cancel_on_kill: cancel unfinished Vidu tasks when a user ends the Airflow task for good (Airflow 3.3+).
-    :param hints: facts about the tasks for the schedule, see ``airflow_provider_vidu.waiting.schedule.Hints``.
+    :param hints: facts about the tasks for the schedule, see ``airflow_provider_vidu.waiting.next_poll.Hints``.
     :param not_before: epoch seconds before which no event is yielded; None = at once.
     :param end_task: finish the Airflow task from here when its only Vidu task has succeeded, with the task record as
         XCom, instead of resuming on a worker. Everything else resumes on a worker.
@@ -143,7 +143,7 @@ class ViduTaskTrigger(BaseTrigger):
         yield TriggerEvent(payload) if ending is None else ending
 
     def _how(self) -> dict[str, Any]:
-        from airflow_provider_vidu.waiting.schedule import Hints
+        from airflow_provider_vidu.waiting.next_poll import Hints
 
         hints = Hints.from_json(self.hints)
         return {"hints": hints, "end_time": self.end_time, "poll_interval": self.poll_interval, "log": self.log}
@@ -209,7 +209,7 @@ class ViduTaskTrigger(BaseTrigger):
     async def _cancel_unfinished(self) -> None:
         from airflow_provider_vidu import compat
         from airflow_provider_vidu.hooks.vidu import ViduHook
-        from airflow_provider_vidu.submission.kill_guard import aended_by_user, ais_forgotten
+        from airflow_provider_vidu.submission.cancel_on_kill import aended_by_user, ais_forgotten
         from airflow_provider_vidu.waiting.cancel import cancel_unfinished
 
         instance = self.task_instance

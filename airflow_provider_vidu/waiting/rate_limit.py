@@ -8,7 +8,7 @@ from airflow_provider_vidu.api.errors import (
     ViduError,
     ViduRateLimitError,
 )
-from airflow_provider_vidu.waiting.schedule import LISTED_GAP, MAX_OUTAGE_GAP, MAX_PROBE_GAP
+from airflow_provider_vidu.waiting.next_poll import LISTED_GAP, MAX_OUTAGE_GAP, MAX_PROBE_GAP
 
 #: Maximum factor by which 429s slow an account down.
 _MAX_SLOWDOWN = 8.0

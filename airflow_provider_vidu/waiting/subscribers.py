@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.waiting.group_progress import FIRST_LOGGED_AFTER, GroupCounts, progress_line
-from airflow_provider_vidu.waiting.schedule import QUEUED_STATES, Hints, Verdict
+from airflow_provider_vidu.waiting.next_poll import QUEUED_STATES, Hints, Verdict
 from airflow_provider_vidu.waiting.wait import LOG_EVERY, Progress, gave_up_error
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.tasks import ViduTask
-    from airflow_provider_vidu.waiting.poll_plan import Entry
+    from airflow_provider_vidu.waiting.poll_rounds import Entry
 
 
 @dataclass(frozen=True)

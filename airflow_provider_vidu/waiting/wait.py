@@ -28,7 +28,7 @@ from airflow_provider_vidu.api.rendered_fields import parse_record, require
 from airflow_provider_vidu.api.tasks import TaskState, ViduTask
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.transport import timing
-from airflow_provider_vidu.waiting.schedule import (
+from airflow_provider_vidu.waiting.next_poll import (
     REFUSALS,
     Hints,
     Verdict,

@@ -3,7 +3,7 @@
 """
 Polls Vidu for every trigger of an account in a triggerer: one connection look-up, one session, one poller.
 
-``airflow_provider_vidu.waiting.poll_plan`` decides which tasks to poll when,
+``airflow_provider_vidu.waiting.poll_rounds`` decides which tasks to poll when,
 ``airflow_provider_vidu.waiting.bulk_query`` how; this module connects both to the clock and the triggers. A waiting
 trigger costs a future and no coroutine of its own.
 """
@@ -28,8 +28,8 @@ from airflow_provider_vidu.api.errors import (
 from airflow_provider_vidu.api.http_messages import MAX_PAGE_SIZE
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
-from airflow_provider_vidu.waiting.poll_plan import Entry, PollPlan
-from airflow_provider_vidu.waiting.schedule import Hints, Verdict
+from airflow_provider_vidu.waiting.next_poll import Hints, Verdict
+from airflow_provider_vidu.waiting.poll_rounds import Entry, PollPlan
 from airflow_provider_vidu.waiting.subscribers import GroupOutcome, GroupSubscriber, Outcome, Subscriber
 
 if TYPE_CHECKING:

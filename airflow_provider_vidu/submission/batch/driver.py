@@ -58,7 +58,7 @@ from airflow_provider_vidu.submission.retry_or_clear import MAX_ATTEMPTS, Action
 from airflow_provider_vidu.submission.uploads import check_tool
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.waiting.bulk_query import MAX_PARALLEL, in_parallel
-from airflow_provider_vidu.waiting.schedule import REFUSALS
+from airflow_provider_vidu.waiting.next_poll import REFUSALS
 from airflow_provider_vidu.waiting.wait import EMPTY_GAP, EMPTY_QUERIES
 
 if TYPE_CHECKING:

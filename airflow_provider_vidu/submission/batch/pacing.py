@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_vidu.waiting.schedule import next_submission
+from airflow_provider_vidu.waiting.next_poll import next_submission
 
 
 class Pace:
@@ -12,7 +12,7 @@ class Pace:
     How many submissions may be in flight at once: at most ``limit``, at least one.
 
     A 429 halves the number and delays all submissions; each acceptance adds a little, up to the limit again.
-    ``spread``, from 0 to 1, varies the delay; see :func:`~airflow_provider_vidu.waiting.schedule.next_submission`.
+    ``spread``, from 0 to 1, varies the delay; see :func:`~airflow_provider_vidu.waiting.next_poll.next_submission`.
     """
 
     def __init__(self, limit: int, spread: float) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.tasks import TaskState
 from airflow_provider_vidu.submission.record import Phase
-from airflow_provider_vidu.waiting.schedule import Hints
+from airflow_provider_vidu.waiting.next_poll import Hints
 
 if TYPE_CHECKING:
     from airflow_provider_vidu.api.errors import ViduError

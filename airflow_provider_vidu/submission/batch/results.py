@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,18 +12,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_vidu.api.errors import (
     Fate,
     ViduError,
-    ViduInputError,
     ViduLandingError,
     ViduTaskFailedError,
-    ViduUnavailableError,
 )
 from airflow_provider_vidu.api.messages import counted, item_ranges, some_of
 from airflow_provider_vidu.api.origin import Origin
 from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.compat import clear_this_task
-from airflow_provider_vidu.images import local_path
-from airflow_provider_vidu.landing.destinations import names_media
-from airflow_provider_vidu.landing.publish import put_bytes
 from airflow_provider_vidu.submission.batch.records import Item
 from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.record import Phase, with_marker
@@ -97,73 +91,6 @@ def shrink_for_xcom(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     if len(records) <= MAX_WITH_LINKS:
         return [dict(record) for record in records]
     return [{**record, "creations": [], "payload": None, "prompt": None} for record in records]
-
-
-def check_result_file(path: str, named: str) -> None:
-    """
-    Check the path of a manifest or a report before anything is paid for.
-
-    :param named: its parameter, for the message.
-    :raises ViduInputError: it is a folder, a video's name, or no installed provider has its file system.
-    """
-    if path.endswith("/"):
-        raise ViduInputError(f"{named} must name a file, got the folder {path}.")
-    if names_media(path):
-        raise ViduInputError(f"{named} {path} has the name of a video, a picture or a sound: one could overwrite it.")
-    if local_path(path) is None:
-        from airflow.sdk import ObjectStoragePath
-
-        try:
-            _ = ObjectStoragePath(path).fs
-        except (ValueError, ImportError) as error:
-            raise ViduInputError(f"{named} {path} cannot be opened ({error}).") from error
-
-
-def read_manifest(path: str) -> list[dict[str, Any]]:
-    """
-    Read the rows that an earlier try has written; none if the manifest is missing.
-
-    :raises ViduUnavailableError: it cannot be read; it may be all that shows what was submitted.
-    """
-    source: Any = local_path(path)
-    try:
-        if source is None:
-            from airflow.sdk import ObjectStoragePath
-
-            source = ObjectStoragePath(path)
-        # A text may contain the other characters at which splitlines would split.
-        rows = [json.loads(line) for line in source.read_bytes().decode().split("\n") if line.strip()]
-    except FileNotFoundError:
-        return []
-    except Exception as error:
-        # Each store has its own exceptions.
-        raise ViduUnavailableError(
-            f"The manifest at {path} cannot be read ({error}).",
-            advice="It may show what earlier tries have submitted; this try submitted nothing. A retry reads it again.",
-        ) from error
-    return [row for row in rows if isinstance(row, dict)]
-
-
-def write_manifest(path: str, records: Sequence[Mapping[str, Any]]) -> None:
-    """
-    Write all records as JSON Lines, in one step, so that no reader sees half a manifest.
-
-    :raises ViduLandingError: it cannot be written.
-    """
-    try:
-        put_bytes("".join(f"{json.dumps(record)}\n" for record in records).encode(), path)
-    except ViduError:
-        raise
-    except Exception as error:
-        # Each store has its own exceptions.
-        raise ViduLandingError(
-            f"The manifest cannot be written to {path} ({error}).",
-            advice=(
-                "All videos that could be made are paid for and landed. Correct manifest_path or free space, then "
-                f"retry or, from Airflow 3.3 on, {clear_this_task()}: it writes the manifest and submits nothing for "
-                "requests that have their video."
-            ),
-        ) from error
 
 
 def failure_reasons(records: Sequence[Mapping[str, Any]], failed: Iterable[int]) -> str:

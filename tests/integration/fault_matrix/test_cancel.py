@@ -19,7 +19,7 @@ from _support.virtual_time import jumping, replaced_by
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.emulator import Fault
-from airflow_provider_vidu.submission import kill_guard
+from airflow_provider_vidu.submission import cancel_on_kill
 from airflow_provider_vidu.triggers.task import KILL_TIMEOUT, ViduTaskTrigger
 
 REFUSED = "refused connection"
@@ -165,7 +165,7 @@ def kill(vidu, clock, strike, monkeypatch):
 
     def kill(task, task_id, fault):
         monkeypatch.setenv("AIRFLOW_CONN_VIDU_DEFAULT", vidu.connection_json(timeout=task.account.timeout))
-        monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: True)
+        monkeypatch.setattr(cancel_on_kill, "ended_by_user", lambda instance: True)
         if fault == REFUSED:
             cancel = AsyncViduClient.cancel_task
 

@@ -14,12 +14,11 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError, ViduUnavailableError
 from airflow_provider_vidu.emulator import Fault
-from airflow_provider_vidu.execution.result_files import ResultFiles
+from airflow_provider_vidu.execution.manifest_and_report import ResultFiles, read_manifest
 from airflow_provider_vidu.operators.batch import ViduBatchOperator
 from airflow_provider_vidu.operators.download import ViduDownloadOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
-from airflow_provider_vidu.submission.batch.results import read_manifest
 
 pytestmark = pytest.mark.usefixtures("clock")
 

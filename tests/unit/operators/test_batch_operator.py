@@ -27,13 +27,13 @@ from airflow_provider_vidu.client import AsyncViduClient
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.execution.batch import BatchExecution
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator
-from airflow_provider_vidu.submission import kill_guard
+from airflow_provider_vidu.submission import cancel_on_kill
 from airflow_provider_vidu.submission.batch import driver as submission
 from airflow_provider_vidu.submission.batch import pacing
 from airflow_provider_vidu.submission.batch.progress import PROGRESS_KEY
 from airflow_provider_vidu.submission.batch.records import shard_from_json
 from airflow_provider_vidu.submission.batch.store import ADOPTED_KEY, HEADER_KEY
-from airflow_provider_vidu.submission.kill_guard import Standing
+from airflow_provider_vidu.submission.cancel_on_kill import Standing
 from airflow_provider_vidu.triggers.task import event_of_group
 from airflow_provider_vidu.triggers.timer import ViduTimerTrigger
 from airflow_provider_vidu.waiting import cancel
@@ -915,7 +915,7 @@ def test_kill_during_a_full_queue_cancels_submitted_tasks(vidu_emulator, runtime
         return ended
 
     monkeypatch.setattr("airflow_provider_vidu.submission.airflow_try.IN_PLACE_SECONDS", 0.0)
-    monkeypatch.setattr("airflow_provider_vidu.submission.kill_guard.aended_by_user", ended_by_user)
+    monkeypatch.setattr("airflow_provider_vidu.submission.cancel_on_kill.aended_by_user", ended_by_user)
     vidu_emulator.faults.add("submit", Fault.rate_limit(retry_after=60, times=100, after=3))
     with pytest.raises(TaskDeferred) as deferred:
         operator(numbered(6), max_in_flight=1, deferrable=True).execute(runtime_context(store))
@@ -941,8 +941,8 @@ def test_kill_cancels_only_what_no_try_can_want(
     vidu_emulator, runtime_context, store, monkeypatch, standing, has_list, ended
 ):
     """After a clear that discards the state, a host without a list lets no next try find what this one waits for."""
-    monkeypatch.setattr(kill_guard, "get_standing", lambda instance: standing)
-    monkeypatch.setattr(kill_guard.compat, "clear_discards_state", lambda: True)
+    monkeypatch.setattr(cancel_on_kill, "get_standing", lambda instance: standing)
+    monkeypatch.setattr(cancel_on_kill.compat, "clear_discards_state", lambda: True)
     vidu_emulator.quirks.has_list = has_list
     made = operator(numbered(6))
     seen = []

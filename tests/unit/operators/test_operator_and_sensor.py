@@ -22,8 +22,8 @@ from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
-from airflow_provider_vidu.submission import kill_guard
-from airflow_provider_vidu.submission.kill_guard import Standing
+from airflow_provider_vidu.submission import cancel_on_kill
+from airflow_provider_vidu.submission.cancel_on_kill import Standing
 from airflow_provider_vidu.transport import timing
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -376,7 +376,7 @@ def test_finished_task_is_not_deferred(vidu_emulator, runtime_context, store):
 
 def test_a_kill_of_a_waiting_worker_never_ends_in_success(vidu_emulator, runtime_context, store, monkeypatch):
 
-    monkeypatch.setattr(kill_guard, "get_standing", lambda instance: Standing.UNKNOWN)
+    monkeypatch.setattr(cancel_on_kill, "get_standing", lambda instance: Standing.UNKNOWN)
     made = operator(prompt="[emulator:seconds=60]")
     made.on_kill()
     with pytest.raises(ViduStillRunningError, match="told to stop"):
@@ -388,7 +388,7 @@ def test_kill_is_noticed_while_fetching_the_result(vidu_emulator, runtime_contex
     """A kill during the pauses of the last query keeps the record, so that a retry fetches the result."""
     from airflow_provider_vidu.waiting import wait as waiting
 
-    monkeypatch.setattr(kill_guard, "get_standing", lambda instance: Standing.UNKNOWN)
+    monkeypatch.setattr(cancel_on_kill, "get_standing", lambda instance: Standing.UNKNOWN)
     monkeypatch.setattr(waiting, "EMPTY_GAP", 0.01)
     first = operator(wait_for_completion=False, prompt="[emulator:no-creation:2]").execute(runtime_context(store))
     vidu_emulator.skip(1000)
@@ -416,7 +416,7 @@ def test_kill_is_noticed_while_fetching_the_result(vidu_emulator, runtime_contex
 def test_a_shutdown_is_no_deadline(vidu_emulator, runtime_context, store, monkeypatch):
     """SIGTERM of a worker cancels nothing, unlike the deadline, and does not bind a later clear."""
 
-    monkeypatch.setattr(kill_guard, "get_standing", lambda instance: Standing.UNKNOWN)
+    monkeypatch.setattr(cancel_on_kill, "get_standing", lambda instance: Standing.UNKNOWN)
     made = operator(cancel_on_timeout=True)
     made.on_kill()
     with pytest.raises(ViduStillRunningError, match="told to stop"):
@@ -428,7 +428,7 @@ def test_a_shutdown_is_no_deadline(vidu_emulator, runtime_context, store, monkey
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1)
 def test_user_ending_a_waiting_worker_gets_a_refund(vidu_emulator, runtime_context, store, monkeypatch):
 
-    monkeypatch.setattr(kill_guard, "get_standing", lambda instance: Standing.OVER)
+    monkeypatch.setattr(cancel_on_kill, "get_standing", lambda instance: Standing.OVER)
     made = operator()
     made.on_kill()
     with pytest.raises(ViduStillRunningError, match="the Vidu task was cancelled"):

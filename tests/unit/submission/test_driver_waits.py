@@ -13,7 +13,7 @@ from airflow_provider_vidu.api.errors import ViduRateLimitError, ViduSubmissionI
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.operators.img2video import Img2VideoOperator
 from airflow_provider_vidu.submission.airflow_try import IN_PLACE_SECONDS, MIN_ABSENCE, Resumed, SubmitLater
-from airflow_provider_vidu.waiting.schedule import MAX_QUEUE_GAP, next_submission
+from airflow_provider_vidu.waiting.next_poll import MAX_QUEUE_GAP, next_submission
 
 WIRE = {"images": ["https://x.example/a.png"], "model": "viduq3-turbo", "prompt": "p"}
 FULL = ViduRateLimitError("QuotaExceeded")
@@ -201,9 +201,9 @@ def test_kill_ends_the_wait_for_a_queue_at_once(vidu_emulator, runtime_context, 
 
 def test_killed_task_that_only_submits_does_not_end_in_success(vidu_emulator, runtime_context, store, monkeypatch):
     from airflow_provider_vidu.api.errors import ViduStillRunningError
-    from airflow_provider_vidu.submission import kill_guard
+    from airflow_provider_vidu.submission import cancel_on_kill
 
-    monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: False)
+    monkeypatch.setattr(cancel_on_kill, "ended_by_user", lambda instance: False)
     made = operator(wait_for_completion=False)
     made.on_kill()
     with pytest.raises(ViduStillRunningError, match="told to stop"):

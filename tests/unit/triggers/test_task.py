@@ -294,7 +294,7 @@ async def test_worker_finishes_if_a_trigger_cannot(submit, monkeypatch):
 @pytest.mark.vidu_emulator(concurrency=0, speed=200, seed=1, credits=10**5)
 async def test_kill_cancels_the_whole_group_and_reports_it(submit, vidu_emulator, monkeypatch):
     lines = []
-    monkeypatch.setattr("airflow_provider_vidu.submission.kill_guard.ended_by_user", lambda instance: True)
+    monkeypatch.setattr("airflow_provider_vidu.submission.cancel_on_kill.ended_by_user", lambda instance: True)
     monkeypatch.setattr(ViduTaskTrigger, "log", SimpleNamespace(info=lambda *line: lines.append(line[0] % line[1:])))
     made = trigger(*[submit() for _ in range(120)])
     made.task_instance = SimpleNamespace(task_id="t")

@@ -24,7 +24,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.http_messages import parse_task
-from airflow_provider_vidu.waiting.schedule import Hints
+from airflow_provider_vidu.waiting.next_poll import Hints
 from airflow_provider_vidu.waiting.wait import (
     Next,
     adapt_for_other_task,

@@ -26,7 +26,7 @@ from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.transport.timing import Time
 from airflow_provider_vidu.waiting import watcher
 from airflow_provider_vidu.waiting.bulk_query import BulkQuery
-from airflow_provider_vidu.waiting.schedule import Hints
+from airflow_provider_vidu.waiting.next_poll import Hints
 from airflow_provider_vidu.waiting.watcher import Watcher
 from tests.chaos.virtual import Clock, VirtualLoop, in_line
 

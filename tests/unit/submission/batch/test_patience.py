@@ -23,7 +23,7 @@ from airflow_provider_vidu.submission.airflow_try import Try
 from airflow_provider_vidu.submission.batch.store import BatchStore, Header, Item
 from airflow_provider_vidu.submission.record import Phase
 from airflow_provider_vidu.submission.state_writer import StateWriter
-from airflow_provider_vidu.waiting.schedule import REFUSALS
+from airflow_provider_vidu.waiting.next_poll import REFUSALS
 
 ROWS = [{"images": f"https://cdn.example/{name}.png", "prompt": "x"} for name in "abc"]
 SECONDS_OF_A_HICCUP = 4.0

@@ -4,20 +4,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_vidu.api.errors import ViduError, ViduInputError
+from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.api.origin import NAMES
-from airflow_provider_vidu.landing.publish import identity_of
-from airflow_provider_vidu.submission.batch.results import (
-    check_result_file,
-    read_manifest,
-    task_record,
-    unfinished_error,
-    unsent_records,
-    write_manifest,
-)
+from airflow_provider_vidu.compat import clear_this_task
+from airflow_provider_vidu.images import local_path
+from airflow_provider_vidu.landing.destinations import names_media
+from airflow_provider_vidu.landing.publish import identity_of, put_bytes
+from airflow_provider_vidu.submission.batch.results import task_record, unfinished_error, unsent_records
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -131,3 +128,70 @@ def records_of(
         task_record(request, item, batch.generation, batch.tasks.get(index), files.get(index, []), errors.get(index))
         for index, (request, item) in enumerate(zip(batch.requests, batch.items, strict=True))
     ]
+
+
+def check_result_file(path: str, named: str) -> None:
+    """
+    Check the path of a manifest or a report before anything is paid for.
+
+    :param named: its parameter, for the message.
+    :raises ViduInputError: it is a folder, a video's name, or no installed provider has its file system.
+    """
+    if path.endswith("/"):
+        raise ViduInputError(f"{named} must name a file, got the folder {path}.")
+    if names_media(path):
+        raise ViduInputError(f"{named} {path} has the name of a video, a picture or a sound: one could overwrite it.")
+    if local_path(path) is None:
+        from airflow.sdk import ObjectStoragePath
+
+        try:
+            _ = ObjectStoragePath(path).fs
+        except (ValueError, ImportError) as error:
+            raise ViduInputError(f"{named} {path} cannot be opened ({error}).") from error
+
+
+def read_manifest(path: str) -> list[dict[str, Any]]:
+    """
+    Read the rows that an earlier try has written; none if the manifest is missing.
+
+    :raises ViduUnavailableError: it cannot be read; it may be all that shows what was submitted.
+    """
+    source: Any = local_path(path)
+    try:
+        if source is None:
+            from airflow.sdk import ObjectStoragePath
+
+            source = ObjectStoragePath(path)
+        # A text may contain the other characters at which splitlines would split.
+        rows = [json.loads(line) for line in source.read_bytes().decode().split("\n") if line.strip()]
+    except FileNotFoundError:
+        return []
+    except Exception as error:
+        # Each store has its own exceptions.
+        raise ViduUnavailableError(
+            f"The manifest at {path} cannot be read ({error}).",
+            advice="It may show what earlier tries have submitted; this try submitted nothing. A retry reads it again.",
+        ) from error
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def write_manifest(path: str, records: Sequence[Mapping[str, Any]]) -> None:
+    """
+    Write all records as JSON Lines, in one step, so that no reader sees half a manifest.
+
+    :raises ViduLandingError: it cannot be written.
+    """
+    try:
+        put_bytes("".join(f"{json.dumps(record)}\n" for record in records).encode(), path)
+    except ViduError:
+        raise
+    except Exception as error:
+        # Each store has its own exceptions.
+        raise ViduLandingError(
+            f"The manifest cannot be written to {path} ({error}).",
+            advice=(
+                "All videos that could be made are paid for and landed. Correct manifest_path or free space, then "
+                f"retry or, from Airflow 3.3 on, {clear_this_task()}: it writes the manifest and submits nothing for "
+                "requests that have their video."
+            ),
+        ) from error

@@ -21,7 +21,7 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.tasks import TaskState, ViduTask
-from airflow_provider_vidu.waiting.schedule import (
+from airflow_provider_vidu.waiting.next_poll import (
     MAX_OUTAGE_GAP,
     MIN_POLL_INTERVAL,
     NOT_FOUND_GRACE,

@@ -23,8 +23,7 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.api.http_messages import MAX_PAGE_SIZE
 from airflow_provider_vidu.api.tasks import TaskState
-from airflow_provider_vidu.waiting.rate_limit import PollPace
-from airflow_provider_vidu.waiting.schedule import (
+from airflow_provider_vidu.waiting.next_poll import (
     LISTED_GAP,
     MAX_PROBE_GAP,
     QUEUED_STATES,
@@ -32,12 +31,13 @@ from airflow_provider_vidu.waiting.schedule import (
     Wait,
     next_poll_of_many,
 )
+from airflow_provider_vidu.waiting.rate_limit import PollPace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from airflow_provider_vidu.api.tasks import ViduTask
-    from airflow_provider_vidu.waiting.schedule import Hints
+    from airflow_provider_vidu.waiting.next_poll import Hints
 
 #: Maximum pages in one round: waits that do not fit come first in the next round.
 MAX_PAGES = 20

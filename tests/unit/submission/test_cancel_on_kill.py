@@ -21,8 +21,14 @@ from airflow_provider_vidu.api.errors import (
 )
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.hooks.vidu import ViduHook
-from airflow_provider_vidu.submission import kill_guard
-from airflow_provider_vidu.submission.kill_guard import Standing, ais_forgotten, get_standing, standing_of, why_cancel
+from airflow_provider_vidu.submission import cancel_on_kill
+from airflow_provider_vidu.submission.cancel_on_kill import (
+    Standing,
+    ais_forgotten,
+    get_standing,
+    standing_of,
+    why_cancel,
+)
 from airflow_provider_vidu.transport import timing
 from airflow_provider_vidu.triggers.task import ViduTaskTrigger
 
@@ -110,7 +116,7 @@ async def test_deferred_task_is_cancelled_only_if_a_user_ended_it(vidu_emulator,
             raise answer
         return answer
 
-    monkeypatch.setattr(kill_guard, "ended_by_user", ended_by_user)
+    monkeypatch.setattr(cancel_on_kill, "ended_by_user", ended_by_user)
     submitted = ViduHook().submit({"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1})
     made = ViduTaskTrigger("vidu_default", [submitted.task_id], time.time() + 100)
     made.task_instance = SimpleNamespace(task_id="t")
@@ -120,7 +126,7 @@ async def test_deferred_task_is_cancelled_only_if_a_user_ended_it(vidu_emulator,
 
 
 async def test_finished_task_is_not_cancelled(vidu_emulator, monkeypatch):
-    monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: True)
+    monkeypatch.setattr(cancel_on_kill, "ended_by_user", lambda instance: True)
     hook = ViduHook()
     submitted = hook.submit({"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1})
     hook.wait_for_task(submitted)
@@ -161,10 +167,10 @@ def airflow(monkeypatch):
     async def sleep(seconds):
         pass
 
-    monkeypatch.setattr(kill_guard.compat, "clear_discards_state", lambda: True)
-    monkeypatch.setattr(kill_guard, "get_standing", lambda instance: reply(airflow.standings))
-    monkeypatch.setattr(kill_guard.compat, "read_discarded_note", lambda instance: reply(airflow.noted))
-    monkeypatch.setattr(kill_guard, "ASK_GAP", 5.0)
+    monkeypatch.setattr(cancel_on_kill.compat, "clear_discards_state", lambda: True)
+    monkeypatch.setattr(cancel_on_kill, "get_standing", lambda instance: reply(airflow.standings))
+    monkeypatch.setattr(cancel_on_kill.compat, "read_discarded_note", lambda instance: reply(airflow.noted))
+    monkeypatch.setattr(cancel_on_kill, "ASK_GAP", 5.0)
     monkeypatch.setattr(timing, "source", replace(timing.source, asleep=sleep))
     return airflow
 
@@ -214,7 +220,7 @@ async def test_with_a_list_nothing_is_forgotten(airflow, host, forgotten):
 
 
 def test_below_airflow_3_4_nothing_is_forgotten(airflow, monkeypatch):
-    monkeypatch.setattr(kill_guard.compat, "clear_discards_state", lambda: False)
+    monkeypatch.setattr(cancel_on_kill.compat, "clear_discards_state", lambda: False)
     assert why_cancel(SimpleNamespace(), Host(NO_LIST)) is None
 
 
@@ -224,9 +230,9 @@ async def test_forgotten_task_is_cancelled_or_reported(vidu_emulator, monkeypatc
     async def forgotten(*asked):  # ruff: ignore[unused-async]
         return True
 
-    monkeypatch.setattr(kill_guard.compat, "clear_discards_state", lambda: True)
-    monkeypatch.setattr(kill_guard, "ended_by_user", lambda instance: False)
-    monkeypatch.setattr(kill_guard, "ais_forgotten", forgotten)
+    monkeypatch.setattr(cancel_on_kill.compat, "clear_discards_state", lambda: True)
+    monkeypatch.setattr(cancel_on_kill, "ended_by_user", lambda instance: False)
+    monkeypatch.setattr(cancel_on_kill, "ais_forgotten", forgotten)
     if refuses:
         vidu_emulator.faults.add("cancel", Fault.refuse(400, reason="BadRequest", times=None))
     submitted = ViduHook().submit({"images": "https://example.com/a.png", "model": "viduq2-turbo", "duration": 1})
@@ -253,7 +259,7 @@ def test_iteration_of_a_loop_is_over_with_its_run(monkeypatch, is_active, standi
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", lambda **asked: {"r": {"t": "failed"}})
-    monkeypatch.setattr(kill_guard.compat, "query_run_activity", lambda dag_id, run_id: is_active)
+    monkeypatch.setattr(cancel_on_kill.compat, "query_run_activity", lambda dag_id, run_id: is_active)
     instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, region_id=UUID(int=3), region_index=1)
     assert get_standing(instance) is standing
 

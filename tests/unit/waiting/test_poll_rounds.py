@@ -18,8 +18,8 @@ from airflow_provider_vidu.api.errors import (
     ViduUnavailableError,
 )
 from airflow_provider_vidu.api.tasks import ViduTask
-from airflow_provider_vidu.waiting.poll_plan import MAX_PAGES, MAX_SINGLES, PollPlan
-from airflow_provider_vidu.waiting.schedule import Hints, Verdict
+from airflow_provider_vidu.waiting.next_poll import Hints, Verdict
+from airflow_provider_vidu.waiting.poll_rounds import MAX_PAGES, MAX_SINGLES, PollPlan
 
 NOW = 1_800_000_000.0
 DOWN = ViduUnavailableError("HTTP 503", http_status=503)
