@@ -55,6 +55,13 @@ def item(row: dict[str, Any], **thumbnails: str) -> Item:
         ({"task_id": None, "err_code": "CreditInsufficient", "error": "No."}, State.NOT_SENT),
         ({"task_id": None, "err_code": "insufficient_user_quota", "error": "No."}, State.NOT_SENT),
         ({"task_id": None, "err_code": "ViduCreditLimitError", "error": "No."}, State.NOT_SENT),
+        ({"task_id": None, "err_code": "ViduInputError", "error": "seed: no."}, State.NOT_SENT),
+        ({"task_id": None, "err_code": "NotSent", "error": "Not sent."}, State.NOT_SENT),
+        ({"task_id": None, "err_code": "ViduAuthError", "error": "Wrong key."}, State.NOT_SENT),
+        ({"task_id": None, "err_code": "TooManyRequests", "error": "Later."}, State.NOT_SENT),
+        # It may have been sent, and lost on the way.
+        ({"task_id": None, "err_code": "ViduUnavailableError", "error": "Down."}, State.FAILED),
+        ({"task_id": "9", "err_code": "ViduInputError", "error": "seed: no."}, State.FAILED),
     ],
 )
 def test_state_says_what_became_of_the_item(row: dict[str, Any], state: State):
