@@ -37,7 +37,9 @@ class ResultFiles:
     def __init__(self, operator: Any, context: Context, *, is_first: bool) -> None:
         self._operator = operator
         self._log = operator.log
-        self._title = f"{context['ti'].dag_id} · {context['ti'].task_id}"
+        instance = context["ti"]
+        mapped = "" if instance.map_index is None or instance.map_index < 0 else f"[{instance.map_index}]"
+        self._title = f"{instance.dag_id} · {instance.task_id}{mapped} · {instance.run_id}"
         self._is_first = is_first
         self._is_final = False
         self._is_checked = False
