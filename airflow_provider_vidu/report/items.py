@@ -153,11 +153,10 @@ def pictures_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return sides
 
 
-def picture_and_video(row: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the paths of the first picture that was sent and of the video; None if either is unknown."""
+def picture_and_video(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the paths of the first picture that was sent and of the video; empty if it is unknown."""
     videos = [file for file in _files_of(row) if _element_of(file) == "video" and _text(file, "kind") != _WATERMARKED]
-    pair = _text(row, "image"), _text(videos[0], "path") if videos else ""
-    return pair if all(pair) else None
+    return _text(row, "image"), _text(videos[0], "path") if videos else ""
 
 
 def number_of(value: Any) -> float | None:

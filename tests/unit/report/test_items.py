@@ -202,9 +202,9 @@ def test_pictures_are_small_beside_their_video():
     [
         ({**OLD_ROW, "image": "/in/a.png"}, ("/in/a.png", "/data/9.mp4")),
         ({**OLD_ROW, "image": "/in/a.png", "files": [COVER, VIDEO]}, ("/in/a.png", "/data/9.mp4")),
-        ({**OLD_ROW, "image": "/in/a.png", "files": []}, None),
-        (OLD_ROW, None),
+        ({**OLD_ROW, "image": "/in/a.png", "files": []}, ("/in/a.png", "")),
+        (OLD_ROW, ("", "/data/9.mp4")),
     ],
 )
-def test_pairs_of_a_contact_sheet(row: dict[str, Any], pair: tuple[str, str] | None):
+def test_pairs_of_a_contact_sheet(row: dict[str, Any], pair: tuple[str, str]):
     assert picture_and_video(row) == pair
