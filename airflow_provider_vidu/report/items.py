@@ -181,7 +181,9 @@ def _state_of(row: Mapping[str, Any]) -> State:
         # Without a state it was submitted and never queried, or Vidu does not know it.
         is_running = bool(state) or not has_error or reason == "ViduStillRunningError"
         return State.RUNNING if is_running else State.FAILED
-    return State.NOT_SENT if not has_error or was_never_sent(reason) else State.FAILED
+    # One in doubt has the payload with which it was sent.
+    was_sent = bool(_text(row, "payload")) or not was_never_sent(reason, _text(row, "error"))
+    return State.FAILED if has_error and was_sent else State.NOT_SENT
 
 
 def _headline(state: State, reason: str, error: str) -> str:

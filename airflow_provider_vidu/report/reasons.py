@@ -53,14 +53,14 @@ _WORDS_OF_INVALID = {
         r"images: ": "Picture that Vidu does not accept",
         r"prompt: takes at most ": "Prompt too long",
         r"id: .* is that of item ": "Same id as another item",
-        r"(output_path|file_name) .* is that of item ": "Same file as another item's video",
+        r"(output_path|file_name):? .* is (that|a file) of item ": "Same file as another item's video",
         r"[\w.\[\]]+: is not a field of ": "Unknown field",
     }.items()
 }
-_FIELD = re.compile(r"(?!must\b)[a-z]\w*")
+_FIELD = re.compile(r"[a-z]\w*(?=[:.\[]| (?:of|must|'|/|\S+://))")
 
 # Without a task, these reasons mean that an item was never submitted: it is invalid, or the batch stopped before it. An
-# outage is not among them, because its submission may have been lost on the way.
+# outage is not among them, because the submission may have been lost on the way.
 _NOT_SENT = frozenset(
     {
         INVALID,
@@ -93,9 +93,9 @@ def plain_words(reason: str | None, error: str = "") -> str:
     return _WORDS.get(reason) or _WORDS_OF_KIND.get(REASONS.get(reason, "")) or reason
 
 
-def was_never_sent(reason: str | None) -> bool:
-    """Return whether an item that has no task was never submitted, by its reason."""
-    return reason in _NOT_SENT or REASONS.get(reason or "") in {"credits", "limit"}
+def was_never_sent(reason: str | None, error: str) -> bool:
+    """Return whether an item that has no task was never submitted, by its reason and the text of its error."""
+    return reason in _NOT_SENT or error.startswith("Not sent") or REASONS.get(reason or "") in {"credits", "limit"}
 
 
 def _what_is_invalid(error: str) -> str:

@@ -61,6 +61,8 @@ def item(row: dict[str, Any], **thumbnails: str) -> Item:
         ({"task_id": None, "err_code": "TooManyRequests", "error": "Later."}, State.NOT_SENT),
         # It may have been sent, and lost on the way.
         ({"task_id": None, "err_code": "ViduUnavailableError", "error": "Down."}, State.FAILED),
+        ({"payload": "avp1:x", "err_code": "ViduCreditError", "error": "It is unknown."}, State.FAILED),
+        ({"task_id": None, "err_code": "ViduUnavailableError", "error": "Not sent, and it ended."}, State.NOT_SENT),
         ({"task_id": "9", "err_code": "ViduInputError", "error": "seed: no."}, State.FAILED),
     ],
 )

@@ -15,8 +15,9 @@ from PIL import Image
 from airflow_provider_vidu.api import errors
 from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.api.registry import known_endpoint
+from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.report.reasons import plain_words
-from airflow_provider_vidu.submission.batch.requests import check_destinations, check_requests, read_requests
+from airflow_provider_vidu.submission.batch.requests import check_names, check_requests, read_requests
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def words_of(folder: Path, *rows: Any) -> list[str]:
     image = {"images": str(folder / "mug.png"), "output_path": f"{folder}/videos/"}
     given = [{**image, **row} if isinstance(row, dict) else row for row in rows]
     read = read_requests(given, None, endpoint=known_endpoint("img2video"))
-    checked = check_destinations(check_requests(read, logging.getLogger("test")))
+    checked = check_names(check_requests(read, logging.getLogger("test")), lambda one: Wanted(str(one.output_path)))
     return [plain_words("ViduInputError", str(one.problem)) if one.problem else "" for one in checked]
 
 
@@ -74,6 +75,23 @@ def kinds(kind: type[ViduError]) -> Iterator[type[ViduError]]:
     yield kind
     for one in kind.__subclasses__():
         yield from kinds(one)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("output_path /a/b.mp4 is that of item 0, too", "Same file as another item's video"),
+        ("file_name '{id}' in /a is that of item 0, too", "Same file as another item's video"),
+        ("duration must be at least 1 second, got 0.", "Invalid duration"),
+        ("subjects[0].name: must be unique, got 'a' twice.", "Invalid subjects"),
+        ("file_name '{x}' has unknown fields x.", "Invalid file_name"),
+        ("output_path s3://bucket/x cannot be opened.", "Invalid output_path"),
+        ("cannot be checked (TypeError())", "The request is invalid"),
+        ("", "The request is invalid"),
+    ],
+)
+def test_other_and_earlier_messages_have_words(error: str, words: str):
+    assert plain_words("ViduInputError", error) == words
 
 
 @pytest.mark.parametrize("name", sorted({kind.__name__ for kind in kinds(errors.ViduError)}))
