@@ -25,6 +25,7 @@ from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.images import local_path
 from airflow_provider_vidu.landing.destinations import names_media
 from airflow_provider_vidu.landing.publish import put_bytes
+from airflow_provider_vidu.report.manifest import parse_rows
 from airflow_provider_vidu.submission.batch.records import Item
 from airflow_provider_vidu.submission.memory import Memory
 from airflow_provider_vidu.submission.record import Phase, with_marker
@@ -131,8 +132,7 @@ def read_manifest(path: str) -> list[dict[str, Any]]:
             from airflow.sdk import ObjectStoragePath
 
             source = ObjectStoragePath(path)
-        # A text may contain the other characters at which splitlines would split.
-        rows = [json.loads(line) for line in source.read_bytes().decode().split("\n") if line.strip()]
+        rows = parse_rows(source.read_bytes())
     except FileNotFoundError:
         return []
     except Exception as error:

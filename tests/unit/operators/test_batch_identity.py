@@ -387,6 +387,10 @@ def test_manifest_that_cannot_be_read_is_not_taken_for_a_missing_one(
     def hiccup(path):
         raise OSError("a hiccup")
 
+    torn = tmp_path / "torn.jsonl"
+    torn.write_text('{"task_id": "9"}\n{"task')
+    with pytest.raises(ViduUnavailableError, match="line 2"):
+        read_manifest(str(torn))
     monkeypatch.setattr(Path, "read_bytes", hiccup)
     with pytest.raises(ViduUnavailableError, match="may show what earlier tries have submitted"):
         read_manifest(str(manifest))
