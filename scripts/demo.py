@@ -72,7 +72,11 @@ def main() -> int:
             landed = [_read_landed_path(airflow, run_id, index) for index in range(len(pictures))]
         charged = vidu.ledger.charged
     sheet = output / "contact_sheet.png"
-    make_contact_sheet([(str(picture), str(video)) for picture, video in zip(pictures, landed, strict=True)], sheet)
+    rows = [
+        {"image": str(picture), "files": [{"kind": "video", "path": str(video)}]}
+        for picture, video in zip(pictures, landed, strict=True)
+    ]
+    make_contact_sheet(rows, sheet)
     console.print(f"\n{len(landed)} videos in {time.monotonic() - began:.0f} s:")
     for picture, video in zip(pictures, landed, strict=True):
         console.print(f"  {picture.name:20} -> {video}", soft_wrap=True)

@@ -14,6 +14,7 @@ from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.images import local_path
 from airflow_provider_vidu.landing.destinations import names_media
 from airflow_provider_vidu.landing.publish import identity_of, put_bytes
+from airflow_provider_vidu.report.manifest import parse_rows
 from airflow_provider_vidu.submission.batch.results import task_record, unfinished_error, unsent_records
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class ResultFiles:
     def __init__(self, operator: Any, context: Context, *, is_first: bool) -> None:
         self._operator = operator
         self._log = operator.log
-        self._title = f"{context['ti'].dag_id} · {context['ti'].task_id}"
+        instance = context["ti"]
+        mapped = "" if instance.map_index is None or instance.map_index < 0 else f"[{instance.map_index}]"
+        self._title = f"{instance.dag_id} · {instance.task_id}{mapped} · {instance.run_id}"
         self._is_first = is_first
         self._is_final = False
         self._is_checked = False
@@ -162,8 +165,7 @@ def read_manifest(path: str) -> list[dict[str, Any]]:
             from airflow.sdk import ObjectStoragePath
 
             source = ObjectStoragePath(path)
-        # A text may contain the other characters at which splitlines would split.
-        rows = [json.loads(line) for line in source.read_bytes().decode().split("\n") if line.strip()]
+        rows = parse_rows(source.read_bytes())
     except FileNotFoundError:
         return []
     except Exception as error:

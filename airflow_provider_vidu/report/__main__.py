@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError
-from airflow_provider_vidu.images import is_remote, local_path
+from airflow_provider_vidu.images import local_path
 from airflow_provider_vidu.landing.many import SILENT
 from airflow_provider_vidu.report.items import picture_and_video
 from airflow_provider_vidu.report.links import file_name
 from airflow_provider_vidu.report.manifest import read_rows
+from airflow_provider_vidu.report.thumbnails import may_be_read
 from airflow_provider_vidu.report.writing import write_report
 
 #: Rows of a contact sheet. More make a picture that few viewers open.
-MAX_PAIRS = 50
+MAX_ROWS = 50
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--contact-sheet",
         metavar="PICTURE",
-        help="instead of a page draw one picture (.png or .jpg) with each input and three frames of its video",
+        help="instead of a page draw one picture (.png or .jpg) of each input with three frames of its video",
     )
     parser.add_argument("--title", help="heading of the page; by default the name of the manifest's folder")
     return parser
@@ -78,17 +79,15 @@ def _draw(rows: Sequence[dict[str, Any]], output: str) -> None:
         raise ViduInputError(
             f"A contact sheet needs PyAV ({error}).", advice="pip install 'airflow-provider-vidu[emulator]'"
         ) from None
-    # An image at a URL is not fetched: nothing is loaded from outside.
-    pairs = [pair for row in rows if (pair := picture_and_video(row)) and not is_remote(pair[0])]
-    if not pairs:
+    if not any(may_be_read(path) for row in rows for path in picture_and_video(row)):
         raise ViduInputError(
-            "No row names both a picture in reach and a landed video.",
+            "No row names a picture in reach or a landed video.",
             advice="Manifests of earlier releases do not name the picture, and without output_path no video is landed.",
         )
-    if len(pairs) > MAX_PAIRS:
-        print(f"The first {MAX_PAIRS} of {len(pairs)} videos; the report has all.", file=sys.stderr)
+    if len(rows) > MAX_ROWS:
+        print(f"The first {MAX_ROWS} of {len(rows)} items; the report has all.", file=sys.stderr)
     try:
-        make_contact_sheet(pairs[:MAX_PAIRS], Path(output))
+        make_contact_sheet(rows[:MAX_ROWS], Path(output))
     except Exception as error:
         # Stores, Pillow and PyAV have exceptions of their own.
         raise ViduInputError(f"The contact sheet cannot be drawn ({error}).", advice="Check the named file.") from error

@@ -21,7 +21,7 @@ from airflow_provider_vidu.api.registry import MP4, PICTURE, SOUND
 from airflow_provider_vidu.api.tasks import TaskState
 from airflow_provider_vidu.exceptions import lines_of
 from airflow_provider_vidu.report.links import file_name, relative_link
-from airflow_provider_vidu.report.reasons import is_about_credits, plain_words
+from airflow_provider_vidu.report.reasons import INVALID, plain_words, was_never_sent
 
 #: Longest sides of thumbnails in pixels: in a video's place, and beside it.
 SIDE, INPUT_SIDE = 320, 160
@@ -76,8 +76,8 @@ class Item:
     :param name: its id.
     :param picture: the name of the first picture that was sent.
     :param thumbnail: of that picture, as a data URI.
-    :param reason: ``err_code``, if it has no video.
     :param headline: what happened, in a few words; empty if it has its video or may get one.
+    :param code: ``err_code``, if it says more than the headline; else empty.
     :param error: what happened and what to do.
     :param credits: what it cost; None = unknown, or not billed.
     :param is_billed: whether the video was made, also if it was not landed.
@@ -94,11 +94,16 @@ class Item:
     model: str
     task_id: str
     files: tuple[LandedFile, ...]
-    reason: str | None
     headline: str
+    code: str
     error: tuple[str, ...]
     credits: float | None
     is_billed: bool
+
+    @property
+    def has_no_video(self) -> bool:
+        """Whether it has no video and will get none."""
+        return self.state in {State.FAILED, State.NOT_SENT}
 
 
 def read_item(row: Mapping[str, Any], position: int, *, report: str, thumbnails: Mapping[str, str]) -> Item:
@@ -112,7 +117,8 @@ def read_item(row: Mapping[str, Any], position: int, *, report: str, thumbnails:
     state = _state_of(row)
     index, labels, image = row.get("index"), row.get("labels"), _text(row, "image")
     is_billed = _text(row, "state") == TaskState.SUCCESS or state is State.MADE
-    reason = None if state is State.MADE else _text(row, "err_code") or None
+    reason = _text(row, "err_code")
+    headline = _headline(state, reason, _text(row, "error"))
     error = lines_of(ViduError(SIGNED_LINK.sub(r"\1", _text(row, "error")))) if row.get("error") else []
     return Item(
         number=index if type(index) is int else position,
@@ -126,8 +132,8 @@ def read_item(row: Mapping[str, Any], position: int, *, report: str, thumbnails:
         model=_text(row, "model"),
         task_id=_text(row, "task_id"),
         files=tuple(_landed_files(row, report, thumbnails)),
-        reason=reason,
-        headline=_headline(state, reason, has_error=bool(error)),
+        headline=headline,
+        code=reason if headline and reason not in {INVALID, headline} else "",
         error=tuple(error),
         credits=number_of(row.get("credits")) if is_billed else None,
         is_billed=is_billed,
@@ -147,11 +153,10 @@ def pictures_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return sides
 
 
-def picture_and_video(row: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the paths of the first picture that was sent and of the video; None if either is unknown."""
+def picture_and_video(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the paths of the first picture that was sent and of the video; empty if it is unknown."""
     videos = [file for file in _files_of(row) if _element_of(file) == "video" and _text(file, "kind") != _WATERMARKED]
-    pair = _text(row, "image"), _text(videos[0], "path") if videos else ""
-    return pair if all(pair) else None
+    return _text(row, "image"), _text(videos[0], "path") if videos else ""
 
 
 def number_of(value: Any) -> float | None:
@@ -176,15 +181,17 @@ def _state_of(row: Mapping[str, Any]) -> State:
         # Without a state it was submitted and never queried, or Vidu does not know it.
         is_running = bool(state) or not has_error or reason == "ViduStillRunningError"
         return State.RUNNING if is_running else State.FAILED
-    return State.NOT_SENT if not has_error or is_about_credits(reason) else State.FAILED
+    # One in doubt has the payload with which it was sent.
+    was_sent = bool(_text(row, "payload")) or not was_never_sent(reason, _text(row, "error"))
+    return State.FAILED if has_error and was_sent else State.NOT_SENT
 
 
-def _headline(state: State, reason: str | None, *, has_error: bool) -> str:
+def _headline(state: State, reason: str, error: str) -> str:
     if state is State.NOT_SENT and not reason:
         return "Not sent to Vidu"
-    if state is State.MADE or not (has_error or state is not State.RUNNING):
+    if state is State.MADE or (state is State.RUNNING and not error):
         return ""
-    return plain_words(reason)
+    return plain_words(reason, error)
 
 
 def _files_of(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -14,15 +14,19 @@ from importlib.resources import files
 from typing import Any
 
 from airflow_provider_vidu.report.items import Item, State, read_item
-from airflow_provider_vidu.report.reasons import plain_words
 
 
 @dataclass(frozen=True)
 class Group:
-    """Items with one model, or without a video for one reason; ``unpriced`` as in :class:`Totals`."""
+    """
+    Items with one model, or without a video for one reason; ``unpriced`` as in :class:`Totals`.
+
+    :param name: of the model, or the reason in plain words.
+    :param code: of the reason, as :class:`Item` has it.
+    """
 
     name: str
-    words: str
+    code: str
     count: int
     made: int
     credits: float
@@ -48,6 +52,11 @@ class Totals:
     models: tuple[Group, ...]
     reasons: tuple[Group, ...]
 
+    @property
+    def is_running(self) -> bool:
+        """Whether items are running, which will be billed once they are made."""
+        return dict(self.states)[State.RUNNING] > 0
+
 
 def add_up(items: Sequence[Item]) -> Totals:
     """Add up a batch."""
@@ -57,8 +66,8 @@ def add_up(items: Sequence[Item]) -> Totals:
         states=tuple((state, states[state]) for state in State),
         credits=_credits_of(items),
         unpriced=_unpriced(items),
-        models=_grouped(items, [item.model or "unknown" for item in items]),
-        reasons=_grouped(items, [_reason_of(item) for item in items]),
+        models=_grouped(items, [(item.model or "unknown", "") for item in items]),
+        reasons=_grouped(items, [(item.headline, item.code) if item.has_no_video else None for item in items]),
     )
 
 
@@ -81,7 +90,7 @@ def render_page(
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(amount=_amount, words=plain_words)
+    environment.filters.update(amount=_amount)
     style, script = _asset("report.css"), _asset("report.js")
     items = [read_item(row, position, report=report, thumbnails=thumbnails) for position, row in enumerate(rows)]
     return environment.from_string(_asset("report.html.jinja")).render(
@@ -118,20 +127,15 @@ def _unpriced(items: Sequence[Item]) -> int:
     return sum(item.is_billed and item.credits is None for item in items)
 
 
-def _reason_of(item: Item) -> str | None:
-    """Return why an item has no video; None if it has one or may still get one."""
-    return (item.reason or "") if item.state in {State.FAILED, State.NOT_SENT} else None
-
-
-def _grouped(items: Sequence[Item], names: Sequence[str | None]) -> tuple[Group, ...]:
-    members: dict[str, list[Item]] = {}
-    for item, name in zip(items, names, strict=True):
-        if name is not None:
-            members.setdefault(name, []).append(item)
-    groups = (_group(name, of) for name, of in members.items())
+def _grouped(items: Sequence[Item], keys: Sequence[tuple[str, str] | None]) -> tuple[Group, ...]:
+    members: dict[tuple[str, str], list[Item]] = {}
+    for item, key in zip(items, keys, strict=True):
+        if key is not None:
+            members.setdefault(key, []).append(item)
+    groups = (_group(*key, of) for key, of in members.items())
     return tuple(sorted(groups, key=lambda group: -group.count))
 
 
-def _group(name: str, items: Sequence[Item]) -> Group:
+def _group(name: str, code: str, items: Sequence[Item]) -> Group:
     made = sum(item.state is State.MADE for item in items)
-    return Group(name, plain_words(name), len(items), made, _credits_of(items), _unpriced(items))
+    return Group(name, code, len(items), made, _credits_of(items), _unpriced(items))

@@ -24,7 +24,7 @@
     cards.forEach((card, number) => {
       const fits =
         (!wanted.state || card.dataset.state === wanted.state) &&
-        (!wanted.why || `why:${card.dataset.why}` === wanted.why) &&
+        (!wanted.why || card.dataset.why === wanted.why) &&
         words.every((word) => texts[number].includes(word));
       card.hidden = !fits;
       seen += fits;
@@ -32,7 +32,7 @@
     count.value = seen === cards.length ? `${seen} shown` : `${seen} of ${cards.length} shown`;
     none.hidden = seen > 0;
     for (const button of showing) button.setAttribute("aria-pressed", String(button.dataset.show === wanted.state));
-    for (const button of whys) button.setAttribute("aria-pressed", String(`why:${button.dataset.why}` === wanted.why));
+    for (const button of whys) button.setAttribute("aria-pressed", String(button.dataset.why === wanted.why));
     if (reasons) reasons.value = wanted.why;
   };
 
@@ -42,7 +42,7 @@
     if ("clear" in button.dataset) {
       search.value = wanted.state = wanted.why = "";
     } else if ("why" in button.dataset) {
-      const why = `why:${button.dataset.why}`;
+      const { why } = button.dataset;
       wanted.why = wanted.why === why ? "" : why;
       wanted.state = "";
     } else {
@@ -58,10 +58,16 @@
     apply();
   });
 
+  // The reader's own time, with its zone; UTC is its tooltip.
   const written = document.querySelector("time");
+  written.title = written.textContent;
   written.textContent = new Date(written.dateTime).toLocaleString([], {
-    dateStyle: "long",
-    timeStyle: "short",
+    year: "numeric",
+    month: "long",
+    day: "numeric",
+    hour: "numeric",
+    minute: "2-digit",
+    timeZoneName: "short",
   });
 
   // A thousand players would take the page a second: each is made of its text when it comes near the view. The browser's

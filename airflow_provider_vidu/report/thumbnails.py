@@ -32,13 +32,14 @@ def make_thumbnails(pictures: Mapping[str, int]) -> dict[str, str]:
         fetched.
     :return: data URIs by picture. One that is missing, broken or too large has none.
     """
-    wanted = {picture: side for picture, side in pictures.items() if _may_be_read(picture)}
+    wanted = {picture: side for picture, side in pictures.items() if may_be_read(picture)}
     with ThreadPoolExecutor(READERS, thread_name_prefix="vidu-thumbnails") as pool:
         made = dict(zip(wanted, pool.map(_make_thumbnail, wanted, wanted.values()), strict=True))
     return {picture: uri for picture, uri in made.items() if uri is not None}
 
 
-def _may_be_read(picture: str) -> bool:
+def may_be_read(picture: str) -> bool:
+    """Return whether a path is one of a file or a store: what is at an http(s) URL is never fetched."""
     # A URL in another one's clothes (simplecache::https://…) would be fetched, too.
     is_chained = "::" in picture.partition("://")[0]
     return bool(picture) and not is_chained and not is_remote(picture) and picture[:5].lower() != "data:"

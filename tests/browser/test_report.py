@@ -180,7 +180,11 @@ def test_filter_finds_items_by_state_reason_and_words(batch: Batch, opened: Call
         "steam": ITEMS,
         "viduq3-turbo": ITEMS,
         video: 7,
-        "content checks": 0,
+        "mug-teal.jpg": 8,
+        "content checks": 2,
+        "Change the prompt": 2,
+        "InternalServiceFailure": 1,
+        batch.rows[1]["task_id"]: 8,
     }.items():
         search.fill(words)
         expect(shown(page)).to_have_count(matches)
@@ -255,6 +259,48 @@ def test_narrow_page_does_not_scroll_sideways(batch: Batch, opened: Callable[...
     failed = {**batch.rows[1], "err_code": long, "error": long}
     page = opened(batch.write("long.html", [*batch.rows[:9], row, failed]), viewport={"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_time_says_its_zone_with_and_without_scripts(batch: Batch, opened: Callable[..., Page]):
+    written = opened(batch.address, timezone_id="Asia/Shanghai").locator("time")
+    expect(written).to_contain_text("GMT+8")
+    assert written.get_attribute("title").endswith("UTC")
+    expect(opened(batch.address, java_script_enabled=False).locator("time")).to_contain_text("UTC")
+
+
+def test_underline_is_below_the_underscores_of_a_file_name(batch: Batch, opened: Callable[..., Page]):
+    page = opened(batch.address)
+    link = page.locator("article.made footer a").first
+    offset, drop = link.evaluate(
+        """link => {
+            const pen = document.createElement("canvas").getContext("2d");
+            pen.font = getComputedStyle(link).font;
+            return [
+                parseFloat(getComputedStyle(link).textUnderlineOffset),
+                pen.measureText("_").actualBoundingBoxDescent,
+            ];
+        }"""
+    )
+    assert offset > drop
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_state_of_an_item_without_a_picture_covers_no_text(batch: Batch, opened: Callable[..., Page], media: str):
+    failed = {**batch.rows[1], "image": None}
+    elsewhere = {**failed, "files": [{"kind": "video", "path": "s3://other@bucket/9.mp4"}]}
+    # As wide as the text on a sheet of A4.
+    page = opened(batch.write("without_pictures.html", [failed, elsewhere] * 4), viewport={"width": 680, "height": 900})
+    page.emulate_media(media=media)
+    overlaps = """cards => cards.filter(card => {
+        const text = card.querySelector(".nothing");
+        if (!text) return false;
+        const range = document.createRange();
+        range.selectNodeContents(text);
+        const one = range.getBoundingClientRect(), other = card.querySelector(".state").getBoundingClientRect();
+        return one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
+    }).length"""
+    assert page.locator("article .state").count() == 8
+    assert page.locator("article").evaluate_all(overlaps) == 0
 
 
 def test_print_has_everything_but_the_filter(batch: Batch, opened: Callable[..., Page]):

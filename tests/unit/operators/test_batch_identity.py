@@ -340,6 +340,13 @@ def test_report_shows_the_batch_while_it_runs_and_at_its_end(
     assert made.written == {"report_path"}
 
 
+@pytest.mark.parametrize(("map_index", "task"), [(-1, "t"), (3, "t[3]")])
+def test_title_of_a_report_names_task_and_run(vidu_emulator, runtime_context, store, tmp_path, map_index, task):
+    made = operator([product(0)], report_path=str(tmp_path / "report.html"))
+    drive(made, runtime_context(store, run_id="scheduled__2026-07-01", map_index=map_index))
+    assert f"<title>d · {task} · scheduled__2026-07-01</title>" in (tmp_path / "report.html").read_text()
+
+
 def test_report_that_cannot_be_written_fails_nothing(vidu_emulator, runtime_context, store, tmp_path, capsys, caplog):
     (tmp_path / "file").touch()
     made = operator([product(0)], report_path=f"{tmp_path}/file/report.html")
@@ -379,6 +386,10 @@ def test_manifest_that_cannot_be_read_is_not_taken_for_a_missing_one(
     def hiccup(path):
         raise OSError("a hiccup")
 
+    torn = tmp_path / "torn.jsonl"
+    torn.write_text('{"task_id": "9"}\n{"task')
+    with pytest.raises(ViduUnavailableError, match="line 2"):
+        read_manifest(str(torn))
     monkeypatch.setattr(Path, "read_bytes", hiccup)
     with pytest.raises(ViduUnavailableError, match="may show what earlier tries have submitted"):
         read_manifest(str(manifest))

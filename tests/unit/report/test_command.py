@@ -68,8 +68,9 @@ def test_relative_paths_work(manifest: Path):
         (None, "There is no manifest at"),
         (b"", "has no rows."),
         (b"\n \n", "has no rows."),
-        (b'{"task_id": "9"}\n{"task_id', "Line 2 of"),
-        (b"sku,image\n1,a.png\n", "Line 1 of"),
+        (b'{"task_id": "9"}\n\n{"task_id', "is not a manifest (line 3 is not JSON"),
+        (b"sku,image\n1,a.png\n", "is not a manifest (line 1 is not JSON"),
+        (b"[" * 100_000, "is not a manifest (line 1 is not JSON"),
         (b"[1]", "is not the record of a request."),
         (b'{"images": "a.png", "prompt": "x"}', "is not the record of a request."),
         (b"\xff\xd8\xff\xe0", "is not a text."),
@@ -127,37 +128,36 @@ def with_video(tmp_path: Path) -> dict[str, Any]:
     return {**OLD_ROW, "image": str(tmp_path / "mug.png"), "files": files}
 
 
-def test_contact_sheet_shows_what_has_picture_and_video(tmp_path: Path, with_video: dict[str, Any]):
+def test_contact_sheet_has_a_row_for_each_item(tmp_path: Path, with_video: dict[str, Any]):
     at_a_url = {**with_video, "image": "https://shop.example/mug.png"}
-    path = written(tmp_path / "m.jsonl", OLD_ROW, with_video, at_a_url, with_video)
+    failed = {**with_video, "state": "failed", "files": [], "err_code": "AuditFailed", "error": "No."}
+    path = written(tmp_path / "m.jsonl", OLD_ROW, with_video, at_a_url, failed)
     one = written(tmp_path / "one.jsonl", with_video)
-    assert main([str(path), "--contact-sheet", str(tmp_path / "two.png")]) == 0
+    assert main([str(path), "--contact-sheet", str(tmp_path / "four.png")]) == 0
     assert main([str(one), "--contact-sheet", str(tmp_path / "one.png")]) == 0
-    with Image.open(tmp_path / "one.png") as small, Image.open(tmp_path / "two.png") as large:
-        assert small.height * 1.3 < large.height < small.height * 2
+    with Image.open(tmp_path / "one.png") as small, Image.open(tmp_path / "four.png") as large:
+        assert small.height * 2 < large.height < small.height * 4
     assert not path.with_name("m.html").exists()
 
 
 def test_contact_sheet_of_many_shows_the_first(
     tmp_path: Path, with_video: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(command, "MAX_PAIRS", 1)
+    monkeypatch.setattr(command, "MAX_ROWS", 1)
     path = written(tmp_path / "m.jsonl", with_video, with_video)
     assert main([str(path), "--contact-sheet", str(tmp_path / "a.png")]) == 0
-    assert "The first 1 of 2 videos" in capsys.readouterr().err
+    assert "The first 1 of 2 items" in capsys.readouterr().err
 
 
-def test_contact_sheet_without_pairs_is_explained(manifest: Path, capsys: pytest.CaptureFixture[str]):
+def test_contact_sheet_without_files_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = written(tmp_path / "m.jsonl", {**OLD_ROW, "files": [], "image": "https://shop.example/mug.png"})
+    assert main([str(path), "--contact-sheet", "sheet.png"]) == 1
+    assert "No row names a picture in reach or a landed video." in capsys.readouterr().err
+
+
+def test_contact_sheet_of_missing_files_is_explained(manifest: Path, capsys: pytest.CaptureFixture[str]):
     assert main([str(manifest), "--contact-sheet", "sheet.png"]) == 1
-    assert "No row names both a picture in reach and a landed video." in capsys.readouterr().err
-
-
-def test_contact_sheet_of_a_missing_file_is_explained(
-    tmp_path: Path, with_video: dict[str, Any], capsys: pytest.CaptureFixture[str]
-):
-    (tmp_path / "mug.mp4").unlink()
-    assert main([str(written(tmp_path / "m.jsonl", with_video)), "--contact-sheet", str(tmp_path / "a.png")]) == 1
-    assert "mug.mp4" in capsys.readouterr().err
+    assert "9.mp4" in capsys.readouterr().err
 
 
 def test_contact_sheet_without_pyav_says_what_to_install(

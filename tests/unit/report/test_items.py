@@ -55,6 +55,15 @@ def item(row: dict[str, Any], **thumbnails: str) -> Item:
         ({"task_id": None, "err_code": "CreditInsufficient", "error": "No."}, State.NOT_SENT),
         ({"task_id": None, "err_code": "insufficient_user_quota", "error": "No."}, State.NOT_SENT),
         ({"task_id": None, "err_code": "ViduCreditLimitError", "error": "No."}, State.NOT_SENT),
+        ({"task_id": None, "err_code": "ViduInputError", "error": "seed: no."}, State.NOT_SENT),
+        ({"task_id": None, "err_code": "NotSent", "error": "Not sent."}, State.NOT_SENT),
+        ({"task_id": None, "err_code": "ViduAuthError", "error": "Wrong key."}, State.NOT_SENT),
+        ({"task_id": None, "err_code": "TooManyRequests", "error": "Later."}, State.NOT_SENT),
+        # It may have been sent, and lost on the way.
+        ({"task_id": None, "err_code": "ViduUnavailableError", "error": "Down."}, State.FAILED),
+        ({"payload": "avp1:x", "err_code": "ViduCreditError", "error": "It is unknown."}, State.FAILED),
+        ({"task_id": None, "err_code": "ViduUnavailableError", "error": "Not sent, and it ended."}, State.NOT_SENT),
+        ({"task_id": "9", "err_code": "ViduInputError", "error": "seed: no."}, State.FAILED),
     ],
 )
 def test_state_says_what_became_of_the_item(row: dict[str, Any], state: State):
@@ -195,9 +204,9 @@ def test_pictures_are_small_beside_their_video():
     [
         ({**OLD_ROW, "image": "/in/a.png"}, ("/in/a.png", "/data/9.mp4")),
         ({**OLD_ROW, "image": "/in/a.png", "files": [COVER, VIDEO]}, ("/in/a.png", "/data/9.mp4")),
-        ({**OLD_ROW, "image": "/in/a.png", "files": []}, None),
-        (OLD_ROW, None),
+        ({**OLD_ROW, "image": "/in/a.png", "files": []}, ("/in/a.png", "")),
+        (OLD_ROW, ("", "/data/9.mp4")),
     ],
 )
-def test_pairs_of_a_contact_sheet(row: dict[str, Any], pair: tuple[str, str] | None):
+def test_pairs_of_a_contact_sheet(row: dict[str, Any], pair: tuple[str, str]):
     assert picture_and_video(row) == pair

@@ -170,8 +170,37 @@ def test_each_reason_filters_as_many_items_as_it_counts():
     running = {"task_id": "9", "state": "processing", "err_code": "AuditFailed", "error": "Late."}
     page = Page(rendered(MADE, FAILED, running, HELD, {"state": "failed", "task_id": "9"}))
     whys = [card["data-why"] for card in page.all("article") if "data-why" in card]
-    assert whys == ["AuditFailed", "CreditBudgetSpent", ""]
+    assert whys == [
+        "Refused by Vidu's content checks (AuditFailed)",
+        "The credit budget was used up (CreditBudgetSpent)",
+        "No reason given",
+    ]
     assert {one["data-why"] for one in page.all("button") if "data-why" in one} == set(whys)
+
+
+def test_invalid_items_are_grouped_by_what_is_wrong_with_them():
+    errors = [
+        "images: /a/1.png was not found on the worker; looked in /a.",
+        "prompt: takes at most 9 characters, got 10.",
+    ]
+    errors.append(errors[0].replace("1.png", "2.png"))
+    page = Page(rendered(*({"task_id": None, "err_code": "ViduInputError", "error": error} for error in errors)))
+    assert "Picture not found 2 Prompt too long 1" in page.words
+    assert "ViduInputError" not in page.words
+
+
+def test_totals_call_nothing_failed_that_was_never_sent():
+    invalid = {"task_id": None, "err_code": "ViduInputError", "error": "seed: must be positive."}
+    held = {"task_id": None, "err_code": "NotSent", "error": "Not sent."}
+    words = Page(rendered(MADE, FAILED, invalid, held, HELD)).words
+    assert "5 requests" in words
+    assert "1 Made 1 Failed 3 Not sent 60 Credits spent in all" in words
+
+
+def test_items_with_one_id_are_all_shown():
+    page = Page(rendered({**MADE, "id": "MUG"}, {**FAILED, "id": "MUG"}))
+    assert len(page.all("article")) == 2
+    assert all(f"MUG #{number}" in page.words for number in (0, 1))
 
 
 def test_no_rows_are_a_page():
@@ -199,11 +228,11 @@ def test_totals_count_states_credits_models_and_reasons():
         ("viduq2", 1, 2, 2.5, 0),
         ("unknown", 0, 1, 0, 0),
     ]
-    assert [(group.name, group.words, group.count) for group in totals.reasons] == [
-        ("AuditFailed", "Refused by Vidu's content checks", 2),
-        ("ViduLandingError", "Made, but not saved to its destination", 1),
-        ("CreditBudgetSpent", "The credit budget was used up", 1),
-        ("", "No reason given", 1),
+    assert [(group.name, group.code, group.count) for group in totals.reasons] == [
+        ("Refused by Vidu's content checks", "AuditFailed", 2),
+        ("Made, but not saved to its destination", "ViduLandingError", 1),
+        ("The credit budget was used up", "CreditBudgetSpent", 1),
+        ("Not sent to Vidu", "", 1),
     ]
     words = Page(rendered(*rows)).words
     for shown in (
@@ -211,7 +240,7 @@ def test_totals_count_states_credits_models_and_reasons():
         "3 Failed",
         "1 Running",
         "2 Not sent",
-        "122.5 Credits plus 1 video of unknown price",
+        "122.5 Credits spent so far plus 1 video of unknown price",
         "120 + 1 unknown",
     ):
         assert shown in words
