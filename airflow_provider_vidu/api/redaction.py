@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Removes a secret from a host's text before a message quotes it."""
+"""Removes the API key from a host's text before a message quotes it. Signatures of links: see ``messages``."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Text2VideoRequest(GenerationRequest):
     One text-to-video request, checked as far as possible before it is paid for.
 
     ``video_request`` checks what its model takes, by the rows in ``catalog_rows``; ``request`` checks what all
-    endpoints have, such as ``payload``.
+    endpoints have, such as the prompt's length by the model's ``max_prompt``.
 
     :param prompt: what happens in the video; required.
     :param style: ``general`` or ``anime``; no effect with the q2 and q3 families.

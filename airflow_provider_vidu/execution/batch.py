@@ -29,10 +29,9 @@ from airflow_provider_vidu.reporting import metrics
 from airflow_provider_vidu.reporting.lineage import deliver_batch, openlineage_facets
 from airflow_provider_vidu.submission.airflow_try import Resumed, SubmitLater, Try
 from airflow_provider_vidu.submission.batch.driver import BatchSubmission
+from airflow_provider_vidu.submission.batch.file_names import check_destinations, check_names
 from airflow_provider_vidu.submission.batch.requests import (
     BatchRequest,
-    check_destinations,
-    check_names,
     check_requests,
     endpoint_of_row,
     raise_problems,

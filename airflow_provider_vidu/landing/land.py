@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Land the files of a task: read a fresh link, stream to a temporary file (``transfer``), check the file, move it to its
-destination in one step (``destinations``).
+Land the files of a task: read a fresh link, stream to a temporary file (``transfer``), check the file, move it to the
+place that ``destinations`` names, in one step (``publish``).
 
 Links expire within 24 hours, a cover's perhaps within one, so each attempt reads a fresh link from the API.
 """

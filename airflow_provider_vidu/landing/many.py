@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Land the videos of a batch, several at once, and log totals."""
+"""
+Lands the videos of a batch, several at once, and logs totals.
+
+A video that would overwrite another one of the batch is left at Vidu; ``submission.batch.file_names`` refuses such rows
+before they are paid for.
+"""
 
 from __future__ import annotations
 

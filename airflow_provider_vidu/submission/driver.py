@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
 """
-Durable submission: carries out what ``submission.retry_or_clear`` decides. The only module that may cause a bill.
+Submits a single request durably, as ``submission.retry_or_clear`` decides; ``submission.batch`` does it for many.
 
 ::
 

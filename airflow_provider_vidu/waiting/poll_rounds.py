@@ -31,7 +31,7 @@ from airflow_provider_vidu.waiting.next_poll import (
     Wait,
     next_poll_of_many,
 )
-from airflow_provider_vidu.waiting.rate_limit import PollPace
+from airflow_provider_vidu.waiting.poll_pace import PollPace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

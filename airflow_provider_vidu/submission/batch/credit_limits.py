@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""Enforces ``max_credits`` for each generation of a batch, and ``min_remaining_credits`` on the account."""
+"""Enforces ``max_credits`` of a batch as ``submission.credit_limits`` decides, and ``min_remaining_credits``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""How fast a batch submits: pure, driven by Vidu's replies."""
+"""How fast a batch submits, after a 429 more slowly: pure. For polls see ``waiting.poll_pace``."""
 
 from __future__ import annotations
 

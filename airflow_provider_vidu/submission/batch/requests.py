@@ -26,8 +26,6 @@ from airflow_provider_vidu.api.rendered_fields import as_text, given, parse_stru
 from airflow_provider_vidu.api.request import describe_unknown_field, nearest_name, shown
 from airflow_provider_vidu.api.unchecked import find_endpoint
 from airflow_provider_vidu.images import below, path_to_read, wire_of
-from airflow_provider_vidu.landing.destinations import Wanted
-from airflow_provider_vidu.landing.publish import identity_of
 from airflow_provider_vidu.submission.batch.identity import reading_of, short_hash
 from airflow_provider_vidu.submission.batch.records import Reading
 from airflow_provider_vidu.submission.record import MARKER_PLACEHOLDER
@@ -331,50 +329,6 @@ def check_requests(
     for text, count in warnings.counts.most_common(MAX_NAMED):
         log.warning("%s%s", text, f" ({count} requests)" if count > 1 else "")
     return done
-
-
-def check_destinations(requests: Iterable[BatchRequest]) -> None:
-    """
-    Check that what the requests produce can be written to their destinations.
-
-    :raises ViduInputError: a destination cannot be used.
-    """
-    for destination, produces in {(one.output_path, one.endpoint.produces) for one in requests if one.output_path}:
-        Wanted(destination, produces=produces).check()
-
-
-def check_names(requests: Sequence[BatchRequest], wanted_of: Callable[[BatchRequest], Wanted]) -> list[BatchRequest]:
-    """
-    Check that each request's files have valid names of their own. No destination is looked up.
-
-    An invalid request keeps its name: its task may have been paid for before it became invalid.
-
-    :param wanted_of: returns which files of a request to land, and where.
-    :return: the same requests, each with its problem.
-    """
-    checked = []
-    of: dict[str, int] = {}
-    for request in requests:
-        problem: Exception | None = None
-        if request.output_path is not None:
-            try:
-                wanted = wanted_of(request)
-                wanted.check_name(model=request.model or request.endpoint.name)
-                files = {identity_of(path): path for path in wanted.likely_paths(request.number)}
-                taken = next((file for file in files if file in of), None)
-                if taken is not None:
-                    raise ViduInputError(_shared_name(request, files[taken], of[taken]))
-                of.update(dict.fromkeys(files, request.number))
-            except ViduInputError as error:
-                problem = error
-        checked.append(replace(request, problem=request.problem or problem))
-    return checked
-
-
-def _shared_name(request: BatchRequest, path: str, number: int) -> str:
-    is_own = path == str(request.output_path).strip()
-    hint = "" if is_own else "; put {task_id}, {index} or {id} into file_name"
-    return f"output_path: {path} is a file of item {number}, too{hint}"
 
 
 def raise_problems(requests: Iterable[BatchRequest]) -> None:

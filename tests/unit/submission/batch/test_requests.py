@@ -20,8 +20,8 @@ from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import ViduInputError, ViduUnavailableError
 from airflow_provider_vidu.api.registry import known_endpoint
 from airflow_provider_vidu.landing.destinations import Wanted
+from airflow_provider_vidu.submission.batch.file_names import check_names
 from airflow_provider_vidu.submission.batch.requests import (
-    check_names,
     check_requests,
     digest_requests,
     raise_problems,

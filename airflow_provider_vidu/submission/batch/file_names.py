@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 The airflow-provider-vidu authors
+"""
+Checks, before a batch is paid for, that each row's files have a place of their own.
+
+``landing.many`` checks it again with the names that the finished tasks give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.landing.destinations import Wanted
+from airflow_provider_vidu.landing.publish import identity_of
+from airflow_provider_vidu.submission.batch.requests import BatchRequest
+
+
+def check_destinations(requests: Iterable[BatchRequest]) -> None:
+    """
+    Check that what the requests produce can be written to their destinations.
+
+    :raises ViduInputError: a destination cannot be used.
+    """
+    for destination, produces in {(one.output_path, one.endpoint.produces) for one in requests if one.output_path}:
+        Wanted(destination, produces=produces).check()
+
+
+def check_names(requests: Sequence[BatchRequest], wanted_of: Callable[[BatchRequest], Wanted]) -> list[BatchRequest]:
+    """
+    Check that each request's files have valid names of their own. No destination is looked up.
+
+    An invalid request keeps its name: its task may have been paid for before it became invalid.
+
+    :param wanted_of: returns which files of a request to land, and where.
+    :return: the same requests, each with its problem.
+    """
+    checked = []
+    of: dict[str, int] = {}
+    for request in requests:
+        problem: Exception | None = None
+        if request.output_path is not None:
+            try:
+                wanted = wanted_of(request)
+                wanted.check_name(model=request.model or request.endpoint.name)
+                files = {identity_of(path): path for path in wanted.likely_paths(request.number)}
+                taken = next((file for file in files if file in of), None)
+                if taken is not None:
+                    raise ViduInputError(_shared_name(request, files[taken], of[taken]))
+                of.update(dict.fromkeys(files, request.number))
+            except ViduInputError as error:
+                problem = error
+        checked.append(replace(request, problem=request.problem or problem))
+    return checked
+
+
+def _shared_name(request: BatchRequest, path: str, number: int) -> str:
+    is_own = path == str(request.output_path).strip()
+    hint = "" if is_own else "; put {task_id}, {index} or {id} into file_name"
+    return f"output_path: {path} is a file of item {number}, too{hint}"
