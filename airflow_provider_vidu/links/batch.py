@@ -45,15 +45,13 @@ def browser_url(path: str, endpoint_url: str | None = None) -> str:
     Return the address at which a browser opens a landed file; empty = there is none.
 
     Nothing is signed, so that the store itself asks who may see the file: an object of S3 opens in the AWS console, one
-    of Google at Cloud Storage's authenticated address. A local file opens only on the machine that has it.
+    of Google at Cloud Storage's authenticated address. A local file has no address: Airflow's UI shows no button for
+    one, since no browser opens it from a web page.
 
     :param path: a local path or an ``ObjectStoragePath`` URL.
     :param endpoint_url: address of the S3-compatible store; None = AWS.
     """
-    scheme, mark, place = path.partition("://")
-    if not mark or scheme == "file":
-        local = place if mark else path
-        return f"file://{quote(local)}" if local.startswith("/") else ""
+    scheme, _, place = path.partition("://")
     if scheme in {"http", "https"}:
         return path
     store, _, key = place.partition("/")

@@ -15,8 +15,8 @@ from airflow_provider_vidu.links.batch import ViduManifestLink, ViduReportLink, 
 @pytest.mark.parametrize(
     ("path", "endpoint", "url"),
     [
-        ("/data/a b/report.html", None, "file:///data/a%20b/report.html"),
-        ("file:///data/report.html", None, "file:///data/report.html"),
+        ("/data/report.html", None, ""),
+        ("file:///data/report.html", None, ""),
         ("report.html", None, ""),
         (
             "s3://conn@bucket/a/report.html",
