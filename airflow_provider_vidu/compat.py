@@ -133,6 +133,21 @@ def is_success_listened_to() -> bool:
     return bool(get_listener_manager().hook.on_task_instance_success.get_hookimpls())
 
 
+def has_external_views() -> bool:
+    """Check whether a plugin can add a tab to this Airflow's task instances (3.1+)."""
+    from airflow.providers.common.compat.sdk import AirflowPlugin
+
+    return hasattr(AirflowPlugin, "external_views")
+
+
+def report_places() -> list[str]:
+    """Return the folders from which the API server may show reports (``[vidu] report_places``)."""
+    from airflow.providers.common.compat.sdk import conf
+
+    places = str(conf.get("vidu", "report_places", fallback="") or "").split(",")
+    return [place.strip() for place in places if place.strip()]
+
+
 def base_url() -> str:
     """Return the URL of this Airflow's API for commands in messages; a shell variable if it is not set."""
     from airflow.providers.common.compat.sdk import conf

@@ -71,6 +71,21 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_provider_vidu.links.task.ViduTaskLink",
             "airflow_provider_vidu.links.task.ViduVideoLink",
         ],
+        "config": {
+            "vidu": {
+                "description": "Settings of the Vidu provider.",
+                "options": {
+                    "report_places": {
+                        "description": "Folders from which the API server may show the reports of batches in the tab "
+                        "Vidu report of their task instances, separated by commas (Airflow 3.1+). Empty: no tab.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "s3://conn_id@bucket/videos, /opt/airflow/reports",
+                        "default": "",
+                    }
+                },
+            }
+        },
         "connection-types": [
             {
                 "hook-class-name": "airflow_provider_vidu.hooks.vidu.ViduHook",

@@ -5,8 +5,8 @@ A video for every picture in every mood, all in one task instance: one worker st
 for thousands.
 
 The operator checks all requests before it pays for the first one, and ``credit_budget`` limits the bill. A failed
-request does not stop the others. The manifest (JSON Lines, one record per request) names it, and clearing the task
-submits only the failed ones (from Airflow 3.3 on; below, a clear pays for all again).
+request does not stop the others. The manifest (JSON Lines, one record per request) names it, the report shows it to
+people, and clearing the task submits only the failed ones (from Airflow 3.3 on; below, a clear pays for all again).
 
 The next run replaces this run's files: put the run's date into ``output_path`` to keep them. ``requests`` can also be
 the path of a JSON Lines file.
@@ -71,6 +71,8 @@ with DAG(
         pictures = sorted(path for path in folder.iterdir() if path.suffix in {".jpg", ".jpeg", ".png", ".webp"})
         return [
             {
+                "id": f"{picture.stem}-{name}",
+                "labels": {"mood": name},
                 "images": str(picture),
                 "prompt": f"The scene {mood}",
                 "output_path": f"{params['output_path'].rstrip('/')}/{picture.stem}-{name}.mp4",
@@ -85,6 +87,9 @@ with DAG(
         defaults={"model": "viduq2-turbo", "duration": 2, "resolution": "540p"},
         credit_budget="{{ params.credit_budget }}",
         manifest_path="{{ params.output_path.rstrip('/') }}/manifest.jsonl",
+        report_path="{{ params.output_path.rstrip('/') }}/report.html",
+        # The report shows the covers.
+        land_cover=True,
         on_failure="partial",
         deferrable=True,
     )

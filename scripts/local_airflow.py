@@ -62,7 +62,7 @@ class LocalAirflow:
 
     def __post_init__(self) -> None:
         self.home = self.home.resolve()
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._session = requests.Session()
         self._session.trust_env = False
@@ -90,7 +90,7 @@ class LocalAirflow:
             "AIRFLOW__CORE__FERNET_KEY": _fernet_key(),
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(_free_port()),
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(free_port()),
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.home / "logs"),
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
@@ -129,12 +129,12 @@ class LocalAirflow:
             self.stop()
             raise
 
-    def start_process(self, name: str, command: str, *options: str) -> None:
-        """Start one Airflow process in its own session."""
+    def start_process(self, name: str, command: str, *options: str, environment: dict[str, str] | None = None) -> None:
+        """Start one Airflow process in its own session; ``environment`` has further variables for it alone."""
         with (self.home / "logs" / f"{name}.out").open("ab") as out:
             self.processes[name] = subprocess.Popen(
                 [self._airflow, command, *options],
-                env=self._base,
+                env={**self._base, **(environment or {})},
                 cwd=self.work or self.home,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -286,7 +286,8 @@ def _end_session(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -86,6 +86,16 @@ def test_the_provider_metadata_loads_nothing():
     assert done.stdout.strip() == "['airflow_provider_vidu', 'airflow_provider_vidu.provider_info']"
 
 
+def test_the_plugin_that_every_process_loads_brings_no_web_server():
+    code = (
+        "import sys; import airflow.providers.common.compat.sdk as sdk; sdk.AirflowPlugin, sdk.conf;"
+        "before = set(sys.modules); import airflow_provider_vidu.plugins.report_view as view; view.ViduReportPlugin();"
+        "print(sorted(name for name in set(sys.modules) - before if not name.startswith('airflow_provider_vidu')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
 def test_the_api_layer_is_pure():
     """No Airflow import and no I/O below api/: it loads where no Airflow is installed."""
     code = (

@@ -14,8 +14,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 #: Distributions whose modules have another name.
 DISTRIBUTIONS = {"PIL": "pillow"}
-#: Imported only where they are installed: attrs comes with OpenLineage, fsspec with Airflow's object storage.
-OPTIONAL = {"airflow", "attrs", "fsspec", "openlineage", "pytest"}
+#: Imported only where they are installed: attrs comes with OpenLineage, fsspec with Airflow's object storage, FastAPI
+#: and SQLAlchemy with its API server.
+OPTIONAL = {"airflow", "attrs", "fastapi", "fsspec", "openlineage", "pytest", "sqlalchemy"}
 
 
 def declared():
