@@ -95,7 +95,7 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         self._read_rendered()
         batch: BatchSubmission | None = None
         is_first = context["ti"].try_number == 1 and resumed is None and event is None
-        self.files = ResultFiles(self.operator, context, is_first=is_first)
+        self.files = ResultFiles(self.operator, context, is_first=is_first, is_checked=event is not None)
         try:
             require("requests", self.operator.requests)
             self.files.check()

@@ -30,9 +30,10 @@ class ResultFiles:
 
     :param operator: rendered; its ``written`` says which files its buttons may lead to.
     :param is_first: nothing can have been sent before: it is the first try, and it has not left the worker.
+    :param is_checked: this try has checked their paths before it left the worker.
     """
 
-    def __init__(self, operator: Any, context: Context, *, is_first: bool) -> None:
+    def __init__(self, operator: Any, context: Context, *, is_first: bool, is_checked: bool = False) -> None:
         self._operator = operator
         self._log = operator.log
         instance = context["ti"]
@@ -40,14 +41,16 @@ class ResultFiles:
         self._title = f"{instance.dag_id} · {instance.task_id}{mapped} · {instance.run_id}"
         self._is_first = is_first
         self._is_final = False
-        self._is_checked = False
+        self._is_checked = is_checked
 
     def check(self) -> None:
         """
-        Check their paths before anything is paid for.
+        Check their paths before anything is paid for, once in a try.
 
         :raises ViduInputError: one cannot work.
         """
+        if self._is_checked:
+            return
         requests = self._operator.requests
         is_file = isinstance(requests, str) and not requests.lstrip().startswith("[")
         of = {identity_of(requests.strip()): "requests"} if is_file else {}

@@ -124,9 +124,19 @@ class Stage:
         self.options: dict[str, Any] = {}
 
     def submit(
-        self, rows: list[dict[str, Any]], *, clear: bool = False, discard: bool = False, **policies: Any
+        self,
+        rows: list[dict[str, Any]],
+        *,
+        clear: bool = False,
+        discard: bool = False,
+        change: Callable[[Any], Any] = lambda requests: requests,
+        **policies: Any,
     ) -> BatchSubmission:
-        """Run a try until everything is submitted; optionally after a clear, which may discard the store."""
+        """
+        Run a try until everything is submitted; optionally after a clear, which may discard the store.
+
+        ``change`` changes the checked requests.
+        """
         self.tries += 1
         if clear or discard:
             self.max_tries, self.first_try = self.tries + 1, self.tries
@@ -134,7 +144,7 @@ class Stage:
             self.store.values.clear()
 
         async def submit(batch: BatchSubmission, asked: Any) -> None:
-            await batch.submit(check_requests(asked, logging.getLogger(__name__)))
+            await batch.submit(change(check_requests(asked, logging.getLogger(__name__))))
 
         return self._run(rows, submit, policies)
 

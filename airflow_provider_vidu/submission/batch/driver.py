@@ -435,8 +435,12 @@ class BatchSubmission(BatchState):
 
     def _raise_problems(self, requests: Iterable[BatchRequest], *, may_be_sent: bool) -> None:
         """Raise one error for all problems of requests, except those that become errors of their items."""
-        are_recorded = self.records_invalid and not may_be_sent
-        raise_problems(request for request in requests if not (are_recorded and request.invalidity is not None))
+        # What a request with a reading has paid for was found by it.
+        raise_problems(
+            request
+            for request in requests
+            if request.invalidity is None or not self.records_invalid or (may_be_sent and request.reading is None)
+        )
 
     def _stop_invalid(self) -> None:
         """Set the errors of invalid requests that were not sent, which stops them, and log them."""

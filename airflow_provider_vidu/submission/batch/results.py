@@ -83,7 +83,15 @@ def unfinished_error(item: Item, task: ViduTask | None, error: ViduError) -> Vid
         what, advice = "It is unknown whether Vidu has accepted this request", "It may be billed: a retry finds out."
     else:
         what, advice = "Not sent", "It is not billed: a retry sends it."
-    return error.but(message=f"{what}, and the try has ended. {cause}.", advice=advice)
+    # It may be about another item's task.
+    return error.but(
+        message=f"{what}, and the try has ended. {cause}.",
+        advice=advice,
+        task_id=item.task_id,
+        state=None if task is None else task.state,
+        credits=None,
+        trace_id=None,
+    )
 
 
 def shrink_for_xcom(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

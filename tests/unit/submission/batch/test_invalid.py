@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 from _support.batch_stage import Kept, Stage
@@ -98,6 +99,21 @@ def test_broken_picture_beside_another_change_is_not_guessed(stage, rows):
         stage.submit(rows, clear=True)
     assert submissions(stage) == 3
     assert "cancel" not in stage.vidu.requests
+
+
+def test_bad_name_beside_a_removed_row_stops_only_its_item(stage):
+    """Unlike a broken picture, it does not hide which task is the request's."""
+    stage.submit(ROWS)
+
+    def with_bad_names(requests):
+        error = ViduInputError("file_name: no")
+        return [replace(one, problem=error) if one.number < 2 else one for one in requests]
+
+    rows = [ROWS[1], {**ROWS[0], "prompt": "new"}, ROWS[2]]
+    again = stage.submit(rows, clear=True, change=with_bad_names)
+    assert list(again.errors) == [1]
+    assert [item.task_id for item in again.items] == ["9001", None, "9002"]
+    assert submissions(stage) == 3
 
 
 def test_discarding_clear_does_not_mistake_a_broken_row(stage):
