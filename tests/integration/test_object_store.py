@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import mimetypes
 import os
 import random
@@ -176,6 +177,17 @@ def test_another_object_is_replaced(store, made, existing):
     ViduHook().download(made, store.path("a.mp4"))
     assert store.read("a.mp4") == SMALL
     assert [call.status for call in store.calls if call.puts] == [200]
+
+
+@at_once
+def test_batch_reads_and_lands_in_a_store(run_dag, store, vidu_emulator):
+    """Opening a store may run an event loop of its own, which is impossible on that of the batch."""
+    store.put("night/requests.jsonl", json.dumps({"images": str(IMAGE), "id": "MUG-1"}).encode())
+    run = run_dag("report_by_conf", {"folder": store.path("night")})
+    assert run.states() == {("batch", -1): "success"}
+    [record] = run.xcom("batch")
+    assert store.read(f"night/videos/{record['task_id']}.mp4") == SMALL
+    assert b"MUG-1" in store.read("night/report.html")
 
 
 # -- refusals of the store --------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 The airflow-provider-vidu authors
-"""A batch that writes its report to where the run's conf says; the requests are in a file beside it."""
+"""A batch whose requests, videos and report are in the folder that the run's conf names."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ with DAG(dag_id="report_by_conf", schedule=None, params={"folder": ""}) as dag:
         task_id="batch",
         requests="{{ params.folder }}/requests.jsonl",
         defaults={"model": "viduq2-turbo", "duration": 1},
+        output_path="{{ params.folder }}/videos/",
         report_path="{{ params.folder }}/report.html",
         poll_interval=0.2,
     )

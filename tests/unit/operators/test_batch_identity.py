@@ -233,7 +233,7 @@ def test_manifest_of_a_try_that_ran_out_of_time_names_its_tasks(vidu_emulator, r
     assert (row["id"], row["task_id"]) == ("MUG-0", vidu_emulator.tasks[0].task_id)
     assert row["state"] in {"created", "queueing", "processing"}
     assert row["error"].startswith(
-        "The task has not ended yet, and the try has ended. The wait has reached its deadline."
+        "The task has not ended yet, and the try has ended. The wait has reached its deadline (Vidu task "
     )
     assert "1 of 1" not in row["error"]
 
