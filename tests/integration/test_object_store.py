@@ -181,7 +181,6 @@ def test_another_object_is_replaced(store, made, existing):
 
 @at_once
 def test_batch_reads_and_lands_in_a_store(run_dag, store, vidu_emulator):
-    """Opening a store may run an event loop of its own, which is impossible on that of the batch."""
     store.put("night/requests.jsonl", json.dumps({"images": str(IMAGE), "id": "MUG-1"}).encode())
     run = run_dag("report_by_conf", {"folder": store.path("night")})
     assert run.states() == {("batch", -1): "success"}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError, ViduUnavailableError
 from airflow_provider_vidu.emulator import Fault
 from airflow_provider_vidu.execution.manifest_and_report import ResultFiles, read_manifest
+from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.operators.batch import ViduBatchOperator
 from airflow_provider_vidu.operators.download import ViduDownloadOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
@@ -153,6 +155,22 @@ def test_no_record_shows_the_secret_of_a_link(vidu_emulator, runtime_context, st
     records, _ = drive(made, runtime_context(store))
     assert records[1]["error"]
     assert "s3cret" not in manifest.read_text() + report.read_text() + caplog.text
+
+
+def test_no_store_is_opened_on_the_event_loop(vidu_emulator, runtime_context, store, tmp_path, monkeypatch):
+    """Amazon's hook runs an event loop of its own when it opens S3, which is impossible on a running one."""
+    opened = []
+    check = Wanted.check
+
+    def checked(self, *arguments, **more):
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        opened.append(self.destination)
+        return check(self, *arguments, **more)
+
+    monkeypatch.setattr(Wanted, "check", checked)
+    drive(operator([product(0)], output_path=f"{tmp_path}/"), runtime_context(store))
+    assert opened == [f"{tmp_path}/"]
 
 
 def test_item_with_a_bad_name_is_never_sent(vidu_emulator, runtime_context, store, deferrable, tmp_path):
