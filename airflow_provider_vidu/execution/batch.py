@@ -94,8 +94,9 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         store = state_store(context)
         self._read_rendered()
         batch: BatchSubmission | None = None
-        is_first = context["ti"].try_number == 1 and resumed is None and event is None
-        self.files = ResultFiles(self.operator, context, is_first=is_first, is_checked=event is not None)
+        has_left = resumed is not None or event is not None
+        is_first = context["ti"].try_number == 1 and not has_left
+        self.files = ResultFiles(self.operator, context, is_first=is_first, is_checked=has_left)
         try:
             require("requests", self.operator.requests)
             self.files.check()
@@ -239,16 +240,19 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
 
     def _check(self, requests: Sequence[BatchRequest]) -> Sequence[BatchRequest]:
         """Check everything before the first request is paid for."""
-        check_destinations(requests)
+        placed = check_names(check_destinations(requests, self.operator.output_path), self._wanted_of)
         if self.operator.on_invalid != "record":
-            raise_problems(check_names(requests, self._wanted_of))
-        # Names last, since a request without a valid one is read, too: it may have been paid for.
-        self.requests = check_names(check_requests(requests, self.log, self._raise_if_killed), self._wanted_of)
+            raise_problems(placed)
+        # A request without a valid name is read, too: it may have been paid for.
+        read = check_requests(requests, self.log, self._raise_if_killed)
+        self.requests = [
+            replace(one, problem=one.problem or other.problem) for one, other in zip(read, placed, strict=True)
+        ]
         return self.requests
 
     def _check_unsent(self, requests: Sequence[BatchRequest], unsent: Container[int]) -> Sequence[BatchRequest]:
         """Check again, after a deferral, what may still be submitted."""
-        checked = check_requests([one for one in requests if one.number in unsent], SILENT)
+        checked = check_destinations(check_requests([one for one in requests if one.number in unsent], SILENT))
         by_number = {one.number: one for one in checked}
         return check_names([by_number.get(one.number, one) for one in requests], self._wanted_of)
 

@@ -104,7 +104,7 @@ class ResultFiles:
             return
         if batch is not None and batch.is_of(requests):
             errors = {
-                index: batch.errors.get(index) or unfinished_error(item, batch.tasks.get(index), error)
+                index: batch.errors.get(index) or unfinished_error(item, batch.tasks.get(index), error, batch.memory)
                 for index, item in enumerate(batch.items)
             }
             delivered = {task_id: row for task_id, row in sent.items() if row.get("error") is None}

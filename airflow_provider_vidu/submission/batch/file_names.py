@@ -8,23 +8,35 @@ Checks, before a batch is paid for, that each row's files have a place of their 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from airflow_provider_vidu.api.errors import ViduInputError
+from airflow_provider_vidu.api.registry import Produces
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.landing.publish import identity_of
 from airflow_provider_vidu.submission.batch.requests import BatchRequest
 
 
-def check_destinations(requests: Iterable[BatchRequest]) -> None:
+def check_destinations(requests: Sequence[BatchRequest], common: str | None = None) -> list[BatchRequest]:
     """
     Check that what the requests produce can be written to their destinations.
 
-    :raises ViduInputError: a destination cannot be used.
+    :param common: the destination that is not a row's own.
+    :return: the same requests, each with its problem.
+    :raises ViduInputError: the common destination cannot be used.
     """
+    wrong: dict[tuple[str | None, Produces], ViduInputError] = {}
     for destination, produces in {(one.output_path, one.endpoint.produces) for one in requests if one.output_path}:
-        Wanted(destination, produces=produces).check()
+        try:
+            Wanted(str(destination), produces=produces).check()
+        except ViduInputError as error:
+            if destination == common:
+                raise
+            wrong[destination, produces] = error
+    return [
+        replace(one, problem=one.problem or wrong.get((one.output_path, one.endpoint.produces))) for one in requests
+    ]
 
 
 def check_names(requests: Sequence[BatchRequest], wanted_of: Callable[[BatchRequest], Wanted]) -> list[BatchRequest]:
@@ -51,6 +63,8 @@ def check_names(requests: Sequence[BatchRequest], wanted_of: Callable[[BatchRequ
                 of.update(dict.fromkeys(files, request.number))
             except ViduInputError as error:
                 problem = error
+            except ValueError as error:
+                problem = ViduInputError(f"output_path: {error}")
         checked.append(replace(request, problem=request.problem or problem))
     return checked
 

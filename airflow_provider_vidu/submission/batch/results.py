@@ -69,24 +69,32 @@ def unsent_records(requests: Sequence[BatchRequest], error: ViduError) -> list[d
     return [task_record(request, Item(""), "", None, [], request.invalidity or error) for request in requests]
 
 
-def unfinished_error(item: Item, task: ViduTask | None, error: ViduError) -> ViduError:
+def unfinished_error(item: Item, task: ViduTask | None, error: ViduError, memory: Memory) -> ViduError:
     """Return the error of an item that has no error of its own in a try that ended with ``error``."""
     # The rest of its message is about other items.
     cause = error.message.partition("\n")[0].partition(". ")[0].rstrip(".")
     if task is not None and not item.task_id:
-        what, advice = "Its task was cancelled", "It is not billed: a retry sends it again."
+        what, bill, then = "Its task was cancelled", "It is not billed", "a retry sends it again."
     elif task is not None and task.succeeded:
-        what, advice = "The video is made and not landed yet", "It is paid for and stays at Vidu: a retry lands it."
+        what, bill, then = (
+            "The video is made and not landed yet",
+            "It is paid for and stays at Vidu",
+            "a retry lands it.",
+        )
     elif item.task_id:
-        what, advice = "The task has not ended yet", "It is billed if it succeeds: a retry waits for it."
+        what, bill, then = "The task has not ended yet", "It is billed if it succeeds", "a retry waits for it."
     elif item.phase is Phase.INTENT:
-        what, advice = "It is unknown whether Vidu has accepted this request", "It may be billed: a retry finds out."
+        what, bill, then = (
+            "It is unknown whether Vidu has accepted this request",
+            "It may be billed",
+            "a retry finds out.",
+        )
     else:
-        what, advice = "Not sent", "It is not billed: a retry sends it."
+        what, bill, then = "Not sent", "It is not billed", "a retry sends it."
     # It may be about another item's task.
     return error.but(
         message=f"{what}, and the try has ended. {cause}.",
-        advice=advice,
+        advice=f"{bill}. {memory.re_attaching}" if memory is Memory.NONE else f"{bill}: {then}",
         task_id=item.task_id,
         state=None if task is None else task.state,
         credits=None,

@@ -208,6 +208,29 @@ def test_paid_video_is_not_paid_again_although_its_name_has_become_invalid(
     assert vidu_emulator.counters.submissions == 3
 
 
+def test_destination_of_one_item_that_cannot_work_stops_only_it(
+    vidu_emulator, runtime_context, store, deferrable, tmp_path
+):
+    bad = (f"{tmp_path}/a.wav", "nowhere://b/a.mp4", f"{tmp_path}/a\0b.mp4")
+    rows = [product(0), *(product(number, output_path=path) for number, path in enumerate(bad, start=1))]
+    settings = {"on_invalid": "record", "on_failure": "partial", "deferrable": deferrable}
+    records, _ = drive(operator(rows, output_path=f"{tmp_path}/", **settings), runtime_context(store))
+    assert [record["err_code"] for record in records] == [None, *["ViduInputError"] * len(bad)]
+    assert vidu_emulator.counters.submissions == 1
+    with pytest.raises(AirflowFailException, match="output_path"):
+        drive(operator(rows[:1], output_path=bad[0], **settings), runtime_context(store, try_number=2))
+
+
+@pytest.mark.vidu_emulator(created_seconds=1e6)
+def test_no_record_promises_a_retry_that_would_pay_again(vidu_emulator, runtime_context, store, tmp_path):
+    manifest = tmp_path / "manifest.jsonl"
+    made = operator([product(0)], timeout=1, durable=False, manifest_path=str(manifest))
+    with pytest.raises((ViduStillRunningError, AirflowFailException)):
+        drive(made, runtime_context(store))
+    [row] = rows_of(manifest)
+    assert "would pay for every request again" in row["error"]
+
+
 def test_batch_with_an_invalid_item_fails_after_the_others_are_made(vidu_emulator, runtime_context, store):
     with pytest.raises(AirflowFailException, match=r"ViduInputError × 1 \(item 1\).*Item 1 \(MUG-1\): images"):
         drive(operator([product(0), {**BROKEN, "id": "MUG-1"}], on_invalid="record"), runtime_context(store))
