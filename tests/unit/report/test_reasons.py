@@ -17,7 +17,8 @@ from airflow_provider_vidu.api.errors import ViduError
 from airflow_provider_vidu.api.registry import known_endpoint
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.report.reasons import plain_words
-from airflow_provider_vidu.submission.batch.requests import check_names, check_requests, read_requests
+from airflow_provider_vidu.submission.batch.file_names import check_names
+from airflow_provider_vidu.submission.batch.requests import check_requests, read_requests
 
 
 @pytest.fixture
