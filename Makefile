@@ -30,7 +30,8 @@ QUICK ?=
 PORT ?=
 
 # What has nothing to do with Airflow gives the same result on each of its versions.
-WITHOUT_AIRFLOW := $(addprefix tests/unit/,api emulator landing report transport test_client.py test_benchmark_report.py) \
+WITHOUT_AIRFLOW := $(addprefix tests/unit/,api emulator landing report submission/batch transport waiting test_client.py \
+	test_benchmark_report.py) \
 	$(addprefix tests/integration/,fault_matrix relays test_callback_sender.py test_docs.py \
 	test_emulator_running.py test_landing_faults.py test_object_store.py test_pytest_plugin.py)
 

@@ -6,17 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from _support.virtual_time import jumping, replaced_by
+from PIL import Image
 
 from airflow_provider_vidu.api.account import Account
 from airflow_provider_vidu.api.errors import ViduNotFoundError, ViduRequestError
 from airflow_provider_vidu.api.http_messages import TaskPage
 from airflow_provider_vidu.api.img2video import ENDPOINT
 from airflow_provider_vidu.api.tasks import ViduTask
+from airflow_provider_vidu.emulator import pytest_plugin
 from airflow_provider_vidu.submission.airflow_try import Policies, Resumed, Try
 from airflow_provider_vidu.submission.driver import Submission
 
@@ -226,6 +229,24 @@ def make(vidu: Vidu, store: Store, clock: Clock) -> Any:
         )
 
     return make
+
+
+@cache
+def small_video() -> bytes:
+    """Return a real video of a quarter of a second."""
+    from airflow_provider_vidu.emulator.video.render import encode_video
+
+    return encode_video(Image.new("RGB", (64, 36), (0, 90, number * 40)) for number in range(6))
+
+
+@pytest.fixture(autouse=True)
+def renders_nothing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Serve one small video for all tasks: what the local Vidu renders is tested in ``emulator`` and in the integration
+    tests. A test that needs its own has the marker ``vidu_emulator(video=None)``.
+    """
+    if "vidu_emulator" in request.fixturenames:
+        monkeypatch.setitem(pytest_plugin.DEFAULTS, "video", small_video())
 
 
 @pytest.fixture
