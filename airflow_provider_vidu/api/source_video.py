@@ -59,7 +59,9 @@ class SourceVideoRequest(ViduRequest):
         """See :meth:`ViduRequest.landed_sources`."""
         video = _parsed(given(fields.get("video")))
         files = video.get("files") if isinstance(video, Mapping) else None
-        paths = [file.get("path") for file in files or () if isinstance(file, Mapping) and file.get("kind") == "video"]
+        # A record may have been written by anyone.
+        known = [file for file in files if isinstance(file, Mapping)] if isinstance(files, (list, tuple)) else []
+        paths = [file["path"] for file in known if file.get("kind") == "video" and isinstance(file.get("path"), str)]
         return paths[:1]
 
     @field_validator("video_creation_id")

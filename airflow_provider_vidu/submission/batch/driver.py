@@ -131,7 +131,7 @@ class BatchSubmission(BatchState):
         if self.records_invalid:
             unsent = {index for index, item in enumerate(self.items) if not item.has_been_sent}
             self.requests = await asyncio.to_thread(self._check, requests, unsent)
-            self._stop_invalid()
+            self._stop_unsent_invalid()
         await self.continue_after_wait()
         return True
 
@@ -317,7 +317,7 @@ class BatchSubmission(BatchState):
             self.store.write_layout(replace(new, next_number=number), found.items)
         elif header.requests_digest != digest:
             self.store.write_header(replace(header, requests_digest=digest))
-        self._stop_invalid()
+        self._stop_unsent_invalid()
         sent = sum(item.has_been_sent for item in self.items)
         self.log.info(
             "%d of %s %s sent before. Only those that failed %s.",
@@ -422,7 +422,7 @@ class BatchSubmission(BatchState):
         header = Header(self._new_generation(), layout, len(items), self.this_try.max_tries, account, digest)
         header = replace(header, try_number=self.this_try.try_number, next_number=next_number(items))
         self.store.write_layout(header, items)
-        self._stop_invalid()
+        self._stop_unsent_invalid()
 
     def _may_have_been_sent(self, items: Iterable[Item]) -> list[Item]:
         """Return unsent items as lost submissions. One without a name cannot be searched for."""
@@ -442,7 +442,17 @@ class BatchSubmission(BatchState):
             if request.invalidity is None or not self.records_invalid or (may_be_sent and request.reading is None)
         )
 
-    def _stop_invalid(self) -> None:
+    def _stop_invalid(self, new: Iterable[int]) -> bool:
+        """
+        Set the errors of invalid requests that would be sent next; return whether there are any.
+
+        They may have been taken for lost submissions, or have become invalid since an attempt that has failed.
+        """
+        found = {index: error for index in new if (error := self.requests[index].invalidity) is not None}
+        self.errors.update(found)
+        return bool(found)
+
+    def _stop_unsent_invalid(self) -> None:
         """Set the errors of invalid requests that were not sent, which stops them, and log them."""
         advice = (
             "This try has not sent it. If an earlier try has, before it became invalid, it may be billed: correct it, "
@@ -541,7 +551,7 @@ class BatchSubmission(BatchState):
             submits = needs.get(Action.SUBMIT, {})
             new = [index for index, reason in submits.items() if not self._reset_if_attempted(index, reason)]
             look_ups = list(needs.get(Action.LOOK_UP, ()))
-            if len(new) < len(submits):
+            if len(new) < len(submits) or self._stop_invalid(new):
                 continue
             if reads := needs.get(Action.READ):
                 await self._read(reads)

@@ -129,6 +129,12 @@ def test_a_video_by_its_record_is_named_by_the_file_that_was_landed(vidu_emulato
     assert [file["path"] for file in large["files"]] == [f"{tmp_path}/mug-large.mp4"]
 
 
+@pytest.mark.parametrize("files", [7, {"a": 1}, [{"kind": "video", "path": 5}], [{"kind": "video"}], ["a"]])
+def test_odd_files_of_a_record_do_not_matter(files):
+    record = {"state": "success", "creations": [{"id": "1"}], "files": files}
+    assert known_endpoint("extend").request.landed_sources({"video": record}) == []
+
+
 def test_log_calls_a_picture_a_picture(vidu_emulator, runtime_context, store, tmp_path, capsys, caplog):
     request = {"prompt": "a mug", "model": "viduq2"}
     made = ViduGenerateOperator(task_id="t", endpoint="reference2image", request=request, output_path=f"{tmp_path}/")

@@ -140,6 +140,32 @@ def test_resumed_worker_still_knows_what_is_invalid(stage):
     assert submissions(stage) == 2
 
 
+@pytest.mark.parametrize("has_store", [True, False])
+def test_request_with_a_bad_name_is_sent_in_no_try(has_store):
+    """Without a store its item is taken for a lost submission, which no list shows."""
+    stage = Stage(Kept() if has_store else None)
+    stage.options["records_invalid"] = True
+
+    def second_has_a_bad_name(requests):
+        error = ViduInputError("file_name: no")
+        return [replace(one, problem=error) if one.number == 1 else one for one in requests]
+
+    for clear in (False, False, has_store):
+        batch = stage.submit(ROWS[:2], change=second_has_a_bad_name, clear=clear)
+        assert list(batch.errors) == [1]
+        assert isinstance(batch.errors[1], ViduInputError)
+    assert submissions(stage) == 1
+
+
+def test_failed_task_whose_request_has_become_invalid_is_not_submitted_again(stage):
+    stage.submit(ROWS[:1])
+    stage.vidu.end("9000", "failed", "InternalServiceFailure")
+    error = ViduInputError("file_name: no")
+    again = stage.submit(ROWS[:1], change=lambda requests: [replace(requests[0], problem=error)], clear=True)
+    assert isinstance(again.errors[0], ViduInputError)
+    assert submissions(stage) == 1
+
+
 @pytest.mark.parametrize("tries", [1, 2])
 def test_without_a_store_invalid_requests_are_not_searched_for(tries):
     stage = Stage(None)
