@@ -27,11 +27,10 @@ _IMAGE = re.compile(
 #: A link, and its query string or fragment, whose signature lets any reader use it; also inside JSON as text, where a
 #: quote is escaped.
 SIGNED_LINK = re.compile(r"(https?://[^\s?#\"'<>\\]+)[?#](?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE)
-# A login, and a query that signs, in what only looks like a URL: a misspelt scheme, or none.
+# A login, and a query that may sign, in what only looks like a URL: a misspelt scheme, or none. An object's version is a
+# part of its name.
 _LOGIN = re.compile(r"(?<=//)[^/@\s]*:[^/@\s]*@")
-_SIGNED_QUERY = re.compile(
-    r"\?[^\s\"'<>]*(?:sig|sign|token|key|secret|credential|auth|expires|hmac)[\w-]*=[^\s\"'<>]*", re.IGNORECASE
-)
+_QUERY = re.compile(r"[?#](?!versionId=\w*$)[\w.~%-]+=\S*")
 
 
 def some_of(named: Iterable[object]) -> str:
@@ -84,7 +83,7 @@ def name_of_picture(image: object) -> str:
 
 def without_secrets(text: str) -> str:
     """Return a text that a person wrote without the logins and signatures of the URLs in it, valid or not."""
-    return _SIGNED_QUERY.sub("", _LOGIN.sub("", text))
+    return _QUERY.sub("", _LOGIN.sub("", text))
 
 
 def first_words(text: object) -> str:

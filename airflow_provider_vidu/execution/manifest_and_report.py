@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import ViduError, ViduInputError, ViduLandingError, ViduUnavailableError
 from airflow_provider_vidu.api.origin import NAMES
+from airflow_provider_vidu.api.rendered_fields import as_text
 from airflow_provider_vidu.compat import clear_this_task
 from airflow_provider_vidu.images import local_path
 from airflow_provider_vidu.landing.destinations import names_media
@@ -51,15 +52,19 @@ class ResultFiles:
         """
         if self._is_checked:
             return
-        requests = self._operator.requests
-        is_file = isinstance(requests, str) and not requests.lstrip().startswith("[")
-        of = {identity_of(requests.strip()): "requests"} if is_file else {}
-        for name in ("manifest_path", "report_path"):
-            if path := getattr(self._operator, name):
+        of: dict[str, str] = {}
+        for name in ("requests", "manifest_path", "report_path"):
+            path = as_text(getattr(self._operator, name))
+            if not isinstance(path, str) or not path or (name == "requests" and path.lstrip().startswith("[")):
+                continue
+            try:
+                identity = identity_of(path.strip())
+            except (ValueError, RuntimeError) as error:
+                raise ViduInputError(f"{name} {path!r:.200} is not a valid path ({error}).") from None
+            if name != "requests":
                 check_result_file(path, name)
-                other = of.setdefault(identity_of(path), name)
-                if other != name:
-                    raise ViduInputError(f"{other} and {name} must not be the same file ({path}).")
+            if (other := of.setdefault(identity, name)) != name:
+                raise ViduInputError(f"{other} and {name} must not be the same file ({path}).")
         self._is_checked = True
 
     def read_manifest(self) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import inspect
 import mimetypes
 import os
 import posixpath
+import re
 import stat
 import tempfile
 import uuid
@@ -51,7 +52,8 @@ def identity_of(target: str) -> str:
 
     :param target: a local path or any ``ObjectStoragePath`` URL.
     """
-    local = local_path(target)
+    # fsspec has another name for local files.
+    local = local_path(re.sub(r"^local://", "file://", target))
     if local is not None:
         return os.path.realpath(local)
     scheme, _, place = target.partition("://")

@@ -63,7 +63,7 @@ def check_names(requests: Sequence[BatchRequest], wanted_of: Callable[[BatchRequ
                 of.update(dict.fromkeys(files, request.number))
             except ViduInputError as error:
                 problem = error
-            except ValueError as error:
+            except (ValueError, RuntimeError) as error:
                 problem = ViduInputError(f"output_path: {error}")
         checked.append(replace(request, problem=request.problem or problem))
     return checked

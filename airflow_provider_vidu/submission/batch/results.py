@@ -74,7 +74,8 @@ def unfinished_error(item: Item, task: ViduTask | None, error: ViduError, memory
     # The rest of its message is about other items.
     cause = error.message.partition("\n")[0].partition(". ")[0].rstrip(".")
     if task is not None and not item.task_id:
-        what, bill, then = "Its task was cancelled", "It is not billed", "a retry sends it again."
+        does = "sends" if memory is Memory.STORE else "does not send"
+        what, bill, then = "Its task was cancelled", "It is not billed", f"a retry {does} it again."
     elif task is not None and task.succeeded:
         what, bill, then = (
             "The video is made and not landed yet",
@@ -96,7 +97,7 @@ def unfinished_error(item: Item, task: ViduTask | None, error: ViduError, memory
         message=f"{what}, and the try has ended. {cause}.",
         advice=f"{bill}. {memory.re_attaching}" if memory is Memory.NONE else f"{bill}: {then}",
         task_id=item.task_id,
-        state=None if task is None else task.state,
+        state=task.state if task is not None and item.task_id else None,
         credits=None,
         trace_id=None,
     )

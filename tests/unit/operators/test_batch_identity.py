@@ -139,6 +139,8 @@ def test_files_that_would_collide_are_errors_of_their_items(vidu_emulator, runti
         "htps://me:s3cret@cdn.example/mug.png?X-Amz-Signature=s3cret",
         "//me:s3cret@cdn.example/mug.png?v=1&sig=s3cret",
         "mug.png?token=s3cret",
+        "mug.png?v=1&password=s3cret",
+        "mug.png#jwt=s3cret",
         "https:/cdn.example/mug.png?sig=s3cret",
     ],
 )
@@ -288,7 +290,11 @@ def test_manifest_of_cancelled_tasks_counts_no_credits(vidu_emulator, runtime_co
     [row] = rows_of(manifest)
     assert (row["task_id"], row["credits"]) == (None, None)
     assert row["error"].startswith("Its task was cancelled")
-    assert "not billed" in row["error"]
+    assert row["error"].endswith("It is not billed: a retry sends it again.")
+    vidu_emulator.reset()
+    with pytest.raises((ViduStillRunningError, AirflowFailException)):
+        drive(made, runtime_context(None))
+    assert rows_of(manifest)[0]["error"].endswith("It is not billed: a retry does not send it again.")
 
 
 def test_manifest_of_an_outage_loses_no_delivered_video(vidu_emulator, runtime_context, store, tmp_path):
@@ -478,6 +484,25 @@ def test_what_no_file_could_hold_costs_nothing(vidu_emulator, runtime_context, s
     with pytest.raises(AirflowFailException, match=r"id: must be|labels: must be"):
         drive(operator([product(0, **own)]), runtime_context(store))
     assert vidu_emulator.counters.submissions == 0
+
+
+@pytest.mark.parametrize("name", ["requests", "manifest_path", "report_path"])
+@pytest.mark.parametrize("path", ["~no-such-user/a.jsonl", "/tmp/a\0b"])
+def test_impossible_path_is_an_invalid_input(vidu_emulator, runtime_context, store, name, path):
+    settings = {"requests": [product(0)], name: path}
+    with pytest.raises(AirflowFailException, match=name):
+        drive(operator(settings.pop("requests"), **settings), runtime_context(store))
+    assert vidu_emulator.counters.submissions == 0
+
+
+def test_manifest_does_not_overwrite_the_file_of_requests_given_as_a_path(
+    vidu_emulator, runtime_context, store, tmp_path
+):
+    requests = tmp_path / "requests.jsonl"
+    requests.write_text(json.dumps(product(0)))
+    with pytest.raises(AirflowFailException, match="must not be the same file"):
+        drive(operator(requests, manifest_path=f"{tmp_path}/./requests.jsonl"), runtime_context(store))
+    assert json.loads(requests.read_text()) == product(0)
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,7 @@ def test_two_requests_cannot_share_a_file(tmp_path):
         ("{0}/a.mp4", "{0}/./a.mp4"),
         ("{0}/a.mp4", "{0}/x/../a.mp4"),
         ("{0}/a.mp4", "file://{0}/a.mp4"),
+        ("{0}/a.mp4", "local://{0}/a.mp4"),
         ("{0}/a.mp4", "{0}/link/a.mp4"),
         ("{0}/a.mp4", "a.mp4"),
         ("s3://aws@b/k.mp4", "s3a://other@b/k.mp4"),
