@@ -27,8 +27,8 @@ _IMAGE = re.compile(
 #: A link, and its query string or fragment, whose signature lets any reader use it; also inside JSON as text, where a
 #: quote is escaped.
 SIGNED_LINK = re.compile(r"(https?://[^\s?#\"'<>\\]+)[?#](?:[^\s\"'<>\\]|\\(?![\"nrt]))*", re.IGNORECASE)
-# A login, and a query that may sign, in what only looks like a URL: a misspelt scheme, or none. An object's version is a
-# part of its name.
+# A login, and a query that may sign, in what only looks like a URL: a misspelt scheme, or none.
+# An object's version is a part of its name.
 _LOGIN = re.compile(r"(?<=//)[^/@\s]*:[^/@\s]*@")
 _QUERY = re.compile(r"[?#](?!versionId=\w*$)[\w.~%-]+=\S*")
 
