@@ -154,6 +154,8 @@ def test_report_shows_each_item_with_its_video(batch: Batch, opened: Callable[..
     expect(failed).to_contain_text("Refused by Vidu's content checks")
     expect(failed).to_contain_text("Change the prompt or the image")
     picture("report", page)
+    picture("report_dark", opened(batch.address, viewport={"width": 1280, "height": 760}, color_scheme="dark"))
+    picture("report_phone", opened(batch.address, viewport={"width": 390, "height": 760}))
 
 
 def test_filter_finds_items_by_state_reason_and_words(batch: Batch, opened: Callable[..., Page]):
