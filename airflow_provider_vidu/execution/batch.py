@@ -192,8 +192,8 @@ class BatchExecution(Execution[list[dict[str, Any]]]):
         try:
             return self._wanted_of(request).is_landed(self._with_model(task, request.model, request.endpoint))
         except ViduInputError:
-            # It has no valid name now.
-            return None
+            # Without a valid name it cannot have been landed, and a clear means the rest.
+            return False
 
     async def _submit_and_wait(
         self,

@@ -51,11 +51,15 @@ def identity_of(target: str) -> str:
     Return what all spellings of a file's path have in common: links and dots followed, without a connection.
 
     :param target: a local path or any ``ObjectStoragePath`` URL.
+    :raises ValueError: it is no path.
     """
+    if "\0" in target:
+        raise ValueError("it contains a NUL character")
     # fsspec has another name for local files.
     local = local_path(re.sub(r"^local://", "file://", target))
     if local is not None:
-        return os.path.realpath(local)
+        # A link at the path itself is replaced by what lands there.
+        return os.path.join(os.path.realpath(local.parent), local.name)
     scheme, _, place = target.partition("://")
     scheme = _ALIASES.get(scheme.lower(), scheme.lower())
     host, slash, path = place.partition("/")

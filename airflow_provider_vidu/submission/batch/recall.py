@@ -252,6 +252,9 @@ async def _was_delivered_whole(
     """Check whether every video was delivered, as far as the manifest and the destinations show."""
     if is_delivered_by(generation, manifest):
         return True
+    made = {task.task_id for task in generation.tasks.values()}
+    if any(row.get("error") is not None and row.get("task_id") in made for row in manifest):
+        return False
     items = match(generation.items, [request.reading for request in batch.requests], by_place=False).items
     tasks = [generation.tasks.get(item.identity) if item.has_been_sent else None for item in items]
     if not all(task is not None and task.succeeded for task in tasks):

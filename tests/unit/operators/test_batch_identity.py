@@ -14,13 +14,16 @@ from _support.batch_drive import drive
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_vidu.api.errors import ViduError, ViduStillRunningError, ViduUnavailableError
+from airflow_provider_vidu.api.tasks import ViduTask
 from airflow_provider_vidu.emulator import Fault
+from airflow_provider_vidu.execution.batch import BatchExecution
 from airflow_provider_vidu.execution.manifest_and_report import ResultFiles, read_manifest
 from airflow_provider_vidu.landing.destinations import Wanted
 from airflow_provider_vidu.operators.batch import ViduBatchOperator
 from airflow_provider_vidu.operators.download import ViduDownloadOperator
 from airflow_provider_vidu.operators.img2video import Img2VideoBatchOperator, Img2VideoOperator
 from airflow_provider_vidu.sensors.task import ViduTaskSensor
+from airflow_provider_vidu.submission.batch.requests import read_requests
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -231,6 +234,13 @@ def test_no_record_promises_a_retry_that_would_pay_again(vidu_emulator, runtime_
         drive(made, runtime_context(store))
     [row] = rows_of(manifest)
     assert "would pay for every request again" in row["error"]
+
+
+def test_video_without_a_valid_name_counts_as_not_landed(vidu_emulator, runtime_context, store, tmp_path):
+    made = operator([product(0, labels={})], output_path=f"{tmp_path}/", file_name="{labels[sku]}")
+    execution = BatchExecution(made)
+    [request] = read_requests(made.requests, None, made.output_path, endpoint=execution.endpoint)
+    assert execution._is_landed(request, ViduTask(task_id="1", state="success")) is False
 
 
 def test_batch_with_an_invalid_item_fails_after_the_others_are_made(vidu_emulator, runtime_context, store):

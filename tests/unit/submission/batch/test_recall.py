@@ -325,6 +325,19 @@ def test_without_list_the_manifest_shows_the_rest(stage, made_of_8):
     assert noted == [True]
 
 
+@pytest.mark.parametrize("has_list", [True, False])
+def test_video_that_the_manifest_calls_undelivered_is_not_paid_again(stage, has_list):
+    for item in stage.submit(ROWS).items:
+        stage.vidu.end(item.task_id)
+    rows = manifest_of(stage, stage.submit(ROWS))
+    rows[3]["error"] = "The video is made and not landed yet."
+    stage.options["read_manifest"] = lambda: rows
+    if not has_list:
+        stage.vidu.instead = no_list
+    stage.submit(ROWS, discard=True)
+    assert len(stage.vidu.tasks) == 8
+
+
 @pytest.fixture
 def lost_one(stage):
     """A batch of which one reply was lost, and the manifest that shows it. The host has no list."""

@@ -120,6 +120,13 @@ def test_two_spellings_of_one_path_are_one_file(tmp_path, monkeypatch, first, se
         raise_problems(named(read_requests(rows, None)))
 
 
+def test_link_at_a_destination_is_a_file_of_its_own(tmp_path):
+    """What lands there replaces the link."""
+    (tmp_path / "latest.mp4").symlink_to(tmp_path / "b.mp4")
+    rows = [{**FIELDS, "output_path": f"{tmp_path}/{name}.mp4"} for name in ("latest", "b")]
+    raise_problems(named(read_requests(rows, None)))
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [("s3://b/k.mp4", "s3://c/k.mp4"), ("s3://b/a/../k.mp4", "s3://b/k.mp4"), ("s3://b/k.mp4", "gs://b/k.mp4")],
