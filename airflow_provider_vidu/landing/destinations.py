@@ -150,8 +150,7 @@ class Wanted:
         """
         Return the paths of a request's first files, to find requests of a batch that would share one.
 
-        :param number: tells the request's ids from those of the others. All models count as one: if two paths are
-            equal, the template is the reason.
+        :param number: gives the request ids that no other request has. All models have one name.
         :raises ViduInputError: see :func:`file_name_of`.
         """
         values = self._likely_values(None) | dict.fromkeys(_SHORTEST, f"{number:018d}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_vidu.api.errors import Fate, ViduError, ViduInputError, ViduLandingError
 from airflow_provider_vidu.landing.land import land_all
-from airflow_provider_vidu.landing.publish import identity_of
+from airflow_provider_vidu.landing.publish import ClaimedPaths
 from airflow_provider_vidu.transport import timing
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _with_names_of_their_own(
 ) -> dict[int, Wanted]:
     """Leave out a video that has no valid name, or would overwrite another one: both are paid for."""
     kept: dict[int, Wanted] = {}
-    of: dict[str, int] = {}
+    claimed = ClaimedPaths()
     for index, each in wanted.items():
         task = tasks[index]
         try:
@@ -90,14 +90,12 @@ def _with_names_of_their_own(
         except ViduInputError as error:
             errors[index] = _not_landed(f"The video was not landed: {error.message}", task)
             continue
-        files = {identity_of(path): path for place in places for path in place.paths}
-        taken = next((file for file in files if file in of), None)
+        taken = claimed.claim(index, [path for place in places for path in place.paths])
         if taken is None:
-            of.update(dict.fromkeys(files, index))
             kept[index] = each
         else:
-            why = f"item {of[taken]} lands there too."
-            errors[index] = _not_landed(f"The video was not landed at {files[taken]}: {why}", task)
+            path, other = taken
+            errors[index] = _not_landed(f"The video was not landed at {path}: item {other} lands there too.", task)
     return kept
 
 

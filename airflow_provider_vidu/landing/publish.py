@@ -18,6 +18,7 @@ import re
 import stat
 import tempfile
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -66,6 +67,27 @@ def identity_of(target: str) -> str:
     # In an object's key, dots are characters as any other.
     path = path if scheme in OBJECT_STORES else posixpath.normpath(path)
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
+class ClaimedPaths:
+    """The paths of a batch's files, by the numbers of their items; all spellings of a path are one."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, int] = {}
+
+    def claim(self, number: int, paths: Iterable[str]) -> tuple[str, int] | None:
+        """
+        Claim the paths of an item's files, all or none.
+
+        :return: a path that another item has, and the number of that item; None = they are now this item's.
+        :raises ValueError: one is no path.
+        """
+        files = {identity_of(path): path for path in paths}
+        taken = next((file for file in files if file in self._items), None)
+        if taken is not None:
+            return files[taken], self._items[taken]
+        self._items.update(dict.fromkeys(files, number))
+        return None
 
 
 def size_of(target: str) -> int | None:

@@ -23,7 +23,7 @@ _STYLED = re.compile(r"bold|black|heavy|light|thin|italic|oblique|cond|narrow|mo
 # It has a box for every character.
 _NO_FONT = re.compile(r"lastresort", re.IGNORECASE)
 # No font has a sign for it, so it is drawn as a font draws what it lacks.
-_NOBODYS = "\U0010ffff"
+_IN_NO_FONT = "\U0010ffff"
 _OMITTED = "…"
 
 
@@ -76,7 +76,7 @@ def _load(path: str | None, size: int) -> ImageFont.FreeTypeFont:
 
 
 def _lacks(font: ImageFont.FreeTypeFont, character: str) -> bool:
-    drawn, boxed = font.getmask(character), font.getmask(_NOBODYS)
+    drawn, boxed = font.getmask(character), font.getmask(_IN_NO_FONT)
     return drawn.size == boxed.size and bytes(drawn) == bytes(boxed)
 
 

@@ -76,14 +76,19 @@ def test_operators_sensor_and_trigger_load_nothing_heavy():
     assert [name for name in foreign if not name.startswith("airflow.")] == []
 
 
+def printed(code: str) -> list[str]:
+    """Return the lines that a new process prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip().splitlines()
+
+
 def test_the_provider_metadata_loads_nothing():
     code = (
         "import sys, typing; before = set(sys.modules);"
         "import airflow_provider_vidu.provider_info as p; p.get_provider_info();"
         "print(sorted(set(sys.modules) - before - {'__future__'}))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['airflow_provider_vidu', 'airflow_provider_vidu.provider_info']"
+    assert printed(code) == ["['airflow_provider_vidu', 'airflow_provider_vidu.provider_info']"]
 
 
 def test_the_plugin_that_every_process_loads_brings_no_web_server():
@@ -92,8 +97,7 @@ def test_the_plugin_that_every_process_loads_brings_no_web_server():
         "before = set(sys.modules); import airflow_provider_vidu.plugins.report_view as view; view.ViduReportPlugin();"
         "print(sorted(name for name in set(sys.modules) - before if not name.startswith('airflow_provider_vidu')))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip().splitlines()[-1] == "[]"
+    assert printed(code)[-1] == "[]"
 
 
 def test_the_api_layer_is_pure():

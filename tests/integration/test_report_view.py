@@ -38,7 +38,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(place: Path, airflow_database: None) -> Iterator[TestClient]:
-    """Airflow's API server with the plugin, and nobody signed in."""
+    """Airflow's API server with the plugin, without a signed-in user."""
     loaders = (plugins_manager._get_plugins, plugins_manager.get_fastapi_plugins)
     for loader in loaders:
         loader.cache_clear()

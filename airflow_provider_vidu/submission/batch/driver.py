@@ -131,7 +131,6 @@ class BatchSubmission(BatchState):
         if self.records_invalid:
             unsent = {index for index, item in enumerate(self.items) if not item.has_been_sent}
             self.requests = await asyncio.to_thread(self._check, requests, unsent)
-            self._stop_unsent_invalid()
         await self.continue_after_wait()
         return True
 
@@ -309,7 +308,7 @@ class BatchSubmission(BatchState):
         ]
         found = replace(found, items=tuple(read))
         if unsent is Phase.INTENT:
-            found = replace(found, items=tuple(self._may_have_been_sent(found.items)))
+            found = replace(found, items=tuple(self._as_possibly_sent(found.items)))
         if found.moved or not header.layout:
             layout, size = header.layout + 1, len(found.items)
             new = replace(header, layout=layout, size=size, requests_digest=digest, dropped_credits=dropped_credits)
@@ -317,7 +316,6 @@ class BatchSubmission(BatchState):
             self.store.write_layout(replace(new, next_number=number), found.items)
         elif header.requests_digest != digest:
             self.store.write_header(replace(header, requests_digest=digest))
-        self._stop_unsent_invalid()
         sent = sum(item.has_been_sent for item in self.items)
         self.log.info(
             "%d of %s %s sent before. Only those that failed %s.",
@@ -411,7 +409,7 @@ class BatchSubmission(BatchState):
         if self.memory is Memory.LIST:
             # Only the account's list shows what earlier tries have sent.
             if self._is_not_first:
-                items = self._may_have_been_sent(items)
+                items = self._as_possibly_sent(items)
         elif self.has_left and self.memory is Memory.NONE:
             raise ViduError(
                 "What this try submitted before it left the worker is unknown (durable=False).",
@@ -422,9 +420,8 @@ class BatchSubmission(BatchState):
         header = Header(self._new_generation(), layout, len(items), self.this_try.max_tries, account, digest)
         header = replace(header, try_number=self.this_try.try_number, next_number=next_number(items))
         self.store.write_layout(header, items)
-        self._stop_unsent_invalid()
 
-    def _may_have_been_sent(self, items: Iterable[Item]) -> list[Item]:
+    def _as_possibly_sent(self, items: Iterable[Item]) -> list[Item]:
         """Return unsent items as lost submissions. One without a name cannot be searched for."""
         return [
             replace(item, phase=Phase.INTENT, attempted_at=self.began)
@@ -444,30 +441,24 @@ class BatchSubmission(BatchState):
 
     def _stop_invalid(self, new: Iterable[int]) -> bool:
         """
-        Set the errors of invalid requests that would be sent next; return whether there are any.
+        Set the errors of invalid requests that would be sent next, and log them; return whether there are any.
 
-        They may have been taken for lost submissions, or have become invalid since an attempt that has failed.
+        They may also have been taken for lost submissions, or have become invalid since an attempt that has failed.
         """
         found = {index: error for index in new if (error := self.requests[index].invalidity) is not None}
-        self.errors.update(found)
-        return bool(found)
-
-    def _stop_unsent_invalid(self) -> None:
-        """Set the errors of invalid requests that were not sent, which stops them, and log them."""
-        advice = (
-            "This try has not sent it. If an earlier try has, before it became invalid, it may be billed: correct it, "
-            "and a retry finds its task and lands the video."
-        )
-        for index, (request, item) in enumerate(zip(self.requests, self.items, strict=True)):
-            error = request.invalidity
-            if error is not None and not item.has_been_sent:
-                is_forgotten = self.memory is Memory.LIST and self._is_not_first
-                self.errors[index] = error.but(advice=advice) if is_forgotten else error
-        if self.errors and not self.has_left:
-            lines = [f"{self.requests[index].origin.subject}: {error.message}" for index, error in self.errors.items()]
+        if found and not self.has_left:
+            lines = [f"{self.requests[index].origin.subject}: {error.message}" for index, error in found.items()]
             more = [f"… and {len(lines) - MAX_NAMED} more"] if len(lines) > MAX_NAMED else []
             what = "1 request is" if len(lines) == 1 else f"{len(lines)} requests are"
             self.log.warning("%s invalid and not sent:\n%s", what, "\n".join([*lines[:MAX_NAMED], *more]))
+        if self.memory is Memory.LIST and self._is_not_first:
+            advice = (
+                "This try has not sent it. If an earlier try has, before it became invalid, it may be billed: correct "
+                "it, and a retry finds its task and lands the video."
+            )
+            found = {index: error.but(advice=advice) for index, error in found.items()}
+        self.errors.update(found)
+        return bool(found)
 
     @property
     def _is_not_first(self) -> bool:

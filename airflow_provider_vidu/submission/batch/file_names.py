@@ -14,7 +14,7 @@ from dataclasses import replace
 from airflow_provider_vidu.api.errors import ViduInputError
 from airflow_provider_vidu.api.registry import Produces
 from airflow_provider_vidu.landing.destinations import Wanted
-from airflow_provider_vidu.landing.publish import identity_of
+from airflow_provider_vidu.landing.publish import ClaimedPaths
 from airflow_provider_vidu.submission.batch.requests import BatchRequest
 
 
@@ -49,18 +49,15 @@ def check_names(requests: Sequence[BatchRequest], wanted_of: Callable[[BatchRequ
     :return: the same requests, each with its problem.
     """
     checked = []
-    of: dict[str, int] = {}
+    claimed = ClaimedPaths()
     for request in requests:
         problem: Exception | None = None
         if request.output_path is not None:
             try:
                 wanted = wanted_of(request)
                 wanted.check_name(model=request.model or request.endpoint.name)
-                files = {identity_of(path): path for path in wanted.likely_paths(request.number)}
-                taken = next((file for file in files if file in of), None)
-                if taken is not None:
-                    raise ViduInputError(_shared_name(request, files[taken], of[taken]))
-                of.update(dict.fromkeys(files, request.number))
+                if taken := claimed.claim(request.number, wanted.likely_paths(request.number)):
+                    raise ViduInputError(_shared_name(request, *taken))
             except ViduInputError as error:
                 problem = error
             except (ValueError, RuntimeError) as error:

@@ -47,7 +47,7 @@ def task_record(
     """Return the task record of one request, as a row of the manifest."""
     # Failed tasks are not billed: the credits of the create answer are left out.
     credits = None if task is not None and task.failed else item.credits
-    # Also of one in doubt: if the record is lost, the manifest is all that tells.
+    # A submission in doubt has one, too: if its record is lost, only the manifest shows what was sent.
     sent = with_marker({"payload": request.all_fields.get("payload")}, item.marker(generation))[0]
     payload = sent["payload"] if item.has_been_sent else None
     known = ViduTask(task_id=item.task_id or "none", model=request.model, credits=credits, payload=payload)

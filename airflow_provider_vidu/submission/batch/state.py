@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from airflow_provider_vidu.client import AsyncViduClient
     from airflow_provider_vidu.compat import StateStore
 
+#: Returns the requests, those with the given numbers checked again.
+Check = Callable[[Sequence["BatchRequest"], Container[int]], Sequence["BatchRequest"]]
+
 #: Seconds between two lines of progress while submitting.
 PROGRESS_SECONDS = 15.0
 
@@ -72,9 +75,7 @@ class BatchState:
         item_retries: int = 0,
         credit_budget: int | None = None,
         records_invalid: bool = False,
-        check: Callable[[Sequence[BatchRequest], Container[int]], Sequence[BatchRequest]] = lambda all_of_them, _: (
-            all_of_them
-        ),
+        check: Check = lambda requests, unsent: requests,
         resumed: Resumed | None = None,
         travelled: dict[str, Any] | None = None,
         wait_failed: bool = False,
